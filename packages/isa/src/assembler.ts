@@ -1,0 +1,263 @@
+/**
+ * The assembler: a typed builder with one method per row of the instruction table, labels and a few pseudo-instructions.
+ *
+ * The caller fills every delay slot itself (with an instruction or an explicit `nop()`); the assembler only refuses what
+ * the R3000 leaves undefined: a branch in a delay slot, and a use of a loaded register in the slot after the load. A dot
+ * in a mnemonic is an underscore in the method (`cvt_d_s`).
+ *
+ * Source: [KANE92 app. A, D].
+ */
+import { decode, encode, operandKinds } from './codec.ts';
+import { INSTRUCTIONS, type Mnemonic, type OperandKind } from './instructions.ts';
+import { IsaError } from './error.ts';
+import { effects } from './effects.ts';
+import { RA, ZERO, type Cp0Register, type Register } from './registers.ts';
+
+/** A place in the program: the name of a label (defined before or after its use) or an absolute address. */
+export type Target = string | number;
+
+type OperandType<K extends string> = K extends 'rd' | 'rs' | 'rt' | 'base'
+  ? Register
+  : K extends 'branch' | 'jump'
+    ? Target
+    : K extends 'c0'
+      ? Cp0Register
+      : number;
+
+type OperandTypes<S extends string> = S extends ''
+  ? []
+  : S extends `${infer Head},${infer Tail}`
+    ? [OperandType<Head>, ...OperandTypes<Tail>]
+    : [OperandType<S>];
+
+type MethodName<M extends string> = M extends `${infer Head}.${infer Tail}` ? `${Head}_${MethodName<Tail>}` : M;
+
+type InstructionMethods = {
+  [M in Mnemonic as MethodName<M>]: (...operands: OperandTypes<(typeof INSTRUCTIONS)[M][0]>) => void;
+};
+
+/** What `assemble` returns: words in memory order from `origin`, and the address of every label. */
+export interface Assembly {
+  readonly origin: number;
+  readonly words: Uint32Array;
+  readonly symbols: ReadonlyMap<string, number>;
+}
+
+type Item =
+  | { readonly kind: 'word'; readonly value: number }
+  | { readonly kind: 'address'; readonly target: Target }
+  | { readonly kind: 'upper' | 'lower'; readonly rt: Register; readonly target: Target }
+  | { readonly kind: 'instruction'; readonly mnemonic: Mnemonic; readonly operands: readonly (number | string)[] };
+
+class AssemblerCore {
+  readonly origin: number;
+  readonly #items: Item[] = [];
+  readonly #labels = new Map<string, number>();
+  #fresh = 0;
+
+  constructor(origin: number) {
+    if (origin % 4 !== 0) throw new IsaError('alignment', `origin 0x${origin.toString(16)} is not word-aligned`);
+    this.origin = origin >>> 0;
+  }
+
+  /** The address of the next word. */
+  get here(): number {
+    return (this.origin + 4 * this.#items.length) >>> 0;
+  }
+
+  /** Names the next word. Throws `label-twice`. */
+  label(name: string): void {
+    if (this.#labels.has(name)) throw new IsaError('label-twice', `label ${name} is defined twice`, { name });
+    this.#labels.set(name, this.here);
+  }
+
+  /** A label name that nothing else uses; `hint` is for the reader. */
+  fresh(hint: string): string {
+    this.#fresh += 1;
+    return `${hint}.${this.#fresh}`;
+  }
+
+  /** Appends one instruction. The named methods are this, typed. */
+  emit(mnemonic: Mnemonic, operands: readonly (number | string)[]): void {
+    this.#items.push({ kind: 'instruction', mnemonic, operands });
+  }
+
+  nop(): void {
+    this.word(0);
+  }
+
+  /** `rd = rs`. */
+  move(rd: Register, rs: Register): void {
+    this.emit('addu', [rd, rs, ZERO]);
+  }
+
+  /** Loads a 32-bit constant (signed or unsigned notation): one word where one is enough, else two. */
+  li(rt: Register, value: number): void {
+    if (!Number.isInteger(value) || value < -0x80000000 || value > 0xffffffff) {
+      throw new IsaError('operand-range', `li: ${value} is no 32-bit integer`, { value });
+    }
+    const v = value | 0;
+    if (v >= -0x8000 && v <= 0x7fff) this.emit('addiu', [rt, ZERO, v]);
+    else if (v >>> 16 === 0) this.emit('ori', [rt, ZERO, v]);
+    else {
+      this.emit('lui', [rt, v >>> 16]);
+      if ((v & 0xffff) !== 0) this.emit('ori', [rt, rt, v & 0xffff]);
+    }
+  }
+
+  /** Loads an address: always two words. */
+  la(rt: Register, target: Target): void {
+    this.#items.push({ kind: 'upper', rt, target }, { kind: 'lower', rt, target });
+  }
+
+  /** Branches always; the next word is its delay slot. */
+  b(target: Target): void {
+    this.emit('beq', [ZERO, ZERO, target]);
+  }
+
+  /** Calls a routine in branch range; the next word is the delay slot. */
+  bal(target: Target): void {
+    this.emit('bgezal', [ZERO, target]);
+  }
+
+  beqz(rs: Register, target: Target): void {
+    this.emit('beq', [rs, ZERO, target]);
+  }
+
+  bnez(rs: Register, target: Target): void {
+    this.emit('bne', [rs, ZERO, target]);
+  }
+
+  /** Returns to `ra`; the next word is the delay slot. */
+  ret(): void {
+    this.emit('jr', [RA]);
+  }
+
+  /** One word of data. */
+  word(value: number): void {
+    this.#items.push({ kind: 'word', value: value >>> 0 });
+  }
+
+  /** One word that holds the address of a label. */
+  address(target: Target): void {
+    this.#items.push({ kind: 'address', target });
+  }
+
+  /** Bytes as data, little-endian, padded with zeros to a whole word. */
+  bytes(data: Uint8Array): void {
+    for (let i = 0; i < data.length; i += 4) {
+      this.word((data[i] ?? 0) | ((data[i + 1] ?? 0) << 8) | ((data[i + 2] ?? 0) << 16) | ((data[i + 3] ?? 0) << 24));
+    }
+  }
+
+  /** Zero words up to the next multiple of `bytes`, a power of two of at least 4. */
+  align(bytes: number): void {
+    while (this.here % bytes !== 0) this.word(0);
+  }
+
+  /**
+   * Resolves every label and encodes. Throws `IsaError`: `label-undefined`, `target-range`, `operand-range`,
+   * `branch-in-delay-slot`, `load-delay`.
+   */
+  assemble(): Assembly {
+    const words = Uint32Array.from(this.#items, (item, i) => this.#encode(item, (this.origin + 4 * i) >>> 0));
+    this.#checkHazards(words);
+    return { origin: this.origin, words, symbols: new Map(this.#labels) };
+  }
+
+  #resolve(target: Target): number {
+    if (typeof target === 'number') return target >>> 0;
+    const address = this.#labels.get(target);
+    if (address === undefined) throw new IsaError('label-undefined', `label ${target} is not defined`, { target });
+    return address;
+  }
+
+  #encode(item: Item, pc: number): number {
+    switch (item.kind) {
+      case 'word':
+        return item.value;
+      case 'address':
+        return this.#resolve(item.target);
+      case 'upper':
+        return encode({ mnemonic: 'lui', operands: [item.rt, (this.#resolve(item.target) + 0x8000) >>> 16] });
+      case 'lower': {
+        const low = (this.#resolve(item.target) << 16) >> 16;
+        return encode({ mnemonic: 'addiu', operands: [item.rt, item.rt, low] });
+      }
+      case 'instruction': {
+        const kinds = operandKinds(item.mnemonic);
+        const operands = item.operands.map((value, i) => this.#field(kinds[i], value, pc));
+        return encode({ mnemonic: item.mnemonic, operands });
+      }
+    }
+  }
+
+  #field(kind: OperandKind | undefined, value: number | string, pc: number): number {
+    if (kind === 'branch') {
+      const target = this.#resolve(value);
+      const offset = (target - (pc + 4)) / 4;
+      if (!Number.isInteger(offset) || offset < -0x8000 || offset > 0x7fff) {
+        throw new IsaError('target-range', `branch at 0x${pc.toString(16)} cannot reach 0x${target.toString(16)}`, {
+          pc,
+          target,
+        });
+      }
+      return offset;
+    }
+    if (kind === 'jump') {
+      const target = this.#resolve(value);
+      if (target % 4 !== 0 || target >>> 28 !== (pc + 4) >>> 28) {
+        throw new IsaError('target-range', `jump at 0x${pc.toString(16)} cannot reach 0x${target.toString(16)}`, {
+          pc,
+          target,
+        });
+      }
+      return (target >>> 2) & 0x3ffffff;
+    }
+    if (typeof value === 'string') {
+      throw new IsaError('operand-range', `label ${value} where ${kind ?? 'nothing'} belongs`, { value });
+    }
+    return value;
+  }
+
+  #checkHazards(words: Uint32Array): void {
+    const isCode = (i: number): boolean => {
+      const item = this.#items[i];
+      return item !== undefined && (item.kind !== 'word' || item.value === 0) && item.kind !== 'address';
+    };
+    const at = (i: number): string => `0x${(this.origin + 4 * i).toString(16)}`;
+    words.forEach((word, i) => {
+      if (!isCode(i)) return;
+      const here = effects(word);
+      const slotOf = i > 0 && isCode(i - 1) && effects(words[i - 1] ?? 0).branches;
+      if (slotOf && here.branches) {
+        throw new IsaError('branch-in-delay-slot', `branch in the delay slot at ${at(i)}`, { address: at(i) });
+      }
+      if (here.loads === 0) return;
+      const next = isCode(i + 1) ? effects(words[i + 1] ?? 0) : undefined;
+      if (!slotOf && next !== undefined && (next.reads & here.loads) !== 0) {
+        throw new IsaError('load-delay', `the instruction at ${at(i + 1)} uses the register that ${at(i)} loads`, {
+          address: at(i + 1),
+          instruction: decode(words[i + 1] ?? 0)?.mnemonic,
+        });
+      }
+    });
+  }
+}
+
+/** The assembler: `AssemblerCore` and one method per instruction. Make one with `createAssembler`. */
+export type Assembler = AssemblerCore & InstructionMethods;
+
+for (const mnemonic of Object.keys(INSTRUCTIONS) as Mnemonic[]) {
+  Object.defineProperty(AssemblerCore.prototype, mnemonic.replaceAll('.', '_'), {
+    value(this: AssemblerCore, ...operands: (number | string)[]): void {
+      this.emit(mnemonic, operands);
+    },
+  });
+}
+
+/** An empty program that will be loaded at `origin` (word-aligned). Throws `IsaError` `alignment`. */
+export function createAssembler(origin: number): Assembler {
+  return new AssemblerCore(origin) as Assembler;
+}
+
