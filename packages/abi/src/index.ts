@@ -1,1 +1,41 @@
-export {};
+/** The contract between Aegis and whoever runs on it. Tables and types, no logic. */
+export { CALLS, CALL_LIMIT, type CallName, type CallRow } from './calls.ts';
+export { ERRORS, type ErrorName } from './errors.ts';
+export {
+  CAPABILITY_KINDS,
+  CAPABILITY_BYTES,
+  RIGHTS,
+  WELL_KNOWN_READ,
+  type CapabilityKind,
+  type CapabilityWords,
+} from './capability.ts';
+export {
+  EXCEPTIONS,
+  PAGE_BYTES,
+  TICKS_PER_SECOND,
+  ENV_STATUS,
+  ENV,
+  ENV_BYTES,
+  ENV_LIMIT,
+  ENV_SETTABLE,
+  GUARANTEED_LIMIT,
+  DEATHS,
+  U,
+  COMPLETION_SLOTS,
+  GRANTS,
+  RING_SLOT,
+  RING_SLOT_BYTES,
+  RING_SLOT_LIMIT,
+  RING_LIMIT,
+  PACKET_BYTES_MAX,
+  SLICE,
+  SLICE_BYTES,
+  SLICE_LIMIT,
+  NO_ENV,
+  FRAME,
+  FRAME_BYTES,
+  ENTRYLO,
+  type ExceptionName,
+} from './layouts.ts';
+export type { NativeCpu, NativeFunction, NativeFactory } from './native.ts';
+export type { Image, ImageSegment } from './image.ts';

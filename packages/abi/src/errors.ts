@@ -1,0 +1,31 @@
+/**
+ * Error codes that a system call returns in `v0`. 0 is success; all others are negative.
+ */
+
+export const ERRORS = {
+  E_OK: 0,
+  /** No such call. */
+  E_CALL: -1,
+  /** The capability is forged, stale, foreign, or lacks the right. */
+  E_CAP: -2,
+  /** An argument is out of range. */
+  E_RANGE: -3,
+  /** The resource is taken. */
+  E_BUSY: -4,
+  /** None left. */
+  E_NONE: -5,
+  /** The named environment does not exist, is dead, or has no entry for this. */
+  E_ENV: -6,
+  /** Nothing there now; try again after an event. */
+  E_AGAIN: -7,
+  /** The slice is over: only yield is possible. */
+  E_SLICE: -8,
+  /** The downloaded bytes are no filter or handler, or exceed its bounds. */
+  E_CODE: -9,
+  /** An identical filter exists. */
+  E_OVERLAP: -10,
+  /** The device is absent or failed. */
+  E_DEVICE: -11,
+} as const;
+
+export type ErrorName = keyof typeof ERRORS;

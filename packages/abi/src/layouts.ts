@@ -1,0 +1,133 @@
+/**
+ * Layouts that kernel and applications share: byte offsets of words in the environment table, the u-page, packet rings
+ * and the exposed tables. All words are 32 bits, little-endian.
+ */
+
+/** ExcCode of the R3000's Cause register [KANE92 §6]. */
+export const EXCEPTIONS = {
+  interrupt: 0,
+  mod: 1,
+  tlbl: 2,
+  tlbs: 3,
+  adel: 4,
+  ades: 5,
+  ibe: 6,
+  dbe: 7,
+  syscall: 8,
+  breakpoint: 9,
+  reserved: 10,
+  coprocessor: 11,
+  overflow: 12,
+} as const;
+
+export type ExceptionName = keyof typeof EXCEPTIONS;
+
+export const PAGE_BYTES = 4096;
+/** Ticks per second: the RTC's 64 Hz, hence the 15.625 ms quantum of the original [SOSP95 §5.1]. */
+export const TICKS_PER_SECOND = 64;
+
+/** States of an environment. */
+export const ENV_STATUS = { free: 0, embryo: 1, runnable: 2, asleep: 3, dead: 4 } as const;
+
+/** Offsets in one record of the environment table, which everyone may read. Words but for `name`. */
+export const ENV = {
+  id: 0x00,
+  status: 0x04,
+  /** ASID in EntryHi position: the STLB's and the TLB's tag. */
+  asid: 0x08,
+  /** kseg0 address of the u-page. */
+  uPage: 0x0c,
+  /** The Status register that the kernel installs for this environment. */
+  statusRegister: 0x10,
+  /** Entry at the start of a slice. */
+  prologue: 0x14,
+  /** Entry at the end of a slice. */
+  epilogue: 0x18,
+  syncEntry: 0x1c,
+  asyncEntry: 0x20,
+  /** Slices overrun and not yet repaid. */
+  excess: 0x24,
+  /** Tick at which a sleeper wakes; 0: none. */
+  wakeTick: 0x28,
+  /** Non-zero: something happened since the last sleep. */
+  pending: 0x2c,
+  /** Slices begun. */
+  slices: 0x30,
+  /** TLB misses that the STLB did not answer. */
+  stlbMisses: 0x34,
+  /** Of these, how many went to the application. */
+  tlbUpcalls: 0x38,
+  packetsIn: 0x3c,
+  packetsOut: 0x40,
+  packetsDropped: 0x44,
+  parent: 0x48,
+  generation: 0x4c,
+  /** Why it died: a code of DEATHS, the exception code in bits 8 to 15. */
+  death: 0x50,
+  /** Transmit operations that found the controller full. */
+  xmitBusy: 0x54,
+  /** 16 entry points, one per ExcCode. */
+  exceptionPc: 0x60,
+  /** 16 guaranteed mappings { EntryHi, EntryLo }; a zero EntryHi ends the list. */
+  guaranteed: 0xa0,
+  /** The zero that ends a full list of guaranteed mappings. */
+  guaranteedEnd: 0x120,
+} as const;
+
+export const ENV_BYTES = 512;
+export const ENV_LIMIT = 64;
+export const GUARANTEED_LIMIT = 16;
+
+/** Fields that `env_set` may set, by their offset in ENV; `exceptionPc + 4 * code` too. */
+export const ENV_SETTABLE: readonly number[] = [ENV.status, ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry];
+
+/** Why an environment died. */
+export const DEATHS = { none: 0, exit: 1, unhandled: 2, excess: 3, destroyed: 4, noEntry: 5 } as const;
+
+/** Offsets in the u-page: a frame that its environment writes and everyone may read. */
+export const U = {
+  /** 16 save areas of 16 bytes, one per ExcCode: t0, t1, t2 at the exception. */
+  exceptionSave: 0x000,
+  /** t0, t1, t2 at the end of a slice. */
+  interruptSave: 0x100,
+  /** 16 completion words that the disk writes: 0 pending, 1 done, negative an error. */
+  completion: 0x110,
+  /** Capabilities granted when the environment was made, see GRANTS. */
+  grants: 0x180,
+  /** From here the page belongs to the library operating system. */
+  user: 0x400,
+} as const;
+
+export const COMPLETION_SLOTS = 16;
+
+/** Index of each boot-time grant at U.grants, in capabilities. */
+export const GRANTS = { self: 0, extent: 1, serial: 2, uPage: 3 } as const;
+
+/** One slot of a packet ring: half a frame. */
+export const RING_SLOT = {
+  /** 0: empty. Receive: the kernel stores the length when the packet is whole. Transmit: the application does. */
+  length: 0,
+  /** Receive: the filter that accepted the packet. */
+  filter: 4,
+  /** The packet, from its destination address; at most 1514 bytes. */
+  data: 8,
+} as const;
+
+export const RING_SLOT_BYTES = 2048;
+export const RING_SLOT_LIMIT = 32;
+export const RING_LIMIT = 32;
+export const PACKET_BYTES_MAX = 1514;
+
+/** One entry of the slice vector. */
+export const SLICE = { owner: 0, running: 4 } as const;
+export const SLICE_BYTES = 8;
+export const SLICE_LIMIT = 64;
+/** Owner of a slice that is free. */
+export const NO_ENV = 0xffffffff;
+
+/** One entry of the exposed frame table. */
+export const FRAME = { owner: 0, references: 4, generation: 8, pins: 12 } as const;
+export const FRAME_BYTES = 16;
+
+/** EntryLo bits an application may set [KANE92 §6]. */
+export const ENTRYLO = { noncached: 0x800, dirty: 0x400, valid: 0x200 } as const;
