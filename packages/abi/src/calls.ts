@@ -10,7 +10,7 @@
  * binding). A capability takes four registers (see `capability.ts`).
  */
 
-/** How one call is written in the table. */
+/** How one call is written in the table; `name:4` is an argument or result of four words. */
 export interface CallRow {
   readonly number: number;
   readonly path: 'machine' | 'native';
@@ -50,7 +50,7 @@ export const CALLS = {
   serial_read:  { number: 32, path: 'native', args: ['line:4'], results: ['byte'], what: 'takes one received byte, or E_AGAIN' },
   disk_read:    { number: 33, path: 'native', args: ['extent:4', 'frame:4', 'block', 'slot'], results: [], what: 'starts reading one 4 KiB block of an extent into a frame; completion is posted to a slot of the u-page' },
   disk_write:   { number: 34, path: 'native', args: ['extent:4', 'frame:4', 'block', 'slot'], results: [], what: 'starts writing a frame to one 4 KiB block of an extent' },
-} as const satisfies Readonly<Record<string, CallRow>>;
+} as const;
 
 export type CallName = keyof typeof CALLS;
 

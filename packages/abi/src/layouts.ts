@@ -27,7 +27,7 @@ export const PAGE_BYTES = 4096;
 export const TICKS_PER_SECOND = 64;
 
 /** States of an environment. */
-export const ENV_STATUS = { free: 0, embryo: 1, runnable: 2, asleep: 3, dead: 4 } as const;
+export const ENV_STATUS = { free: 0, embryo: 1, runnable: 2, dead: 3 } as const;
 
 /** Offsets in one record of the environment table, which everyone may read. Words but for `name`. */
 export const ENV = {
@@ -37,8 +37,8 @@ export const ENV = {
   asid: 0x08,
   /** kseg0 address of the u-page. */
   uPage: 0x0c,
-  /** The Status register that the kernel installs for this environment. */
-  statusRegister: 0x10,
+  /** Non-zero: asleep. */
+  asleep: 0x10,
   /** Entry at the start of a slice. */
   prologue: 0x14,
   /** Entry at the end of a slice. */
@@ -118,11 +118,11 @@ export const RING_SLOT_LIMIT = 32;
 export const RING_LIMIT = 32;
 export const PACKET_BYTES_MAX = 1514;
 
-/** One entry of the slice vector. */
+/** One entry of the slice vector: the owner's number, and the address of the record of the environment that runs in it (0: nobody). */
 export const SLICE = { owner: 0, running: 4 } as const;
 export const SLICE_BYTES = 8;
 export const SLICE_LIMIT = 64;
-/** Owner of a slice that is free. */
+/** The owner of what nobody owns. */
 export const NO_ENV = 0xffffffff;
 
 /** One entry of the exposed frame table. */
