@@ -2,15 +2,16 @@
  * The assembler: a typed builder with one method per row of the instruction table, labels and a few pseudo-instructions.
  *
  * The caller fills every delay slot itself (with an instruction or an explicit `nop()`); the assembler only refuses what
- * the R3000 leaves undefined: a branch in a delay slot, and a use of a loaded register in the slot after the load. A dot
- * in a mnemonic is an underscore in the method (`cvt_d_s`).
+ * the R3000 leaves undefined: a branch in a delay slot, and a use of a loaded register in the slot after the load (also
+ * when the load is in a branch's slot and the use is the first instruction at its target). A dot in a mnemonic is an
+ * underscore in the method (`cvt_d_s`).
  *
  * Source: [KANE92 app. A, D].
  */
 import { decode, encode, operandKinds } from './codec.ts';
 import { INSTRUCTIONS, type Mnemonic, type OperandKind } from './instructions.ts';
 import { IsaError } from './error.ts';
-import { effects } from './effects.ts';
+import { controlFlow, effects } from './effects.ts';
 import { RA, ZERO, type Cp0Register, type Register } from './registers.ts';
 
 /** A place in the program: the name of a label (defined before or after its use) or an absolute address. */
@@ -150,8 +151,11 @@ class AssemblerCore {
     }
   }
 
-  /** Zero words up to the next multiple of `bytes`, a power of two of at least 4. */
+  /** Zero words up to the next multiple of `bytes`, a power of two from 4 to 1 MB. Throws `alignment`. */
   align(bytes: number): void {
+    if (!Number.isInteger(Math.log2(bytes)) || bytes < 4 || bytes > 0x100000) {
+      throw new IsaError('alignment', `cannot align to ${bytes}: use a power of two from 4 to 0x100000`, { bytes });
+    }
     while (this.here % bytes !== 0) this.word(0);
   }
 
@@ -220,28 +224,38 @@ class AssemblerCore {
     return value;
   }
 
+  #isCode(i: number): boolean {
+    const item = this.#items[i];
+    return item !== undefined && (item.kind !== 'word' || item.value === 0) && item.kind !== 'address';
+  }
+
   #checkHazards(words: Uint32Array): void {
-    const isCode = (i: number): boolean => {
-      const item = this.#items[i];
-      return item !== undefined && (item.kind !== 'word' || item.value === 0) && item.kind !== 'address';
-    };
     const at = (i: number): string => `0x${(this.origin + 4 * i).toString(16)}`;
     words.forEach((word, i) => {
-      if (!isCode(i)) return;
+      if (!this.#isCode(i)) return;
       const here = effects(word);
-      const slotOf = i > 0 && isCode(i - 1) && effects(words[i - 1] ?? 0).branches;
-      if (slotOf && here.branches) {
+      const isSlot = this.#isCode(i - 1) && effects(words[i - 1] ?? 0).branches;
+      if (isSlot && here.branches) {
         throw new IsaError('branch-in-delay-slot', `branch in the delay slot at ${at(i)}`, { address: at(i) });
       }
       if (here.loads === 0) return;
-      const next = isCode(i + 1) ? effects(words[i + 1] ?? 0) : undefined;
-      if (!slotOf && next !== undefined && (next.reads & here.loads) !== 0) {
-        throw new IsaError('load-delay', `the instruction at ${at(i + 1)} uses the register that ${at(i)} loads`, {
-          address: at(i + 1),
-          instruction: decode(words[i + 1] ?? 0)?.mnemonic,
+      for (const next of isSlot ? this.#successors(words, i - 1) : [i + 1]) {
+        if (!this.#isCode(next) || (effects(words[next] ?? 0).reads & here.loads) === 0) continue;
+        throw new IsaError('load-delay', `the instruction at ${at(next)} uses the register that ${at(i)} loads`, {
+          address: at(next),
+          instruction: decode(words[next] ?? 0)?.mnemonic,
         });
       }
     });
+  }
+
+  /** Where control can be after branch `i` and its slot, as indices of this program; the target of `jr` is unknown. */
+  #successors(words: Uint32Array, i: number): number[] {
+    const item = this.#items[i];
+    if (item?.kind !== 'instruction') return [];
+    const { target, always } = controlFlow(words[i] ?? 0, (this.origin + 4 * i) >>> 0);
+    const next = target === undefined ? [] : [(target - this.origin) / 4];
+    return always ? next : [...next, i + 2];
   }
 }
 
@@ -260,4 +274,3 @@ for (const mnemonic of Object.keys(INSTRUCTIONS) as Mnemonic[]) {
 export function createAssembler(origin: number): Assembler {
   return new AssemblerCore(origin) as Assembler;
 }
-

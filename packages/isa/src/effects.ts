@@ -57,3 +57,38 @@ export function effects(word: number): Effects {
 function isCoprocessorTransfer(mnemonic: Mnemonic): boolean {
   return /^[ls]wc[1-3]$/.test(mnemonic);
 }
+
+/** Where a branch goes. */
+export interface ControlFlow {
+  /** The target address; `undefined` for a jump through a register and for what is no branch. */
+  readonly target: number | undefined;
+  /** Control never falls through to the word after the delay slot. */
+  readonly always: boolean;
+}
+
+/** The control flow of the word at `pc`; a word that does not branch falls through. */
+export function controlFlow(word: number, pc: number): ControlFlow {
+  const instruction = decode(word);
+  if (instruction === undefined) return { target: undefined, always: false };
+  const { mnemonic, operands } = instruction;
+  const [a = 0, b = 0, c = 0] = operands;
+  switch (mnemonic) {
+    case 'j':
+    case 'jal':
+      return { target: (((pc + 4) & 0xf0000000) | (a << 2)) >>> 0, always: true };
+    case 'jr':
+    case 'jalr':
+      return { target: undefined, always: true };
+    case 'beq':
+      return { target: (pc + 4 + 4 * c) >>> 0, always: a === b };
+    case 'bgez':
+    case 'bgezal':
+    case 'blez':
+      return { target: (pc + 4 + 4 * b) >>> 0, always: a === 0 };
+    default: {
+      const branch = operandKinds(mnemonic).indexOf('branch');
+      if (branch < 0) return { target: undefined, always: false };
+      return { target: (pc + 4 + 4 * (operands[branch] ?? 0)) >>> 0, always: false };
+    }
+  }
+}

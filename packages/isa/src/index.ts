@@ -1,8 +1,10 @@
-/** MIPS I: instruction table, codec, assembler, registers. */
+/** MIPS I: instruction table, codec, assembler, disassembler, registers; the ELF loader. */
 export { INSTRUCTIONS, OPERAND_FIELDS, type Mnemonic, type OperandKind } from './instructions.ts';
 export { decode, encode, operandKinds, type Instruction } from './codec.ts';
 export { createAssembler, type Assembler, type Assembly, type Target } from './assembler.ts';
-export { effects, type Effects } from './effects.ts';
+export { disassemble } from './disassembler.ts';
+export { loadElf, type ElfImage, type ElfSegment } from './elf.ts';
+export { controlFlow, effects, type ControlFlow, type Effects } from './effects.ts';
 export { IsaError, type IsaErrorCode } from './error.ts';
 export {
   register,
