@@ -1,0 +1,327 @@
+/**
+ * The CPU outside its inner loop: exceptions, address translation, accesses that miss the flat page tables, and the
+ * registers of CP0.
+ *
+ * Every access either completes or leaves `fault` set; the caller then calls `raiseFault`, exactly once per instruction.
+ * `at` and `atInSlot` say which instruction is being executed; they are the interpreter's to keep.
+ *
+ * Deviation: a write to CP0 and a write to the TLB take effect at the next instruction; the R3000 needs one or two more.
+ * Deviation: there is no cache, so with Status.IsC set loads give 0 and stores go nowhere.
+ *
+ * Source: [KANE92 §6], [KN01] for the write timeout.
+ */
+import type { Bus } from '../bus.ts';
+import type { Clock } from '../clock.ts';
+import { EVENT_KINDS, type EventStream } from '../events.ts';
+import type { PhysicalMemory } from '../memory.ts';
+import { PageTables } from '../page-tables.ts';
+import * as S from './state.ts';
+import { Tlb } from './tlb.ts';
+
+const NO_FAULT = -1;
+
+/** The CPU's state and everything slow about it. Only this package sees it; hosts get `CpuView`. */
+export class Cpu {
+  readonly memory: PhysicalMemory;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly events: EventStream;
+  readonly tables: PageTables;
+  readonly tlb: Tlb;
+  /** The words of `state.ts`; r0 to r31 are the first 32. */
+  readonly state: Int32Array;
+  readonly registers: Int32Array;
+  /** The whole memory, as the hits of the page tables address it. */
+  readonly words: Int32Array;
+  readonly halfwords: Int16Array;
+  readonly octets: Int8Array;
+  readonly #view: DataView;
+
+  /** Banks of the flat page tables for the current mode. */
+  readBank: number = 0;
+  writeBank: number = 0;
+  /** The bank for fetches: the isolation of the data cache does not touch them. */
+  fetchBank: number = 0;
+  /** The instruction being executed, for exceptions. */
+  at: number = 0;
+  atInSlot: boolean = false;
+  /** ExcCode of the access that just failed, or -1. */
+  fault: number = NO_FAULT;
+  #faultAddress = 0;
+  #faultRefill = false;
+  /** A load that the next instruction must not see yet (0: none); the interpreter moves it to DELAY_REGISTER. */
+  lateRegister: number = 0;
+  lateValue: number = 0;
+  /** Cycles that native functions charged: the difference between cycles and instructions. */
+  charged: number = 0;
+
+  constructor(memory: PhysicalMemory, bus: Bus, clock: Clock, events: EventStream) {
+    this.memory = memory;
+    this.bus = bus;
+    this.clock = clock;
+    this.events = events;
+    this.tables = new PageTables(memory);
+    const { buffer } = memory.wasm;
+    this.words = this.tables.entries;
+    this.halfwords = new Int16Array(buffer);
+    this.octets = new Int8Array(buffer);
+    this.state = this.words.subarray(0, S.STATE_WORDS);
+    this.registers = this.state.subarray(0, 32);
+    this.tlb = new Tlb(this.state, this.tables);
+    this.#view = new DataView(buffer);
+    this.jump(0xbfc00000);
+    this.#set(S.CP0 + S.CP0_PRID, S.PRID_R3000);
+    this.setStatus(S.STATUS_BEV);
+  }
+
+  get(word: number): number {
+    return this.state[word] ?? 0;
+  }
+
+  #set(word: number, value: number): void {
+    this.state[word] = value;
+  }
+
+  /** Continues at `va`: the instruction there is in no delay slot. */
+  jump(va: number): void {
+    this.#set(S.PC, va);
+    this.#set(S.NEXT_PC, va + 4);
+    this.#set(S.IN_SLOT, 0);
+  }
+
+  /** Instructions begun since power-on. */
+  get instructions(): number {
+    return this.clock.now - this.charged;
+  }
+
+  get asid(): number {
+    return (this.get(S.CP0 + S.CP0_ENTRYHI) & S.HI_ASID) >>> 6;
+  }
+
+  get userMode(): boolean {
+    return (this.get(S.STATUS) & S.STATUS_KUC) !== 0;
+  }
+
+  /** A device drives its interrupt line (bit of Cause.IP, 2 to 7). */
+  setLine(line: number, level: boolean): void {
+    const bit = 0x100 << line;
+    const cause = this.get(S.CAUSE);
+    if (((cause & bit) !== 0) === level) return;
+    this.#set(S.CAUSE, cause ^ bit);
+    this.events.emit(EVENT_KINDS['interrupt-line'].kind, this.clock.now, line, level ? 1 : 0, 0);
+  }
+
+  /** Writes Status as it is given, without a mask. */
+  setStatus(status: number): void {
+    this.#set(S.STATUS, status);
+    const { tables } = this;
+    const user = (status & S.STATUS_KUC) !== 0;
+    const isolated = (status & S.STATUS_ISC) !== 0;
+    this.fetchBank = user ? tables.userRead : tables.kernelRead;
+    this.readBank = isolated ? tables.nothing : this.fetchBank;
+    this.writeBank = isolated ? tables.nothing : user ? tables.userWrite : tables.kernelWrite;
+  }
+
+  // ---- Exceptions
+
+  /** Ends a load delay: the register gets its value. */
+  commitLoad(): void {
+    const register = this.get(S.DELAY_REGISTER);
+    if (register === 0) return;
+    this.registers[register] = this.get(S.DELAY_VALUE);
+    this.#set(S.DELAY_REGISTER, 0);
+  }
+
+  /** Takes an exception at the instruction `at`. `ce` is the coprocessor of Coprocessor Unusable. */
+  raise(code: number, refill = false, ce = 0): void {
+    this.commitLoad();
+    this.lateRegister = 0;
+    const epc = this.atInSlot ? this.at - 4 : this.at;
+    const branchDelay = this.atInSlot ? 0x80000000 : 0;
+    this.#set(S.CP0 + S.CP0_EPC, epc);
+    this.#set(S.CAUSE, (this.get(S.CAUSE) & 0xff00) | (code << 2) | (ce << 28) | branchDelay);
+    const status = this.get(S.STATUS);
+    this.setStatus((status & ~0x3f) | ((status & 0x0f) << 2));
+    const vector = ((status & S.STATUS_BEV) === 0 ? 0x80000000 : 0xbfc00100) + (refill ? 0 : 0x80);
+    this.jump(vector);
+    this.events.emit(EVENT_KINDS.exception.kind, this.clock.now, code, epc >>> 0, vector);
+  }
+
+  /** Takes an interrupt before the instruction at PC. */
+  raiseInterrupt(): void {
+    this.at = this.get(S.PC);
+    this.atInSlot = this.get(S.IN_SLOT) !== 0;
+    this.raise(S.EXC_INT);
+  }
+
+  /** Records a failed access; returns -1. */
+  #fail(code: number, va: number, refill: boolean): number {
+    this.fault = code;
+    this.#faultAddress = va;
+    this.#faultRefill = refill;
+    return -1;
+  }
+
+  /** Forgets a failed access that was only tried. */
+  clearFault(): void {
+    this.fault = NO_FAULT;
+  }
+
+  /** Takes the exception of the access that failed. */
+  raiseFault(): void {
+    const code = this.fault;
+    const va = this.#faultAddress;
+    this.fault = NO_FAULT;
+    if (code !== S.EXC_IBE && code !== S.EXC_DBE) this.#set(S.CP0 + S.CP0_BADVADDR, va);
+    if (code === S.EXC_MOD || code === S.EXC_TLBL || code === S.EXC_TLBS) {
+      const context = S.CP0 + S.CP0_CONTEXT;
+      const entryHi = S.CP0 + S.CP0_ENTRYHI;
+      this.#set(context, (this.get(context) & 0xffe00000) | ((va >>> 10) & 0x1ffffc));
+      this.#set(entryHi, (va & 0xfffff000) | (this.get(entryHi) & S.HI_ASID));
+    }
+    this.raise(code, this.#faultRefill);
+  }
+
+  // ---- Accesses
+
+  /** Physical address (unsigned) of an access in the current mode, or -1 with `fault` set. `va` is an int32. */
+  translate(va: number, write: boolean): number {
+    if (va < 0) {
+      if (this.userMode) return this.#fail(write ? S.EXC_ADES : S.EXC_ADEL, va, false);
+      if (va >>> 30 === 2) return va & 0x1fffffff;
+    }
+    const index = this.tlb.find(va);
+    if (index < 0) return this.#fail(write ? S.EXC_TLBS : S.EXC_TLBL, va, va >= 0);
+    const lo = this.tlb.lo(index);
+    if ((lo & S.LO_V) === 0) return this.#fail(write ? S.EXC_TLBS : S.EXC_TLBL, va, false);
+    if (write && (lo & S.LO_D) === 0) return this.#fail(S.EXC_MOD, va, false);
+    return ((lo & 0xfffff000) | (va & 0xfff)) >>> 0;
+  }
+
+  /** Why the instruction at `va` cannot be fetched: sets `fault`. */
+  failFetch(va: number): void {
+    if ((va & 3) !== 0) this.#fail(S.EXC_ADEL, va, false);
+    else if (this.translate(va, false) >= 0) this.#fail(S.EXC_IBE, va, false);
+  }
+
+  /** The word of the instruction at `va`, or 0 if it cannot be fetched (its fetch will raise an exception then). */
+  peek(va: number): number {
+    const host = this.#fetchHost(va);
+    return host < 0 ? 0 : this.#view.getInt32(host, true);
+  }
+
+  /** Whether a `nop` can be fetched at `va`. */
+  isNop(va: number): boolean {
+    const host = this.#fetchHost(va);
+    return host >= 0 && this.#view.getInt32(host, true) === 0;
+  }
+
+  #fetchHost(va: number): number {
+    const host = (va + (this.words[this.fetchBank + (va >>> 12)] ?? 0)) | 0;
+    return (host & 0x80000003) === 0 ? host : -1;
+  }
+
+  /** Loads 1, 2 or 4 bytes, zero-extended to an int32. With `fault` set the result means nothing. */
+  load(va: number, size: number): number {
+    if ((va & (size - 1)) !== 0) return this.#fail(S.EXC_ADEL, va, false);
+    const physical = this.translate(va, false);
+    if (physical < 0) return 0;
+    if ((this.get(S.STATUS) & S.STATUS_ISC) !== 0) return 0;
+    const host = this.memory.hostAddress(physical);
+    if (host >= 0) {
+      if (size === 4) return this.#view.getInt32(host, true);
+      return size === 2 ? this.#view.getUint16(host, true) : this.#view.getUint8(host);
+    }
+    const device = this.bus.find(physical);
+    if (device === undefined) return this.#fail(S.EXC_DBE, va, false);
+    const word = device.read((physical - device.base) & ~3) >>> (8 * (physical & 3));
+    return size === 4 ? word | 0 : word & (0xffffffff >>> (32 - 8 * size));
+  }
+
+  /** Stores the low 1, 2 or 4 bytes of `value`. */
+  store(va: number, size: number, value: number): void {
+    const lanes = size === 4 ? -1 : (1 << (8 * size)) - 1;
+    if ((va & (size - 1)) !== 0) this.#fail(S.EXC_ADES, va, false);
+    else this.storeLanes(va, value << (8 * (va & 3)), lanes << (8 * (va & 3)));
+  }
+
+  /** Stores those bits of `value` that `mask` selects into the word around `va`. */
+  storeLanes(va: number, value: number, mask: number): void {
+    const physical = this.translate(va, true);
+    if (physical < 0 || (this.get(S.STATUS) & S.STATUS_ISC) !== 0) return;
+    const word = (physical & ~3) >>> 0;
+    const host = this.memory.hostAddress(word);
+    if (host >= 0) {
+      this.#view.setInt32(host, (this.#view.getInt32(host, true) & ~mask) | (value & mask), true);
+      return;
+    }
+    const device = this.bus.find(word);
+    if (device === undefined) this.bus.writeTimeout(word);
+    else device.write(word - device.base, value & mask, mask);
+  }
+
+  /** Gives a loaded value to `register`, late if the next instruction names it. */
+  completeLoad(register: number, value: number): void {
+    if (register !== 0 && isHazard(this.peek(this.get(S.PC)), register)) {
+      this.lateRegister = register;
+      this.lateValue = value;
+    } else this.registers[register] = value;
+  }
+
+  // ---- CP0
+
+  /** The register as `mfc0` reads it, an int32; 0 for those that do not exist. */
+  readCp0(register: number): number {
+    if (register === S.CP0_RANDOM) return (63 - (this.instructions % 56)) << 8;
+    return this.get(S.CP0 + register);
+  }
+
+  /** Writes it as `mtc0` does: read-only bits stay. */
+  writeCp0(register: number, value: number): void {
+    const word = S.CP0 + register;
+    const old = this.get(word);
+    switch (register) {
+      case S.CP0_INDEX:
+        this.#set(word, value & 0x80003f00);
+        break;
+      case S.CP0_ENTRYLO:
+        this.#set(word, value & 0xffffff00);
+        break;
+      case S.CP0_CONTEXT:
+        this.#set(word, (value & 0xffe00000) | (old & 0x1ffffc));
+        break;
+      case S.CP0_ENTRYHI:
+        this.#set(word, value & 0xffffffc0);
+        if (((old ^ value) & S.HI_ASID) !== 0) {
+          this.tlb.switchTo(value & S.HI_ASID);
+          this.events.emit(EVENT_KINDS.asid.kind, this.clock.now, (value & S.HI_ASID) >>> 6, 0, 0);
+        }
+        break;
+      case S.CP0_STATUS:
+        this.setStatus((value & S.STATUS_WRITABLE) | (old & S.STATUS_TS));
+        break;
+      case S.CP0_CAUSE:
+        this.#set(word, (old & ~0x300) | (value & 0x300));
+        break;
+      case S.CP0_EPC:
+        this.#set(word, value);
+        break;
+    }
+  }
+
+  /** Writes a TLB entry. Throws `tlb-index`. */
+  writeTlb(index: number, hi: number, lo: number): void {
+    if (this.tlb.write(index, hi, lo)) this.setStatus(this.get(S.STATUS) | S.STATUS_TS);
+  }
+}
+
+/**
+ * Whether the instruction `word` must not see a load of `register` just before it. Naming the register is enough: the
+ * slow path it leads to is right for every instruction. `lwl` and `lwr` merge into what is being loaded, and the native
+ * unit waits for it.
+ */
+export function isHazard(word: number, register: number): boolean {
+  if (word >>> 25 === 0x25) return false;
+  if (((word >>> 21) & 31) === register) return true;
+  return ((word >>> 16) & 31) === register && word >>> 26 !== 0x22 && word >>> 26 !== 0x26;
+}

@@ -1,0 +1,451 @@
+/**
+ * The interpreter: one switch over instruction words, the reference for whatever else will execute them.
+ *
+ * Only what hits the flat page tables and cannot trap is done in the switch; everything else leaves it for the slow path,
+ * which writes the state back first, so that exceptions are precise and devices see the exact cycle. Registers are read
+ * once per instruction, before the switch. Typed-array reads carry `as number`: indices are in range by their masks, and
+ * a fallback would cost a test at every access.
+ *
+ * A load writes its register at once unless the next instruction names it; then that instruction is executed alone with
+ * the old value, and the load ends after it (`settle`).
+ *
+ * Source: [KANE92 §1 (delays), app. A].
+ */
+import { isHazard, type Cpu } from './cpu.ts';
+import { executeSlow, mergeLeft, mergeRight, type NativeCall } from './slow-path.ts';
+import * as S from './state.ts';
+
+/** Longest stretch between two looks at the clock, so that the countdown is an int32. */
+const MAX_STRETCH = 0x3fffffff;
+
+/** Why the inner loop was left. */
+const BUDGET = 0;
+const SLOW = 1;
+const FETCH = 2;
+const SELF = 3;
+
+/**
+ * Executes instructions until the clock has reached cycle `target`. Returns the cycles that passed in idle loops without
+ * being executed one by one; `fastIdle` false executes them all, to the same effect.
+ */
+export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle: boolean): number {
+  const { clock, state: s, registers: r, words: m32, halfwords: m16, octets: m8 } = cpu;
+  let idle = 0;
+
+  while (clock.now < target) {
+    if (clock.next <= clock.now) clock.runDue();
+    if (((s[S.CAUSE] as number) & (s[S.STATUS] as number) & 0xff00) !== 0 && ((s[S.STATUS] as number) & 1) !== 0) {
+      cpu.raiseInterrupt();
+    }
+    const end = Math.min(target, clock.next, clock.now + MAX_STRETCH);
+    const delayed = s[S.DELAY_REGISTER] as number;
+    const { readBank, writeBank, fetchBank } = cpu;
+    let left = (end - clock.now) | 0;
+    const floor = delayed === 0 ? 0 : left - 1;
+    let slotAt = s[S.IN_SLOT] === 0 ? left + 1 : left;
+    let pc = s[S.PC] as number;
+    let npc = s[S.NEXT_PC] as number;
+    let page = ~pc;
+    let delta = 0;
+    let at = pc;
+    let w = 0;
+    let exit = BUDGET;
+
+    inner: while (left > floor) {
+      if (((pc ^ page) & 0xfffff003) !== 0) {
+        const host = (pc + (m32[fetchBank + (pc >>> 12)] as number)) | 0;
+        if ((host & 0x80000003) !== 0) {
+          exit = FETCH;
+          break inner;
+        }
+        page = pc & 0xfffff000;
+        delta = (host - pc) | 0;
+      }
+      w = m32[(pc + delta) >> 2] as number;
+      at = pc;
+      pc = npc;
+      npc = (npc + 4) | 0;
+      left -= 1;
+      r[0] = 0;
+      const a = r[(w >>> 21) & 31] as number;
+      const b = r[(w >>> 16) & 31] as number;
+      const imm = (w << 16) >> 16;
+      let value = 0;
+
+      dispatch: switch (w >>> 26) {
+        case 0x00:
+          switch (w & 63) {
+            case 0x00: // sll
+              r[(w >>> 11) & 31] = b << ((w >>> 6) & 31);
+              continue;
+            case 0x02: // srl
+              r[(w >>> 11) & 31] = b >>> ((w >>> 6) & 31);
+              continue;
+            case 0x03: // sra
+              r[(w >>> 11) & 31] = b >> ((w >>> 6) & 31);
+              continue;
+            case 0x04: // sllv
+              r[(w >>> 11) & 31] = b << a;
+              continue;
+            case 0x06: // srlv
+              r[(w >>> 11) & 31] = b >>> a;
+              continue;
+            case 0x07: // srav
+              r[(w >>> 11) & 31] = b >> a;
+              continue;
+            case 0x08: // jr
+              npc = a;
+              slotAt = left;
+              continue;
+            case 0x09: // jalr
+              r[(w >>> 11) & 31] = at + 8;
+              npc = a;
+              slotAt = left;
+              continue;
+            case 0x10: // mfhi
+              r[(w >>> 11) & 31] = s[S.HI] as number;
+              continue;
+            case 0x11: // mthi
+              s[S.HI] = a;
+              continue;
+            case 0x12: // mflo
+              r[(w >>> 11) & 31] = s[S.LO] as number;
+              continue;
+            case 0x13: // mtlo
+              s[S.LO] = a;
+              continue;
+            case 0x18: {
+              // mult: the double's error is far below half of the high word's unit, so rounding gives it exactly
+              const low = Math.imul(a, b);
+              s[S.LO] = low;
+              s[S.HI] = Math.round((a * b - (low >>> 0)) / 4294967296);
+              continue;
+            }
+            case 0x19: {
+              // multu
+              const low = Math.imul(a, b);
+              s[S.LO] = low;
+              s[S.HI] = Math.round(((a >>> 0) * (b >>> 0) - (low >>> 0)) / 4294967296);
+              continue;
+            }
+            case 0x1a: // div; by zero as the R3000 does it
+              s[S.LO] = b === 0 ? (a < 0 ? 1 : -1) : (a / b) | 0;
+              s[S.HI] = b === 0 ? a : (a % b) | 0;
+              continue;
+            case 0x1b: // divu
+              s[S.LO] = b === 0 ? -1 : ((a >>> 0) / (b >>> 0)) | 0;
+              s[S.HI] = b === 0 ? a : ((a >>> 0) % (b >>> 0)) | 0;
+              continue;
+            case 0x20: {
+              // add
+              const sum = (a + b) | 0;
+              if (((a ^ sum) & (b ^ sum)) < 0) break;
+              r[(w >>> 11) & 31] = sum;
+              continue;
+            }
+            case 0x21: // addu
+              r[(w >>> 11) & 31] = a + b;
+              continue;
+            case 0x22: {
+              // sub
+              const difference = (a - b) | 0;
+              if (((a ^ b) & (a ^ difference)) < 0) break;
+              r[(w >>> 11) & 31] = difference;
+              continue;
+            }
+            case 0x23: // subu
+              r[(w >>> 11) & 31] = a - b;
+              continue;
+            case 0x24: // and
+              r[(w >>> 11) & 31] = a & b;
+              continue;
+            case 0x25: // or
+              r[(w >>> 11) & 31] = a | b;
+              continue;
+            case 0x26: // xor
+              r[(w >>> 11) & 31] = a ^ b;
+              continue;
+            case 0x27: // nor
+              r[(w >>> 11) & 31] = ~(a | b);
+              continue;
+            case 0x2a: // slt
+              r[(w >>> 11) & 31] = a < b ? 1 : 0;
+              continue;
+            case 0x2b: // sltu
+              r[(w >>> 11) & 31] = a >>> 0 < b >>> 0 ? 1 : 0;
+              continue;
+          }
+          exit = SLOW;
+          break inner;
+        case 0x01: {
+          const kind = (w >>> 16) & 31;
+          if ((kind & 0x0e) !== 0) {
+            exit = SLOW;
+            break inner;
+          }
+          if ((kind & 0x10) !== 0) r[31] = at + 8; // bltzal, bgezal
+          if (a < 0 === ((kind & 1) === 0)) npc = (at + 4 + (imm << 2)) | 0;
+          slotAt = left;
+          continue;
+        }
+        case 0x02: // j
+          npc = ((at + 4) & 0xf0000000) | ((w << 6) >>> 4);
+          slotAt = left;
+          if (npc !== at) continue;
+          exit = SELF;
+          break inner;
+        case 0x03: // jal
+          r[31] = at + 8;
+          npc = ((at + 4) & 0xf0000000) | ((w << 6) >>> 4);
+          slotAt = left;
+          continue;
+        case 0x04: // beq
+          slotAt = left;
+          if (a !== b) continue;
+          npc = (at + 4 + (imm << 2)) | 0;
+          if (npc !== at) continue;
+          exit = SELF;
+          break inner;
+        case 0x05: // bne
+          slotAt = left;
+          if (a !== b) npc = (at + 4 + (imm << 2)) | 0;
+          continue;
+        case 0x06: // blez
+          slotAt = left;
+          if (a <= 0) npc = (at + 4 + (imm << 2)) | 0;
+          continue;
+        case 0x07: // bgtz
+          slotAt = left;
+          if (a > 0) npc = (at + 4 + (imm << 2)) | 0;
+          continue;
+        case 0x08: {
+          // addi
+          const sum = (a + imm) | 0;
+          if (((a ^ sum) & (imm ^ sum)) < 0) {
+            exit = SLOW;
+            break inner;
+          }
+          r[(w >>> 16) & 31] = sum;
+          continue;
+        }
+        case 0x09: // addiu
+          r[(w >>> 16) & 31] = a + imm;
+          continue;
+        case 0x0a: // slti
+          r[(w >>> 16) & 31] = a < imm ? 1 : 0;
+          continue;
+        case 0x0b: // sltiu
+          r[(w >>> 16) & 31] = a >>> 0 < imm >>> 0 ? 1 : 0;
+          continue;
+        case 0x0c: // andi
+          r[(w >>> 16) & 31] = a & (w & 0xffff);
+          continue;
+        case 0x0d: // ori
+          r[(w >>> 16) & 31] = a | (w & 0xffff);
+          continue;
+        case 0x0e: // xori
+          r[(w >>> 16) & 31] = a ^ (w & 0xffff);
+          continue;
+        case 0x0f: // lui
+          r[(w >>> 16) & 31] = w << 16;
+          continue;
+        case 0x20: {
+          // lb
+          const va = (a + imm) | 0;
+          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+          if (h < 0) {
+            exit = SLOW;
+            break inner;
+          }
+          value = m8[h] as number;
+          break dispatch;
+        }
+        case 0x21: {
+          // lh
+          const va = (a + imm) | 0;
+          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+          if ((h & 0x80000001) !== 0) {
+            exit = SLOW;
+            break inner;
+          }
+          value = m16[h >> 1] as number;
+          break dispatch;
+        }
+        case 0x22:
+        case 0x26: {
+          // lwl, lwr
+          const va = (a + imm) | 0;
+          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+          if (h < 0) {
+            exit = SLOW;
+            break inner;
+          }
+          const old = delayed !== 0 && delayed === ((w >>> 16) & 31) ? (s[S.DELAY_VALUE] as number) : b;
+          const whole = m32[h >> 2] as number;
+          const shift = 8 * (h & 3);
+          value = w >>> 26 === 0x22 ? mergeLeft(whole, old, shift) : mergeRight(whole, old, shift);
+          break dispatch;
+        }
+        case 0x23: {
+          // lw
+          const va = (a + imm) | 0;
+          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+          if ((h & 0x80000003) !== 0) {
+            exit = SLOW;
+            break inner;
+          }
+          value = m32[h >> 2] as number;
+          break dispatch;
+        }
+        case 0x24: {
+          // lbu
+          const va = (a + imm) | 0;
+          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+          if (h < 0) {
+            exit = SLOW;
+            break inner;
+          }
+          value = (m8[h] as number) & 0xff;
+          break dispatch;
+        }
+        case 0x25: {
+          // lhu
+          const va = (a + imm) | 0;
+          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+          if ((h & 0x80000001) !== 0) {
+            exit = SLOW;
+            break inner;
+          }
+          value = (m16[h >> 1] as number) & 0xffff;
+          break dispatch;
+        }
+        case 0x28: {
+          // sb
+          const va = (a + imm) | 0;
+          const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
+          if (h < 0) {
+            exit = SLOW;
+            break inner;
+          }
+          m8[h] = b;
+          continue;
+        }
+        case 0x29: {
+          // sh
+          const va = (a + imm) | 0;
+          const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
+          if ((h & 0x80000001) !== 0) {
+            exit = SLOW;
+            break inner;
+          }
+          m16[h >> 1] = b;
+          continue;
+        }
+        case 0x2b: {
+          // sw
+          const va = (a + imm) | 0;
+          const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
+          if ((h & 0x80000003) !== 0) {
+            exit = SLOW;
+            break inner;
+          }
+          m32[h >> 2] = b;
+          continue;
+        }
+        case 0x2a:
+        case 0x2e: {
+          // swl, swr
+          const va = (a + imm) | 0;
+          const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
+          if (h < 0) {
+            exit = SLOW;
+            break inner;
+          }
+          const shift = 8 * (h & 3);
+          const left3 = w >>> 26 === 0x2a;
+          const mask = left3 ? 0xffffffff >>> (24 - shift) : 0xffffffff << shift;
+          const lanes = left3 ? b >>> (24 - shift) : b << shift;
+          m32[h >> 2] = ((m32[h >> 2] as number) & ~mask) | (lanes & mask);
+          continue;
+        }
+        default:
+          exit = SLOW;
+          break inner;
+      }
+
+      // A load has its value.
+      const rt = (w >>> 16) & 31;
+      let next = 0;
+      if (((pc ^ page) & 0xfffff003) === 0) next = m32[(pc + delta) >> 2] as number;
+      else next = cpu.peek(pc);
+      if ((((next >>> 21) & 31) !== rt && ((next >>> 16) & 31) !== rt) || rt === 0 || !isHazard(next, rt)) {
+        r[rt] = value;
+        continue;
+      }
+      cpu.lateRegister = rt;
+      cpu.lateValue = value;
+      break inner;
+    }
+
+    r[0] = 0;
+    clock.now = end - left;
+    s[S.PC] = pc;
+    s[S.NEXT_PC] = npc;
+    s[S.IN_SLOT] = slotAt === left ? 1 : 0;
+    if (exit === SLOW) {
+      cpu.at = at;
+      cpu.atInSlot = slotAt === left + 1;
+      executeSlow(cpu, native, w);
+    } else if (exit === FETCH) {
+      clock.now += 1;
+      cpu.at = pc;
+      cpu.atInSlot = slotAt === left;
+      cpu.failFetch(pc);
+      cpu.raiseFault();
+    }
+    if (delayed !== 0 || cpu.lateRegister !== 0) settle(cpu, w);
+    if (exit === SELF && fastIdle) idle += skipIdle(cpu, target);
+  }
+  return idle;
+}
+
+/**
+ * Ends the load that `word`, just executed alone, was not to see, and begins the one that `word` itself left under way.
+ * If `word` wrote the register too, its write came later and stays.
+ */
+function settle(cpu: Cpu, word: number): void {
+  const { state, lateRegister } = cpu;
+  const register = state[S.DELAY_REGISTER] as number;
+  if (register !== 0 && (lateRegister !== 0 || destination(word) !== register)) cpu.commitLoad();
+  state[S.DELAY_REGISTER] = lateRegister;
+  state[S.DELAY_VALUE] = lateRegister === 0 ? 0 : cpu.lateValue;
+  cpu.lateRegister = 0;
+}
+
+/** The general register that an instruction writes; 0 if none. */
+function destination(word: number): number {
+  const opcode = word >>> 26;
+  if (opcode === 0) {
+    const code = word & 63;
+    const none = code === 0x08 || code === 0x11 || code === 0x13 || (code >= 0x18 && code <= 0x1b);
+    return none ? 0 : (word >>> 11) & 31;
+  }
+  if (opcode === 1) return (word & 0x100000) === 0 ? 0 : 31;
+  if (opcode === 3) return 31;
+  const writesRt = (opcode >= 0x08 && opcode <= 0x0f) || (opcode >= 0x20 && opcode <= 0x26) || word >>> 21 === 0x200;
+  return writesRt ? (word >>> 16) & 31 : 0;
+}
+
+/**
+ * The machine is in the delay slot of a branch to itself. If the slot is a `nop` and interrupts are enabled, only an event
+ * can change anything: whole iterations, of two cycles, pass at once. Returns the cycles that passed.
+ */
+function skipIdle(cpu: Cpu, target: number): number {
+  const { clock } = cpu;
+  if (!cpu.isNop(cpu.get(S.PC)) || (cpu.get(S.STATUS) & S.STATUS_IEC) === 0) return 0;
+  if (cpu.get(S.DELAY_REGISTER) !== 0) return 0;
+  const cycles = Math.max(0, Math.min(target, clock.next) - clock.now);
+  const whole = cycles - (cycles % 2);
+  clock.now += whole;
+  return whole;
+}

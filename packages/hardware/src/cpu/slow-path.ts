@@ -1,0 +1,190 @@
+/**
+ * The instructions that the inner loop does not finish itself: accesses that miss the flat page tables, traps, overflow,
+ * and coprocessors.
+ *
+ * Called with PC and NEXT_PC already advanced and `cpu.at` the instruction. It completes the instruction or takes its
+ * exception; it never does both.
+ *
+ * Source: [KANE92 app. A].
+ */
+import { EVENT_KINDS } from '../events.ts';
+import type { Cpu } from './cpu.ts';
+import * as S from './state.ts';
+
+/** Runs native function `n`; completes it or takes its exception. */
+export type NativeCall = (n: number) => void;
+
+/** Executes `word`. */
+export function executeSlow(cpu: Cpu, native: NativeCall, word: number): void {
+  const opcode = word >>> 26;
+  switch (opcode) {
+    case 0x00:
+      special(cpu, word & 63);
+      return;
+    case 0x08: // addi: only an overflow comes here
+      cpu.raise(S.EXC_OV);
+      return;
+    case 0x10:
+      if (cpu.userMode && (cpu.get(S.STATUS) & S.STATUS_CU0) === 0) cpu.raise(S.EXC_CPU, false, 0);
+      else coprocessor0(cpu, word);
+      return;
+    case 0x12:
+    case 0x32:
+    case 0x3a:
+      if ((cpu.get(S.STATUS) & S.STATUS_CU2) === 0) cpu.raise(S.EXC_CPU, false, 2);
+      else if (word >>> 25 === 0x25) native(word & 0x1ffffff);
+      else cpu.raise(S.EXC_RI);
+      return;
+    case 0x11:
+    case 0x31:
+    case 0x39:
+      cpu.raise(S.EXC_CPU, false, 1);
+      return;
+    case 0x13:
+    case 0x33:
+    case 0x3b:
+      cpu.raise(S.EXC_CPU, false, 3);
+      return;
+    default:
+      if (opcode >= 0x20 && opcode <= 0x2e && opcode !== 0x27) access(cpu, word);
+      else cpu.raise(S.EXC_RI);
+  }
+}
+
+function special(cpu: Cpu, code: number): void {
+  switch (code) {
+    case 0x0c:
+      cpu.raise(S.EXC_SYS);
+      return;
+    case 0x0d:
+      cpu.raise(S.EXC_BP);
+      return;
+    case 0x20: // add and sub: only an overflow comes here
+    case 0x22:
+      cpu.raise(S.EXC_OV);
+      return;
+    default:
+      cpu.raise(S.EXC_RI);
+  }
+}
+
+/** Loads and stores, all sizes. */
+function access(cpu: Cpu, word: number): void {
+  const rt = (word >>> 16) & 31;
+  const value = cpu.registers[rt] ?? 0;
+  const va = ((cpu.registers[(word >>> 21) & 31] ?? 0) + ((word << 16) >> 16)) | 0;
+  const shift = 8 * (va & 3);
+  let result = 0;
+  switch (word >>> 26) {
+    case 0x28:
+      cpu.store(va, 1, value);
+      break;
+    case 0x29:
+      cpu.store(va, 2, value);
+      break;
+    case 0x2b:
+      cpu.store(va, 4, value);
+      break;
+    case 0x2a:
+      cpu.storeLanes(va, value >>> (24 - shift), 0xffffffff >>> (24 - shift));
+      break;
+    case 0x2e:
+      cpu.storeLanes(va, value << shift, 0xffffffff << shift);
+      break;
+    case 0x20:
+      result = (cpu.load(va, 1) << 24) >> 24;
+      break;
+    case 0x21:
+      result = (cpu.load(va, 2) << 16) >> 16;
+      break;
+    case 0x22:
+      result = mergeLeft(unaligned(cpu, va), loadedOr(cpu, rt, value), shift);
+      break;
+    case 0x23:
+      result = cpu.load(va, 4);
+      break;
+    case 0x24:
+      result = cpu.load(va, 1);
+      break;
+    case 0x25:
+      result = cpu.load(va, 2);
+      break;
+    case 0x26:
+      result = mergeRight(unaligned(cpu, va), loadedOr(cpu, rt, value), shift);
+      break;
+    default:
+      cpu.raise(S.EXC_RI);
+      return;
+  }
+  if (cpu.fault >= 0) cpu.raiseFault();
+  else if (word >>> 26 < 0x28) cpu.completeLoad(rt, result);
+}
+
+/** The word around `va`. A fault reports `va` itself. */
+function unaligned(cpu: Cpu, va: number): number {
+  const physical = cpu.translate(va, false);
+  return physical < 0 ? 0 : cpu.load(va & ~3, 4);
+}
+
+/** `lwl` and `lwr` merge into a value that the instruction before is still loading. */
+function loadedOr(cpu: Cpu, register: number, value: number): number {
+  return cpu.get(S.DELAY_REGISTER) === register ? cpu.get(S.DELAY_VALUE) : value;
+}
+
+/** `lwl` at byte `shift / 8` of a little-endian word: its low bytes become the register's high ones. */
+export function mergeLeft(memory: number, register: number, shift: number): number {
+  return (register & (0x00ffffff >>> shift)) | (memory << (24 - shift));
+}
+
+/** `lwr`: the word's bytes from `shift / 8` up become the register's low ones. */
+export function mergeRight(memory: number, register: number, shift: number): number {
+  return (register & (0xffffff00 << (24 - shift))) | (memory >>> shift);
+}
+
+function coprocessor0(cpu: Cpu, word: number): void {
+  const rt = (word >>> 16) & 31;
+  const rd = (word >>> 11) & 31;
+  switch ((word >>> 21) & 31) {
+    case 0x00:
+      cpu.completeLoad(rt, cpu.readCp0(rd));
+      return;
+    case 0x04:
+      cpu.writeCp0(rd, cpu.registers[rt] ?? 0);
+      return;
+    default:
+      if ((word & 0x2000000) === 0) cpu.raise(S.EXC_RI);
+      else operation0(cpu, word & 0x3f);
+  }
+}
+
+function operation0(cpu: Cpu, operation: number): void {
+  const { state, tlb } = cpu;
+  const entryHi = cpu.get(S.CP0 + S.CP0_ENTRYHI);
+  const entryLo = cpu.get(S.CP0 + S.CP0_ENTRYLO);
+  const index = (cpu.get(S.CP0 + S.CP0_INDEX) >>> 8) & 63;
+  switch (operation) {
+    case 0x01: // tlbr
+      cpu.writeCp0(S.CP0_ENTRYHI, tlb.hi(index));
+      cpu.writeCp0(S.CP0_ENTRYLO, tlb.lo(index));
+      return;
+    case 0x02: // tlbwi
+      cpu.writeTlb(index, entryHi, entryLo);
+      return;
+    case 0x06: // tlbwr
+      cpu.writeTlb(cpu.readCp0(S.CP0_RANDOM) >>> 8, entryHi, entryLo);
+      return;
+    case 0x08: {
+      const found = tlb.probe(entryHi);
+      state[S.CP0 + S.CP0_INDEX] = found < 0 ? 0x80000000 : found << 8;
+      return;
+    }
+    case 0x10: {
+      const status = cpu.get(S.STATUS);
+      cpu.setStatus((status & ~0x0f) | ((status >>> 2) & 0x0f));
+      cpu.events.emit(EVENT_KINDS.return.kind, cpu.clock.now, cpu.get(S.STATUS) >>> 0, 0, 0);
+      return;
+    }
+    default:
+      cpu.raise(S.EXC_RI);
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The machine: CPU, memory, clock and devices of a DECstation KN01, driven by `run`.
+ *
+ * `run(n)` and n times `run(1)` leave the same state and give the same events, so a host may drive it in any steps. It
+ * must not touch the machine while `run` is under way, except in native functions of the kernel (see `native-unit.ts`).
+ * Nothing here reads the host's clock: the same inputs at the same cycles give the same machine.
+ */
+import { Bus } from './bus.ts';
+import { Clock } from './clock.ts';
+import { Cpu } from './cpu/cpu.ts';
+import { CpuView } from './cpu/view.ts';
+import { interpret } from './cpu/interpreter.ts';
+import { HardwareError } from './error.ts';
+import { EventStream, type EventListener } from './events.ts';
+import { PhysicalMemory } from './memory.ts';
+import { NativeUnit } from './native-unit.ts';
+
+/** Timing: `ideal` executes one instruction per cycle at 25 MHz. */
+export type Profile = 'ideal';
+
+export interface MachineOptions {
+  /** Guest RAM in bytes, a multiple of 4096 up to 256 MiB. Default 16 MiB. */
+  readonly ramBytes?: number;
+  readonly profile?: Profile;
+  /** False executes idle loops instruction by instruction, to the same effect. Default true. */
+  readonly fastIdle?: boolean;
+}
+
+/** What one `run` did. */
+export interface RunResult {
+  /** Cycles by which time advanced: the budget, more or less what the last instruction overshot. */
+  readonly cycles: number;
+  readonly instructions: number;
+  /** Cycles that passed in idle loops at once; a host may sleep for them. Smaller budgets leave more to execute. */
+  readonly idleCycles: number;
+}
+
+/** Cycles per second of each profile. */
+const HZ: Readonly<Record<Profile, number>> = { ideal: 25_000_000 };
+
+export class Machine {
+  readonly memory: PhysicalMemory;
+  /** Registers, pc, CP0 and TLB; readable and writable between runs. */
+  readonly cpu: CpuView;
+  readonly native: NativeUnit;
+  readonly clock: Clock;
+  readonly #cpu: Cpu;
+  readonly #events: EventStream = new EventStream();
+  readonly #execute: (n: number) => void;
+  readonly #fastIdle: boolean;
+  #target = 0;
+  #running = false;
+
+  /** Throws `HardwareError` `profile` or `ram-bytes`. */
+  constructor(options: MachineOptions = {}) {
+    const { ramBytes = 16 * 1024 * 1024, profile = 'ideal', fastIdle = true } = options;
+    const hz = Object.hasOwn(HZ, profile) ? HZ[profile] : undefined;
+    if (hz === undefined) throw new HardwareError('profile', `no profile ${profile}: use 'ideal'`, { profile });
+    this.memory = new PhysicalMemory(ramBytes, true);
+    this.clock = new Clock(hz);
+    const bus = new Bus();
+    this.#cpu = new Cpu(this.memory, bus, this.clock, this.#events);
+    this.cpu = new CpuView(this.#cpu);
+    this.native = new NativeUnit(this.#cpu);
+    this.#execute = (n) => {
+      this.native.execute(n);
+    };
+    this.#fastIdle = fastIdle;
+  }
+
+  /** Cycles per second. */
+  get hz(): number {
+    return this.clock.hz;
+  }
+
+  /** Cycles since power-on. */
+  get cycles(): number {
+    return this.clock.now;
+  }
+
+  /** Instructions begun since power-on, those that took an exception included. */
+  get instructions(): number {
+    return this.#cpu.instructions;
+  }
+
+  /** Adds a listener to the event stream; the function returned removes it. */
+  listen(listener: EventListener): () => void {
+    return this.#events.listen(listener);
+  }
+
+  /**
+   * Advances time by `cycles` (a non-negative integer). Whole instructions are executed: what the last one overshoots is
+   * taken from the next run. Throws `budget`, `running` when called during a run, and `kernel-native` when a native
+   * function of the kernel throws; the rest of the budget is then void.
+   */
+  run(cycles: number): RunResult {
+    if (!Number.isSafeInteger(cycles) || cycles < 0) {
+      throw new HardwareError('budget', `cannot run ${cycles} cycles: use a non-negative integer`, { cycles });
+    }
+    if (this.#running) throw new HardwareError('running', 'run was called during a run');
+    const before = this.cycles;
+    const instructions = this.instructions;
+    this.#target += cycles;
+    this.#running = true;
+    try {
+      const idleCycles = interpret(this.#cpu, this.#execute, this.#target, this.#fastIdle);
+      return { cycles: this.cycles - before, instructions: this.instructions - instructions, idleCycles };
+    } catch (error) {
+      this.#target = this.cycles;
+      throw error;
+    } finally {
+      this.#running = false;
+    }
+  }
+}
