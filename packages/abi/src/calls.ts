@@ -32,10 +32,10 @@ export const CALLS = {
   tick:   { number: 8, path: 'machine', args: [], results: ['tick'], what: 'reads the tick counter (1/64 s)' },
 
   frame_alloc:  { number: 16, path: 'native', args: ['ppn'], results: ['ppn', 'capability:4'], what: 'allocates the frame ppn, or any with -1; contents are zero' },
-  frame_free:   { number: 17, path: 'native', args: ['frame:4'], results: [], what: 'gives a frame back: every binding to it is broken and its capabilities die' },
+  frame_free:   { number: 17, path: 'native', args: ['frame:4'], results: [], what: 'drops the hold of the caller on a frame; with the last hold every binding to it is broken and its capabilities die' },
   cap_derive:   { number: 18, path: 'native', args: ['capability:4', 'rights'], results: ['0', 'capability:4'], what: 'makes a capability with fewer rights for the same resource' },
   env_alloc:    { number: 19, path: 'native', args: [], results: ['env', 'capability:4'], what: 'creates an environment without slices; it gets the native functions of its creator' },
-  env_free:     { number: 20, path: 'native', args: ['env:4'], results: [], what: 'destroys an environment (null capability: the caller)' },
+  env_free:     { number: 20, path: 'native', args: ['env:4', 'code'], results: [], what: 'destroys an environment (null capability: the caller); the low 8 bits of code go to its record' },
   env_set:      { number: 21, path: 'native', args: ['env:4', 'field', 'value'], results: [], what: 'sets a word of a context of an environment: see ENV_SETTABLE' },
   env_map:      { number: 22, path: 'native', args: ['env:4', 'frame:4', 'va'], results: [], what: 'adds a guaranteed mapping; bit 0 of va: writable; bit 1: this frame is the u-page' },
   slice_alloc:  { number: 23, path: 'native', args: ['env:4', 'position'], results: ['position'], what: 'gives an environment the slice at position, or the first free one with -1' },
@@ -48,6 +48,7 @@ export const CALLS = {
   ash_attach:   { number: 30, path: 'native', args: ['code:4', 'window:4', 'length', 'filter'], results: [], what: 'downloads a handler whose bytes lie in the code frame and attaches it to a filter of the caller, with the window frame pinned' },
   serial_write: { number: 31, path: 'native', args: ['line:4', 'length', 'bytes:7'], results: ['accepted'], what: 'queues up to 28 bytes, packed in little-endian words, on a serial line; accepted may be fewer' },
   serial_read:  { number: 32, path: 'native', args: ['line:4'], results: ['byte'], what: 'takes one received byte, or E_AGAIN' },
+  frame_hold:   { number: 35, path: 'native', args: ['env:4', 'frame:4'], results: [], what: 'makes an environment a further holder of a frame (null capability: the caller)' },
   disk_read:    { number: 33, path: 'native', args: ['extent:4', 'frame:4', 'block', 'slot'], results: [], what: 'starts reading one 4 KiB block of an extent into a frame; completion is posted to a slot of the u-page' },
   disk_write:   { number: 34, path: 'native', args: ['extent:4', 'frame:4', 'block', 'slot'], results: [], what: 'starts writing a frame to one 4 KiB block of an extent' },
 } as const;

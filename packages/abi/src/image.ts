@@ -1,6 +1,7 @@
 /**
  * An image: what the kernel needs to know to make an environment at boot. A library operating system builds it.
  */
+import type { CapabilityWords } from './capability.ts';
 import type { NativeFactory } from './native.ts';
 
 /** Bytes to be mapped for good (a guaranteed mapping per page) before the environment starts. */
@@ -13,16 +14,31 @@ export interface ImageSegment {
   readonly writable: boolean;
 }
 
+/** The capabilities an environment starts with. Those of pages are in the order of the image. */
+export interface Grants {
+  readonly env: number;
+  readonly self: CapabilityWords;
+  readonly uPage: CapabilityWords;
+  /** One per page of every segment. */
+  readonly segments: readonly CapabilityWords[];
+  /** One per boot frame. */
+  readonly frames: readonly CapabilityWords[];
+  readonly serial?: CapabilityWords;
+  readonly extent?: CapabilityWords;
+}
+
 export interface Image {
-  /** For people; at most 16 ASCII characters are kept. */
+  /** For people. */
   readonly name: string;
   /** Which library operating system this is, for people. */
   readonly libos: string;
   readonly segments: readonly ImageSegment[];
-  /** Page-aligned address of the u-page; the kernel allocates it. */
+  /** Page-aligned address of the u-page, which the kernel allocates and maps writable. */
   readonly uPage: number;
-  /** Initial words of the u-page from U.user on. */
-  readonly uWords: ReadonlyMap<number, number>;
+  /** Further frames, filled and granted but not mapped: the library operating system's own page tables do that. */
+  readonly frames: readonly Uint8Array[];
+  /** Words to store in segments and u-page before the start, by address: where the environment wants its capabilities. */
+  readonly words: (grants: Grants) => ReadonlyMap<number, number>;
   readonly prologue: number;
   readonly epilogue: number;
   readonly syncEntry?: number;
@@ -30,7 +46,7 @@ export interface Image {
   /** Handlers by ExcCode. */
   readonly exceptionPc: ReadonlyMap<number, number>;
   readonly natives: NativeFactory;
-  /** Slices wanted at boot: that many, contiguous if asked for. */
+  /** Slices wanted at boot: a run of contiguous ones, or that many spread over the vector. */
   readonly slices: { readonly count: number; readonly contiguous: boolean };
   /** Serial line granted, if any. */
   readonly serialLine?: number;

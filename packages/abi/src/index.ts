@@ -22,7 +22,6 @@ export {
   DEATHS,
   U,
   COMPLETION_SLOTS,
-  GRANTS,
   RING_SLOT,
   RING_SLOT_BYTES,
   RING_SLOT_LIMIT,
@@ -38,4 +37,4 @@ export {
   type ExceptionName,
 } from './layouts.ts';
 export type { NativeCpu, NativeFunction, NativeFactory } from './native.ts';
-export type { Image, ImageSegment } from './image.ts';
+export type { Grants, Image, ImageSegment } from './image.ts';

@@ -62,7 +62,7 @@ export const ENV = {
   packetsDropped: 0x44,
   parent: 0x48,
   generation: 0x4c,
-  /** Why it died: a code of DEATHS, the exception code in bits 8 to 15. */
+  /** Why it died: a code of DEATHS; in bits 8 to 15 the ExcCode, or the code given to env_free. */
   death: 0x50,
   /** Transmit operations that found the controller full. */
   xmitBusy: 0x54,
@@ -92,16 +92,11 @@ export const U = {
   interruptSave: 0x100,
   /** 16 completion words that the disk writes: 0 pending, 1 done, negative an error. */
   completion: 0x110,
-  /** Capabilities granted when the environment was made, see GRANTS. */
-  grants: 0x180,
   /** From here the page belongs to the library operating system. */
-  user: 0x400,
+  user: 0x180,
 } as const;
 
 export const COMPLETION_SLOTS = 16;
-
-/** Index of each boot-time grant at U.grants, in capabilities. */
-export const GRANTS = { self: 0, extent: 1, serial: 2, uPage: 3 } as const;
 
 /** One slot of a packet ring: half a frame. */
 export const RING_SLOT = {
@@ -125,8 +120,8 @@ export const SLICE_LIMIT = 64;
 /** The owner of what nobody owns. */
 export const NO_ENV = 0xffffffff;
 
-/** One entry of the exposed frame table. */
-export const FRAME = { owner: 0, references: 4, generation: 8, pins: 12 } as const;
+/** One entry of the exposed frame table: who allocated it, how many environments hold it, how often it was allocated, and how many rings, handlers and disk transfers pin it. */
+export const FRAME = { owner: 0, holders: 4, generation: 8, pins: 12 } as const;
 export const FRAME_BYTES = 16;
 
 /** EntryLo bits an application may set [KANE92 §6]. */

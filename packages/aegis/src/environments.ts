@@ -1,0 +1,192 @@
+/**
+ * Environments: the unit of protection, with four contexts (exception, interrupt, protected entry, addressing) and a page
+ * of words that it writes and everyone reads. [SOSP95 §5.1]
+ *
+ * The record of each lies in simulated memory, readable by all; here it is created, filled in and taken apart. A record is
+ * reused with a new generation, so that capabilities for its earlier life are dead.
+ */
+import {
+  ENV,
+  ENV_BYTES,
+  ENV_LIMIT,
+  ENV_SETTABLE,
+  ENV_STATUS,
+  ERRORS,
+  EXCEPTIONS,
+  GUARANTEED_LIMIT,
+  NO_ENV,
+  PAGE_BYTES,
+  RIGHTS,
+  type CapabilityWords,
+  type NativeFactory,
+} from '@exokernel/abi';
+import { isNull, type Capabilities } from './capabilities.ts';
+import type { Frames } from './frames.ts';
+import { KP, KSEG0 } from './layout.ts';
+import { envPhysical, type KernelMemory } from './memory.ts';
+import type { Slices } from './slices.ts';
+import { asidField, type TlbKeeper } from './tlb-keeper.ts';
+
+/** EntryLo bits of a guaranteed mapping. */
+const VALID = 0x200;
+const DIRTY = 0x400;
+
+/** What else must be taken apart when an environment ends. */
+export interface Resource {
+  release(env: number): void;
+}
+
+/** Installs an environment's native functions in its address space; an empty list removes them. */
+export type InstallNatives = (asid: number, env: number, factory: NativeFactory | undefined) => void;
+
+export class Environments {
+  readonly #memory: KernelMemory;
+  readonly #frames: Frames;
+  readonly #slices: Slices;
+  readonly #tlb: TlbKeeper;
+  readonly #capabilities: Capabilities;
+  readonly #install: InstallNatives;
+  readonly #factories: (NativeFactory | undefined)[] = [];
+  /** Rings, filters, disk transfers: registered by the kernel. */
+  readonly resources: Resource[] = [];
+
+  constructor(
+    memory: KernelMemory,
+    parts: {
+      readonly frames: Frames;
+      readonly slices: Slices;
+      readonly tlb: TlbKeeper;
+      readonly capabilities: Capabilities;
+      readonly install: InstallNatives;
+    },
+  ) {
+    this.#memory = memory;
+    this.#frames = parts.frames;
+    this.#slices = parts.slices;
+    this.#tlb = parts.tlb;
+    this.#capabilities = parts.capabilities;
+    this.#install = parts.install;
+    for (let id = 0; id < ENV_LIMIT; id += 1) memory.setEnv(id, ENV.id, id);
+  }
+
+  /** A new environment, an embryo until its status is set. Returns its number or E_NONE. */
+  allocate(parent: number, factory: NativeFactory | undefined): number {
+    const id = this.#find();
+    if (id < 0) return ERRORS.E_NONE;
+    const generation = this.#memory.env(id, ENV.generation) + 1;
+    for (let offset = 0; offset < ENV_BYTES; offset += 4) this.#memory.setEnv(id, offset, 0);
+    this.#memory.setEnv(id, ENV.id, id);
+    this.#memory.setEnv(id, ENV.status, ENV_STATUS.embryo);
+    this.#memory.setEnv(id, ENV.asid, asidField(id));
+    this.#memory.setEnv(id, ENV.parent, parent);
+    this.#memory.setEnv(id, ENV.generation, generation);
+    this.#factories[id] = factory;
+    this.#install(id + 1, id, factory);
+    return id;
+  }
+
+  factory(env: number): NativeFactory | undefined {
+    return this.#factories[env];
+  }
+
+  capability(env: number): CapabilityWords {
+    return this.#capabilities.make('env', RIGHTS.control, env, this.#memory.env(env, ENV.generation));
+  }
+
+  /** The environment that a capability controls; the null capability is `self`. Else E_CAP. */
+  check(words: CapabilityWords, self: number): number {
+    if (isNull(words)) return self;
+    const valid = this.#capabilities.check(words, 'env', RIGHTS.control, (id) => this.#generation(id));
+    return valid ? words[1] >>> 0 : ERRORS.E_CAP;
+  }
+
+  /** Sets one word of a context. */
+  set(env: number, field: number, value: number): number {
+    const handler = (field - ENV.exceptionPc) / 4;
+    const isHandler = Number.isInteger(handler) && handler >= 0 && handler < 16;
+    if (isHandler && (handler === EXCEPTIONS.interrupt || handler === EXCEPTIONS.syscall)) return ERRORS.E_RANGE;
+    if (!isHandler && !ENV_SETTABLE.includes(field)) return ERRORS.E_RANGE;
+    if (field === ENV.status) return this.#start(env, value);
+    if (value % 4 !== 0 || value >= KSEG0) return ERRORS.E_RANGE;
+    this.#memory.setEnv(env, field, value);
+    return ERRORS.E_OK;
+  }
+
+  /** Adds a guaranteed mapping, and with it a hold on the frame; `uPage` makes the frame the u-page. */
+  map(env: number, ppn: number, va: number, how: { readonly writable: boolean; readonly uPage: boolean }): number {
+    if (va >= KSEG0) return ERRORS.E_RANGE;
+    const tag = ((va & -PAGE_BYTES) | asidField(env)) >>> 0;
+    let slot = 0;
+    for (; slot < GUARANTEED_LIMIT; slot += 1) {
+      const present = this.#memory.env(env, ENV.guaranteed + 8 * slot);
+      if (present === 0 || present === tag) break;
+    }
+    if (slot === GUARANTEED_LIMIT) return ERRORS.E_NONE;
+    if (how.uPage) {
+      // The kernel writes it, so it is pinned for the environment's life, and chosen once.
+      if (this.#memory.env(env, ENV.uPage) !== 0 || !how.writable) return ERRORS.E_BUSY;
+      this.#frames.pin(ppn);
+      this.#memory.setEnv(env, ENV.uPage, KSEG0 + ppn * PAGE_BYTES);
+    }
+    this.#frames.hold(env, ppn);
+    this.#tlb.flushEnv(env);
+    this.#memory.setEnv(env, ENV.guaranteed + 8 * slot, tag);
+    this.#memory.setEnv(env, ENV.guaranteed + 8 * slot + 4, ppn * PAGE_BYTES + VALID + (how.writable ? DIRTY : 0));
+    return ERRORS.E_OK;
+  }
+
+  /** Ends an environment: everything it was bound to is unbound. `death` is a word for its record. */
+  end(env: number, death: number): void {
+    const uPage = this.#memory.env(env, ENV.uPage);
+    const parent = this.#memory.env(env, ENV.parent);
+    for (const field of [ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry, ENV.uPage]) {
+      this.#memory.setEnv(env, field, 0);
+    }
+    for (let code = 0; code < 16; code += 1) this.#memory.setEnv(env, ENV.exceptionPc + 4 * code, 0);
+    for (let i = 0; i < 2 * GUARANTEED_LIMIT; i += 1) this.#memory.setEnv(env, ENV.guaranteed + 4 * i, 0);
+    this.#memory.setEnv(env, ENV.status, ENV_STATUS.dead);
+    this.#memory.setEnv(env, ENV.death, death);
+    this.#slices.release(env);
+    for (const resource of this.resources) resource.release(env);
+    if (uPage !== 0) this.#frames.unpin((uPage - KSEG0) / PAGE_BYTES);
+    this.#frames.dropAll(env);
+    this.#tlb.flushEnv(env);
+    this.#factories[env] = undefined;
+    this.#install(env + 1, env, undefined);
+    if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
+    if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
+  }
+
+  #start(env: number, value: number): number {
+    const ready = this.#memory.env(env, ENV.uPage) !== 0 && this.#memory.env(env, ENV.prologue) !== 0;
+    if (value !== ENV_STATUS.runnable || !ready) return ERRORS.E_RANGE;
+    this.#memory.setEnv(env, ENV.status, value);
+    return ERRORS.E_OK;
+  }
+
+  #generation(id: number): number | undefined {
+    if (id >= ENV_LIMIT) return undefined;
+    const status = this.#memory.env(id, ENV.status);
+    return status === ENV_STATUS.embryo || status === ENV_STATUS.runnable
+      ? this.#memory.env(id, ENV.generation)
+      : undefined;
+  }
+
+  /** The first record that was never used, else the one whose tenant died first. The last record has no ASID. */
+  #find(): number {
+    let oldest = -1;
+    for (let id = 0; id < ENV_LIMIT - 1; id += 1) {
+      const status = this.#memory.env(id, ENV.status);
+      if (status === ENV_STATUS.free) return id;
+      if (status !== ENV_STATUS.dead) continue;
+      if (oldest < 0 || this.#memory.env(id, ENV.generation) < this.#memory.env(oldest, ENV.generation)) oldest = id;
+    }
+    return oldest;
+  }
+}
+
+/** Physical address of the u-page of an environment, or 0. */
+export function uPagePhysical(memory: KernelMemory, env: number): number {
+  const address = memory.get(envPhysical(env) + ENV.uPage);
+  return address === 0 ? 0 : address - KSEG0;
+}

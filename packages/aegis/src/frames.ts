@@ -1,0 +1,141 @@
+/**
+ * Frames: physical memory by its physical name. [SOSP95 §3.1]
+ *
+ * Whoever allocates a frame gets its capability and a hold on it; further environments may be made holders. When the last
+ * hold and the last pin are gone, every binding to the frame (TLB, STLB) is broken, its generation changes, so that
+ * all its capabilities are dead, and it is free. The two MACs that `tlbwr` compares live in the secret table `frameAuth`.
+ */
+import { ERRORS, FRAME, NO_ENV, PAGE_BYTES, RIGHTS, type CapabilityWords } from '@exokernel/abi';
+import type { Capabilities } from './capabilities.ts';
+import type { TlbKeeper } from './tlb-keeper.ts';
+import { FIRST_FREE_FRAME, FRAME_CAPACITY, PHYSICAL } from './layout.ts';
+import type { KernelMemory } from './memory.ts';
+
+/** Rights of the capability that an allocation returns. */
+export const FRAME_RIGHTS: number = RIGHTS.read | RIGHTS.write;
+
+export class Frames {
+  readonly count: number;
+  readonly #memory: KernelMemory;
+  readonly #capabilities: Capabilities;
+  readonly #tlb: TlbKeeper;
+  /** Holders of each frame. */
+  readonly #holders = new Map<number, Set<number>>();
+  #cursor: number = FIRST_FREE_FRAME;
+  #free: number;
+
+  constructor(memory: KernelMemory, capabilities: Capabilities, tlb: TlbKeeper) {
+    this.#memory = memory;
+    this.#capabilities = capabilities;
+    this.#tlb = tlb;
+    this.count = Math.min(memory.ram.ramBytes / PAGE_BYTES, FRAME_CAPACITY);
+    this.#free = this.count - FIRST_FREE_FRAME;
+    for (let ppn = 0; ppn < this.count; ppn += 1) {
+      memory.setFrame(ppn, FRAME.owner, NO_ENV);
+      memory.setFrame(ppn, FRAME.generation, 1);
+      this.#authenticate(ppn);
+    }
+  }
+
+  /** How many frames are free. */
+  get free(): number {
+    return this.#free;
+  }
+
+  /** Allocates the frame `want`, or any (−1), zeroed, held by `env`. Returns its number or an error. */
+  allocate(env: number, want: number): number {
+    const ppn = want === -1 ? this.#find() : want;
+    if (ppn < 0) return ERRORS.E_NONE;
+    if (ppn < FIRST_FREE_FRAME || ppn >= this.count) return ERRORS.E_RANGE;
+    if (this.#memory.frame(ppn, FRAME.owner) !== NO_ENV) return ERRORS.E_BUSY;
+    this.#memory.setFrame(ppn, FRAME.owner, env);
+    this.#memory.ram.bytes.fill(0, ppn * PAGE_BYTES, (ppn + 1) * PAGE_BYTES);
+    this.#holders.set(ppn, new Set([env]));
+    this.#memory.setFrame(ppn, FRAME.holders, 1);
+    this.#free -= 1;
+    return ppn;
+  }
+
+  /** The capability of the frame's present generation. */
+  capability(ppn: number, rights: number = FRAME_RIGHTS): CapabilityWords {
+    return this.#capabilities.make('frame', rights, ppn, this.#memory.frame(ppn, FRAME.generation));
+  }
+
+  /** The frame a capability names, if it grants these rights; else E_CAP. */
+  check(words: CapabilityWords, rights: number): number {
+    return this.#capabilities.check(words, 'frame', rights, (ppn) => this.#generation(ppn))
+      ? words[1] >>> 0
+      : ERRORS.E_CAP;
+  }
+
+  hold(env: number, ppn: number): void {
+    const holders = this.#holders.get(ppn);
+    if (holders === undefined) return;
+    holders.add(env);
+    this.#memory.setFrame(ppn, FRAME.holders, holders.size);
+  }
+
+  /** Drops the hold of `env`: it loses its mappings at least. Returns an error code. */
+  drop(env: number, ppn: number): number {
+    const holders = this.#holders.get(ppn);
+    if (holders === undefined || !holders.delete(env)) return ERRORS.E_CAP;
+    this.#memory.setFrame(ppn, FRAME.holders, holders.size);
+    this.#tlb.flushFrame(ppn, env);
+    this.#release(ppn);
+    return ERRORS.E_OK;
+  }
+
+  /** Drops every hold of an environment that ends. */
+  dropAll(env: number): void {
+    for (const [ppn, holders] of this.#holders) if (holders.has(env)) this.drop(env, ppn);
+  }
+
+  pin(ppn: number): void {
+    this.#memory.pin(ppn);
+  }
+
+  unpin(ppn: number): void {
+    this.#memory.setFrame(ppn, FRAME.pins, this.#memory.frame(ppn, FRAME.pins) - 1);
+    this.#release(ppn);
+  }
+
+  #release(ppn: number): void {
+    if (this.#memory.frame(ppn, FRAME.pins) !== 0 || (this.#holders.get(ppn)?.size ?? 0) !== 0) return;
+    this.#holders.delete(ppn);
+    this.#tlb.flushFrame(ppn);
+    this.#memory.setFrame(ppn, FRAME.owner, NO_ENV);
+    this.#memory.setFrame(ppn, FRAME.generation, this.#memory.frame(ppn, FRAME.generation) + 1);
+    this.#authenticate(ppn);
+    this.#free += 1;
+  }
+
+  #generation(ppn: number): number | undefined {
+    const allocated = ppn < this.count && this.#memory.frame(ppn, FRAME.owner) !== NO_ENV;
+    return allocated ? this.#memory.frame(ppn, FRAME.generation) : undefined;
+  }
+
+  /** Writes the MACs that tlbwr accepts. For a free frame they are as unguessable as for any other, and nobody has them. */
+  #authenticate(ppn: number): void {
+    const at = PHYSICAL.frameAuth + 16 * ppn;
+    const [, , w0, w1] = this.capability(ppn);
+    const [, , r0, r1] = this.capability(ppn, RIGHTS.read);
+    [w0, w1, r0, r1].forEach((word, i) => {
+      this.#memory.set(at + 4 * i, word);
+    });
+  }
+
+  /** Lets everyone map a kernel frame for reading, with the well-known MAC. */
+  expose(ppn: number, mac: readonly [number, number]): void {
+    this.#memory.set(PHYSICAL.frameAuth + 16 * ppn + 8, mac[0]);
+    this.#memory.set(PHYSICAL.frameAuth + 16 * ppn + 12, mac[1]);
+  }
+
+  #find(): number {
+    for (let i = 0; i < this.count; i += 1) {
+      const ppn = this.#cursor;
+      this.#cursor = ppn + 1 < this.count ? ppn + 1 : FIRST_FREE_FRAME;
+      if (this.#memory.frame(ppn, FRAME.owner) === NO_ENV) return ppn;
+    }
+    return -1;
+  }
+}

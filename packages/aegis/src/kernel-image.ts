@@ -1,0 +1,67 @@
+/**
+ * The kernel image: all machine code of Aegis, assembled for kseg0 from physical 0, and the dispatch tables that point into it.
+ */
+import { CALLS, EXCEPTIONS, type CallName } from '@exokernel/abi';
+import { createAssembler, type Assembly } from '@exokernel/isa';
+import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
+import { emitBoot } from './text/boot.ts';
+import { callLabel, emitCallDispatch, emitNativeCalls } from './text/calls.ts';
+import { emitException } from './text/exception.ts';
+import { emitInterrupt } from './text/interrupt.ts';
+import { emitReceive } from './text/receive.ts';
+import { emitSchedule, emitYield } from './text/schedule.ts';
+import { emitTlbCalls } from './text/tlb.ts';
+import { emitTransfer } from './text/transfer.ts';
+import { emitTransmit, emitXmitCall } from './text/transmit.ts';
+import { emitGeneralVector, emitRefillMiss, emitRefillVector } from './text/vectors.ts';
+
+const GENERAL_VECTOR = 0x80;
+
+/** Assembles the kernel. The image is the same every time. */
+export function assembleKernel(): Assembly {
+  const a = createAssembler(KSEG0);
+  emitRefillVector(a);
+  a.align(GENERAL_VECTOR);
+  if (a.here !== KSEG0 + GENERAL_VECTOR) throw new RangeError('the refill handler does not fit in its vector');
+  emitGeneralVector(a);
+  // The kernel page lies between the vectors and the text.
+  while (a.here < KSEG0 + PHYSICAL.text) a.word(0);
+  emitBoot(a);
+  emitRefillMiss(a);
+  emitException(a);
+  emitCallDispatch(a);
+  emitTlbCalls(a);
+  emitTransfer(a, 'synchronous');
+  emitTransfer(a, 'asynchronous');
+  emitYield(a);
+  emitSchedule(a);
+  emitInterrupt(a);
+  emitReceive(a);
+  emitTransmit(a);
+  emitXmitCall(a);
+  emitNativeCalls(a);
+  if (a.here > KSEG0 + PHYSICAL.stlb) throw new RangeError('the kernel text overlaps the STLB');
+  return a.assemble();
+}
+
+/** The words of the dispatch tables in the kernel page: kseg0 address and value of each. */
+export function dispatchTables(kernel: Assembly): Map<number, number> {
+  const symbol = (name: string): number => {
+    const address = kernel.symbols.get(name);
+    if (address === undefined) throw new RangeError(`the kernel has no ${name}`);
+    return address;
+  };
+  const table = new Map<number, number>();
+  for (let code = 0; code < 16; code += 1) {
+    table.set(kernelPageAddress(KP.exceptions) + 4 * code, symbol('exception'));
+  }
+  table.set(kernelPageAddress(KP.exceptions) + 4 * EXCEPTIONS.interrupt, symbol('interrupt'));
+  table.set(kernelPageAddress(KP.exceptions) + 4 * EXCEPTIONS.syscall, symbol('syscall'));
+  for (let number = 0; kernelPageAddress(KP.calls) + 4 * number < kernelPageAddress(KP.env); number += 1) {
+    table.set(kernelPageAddress(KP.calls) + 4 * number, symbol('call.unknown'));
+  }
+  for (const name of Object.keys(CALLS) as CallName[]) {
+    table.set(kernelPageAddress(KP.calls) + 4 * CALLS[name].number, symbol(callLabel(name)));
+  }
+  return table;
+}

@@ -1,0 +1,171 @@
+/**
+ * Where the kernel's things lie in physical memory, and the fields of the kernel page.
+ *
+ * Everything below `FIRST_FREE_FRAME` belongs to the kernel. Tables whose comment says *exposed* may be mapped read-only
+ * by every environment; the others hold secrets. Each table starts on a 64 KiB boundary, so that one `lui` reaches it.
+ */
+import { CALL_LIMIT } from '@exokernel/abi';
+
+/** kseg0: unmapped, cached. */
+export const KSEG0 = 0x80000000;
+
+export const PHYSICAL = {
+  /** Both exception vectors. */
+  vectors: 0x0000,
+  /** The kernel page, mapped at the top of kseg2 (see KERNEL_PAGE). */
+  kernelPage: 0x1000,
+  /** Kernel text. */
+  text: 0x2000,
+  /** The software TLB: 4096 entries { EntryHi, EntryLo } [SOSP95 §5.4]. Exposed. */
+  stlb: 0x10000,
+  /** Virtqueue and requests of the disk driver. */
+  diskQueue: 0x18000,
+  diskRequests: 0x19000,
+  /** Environment records. Exposed. */
+  environments: 0x20000,
+  /** Frame table: owner, holders, generation, pins. Exposed. */
+  frames: 0x30000,
+  /** Per frame: the MAC words of its read-write and of its read capability. Secret. */
+  frameAuth: 0x60000,
+  /** Slice vector. Exposed. */
+  slices: 0x90000,
+  /** Packet rings. */
+  rings: 0xa0000,
+  /** Packet filters. */
+  filters: 0xb0000,
+  /** The compiled filters, and their activation record. */
+  demux: 0xc0000,
+  demuxActivation: 0xdff00,
+  /** Handlers: code, activation record, reply buffer each. */
+  handlers: 0xe0000,
+} as const;
+
+/** How the space of one handler is divided, in bytes. */
+export const HANDLER = { bytes: 0x2000, code: 0, activation: 0x1800, reply: 0x1a00, replyBytes: 0x600 } as const;
+export const HANDLER_LIMIT = 16;
+
+export const STLB_ENTRIES = 4096;
+export const FIRST_FREE_FRAME = 0x100;
+/** Frames the tables have room for: 48 MiB of memory. */
+export const FRAME_CAPACITY = 0x3000;
+
+/**
+ * The kernel page: kseg2's last page, wired in TLB entry 0, so that kernel code reaches it with a negative offset from
+ * `$zero` and needs no base register. Offsets here are those negative numbers.
+ */
+const KERNEL_PAGE_BASE = -4096;
+
+export const KERNEL_PAGE_VA = 0xfffff000;
+
+/** Fields of the kernel page, as offsets from `$zero`. */
+export const KP = {
+  /** Handler by ExcCode, 16 words. */
+  exceptions: KERNEL_PAGE_BASE + 0x000,
+  /** Handler by call number. */
+  calls: KERNEL_PAGE_BASE + 0x040,
+  /** Record of the running environment. */
+  env: KERNEL_PAGE_BASE + 0x100,
+  /** Entry of the slice vector that a synchronous transfer donates; `noSlice` when it is not the caller's to donate. */
+  slice: KERNEL_PAGE_BASE + 0x104,
+  /** Address of `sliceDummy`. */
+  noSlice: KERNEL_PAGE_BASE + 0x108,
+  /** Where a transfer writes when there is no slice to donate. */
+  sliceDummy: KERNEL_PAGE_BASE + 0x110,
+  /** Byte offset of the current position in the slice vector, and the vector's length in bytes. */
+  position: KERNEL_PAGE_BASE + 0x118,
+  vectorBytes: KERNEL_PAGE_BASE + 0x11c,
+  tick: KERNEL_PAGE_BASE + 0x120,
+  /** Non-zero from the end-of-slice upcall until the switch. */
+  ending: KERNEL_PAGE_BASE + 0x124,
+  /** Set by a native call after which the caller cannot go on. */
+  reschedule: KERNEL_PAGE_BASE + 0x128,
+  /** Number of frames. */
+  frames: KERNEL_PAGE_BASE + 0x12c,
+  /** Saved while the kernel works. */
+  epc: KERNEL_PAGE_BASE + 0x130,
+  k1: KERNEL_PAGE_BASE + 0x134,
+  t0: KERNEL_PAGE_BASE + 0x138,
+  t1: KERNEL_PAGE_BASE + 0x13c,
+  t2: KERNEL_PAGE_BASE + 0x140,
+  /** Why an environment is being killed: a code of DEATHS, ExcCode in bits 8 to 15. */
+  death: KERNEL_PAGE_BASE + 0x144,
+  /** Next receive and transmit descriptor, as byte offsets. */
+  receiveIndex: KERNEL_PAGE_BASE + 0x148,
+  transmitIndex: KERNEL_PAGE_BASE + 0x14c,
+  /** Entry of the compiled filters, or 0; and their activation record. */
+  demux: KERNEL_PAGE_BASE + 0x150,
+  demuxActivation: KERNEL_PAGE_BASE + 0x154,
+  /** Packets that no filter claimed. */
+  unclaimed: KERNEL_PAGE_BASE + 0x158,
+  /** Non-zero: there is a network controller. */
+  lance: KERNEL_PAGE_BASE + 0x15c,
+  /** Times the idle loop was entered. */
+  idles: KERNEL_PAGE_BASE + 0x160,
+  /** 32 registers, HI and LO of what an interrupt interrupted. */
+  saved: KERNEL_PAGE_BASE + 0x180,
+  savedHi: KERNEL_PAGE_BASE + 0x200,
+  savedLo: KERNEL_PAGE_BASE + 0x204,
+} as const;
+
+/** kseg0 address of a field of the kernel page. */
+export function kernelPageAddress(field: number): number {
+  return KSEG0 + PHYSICAL.kernelPage + (field - KERNEL_PAGE_BASE);
+}
+
+if (KP.env - KP.calls < 4 * CALL_LIMIT) throw new RangeError('the dispatch table overlaps the kernel page fields');
+
+/** Native functions of the kernel that are no system calls; the calls' own numbers lie below. */
+export const NATIVE = { kill: 64, panic: 65, serialInterrupt: 66, diskInterrupt: 67, boot: 68 } as const;
+
+/** Status bits [KANE92 §6]. */
+export const STATUS = { cu2: 0x40000000, im: 0x3c00, kup: 0x8, iep: 0x4, iec: 0x1 } as const;
+/** Cause.IP bits by device [KN01]. */
+export const INTERRUPT = { disk: 0x0400, lance: 0x0800, serial: 0x1000, clock: 0x2000 } as const;
+
+/**
+ * Status while an environment runs (after `rfe`): user mode, interrupts on, native unit usable. Written before the `rfe`,
+ * hence the previous-mode bits.
+ */
+export const USER_STATUS: number = STATUS.cu2 | STATUS.im | STATUS.kup | STATUS.iep;
+export const IDLE_STATUS: number = STATUS.cu2 | STATUS.im | STATUS.iec;
+/** Status in the kernel: interrupts off. The device lines stay unmasked. */
+export const KERNEL_STATUS: number = STATUS.cu2 | STATUS.im;
+
+/** Offsets in a packet ring record; 256 bytes each. */
+export const RING = { env: 0, direction: 4, count: 8, index: 12, slots: 16 } as const;
+export const RING_SHIFT = 8;
+
+/** Offsets in a filter record; 64 bytes each. */
+export const FILTER = {
+  env: 0,
+  ring: 4,
+  /** Entry of the handler, or 0; its activation record; its reply buffer. */
+  handler: 8,
+  activation: 12,
+  reply: 16,
+  fuel: 20,
+  accepted: 24,
+  consumed: 28,
+  aborted: 32,
+  id: 36,
+} as const;
+export const FILTER_SHIFT = 6;
+export const FILTER_LIMIT = 256;
+
+/** An environment that overruns this many slices is destroyed [SOSP95 §5.1.1]. Assumption: the paper prints no number. */
+export const EXCESS_LIMIT = 8;
+
+/** How the kernel divides the LANCE's 64 KiB buffer memory (offsets). */
+export const NET = {
+  registers: 0xb8000000,
+  memory: 0xb9000000,
+  memoryBytes: 0x10000,
+  init: 0x0000,
+  receiveRing: 0x0020,
+  transmitRing: 0x00a0,
+  /** log2 of the number of descriptors in each ring. */
+  ringLog2: 4,
+  ringBytes: 0x80,
+  buffers: 0x0200,
+  bufferBytes: 1536,
+} as const;

@@ -1,0 +1,94 @@
+/**
+ * The kernel's view of physical memory: words by physical address, and the fields of records and of the kernel page.
+ *
+ * For the kernel's own tables and for frames whose capability has been checked; addresses are physical and trusted.
+ */
+import { ENV, ENV_BYTES, ENV_LIMIT, FRAME, FRAME_BYTES, SLICE, SLICE_BYTES } from '@exokernel/abi';
+import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
+
+/** What of the machine's memory the kernel uses: RAM from physical 0. */
+export interface Ram {
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+  readonly ramBytes: number;
+}
+
+export class KernelMemory {
+  readonly ram: Ram;
+
+  constructor(ram: Ram) {
+    this.ram = ram;
+  }
+
+  /** The word at a physical address, unsigned. */
+  get(physical: number): number {
+    return (this.ram.words[physical >>> 2] ?? 0) >>> 0;
+  }
+
+  set(physical: number, value: number): void {
+    this.ram.words[physical >>> 2] = value;
+  }
+
+  add(physical: number, delta: number): number {
+    const value = (this.get(physical) + delta) >>> 0;
+    this.set(physical, value);
+    return value;
+  }
+
+  /** A field of the kernel page, one of KP. */
+  kernelPage(field: number): number {
+    return this.get(kernelPageAddress(field) - KSEG0);
+  }
+
+  setKernelPage(field: number, value: number): void {
+    this.set(kernelPageAddress(field) - KSEG0, value);
+  }
+
+  /** A word of an environment's record. */
+  env(id: number, field: number): number {
+    return this.get(envPhysical(id) + field);
+  }
+
+  setEnv(id: number, field: number, value: number): void {
+    this.set(envPhysical(id) + field, value);
+  }
+
+  /** The environment that runs now. */
+  get current(): number {
+    return this.get(this.kernelPage(KP.env) - KSEG0 + ENV.id);
+  }
+
+  /** A word of a frame's record, one of FRAME. */
+  frame(ppn: number, field: number): number {
+    return this.get(PHYSICAL.frames + ppn * FRAME_BYTES + field);
+  }
+
+  setFrame(ppn: number, field: number, value: number): void {
+    this.set(PHYSICAL.frames + ppn * FRAME_BYTES + field, value);
+  }
+
+  pin(ppn: number): void {
+    this.add(PHYSICAL.frames + ppn * FRAME_BYTES + FRAME.pins, 1);
+  }
+
+  /** A word of a slice, one of SLICE. */
+  slice(position: number, field: number): number {
+    return this.get(PHYSICAL.slices + position * SLICE_BYTES + field);
+  }
+
+  setSlice(position: number, owner: number, running: number): void {
+    this.set(PHYSICAL.slices + position * SLICE_BYTES + SLICE.owner, owner);
+    this.set(PHYSICAL.slices + position * SLICE_BYTES + SLICE.running, running);
+  }
+}
+
+/** Physical address of an environment's record. */
+export function envPhysical(id: number): number {
+  if (id < 0 || id >= ENV_LIMIT) throw new RangeError(`no environment record ${id}`);
+  return PHYSICAL.environments + id * ENV_BYTES;
+}
+
+/** kseg0 address of an environment's record, as the kernel's machine code and the slice vector hold it. */
+export function envAddress(id: number): number {
+  return KSEG0 + envPhysical(id);
+}

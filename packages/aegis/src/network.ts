@@ -1,0 +1,38 @@
+/**
+ * The network controller at boot: initialisation block, descriptor rings and buffers in the LANCE's own memory. [LANCE]
+ *
+ * From then on it is machine code alone that touches it (text/receive.ts, text/transmit.ts). The buffer memory is linear:
+ * the CPU sees it as RAM.
+ */
+import type { NativeCpu } from '@exokernel/abi';
+import { KP, NET } from './layout.ts';
+import type { KernelMemory } from './memory.ts';
+
+const OWN = 0x80000000;
+
+export function bootNetwork(cpu: NativeCpu, memory: KernelMemory, mac: Uint8Array): void {
+  const base = NET.memory;
+  const byte = (i: number): number => mac[i] ?? 0;
+  cpu.store16(base + NET.init, 0);
+  for (let i = 0; i < 6; i += 2) cpu.store16(base + NET.init + 2 + i, byte(i) | (byte(i + 1) << 8));
+  for (let i = 8; i < 16; i += 2) cpu.store16(base + NET.init + i, 0);
+  for (const [at, ring] of [
+    [0x10, NET.receiveRing],
+    [0x14, NET.transmitRing],
+  ] as const) {
+    cpu.store16(base + NET.init + at, ring);
+    cpu.store16(base + NET.init + at + 2, NET.ringLog2 << 13);
+  }
+  const entries = 1 << NET.ringLog2;
+  for (let i = 0; i < entries; i += 1) {
+    const receive = NET.buffers + i * NET.bufferBytes;
+    const transmit = NET.buffers + (entries + i) * NET.bufferBytes;
+    cpu.store32(base + NET.receiveRing + 8 * i, OWN | receive);
+    cpu.store32(base + NET.receiveRing + 8 * i + 4, -NET.bufferBytes & 0xffff);
+    cpu.store32(base + NET.transmitRing + 8 * i, transmit);
+    cpu.store32(base + NET.transmitRing + 8 * i + 4, 0xf000);
+  }
+  memory.setKernelPage(KP.receiveIndex, 0);
+  memory.setKernelPage(KP.transmitIndex, 0);
+  memory.setKernelPage(KP.lance, 1);
+}

@@ -1,0 +1,158 @@
+/**
+ * Interrupts: the clock that ends slices, and the devices.
+ *
+ * The clock's tick is the quantum. When the next position belongs to somebody else the running environment gets its
+ * end-of-slice upcall (epilogue): t0 = PC, t2 = Cause, their old values and t1's in U.interruptSave; it saves itself and
+ * yields. Every further tick before the yield is excess time: a slice to be forfeited, and beyond EXCESS_LIMIT the end.
+ * Contiguous slices of one environment run through without an upcall. [SOSP95 §5.1.1]
+ */
+import {
+  CP0_CAUSE,
+  CP0_EPC,
+  CP0_STATUS,
+  K0,
+  K1,
+  RA,
+  T0,
+  T1,
+  T2,
+  ZERO,
+  register,
+  type Assembler,
+  type Register,
+} from '@exokernel/isa';
+import { DEATHS, ENV, SLICE, U } from '@exokernel/abi';
+import { EXCESS_LIMIT, INTERRUPT, KP, KSEG0, NATIVE, PHYSICAL, STATUS } from '../layout.ts';
+import { emitNextPosition } from './schedule.ts';
+
+/** MC146818 at 0x1d000000 in kseg1, a register every 4 bytes. */
+export const CLOCK_REGISTERS = 0xbd000000;
+const CLOCK_REGISTER_C = 0x30;
+
+/** What a device routine may use beside t0 to t2: caller-saved registers, ra, and the s registers of the packet path. */
+const DEVICE_REGISTERS: readonly Register[] = [
+  1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24, 25, 31,
+].map(register);
+
+export function emitInterrupt(a: Assembler): void {
+  a.label('interrupt');
+  a.sw(T0, KP.t0, ZERO);
+  a.mfc0(T0, CP0_CAUSE);
+  a.sw(T1, KP.t1, ZERO);
+  a.andi(T1, T0, INTERRUPT.clock);
+  a.bne(T1, ZERO, 'clock');
+  a.sw(T2, KP.t2, ZERO);
+  a.andi(T1, T0, INTERRUPT.lance);
+  a.la(T2, 'receive');
+  a.bne(T1, ZERO, 'interrupt.device');
+  a.andi(T1, T0, INTERRUPT.disk);
+  a.la(T2, 'interrupt.disk');
+  a.bne(T1, ZERO, 'interrupt.device');
+  a.andi(T1, T0, INTERRUPT.serial);
+  a.la(T2, 'interrupt.serial');
+  a.bne(T1, ZERO, 'interrupt.device');
+  a.nop();
+
+  // Back to what was interrupted, or on from the idle loop.
+  a.label('interrupt.return');
+  a.mfc0(T0, CP0_STATUS);
+  a.lw(T1, KP.t1, ZERO);
+  a.andi(T0, T0, STATUS.kup);
+  a.beq(T0, ZERO, 'schedule');
+  a.lw(T0, KP.t0, ZERO);
+  a.lw(T2, KP.t2, ZERO);
+  a.mfc0(K0, CP0_EPC);
+  a.lw(K1, KP.k1, ZERO);
+  a.jr(K0);
+  a.rfe();
+
+  // Runs the routine at t2 with every register that it may use saved.
+  a.label('interrupt.device');
+  for (const r of DEVICE_REGISTERS) a.sw(r, KP.saved + 4 * r, ZERO);
+  a.mfhi(T0);
+  a.mflo(T1);
+  a.sw(T0, KP.savedHi, ZERO);
+  a.sw(T1, KP.savedLo, ZERO);
+  a.jalr(RA, T2);
+  a.nop();
+  a.lw(T0, KP.savedHi, ZERO);
+  a.lw(T1, KP.savedLo, ZERO);
+  a.mthi(T0);
+  a.mtlo(T1);
+  for (const r of DEVICE_REGISTERS) a.lw(r, KP.saved + 4 * r, ZERO);
+  a.b('interrupt.return');
+  a.nop();
+
+  a.label('interrupt.disk');
+  a.cop2(NATIVE.diskInterrupt);
+  a.ret();
+  a.nop();
+  a.label('interrupt.serial');
+  a.cop2(NATIVE.serialInterrupt);
+  a.ret();
+  a.nop();
+
+  emitClock(a);
+}
+
+function emitClock(a: Assembler): void {
+  a.label('clock');
+  a.lui(T0, CLOCK_REGISTERS >>> 16);
+  a.lbu(ZERO, CLOCK_REGISTER_C, T0);
+  a.lw(T0, KP.tick, ZERO);
+  a.mfc0(T1, CP0_STATUS);
+  a.addiu(T0, T0, 1);
+  a.sw(T0, KP.tick, ZERO);
+  a.andi(T1, T1, STATUS.kup);
+  a.beq(T1, ZERO, 'schedule');
+  a.lw(T1, KP.ending, ZERO);
+  a.lw(K0, KP.env, ZERO);
+  a.bne(T1, ZERO, 'clock.overrun');
+  a.lw(T0, KP.position, ZERO);
+  a.lw(T1, KP.vectorBytes, ZERO);
+  a.nop();
+  emitNextPosition(a, T0, T1, T2);
+  a.lui(T2, (KSEG0 + PHYSICAL.slices) >>> 16);
+  a.addu(T2, T2, T0);
+  a.lw(T1, SLICE.running, T2);
+  a.nop();
+  a.bne(T1, K0, 'clock.end');
+  a.lw(T1, ENV.slices, K0);
+  a.sw(T0, KP.position, ZERO);
+  a.addiu(T1, T1, 1);
+  a.sw(T1, ENV.slices, K0);
+  a.b('interrupt.return');
+  a.sw(T2, KP.slice, ZERO);
+
+  a.label('clock.end');
+  a.lw(K1, ENV.uPage, K0);
+  a.lw(T0, KP.t0, ZERO);
+  a.lw(T1, KP.t1, ZERO);
+  a.lw(T2, KP.t2, ZERO);
+  a.sw(T0, U.interruptSave, K1);
+  a.sw(T1, U.interruptSave + 4, K1);
+  a.sw(T2, U.interruptSave + 8, K1);
+  a.lw(K0, ENV.epilogue, K0);
+  a.li(T0, 1);
+  a.sw(T0, KP.ending, ZERO);
+  a.li(T1, DEATHS.noEntry);
+  a.beq(K0, ZERO, 'kill');
+  a.sw(T1, KP.death, ZERO);
+  a.mfc0(T0, CP0_EPC);
+  a.mfc0(T2, CP0_CAUSE);
+  a.move(T1, ZERO);
+  a.lw(K1, KP.k1, ZERO);
+  a.jr(K0);
+  a.rfe();
+
+  a.label('clock.overrun');
+  a.lw(T0, ENV.excess, K0);
+  a.nop();
+  a.addiu(T0, T0, 1);
+  a.sltiu(T1, T0, EXCESS_LIMIT + 1);
+  a.bne(T1, ZERO, 'interrupt.return');
+  a.sw(T0, ENV.excess, K0);
+  a.li(T1, DEATHS.excess);
+  a.b('kill');
+  a.sw(T1, KP.death, ZERO);
+}

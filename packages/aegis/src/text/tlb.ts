@@ -1,0 +1,94 @@
+/**
+ * Binding a page to a frame: the system calls tlbwr and tlbvad.
+ *
+ * The right to the frame is checked here, once; translation afterwards costs nothing. The capability's MAC is compared,
+ * in constant time, with those the kernel keeps for the frame's present generation: one for reading and writing, one for
+ * reading. A frame of which neither matches is refused, whatever else the caller holds. [SOSP95 §3.1, §5.4]
+ */
+import { A0, A1, A2, A3, CP0_ENTRYHI, CP0_ENTRYLO, CP0_INDEX, K0, K1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
+import { ENTRYLO } from '@exokernel/abi';
+import { KP, KSEG0, PHYSICAL } from '../layout.ts';
+import { callLabel } from './calls.ts';
+import { emitStlbSlot } from './vectors.ts';
+
+/** EntryLo bits that an application chooses: frame, N, D, V; never G. */
+const ENTRYLO_MASK = -0x1000 | ENTRYLO.noncached | ENTRYLO.dirty | ENTRYLO.valid;
+
+/** Emits v1 = EntryHi of the page at a0 in the caller's address space; uses k1, v0. */
+function emitEntryHi(a: Assembler): void {
+  a.mfc0(K1, CP0_ENTRYHI);
+  a.srl(V1, A0, 12);
+  a.andi(K1, K1, 0xfc0);
+  a.sll(V1, V1, 12);
+  a.or(V1, V1, K1);
+}
+
+export function emitTlbCalls(a: Assembler): void {
+  a.label(callLabel('tlbwr'));
+  a.lw(K1, KP.frames, ZERO);
+  a.bltz(A0, 'call.range');
+  a.srl(V1, A1, 12);
+  a.sltu(K1, V1, K1);
+  a.beq(K1, ZERO, 'call.range');
+  a.sll(V1, V1, 4);
+  a.lui(K1, (KSEG0 + PHYSICAL.frameAuth) >>> 16);
+  a.addu(V1, V1, K1);
+  a.lw(K1, 0, V1);
+  a.lw(V0, 4, V1);
+  a.xor(K1, K1, A2);
+  a.xor(V0, V0, A3);
+  a.or(K1, K1, V0);
+  a.beq(K1, ZERO, 'tlbwr.granted');
+  a.andi(V0, A1, ENTRYLO.dirty);
+  a.bne(V0, ZERO, 'call.capability');
+  a.lw(K1, 8, V1);
+  a.lw(V0, 12, V1);
+  a.xor(K1, K1, A2);
+  a.xor(V0, V0, A3);
+  a.or(K1, K1, V0);
+  a.bne(K1, ZERO, 'call.capability');
+  a.nop();
+
+  a.label('tlbwr.granted');
+  emitEntryHi(a);
+  a.mtc0(V1, CP0_ENTRYHI);
+  a.addiu(K1, ZERO, ENTRYLO_MASK);
+  a.tlbp();
+  a.and(V0, A1, K1);
+  a.mtc0(V0, CP0_ENTRYLO);
+  a.sw(K0, KP.epc, ZERO);
+  emitStlbSlot(a, K1, V1, K0);
+  a.sw(V1, 0, K1);
+  a.sw(V0, 4, K1);
+  a.mfc0(K1, CP0_INDEX);
+  a.lw(K0, KP.epc, ZERO);
+  a.bltz(K1, 'tlbwr.random');
+  a.nop();
+  a.tlbwi();
+  a.b('call.ok');
+  a.nop();
+  a.label('tlbwr.random');
+  a.tlbwr();
+  a.b('call.ok');
+  a.nop();
+
+  a.label(callLabel('tlbvad'));
+  a.bltz(A0, 'call.range');
+  a.nop();
+  emitEntryHi(a);
+  a.mtc0(V1, CP0_ENTRYHI);
+  a.sw(K0, KP.epc, ZERO);
+  a.tlbp();
+  emitStlbSlot(a, K1, V1, K0);
+  a.sw(ZERO, 0, K1);
+  a.mfc0(K1, CP0_INDEX);
+  a.lw(K0, KP.epc, ZERO);
+  a.bltz(K1, 'call.ok');
+  a.lui(V0, KSEG0 >>> 16);
+  a.mtc0(V0, CP0_ENTRYHI);
+  a.mtc0(ZERO, CP0_ENTRYLO);
+  a.tlbwi();
+  a.mtc0(V1, CP0_ENTRYHI);
+  a.b('call.ok');
+  a.nop();
+}

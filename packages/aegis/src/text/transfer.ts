@@ -1,0 +1,42 @@
+/**
+ * Protected control transfer: the program counter becomes the callee's agreed entry, the callee gets the slice, its
+ * address space is installed; the registers are not touched, for they are the message. [SOSP95 §5.2]
+ *
+ * A synchronous transfer donates this and all future instances of the slice, until the callee transfers it back; an
+ * asynchronous one donates what is left of this instance. Both are atomic. Anyone may call; access control is the callee's,
+ * which finds the caller's number in v1, where the kernel put it. Not possible once the slice is over (E_SLICE).
+ */
+import { CP0_ENTRYHI, K0, K1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
+import { ENV, ENV_LIMIT, SLICE } from '@exokernel/abi';
+import { KP, KSEG0, PHYSICAL } from '../layout.ts';
+import { callLabel } from './calls.ts';
+
+export const ENVIRONMENTS: number = KSEG0 + PHYSICAL.environments;
+/** log2 of ENV_BYTES. */
+export const ENV_SHIFT = 9;
+
+export function emitTransfer(a: Assembler, kind: 'synchronous' | 'asynchronous'): void {
+  const synchronous = kind === 'synchronous';
+  a.label(callLabel(synchronous ? 'scall' : 'acall'));
+  a.sltiu(K1, V1, ENV_LIMIT);
+  a.beq(K1, ZERO, 'call.environment');
+  a.sll(K1, V1, ENV_SHIFT);
+  a.lui(V0, ENVIRONMENTS >>> 16);
+  a.addu(K1, K1, V0);
+  a.lw(K0, synchronous ? ENV.syncEntry : ENV.asyncEntry, K1);
+  a.lw(V0, KP.ending, ZERO);
+  a.beq(K0, ZERO, 'call.environment');
+  a.lw(V1, KP.env, ZERO);
+  a.bne(V0, ZERO, 'call.slice');
+  a.lw(V0, synchronous ? KP.slice : KP.noSlice, ZERO);
+  a.lw(V1, ENV.id, V1);
+  if (synchronous) a.sw(K1, SLICE.running, V0);
+  else a.sw(V0, KP.slice, ZERO);
+  a.sw(K1, KP.env, ZERO);
+  a.lw(V0, ENV.asid, K1);
+  a.sw(ZERO, ENV.asleep, K1);
+  a.mtc0(V0, CP0_ENTRYHI);
+  a.lw(K1, KP.k1, ZERO);
+  a.jr(K0);
+  a.rfe();
+}

@@ -1,0 +1,59 @@
+/**
+ * Breaks bindings by force: removes translations from the TLB and the STLB when a frame or an environment goes away.
+ *
+ * This is bind-time work and slow on purpose: it looks at every entry. Access-time changes are machine code (text/tlb.ts).
+ */
+import { KSEG0, PHYSICAL, STLB_ENTRIES } from './layout.ts';
+import type { KernelMemory } from './memory.ts';
+
+/** What the kernel uses of the machine's TLB. */
+export interface Tlb {
+  /** EntryHi and EntryLo of an entry, 0 to 63. */
+  hi(index: number): number;
+  lo(index: number): number;
+  write(index: number, hi: number, lo: number): unknown;
+}
+
+/** An ASID in EntryHi position. */
+const ASID_MASK = 0xfc0;
+/** TLB entries below this are wired, and the kernel's. */
+const WIRED = 8;
+const TLB_ENTRIES = 64;
+
+export class TlbKeeper {
+  readonly #memory: KernelMemory;
+  readonly #tlb: Tlb;
+
+  constructor(memory: KernelMemory, tlb: Tlb) {
+    this.#memory = memory;
+    this.#tlb = tlb;
+  }
+
+  /** Removes every translation to a frame, or only those of one environment. */
+  flushFrame(ppn: number, env?: number): void {
+    const asid = env === undefined ? undefined : asidField(env);
+    this.#flush((hi, lo) => lo >>> 12 === ppn && (asid === undefined || (hi & ASID_MASK) === asid));
+  }
+
+  /** Removes every translation of an address space. */
+  flushEnv(env: number): void {
+    this.#flush((hi) => (hi & ASID_MASK) === asidField(env));
+  }
+
+  #flush(doomed: (hi: number, lo: number) => boolean): void {
+    for (let i = WIRED; i < TLB_ENTRIES; i += 1) {
+      if (doomed(this.#tlb.hi(i), this.#tlb.lo(i))) this.#tlb.write(i, KSEG0, 0);
+    }
+    for (let i = 0; i < STLB_ENTRIES; i += 1) {
+      const at = PHYSICAL.stlb + 8 * i;
+      const hi = this.#memory.get(at);
+      if (hi !== 0 && doomed(hi, this.#memory.get(at + 4))) this.#memory.set(at, 0);
+    }
+  }
+}
+
+/** The ASID of an environment, in EntryHi position: its number plus one, so that no environment has ASID 0. */
+export function asidField(env: number): number {
+  return (env + 1) << 6;
+}
+
