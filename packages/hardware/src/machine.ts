@@ -8,6 +8,9 @@
 import { Bus } from './bus.ts';
 import { Clock } from './clock.ts';
 import { Cpu } from './cpu/cpu.ts';
+import { Dz11 } from './devices/dz11.ts';
+import { RealTimeClock } from './devices/rtc.ts';
+import { SystemRegister } from './devices/system-register.ts';
 import { CpuView } from './cpu/view.ts';
 import { interpret } from './cpu/interpreter.ts';
 import { HardwareError } from './error.ts';
@@ -22,6 +25,10 @@ export interface MachineOptions {
   /** Guest RAM in bytes, a multiple of 4096 up to 256 MiB. Default 16 MiB. */
   readonly ramBytes?: number;
   readonly profile?: Profile;
+  /** Characters that the guest sends on its serial lines 0 to 3. Must not touch the machine. */
+  readonly serial?: (line: number, byte: number) => void;
+  /** What the real-time clock says at power-on, in seconds since 1970 (an integer up to 2^40). Default 0. */
+  readonly startTime?: number;
   /** False executes idle loops instruction by instruction, to the same effect. Default true. */
   readonly fastIdle?: boolean;
 }
@@ -48,12 +55,13 @@ export class Machine {
   readonly #events: EventStream = new EventStream();
   readonly #execute: (n: number) => void;
   readonly #fastIdle: boolean;
+  readonly #serial: Dz11;
   #target = 0;
   #running = false;
 
   /** Throws `HardwareError` `profile` or `ram-bytes`. */
   constructor(options: MachineOptions = {}) {
-    const { ramBytes = 16 * 1024 * 1024, profile = 'ideal', fastIdle = true } = options;
+    const { ramBytes = 16 * 1024 * 1024, profile = 'ideal', fastIdle = true, startTime = 0 } = options;
     const hz = Object.hasOwn(HZ, profile) ? HZ[profile] : undefined;
     if (hz === undefined) throw new HardwareError('profile', `no profile ${profile}: use 'ideal'`, { profile });
     this.memory = new PhysicalMemory(ramBytes, true);
@@ -66,6 +74,25 @@ export class Machine {
       this.native.execute(n);
     };
     this.#fastIdle = fastIdle;
+    if (!Number.isInteger(startTime) || startTime < 0 || startTime > 2 ** 40) {
+      throw new HardwareError('start-time', `no start time ${startTime}: use seconds since 1970`, { startTime });
+    }
+
+    const setLine = (line: number, level: boolean): void => {
+      this.#cpu.setLine(line, level);
+    };
+    const { serial } = options;
+    const system = new SystemRegister(setLine);
+    bus.writeTimeout = (physical) => {
+      system.writeTimeout(physical);
+    };
+    this.#serial = new Dz11(this.clock, setLine, (line, byte) => {
+      if (!system.transmitDisabled) serial?.(line, byte);
+    });
+    bus.attach(system);
+    bus.attach(system.addressRegister);
+    bus.attach(this.#serial);
+    bus.attach(new RealTimeClock(this.clock, setLine, startTime, new Uint8Array(6)));
   }
 
   /** Cycles per second. */
@@ -86,6 +113,16 @@ export class Machine {
   /** Adds a listener to the event stream; the function returned removes it. */
   listen(listener: EventListener): () => void {
     return this.#events.listen(listener);
+  }
+
+  /**
+   * Characters arrive on serial line 0 to 3, one after the other at the line's speed from now on. Throws `serial-line`.
+   */
+  serialInput(line: number, bytes: Uint8Array): void {
+    if (!Number.isInteger(line) || line < 0 || line > 3) {
+      throw new HardwareError('serial-line', `no serial line ${line}: use 0 to 3`, { line });
+    }
+    this.#serial.input(line, bytes);
   }
 
   /**

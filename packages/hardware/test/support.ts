@@ -1,6 +1,6 @@
 /** What the tests share: loading a program, running to a given point, recording events. */
 import { createAssembler, type Assembler } from '@exokernel/isa';
-import { EVENT_KINDS, Machine, type MachineOptions } from '../src/index.ts';
+import { EVENT_KINDS, Machine, type MachineOptions, type NativeFunction } from '../src/index.ts';
 
 export const CODE = 0x80001000;
 
@@ -56,4 +56,52 @@ export function random(seed: number): () => number {
     x ^= x << 5;
     return x >>> 0;
   };
+}
+
+/** Executes `body` as a native function of the kernel, in one cycle, and goes back to where the machine was. */
+export function inKernel(machine: Machine, body: NativeFunction): void {
+  const { pc, cp0 } = machine.cpu;
+  const { status } = cp0;
+  machine.native.install('kernel', [body]);
+  machine.memory.store32(0x800, 0x4a000000);
+  cp0.status = 0x40000000;
+  machine.cpu.pc = 0x80000800;
+  machine.run(1);
+  machine.cpu.pc = pc;
+  cp0.status = status;
+}
+
+/** The word at a physical address, as the CPU loads it uncached. */
+export function peek(machine: Machine, physical: number): number {
+  let value = 0;
+  inKernel(machine, (cpu) => {
+    value = cpu.load32(0xa0000000 + physical) >>> 0;
+  });
+  return value;
+}
+
+export function poke(machine: Machine, physical: number, value: number): void {
+  inKernel(machine, (cpu) => {
+    cpu.store32(0xa0000000 + physical, value);
+  });
+}
+
+/** Runs an idle machine until cycle `cycle`. */
+export function idleUntil(machine: Machine, cycle: number): void {
+  machine.run(cycle - machine.cycles);
+}
+
+/** A machine that does nothing, with interrupts masked but enabled. */
+export function idle(options: MachineOptions = {}): Machine {
+  const machine = boot((a) => {
+    a.b(CODE);
+    a.nop();
+  }, options);
+  machine.cpu.cp0.status = 1;
+  return machine;
+}
+
+/** The interrupt lines that are asserted, as bits of Cause.IP. */
+export function lines(machine: Machine): number[] {
+  return [2, 3, 4, 5, 6, 7].filter((line) => (machine.cpu.cp0.cause & (0x100 << line)) !== 0);
 }

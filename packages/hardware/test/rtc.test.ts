@@ -1,0 +1,145 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { idle, idleUntil, inKernel, lines, peek, poke, record } from './support.ts';
+
+const RTC = 0x1d000000;
+const reg = (n: number): number => RTC + 4 * n;
+const A = reg(10);
+const B = reg(11);
+const C = reg(12);
+
+function time(machine: ReturnType<typeof idle>): number[] {
+  return [0, 2, 4, 6, 7, 8, 9].map((n) => peek(machine, reg(n)) & 0xff);
+}
+
+describe('real-time clock [MC146818]', () => {
+  test('hostile accesses do nothing surprising', () => {
+    const machine = idle();
+    inKernel(machine, (cpu) => {
+      for (let offset = 0; offset < 0x100; offset += 1) {
+        cpu.store8(0xbd000000 + offset, 0xff);
+        cpu.load8(0xbd000000 + offset);
+      }
+    });
+    machine.run(60_000_000);
+    expect(peek(machine, reg(13)) & 0xff).toBe(0x80);
+  });
+
+  test('time of day starts at startTime and advances by the machine', () => {
+    // 28 February 2000, 23:59:58, a Monday
+    const machine = idle({ startTime: 951782398 });
+    expect(time(machine)).toEqual([58, 59, 23, 2, 28, 2, 0]);
+    idleUntil(machine, machine.hz * 2 + 1);
+    expect(time(machine)).toEqual([0, 0, 0, 3, 29, 2, 0]);
+  });
+
+  test('agrees with the host language on every day', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 4_000_000_000 }), (seconds) => {
+        const date = new Date(seconds * 1000);
+        const machine = idle({ startTime: seconds, ramBytes: 0x2000 });
+        expect(time(machine)).toEqual([
+          date.getUTCSeconds(),
+          date.getUTCMinutes(),
+          date.getUTCHours(),
+          date.getUTCDay() + 1,
+          date.getUTCDate(),
+          date.getUTCMonth() + 1,
+          date.getUTCFullYear() % 100,
+        ]);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test('SET stops the time, BCD and 12 hours are kept in that form', () => {
+    const machine = idle();
+    poke(machine, B, 0x80);
+    for (const [n, value] of [
+      [0, 0x59],
+      [2, 0x59],
+      [4, 0x91],
+      [7, 0x31],
+      [8, 0x12],
+      [9, 0x99],
+    ] as const) {
+      poke(machine, reg(n), value); // 11:59:59 pm, 31 December 99
+    }
+    idleUntil(machine, machine.hz * 3 + 1);
+    expect(peek(machine, reg(0)) & 0xff).toBe(0x59);
+    poke(machine, B, 0x00);
+    idleUntil(machine, machine.hz * 4 + 1);
+    expect(time(machine)).toEqual([0, 0, 0x12, 6, 1, 1, 0]);
+  });
+
+  test('64 Hz interrupts on line 5, and C acknowledges by being read', () => {
+    const machine = idle();
+    const events = record(machine);
+    poke(machine, A, 0x2a);
+    poke(machine, B, 0x46);
+    idleUntil(machine, 390_625);
+    expect(lines(machine)).toEqual([]);
+    idleUntil(machine, 390_626);
+    expect(lines(machine)).toEqual([5]);
+    idleUntil(machine, 390_625 * 3);
+    expect(peek(machine, C) & 0xff).toBe(0xc0);
+    expect(lines(machine)).toEqual([]);
+    expect(peek(machine, C) & 0xff).toBe(0);
+    idleUntil(machine, 390_625 * 4 + 1);
+    expect(lines(machine)).toEqual([5]);
+    const moves = events.filter(([kind]) => kind === 'interrupt-line').map(([, cycle, , level]) => [cycle, level]);
+    expect(moves).toEqual([
+      [390_625, 1],
+      [390_625 * 3 + 1, 0],
+      [390_625 * 4, 1],
+    ]);
+  });
+
+  test.each([
+    [1, 256],
+    [2, 128],
+    [3, 8192],
+    [6, 1024],
+    [15, 2],
+  ])('rate select %i is %i Hz', (select, rate) => {
+    const machine = idle();
+    poke(machine, A, 0x20 | select);
+    poke(machine, B, 0x46);
+    let interrupts = 0;
+    machine.listen((kind, _cycle, line, level) => {
+      if (kind === 4 && line === 5 && level === 1) interrupts += 1;
+    });
+    for (let i = 1; i <= 2 * rate; i += 1) {
+      idleUntil(machine, Math.ceil((i * machine.hz) / rate) + 1);
+      peek(machine, C);
+      if (i > 600) break;
+    }
+    expect(interrupts).toBe(Math.min(2 * rate, 601));
+  });
+
+  test('update-ended and alarm interrupts', () => {
+    const machine = idle();
+    poke(machine, reg(1), 2); // at second 2 of every minute
+    poke(machine, reg(3), 0xff);
+    poke(machine, reg(5), 0xc0);
+    poke(machine, B, 0x26);
+    idleUntil(machine, machine.hz * 2);
+    expect(lines(machine)).toEqual([]);
+    idleUntil(machine, machine.hz * 2 + 1);
+    expect(lines(machine)).toEqual([5]);
+    expect(peek(machine, C) & 0xff).toBe(0xb0);
+    poke(machine, B, 0x16);
+    idleUntil(machine, machine.hz * 3 + 1);
+    expect(peek(machine, C) & 0xff).toBe(0x90);
+  });
+
+  test('UIP warns 244 us before the update', () => {
+    const machine = idle();
+    idleUntil(machine, machine.hz - 6200);
+    expect(peek(machine, A) & 0x80).toBe(0);
+    idleUntil(machine, machine.hz - 6000);
+    expect(peek(machine, A) & 0x80).toBe(0x80);
+    idleUntil(machine, machine.hz + 1);
+    expect(peek(machine, A) & 0x80).toBe(0);
+  });
+});
