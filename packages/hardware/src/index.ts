@@ -1,9 +1,10 @@
 /** The machine: a DECstation KN01. */
-export { Machine, type MachineOptions, type Profile, type RunResult } from './machine.ts';
+export { Machine, type LanceOptions, type MachineOptions, type Profile, type RunResult } from './machine.ts';
 export { type CpuView, type Cp0View, type TlbView } from './cpu/view.ts';
 export { type PhysicalMemory } from './memory.ts';
 export { type NativeCpu } from './native-access.ts';
 export { KERNEL_SPACE, type NativeFailure, type NativeFunction, type NativeUnit } from './native-unit.ts';
 export { EVENT_KINDS, type EventListener, type EventName } from './events.ts';
 export { type Clock, type Timer } from './clock.ts';
+export { Wire, type Attachment, type Station, type WireCounters, type WireOptions } from './wire.ts';
 export { HardwareError, type HardwareErrorCode } from './error.ts';

@@ -9,6 +9,8 @@ import { Bus } from './bus.ts';
 import { Clock } from './clock.ts';
 import { Cpu } from './cpu/cpu.ts';
 import { Dz11 } from './devices/dz11.ts';
+import { Lance } from './devices/lance.ts';
+import { LanceWindow } from './devices/lance-window.ts';
 import { RealTimeClock } from './devices/rtc.ts';
 import { SystemRegister } from './devices/system-register.ts';
 import { CpuView } from './cpu/view.ts';
@@ -17,14 +19,26 @@ import { HardwareError } from './error.ts';
 import { EventStream, type EventListener } from './events.ts';
 import { PhysicalMemory } from './memory.ts';
 import { NativeUnit } from './native-unit.ts';
+import type { Wire } from './wire.ts';
 
 /** Timing: `ideal` executes one instruction per cycle at 25 MHz. */
 export type Profile = 'ideal';
+
+/** An Ethernet controller and what it is plugged into. */
+export interface LanceOptions {
+  /** The 6 bytes of the station address ROM. The address that frames are filtered by is the guest's to set. */
+  readonly mac: Uint8Array;
+  readonly wire: Wire;
+  /** How the CPU sees the 64 KB of buffer memory: as plain RAM, or 16 bits in every 32 as on the KN01. Default linear. */
+  readonly geometry?: 'linear' | 'kn01';
+}
 
 export interface MachineOptions {
   /** Guest RAM in bytes, a multiple of 4096 up to 256 MiB. Default 16 MiB. */
   readonly ramBytes?: number;
   readonly profile?: Profile;
+  /** Without it there is no Ethernet controller and no buffer memory. */
+  readonly lance?: LanceOptions;
   /** Characters that the guest sends on its serial lines 0 to 3. Must not touch the machine. */
   readonly serial?: (line: number, byte: number) => void;
   /** What the real-time clock says at power-on, in seconds since 1970 (an integer up to 2^40). Default 0. */
@@ -59,12 +73,16 @@ export class Machine {
   #target = 0;
   #running = false;
 
-  /** Throws `HardwareError` `profile` or `ram-bytes`. */
+  /** Throws `HardwareError` `profile`, `ram-bytes`, `start-time`, `mac` or `wire-connected`. */
   constructor(options: MachineOptions = {}) {
     const { ramBytes = 16 * 1024 * 1024, profile = 'ideal', fastIdle = true, startTime = 0 } = options;
     const hz = Object.hasOwn(HZ, profile) ? HZ[profile] : undefined;
     if (hz === undefined) throw new HardwareError('profile', `no profile ${profile}: use 'ideal'`, { profile });
-    this.memory = new PhysicalMemory(ramBytes, true);
+    const { lance } = options;
+    if (lance !== undefined && lance.mac.length !== 6) {
+      throw new HardwareError('mac', `a station address has 6 bytes, not ${lance.mac.length}`, { mac: lance.mac });
+    }
+    this.memory = new PhysicalMemory(ramBytes, lance !== undefined && lance.geometry !== 'kn01');
     this.clock = new Clock(hz);
     const bus = new Bus();
     this.#cpu = new Cpu(this.memory, bus, this.clock, this.#events);
@@ -92,7 +110,11 @@ export class Machine {
     bus.attach(system);
     bus.attach(system.addressRegister);
     bus.attach(this.#serial);
-    bus.attach(new RealTimeClock(this.clock, setLine, startTime, new Uint8Array(6)));
+    bus.attach(new RealTimeClock(this.clock, setLine, startTime, lance?.mac ?? new Uint8Array(6)));
+    if (lance !== undefined) {
+      bus.attach(new Lance(this.clock, this.#events, setLine, this.memory.lanceBuffer, lance.wire));
+      if (lance.geometry === 'kn01') bus.attach(new LanceWindow(this.memory.lanceBuffer));
+    }
   }
 
   /** Cycles per second. */

@@ -1,0 +1,104 @@
+/**
+ * The LANCE's descriptor rings and buffers in its 64 KB of memory. Guest-written: nothing in it is trusted, and every
+ * address wraps.
+ *
+ *     word 0   buffer address 15..0
+ *     word 1   15 OWN | 14 ERR | 13..10 status | 9 STP | 8 ENP | 7..0 buffer address 23..16 (not wired here)
+ *     word 2   buffer length, negative, 12 bits (0 means 4096)
+ *     word 3   receive: message length with FCS; transmit: 15 BUFF | 14 UFLO | ...
+ *
+ * Source: [LANCE].
+ */
+
+export const OWN = 0x8000;
+export const ERR = 0x4000;
+/** Receive: the message was longer than the buffers that the LANCE owned. */
+export const RX_BUFF = 0x0400;
+export const STP = 0x0200;
+export const ENP = 0x0100;
+/** Transmit, word 3: the message's buffers ended before the message, so the transmitter ran dry. */
+export const TX_BUFF = 0x8000;
+export const TX_UFLO = 0x4000;
+
+/** 16-bit words and bytes of the LANCE's memory, at any address. */
+export class LanceMemory {
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  byte(address: number): number {
+    return this.#bytes[address & 0xffff] ?? 0;
+  }
+
+  setByte(address: number, value: number): void {
+    this.#bytes[address & 0xffff] = value;
+  }
+
+  word(address: number): number {
+    return this.byte(address) | (this.byte(address + 1) << 8);
+  }
+
+  setWord(address: number, value: number): void {
+    this.setByte(address, value);
+    this.setByte(address + 1, value >>> 8);
+  }
+}
+
+/** One ring: where it lies, how long it is, and the descriptor that the LANCE looks at next. */
+export class Ring {
+  readonly #memory: LanceMemory;
+  #base = 0;
+  #mask = 0;
+  #index = 0;
+
+  constructor(memory: LanceMemory) {
+    this.#memory = memory;
+  }
+
+  /** Takes address and length (a power of two) from two words of the initialization block. */
+  load(low: number, high: number): void {
+    this.#base = low & 0xfff8;
+    this.#mask = (1 << (high >>> 13)) - 1;
+    this.#index = 0;
+  }
+
+  get #address(): number {
+    return this.#base + 8 * this.#index;
+  }
+
+  get owned(): boolean {
+    return (this.flags & OWN) !== 0;
+  }
+
+  /** Whether the descriptor after the current one is the LANCE's; a ring of one has none. */
+  get nextOwned(): boolean {
+    const next = (this.#index + 1) & this.#mask;
+    return next !== this.#index && (this.#memory.word(this.#base + 8 * next + 2) & OWN) !== 0;
+  }
+
+  /** Word 1 of the current descriptor. */
+  get flags(): number {
+    return this.#memory.word(this.#address + 2);
+  }
+
+  get buffer(): number {
+    return this.#memory.word(this.#address);
+  }
+
+  /** Length of the buffer, 1 to 4096. */
+  get bytes(): number {
+    return 4096 - (this.#memory.word(this.#address + 4) & 0xfff);
+  }
+
+  setMessageLength(value: number): void {
+    this.#memory.setWord(this.#address + 6, value);
+  }
+
+  /** Gives the descriptor back with these status bits, and goes on to the next one. */
+  release(status: number): void {
+    this.#memory.setWord(this.#address + 2, (this.flags & 0x00ff) | status);
+    this.#index = (this.#index + 1) & this.#mask;
+  }
+}
