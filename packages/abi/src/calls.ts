@@ -35,7 +35,7 @@ export const CALLS = {
   frame_free:   { number: 17, path: 'native', args: ['frame:4'], results: [], what: 'drops the hold of the caller on a frame; with the last hold every binding to it is broken and its capabilities die' },
   cap_derive:   { number: 18, path: 'native', args: ['capability:4', 'rights'], results: ['0', 'capability:4'], what: 'makes a capability with fewer rights for the same resource' },
   env_alloc:    { number: 19, path: 'native', args: [], results: ['env', 'capability:4'], what: 'creates an environment without slices; it gets the native functions of its creator' },
-  env_free:     { number: 20, path: 'native', args: ['env:4', 'code'], results: [], what: 'destroys an environment (null capability: the caller); the low 8 bits of code go to its record' },
+  env_free:     { number: 20, path: 'native', args: ['env:4', 'code'], results: [], what: 'destroys an environment (null capability: the caller); code, a word, goes to its record' },
   env_set:      { number: 21, path: 'native', args: ['env:4', 'field', 'value'], results: [], what: 'sets a word of a context of an environment: see ENV_SETTABLE' },
   env_map:      { number: 22, path: 'native', args: ['env:4', 'frame:4', 'va'], results: [], what: 'adds a guaranteed mapping; bit 0 of va: writable; bit 1: this frame is the u-page' },
   slice_alloc:  { number: 23, path: 'native', args: ['env:4', 'position'], results: ['position'], what: 'gives an environment the slice at position, or the first free one with -1' },

@@ -62,8 +62,10 @@ export const ENV = {
   packetsDropped: 0x44,
   parent: 0x48,
   generation: 0x4c,
-  /** Why it died: a code of DEATHS; in bits 8 to 15 the ExcCode, or the code given to env_free. */
+  /** Why it died: a code of DEATHS; for an unhandled exception its ExcCode in bits 8 to 15. */
   death: 0x50,
+  /** The word given to env_free: the program's result. */
+  exit: 0x58,
   /** Transmit operations that found the controller full. */
   xmitBusy: 0x54,
   /** 16 entry points, one per ExcCode. */

@@ -1,1 +1,4 @@
-export {};
+/** Aegis, the exokernel. */
+export { Aegis, type AegisOptions, type EnvironmentInfo } from './aegis.ts';
+export type { Usage } from './accounting.ts';
+export { AegisError, type AegisErrorCode } from './error.ts';

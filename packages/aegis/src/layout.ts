@@ -49,67 +49,64 @@ export const FIRST_FREE_FRAME = 0x100;
 /** Frames the tables have room for: 48 MiB of memory. */
 export const FRAME_CAPACITY = 0x3000;
 
-/**
- * The kernel page: kseg2's last page, wired in TLB entry 0, so that kernel code reaches it with a negative offset from
- * `$zero` and needs no base register. Offsets here are those negative numbers.
- */
-const KERNEL_PAGE_BASE = -4096;
-
 export const KERNEL_PAGE_VA = 0xfffff000;
 
-/** Fields of the kernel page, as offsets from `$zero`. */
+/**
+ * Fields of the kernel page: kseg2's last page, wired in TLB entry 0, so that kernel code reaches it with a negative
+ * offset from `$zero` and needs no base register. The numbers are those offsets.
+ */
 export const KP = {
   /** Handler by ExcCode, 16 words. */
-  exceptions: KERNEL_PAGE_BASE + 0x000,
+  exceptions: -0x1000,
   /** Handler by call number. */
-  calls: KERNEL_PAGE_BASE + 0x040,
+  calls: -0xfc0,
   /** Record of the running environment. */
-  env: KERNEL_PAGE_BASE + 0x100,
+  env: -0xf00,
   /** Entry of the slice vector that a synchronous transfer donates; `noSlice` when it is not the caller's to donate. */
-  slice: KERNEL_PAGE_BASE + 0x104,
+  slice: -0xefc,
   /** Address of `sliceDummy`. */
-  noSlice: KERNEL_PAGE_BASE + 0x108,
+  noSlice: -0xef8,
   /** Where a transfer writes when there is no slice to donate. */
-  sliceDummy: KERNEL_PAGE_BASE + 0x110,
+  sliceDummy: -0xef0,
   /** Byte offset of the current position in the slice vector, and the vector's length in bytes. */
-  position: KERNEL_PAGE_BASE + 0x118,
-  vectorBytes: KERNEL_PAGE_BASE + 0x11c,
-  tick: KERNEL_PAGE_BASE + 0x120,
+  position: -0xee8,
+  vectorBytes: -0xee4,
+  tick: -0xee0,
   /** Non-zero from the end-of-slice upcall until the switch. */
-  ending: KERNEL_PAGE_BASE + 0x124,
+  ending: -0xedc,
   /** Set by a native call after which the caller cannot go on. */
-  reschedule: KERNEL_PAGE_BASE + 0x128,
+  reschedule: -0xed8,
   /** Number of frames. */
-  frames: KERNEL_PAGE_BASE + 0x12c,
+  frames: -0xed4,
   /** Saved while the kernel works. */
-  epc: KERNEL_PAGE_BASE + 0x130,
-  k1: KERNEL_PAGE_BASE + 0x134,
-  t0: KERNEL_PAGE_BASE + 0x138,
-  t1: KERNEL_PAGE_BASE + 0x13c,
-  t2: KERNEL_PAGE_BASE + 0x140,
+  epc: -0xed0,
+  k1: -0xecc,
+  t0: -0xec8,
+  t1: -0xec4,
+  t2: -0xec0,
   /** Why an environment is being killed: a code of DEATHS, ExcCode in bits 8 to 15. */
-  death: KERNEL_PAGE_BASE + 0x144,
+  death: -0xebc,
   /** Next receive and transmit descriptor, as byte offsets. */
-  receiveIndex: KERNEL_PAGE_BASE + 0x148,
-  transmitIndex: KERNEL_PAGE_BASE + 0x14c,
+  receiveIndex: -0xeb8,
+  transmitIndex: -0xeb4,
   /** Entry of the compiled filters, or 0; and their activation record. */
-  demux: KERNEL_PAGE_BASE + 0x150,
-  demuxActivation: KERNEL_PAGE_BASE + 0x154,
+  demux: -0xeb0,
+  demuxActivation: -0xeac,
   /** Packets that no filter claimed. */
-  unclaimed: KERNEL_PAGE_BASE + 0x158,
+  unclaimed: -0xea8,
   /** Non-zero: there is a network controller. */
-  lance: KERNEL_PAGE_BASE + 0x15c,
+  lance: -0xea4,
   /** Times the idle loop was entered. */
-  idles: KERNEL_PAGE_BASE + 0x160,
+  idles: -0xea0,
   /** 32 registers, HI and LO of what an interrupt interrupted. */
-  saved: KERNEL_PAGE_BASE + 0x180,
-  savedHi: KERNEL_PAGE_BASE + 0x200,
-  savedLo: KERNEL_PAGE_BASE + 0x204,
+  saved: -0xe80,
+  savedHi: -0xe00,
+  savedLo: -0xdfc,
 } as const;
 
 /** kseg0 address of a field of the kernel page. */
 export function kernelPageAddress(field: number): number {
-  return KSEG0 + PHYSICAL.kernelPage + (field - KERNEL_PAGE_BASE);
+  return KSEG0 + PHYSICAL.kernelPage + (field + 0x1000);
 }
 
 if (KP.env - KP.calls < 4 * CALL_LIMIT) throw new RangeError('the dispatch table overlaps the kernel page fields');

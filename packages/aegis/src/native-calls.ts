@@ -127,7 +127,7 @@ function memoryCalls({ frames, environments, capabilities, memory }: Parts): Rec
   };
 }
 
-function processorCalls({ frames, environments, slices }: Parts): Record<string, Call> {
+function processorCalls({ frames, environments, slices, memory }: Parts): Record<string, Call> {
   return {
     env_alloc: (call, self) => {
       call.cpu.charge(COSTS.environment + COSTS.mac);
@@ -138,7 +138,8 @@ function processorCalls({ frames, environments, slices }: Parts): Record<string,
       const env = environments.check(call.capability(0), self);
       if (env < 0) return env;
       call.cpu.charge(COSTS.environment + COSTS.flush);
-      environments.end(env, (env === self ? DEATHS.exit : DEATHS.destroyed) | ((call.word(4) & 0xff) << 8));
+      memory.setEnv(env, ENV.exit, call.word(4));
+      environments.end(env, env === self ? DEATHS.exit : DEATHS.destroyed);
       return ERRORS.E_OK;
     },
     env_set: (call, self) => {

@@ -1,1 +1,2 @@
-export {};
+/** Batch, the smallest library operating system. */
+export { BAD_ADDRESS, batch, type BatchInterface } from './batch.ts';

@@ -1,1 +1,69 @@
-export {};
+/** What library operating systems share: address-space layout, runtime text, page tables, fibers, interfaces, images. */
+export {
+  BOOT_STACK,
+  BOOT_STACK_TOP,
+  KIT_TEXT,
+  KIT_TEXT_BYTES,
+  PAGED_BASE,
+  PAGED_END,
+  PAGED_PAGES,
+  PAGE_TABLE,
+  PAGE_TABLE_BYTES,
+  PTE,
+  PTE_BYTES,
+  PTE_SOFT,
+  UKIT,
+  U_PAGE,
+  exceptionSave,
+} from './layout.ts';
+export {
+  FIRST_LIBOS_NATIVE,
+  NATIVE_STEP,
+  STEP,
+  assembleRuntime,
+  emitFiberEntry,
+  resumeLabel,
+  type RuntimeParts,
+} from './runtime.ts';
+export { Fibers, type Fiber, type Trap } from './fiber.ts';
+export { emitClock, fiberClock } from './clock.ts';
+export {
+  emitFaultEntry,
+  emitFaultHandler,
+  emitFaultReturn,
+  emitInstall,
+  pageEntry,
+  type FaultPolicy,
+} from './paging.ts';
+export {
+  ENTRY_POINTS,
+  type Clock,
+  type Console,
+  type EntryPoint,
+  type InterfaceName,
+  type Interfaces,
+  type Memory,
+  type Pipes,
+  type Processes,
+} from './interfaces.ts';
+export {
+  compose,
+  machineProgram,
+  program,
+  type FiberProgram,
+  type LibOs,
+  type MachineOs,
+  type MachineProgram,
+  type Placement,
+  type Program,
+} from './program.ts';
+export { LibosError, type LibosErrorCode } from './error.ts';
+export {
+  address,
+  buildImage,
+  linkProgram,
+  pageTableEntry,
+  wordBytes,
+  type ImageParts,
+  type Pages,
+} from './image.ts';

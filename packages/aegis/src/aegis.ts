@@ -1,0 +1,167 @@
+/**
+ * Aegis: an exokernel for the modelled DECstation.
+ *
+ * `new Aegis(machine)` puts the kernel image and its tables into the machine's memory; `load` makes environments; then
+ * `machine.run` boots. From there on the machine executes the kernel: TypeScript of this package runs only when the machine
+ * code's `cop2` says so, once per binding.
+ */
+import { ENV_LIMIT, ENV_STATUS, ENV, PAGE_BYTES, WELL_KNOWN_READ, type Image, type NativeFunction } from '@exokernel/abi';
+import type { Machine } from '@exokernel/hardware';
+import { Accounting, type Usage } from './accounting.ts';
+import { Capabilities } from './capabilities.ts';
+import { Disk } from './disk.ts';
+import { Environments } from './environments.ts';
+import { AegisError } from './error.ts';
+import { Filters } from './filters.ts';
+import { Frames } from './frames.ts';
+import { assembleKernel, dispatchTables } from './kernel-image.ts';
+import { FIRST_FREE_FRAME, KP, KSEG0, NATIVE, PHYSICAL, kernelPageAddress } from './layout.ts';
+import { loadImage } from './loader.ts';
+import { KernelMemory } from './memory.ts';
+import { nativeCalls, type Parts } from './native-calls.ts';
+import { bootNetwork } from './network.ts';
+import { Rings } from './rings.ts';
+import { Serial } from './serial.ts';
+import { Slices } from './slices.ts';
+import { TlbKeeper } from './tlb-keeper.ts';
+
+export interface AegisOptions {
+  /** Seeds the kernel's key; the same secret gives the same capabilities. Default: one fixed secret, for reproducible runs. */
+  readonly secret?: Uint8Array;
+}
+
+/** What is known of one environment. */
+export interface EnvironmentInfo extends Usage {
+  readonly id: number;
+  readonly name: string;
+  readonly libos: string;
+  readonly status: 'embryo' | 'runnable' | 'dead';
+  readonly parent: number | undefined;
+  /** ENV.death: see DEATHS. */
+  readonly death: number;
+  /** ENV.exit: the word it gave to env_free, signed. */
+  readonly exit: number;
+}
+
+/** Assumption: a fixed secret unless the caller gives one, because runs are to be reproducible. */
+const DEFAULT_SECRET = Uint8Array.of(0x61, 0x65, 0x67, 0x69, 0x73);
+
+export class Aegis {
+  readonly machine: Machine;
+  readonly parts: Parts;
+  readonly #accounting: Accounting;
+  readonly #names = new Map<number, { name: string; libos: string }>();
+
+  /** Throws `AegisError` `memory` if the machine has too little. */
+  constructor(machine: Machine, options: AegisOptions = {}) {
+    if (machine.memory.ramBytes <= FIRST_FREE_FRAME * PAGE_BYTES) {
+      throw new AegisError('memory', `${machine.memory.ramBytes} bytes of memory: the kernel alone takes 1 MiB`);
+    }
+    this.machine = machine;
+    this.parts = this.#build(options.secret ?? DEFAULT_SECRET);
+    this.#accounting = new Accounting(machine, this.parts.memory);
+    this.#install();
+  }
+
+  /** Makes an environment. Returns its number. Throws `AegisError`; then nothing is left of it. */
+  load(image: Image): number {
+    const env = loadImage(this.parts, image);
+    this.#accounting.reset(env);
+    this.#names.set(env, { name: image.name, libos: image.libos });
+    return env;
+  }
+
+  /** Every environment that exists or has died and was not replaced. */
+  environments(): EnvironmentInfo[] {
+    return Array.from({ length: ENV_LIMIT }, (_, id) => id)
+      .filter((id) => this.parts.memory.env(id, ENV.status) !== ENV_STATUS.free)
+      .map((id) => this.environment(id));
+  }
+
+  environment(id: number): EnvironmentInfo {
+    const { memory } = this.parts;
+    const parent = memory.env(id, ENV.parent);
+    const names = this.#names.get(id);
+    const ancestor = names ?? this.#ancestor(id);
+    const status = memory.env(id, ENV.status);
+    return {
+      id,
+      name: names?.name ?? `${ancestor?.name ?? 'environment'}/${id}`,
+      libos: ancestor?.libos ?? 'none',
+      status: status === ENV_STATUS.dead ? 'dead' : status === ENV_STATUS.embryo ? 'embryo' : 'runnable',
+      parent: parent < ENV_LIMIT ? parent : undefined,
+      death: memory.env(id, ENV.death),
+      exit: memory.env(id, ENV.exit) | 0,
+      ...this.#accounting.usage(id),
+    };
+  }
+
+  #ancestor(id: number): { name: string; libos: string } | undefined {
+    for (let at = id; at < ENV_LIMIT; at = this.parts.memory.env(at, ENV.parent)) {
+      const names = this.#names.get(at);
+      if (names !== undefined) return names;
+    }
+    return undefined;
+  }
+
+  #build(secret: Uint8Array): Parts {
+    const { machine } = this;
+    const memory = new KernelMemory(machine.memory);
+    const capabilities = new Capabilities(secret);
+    const tlb = new TlbKeeper(memory, machine.cpu.tlb);
+    const frames = new Frames(memory, capabilities, tlb);
+    const slices = new Slices(memory);
+    const install = (asid: number, env: number, factory: Image['natives'] | undefined): void => {
+      machine.native.install(asid, factory?.(env) ?? []);
+    };
+    const environments = new Environments(memory, { frames, slices, tlb, capabilities, install });
+    const rings = new Rings(memory, frames);
+    const filters = new Filters();
+    const serial = new Serial(memory);
+    const disk = new Disk(memory, frames, capabilities);
+    environments.resources.push(filters, rings, serial);
+    return { memory, capabilities, frames, slices, environments, rings, filters, serial, disk };
+  }
+
+  /** Kernel text, dispatch tables, kernel page, native functions; the CPU at the first instruction. */
+  #install(): void {
+    const { machine, parts } = this;
+    const kernel = assembleKernel();
+    machine.memory.storeWords(0, kernel.words);
+    for (const [at, value] of dispatchTables(kernel)) machine.memory.store32(at - KSEG0, value);
+    parts.memory.setKernelPage(KP.frames, parts.frames.count);
+    parts.memory.setKernelPage(KP.noSlice, kernelPageAddress(KP.sliceDummy));
+    for (const table of [PHYSICAL.stlb, PHYSICAL.environments, PHYSICAL.frames, PHYSICAL.slices]) {
+      for (let ppn = table / PAGE_BYTES; ppn < (table + EXPOSED_BYTES) / PAGE_BYTES; ppn += 1) {
+        parts.frames.expose(ppn, WELL_KNOWN_READ);
+      }
+    }
+    machine.native.install('kernel', this.#natives());
+    machine.cpu.pc = kernel.symbols.get('boot') ?? KSEG0;
+  }
+
+  #natives(): NativeFunction[] {
+    const { parts } = this;
+    const natives: NativeFunction[] = [];
+    for (const [number, run] of nativeCalls(parts)) natives[number] = run;
+    natives[NATIVE.kill] = () => {
+      parts.environments.end(parts.memory.current, parts.memory.kernelPage(KP.death));
+    };
+    natives[NATIVE.panic] = () => {
+      throw new AegisError('kernel-exception', 'the kernel took an exception of its own');
+    };
+    natives[NATIVE.serialInterrupt] = (cpu) => {
+      parts.serial.interrupt(cpu);
+    };
+    natives[NATIVE.diskInterrupt] = (cpu) => {
+      parts.disk.interrupt(cpu);
+    };
+    natives[NATIVE.boot] = (cpu) => {
+      parts.serial.boot(cpu);
+    };
+    return natives;
+  }
+}
+
+/** Exposed of each table: up to the next one's 64 KiB boundary. */
+const EXPOSED_BYTES = 0x8000;

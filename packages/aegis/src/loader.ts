@@ -1,0 +1,101 @@
+/**
+ * The loader: makes the first environments out of images, as a boot loader would, before the machine runs.
+ *
+ * It uses the same parts as the system calls and gives an environment nothing that these would not: frames, guaranteed
+ * mappings, slices, a serial line, an extent.
+ */
+import {
+  DEATHS,
+  ENV,
+  ENV_STATUS,
+  NO_ENV,
+  PAGE_BYTES,
+  SLICE_LIMIT,
+  type CapabilityWords,
+  type Image,
+  RIGHTS,
+} from '@exokernel/abi';
+import { AegisError } from './error.ts';
+import type { Parts } from './native-calls.ts';
+
+/** Creates a runnable environment from an image. Throws `AegisError` when the machine cannot hold it. */
+export function loadImage(parts: Parts, image: Image): number {
+  const { environments, memory } = parts;
+  const env = environments.allocate(NO_ENV, image.natives);
+  if (env < 0) throw new AegisError('environments', `no environment left for ${image.name}`);
+  try {
+    fill(parts, env, image);
+  } catch (error) {
+    environments.end(env, DEATHS.destroyed);
+    throw error;
+  }
+  memory.setEnv(env, ENV.status, ENV_STATUS.runnable);
+  return env;
+}
+
+function fill(parts: Parts, env: number, image: Image): void {
+  const { environments, capabilities, slices, disk } = parts;
+  const pages = new Map<number, number>();
+  const place = (va: number, bytes: Uint8Array, writable: boolean, uPage: boolean): CapabilityWords => {
+    const ppn = newFrame(parts, env, image, bytes);
+    if (va % PAGE_BYTES !== 0 || pages.has(va) || environments.map(env, ppn, va, { writable, uPage }) < 0) {
+      throw new AegisError('image', `${image.name}: cannot map the page at 0x${va.toString(16)}`, { va });
+    }
+    pages.set(va, ppn);
+    return parts.frames.capability(ppn);
+  };
+  const uPage = place(image.uPage, new Uint8Array(0), true, true);
+  const segments = image.segments.flatMap(({ va, bytes, size, writable }) =>
+    Array.from({ length: Math.ceil(size / PAGE_BYTES) }, (_, i) =>
+      place(va + i * PAGE_BYTES, bytes.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES), writable, false),
+    ),
+  );
+  const frames = image.frames.map((bytes) => parts.frames.capability(newFrame(parts, env, image, bytes)));
+
+  const rights = RIGHTS.read | RIGHTS.write;
+  const grants = {
+    env,
+    self: environments.capability(env),
+    uPage,
+    segments,
+    frames,
+    ...(image.serialLine === undefined ? {} : { serial: capabilities.make('serial', rights, image.serialLine, 0) }),
+    ...(image.extent === undefined ? {} : { extent: disk.grant(image.extent) }),
+  };
+  for (const [va, word] of image.words(grants)) {
+    const ppn = pages.get(va - (va % PAGE_BYTES));
+    if (ppn === undefined || va % 4 !== 0) {
+      throw new AegisError('image', `${image.name}: no page for the word at 0x${va.toString(16)}`, { va });
+    }
+    parts.memory.set(ppn * PAGE_BYTES + (va % PAGE_BYTES), word);
+  }
+
+  for (const [field, value] of [
+    [ENV.prologue, image.prologue],
+    [ENV.epilogue, image.epilogue],
+    [ENV.syncEntry, image.syncEntry ?? 0],
+    [ENV.asyncEntry, image.asyncEntry ?? 0],
+    ...[...image.exceptionPc].map(([code, pc]) => [ENV.exceptionPc + 4 * code, pc] as const),
+  ] as const) {
+    if (environments.set(env, field, value) < 0) {
+      throw new AegisError('image', `${image.name}: entry 0x${value.toString(16)} is not possible`, { field, value });
+    }
+  }
+  takeSlices(slices, env, image);
+}
+
+function newFrame(parts: Parts, env: number, image: Image, bytes: Uint8Array): number {
+  const ppn = parts.frames.allocate(env, -1);
+  if (ppn < 0) throw new AegisError('frames', `no frame left for ${image.name}`);
+  parts.memory.ram.bytes.set(bytes, ppn * PAGE_BYTES);
+  return ppn;
+}
+
+function takeSlices(slices: Parts['slices'], env: number, image: Image): void {
+  const { count, contiguous } = image.slices;
+  let taken = contiguous ? slices.allocateRun(env, count) : 0;
+  for (let i = 0; i < count && !contiguous && taken >= 0; i += 1) taken = slices.allocate(env, -1);
+  if (taken < 0) {
+    throw new AegisError('slices', `${image.name} wants ${count} slices: the vector has ${SLICE_LIMIT}`, { count });
+  }
+}

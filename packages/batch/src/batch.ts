@@ -1,0 +1,144 @@
+/**
+ * Batch: the smallest library operating system. It has frames, a page table, contiguous slices, and nothing else.
+ *
+ * A batch task minimises its execution time by owning neighbouring positions of the slice vector: it is switched in once
+ * per round. Memory is taken eagerly, frame by frame, so that no page ever faults to allocate. [SOSP95 §5.1.1], [LECTURE]
+ */
+import { CALLS, ENTRYLO, EXCEPTIONS, PAGE_BYTES, type NativeFunction } from '@exokernel/abi';
+import { A0, A2, A3, RA, T3, T4, T5, T6, V0, V1, ZERO, type Assembler, type Assembly } from '@exokernel/isa';
+import {
+  Fibers,
+  FIRST_LIBOS_NATIVE,
+  PAGED_BASE,
+  PAGE_TABLE,
+  PAGE_TABLE_BYTES,
+  PTE,
+  PTE_BYTES,
+  UKIT,
+  address,
+  assembleRuntime,
+  buildImage,
+  emitClock,
+  emitFaultHandler,
+  emitFiberEntry,
+  fiberClock,
+  linkProgram,
+  type FiberProgram,
+  type LibOs,
+} from '@exokernel/libos-kit';
+
+/** Offset in the page table of the first entry that is not used yet. */
+const HEAP = UKIT.libos;
+/** Exit word of a program that touched memory it does not have. */
+export const BAD_ADDRESS = -1;
+
+const MAIN = FIRST_LIBOS_NATIVE;
+
+export type BatchInterface = 'memory' | 'clock';
+
+/** The batch library operating system. */
+export const batch: LibOs<BatchInterface> = {
+  name: 'batch',
+  provides: ['memory', 'clock'],
+  load: (program, placement) => {
+    const runtime = batchRuntime();
+    const pages = program.kind === 'machine' ? linkProgram(program, runtime) : [];
+    const used = pages.reduce((n, { bytes }) => n + Math.ceil(bytes.length / PAGE_BYTES), 0);
+    return buildImage({
+      name: placement.name ?? program.name,
+      libos: 'batch',
+      runtime,
+      entry: address(runtime, program.kind === 'machine' ? 'batch.start' : 'batch.start.fiber'),
+      pages,
+      handlers: { tlbl: 'fault.tlbl', tlbs: 'fault.tlbs' },
+      natives: () => natives(program.kind === 'fiber' ? program : undefined, runtime),
+      placement: { contiguous: true, ...placement },
+      words: () => new Map([[HEAP, used * PTE_BYTES]]),
+    });
+  },
+};
+
+function batchRuntime(): Assembly {
+  return assembleRuntime({
+    resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs],
+    emit: (a) => {
+      const policy = { absent: 'batch.bad', outside: 'batch.bad' };
+      emitFaultHandler(a, 'tlbl', policy);
+      emitFaultHandler(a, 'tlbs', policy);
+      a.label('batch.bad');
+      a.j('kit.exit');
+      a.li(A0, BAD_ADDRESS);
+
+      a.label('batch.start');
+      a.li(V0, PAGED_BASE);
+      a.jalr(RA, V0);
+      a.nop();
+      a.j('kit.exit');
+      a.move(A0, V0);
+      emitFiberEntry(a, 'batch.main', MAIN);
+      a.label('batch.start.fiber');
+      a.bal('batch.main');
+      a.nop();
+      a.j('kit.exit');
+      a.move(A0, V0);
+
+      emitClock(a);
+      emitAllocate(a);
+    },
+  });
+}
+
+/** memory_allocate(bytes): frames at once, at the next free pages. */
+function emitAllocate(a: Assembler): void {
+  a.label('memory_allocate');
+  a.addiu(T3, A0, 4095);
+  a.srl(T3, T3, 12);
+  a.sll(T3, T3, 4);
+  a.lw(T4, HEAP, ZERO);
+  a.li(T6, PAGE_TABLE_BYTES);
+  a.addu(T3, T3, T4);
+  a.sltu(T6, T6, T3);
+  a.bne(T6, ZERO, 'memory_allocate.none');
+  a.move(T6, T4);
+  a.label('memory_allocate.next');
+  a.beq(T4, T3, 'memory_allocate.done');
+  a.li(V0, CALLS.frame_alloc.number);
+  a.li(A0, -1);
+  a.syscall(0);
+  a.bltz(V0, 'memory_allocate.none');
+  a.sll(T5, V1, 12);
+  a.ori(T5, T5, ENTRYLO.valid | ENTRYLO.dirty);
+  a.sw(T5, PAGE_TABLE + PTE.entryLo, T4);
+  a.sw(A0, PAGE_TABLE + PTE.head, T4);
+  a.sw(A2, PAGE_TABLE + PTE.mac0, T4);
+  a.sw(A3, PAGE_TABLE + PTE.mac1, T4);
+  a.addiu(T4, T4, PTE_BYTES);
+  a.b('memory_allocate.next');
+  a.sw(T4, HEAP, ZERO);
+  a.label('memory_allocate.done');
+  a.sll(T6, T6, 8);
+  a.lui(V0, PAGED_BASE >>> 16);
+  a.ret();
+  a.addu(V0, V0, T6);
+  a.label('memory_allocate.none');
+  a.ret();
+  a.li(V0, -1);
+}
+
+/** Native functions of one environment: the fiber step, and the program's fiber. */
+function natives(program: FiberProgram<BatchInterface> | undefined, runtime: Assembly): NativeFunction[] {
+  const fibers = new Fibers();
+  if (program === undefined) return [fibers.step];
+  const allocate = address(runtime, 'memory_allocate');
+  const os = {
+    memory: {
+      allocate: (bytes: number) => fibers.call(allocate, bytes),
+      load: (va: number) => fibers.load(va),
+      store: (va: number, value: number) => fibers.store(va, value),
+      read: (va: number, bytes: Uint8Array) => fibers.read(va, bytes),
+      write: (va: number, bytes: Uint8Array) => fibers.write(va, bytes),
+    },
+    clock: fiberClock(fibers, runtime),
+  };
+  return [fibers.step, fibers.start(() => program.main(os))];
+}

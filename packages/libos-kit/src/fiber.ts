@@ -1,0 +1,150 @@
+/**
+ * Fibers: TypeScript that waits. A fiber is a generator; each of its steps is one `cop2` instruction, so the machine can
+ * interrupt it between steps and takes its exceptions exactly.
+ *
+ * What a step yields is done by machine code on its behalf (runtime.ts): a real `syscall`, or a call of a routine. A fiber
+ * that touches memory which faults yields the access; the exception is raised at the `cop2`, handled by whoever handles it, and
+ * the instruction is restarted. Fibers of one environment nest like calls.
+ */
+import { CALLS, type CallName, type NativeCpu, type NativeFunction } from '@exokernel/abi';
+import { STEP } from './runtime.ts';
+
+const V0 = 2;
+const T8 = 24;
+const T9 = 25;
+/** Registers of a call's arguments: a0 to a3, t0 to t7. */
+const ARGUMENTS = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/** What a fiber asks for. */
+export type Trap =
+  | { readonly kind: 'syscall'; readonly number: number; readonly args: readonly number[] }
+  | { readonly kind: 'call'; readonly address: number; readonly args: readonly number[] }
+  | { readonly kind: 'touch'; readonly va: number; readonly write: boolean };
+
+/** A computation that may wait, with result T. Run another with `yield*`. */
+export type Fiber<T> = Generator<Trap, T, void>;
+
+/** The fibers of one environment, and what they can do. */
+export class Fibers {
+  readonly #stack: { readonly fiber: Fiber<number>; pending: Trap | undefined }[] = [];
+  #cpu: NativeCpu | undefined;
+
+  /** Native function STEP of the environment: advances the innermost fiber to its next trap. */
+  readonly step: NativeFunction = (cpu) => {
+    const top = this.#stack.at(-1);
+    if (top === undefined) throw new RangeError('a fiber step without a fiber');
+    if (top.pending?.kind === 'touch') touch(cpu, top.pending.va, top.pending.write);
+    this.#cpu = cpu;
+    for (;;) {
+      const { done, value } = top.fiber.next();
+      if (done === true) {
+        this.#stack.pop();
+        cpu.registers[V0] = value;
+        cpu.registers[T8] = STEP.done;
+        return;
+      }
+      top.pending = value;
+      if (value.kind !== 'touch') {
+        this.#perform(cpu, value);
+        return;
+      }
+      touch(cpu, value.va, value.write);
+    }
+  };
+
+  /** A native function that starts a fiber; `emitFiberEntry` makes the routine around it. */
+  start(make: (a0: number, a1: number, a2: number, a3: number) => Fiber<number>): NativeFunction {
+    return (cpu) => {
+      const [a0 = 0, a1 = 0, a2 = 0, a3 = 0] = cpu.registers.subarray(4, 8);
+      this.#stack.push({ fiber: make(a0, a1, a2, a3), pending: undefined });
+    };
+  }
+
+  /** The CPU in the present step. Valid until the next `yield`. */
+  get cpu(): NativeCpu {
+    if (this.#cpu === undefined) throw new RangeError('no fiber is running');
+    return this.#cpu;
+  }
+
+  /** Makes a system call. Returns its code (0, or negative); results are in `result`. */
+  *syscall(name: CallName, ...args: readonly number[]): Fiber<number> {
+    yield { kind: 'syscall', number: CALLS[name].number, args };
+    return this.register(V0);
+  }
+
+  /** Calls a routine of the environment's machine code. Returns its v0. */
+  *call(address: number, ...args: readonly number[]): Fiber<number> {
+    yield { kind: 'call', address, args };
+    return this.register(V0);
+  }
+
+  /** Result i of the last system call: 0 is v1, 1 to 4 are a0 to a3. */
+  result(i: number): number {
+    return this.register(i === 0 ? 3 : 3 + i);
+  }
+
+  /** The capability in a0 to a3 after the last system call, as unsigned words. */
+  capability(): [number, number, number, number] {
+    return [this.result(1) >>> 0, this.result(2) >>> 0, this.result(3) >>> 0, this.result(4) >>> 0];
+  }
+
+  register(n: number): number {
+    return this.cpu.registers[n] ?? 0;
+  }
+
+  /** The word at `va`. */
+  *load(va: number): Fiber<number> {
+    if (!this.cpu.probe(va, false)) yield { kind: 'touch', va, write: false };
+    return this.cpu.load32(va);
+  }
+
+  *store(va: number, value: number): Fiber<void> {
+    if (!this.cpu.probe(va, true)) yield { kind: 'touch', va, write: true };
+    this.cpu.store32(va, value);
+  }
+
+  /** Copies memory from `va` into `bytes`. Not atomic: a fault may come between pages. */
+  *read(va: number, bytes: Uint8Array): Fiber<void> {
+    for (const [at, part] of pages(va, bytes)) {
+      if (!this.cpu.probe(at, false)) yield { kind: 'touch', va: at, write: false };
+      this.cpu.read(at, part);
+    }
+  }
+
+  /** Copies `bytes` to memory at `va`. Not atomic. */
+  *write(va: number, bytes: Uint8Array): Fiber<void> {
+    for (const [at, part] of pages(va, bytes)) {
+      if (!this.cpu.probe(at, true)) yield { kind: 'touch', va: at, write: true };
+      this.cpu.write(at, part);
+    }
+  }
+
+  #perform(cpu: NativeCpu, trap: Exclude<Trap, { kind: 'touch' }>): void {
+    trap.args.forEach((value, i) => {
+      cpu.registers[ARGUMENTS[i] ?? 0] = value;
+    });
+    if (trap.kind === 'syscall') {
+      cpu.registers[V0] = trap.number;
+      cpu.registers[T8] = STEP.syscall;
+    } else {
+      cpu.registers[T9] = trap.address;
+      cpu.registers[T8] = STEP.call;
+    }
+  }
+}
+
+/** Raises the exception that an access would raise; returns if it would raise none. */
+function touch(cpu: NativeCpu, va: number, write: boolean): void {
+  const value = cpu.load8(va);
+  if (write) cpu.store8(va, value);
+}
+
+/** The parts of `bytes` that lie in one page each when placed at `va`. */
+function* pages(va: number, bytes: Uint8Array): Generator<[number, Uint8Array]> {
+  for (let i = 0; i < bytes.length; ) {
+    const at = va + i;
+    const length = Math.min(bytes.length - i, 4096 - (at & 4095));
+    yield [at, bytes.subarray(i, i + length)];
+    i += length;
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Builds the image of an environment that uses the kit: text, page table, boot stack, u-page, and the program's pages.
+ *
+ * The library operating system gives the assembled runtime and its policies; the page table is filled in when the kernel
+ * has granted the frames.
+ */
+import {
+  EXCEPTIONS,
+  PAGE_BYTES,
+  type CapabilityWords,
+  type ExceptionName,
+  type Grants,
+  type Image,
+  type NativeFactory,
+} from '@exokernel/abi';
+import { createAssembler, type Assembly } from '@exokernel/isa';
+import { LibosError } from './error.ts';
+import type { InterfaceName } from './interfaces.ts';
+import {
+  BOOT_STACK,
+  BOOT_STACK_TOP,
+  KIT_TEXT,
+  KIT_TEXT_BYTES,
+  PAGED_BASE,
+  PAGED_END,
+  PAGE_TABLE,
+  PAGE_TABLE_BYTES,
+  PTE,
+  PTE_BYTES,
+  PTE_SOFT,
+  UKIT,
+  U_PAGE,
+} from './layout.ts';
+import { pageEntry } from './paging.ts';
+import type { MachineProgram, Placement } from './program.ts';
+
+/** Consecutive pages of the paged region with the same rights. */
+export interface Pages {
+  /** Page-aligned. */
+  readonly va: number;
+  readonly bytes: Uint8Array;
+  readonly writable: boolean;
+}
+
+export interface ImageParts {
+  readonly name: string;
+  readonly libos: string;
+  readonly runtime: Assembly;
+  /** Where the environment starts, an address. */
+  readonly entry: number;
+  readonly pages: readonly Pages[];
+  /** Pages that get a frame only when they are touched, by the library operating system's fault policy. */
+  readonly zeroFill?: { readonly va: number; readonly pages: number };
+  /** Label of the handler by exception. */
+  readonly handlers: Partial<Record<ExceptionName, string>>;
+  readonly natives: NativeFactory;
+  readonly placement: Placement;
+  readonly syncEntry?: string;
+  readonly asyncEntry?: string;
+  readonly extent?: Image['extent'];
+  /** Further words for the u-page or the other guaranteed pages. */
+  readonly words?: (grants: Grants) => ReadonlyMap<number, number>;
+}
+
+/** The image. Throws `LibosError` `image` for pages outside the paged region. */
+export function buildImage(parts: ImageParts): Image {
+  const { runtime, placement } = parts;
+  const slots = parts.pages.flatMap(splitPages);
+  return {
+    name: parts.name,
+    libos: parts.libos,
+    uPage: U_PAGE,
+    segments: [
+      { va: KIT_TEXT, bytes: wordBytes(runtime.words), size: KIT_TEXT_BYTES, writable: false },
+      { va: PAGE_TABLE, bytes: new Uint8Array(0), size: PAGE_TABLE_BYTES, writable: true },
+      { va: BOOT_STACK, bytes: new Uint8Array(0), size: PAGE_BYTES, writable: true },
+    ],
+    frames: slots.map((slot) => slot.bytes),
+    words: (grants) => initialWords(parts, slots, grants),
+    prologue: address(runtime, 'kit.prologue'),
+    epilogue: address(runtime, 'kit.epilogue'),
+    exceptionPc: new Map(
+      Object.entries(parts.handlers).map(([name, label]) => [EXCEPTIONS[name as ExceptionName], address(runtime, label)]),
+    ),
+    natives: parts.natives,
+    slices: { count: placement.slices ?? 1, contiguous: placement.contiguous ?? false },
+    serialLine: placement.serialLine ?? 3,
+    ...(parts.syncEntry === undefined ? {} : { syncEntry: address(runtime, parts.syncEntry) }),
+    ...(parts.asyncEntry === undefined ? {} : { asyncEntry: address(runtime, parts.asyncEntry) }),
+    ...(parts.extent === undefined ? {} : { extent: parts.extent }),
+  };
+}
+
+/** The address of a label of the runtime. Throws `LibosError` `image` if there is none. */
+export function address(runtime: Assembly, label: string): number {
+  const found = runtime.symbols.get(label);
+  if (found === undefined) throw new LibosError('image', `the runtime has no ${label}`, { label });
+  return found;
+}
+
+/** Assembles a machine-code program against a runtime whose entry points are labels of their names. */
+export function linkProgram<N extends InterfaceName>(program: MachineProgram<N>, runtime: Assembly): Pages[] {
+  const assemble = (data: number): Assembly => {
+    const a = createAssembler(PAGED_BASE);
+    program.text(a, { entry: (name) => address(runtime, name), data });
+    return a.assemble();
+  };
+  // The data's address depends on the text's length, which does not depend on the address: 0x7fff0000 takes two words too.
+  const bytes = wordBytes(assemble(0x7fff8000).words);
+  const data = PAGED_BASE + Math.ceil(bytes.length / PAGE_BYTES) * PAGE_BYTES;
+  const text = wordBytes(assemble(data).words);
+  if (data + program.data > PAGED_END) {
+    throw new LibosError('program-size', `${program.name} needs ${program.data} bytes of data: too many`, {});
+  }
+  return [
+    { va: PAGED_BASE, bytes: text, writable: false },
+    { va: data, bytes: new Uint8Array(Math.ceil(program.data / PAGE_BYTES) * PAGE_BYTES), writable: true },
+  ];
+}
+
+interface PageSlot {
+  readonly va: number;
+  readonly bytes: Uint8Array;
+  readonly writable: boolean;
+}
+
+function splitPages({ va, bytes, writable }: Pages): PageSlot[] {
+  if (va % PAGE_BYTES !== 0 || va < PAGED_BASE || va + bytes.length > PAGED_END) {
+    throw new LibosError('image', `pages at 0x${va.toString(16)} do not lie in the paged region`, { va });
+  }
+  return Array.from({ length: Math.ceil(bytes.length / PAGE_BYTES) }, (_, i) => ({
+    va: va + i * PAGE_BYTES,
+    bytes: bytes.subarray(i * PAGE_BYTES, (i + 1) * PAGE_BYTES),
+    writable,
+  }));
+}
+
+function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Grants): Map<number, number> {
+  const words = new Map<number, number>();
+  const put = (at: number, capability: CapabilityWords | undefined): void => {
+    capability?.forEach((word, i) => words.set(at + 4 * i, word));
+  };
+  words.set(UKIT.contextPc, parts.entry);
+  words.set(UKIT.context + 4 * 29, BOOT_STACK_TOP);
+  put(UKIT.self, grants.self);
+  put(UKIT.serial, grants.serial);
+  put(UKIT.extent, grants.extent);
+  put(UKIT.uPageCapability, grants.uPage);
+  grants.segments.forEach((capability, i) => {
+    put(UKIT.segments + 16 * i, capability);
+  });
+  slots.forEach(({ va, writable }, i) => {
+    const [head = 0, ppn = 0, mac0 = 0, mac1 = 0] = grants.frames[i] ?? [];
+    const entry = pageTableEntry(va);
+    words.set(entry + PTE.entryLo, pageEntry(ppn, { writable }));
+    words.set(entry + PTE.head, head);
+    words.set(entry + PTE.mac0, mac0);
+    words.set(entry + PTE.mac1, mac1);
+  });
+  const { va = 0, pages = 0 } = parts.zeroFill ?? {};
+  for (let i = 0; i < pages; i += 1) {
+    const entry = pageTableEntry(va + i * PAGE_BYTES) + PTE.entryLo;
+    if (!words.has(entry)) words.set(entry, PTE_SOFT.zeroFill);
+  }
+  for (const [at, word] of parts.words?.(grants) ?? []) words.set(at, word);
+  return words;
+}
+
+/** Address of the page-table entry for an address of the paged region. */
+export function pageTableEntry(va: number): number {
+  return PAGE_TABLE + ((va - PAGED_BASE) / PAGE_BYTES) * PTE_BYTES;
+}
+
+/** The bytes of instruction words in memory order. */
+export function wordBytes(words: Uint32Array): Uint8Array {
+  const bytes = new Uint8Array(words.length * 4);
+  const view = new DataView(bytes.buffer);
+  words.forEach((word, i) => {
+    view.setUint32(4 * i, word, true);
+  });
+  return bytes;
+}

@@ -1,0 +1,83 @@
+/**
+ * The narrow interfaces that programs are written against. A library operating system provides some of them; a program states
+ * which it needs; composing the two is checked by the compiler (program.ts).
+ *
+ * TypeScript programs get objects whose methods are fibers. Machine-code programs get addresses of routines, named in
+ * ENTRY_POINTS: arguments in a0 to a3, result in v0, s registers, gp, sp and fp kept, v0 negative on errors.
+ */
+import type { Fiber } from './fiber.ts';
+
+/** A place to print. */
+export interface Console {
+  /** Writes text as UTF-8, all of it. */
+  write(text: string): Fiber<void>;
+}
+
+/** The machine's time. */
+export interface Clock {
+  /** Ticks of 1/64 s since boot. */
+  ticks(): Fiber<number>;
+  /** Gives up the processor until the tick counter has grown by `ticks` (at least 1). */
+  sleep(ticks: number): Fiber<void>;
+}
+
+/** Memory of the program. Addresses are virtual; words are 32 bits, signed. */
+export interface Memory {
+  /** Address of `bytes` zeroed bytes, page-aligned. −1 if there are none. */
+  allocate(bytes: number): Fiber<number>;
+  load(va: number): Fiber<number>;
+  store(va: number, value: number): Fiber<void>;
+  read(va: number, bytes: Uint8Array): Fiber<void>;
+  write(va: number, bytes: Uint8Array): Fiber<void>;
+}
+
+/** Processes: environments with a parent. */
+export interface Processes {
+  /** This process's number. */
+  self(): Fiber<number>;
+  /**
+   * A child with a copy of this process's memory (copy-on-write) that runs `child`, and its own open pipes. Deviation:
+   * a generator cannot be copied as a stack can, so a TypeScript program names what its child runs; machine code returns
+   * twice. Returns the child's number, or a negative error.
+   */
+  fork(child: () => Fiber<number>): Fiber<number>;
+  /** Waits for a child to end. Returns its number and exit code, or `undefined` if there is no child. */
+  wait(): Fiber<{ readonly process: number; readonly code: number } | undefined>;
+}
+
+/** Byte streams between a process and its children. A descriptor is a small integer. */
+export interface Pipes {
+  /** A new pipe: what is written to one end is read at the other. */
+  pipe(): Fiber<{ readonly reader: number; readonly writer: number }>;
+  /** Up to `max` bytes; waits for at least one; none at the end of the stream. */
+  read(descriptor: number, max: number): Fiber<Uint8Array>;
+  /** Writes all bytes; waits for room. Returns how many, fewer only if nobody can read them any more. */
+  write(descriptor: number, bytes: Uint8Array): Fiber<number>;
+  close(descriptor: number): Fiber<void>;
+}
+
+export interface Interfaces {
+  readonly console: Console;
+  readonly clock: Clock;
+  readonly memory: Memory;
+  readonly processes: Processes;
+  readonly pipes: Pipes;
+}
+
+export type InterfaceName = keyof Interfaces;
+
+/** Routines by which machine code uses an interface. */
+export const ENTRY_POINTS = {
+  /** console_write(address, length). */
+  console: ['console_write'],
+  /** clock_ticks(); clock_sleep(ticks). */
+  clock: ['clock_ticks', 'clock_sleep'],
+  /** memory_allocate(bytes). */
+  memory: ['memory_allocate'],
+  /** process_self(); process_fork(): 0 in the child; process_wait(address of a word for the code): the child. */
+  processes: ['process_self', 'process_fork', 'process_wait'],
+  /** pipe_open(address of two words: reader, writer); pipe_read(d, address, max); pipe_write(d, address, n); pipe_close(d). */
+  pipes: ['pipe_open', 'pipe_read', 'pipe_write', 'pipe_close'],
+} as const;
+
+export type EntryPoint<N extends InterfaceName> = (typeof ENTRY_POINTS)[N][number];

@@ -1,0 +1,62 @@
+/**
+ * Where the kit puts its things in an environment's address space, and what it keeps in the u-page.
+ *
+ *     0x0000  nothing: null pointers fault
+ *     0x1000  u-page
+ *     0x2000  text of kit and library operating system, read-only
+ *     0x4000  page table of the paged region
+ *     0x8000  boot stack
+ *     0x400000 … 0x7fffff  the paged region: the program
+ *
+ * All but the paged region are guaranteed mappings, so handlers never fault; and all lie below 0x8000, so that handlers
+ * reach them with an offset from `$zero` and need no base register.
+ */
+import { PAGE_BYTES, U } from '@exokernel/abi';
+
+export const U_PAGE = 0x1000;
+export const KIT_TEXT = 0x2000;
+export const KIT_TEXT_BYTES: number = 2 * PAGE_BYTES;
+export const PAGE_TABLE = 0x4000;
+export const PAGE_TABLE_BYTES: number = 4 * PAGE_BYTES;
+export const BOOT_STACK = 0x8000;
+export const BOOT_STACK_TOP: number = BOOT_STACK + PAGE_BYTES;
+
+/** The paged region: one page-table entry of 16 bytes per page. */
+export const PAGED_BASE = 0x400000;
+export const PAGED_PAGES = 1024;
+export const PAGED_END: number = PAGED_BASE + PAGED_PAGES * PAGE_BYTES;
+
+/** Absolute addresses of the kit's words in the u-page, from U_PAGE + U.user on. */
+export const UKIT = {
+  /** Registers of the suspended environment, by number; then HI, LO and the PC. */
+  context: 0x1180,
+  contextHi: 0x1200,
+  contextLo: 0x1204,
+  contextPc: 0x1208,
+  /** EPC of the exception being handled, by ExcCode. */
+  epc: 0x1240,
+  /** Registers that the fault handler saves beyond the three of the kernel. */
+  faultSave: 0x1280,
+  /** Capabilities the environment was given. */
+  self: 0x1300,
+  serial: 0x1310,
+  extent: 0x1320,
+  uPageCapability: 0x1330,
+  /** Capabilities of the pages of kit text, page table and boot stack, in this order. */
+  segments: 0x1340,
+  /** Code given to env_free when the program ends. */
+  exitCode: 0x13c0,
+  /** From here on the words belong to the library operating system, up to the end of the page. */
+  libos: 0x1400,
+} as const;
+
+/** Address of the save area for an ExcCode: t0, t1, t2 as the kernel left them. */
+export function exceptionSave(code: number): number {
+  return U_PAGE + U.exceptionSave + 16 * code;
+}
+
+/** Software bits of a page-table entry, in the low byte of its EntryLo word, which the hardware ignores. */
+export const PTE_SOFT = { zeroFill: 1, copyOnWrite: 2 } as const;
+/** Words of a page-table entry: EntryLo with software bits, then the frame's capability without its name. */
+export const PTE = { entryLo: 0, head: 4, mac0: 8, mac1: 12 } as const;
+export const PTE_BYTES = 16;

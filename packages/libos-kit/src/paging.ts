@@ -1,0 +1,104 @@
+/**
+ * Application-level virtual memory: a linear page table in the environment's own memory, and the fault handler that walks it, in
+ * machine code. [SOSP95 §6.2]
+ *
+ * A TLB miss that the kernel's STLB cannot answer comes here: an entry that is present is handed to `tlbwr` with its frame's
+ * capability, and the program goes on. What is not present, or not writable, is the library operating system's policy:
+ * it supplies the routines at the two labels below.
+ */
+import { CALLS, ENTRYLO, EXCEPTIONS } from '@exokernel/abi';
+import {
+  A0,
+  A1,
+  A2,
+  A3,
+  T0,
+  T1,
+  T2,
+  V0,
+  V1,
+  ZERO,
+  type Assembler,
+  type Register,
+} from '@exokernel/isa';
+import { PAGED_BASE, PAGE_TABLE, PTE, PTE_SOFT, UKIT } from './layout.ts';
+import { resumeLabel } from './runtime.ts';
+
+/** What the handler needs for itself and for tlbwr; saved in UKIT.faultSave in this order. */
+const SAVED: readonly Register[] = [V0, V1, A0, A1, A2, A3];
+
+export interface FaultPolicy {
+  /**
+   * Label of a routine for a page without a frame: t0 = byte offset of its entry in the page table, t1 = the address;
+   * v0, v1, a0–a3 are saved and free. It leaves by jumping to `retry` (with t0, t1 intact) or ends the program.
+   */
+  readonly absent: string;
+  /** Label for an address outside the paged region: same registers, t0 meaningless. */
+  readonly outside: string;
+}
+
+/** Emits the handler for TLB misses and invalid entries of one kind; its entry is `fault.tlbl` or `fault.tlbs`. */
+export function emitFaultHandler(a: Assembler, kind: 'tlbl' | 'tlbs', policy: FaultPolicy): void {
+  const code = EXCEPTIONS[kind];
+  const name = `fault.${kind}`;
+  a.label(name);
+  a.sw(T0, UKIT.epc + 4 * code, ZERO);
+  emitFaultEntry(a, `${name}.outside`);
+
+  a.label(`${name}.retry`);
+  a.lw(T2, PAGE_TABLE + PTE.entryLo, T0);
+  a.nop();
+  a.andi(A1, T2, ENTRYLO.valid);
+  a.beq(A1, ZERO, `${name}.absent`);
+  a.nop();
+  emitInstall(a);
+  emitFaultReturn(a, code);
+
+  for (const [label, target] of [
+    [`${name}.absent`, policy.absent],
+    [`${name}.outside`, policy.outside],
+  ] as const) {
+    a.label(label);
+    a.la(T2, `${name}.retry`);
+    a.j(target);
+    a.nop();
+  }
+}
+
+/** Emits the start of a fault handler: saves registers; t0 = offset of the page's entry, t1 = the address. */
+export function emitFaultEntry(a: Assembler, outside: string): void {
+  SAVED.forEach((r, i) => {
+    a.sw(r, UKIT.faultSave + 4 * i, ZERO);
+  });
+  a.lui(V0, PAGED_BASE >>> 16);
+  a.subu(T0, T1, V0);
+  a.srl(V0, T0, 22);
+  a.bne(V0, ZERO, outside);
+  a.srl(T0, T0, 12);
+  a.sll(T0, T0, 4);
+}
+
+/** Emits: hand the entry at t0 (EntryLo in t2) for address t1 to the kernel. */
+export function emitInstall(a: Assembler): void {
+  a.lw(A2, PAGE_TABLE + PTE.mac0, T0);
+  a.lw(A3, PAGE_TABLE + PTE.mac1, T0);
+  a.move(A0, T1);
+  a.move(A1, T2);
+  a.li(V0, CALLS.tlbwr.number);
+  a.syscall(0);
+}
+
+/** Emits: restore what `emitFaultEntry` saved and resume. */
+export function emitFaultReturn(a: Assembler, code: number): void {
+  SAVED.forEach((r, i) => {
+    a.lw(r, UKIT.faultSave + 4 * i, ZERO);
+  });
+  a.j(resumeLabel(code));
+  a.nop();
+}
+
+/** EntryLo word of a page-table entry: of a frame, or of none. */
+export function pageEntry(ppn: number, how: { readonly writable: boolean; readonly copyOnWrite?: boolean }): number {
+  const soft = how.copyOnWrite === true ? PTE_SOFT.copyOnWrite : 0;
+  return ((ppn << 12) | ENTRYLO.valid | (how.writable ? ENTRYLO.dirty : 0) | soft) >>> 0;
+}

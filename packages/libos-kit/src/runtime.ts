@@ -1,0 +1,236 @@
+/**
+ * The machine code under every library operating system that uses the kit: begin and end of a slice, yield, sleep, the
+ * fiber loop, exit.
+ *
+ * The kernel saves nothing for us: at the end of a slice the epilogue stores every register in the u-page and yields; at
+ * the start of the next one the prologue loads them. Both jump with `k1`, which the kernel preserves and compilers leave
+ * alone. Sequences that an end of slice must not split (between loading k1 and jumping, between saving the context and yielding)
+ * are *restartable*: they lie in aligned chunks, and the epilogue moves an interrupted PC back to the start of its chunk.
+ * [SOSP95 §5.1.1]
+ */
+import { CALLS, U } from '@exokernel/abi';
+import {
+  A0,
+  A1,
+  A2,
+  A3,
+  FP,
+  GP,
+  K0,
+  K1,
+  RA,
+  SP,
+  T0,
+  T1,
+  T2,
+  T8,
+  T9,
+  V0,
+  ZERO,
+  createAssembler,
+  register,
+  type Assembler,
+  type Register,
+} from '@exokernel/isa';
+import { KIT_TEXT, KIT_TEXT_BYTES, UKIT, U_PAGE, exceptionSave } from './layout.ts';
+
+/** Size of a restartable chunk in bytes. */
+const CHUNK = 64;
+
+/** Native functions of the kit; those of the library operating system follow. */
+export const NATIVE_STEP = 0;
+export const FIRST_LIBOS_NATIVE = 1;
+
+/** What a fiber step asks the loop below to do, in t8. */
+export const STEP = { done: 0, syscall: 1, call: 2 } as const;
+
+const GENERAL: readonly Register[] = Array.from({ length: 31 }, (_, i) => register(i + 1)).filter(
+  (r) => r !== K0 && r !== K1,
+);
+/** What survives a call. */
+const CALLEE_SAVED: readonly Register[] = [...[16, 17, 18, 19, 20, 21, 22, 23].map(register), GP, SP, FP, RA];
+
+function contextOf(r: Register): number {
+  return UKIT.context + 4 * r;
+}
+
+/** The labels of an exception's resume sequence. */
+export function resumeLabel(code: number): string {
+  return `kit.resume.${code}`;
+}
+
+/** Which exceptions the library operating system handles, and what it emits after the kit's own text. */
+export interface RuntimeParts {
+  /** ExcCodes for which `resumeLabel(code)` is wanted. */
+  readonly resumes: readonly number[];
+  /** The library operating system's text. */
+  readonly emit: (a: Assembler) => void;
+}
+
+/** Assembles kit and library operating system. Labels `kit.*` are the kit's. Throws if the text does not fit. */
+export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['assemble']> {
+  const a = createAssembler(KIT_TEXT);
+  emitPrologue(a);
+  a.align(CHUNK);
+  a.label('kit.restart');
+  for (const code of parts.resumes) emitResume(a, code);
+  emitYield(a);
+  emitSleep(a);
+  emitEpilogue(a);
+  emitFiberLoop(a);
+  emitExit(a);
+  parts.emit(a);
+  if (a.here > KIT_TEXT + KIT_TEXT_BYTES) {
+    throw new RangeError(`text of ${a.here - KIT_TEXT} bytes: at most ${KIT_TEXT_BYTES} fit`);
+  }
+  return a.assemble();
+}
+
+/** Only reads the context, so that an end of slice in here needs to save nothing. */
+function emitPrologue(a: Assembler): void {
+  a.label('kit.prologue');
+  a.lw(T0, UKIT.contextHi, ZERO);
+  a.lw(T1, UKIT.contextLo, ZERO);
+  a.mthi(T0);
+  a.mtlo(T1);
+  for (const r of GENERAL) a.lw(r, contextOf(r), ZERO);
+  a.lw(K1, UKIT.contextPc, ZERO);
+  a.nop();
+  a.jr(K1);
+  a.nop();
+}
+
+/** Resumes after the exception `code`, for which the handler put the PC into UKIT.epc. */
+function emitResume(a: Assembler, code: number): void {
+  a.align(CHUNK);
+  a.label(resumeLabel(code));
+  a.lw(T0, exceptionSave(code), ZERO);
+  a.lw(T1, exceptionSave(code) + 4, ZERO);
+  a.lw(T2, exceptionSave(code) + 8, ZERO);
+  a.lw(K1, UKIT.epc + 4 * code, ZERO);
+  a.nop();
+  a.jr(K1);
+  a.nop();
+}
+
+function emitSaveForCall(a: Assembler): void {
+  for (const r of CALLEE_SAVED) a.sw(r, contextOf(r), ZERO);
+  a.sw(RA, UKIT.contextPc, ZERO);
+  a.sw(ZERO, contextOf(V0), ZERO);
+}
+
+/** kit.yield: a0 = environment or −1; returns when this environment runs again. A routine: keeps s0–s7, gp, sp, fp. */
+function emitYield(a: Assembler): void {
+  a.align(CHUNK);
+  a.label('kit.yield');
+  emitSaveForCall(a);
+  a.li(V0, CALLS.yield.number);
+  a.syscall(0);
+}
+
+/**
+ * kit.sleep: a0 = tick or 0; returns v0 = 0 after an event or at the tick. The syscall is the last instruction that restarts: once
+ * it has returned, the event is taken.
+ */
+function emitSleep(a: Assembler): void {
+  a.align(CHUNK);
+  a.label('kit.sleep');
+  const start = a.here;
+  emitSaveForCall(a);
+  a.li(V0, CALLS.sleep.number);
+  while (a.here < start + CHUNK - 4) a.nop();
+  a.syscall(0);
+  a.label('kit.restart.end');
+  a.ret();
+  a.nop();
+}
+
+/** The end of a slice: t0 = PC; t0, t1, t2 are in U.interruptSave. */
+function emitEpilogue(a: Assembler): void {
+  a.label('kit.epilogue');
+  emitIfBelow(a, 'kit.restart', 'kit.epilogue.yield');
+  const whole = a.fresh('epilogue');
+  emitUnlessBelow(a, 'kit.restart.end', whole);
+  a.srl(T0, T0, Math.log2(CHUNK));
+  a.sll(T0, T0, Math.log2(CHUNK));
+  a.label(whole);
+  a.sw(T0, UKIT.contextPc, ZERO);
+  for (const r of GENERAL) if (r !== T0 && r !== T1 && r !== T2) a.sw(r, contextOf(r), ZERO);
+  [T0, T1, T2].forEach((r, i) => {
+    a.lw(V0, U_PAGE + U.interruptSave + 4 * i, ZERO);
+    a.nop();
+    a.sw(V0, contextOf(r), ZERO);
+  });
+  a.mfhi(T0);
+  a.mflo(T1);
+  a.sw(T0, UKIT.contextHi, ZERO);
+  a.sw(T1, UKIT.contextLo, ZERO);
+  a.label('kit.epilogue.yield');
+  a.li(V0, CALLS.yield.number);
+  a.li(A0, -1);
+  a.syscall(0);
+}
+
+/** Branches to `to` if t0 < label; uses t1. */
+function emitIfBelow(a: Assembler, label: string, to: string): void {
+  a.la(T1, label);
+  a.sltu(T1, T0, T1);
+  a.bne(T1, ZERO, to);
+  a.nop();
+}
+
+function emitUnlessBelow(a: Assembler, label: string, to: string): void {
+  a.la(T1, label);
+  a.sltu(T1, T0, T1);
+  a.beq(T1, ZERO, to);
+  a.nop();
+}
+
+/**
+ * kit.fiber: runs the fiber that a native function has just started until it ends; v0 = its result. Each step is one
+ * `cop2`; a real `syscall` or call is made here for it. See fiber.ts.
+ */
+function emitFiberLoop(a: Assembler): void {
+  a.label('kit.fiber');
+  a.addiu(SP, SP, -8);
+  a.sw(RA, 4, SP);
+  a.label('kit.fiber.step');
+  a.cop2(NATIVE_STEP);
+  a.beq(T8, ZERO, 'kit.fiber.done');
+  a.addiu(T8, T8, -STEP.syscall);
+  a.bne(T8, ZERO, 'kit.fiber.call');
+  a.nop();
+  a.syscall(0);
+  a.b('kit.fiber.step');
+  a.nop();
+  a.label('kit.fiber.call');
+  a.jalr(RA, T9);
+  a.nop();
+  a.b('kit.fiber.step');
+  a.nop();
+  a.label('kit.fiber.done');
+  a.lw(RA, 4, SP);
+  a.addiu(SP, SP, 8);
+  a.ret();
+  a.nop();
+}
+
+/** Emits a routine at `label` that runs native function `index` as a fiber: arguments in a0 to a3, result in v0. */
+export function emitFiberEntry(a: Assembler, label: string, index: number): void {
+  a.label(label);
+  a.cop2(index);
+  a.j('kit.fiber');
+  a.nop();
+}
+
+/** kit.exit: a0 = code; ends the environment. */
+function emitExit(a: Assembler): void {
+  a.label('kit.exit');
+  a.move(T0, A0);
+  for (const r of [A0, A1, A2, A3]) a.move(r, ZERO);
+  // env_free's arguments: the null capability in a0 to a3, the code in t0.
+  a.li(V0, CALLS.env_free.number);
+  a.syscall(0);
+  a.b('kit.exit');
+  a.nop();
+}
