@@ -1,0 +1,294 @@
+/**
+ * The stack: frames in, frames out, and the time of the caller's clock. It does no I/O, owns no timer and never blocks.
+ *
+ * The caller gives every frame from its device to `receive`, calls `poll` when `nextDeadline` has come, and calls
+ * `transmit` after either and after using a socket. A frame given to `receive` may be reused at once; a frame given to
+ * the sink must be copied out before the sink returns true. No frame can make the stack throw, hang, or grow beyond
+ * its bounds.
+ *
+ * Source: [RFC1122].
+ */
+import { BROADCAST_MAC, type Ipv4Address, isGroupMac, isHostIpv4, type MacAddress } from './addresses.ts';
+import { ArpCache } from './arp-cache.ts';
+import { ARP_LENGTH, ARP_REPLY, ARP_REQUEST, type ArpPacket, readArp, writeArp } from './arp.ts';
+import { putU48 } from './bytes.ts';
+import { sumBytes } from './checksum.ts';
+import { type Counters, createCounters } from './counters.ts';
+import { NetError } from './error.ts';
+import { ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, readEthernet, writeEthernet } from './ethernet.ts';
+import {
+  ICMP_CODE_PORT,
+  ICMP_ECHO_REPLY,
+  ICMP_ECHO_REQUEST,
+  ICMP_HEADER,
+  ICMP_UNREACHABLE,
+  readIcmp,
+  writeIcmp,
+} from './icmp.ts';
+import { type Interface, IpOutput, newHeader, TRANSPORT } from './ip-output.ts';
+import { type Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, readIpv4 } from './ipv4.ts';
+import { checkOptions, type StackOptions } from './options.ts';
+import { bytesPayload, makeFrame, type OutgoingFrame } from './payload.ts';
+import { createRandom } from './random.ts';
+import { RateLimit } from './rate-limit.ts';
+import { readTcp } from './tcp-segment.ts';
+import { Tcp, type TcpHost } from './tcp.ts';
+import { Timers } from './timers.ts';
+import type { TcpService } from './tcp-types.ts';
+import { Udp, type UdpHost, type UdpService } from './udp-socket.ts';
+import { readUdp } from './udp.ts';
+
+/** Assumption: frames that wait for the device; TCP waits by itself and does not fill this queue. */
+const MAX_QUEUED = 256;
+/** Assumption: unreachable messages per second [RFC1122 §3.2.2 leaves the limit open]. */
+const UNREACHABLES_PER_SECOND = 10;
+
+export class NetworkStack {
+  readonly ip: Ipv4Address;
+  readonly mac: MacAddress;
+  readonly mtu: number;
+  readonly #counters = createCounters();
+  readonly #timers = new Timers();
+  readonly #arp: ArpCache;
+  readonly #output: IpOutput;
+  readonly #tcp: Tcp;
+  readonly #udp: Udp;
+  readonly #unreachables = new RateLimit(UNREACHABLES_PER_SECOND);
+  readonly #queue: OutgoingFrame[] = [];
+  #now = 0;
+
+  /** Throws `NetError` `option` or `address`. */
+  constructor(options: StackOptions) {
+    const { self, mtu, seed, tcp } = checkOptions(options);
+    this.ip = self.ip;
+    this.mac = self.mac;
+    this.mtu = mtu;
+    this.#arp = this.#createArp(self);
+    this.#output = new IpOutput(self, this.#arp, this.#counters);
+    const host: TcpHost & UdpHost = {
+      ip: self.ip,
+      mtu,
+      timers: this.#timers,
+      counters: this.#counters,
+      output: this.#output,
+      random: createRandom(seed),
+      now: () => this.#now,
+      queue: (frame) => {
+        this.#enqueue(frame);
+      },
+    };
+    this.#tcp = new Tcp(host, tcp);
+    this.#udp = new Udp(host);
+  }
+
+  get tcp(): TcpService {
+    return this.#tcp;
+  }
+
+  get udp(): UdpService {
+    return this.#udp;
+  }
+
+  get counters(): Readonly<Counters> {
+    return this.#counters;
+  }
+
+  /** The latest time the stack was told, in milliseconds. */
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Neighbours in the ARP cache. */
+  get neighbours(): number {
+    return this.#arp.size;
+  }
+
+  /** `transmit` may have something to send. */
+  get hasOutput(): boolean {
+    return this.#queue.length > 0 || this.#tcp.isAwake;
+  }
+
+  /** When `poll` should be called next, in milliseconds of the caller's clock; it may be past. */
+  get nextDeadline(): number | undefined {
+    return this.#timers.next;
+  }
+
+  /** A frame arrived, without its FCS. Throws `NetError` `time` for a time that is no number. */
+  receive(frame: Uint8Array, now: number): void {
+    this.#advance(now);
+    this.#counters.framesIn += 1;
+    const header = readEthernet(frame);
+    const isForUs = header?.destination === this.mac;
+    if (isForUs || header?.destination === BROADCAST_MAC) {
+      if (header?.etherType === ETHERTYPE_IPV4) {
+        this.#receiveIpv4(frame, isForUs);
+        return;
+      }
+      if (header?.etherType === ETHERTYPE_ARP) {
+        this.#receiveArp(frame);
+        return;
+      }
+    }
+    this.#counters.framesIgnored += 1;
+  }
+
+  /** Does what is due at `now`. Throws `NetError` `time`. */
+  poll(now: number): void {
+    this.#advance(now);
+    this.#timers.fire(this.#now);
+  }
+
+  /**
+   * Gives the sink frames until there are none or it returns false, which means that it had no room: that frame is kept
+   * and comes first the next time. Throws `NetError` `time`.
+   */
+  transmit(sink: (frame: OutgoingFrame) => boolean, now: number): void {
+    this.#advance(now);
+    if (!this.#drain(sink)) return;
+    let hasRoom = true;
+    this.#tcp.transmit(this.#now, (frame) => {
+      hasRoom = sink(frame);
+      if (hasRoom) this.#counters.framesOut += 1;
+      else this.#queue.unshift(frame);
+      return hasRoom;
+    });
+    // Segments may have made ARP ask for their neighbour.
+    if (hasRoom) this.#drain(sink);
+  }
+
+  #advance(now: number): void {
+    if (!Number.isFinite(now)) throw new NetError('time', `the time ${now} is no number of milliseconds`, { now });
+    if (now > this.#now) this.#now = now;
+  }
+
+  #enqueue(frame: OutgoingFrame | undefined): void {
+    if (frame === undefined) return;
+    if (this.#queue.length < MAX_QUEUED) this.#queue.push(frame);
+    else this.#counters.outputOverflow += 1;
+  }
+
+  #drain(sink: (frame: OutgoingFrame) => boolean): boolean {
+    for (let frame = this.#queue[0]; frame !== undefined; frame = this.#queue[0]) {
+      if (!sink(frame)) return false;
+      this.#queue.shift();
+      this.#counters.framesOut += 1;
+    }
+    return true;
+  }
+
+  #createArp({ ip, mac }: Interface): ArpCache {
+    return new ArpCache({
+      timers: this.#timers,
+      counters: this.#counters,
+      request: (targetIp) => {
+        this.#counters.arpRequestsOut += 1;
+        const request = { operation: ARP_REQUEST, senderMac: mac, senderIp: ip, targetMac: 0, targetIp } as const;
+        this.#sendArp(BROADCAST_MAC, request);
+      },
+      resolved: (frame, neighbour) => {
+        putU48(frame.header, 0, neighbour);
+        this.#enqueue(frame);
+      },
+      failed: (neighbour) => {
+        this.#tcp.unreachable(neighbour);
+      },
+    });
+  }
+
+  #sendArp(destination: MacAddress, packet: ArpPacket): void {
+    const frame = new Uint8Array(ETHERNET_HEADER + ARP_LENGTH);
+    writeEthernet(frame, { destination, source: this.mac, etherType: ETHERTYPE_ARP });
+    writeArp(frame, ETHERNET_HEADER, packet);
+    this.#enqueue(makeFrame(frame));
+  }
+
+  #receiveArp(frame: Uint8Array): void {
+    const packet = readArp(frame, ETHERNET_HEADER);
+    if (packet === undefined || isGroupMac(packet.senderMac) || packet.senderMac === 0) {
+      this.#counters.arpMalformed += 1;
+      return;
+    }
+    const { operation, senderIp, senderMac, targetIp } = packet;
+    const isForUs = targetIp === this.ip;
+    const isNeighbour = isHostIpv4(senderIp) && this.#output.nextHop(senderIp) === senderIp;
+    if (isNeighbour) this.#arp.learn(senderIp, senderMac, isForUs, operation === ARP_REPLY, this.#now);
+    if (operation !== ARP_REQUEST || !isForUs || senderIp === this.ip) return;
+    this.#counters.arpRepliesOut += 1;
+    this.#sendArp(senderMac, {
+      operation: ARP_REPLY,
+      senderMac: this.mac,
+      senderIp: this.ip,
+      targetMac: senderMac,
+      targetIp: senderIp,
+    });
+  }
+
+  #receiveIpv4(frame: Uint8Array, isForUs: boolean): void {
+    const header = readIpv4(frame, ETHERNET_HEADER);
+    if (header === 'malformed') this.#counters.ipMalformed += 1;
+    else if (header === 'checksum') this.#counters.ipChecksum += 1;
+    else if (!this.#isWellAddressed(header, isForUs)) this.#counters.ipMisaddressed += 1;
+    else if (header.isFragment) this.#counters.ipFragments += 1;
+    else this.#dispatch(frame, header);
+  }
+
+  /** From another host; to this one, or to all of them. An own address as the source is forged. */
+  #isWellAddressed({ source, destination }: Ipv4Header, isForUs: boolean): boolean {
+    if (!isHostIpv4(source) || source === this.ip || this.#output.isBroadcast(source)) return false;
+    return (destination === this.ip && isForUs) || this.#output.isBroadcast(destination);
+  }
+
+  #dispatch(frame: Uint8Array, header: Ipv4Header): void {
+    const { source, destination, protocol, from, to } = header;
+    const isUnicast = destination === this.ip;
+    if (protocol === PROTOCOL_UDP) {
+      const datagram = readUdp(frame, from, to, source, destination);
+      if (datagram === undefined) this.#counters.udpMalformed += 1;
+      else if (!this.#udp.receive(datagram, frame, source) && isUnicast) this.#sendUnreachable(frame, header);
+    } else if (!isUnicast) {
+      // Only UDP has broadcasts: an echo or a connection to all hosts is an attack.
+      this.#counters.ipMisaddressed += 1;
+    } else if (protocol === PROTOCOL_TCP) {
+      const segment = readTcp(frame, from, to, source, destination);
+      if (segment === undefined) this.#counters.tcpMalformed += 1;
+      else this.#tcp.receive(segment, source, this.#now);
+    } else if (protocol === PROTOCOL_ICMP) this.#receiveIcmp(frame, header);
+    else this.#counters.ipUnknownProtocol += 1;
+  }
+
+  #receiveIcmp(frame: Uint8Array, { source, from, to }: Ipv4Header): void {
+    const message = readIcmp(frame, from, to);
+    if (message === undefined) {
+      this.#counters.icmpMalformed += 1;
+      return;
+    }
+    if (
+      message.type !== ICMP_ECHO_REQUEST ||
+      message.code !== 0 ||
+      to - from > this.mtu - TRANSPORT + ETHERNET_HEADER
+    ) {
+      this.#counters.icmpIgnored += 1;
+      return;
+    }
+    this.#counters.icmpEchoes += 1;
+    this.#sendIcmp(source, ICMP_ECHO_REPLY, 0, message.rest, frame.slice(message.from, message.to));
+  }
+
+  /** The header of the packet that nobody wants, and its first eight bytes, go back [RFC792]. */
+  #sendUnreachable(frame: Uint8Array, { source, from, to }: Ipv4Header): void {
+    if (!this.#unreachables.allow(this.#now)) {
+      this.#counters.icmpLimited += 1;
+      return;
+    }
+    this.#counters.icmpUnreachablesOut += 1;
+    const original = frame.slice(ETHERNET_HEADER, Math.min(from + 8, to));
+    this.#sendIcmp(source, ICMP_UNREACHABLE, ICMP_CODE_PORT, 0, original);
+  }
+
+  #sendIcmp(destination: Ipv4Address, type: number, code: number, rest: number, data: Uint8Array): void {
+    const header = newHeader(ICMP_HEADER);
+    writeIcmp(header, TRANSPORT, type, code, rest, sumBytes(data, 0, data.length));
+    const payload = bytesPayload(data);
+    this.#enqueue(this.#output.send(header, PROTOCOL_ICMP, destination, this.#now, payload, 0, data.length));
+  }
+}

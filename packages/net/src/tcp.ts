@@ -1,0 +1,295 @@
+/**
+ * TCP as a whole: who listens, which connections exist, where a segment belongs, who sends next.
+ *
+ * Connections take turns, one segment each, so that a long transfer does not hold up the others. Everything a peer can
+ * make grow is bounded: connections, half-open ones, TIME-WAIT entries.
+ *
+ * Source: [RFC9293 §3.10.7.1, §3.10.7.2].
+ */
+import { checkIpv4, checkPort, type Ipv4Address, isHostIpv4 } from './addresses.ts';
+import type { Counters } from './counters.ts';
+import { NetError } from './error.ts';
+import { type IpOutput, newHeader, TRANSPORT } from './ip-output.ts';
+import { PROTOCOL_TCP } from './ipv4.ts';
+import type { OutgoingFrame } from './payload.ts';
+import { segmentArrives } from './tcp-arrival.ts';
+import { Connection, type ConnectionHost, type ConnectionOptions, type Ends } from './tcp-connection.ts';
+import { Listener } from './tcp-listener.ts';
+import {
+  ACK,
+  RST,
+  sequenceLength,
+  SYN,
+  tcpHeaderLength,
+  type TcpHeader,
+  type TcpSegment,
+  writeTcp,
+} from './tcp-segment.ts';
+import type { Chunk } from './tcp-sender.ts';
+import { advance } from './tcp-sequence.ts';
+import { TimeWait } from './tcp-time-wait.ts';
+import type { TcpConnection, TcpListener, TcpService } from './tcp-types.ts';
+import { Timer, type Timers } from './timers.ts';
+
+/** The dynamic ports of IANA. */
+const FIRST_EPHEMERAL = 49152;
+const EPHEMERAL_PORTS = 65536 - FIRST_EPHEMERAL;
+/** Assumption: as many as fit a small server's patience. */
+const DEFAULT_BACKLOG = 16;
+
+export interface TcpOptions extends ConnectionOptions {
+  readonly maxConnections: number;
+  readonly maxTimeWaits: number;
+  /** Twice the maximum segment lifetime, in milliseconds. */
+  readonly timeWait: number;
+}
+
+/** What TCP asks of its stack. */
+export interface TcpHost {
+  readonly ip: Ipv4Address;
+  readonly timers: Timers;
+  readonly counters: Counters;
+  readonly output: IpOutput;
+  readonly random: () => number;
+  /** The latest time, in milliseconds. */
+  now(): number;
+  /** Queues a frame for the wire, if there is one. */
+  queue(frame: OutgoingFrame | undefined): void;
+}
+
+export class Tcp implements TcpService, ConnectionHost {
+  readonly timers: Timers;
+  readonly counters: Counters;
+  readonly options: TcpOptions;
+  onChange: ((connection: TcpConnection) => void) | undefined;
+  readonly #host: TcpHost;
+  readonly #listeners = new Map<number, Listener>();
+  /** By local port, then by remote address and port. */
+  readonly #table = new Map<number, Map<number, Connection | TimeWait>>();
+  #connections = 0;
+  readonly #timeWaits = new Set<TimeWait>();
+  /** Those that may have something to send, in turn. */
+  readonly #awake = new Set<Connection>();
+
+  constructor(host: TcpHost, options: TcpOptions) {
+    this.#host = host;
+    this.timers = host.timers;
+    this.counters = host.counters;
+    this.options = options;
+  }
+
+  /** Connections that are not over, and TIME-WAIT entries. */
+  get size(): { connections: number; timeWaits: number } {
+    return { connections: this.#connections, timeWaits: this.#timeWaits.size };
+  }
+
+  /** A connection may have something to send. */
+  get isAwake(): boolean {
+    return this.#awake.size > 0;
+  }
+
+  listen(port: number, { backlog = DEFAULT_BACKLOG }: { readonly backlog?: number } = {}): TcpListener {
+    checkPort(port);
+    if (this.#listeners.has(port)) throw new NetError('port-in-use', `somebody listens on TCP port ${port}`, { port });
+    if (!Number.isInteger(backlog) || backlog < 1) {
+      throw new NetError('option', `a backlog of ${backlog}: use 1 or more`, { backlog });
+    }
+    const listener = new Listener(port, backlog, this.counters, () => {
+      this.#listeners.delete(port);
+    });
+    this.#listeners.set(port, listener);
+    return listener;
+  }
+
+  connect(ip: Ipv4Address, port: number): TcpConnection {
+    checkIpv4(ip);
+    checkPort(port);
+    const localPort = this.#freePort(ip, port);
+    const ends: Ends = { localPort: localPort ?? 0, remoteIp: ip, remotePort: port };
+    const connection = new Connection(this, ends, this.#host.random(), this.#host.now());
+    const { output } = this.#host;
+    const isReachable = isHostIpv4(ip) && !output.isBroadcast(ip) && output.nextHop(ip) !== undefined;
+    if (!isReachable) connection.end('unreachable');
+    else if (localPort === undefined || this.#connections >= this.options.maxConnections) connection.end('exhausted');
+    else this.#insert(connection);
+    return connection;
+  }
+
+  /** A segment arrived from `remoteIp`. */
+  receive(segment: TcpSegment, remoteIp: Ipv4Address, now: number): void {
+    this.counters.tcpIn += 1;
+    const ends: Ends = { localPort: segment.destinationPort, remoteIp, remotePort: segment.sourcePort };
+    const entry = this.#table.get(ends.localPort)?.get(key(ends));
+    if (entry instanceof Connection) {
+      segmentArrives(entry, segment, now);
+      this.changed(entry);
+    } else if (entry === undefined || this.#arriveInTimeWait(entry, segment, now))
+      this.#arriveElsewhere(ends, segment, now);
+  }
+
+  /** Gives `take` the frames that connections have to send, until it returns false: that frame was given in vain. */
+  transmit(now: number, take: (frame: OutgoingFrame) => boolean): void {
+    // A connection that is put back comes up again later in the same loop.
+    for (const connection of this.#awake) {
+      this.#awake.delete(connection);
+      const emission = connection.emit(now);
+      if (emission === undefined) continue;
+      this.#awake.add(connection);
+      const frame = this.#frame(connection, emission.header, emission.chunk, now);
+      if (frame !== undefined && !take(frame)) return;
+    }
+  }
+
+  /** Nobody answers for a neighbour: connections that are being opened through it end. */
+  unreachable(hop: Ipv4Address): void {
+    for (const remotes of this.#table.values()) {
+      for (const entry of remotes.values()) {
+        if (!(entry instanceof Connection) || entry.state !== 'syn-sent') continue;
+        if (this.#host.output.nextHop(entry.remoteIp) !== hop) continue;
+        entry.end('unreachable');
+        this.changed(entry);
+      }
+    }
+  }
+
+  wake(connection: Connection): void {
+    if (!connection.finished) this.#awake.add(connection);
+  }
+
+  changed(connection: Connection): void {
+    if (!connection.isChanged) return;
+    connection.isChanged = false;
+    this.onChange?.(connection);
+  }
+
+  remove(connection: Connection): void {
+    this.#awake.delete(connection);
+    if (this.#table.get(connection.localPort)?.get(key(connection)) !== connection) return;
+    this.#connections -= 1;
+    this.#delete(connection);
+  }
+
+  timeWait(connection: Connection): void {
+    this.remove(connection);
+    const [oldest] = this.#timeWaits;
+    if (oldest !== undefined && this.#timeWaits.size >= this.options.maxTimeWaits) {
+      this.counters.tcpTimeWaitEvicted += 1;
+      this.#forget(oldest);
+    }
+    const timer = new Timer(() => {
+      this.#forget(entry);
+    });
+    const entry = new TimeWait(connection, connection.sender.nxt, connection.receiver.nxt, timer);
+    this.#timeWaits.add(entry);
+    this.#put(entry);
+    this.timers.set(timer, this.#host.now() + this.options.timeWait);
+    this.reply(entry, ACK, entry.nxt, entry.peerNxt);
+  }
+
+  reply(ends: Ends, flags: number, seq: number, ack: number): void {
+    if ((flags & RST) !== 0) this.counters.tcpResetsOut += 1;
+    const { localPort, remotePort } = ends;
+    const window = (flags & RST) !== 0 ? 0 : this.options.receiveBuffer;
+    const header: TcpHeader = { sourcePort: localPort, destinationPort: remotePort, seq, ack, flags, window, mss: 0 };
+    this.#host.queue(this.#frame(ends, header, undefined, this.#host.now()));
+  }
+
+  /** True if the segment opens a new connection in place of the old one. */
+  #arriveInTimeWait(entry: TimeWait, segment: TcpSegment, now: number): boolean {
+    const verdict = entry.handle(segment, now);
+    switch (verdict) {
+      case 'ignore':
+        return false;
+      case 'closed':
+        this.#forget(entry);
+        return false;
+      case 'reopen':
+        if (!this.#listeners.has(entry.localPort)) return false;
+        this.#forget(entry);
+        return true;
+      case 'restart':
+      case 'acknowledge':
+        if (verdict === 'restart') this.timers.set(entry.timer, now + this.options.timeWait);
+        this.reply(entry, ACK, entry.nxt, entry.peerNxt);
+        return false;
+    }
+  }
+
+  /** A segment without a connection: LISTEN, or CLOSED. */
+  #arriveElsewhere(ends: Ends, segment: TcpSegment, now: number): void {
+    const { flags, seq, ack } = segment;
+    if ((flags & RST) !== 0) return;
+    if ((flags & ACK) !== 0) {
+      this.reply(ends, RST, ack, 0);
+      return;
+    }
+    const listener = this.#listeners.get(ends.localPort);
+    if (listener === undefined) {
+      this.reply(ends, RST | ACK, 0, advance(seq, sequenceLength(segment)));
+      return;
+    }
+    if ((flags & SYN) === 0 || ends.remotePort === 0 || !listener.admit()) return;
+    if (this.#connections >= this.options.maxConnections) {
+      this.counters.tcpSynDropped += 1;
+      return;
+    }
+    const connection = new Connection(this, ends, this.#host.random(), now, listener);
+    connection.synArrived(segment);
+    this.#insert(connection);
+    listener.opened(connection);
+    connection.answerSyn();
+  }
+
+  #frame(ends: Ends, header: TcpHeader, chunk: Chunk | undefined, now: number): OutgoingFrame | undefined {
+    this.counters.tcpOut += 1;
+    const { remoteIp } = ends;
+    const { ip, output } = this.#host;
+    const { payload, from, to } = chunk ?? { payload: undefined, from: 0, to: 0 };
+    const buffer = newHeader(tcpHeaderLength(header));
+    writeTcp(buffer, TRANSPORT, ip, remoteIp, header, to - from, payload?.sum(from, to) ?? 0);
+    return output.send(buffer, PROTOCOL_TCP, remoteIp, now, payload, from, to);
+  }
+
+  #freePort(remoteIp: Ipv4Address, remotePort: number): number | undefined {
+    const start = this.#host.random() % EPHEMERAL_PORTS;
+    for (let i = 0; i < EPHEMERAL_PORTS; i++) {
+      const localPort = FIRST_EPHEMERAL + ((start + i) % EPHEMERAL_PORTS);
+      if (this.#listeners.has(localPort)) continue;
+      if (!this.#table.get(localPort)?.has(key({ localPort, remoteIp, remotePort }))) return localPort;
+    }
+    return undefined;
+  }
+
+  #insert(connection: Connection): void {
+    this.#connections += 1;
+    this.counters.tcpOpened += 1;
+    this.#put(connection);
+    this.wake(connection);
+  }
+
+  #put(entry: Connection | TimeWait): void {
+    let remotes = this.#table.get(entry.localPort);
+    if (remotes === undefined) {
+      remotes = new Map();
+      this.#table.set(entry.localPort, remotes);
+    }
+    remotes.set(key(entry), entry);
+  }
+
+  #forget(entry: TimeWait): void {
+    this.timers.clear(entry.timer);
+    this.#timeWaits.delete(entry);
+    this.#delete(entry);
+  }
+
+  #delete(entry: Ends): void {
+    const remotes = this.#table.get(entry.localPort);
+    remotes?.delete(key(entry));
+    if (remotes?.size === 0) this.#table.delete(entry.localPort);
+  }
+}
+
+/** Remote address and port as one number, below 2^48. */
+function key({ remoteIp, remotePort }: Ends): number {
+  return remoteIp * 65536 + remotePort;
+}
