@@ -1,1 +1,3 @@
-export {};
+/** ExOS, the Unix-like library operating system. */
+export { exos, type ExosInterface } from './exos.ts';
+export { BAD_ADDRESS } from './process.ts';

@@ -24,40 +24,59 @@ export type Trap =
 /** A computation that may wait, with result T. Run another with `yield*`. */
 export type Fiber<T> = Generator<Trap, T, void>;
 
-/** The fibers of one environment, and what they can do. */
+interface Running {
+  readonly fiber: Fiber<number>;
+  pending: Trap | undefined;
+}
+
+/** The fibers of all environments of one image: each has a stack of them. */
 export class Fibers {
-  readonly #stack: { readonly fiber: Fiber<number>; pending: Trap | undefined }[] = [];
+  readonly #stacks = new Map<number, Running[]>();
   #cpu: NativeCpu | undefined;
+  #env = -1;
 
-  /** Native function STEP of the environment: advances the innermost fiber to its next trap. */
-  readonly step: NativeFunction = (cpu) => {
-    const top = this.#stack.at(-1);
-    if (top === undefined) throw new RangeError('a fiber step without a fiber');
-    if (top.pending?.kind === 'touch') touch(cpu, top.pending.va, top.pending.write);
-    this.#cpu = cpu;
-    for (;;) {
-      const { done, value } = top.fiber.next();
-      if (done === true) {
-        this.#stack.pop();
-        cpu.registers[V0] = value;
-        cpu.registers[T8] = STEP.done;
-        return;
-      }
-      top.pending = value;
-      if (value.kind !== 'touch') {
-        this.#perform(cpu, value);
-        return;
-      }
-      touch(cpu, value.va, value.write);
-    }
-  };
-
-  /** A native function that starts a fiber; `emitFiberEntry` makes the routine around it. */
-  start(make: (a0: number, a1: number, a2: number, a3: number) => Fiber<number>): NativeFunction {
+  /** Native function NATIVE_STEP of an environment: advances its innermost fiber to its next trap. */
+  step(env: number): NativeFunction {
+    const stack: Running[] = [];
+    this.#stacks.set(env, stack);
     return (cpu) => {
-      const [a0 = 0, a1 = 0, a2 = 0, a3 = 0] = cpu.registers.subarray(4, 8);
-      this.#stack.push({ fiber: make(a0, a1, a2, a3), pending: undefined });
+      const top = stack.at(-1);
+      if (top === undefined) throw new RangeError('a fiber step without a fiber');
+      if (top.pending?.kind === 'touch') touch(cpu, top.pending.va, top.pending.write);
+      this.#cpu = cpu;
+      this.#env = env;
+      for (;;) {
+        const { done, value } = top.fiber.next();
+        if (done === true) {
+          stack.pop();
+          cpu.registers[V0] = value;
+          cpu.registers[T8] = STEP.done;
+          return;
+        }
+        top.pending = value;
+        if (value.kind !== 'touch') {
+          this.#perform(cpu, value);
+          return;
+        }
+        touch(cpu, value.va, value.write);
+      }
     };
+  }
+
+  /**
+   * A native function of an environment that starts a fiber; `emitFiberEntry` makes the routine around it. `make` gets a0 to
+   * a3, and may look at all registers as they were at the call.
+   */
+  start(env: number, make: (args: readonly number[], registers: Int32Array) => Fiber<number>): NativeFunction {
+    return (cpu) => {
+      const fiber = make([...cpu.registers.subarray(4, 8)], cpu.registers.slice());
+      this.#stacks.get(env)?.push({ fiber, pending: undefined });
+    };
+  }
+
+  /** The environment that executes the present step. */
+  get env(): number {
+    return this.#env;
   }
 
   /** The CPU in the present step. Valid until the next `yield`. */

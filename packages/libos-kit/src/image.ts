@@ -105,7 +105,7 @@ export function linkProgram<N extends InterfaceName>(program: MachineProgram<N>,
     program.text(a, { entry: (name) => address(runtime, name), data });
     return a.assemble();
   };
-  // The data's address depends on the text's length, which does not depend on the address: 0x7fff0000 takes two words too.
+  // The data's address depends on the text's length. No address makes the text longer than this one, which takes two words.
   const bytes = wordBytes(assemble(0x7fff8000).words);
   const data = PAGED_BASE + Math.ceil(bytes.length / PAGE_BYTES) * PAGE_BYTES;
   const text = wordBytes(assemble(data).words);

@@ -27,6 +27,8 @@ export {
 } from './runtime.ts';
 export { Fibers, type Fiber, type Trap } from './fiber.ts';
 export { emitClock, fiberClock } from './clock.ts';
+export { fiberMemory } from './memory.ts';
+export { decodeUtf8, encodeUtf8 } from './utf8.ts';
 export {
   emitFaultEntry,
   emitFaultHandler,

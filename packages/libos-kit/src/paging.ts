@@ -24,7 +24,7 @@ import {
 import { PAGED_BASE, PAGE_TABLE, PTE, PTE_SOFT, UKIT } from './layout.ts';
 import { resumeLabel } from './runtime.ts';
 
-/** What the handler needs for itself and for tlbwr; saved in UKIT.faultSave in this order. */
+/** What a handler needs for itself and for tlbwr; saved in this order. */
 const SAVED: readonly Register[] = [V0, V1, A0, A1, A2, A3];
 
 export interface FaultPolicy {
@@ -65,10 +65,13 @@ export function emitFaultHandler(a: Assembler, kind: 'tlbl' | 'tlbs', policy: Fa
   }
 }
 
-/** Emits the start of a fault handler: saves registers; t0 = offset of the page's entry, t1 = the address. */
-export function emitFaultEntry(a: Assembler, outside: string): void {
+/**
+ * Emits the start of a fault handler: saves registers in six words at `save`, which handlers that may interrupt each other must
+ * not share; t0 = offset of the page's entry, t1 = the address.
+ */
+export function emitFaultEntry(a: Assembler, outside: string, save: number = UKIT.faultSave): void {
   SAVED.forEach((r, i) => {
-    a.sw(r, UKIT.faultSave + 4 * i, ZERO);
+    a.sw(r, save + 4 * i, ZERO);
   });
   a.lui(V0, PAGED_BASE >>> 16);
   a.subu(T0, T1, V0);
@@ -89,9 +92,9 @@ export function emitInstall(a: Assembler): void {
 }
 
 /** Emits: restore what `emitFaultEntry` saved and resume. */
-export function emitFaultReturn(a: Assembler, code: number): void {
+export function emitFaultReturn(a: Assembler, code: number, save: number = UKIT.faultSave): void {
   SAVED.forEach((r, i) => {
-    a.lw(r, UKIT.faultSave + 4 * i, ZERO);
+    a.lw(r, save + 4 * i, ZERO);
   });
   a.j(resumeLabel(code));
   a.nop();

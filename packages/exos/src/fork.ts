@@ -1,0 +1,210 @@
+/**
+ * Fork: a new environment with a copy of this one's memory, made by the process itself out of kernel calls. [SOSP97 §5]
+ *
+ * u-page, page table and boot stack are copied at once; every other page is shared, and writable ones become copy-on-write in
+ * parent and child. Frames are held by both. Pipe pages stay shared.
+ */
+import { ENV, ENV_STATUS, ERRORS, EXCEPTIONS, PAGE_BYTES, type CapabilityWords } from '@exokernel/abi';
+import type { Assembly } from '@exokernel/isa';
+import {
+  BOOT_STACK,
+  KIT_TEXT,
+  PAGED_BASE,
+  PAGED_PAGES,
+  PAGE_TABLE,
+  PAGE_TABLE_BYTES,
+  PTE,
+  PTE_BYTES,
+  UKIT,
+  U_PAGE,
+  address,
+  pageEntry,
+  pageTableEntry,
+  type Fiber,
+  type Fibers,
+} from '@exokernel/libos-kit';
+import { DESCRIPTORS, END, PIPE, SHARED, UEXOS, WINDOWS } from './layout.ts';
+
+const DIRTY = 0x400;
+const VALID = 0x200;
+/** Pages of kit text, in UKIT.segments before those of page table and stack. */
+const TEXT_PAGES = 2;
+const TABLE_PAGES = PAGE_TABLE_BYTES / PAGE_BYTES;
+
+/** Where the child starts: registers by number, and a PC. */
+export interface Start {
+  readonly registers: Int32Array;
+  readonly pc: number;
+}
+
+/** Makes a child that starts as told. Returns its environment, or a negative error; then nothing is left of it. */
+export function* fork(fibers: Fibers, runtime: Assembly, start: Start): Fiber<number> {
+  const code = yield* fibers.syscall('env_alloc');
+  if (code < 0) return code;
+  const child = fibers.result(0);
+  const control = fibers.capability();
+  const failed = yield* fill(fibers, runtime, { child, control, start });
+  if (failed === 0) return child;
+  yield* fibers.syscall('env_free', ...control, 0);
+  return failed;
+}
+
+interface Making {
+  readonly child: number;
+  readonly control: CapabilityWords;
+  readonly start: Start;
+}
+
+function* fill(fibers: Fibers, runtime: Assembly, making: Making): Fiber<number> {
+  const { control } = making;
+  for (let i = 0; i < TEXT_PAGES; i += 1) {
+    const text = yield* loadCapability(fibers, UKIT.segments + 16 * i);
+    const code = yield* fibers.syscall('env_map', ...control, ...text, KIT_TEXT + i * PAGE_BYTES);
+    if (code < 0) return code;
+  }
+  const copied = yield* sharePages(fibers, control);
+  if (copied < 0) return copied;
+  const capabilities = new Map<number, CapabilityWords>();
+  for (const va of [...Array.from({ length: TABLE_PAGES }, (_, i) => PAGE_TABLE + i * PAGE_BYTES), BOOT_STACK, U_PAGE]) {
+    const frame = yield* copyPage(fibers, va, (words) => {
+      if (va === U_PAGE) childUPage(words, making, capabilities);
+      const window = pageTableEntry(WINDOWS.child) - va;
+      if (window >= 0 && window < PAGE_BYTES) words.setUint32(window, 0, true);
+    });
+    if (typeof frame === 'number') return frame;
+    capabilities.set(va, frame);
+    const code = yield* fibers.syscall('env_map', ...control, ...frame, va | (va === U_PAGE ? 3 : 1));
+    if (code < 0) return code;
+    if (va === U_PAGE) yield* storeWindow(fibers, UKIT.uPageCapability, frame);
+    yield* fibers.syscall('frame_free', ...frame);
+  }
+  yield* closeWindow(fibers);
+  return yield* begin(fibers, runtime, control);
+}
+
+/** Entry points, a slice, and the child may run. */
+function* begin(fibers: Fibers, runtime: Assembly, control: CapabilityWords): Fiber<number> {
+  const entries: readonly (readonly [number, number])[] = [
+    [ENV.prologue, address(runtime, 'kit.prologue')],
+    [ENV.epilogue, address(runtime, 'kit.epilogue')],
+    [ENV.exceptionPc + 4 * EXCEPTIONS.tlbl, address(runtime, 'fault.tlbl')],
+    [ENV.exceptionPc + 4 * EXCEPTIONS.tlbs, address(runtime, 'fault.tlbs')],
+    [ENV.exceptionPc + 4 * EXCEPTIONS.mod, address(runtime, 'exos.mod')],
+  ];
+  const slice = yield* fibers.syscall('slice_alloc', ...control, -1);
+  if (slice < 0) return slice;
+  for (const [field, value] of entries) {
+    const code = yield* fibers.syscall('env_set', ...control, field, value);
+    if (code < 0) return code;
+  }
+  yield* retainPipes(fibers);
+  return yield* fibers.syscall('env_set', ...control, ENV.status, ENV_STATUS.runnable);
+}
+
+/** Every frame of the page table gets the child as a holder; writable ones become copy-on-write. */
+function* sharePages(fibers: Fibers, control: CapabilityWords): Fiber<number> {
+  const child = pageTableEntry(WINDOWS.child);
+  const copy = pageTableEntry(WINDOWS.copy);
+  for (let i = 0; i < PAGED_PAGES; i += 1) {
+    const at = PAGE_TABLE + i * PTE_BYTES;
+    const entry = yield* fibers.load(at + PTE.entryLo);
+    if ((entry & VALID) === 0 || at === child || at === copy) continue;
+    const head = yield* fibers.load(at + PTE.head);
+    if (head === 0) continue;
+    const frame = yield* entryCapability(fibers, at, entry);
+    const code = yield* fibers.syscall('frame_hold', ...control, ...frame);
+    if (code < 0) return code;
+    if ((entry & DIRTY) === 0 || (entry & SHARED) !== 0) continue;
+    const shared = pageEntry(entry >>> 12, { writable: false, copyOnWrite: true });
+    yield* fibers.store(at + PTE.entryLo, shared);
+    yield* fibers.syscall('tlbvad', PAGED_BASE + i * PAGE_BYTES);
+  }
+  return ERRORS.E_OK;
+}
+
+/** The ends of every open pipe have one process more. */
+function* retainPipes(fibers: Fibers): Fiber<void> {
+  for (let d = 0; d < DESCRIPTORS; d += 1) {
+    const page = yield* fibers.load(UEXOS.descriptors + 8 * d);
+    if (page === 0) continue;
+    const end = yield* fibers.load(UEXOS.descriptors + 8 * d + 4);
+    const count = page + (end === END.reader ? PIPE.readers : PIPE.writers);
+    yield* fibers.store(count, (yield* fibers.load(count)) + 1);
+  }
+}
+
+/** A new frame with a copy of the page at `from`, changed by `edit`; it stays mapped in the window. */
+function* copyPage(
+  fibers: Fibers,
+  from: number,
+  edit: (words: DataView) => void,
+): Fiber<CapabilityWords | number> {
+  const code = yield* fibers.syscall('frame_alloc', -1);
+  if (code < 0) return code;
+  const frame = fibers.capability();
+  const bytes = new Uint8Array(PAGE_BYTES);
+  yield* fibers.read(from, bytes);
+  edit(new DataView(bytes.buffer));
+  const entry = pageEntry(frame[1], { writable: true });
+  const at = pageTableEntry(WINDOWS.child);
+  yield* fibers.store(at + PTE.entryLo, entry);
+  yield* fibers.store(at + PTE.head, frame[0]);
+  yield* fibers.store(at + PTE.mac0, frame[2]);
+  yield* fibers.store(at + PTE.mac1, frame[3]);
+  yield* fibers.syscall('tlbwr', WINDOWS.child, entry, frame[2], frame[3]);
+  yield* fibers.write(WINDOWS.child, bytes);
+  return frame;
+}
+
+/** Stores a capability into the child's u-page, which is in the window. */
+function* storeWindow(fibers: Fibers, at: number, capability: CapabilityWords): Fiber<void> {
+  for (const [i, word] of capability.entries()) yield* fibers.store(WINDOWS.child + at - U_PAGE + 4 * i, word);
+}
+
+function* closeWindow(fibers: Fibers): Fiber<void> {
+  yield* fibers.store(pageTableEntry(WINDOWS.child) + PTE.entryLo, 0);
+  yield* fibers.syscall('tlbvad', WINDOWS.child);
+}
+
+/** What differs in the child's u-page: who it is, where it starts, that it has no children. */
+function childUPage(
+  words: DataView,
+  { child, control, start }: Making,
+  capabilities: ReadonlyMap<number, CapabilityWords>,
+): void {
+  const put = (at: number, value: number): void => {
+    words.setUint32(at - U_PAGE, value, true);
+  };
+  const putCapability = (at: number, capability: CapabilityWords | undefined): void => {
+    capability?.forEach((word, i) => {
+      put(at + 4 * i, word);
+    });
+  };
+  start.registers.forEach((value, r) => {
+    put(UKIT.context + 4 * r, value);
+  });
+  put(UKIT.contextPc, start.pc);
+  put(UEXOS.self, child);
+  put(UEXOS.bounce, 0);
+  for (let i = 0; i < 32; i += 1) put(UEXOS.children + 4 * i, 0);
+  putCapability(UKIT.self, control);
+  for (let i = 0; i < TABLE_PAGES; i += 1) {
+    putCapability(UKIT.segments + 16 * (TEXT_PAGES + i), capabilities.get(PAGE_TABLE + i * PAGE_BYTES));
+  }
+  putCapability(UKIT.segments + 16 * (TEXT_PAGES + TABLE_PAGES), capabilities.get(BOOT_STACK));
+}
+
+/** The capability of the frame of a page-table entry. */
+function* entryCapability(fibers: Fibers, at: number, entry: number): Fiber<CapabilityWords> {
+  const head = yield* fibers.load(at + PTE.head);
+  const mac0 = yield* fibers.load(at + PTE.mac0);
+  const mac1 = yield* fibers.load(at + PTE.mac1);
+  return [head, entry >>> 12, mac0, mac1];
+}
+
+/** The capability stored in four words. */
+export function* loadCapability(fibers: Fibers, at: number): Fiber<CapabilityWords> {
+  const words: [number, number, number, number] = [0, 0, 0, 0];
+  for (let i = 0; i < 4; i += 1) words[i] = yield* fibers.load(at + 4 * i);
+  return words;
+}

@@ -1,0 +1,58 @@
+/**
+ * What ExOS keeps in its u-page and in its page table, beyond the kit's.
+ */
+
+/** Absolute addresses of words in the u-page, from UKIT.libos on. */
+export const UEXOS = {
+  /** Offset in the page table of the first entry of the heap that is not used yet. */
+  heap: 0x1400,
+  /** This process: its environment's number. */
+  self: 0x1404,
+  /** Page of the bounce buffer that TypeScript programs use for pipes, or 0. */
+  bounce: 0x1408,
+  /** Registers that the copy-on-write handler saves: six words. */
+  modSave: 0x1410,
+  /** Sixteen descriptors { address of the pipe's page or 0, end }. */
+  descriptors: 0x1440,
+  /** Sixteen children { environment + 1 or 0, generation }. */
+  children: 0x14c0,
+} as const;
+
+export const DESCRIPTORS = 16;
+export const CHILDREN = 16;
+
+/** Which end of a pipe a descriptor is. */
+export const END = { reader: 1, writer: 2 } as const;
+
+/** Pages at the top of the paged region that are not the program's: windows for copying, and the kernel's environment table. */
+export const WINDOWS = {
+  /** Destination of copy-on-write. */
+  copy: 0x7ff000,
+  /** Page of a child that is being made. */
+  child: 0x7fe000,
+  /** The environment table, read-only: 8 pages. */
+  environments: 0x7f0000,
+} as const;
+export const ENVIRONMENT_PAGES = 8;
+/** The heap ends here. */
+export const HEAP_END: number = WINDOWS.environments;
+
+/** Software bit of a page-table entry, beside PTE_SOFT: the page is shared with children, not copied. */
+export const SHARED = 4;
+
+/**
+ * A pipe is one page that both ends map: these words, then the ring. Indices count bytes since the pipe was made, so
+ * that `written - read` is what it holds.
+ */
+export const PIPE = {
+  read: 0,
+  written: 4,
+  readers: 8,
+  writers: 12,
+  /** Environment + 1 that waits to read, or to write. */
+  readerWaits: 16,
+  writerWaits: 20,
+  data: 64,
+} as const;
+/** Bytes a pipe holds: a power of two. */
+export const PIPE_BYTES = 2048;

@@ -1,0 +1,259 @@
+/**
+ * Pipes, in machine code: a ring in a page that both ends share, and directed yields instead of a kernel. [SOSP95 §6.1]
+ *
+ * Who finds the pipe empty (or full) notes that it waits and sleeps; who fills (or empties) it yields the processor straight to
+ * the one who waits. The limit of one tick on the sleep makes a lost wakeup a delay. The ends trust each other: a pipe
+ * joins a process and its children.
+ */
+import { CALLS, ENTRYLO } from '@exokernel/abi';
+import {
+  A0,
+  A1,
+  A2,
+  A3,
+  RA,
+  S0,
+  S1,
+  S2,
+  S3,
+  S4,
+  SP,
+  T0,
+  T1,
+  T2,
+  T3,
+  T4,
+  T5,
+  V0,
+  V1,
+  ZERO,
+  type Assembler,
+  type Register,
+} from '@exokernel/isa';
+import { PAGED_BASE, PAGE_TABLE, PTE, PTE_BYTES, pageTableEntry } from '@exokernel/libos-kit';
+import { DESCRIPTORS, END, HEAP_END, PIPE, PIPE_BYTES, SHARED, UEXOS } from './layout.ts';
+
+const SAVED: readonly Register[] = [RA, S0, S1, S2, S3, S4];
+const FRAME = 24;
+
+function emitEnter(a: Assembler): void {
+  a.addiu(SP, SP, -FRAME);
+  SAVED.forEach((r, i) => {
+    a.sw(r, 4 * i, SP);
+  });
+}
+
+function emitLeave(a: Assembler): void {
+  SAVED.forEach((r, i) => {
+    a.lw(r, 4 * i, SP);
+  });
+  a.ret();
+  a.addiu(SP, SP, FRAME);
+}
+
+/** Emits s0 = page of the pipe of descriptor a0, or a branch to `bad` if it is not open at this end. Uses t0, t1. */
+function emitDescriptor(a: Assembler, end: number, bad: string): void {
+  a.sltiu(T0, A0, DESCRIPTORS);
+  a.beq(T0, ZERO, bad);
+  a.sll(T0, A0, 3);
+  a.lw(S0, UEXOS.descriptors, T0);
+  a.lw(T1, UEXOS.descriptors + 4, T0);
+  a.beq(S0, ZERO, bad);
+  a.li(T0, end);
+  a.bne(T1, T0, bad);
+  a.nop();
+}
+
+export function emitPipes(a: Assembler): void {
+  emitOpen(a);
+  emitTransfer(a, 'read');
+  emitTransfer(a, 'write');
+  emitClose(a);
+  a.label('pipe.bad');
+  a.b('pipe.leave');
+  a.li(V0, -1);
+  a.label('pipe.leave');
+  emitLeave(a);
+}
+
+/** pipe_open(a0 = address of two words): the descriptors, reader first. A page of the heap becomes the pipe. */
+function emitOpen(a: Assembler): void {
+  a.label('pipe_open');
+  emitEnter(a);
+  a.move(S1, A0);
+  a.lw(S2, UEXOS.heap, ZERO);
+  a.li(T0, pageTableEntry(HEAP_END) - PAGE_TABLE);
+  a.beq(S2, T0, 'pipe.bad');
+  a.nop();
+  for (const descriptor of [S3, S4]) {
+    const [next, found] = [a.fresh('pipe_open.next'), a.fresh('pipe_open.found')];
+    a.move(descriptor, descriptor === S3 ? ZERO : S3);
+    if (descriptor === S4) a.addiu(S4, S4, 8);
+    a.label(next);
+    a.sltiu(T0, descriptor, 8 * DESCRIPTORS);
+    a.beq(T0, ZERO, 'pipe.bad');
+    a.nop();
+    a.lw(T0, UEXOS.descriptors, descriptor);
+    a.nop();
+    a.beq(T0, ZERO, found);
+    a.nop();
+    a.b(next);
+    a.addiu(descriptor, descriptor, 8);
+    a.label(found);
+  }
+  a.li(V0, CALLS.frame_alloc.number);
+  a.li(A0, -1);
+  a.syscall(0);
+  a.bltz(V0, 'pipe.bad');
+  a.sll(V1, V1, 12);
+  a.ori(V1, V1, ENTRYLO.valid | ENTRYLO.dirty | SHARED);
+  a.sw(V1, PAGE_TABLE + PTE.entryLo, S2);
+  a.sw(A0, PAGE_TABLE + PTE.head, S2);
+  a.sw(A2, PAGE_TABLE + PTE.mac0, S2);
+  a.sw(A3, PAGE_TABLE + PTE.mac1, S2);
+  a.sll(S0, S2, 8);
+  a.lui(T0, PAGED_BASE >>> 16);
+  a.addu(S0, S0, T0);
+  a.addiu(S2, S2, PTE_BYTES);
+  a.sw(S2, UEXOS.heap, ZERO);
+  a.li(T0, 1);
+  a.sw(T0, PIPE.readers, S0);
+  a.sw(T0, PIPE.writers, S0);
+  for (const [descriptor, end, at] of [
+    [S3, END.reader, 0],
+    [S4, END.writer, 4],
+  ] as const) {
+    a.li(T0, end);
+    a.sw(S0, UEXOS.descriptors, descriptor);
+    a.sw(T0, UEXOS.descriptors + 4, descriptor);
+    a.srl(T0, descriptor, 3);
+    a.sw(T0, at, S1);
+  }
+  a.b('pipe.leave');
+  a.move(V0, ZERO);
+}
+
+/**
+ * pipe_read(d, address, max): bytes read, 0 at the end of the stream. pipe_write(d, address, n): bytes written, fewer than n only if
+ * there is no reader left.
+ */
+function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
+  const reading = kind === 'read';
+  const name = `pipe_${kind}`;
+  const [mine, theirs] = reading ? [PIPE.readerWaits, PIPE.writerWaits] : [PIPE.writerWaits, PIPE.readerWaits];
+  a.label(name);
+  emitEnter(a);
+  emitDescriptor(a, reading ? END.reader : END.writer, 'pipe.bad');
+  a.move(S1, A1);
+  a.move(S2, A2);
+  a.move(S3, ZERO);
+
+  a.label(`${name}.again`);
+  a.beq(S2, ZERO, `${name}.end`);
+  a.lw(T0, PIPE.read, S0);
+  a.lw(T1, PIPE.written, S0);
+  if (!reading) {
+    a.lw(T2, PIPE.readers, S0);
+    a.nop();
+    a.beq(T2, ZERO, `${name}.end`);
+  }
+  a.nop();
+  a.subu(T2, T1, T0);
+  if (!reading) {
+    a.li(T3, PIPE_BYTES);
+    a.subu(T2, T3, T2);
+  }
+  a.bne(T2, ZERO, `${name}.some`);
+  if (reading) {
+    a.lw(T3, PIPE.writers, S0);
+    a.nop();
+    a.beq(T3, ZERO, `${name}.end`);
+  }
+  // Wait: whoever changes the pipe yields to us.
+  a.lw(T3, UEXOS.self, ZERO);
+  a.nop();
+  a.addiu(T3, T3, 1);
+  a.sw(T3, mine, S0);
+  a.li(V0, CALLS.tick.number);
+  a.syscall(0);
+  a.bal('kit.sleep');
+  a.addiu(A0, V1, 1);
+  a.b(`${name}.again`);
+  a.sw(ZERO, mine, S0);
+
+  // Copy min(what there is, what is wanted) bytes. t0 = read, t1 = written.
+  a.label(`${name}.some`);
+  a.sltu(T3, S2, T2);
+  const clipped = a.fresh('clipped');
+  a.beq(T3, ZERO, clipped);
+  a.addu(S3, S3, T2);
+  a.subu(S3, S3, T2);
+  a.addu(S3, S3, S2);
+  a.move(T2, S2);
+  a.label(clipped);
+  a.subu(S2, S2, T2);
+  const index = reading ? T0 : T1;
+  a.addu(T4, index, T2);
+  a.label(`${name}.copy`);
+  a.andi(T3, index, PIPE_BYTES - 1);
+  a.addu(T3, T3, S0);
+  if (reading) {
+    a.lbu(T5, PIPE.data, T3);
+    a.addiu(index, index, 1);
+    a.sb(T5, 0, S1);
+  } else {
+    a.lbu(T5, 0, S1);
+    a.addiu(index, index, 1);
+    a.sb(T5, PIPE.data, T3);
+  }
+  a.bne(index, T4, `${name}.copy`);
+  a.addiu(S1, S1, 1);
+  a.sw(index, reading ? PIPE.read : PIPE.written, S0);
+  // Whoever waits for this runs now.
+  a.lw(A0, theirs, S0);
+  a.nop();
+  a.beq(A0, ZERO, `${name}.woken`);
+  a.addiu(A0, A0, -1);
+  a.bal('kit.yield');
+  a.sw(ZERO, theirs, S0);
+  a.label(`${name}.woken`);
+  if (!reading) {
+    a.b(`${name}.again`);
+    a.nop();
+  }
+  a.label(`${name}.end`);
+  a.b('pipe.leave');
+  a.move(V0, S3);
+}
+
+/** pipe_close(d). The last of an end to close wakes the other. */
+function emitClose(a: Assembler): void {
+  a.label('pipe_close');
+  emitEnter(a);
+  a.sltiu(T0, A0, DESCRIPTORS);
+  a.beq(T0, ZERO, 'pipe.bad');
+  a.sll(S1, A0, 3);
+  a.lw(S0, UEXOS.descriptors, S1);
+  a.lw(T1, UEXOS.descriptors + 4, S1);
+  a.beq(S0, ZERO, 'pipe.bad');
+  a.sw(ZERO, UEXOS.descriptors, S1);
+  a.addiu(T1, T1, -END.reader);
+  a.sll(T1, T1, 2);
+  a.addu(T1, T1, S0);
+  a.lw(T2, PIPE.readers, T1);
+  a.nop();
+  a.addiu(T2, T2, -1);
+  a.sw(T2, PIPE.readers, T1);
+  // PIPE.readers and writers are neighbours, and so are the words of who waits, the other way round.
+  a.subu(T1, S0, T1);
+  a.addu(T1, S0, T1);
+  a.lw(A0, PIPE.writerWaits, T1);
+  a.nop();
+  a.beq(A0, ZERO, 'pipe_close.done');
+  a.addiu(A0, A0, -1);
+  a.bal('kit.yield');
+  a.nop();
+  a.label('pipe_close.done');
+  a.b('pipe.leave');
+  a.move(V0, ZERO);
+}

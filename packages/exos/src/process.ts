@@ -1,0 +1,100 @@
+/**
+ * Processes as environments: who this is, children, waiting for one to end.
+ *
+ * A parent learns of a child's end from the kernel's environment table, which it maps read-only; the kernel wakes a parent
+ * when a child ends.
+ */
+import { ENV, ENV_BYTES, ENV_STATUS, TICKS_PER_SECOND } from '@exokernel/abi';
+import { A0, S1, S2, V0, ZERO, type Assembler, type Assembly } from '@exokernel/isa';
+import { address, type Fiber, type Fibers, type Processes } from '@exokernel/libos-kit';
+import { fork, type Start } from './fork.ts';
+import { CHILDREN, DESCRIPTORS, UEXOS, WINDOWS } from './layout.ts';
+
+/** Exit code of a process that touched memory it may not. */
+export const BAD_ADDRESS = 139;
+
+/** Emits `exos.exit` (a0 = code): closes every pipe and ends the process; and `exos.bad`, the end of one that erred. */
+export function emitExit(a: Assembler): void {
+  a.label('exos.bad');
+  a.li(A0, BAD_ADDRESS);
+  a.label('exos.exit');
+  a.move(S1, A0);
+  a.move(S2, ZERO);
+  a.label('exos.exit.next');
+  a.bal('pipe_close');
+  a.move(A0, S2);
+  a.addiu(S2, S2, 1);
+  a.sltiu(V0, S2, DESCRIPTORS);
+  a.bnez(V0, 'exos.exit.next');
+  a.nop();
+  a.j('kit.exit');
+  a.move(A0, S1);
+}
+
+/** Forks, and remembers the child. The child starts as told; the parent gets its number or a negative error. */
+export function* forkProcess(fibers: Fibers, runtime: Assembly, start: Start): Fiber<number> {
+  const slot = yield* findChild(fibers, 0);
+  if (slot < 0) return -1;
+  const child = yield* fork(fibers, runtime, start);
+  if (child < 0) return child;
+  yield* fibers.store(slot, child + 1);
+  yield* fibers.store(slot + 4, yield* record(fibers, child, ENV.generation));
+  return child;
+}
+
+/** Waits for any child. The child and its code, or `undefined` if there is none. */
+export function* waitForChild(
+  fibers: Fibers,
+  runtime: Assembly,
+): Fiber<{ readonly process: number; readonly code: number } | undefined> {
+  for (;;) {
+    let children = 0;
+    for (let i = 0; i < CHILDREN; i += 1) {
+      const slot = UEXOS.children + 8 * i;
+      const child = (yield* fibers.load(slot)) - 1;
+      if (child < 0) continue;
+      children += 1;
+      const generation = yield* fibers.load(slot + 4);
+      const same = generation === (yield* record(fibers, child, ENV.generation));
+      if (same && (yield* record(fibers, child, ENV.status)) !== ENV_STATUS.dead) continue;
+      yield* fibers.store(slot, 0);
+      // A record that was reused no longer tells how its former tenant ended.
+      return { process: child, code: same ? yield* record(fibers, child, ENV.exit) : -1 };
+    }
+    if (children === 0) return undefined;
+    const now = yield* fibers.call(address(runtime, 'clock_ticks'));
+    yield* fibers.call(address(runtime, 'kit.sleep'), now + TICKS_PER_SECOND);
+  }
+}
+
+/** The interface for TypeScript programs. `children` holds what the children of this image are to run. */
+export function fiberProcesses(
+  fibers: Fibers,
+  runtime: Assembly,
+  children: Map<number, () => Fiber<number>>,
+): Processes {
+  return {
+    self: () => fibers.load(UEXOS.self),
+    *fork(child) {
+      const start = { registers: fibers.cpu.registers.slice(), pc: address(runtime, 'exos.start.child') };
+      const process = yield* forkProcess(fibers, runtime, start);
+      if (process >= 0) children.set(process, child);
+      return process;
+    },
+    wait: () => waitForChild(fibers, runtime),
+  };
+}
+
+/** A word of the kernel's record of an environment. */
+function record(fibers: Fibers, env: number, field: number): Fiber<number> {
+  return fibers.load(WINDOWS.environments + env * ENV_BYTES + field);
+}
+
+/** Address of the child slot that holds `value`, or −1. */
+function* findChild(fibers: Fibers, value: number): Fiber<number> {
+  for (let i = 0; i < CHILDREN; i += 1) {
+    const slot = UEXOS.children + 8 * i;
+    if ((yield* fibers.load(slot)) === value) return slot;
+  }
+  return -1;
+}
