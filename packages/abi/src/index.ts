@@ -34,6 +34,7 @@ export {
   FRAME,
   FRAME_BYTES,
   ENTRYLO,
+  EXPOSED,
   type ExceptionName,
 } from './layouts.ts';
 export type { NativeCpu, NativeFunction, NativeFactory } from './native.ts';

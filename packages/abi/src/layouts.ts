@@ -128,3 +128,14 @@ export const FRAME_BYTES = 16;
 
 /** EntryLo bits an application may set [KANE92 §6]. */
 export const ENTRYLO = { noncached: 0x800, dirty: 0x400, valid: 0x200 } as const;
+
+/**
+ * The kernel's exposed tables: physical addresses. Anyone may map their frames for reading with WELL_KNOWN_READ.
+ * `stlb` holds 4096 pairs { EntryHi, EntryLo }.
+ */
+export const EXPOSED = {
+  stlb: 0x10000,
+  environments: 0x20000,
+  frames: 0x30000,
+  slices: 0x90000,
+} as const;

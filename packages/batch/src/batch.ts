@@ -4,7 +4,7 @@
  * A batch task minimises its execution time by owning neighbouring positions of the slice vector: it is switched in once
  * per round. Memory is taken eagerly, frame by frame, so that no page ever faults to allocate. [SOSP95 §5.1.1], [LECTURE]
  */
-import { CALLS, ENTRYLO, EXCEPTIONS, PAGE_BYTES, type NativeFunction } from '@exokernel/abi';
+import { CALLS, ENTRYLO, EXCEPTIONS, PAGE_BYTES, type NativeFactory } from '@exokernel/abi';
 import { A0, A2, A3, RA, T3, T4, T5, T6, V0, V1, ZERO, type Assembler, type Assembly } from '@exokernel/isa';
 import {
   Fibers,
@@ -22,6 +22,7 @@ import {
   emitFaultHandler,
   emitFiberEntry,
   fiberClock,
+  fiberMemory,
   linkProgram,
   type FiberProgram,
   type LibOs,
@@ -51,7 +52,7 @@ export const batch: LibOs<BatchInterface> = {
       entry: address(runtime, program.kind === 'machine' ? 'batch.start' : 'batch.start.fiber'),
       pages,
       handlers: { tlbl: 'fault.tlbl', tlbs: 'fault.tlbs' },
-      natives: () => natives(program.kind === 'fiber' ? program : undefined, runtime),
+      natives: batchNatives(program.kind === 'fiber' ? program : undefined, runtime),
       placement: { contiguous: true, ...placement },
       words: () => new Map([[HEAP, used * PTE_BYTES]]),
     });
@@ -125,20 +126,14 @@ function emitAllocate(a: Assembler): void {
   a.li(V0, -1);
 }
 
-/** Native functions of one environment: the fiber step, and the program's fiber. */
-function natives(program: FiberProgram<BatchInterface> | undefined, runtime: Assembly): NativeFunction[] {
+/** Native functions of an environment: the fiber step, and the program's fiber. */
+function batchNatives(program: FiberProgram<BatchInterface> | undefined, runtime: Assembly): NativeFactory {
   const fibers = new Fibers();
-  if (program === undefined) return [fibers.step];
+  if (program === undefined) return () => [];
   const allocate = address(runtime, 'memory_allocate');
   const os = {
-    memory: {
-      allocate: (bytes: number) => fibers.call(allocate, bytes),
-      load: (va: number) => fibers.load(va),
-      store: (va: number, value: number) => fibers.store(va, value),
-      read: (va: number, bytes: Uint8Array) => fibers.read(va, bytes),
-      write: (va: number, bytes: Uint8Array) => fibers.write(va, bytes),
-    },
+    memory: fiberMemory(fibers, (bytes) => fibers.call(allocate, bytes)),
     clock: fiberClock(fibers, runtime),
   };
-  return [fibers.step, fibers.start(() => program.main(os))];
+  return (env) => [fibers.step(env), fibers.start(env, () => program.main(os))];
 }
