@@ -158,6 +158,8 @@ export class Aegis {
     };
     natives[NATIVE.boot] = (cpu) => {
       parts.serial.boot(cpu);
+      parts.disk.boot(cpu);
+      bootNetwork(cpu, parts.memory);
     };
     return natives;
   }

@@ -81,7 +81,7 @@ export class Disk {
 
   /** Finds and starts the device [VIRTIO §3.1]. */
   boot(cpu: NativeCpu): void {
-    if (cpu.load32(REGISTER.magic) !== MAGIC || cpu.load32(REGISTER.deviceId) !== DEVICE_BLOCK) return;
+    if (!cpu.probe(REGISTER.magic, false) || cpu.load32(REGISTER.magic) !== MAGIC || cpu.load32(REGISTER.deviceId) !== DEVICE_BLOCK) return;
     cpu.store32(REGISTER.status, 0);
     cpu.store32(REGISTER.status, STATUS.acknowledge | STATUS.driver);
     cpu.store32(REGISTER.driverFeaturesSelect, 0);

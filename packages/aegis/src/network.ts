@@ -10,9 +10,16 @@ import type { KernelMemory } from './memory.ts';
 
 const OWN = 0x80000000;
 
-export function bootNetwork(cpu: NativeCpu, memory: KernelMemory, mac: Uint8Array): void {
+/** Station address ROM of the KN01: byte i in bits 8 to 15 of word i of the clock's window [KN01]. */
+const ADDRESS_ROM = 0xbd000001;
+
+/** Sets the controller up, if there is one whose buffer memory is linear. */
+export function bootNetwork(cpu: NativeCpu, memory: KernelMemory): void {
   const base = NET.memory;
-  const byte = (i: number): number => mac[i] ?? 0;
+  if (!cpu.probe(NET.registers, true) || !cpu.probe(base, true)) return;
+  cpu.store32(base, OWN);
+  if (cpu.load32(base) !== (OWN | 0)) return;
+  const byte = (i: number): number => cpu.load8(ADDRESS_ROM + 4 * i);
   cpu.store16(base + NET.init, 0);
   for (let i = 0; i < 6; i += 2) cpu.store16(base + NET.init + 2 + i, byte(i) | (byte(i + 1) << 8));
   for (let i = 8; i < 16; i += 2) cpu.store16(base + NET.init + i, 0);
