@@ -1,5 +1,12 @@
 /** The machine: a DECstation KN01. */
-export { Machine, type LanceOptions, type MachineOptions, type Profile, type RunResult } from './machine.ts';
+export {
+  Machine,
+  type DiskOptions,
+  type LanceOptions,
+  type MachineOptions,
+  type Profile,
+  type RunResult,
+} from './machine.ts';
 export { type CpuView, type Cp0View, type TlbView } from './cpu/view.ts';
 export { type PhysicalMemory } from './memory.ts';
 export { type NativeCpu } from './native-access.ts';
@@ -7,4 +14,6 @@ export { KERNEL_SPACE, type NativeFailure, type NativeFunction, type NativeUnit 
 export { EVENT_KINDS, type EventListener, type EventName } from './events.ts';
 export { type Clock, type Timer } from './clock.ts';
 export { Wire, type Attachment, type Station, type WireCounters, type WireOptions } from './wire.ts';
+export { memoryStore, SECTOR_BYTES, type BlockStore } from './block-store.ts';
+export { seekSeconds, type DiskGeometry } from './devices/disk-mechanics.ts';
 export { HardwareError, type HardwareErrorCode } from './error.ts';

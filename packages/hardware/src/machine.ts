@@ -5,13 +5,16 @@
  * must not touch the machine while `run` is under way, except in native functions of the kernel (see `native-unit.ts`).
  * Nothing here reads the host's clock: the same inputs at the same cycles give the same machine.
  */
+import type { BlockStore } from './block-store.ts';
 import { Bus } from './bus.ts';
 import { Clock } from './clock.ts';
 import { Cpu } from './cpu/cpu.ts';
+import type { DiskGeometry } from './devices/disk-mechanics.ts';
 import { Dz11 } from './devices/dz11.ts';
 import { Lance } from './devices/lance.ts';
 import { LanceWindow } from './devices/lance-window.ts';
 import { RealTimeClock } from './devices/rtc.ts';
+import { VirtioDisk } from './devices/virtio-disk.ts';
 import { SystemRegister } from './devices/system-register.ts';
 import { CpuView } from './cpu/view.ts';
 import { interpret } from './cpu/interpreter.ts';
@@ -33,12 +36,20 @@ export interface LanceOptions {
   readonly geometry?: 'linear' | 'kn01';
 }
 
+/** A disk: what is on it, and the shape of the drive. */
+export interface DiskOptions {
+  readonly store: BlockStore;
+  readonly geometry?: DiskGeometry;
+}
+
 export interface MachineOptions {
   /** Guest RAM in bytes, a multiple of 4096 up to 256 MiB. Default 16 MiB. */
   readonly ramBytes?: number;
   readonly profile?: Profile;
   /** Without it there is no Ethernet controller and no buffer memory. */
   readonly lance?: LanceOptions;
+  /** Without it there is no disk. */
+  readonly disk?: DiskOptions;
   /** Characters that the guest sends on its serial lines 0 to 3. Must not touch the machine. */
   readonly serial?: (line: number, byte: number) => void;
   /** What the real-time clock says at power-on, in seconds since 1970 (an integer up to 2^40). Default 0. */
@@ -73,7 +84,7 @@ export class Machine {
   #target = 0;
   #running = false;
 
-  /** Throws `HardwareError` `profile`, `ram-bytes`, `start-time`, `mac` or `wire-connected`. */
+  /** Throws `HardwareError` `profile`, `ram-bytes`, `start-time`, `mac`, `wire-connected` or `disk-geometry`. */
   constructor(options: MachineOptions = {}) {
     const { ramBytes = 16 * 1024 * 1024, profile = 'ideal', fastIdle = true, startTime = 0 } = options;
     const hz = Object.hasOwn(HZ, profile) ? HZ[profile] : undefined;
@@ -114,6 +125,10 @@ export class Machine {
     if (lance !== undefined) {
       bus.attach(new Lance(this.clock, this.#events, setLine, this.memory.lanceBuffer, lance.wire));
       if (lance.geometry === 'kn01') bus.attach(new LanceWindow(this.memory.lanceBuffer));
+    }
+    const { disk } = options;
+    if (disk !== undefined) {
+      bus.attach(new VirtioDisk(this.clock, this.#events, setLine, this.memory, disk.store, disk.geometry));
     }
   }
 

@@ -127,7 +127,7 @@ export class NativeAccess implements NativeCpu {
   }
 
   read(va: number, bytes: Uint8Array): void {
-    for (let i = 0; i < bytes.length; ) {
+    for (let i = 0; i < bytes.length;) {
       const cpu = this.#live();
       const here = (va + i) | 0;
       const n = Math.min(bytes.length - i, 4096 - (here & 0xfff));
@@ -139,7 +139,7 @@ export class NativeAccess implements NativeCpu {
   }
 
   write(va: number, bytes: Uint8Array): void {
-    for (let i = 0; i < bytes.length; ) {
+    for (let i = 0; i < bytes.length;) {
       const cpu = this.#live();
       const here = (va + i) | 0;
       const n = Math.min(bytes.length - i, 4096 - (here & 0xfff));
@@ -160,7 +160,9 @@ export class NativeAccess implements NativeCpu {
   charge(cycles: number): void {
     this.#live();
     if (!Number.isInteger(cycles) || cycles < 0 || this.#charged + cycles > MAX_CHARGE) {
-      throw new HardwareError('native-charge', `cannot charge ${cycles} cycles: use a non-negative integer`, { cycles });
+      throw new HardwareError('native-charge', `cannot charge ${cycles} cycles: use a non-negative integer`, {
+        cycles,
+      });
     }
     this.#charged += cycles;
   }

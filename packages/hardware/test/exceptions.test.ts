@@ -1,4 +1,16 @@
-import { A0, createAssembler, CP0_CAUSE, CP0_EPC, CP0_STATUS, K0, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
+import {
+  A0,
+  createAssembler,
+  CP0_CAUSE,
+  CP0_EPC,
+  CP0_STATUS,
+  K0,
+  T0,
+  T1,
+  T2,
+  ZERO,
+  type Assembler,
+} from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { boot, CODE, load, record } from './support.ts';
 

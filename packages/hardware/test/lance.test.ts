@@ -114,7 +114,8 @@ describe('LANCE [LANCE]', () => {
           poke(machine, RDP, 0x43);
           machine.run(1000);
           poke(machine, RDP, next() & 0xfffb);
-          for (let i = 0; i < 4; i += 1) peer.send(ethernet(next() & 1 ? MAC : new Uint8Array(6).fill(255), 14 + (next() % 1500)));
+          for (let i = 0; i < 4; i += 1)
+            peer.send(ethernet(next() & 1 ? MAC : new Uint8Array(6).fill(255), 14 + (next() % 1500)));
           machine.run(next() % 200_000);
         }
       }),
@@ -247,7 +248,12 @@ describe('LANCE [LANCE]', () => {
     ['broadcast', new Uint8Array(6).fill(0xff), {}, true],
     ['another address, promiscuous', Uint8Array.of(8, 0, 0x2b, 1, 2, 4), { mode: 0x8000 }, true],
     ['a group address', Uint8Array.of(1, 0, 0x5e, 0, 0, 1), {}, false],
-    ['a group address, all groups on', Uint8Array.of(1, 0, 0x5e, 0, 0, 1), { filter: [65535, 65535, 65535, 65535] }, true],
+    [
+      'a group address, all groups on',
+      Uint8Array.of(1, 0, 0x5e, 0, 0, 1),
+      { filter: [65535, 65535, 65535, 65535] },
+      true,
+    ],
     ['its own address, receiver disabled', MAC, { mode: 1 }, false],
   ])('filters %s', (_, to, options, accepted) => {
     const { machine, peer } = start(options);

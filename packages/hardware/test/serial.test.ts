@@ -97,7 +97,10 @@ describe('serial lines [DZ11]', () => {
     const machine = idle();
     poke(machine, CSR, 0x20);
     poke(machine, RBUF, 0x1f18); // line 0, 19200 baud
-    machine.serialInput(0, new Uint8Array(66).map((_, i) => i));
+    machine.serialInput(
+      0,
+      new Uint8Array(66).map((_, i) => i),
+    );
     machine.run(65 * 13021 + 100);
     const first = peek(machine, RBUF);
     expect(first).toBe(0x8000);

@@ -38,7 +38,12 @@ export function record(machine: Machine): Recorded[] {
 /** Everything a guest or host can observe of the machine, for comparisons. */
 export function state(machine: Machine): unknown {
   const words = new Int32Array(machine.memory.wasm.buffer, 0, 256);
-  return { words: [...words], ram: checksum(machine.memory.words), cycles: machine.cycles, count: machine.instructions };
+  return {
+    words: [...words],
+    ram: checksum(machine.memory.words),
+    cycles: machine.cycles,
+    count: machine.instructions,
+  };
 }
 
 function checksum(words: Int32Array): number {

@@ -19,7 +19,12 @@ describe('wire', () => {
   test('drops and counts what is no frame, and never throws', () => {
     const wire = new Wire({ capacity: 4 });
     const { send } = wire.attach({ receive: () => undefined });
-    expect([send(frame(0)), send(frame(13)), send(frame(1519)), send(frame(100_000))]).toEqual([false, false, false, false]);
+    expect([send(frame(0)), send(frame(13)), send(frame(1519)), send(frame(100_000))]).toEqual([
+      false,
+      false,
+      false,
+      false,
+    ]);
     expect(Array.from({ length: 6 }, () => send(frame(60)))).toEqual([true, true, true, true, false, false]);
     expect(wire.counters).toEqual({ sent: 0, droppedSize: 4, droppedQueue: 2 });
   });

@@ -1,0 +1,406 @@
+import fc from 'fast-check';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import {
+  HardwareError,
+  memoryStore,
+  seekSeconds,
+  type BlockStore,
+  type DiskGeometry,
+  type Machine,
+} from '../src/index.ts';
+import { fileStore } from '../src/node/index.ts';
+import { idle, inKernel, lines, peek, poke, random, record } from './support.ts';
+
+const DISK = 0x1a000000;
+const SIZE = 8;
+const DESCRIPTORS = 0x4000;
+const AVAILABLE = 0x4100;
+const USED = 0x4200;
+const HEADER = 0x5000;
+const STATUS = 0x5100;
+const DATA = 0x6000;
+const NEXT = 1;
+const WRITE = 2;
+
+function setup(machine: Machine): void {
+  for (const at of [AVAILABLE, AVAILABLE + 2, USED + 2]) machine.memory.store16(at, 0);
+  for (const [offset, value] of [
+    [0x070, 0],
+    [0x070, 3],
+    [0x024, 1],
+    [0x020, 1],
+    [0x024, 0],
+    [0x020, 0x244],
+    [0x070, 0xb],
+    [0x030, 0],
+    [0x038, SIZE],
+    [0x080, DESCRIPTORS],
+    [0x084, 0],
+    [0x090, AVAILABLE],
+    [0x094, 0],
+    [0x0a0, USED],
+    [0x0a4, 0],
+    [0x044, 1],
+    [0x070, 0xf],
+  ] as const) {
+    poke(machine, DISK + offset, value);
+  }
+  expect(peek(machine, DISK + 0x070)).toBe(0xf);
+}
+
+function disk(store: BlockStore = memoryStore(64 * 512), geometry: DiskGeometry = {}, ramBytes = 0x40000): Machine {
+  const machine = idle({ disk: { store, geometry }, ramBytes });
+  setup(machine);
+  return machine;
+}
+
+type Descriptor = readonly [address: number, length: number, flags: number, next: number];
+
+/** Writes a chain from descriptor 0 on, offers it and rings. */
+function offer(machine: Machine, chain: readonly Descriptor[], head = 0): void {
+  const { memory } = machine;
+  chain.forEach(([address, length, flags, next], i) => {
+    const at = DESCRIPTORS + 16 * i;
+    memory.store32(at, address);
+    memory.store32(at + 4, 0);
+    memory.store32(at + 8, length);
+    memory.store16(at + 12, flags);
+    memory.store16(at + 14, next);
+  });
+  const index = memory.load16(AVAILABLE + 2);
+  memory.store16(AVAILABLE + 4 + 2 * (index % SIZE), head);
+  memory.store16(AVAILABLE + 2, (index + 1) & 0xffff);
+  poke(machine, DISK + 0x050, 0);
+}
+
+function header(machine: Machine, type: number, sector: number): void {
+  machine.memory.store32(HEADER, type);
+  machine.memory.store32(HEADER + 8, sector % 2 ** 32);
+  machine.memory.store32(HEADER + 12, Math.floor(sector / 2 ** 32));
+  machine.memory.store8(STATUS, 0xee);
+}
+
+/** One request in three descriptors; runs until it is done. Returns its status. */
+function request(
+  machine: Machine,
+  type: number,
+  sector: number,
+  bytes: number,
+  dataFlags = type === 0 ? WRITE : 0,
+): number {
+  header(machine, type, sector);
+  offer(
+    machine,
+    bytes === 0
+      ? [
+          [HEADER, 16, NEXT, 1],
+          [STATUS, 1, WRITE, 0],
+        ]
+      : [
+          [HEADER, 16, NEXT, 1],
+          [DATA, bytes, NEXT | dataFlags, 2],
+          [STATUS, 1, WRITE, 0],
+        ],
+  );
+  const used = machine.memory.load16(USED + 2);
+  for (let i = 0; i < 200 && machine.memory.load16(USED + 2) === used; i += 1) machine.run(25_000);
+  return machine.memory.load8(STATUS);
+}
+
+describe('disk [VIRTIO]', () => {
+  test('introduces itself', () => {
+    const machine = idle({ disk: { store: memoryStore(3 * 512) } });
+    const read = (offset: number): number => peek(machine, DISK + offset);
+    expect([read(0), read(4), read(8), read(0x34)]).toEqual([0x74726976, 2, 2, 128]);
+    expect([read(0x100), read(0x104), read(0x10c), read(0x114)]).toEqual([3, 0, 126, 512]);
+    expect([read(0x204), read(0x208)]).toEqual([1, 19 * 72]);
+    expect(read(0xb0)).toBe(0xffffffff);
+    inKernel(machine, (cpu) => {
+      expect(cpu.load8(0xba000114)).toBe(0);
+      expect(cpu.load8(0xba000115)).toBe(2);
+      expect(cpu.probe(0xba00020c, false)).toBe(false);
+    });
+  });
+
+  test('random registers, rings and descriptors never throw and never hang', () => {
+    fc.assert(
+      fc.property(fc.integer(), (seed) => {
+        const next = random(seed);
+        const machine = disk(memoryStore(16 * 512));
+        for (let round = 0; round < 30; round += 1) {
+          setup(machine);
+          for (let i = 0; i < 16 * SIZE; i += 2)
+            machine.memory.store16(DESCRIPTORS + i, next() % 4 === 0 ? next() & 0xffff : 0);
+          for (let i = 0; i < SIZE; i += 1) {
+            machine.memory.store32(DESCRIPTORS + 16 * i, next() & 0x3ffff);
+            machine.memory.store32(DESCRIPTORS + 16 * i + 8, [0, 1, 16, 512, 1024, next()][next() % 6] ?? 0);
+            machine.memory.store16(DESCRIPTORS + 16 * i + 12, next() & 7);
+            machine.memory.store16(DESCRIPTORS + 16 * i + 14, next() % (SIZE + 1));
+            machine.memory.store16(AVAILABLE + 4 + 2 * i, next() % (SIZE + 1));
+          }
+          machine.memory.store16(AVAILABLE + 2, next() % 12);
+          for (let i = 0; i < 4; i += 1)
+            poke(machine, DISK + ((next() % 0x210) & ~3), next() % 3 === 0 ? next() : next() & 15);
+          poke(machine, DISK + 0x050, 0);
+          machine.run(2_000_000);
+        }
+      }),
+      { numRuns: 6 },
+    );
+  });
+
+  test('reads and writes sectors, and says so', () => {
+    const contents = new Uint8Array(64 * 512).map((_, i) => i >>> 9);
+    const machine = disk(memoryStore(contents));
+    const events = record(machine);
+    expect(request(machine, 0, 5, 1024)).toBe(0);
+    expect([...machine.memory.bytes.subarray(DATA + 511, DATA + 513)]).toEqual([5, 6]);
+    expect([machine.memory.load16(USED + 2), machine.memory.load32(USED + 4), machine.memory.load32(USED + 8)]).toEqual(
+      [1, 0, 1025],
+    );
+    expect(lines(machine)).toEqual([2]);
+    expect(peek(machine, DISK + 0x060)).toBe(1);
+    poke(machine, DISK + 0x064, 1);
+    expect(lines(machine)).toEqual([]);
+    machine.memory.bytes.fill(0xab, DATA, DATA + 512);
+    expect(request(machine, 1, 63, 512)).toBe(0);
+    expect([contents[63 * 512 - 1], contents[63 * 512], contents.at(-1)]).toEqual([62, 0xab, 0xab]);
+    expect(events.filter(([kind]) => kind === 'disk').map(([, , ...rest]) => rest)).toEqual([
+      [0, 5, 2],
+      [1, 63, 1],
+    ]);
+  });
+
+  test('a request may be cut into descriptors anywhere', () => {
+    const contents = new Uint8Array(4 * 512).map((_, i) => i);
+    const machine = disk(memoryStore(contents));
+    header(machine, 0, 1);
+    offer(machine, [
+      [HEADER, 5, NEXT, 1],
+      [HEADER + 5, 11, NEXT, 2],
+      [DATA, 100, NEXT | WRITE, 3],
+      [DATA + 100, 413, WRITE, 0],
+    ]);
+    machine.run(5_000_000);
+    expect([...machine.memory.bytes.subarray(DATA, DATA + 512)]).toEqual([...contents.subarray(512, 1024)]);
+    expect(machine.memory.load8(DATA + 512)).toBe(0);
+  });
+
+  test('flush, identity, and what it does not know', () => {
+    let flushed = 0;
+    const machine = disk({ ...memoryStore(512), flush: () => (flushed += 1) });
+    expect(request(machine, 4, 0, 0)).toBe(0);
+    expect(flushed).toBe(1);
+    expect(request(machine, 8, 0, 20, WRITE)).toBe(0);
+    expect(new TextDecoder().decode(machine.memory.bytes.subarray(DATA, DATA + 14))).toBe('exokernel disk');
+    expect(request(machine, 11, 0, 512)).toBe(2);
+  });
+
+  test.each<[string, number, number, number, number]>([
+    ['past the end', 0, 63, 1024, WRITE],
+    ['far past the end', 0, 2 ** 52, 512, WRITE],
+    ['no data', 0, 0, 0, 0],
+    ['half a sector', 0, 0, 256, WRITE],
+    ['a read into what the device may not write', 0, 0, 512, 0],
+    ['a write from what the device may not read', 1, 0, 512, WRITE],
+    ['an identity of the wrong size', 8, 0, 19, WRITE],
+  ])('%s is an I/O error', (_, type, sector, bytes, flags) => {
+    const machine = disk();
+    expect(request(machine, type, sector, bytes, flags)).toBe(1);
+    expect(peek(machine, DISK + 0x070)).toBe(0xf);
+  });
+
+  test('readable after writable, and a buffer of no bytes, are I/O errors', () => {
+    for (const chain of [
+      [
+        [STATUS, 1, NEXT | WRITE, 1],
+        [HEADER, 16, 0, 0],
+      ],
+      [
+        [HEADER, 16, NEXT, 1],
+        [DATA, 0, NEXT | WRITE, 2],
+        [STATUS, 1, WRITE, 0],
+      ],
+      [[STATUS, 1, WRITE, 0]],
+    ] as const) {
+      const machine = disk();
+      header(machine, 0, 0);
+      offer(machine, chain);
+      machine.run(100);
+      expect(machine.memory.load8(STATUS)).toBe(1);
+    }
+  });
+
+  test.each<[string, readonly Descriptor[], number]>([
+    ['a head beyond the queue', [[HEADER, 16, 0, 0]], 8],
+    ['a next beyond the queue', [[HEADER, 16, NEXT, 8]], 0],
+    ['a loop', [[HEADER, 16, NEXT, 0]], 0],
+    ['a buffer outside RAM', [[0x3fff8, 16, 0, 0]], 0],
+    ['a buffer at the devices', [[0x18000000, 16, 0, 0]], 0],
+    ['an indirect table', [[HEADER, 16, 4, 0]], 0],
+    ['nowhere to put the status', [[HEADER, 16, 0, 0]], 0],
+  ])('%s needs a reset, after which it works again', (_, chain, head) => {
+    const machine = disk();
+    header(machine, 0, 0);
+    offer(machine, chain, head);
+    machine.run(1000);
+    expect(peek(machine, DISK + 0x070)).toBe(0x4f);
+    expect(peek(machine, DISK + 0x060)).toBe(2);
+    expect(lines(machine)).toEqual([2]);
+    setup(machine);
+    expect(lines(machine)).toEqual([]);
+    expect(request(machine, 0, 0, 512)).toBe(0);
+  });
+
+  test('an available index that ran ahead needs a reset', () => {
+    const machine = disk();
+    machine.memory.store16(AVAILABLE + 2, 9);
+    poke(machine, DISK + 0x050, 0);
+    expect(peek(machine, DISK + 0x070)).toBe(0x4f);
+  });
+
+  test('refuses features it did not offer, queues of impossible size or place', () => {
+    const machine = idle({ disk: { store: memoryStore(512) } });
+    const write = (offset: number, value: number): void => {
+      poke(machine, DISK + offset, value);
+    };
+    write(0x070, 3);
+    write(0x020, 0x245);
+    write(0x070, 0xb);
+    expect(peek(machine, DISK + 0x070)).toBe(3);
+    for (const [offset, value] of [
+      [0x038, 0],
+      [0x038, 3],
+      [0x038, 256],
+      [0x080, DESCRIPTORS + 8],
+      [0x090, 0x3fffe],
+      [0x0a0, 0x40000000],
+      [0x084, 1],
+    ] as const) {
+      write(0x070, 0);
+      write(0x038, SIZE);
+      write(0x080, DESCRIPTORS);
+      write(0x090, AVAILABLE);
+      write(0x0a0, USED);
+      write(offset, value);
+      write(0x044, 1);
+      expect([peek(machine, DISK + 0x044), peek(machine, DISK + 0x070)]).toEqual([0, 0x40]);
+    }
+  });
+
+  test('a store that throws is an I/O error', () => {
+    const broken = (): never => {
+      throw new Error('disk full');
+    };
+    const machine = disk({ blocks: 4, read: broken, write: broken, flush: broken });
+    expect([request(machine, 0, 0, 512), request(machine, 1, 0, 512), request(machine, 4, 0, 0)]).toEqual([1, 1, 1]);
+  });
+
+  test('a reset forgets the request under way', () => {
+    const machine = disk();
+    header(machine, 0, 0);
+    offer(machine, [
+      [HEADER, 16, NEXT, 1],
+      [DATA, 512, NEXT | WRITE, 2],
+      [STATUS, 1, WRITE, 0],
+    ]);
+    poke(machine, DISK + 0x070, 0);
+    machine.run(1_000_000);
+    expect(machine.memory.load8(STATUS)).toBe(0xee);
+    expect(lines(machine)).toEqual([]);
+  });
+});
+
+describe('drive [RUEMMLER94]', () => {
+  test('the seek curve is the published one', () => {
+    expect(seekSeconds(0)).toBe(0);
+    expect(seekSeconds(1)).toBeCloseTo(3.64e-3, 12);
+    expect(seekSeconds(382)).toBeCloseTo(11.058e-3, 6);
+    expect(seekSeconds(383)).toBeCloseTo(11.064e-3, 6);
+    expect(seekSeconds(1961)).toBeCloseTo(23.688e-3, 6);
+  });
+
+  test('a random read takes the seek and half a revolution, a sequential one the media rate', () => {
+    const store: BlockStore = { ...memoryStore(512), blocks: 1962 * 19 * 72, read: () => undefined };
+    const machine = disk(store, {}, 0x80000);
+    const next = random(1);
+    const duration = (sector: number, bytes: number): number => {
+      let done = 0;
+      const stop = machine.listen((kind, cycle) => {
+        if (kind === 7) done = cycle;
+      });
+      const start = machine.cycles + 1;
+      expect(request(machine, 0, sector, bytes)).toBe(0);
+      stop();
+      return (done - start) / machine.hz;
+    };
+    let total = 0;
+    for (let i = 0; i < 100; i += 1) total += duration(next() % store.blocks, 512);
+    expect(total / 100).toBeGreaterThan(0.0185);
+    expect(total / 100).toBeLessThan(0.0235); // 13.4 ms + 7.5 ms + 0.2 ms
+    duration(0, 512);
+    const long = duration(72, 72 * 8 * 512); // eight tracks
+    const revolution = 60 / 4002;
+    expect(long).toBeGreaterThan(8 * revolution);
+    expect(long).toBeLessThan(10 * revolution);
+  });
+
+  test('the arm can be read', () => {
+    const machine = disk(memoryStore(64 * 512), { heads: 1, sectorsPerTrack: 4, rpm: 3600 });
+    expect([0x200, 0x204, 0x208].map((at) => peek(machine, DISK + at))).toEqual([0, 16, 4]);
+    request(machine, 0, 42, 512);
+    expect(peek(machine, DISK + 0x200)).toBe(10);
+    for (const geometry of [{ heads: 0 }, { sectorsPerTrack: 256 }, { rpm: 59 }, { heads: 1.5 }]) {
+      expect(() => idle({ disk: { store: memoryStore(512), geometry } })).toThrow(HardwareError);
+    }
+  });
+});
+
+describe('stores', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'store-'));
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  test('refuse odd sizes and missing files, naming them', () => {
+    expect(() => memoryStore(0)).toThrow('0 bytes');
+    expect(() => memoryStore(new Uint8Array(511))).toThrow('511 bytes');
+    expect(() => fileStore(join(folder, 'absent'))).toThrow('absent');
+    const odd = join(folder, 'odd');
+    writeFileSync(odd, new Uint8Array(513));
+    expect(() => fileStore(odd)).toThrow('513 bytes');
+    writeFileSync(odd, '');
+    expect(() => fileStore(odd)).toThrow(HardwareError);
+  });
+
+  test('a file holds what the guest writes', () => {
+    const path = join(folder, 'disk');
+    writeFileSync(path, new Uint8Array(8 * 512).fill(7));
+    const store = fileStore(path);
+    const machine = disk(store);
+    machine.memory.bytes.fill(9, DATA, DATA + 1024);
+    expect(request(machine, 1, 3, 1024)).toBe(0);
+    expect(request(machine, 4, 0, 0)).toBe(0);
+    expect(request(machine, 0, 2, 512)).toBe(0);
+    expect(machine.memory.load8(DATA)).toBe(7);
+    store.close();
+    const bytes = readFileSync(path);
+    expect([bytes[3 * 512 - 1], bytes[3 * 512], bytes[5 * 512 - 1], bytes[5 * 512]]).toEqual([7, 9, 9, 7]);
+  });
+
+  test('a file that is read-only, or got shorter, is a disk that fails', () => {
+    const path = join(folder, 'read-only');
+    writeFileSync(path, new Uint8Array(4 * 512));
+    const store = fileStore(path, { readOnly: true });
+    const machine = disk(store);
+    expect(request(machine, 1, 0, 512)).toBe(1);
+    const file = openSync(path, 'w');
+    writeSync(file, new Uint8Array(512));
+    closeSync(file);
+    expect([request(machine, 0, 0, 512), request(machine, 0, 1, 512)]).toEqual([0, 1]);
+    store.close();
+  });
+});
