@@ -1,1 +1,61 @@
-export {};
+/** vcode: a small typed IR for downloaded code, with three back ends. */
+export {
+  ABORT_BOUNDS,
+  ABORT_DIVIDE,
+  ABORT_FUEL,
+  ABORT_OWN,
+  BINARY_OPERATORS,
+  LIMITS,
+  RETURNED,
+  UNARY_OPERATORS,
+  type BinaryOperator,
+  type Body,
+  type Endian,
+  type Expression,
+  type Loop,
+  type Place,
+  type Program,
+  type Region,
+  type Size,
+  type Statement,
+  type SwitchCase,
+  type UnaryOperator,
+} from './ir.ts';
+export {
+  add,
+  and,
+  bswap16,
+  bswap32,
+  constant,
+  defineProgram,
+  divu,
+  eq,
+  les,
+  leu,
+  lts,
+  ltu,
+  mul,
+  ne,
+  not,
+  or,
+  ProgramBuilder,
+  RegionHandle,
+  remu,
+  sar,
+  shl,
+  shr,
+  sub,
+  xor,
+  type Local,
+  type Operand,
+  type RegionOptions,
+} from './builder.ts';
+export { validateProgram } from './validate.ts';
+export { interpret, type RunInput, type RunResult } from './interpreter.ts';
+export { compileWasm, type WasmOptions } from './wasm/compile.ts';
+export { createMemory, instantiate, type HostMemory, type Instance } from './wasm/host.ts';
+export { compileMips, type MipsProgram } from './mips/compile.ts';
+export { isBounded, maxCost, sectionCosts } from './costs.ts';
+export { VcodeError, type VcodeErrorCode } from './error.ts';
+export { decodeProgram, encodeProgram } from './encoding.ts';
+export { formatProgram } from './format.ts';

@@ -1,0 +1,58 @@
+/**
+ * Running compiled programs on a WebAssembly host. Nothing here allocates per run: the exports are called directly.
+ *
+ * The `WebAssembly` object is the host's; its few members that are used are declared here because the language's library
+ * does not know them.
+ */
+import { VcodeError } from '../error.ts';
+import type { Program } from '../ir.ts';
+import { compileWasm, type WasmOptions } from './compile.ts';
+
+/** A WebAssembly memory, as the host gives it. */
+export interface HostMemory {
+  readonly buffer: ArrayBuffer;
+}
+
+interface HostWebAssembly {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object, imports: object) => { readonly exports: object };
+  readonly Memory: new (limits: { readonly initial: number }) => HostMemory;
+}
+
+declare const WebAssembly: HostWebAssembly;
+
+/** A program as WebAssembly, over a memory. */
+export interface Instance {
+  readonly memory: HostMemory;
+  /**
+   * `run(fuel, base, length, …, parameter, …)`: for each region its place in the memory, then the parameters. Returns the
+   * value as a signed number: `>>> 0` makes it the u32. All arguments must be given; regions must lie in the memory.
+   */
+  readonly run: (fuel: number, ...binding: number[]) => number;
+  /** How the last run ended: 0, or an abort code. */
+  readonly status: () => number;
+  /** What the last run left of its fuel. */
+  readonly fuel: () => number;
+  /**
+   * For programs with one region and no parameters: a run for each of `count` pairs of words {base, length} at
+   * `descriptors`; values go to words at `results`. Returns how many runs aborted (their value is 0).
+   */
+  readonly runEach: ((fuel: number, descriptors: number, count: number, results: number) => number) | undefined;
+}
+
+/** A new memory of at least this many bytes. */
+export function createMemory(bytes: number): HostMemory {
+  const pages = Math.ceil(bytes / 65536);
+  if (!Number.isInteger(pages) || pages < 0 || pages > 65536) {
+    throw new VcodeError('argument', `${bytes} bytes are no size of a memory`, { bytes });
+  }
+  return new WebAssembly.Memory({ initial: pages });
+}
+
+/** Compiles and instantiates a program over a memory. Throws like `compileWasm`. */
+export function instantiate(program: Program, memory: HostMemory, options?: WasmOptions): Instance {
+  const module = new WebAssembly.Module(compileWasm(program, options));
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  const { run, status, fuel, runEach } = exports as Omit<Instance, 'memory'>;
+  return { memory, run, status, fuel, runEach };
+}
