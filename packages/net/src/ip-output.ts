@@ -7,7 +7,7 @@
  *
  * Source: [RFC1122 §3.3.1], [RFC894].
  */
-import { BROADCAST_IPV4, BROADCAST_MAC, type Ipv4Address, type MacAddress } from './addresses.ts';
+import { BROADCAST_IPV4, BROADCAST_MAC, type Ipv4Address, isHostIpv4, type MacAddress } from './addresses.ts';
 import type { ArpCache } from './arp-cache.ts';
 import type { Counters } from './counters.ts';
 import { ETHERNET_HEADER, ETHERTYPE_IPV4, writeEthernet } from './ethernet.ts';
@@ -48,10 +48,10 @@ export class IpOutput {
     return ip === BROADCAST_IPV4 || ip === this.#broadcast;
   }
 
-  /** The neighbour to whom a packet for `ip` goes; `undefined` without a route. This host is no neighbour of its own. */
+  /** The neighbour to whom a packet for `ip`, one host, goes; `undefined` without a route. A host has none to itself. */
   nextHop(ip: Ipv4Address): Ipv4Address | undefined {
     const { ip: own, netmask, gateway } = this.#self;
-    if (ip === own) return undefined;
+    if (ip === own || !isHostIpv4(ip)) return undefined;
     return ((ip ^ own) & netmask) === 0 ? ip : gateway;
   }
 

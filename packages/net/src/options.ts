@@ -46,7 +46,10 @@ export function checkOptions(options: StackOptions): { self: Interface; mtu: num
   checkIpv4(netmask);
   const hostBits = ~netmask >>> 0;
   if ((hostBits & (hostBits + 1)) !== 0) throw new NetError('address', 'the netmask is not contiguous', { netmask });
-  if (!isHostIpv4(ip)) throw new NetError('address', 'the IPv4 address is not that of a host', { ip });
+  if (hostBits < 3)
+    throw new NetError('address', 'the network has no room for hosts: use 30 bits or fewer', { netmask });
+  const isHost = isHostIpv4(ip) && (ip & hostBits) !== 0 && (ip & hostBits) >>> 0 !== hostBits;
+  if (!isHost) throw new NetError('address', 'the IPv4 address is not that of a host', { ip });
   if (gateway !== undefined) {
     checkIpv4(gateway);
     const isNeighbour = ((gateway ^ ip) & netmask) === 0 && gateway !== ip;

@@ -6,7 +6,7 @@
  *
  * Source: [RFC9293 §3.10.7.1, §3.10.7.2].
  */
-import { checkIpv4, checkPort, type Ipv4Address, isHostIpv4 } from './addresses.ts';
+import { checkIpv4, checkPort, type Ipv4Address } from './addresses.ts';
 import type { Counters } from './counters.ts';
 import { NetError } from './error.ts';
 import { type IpOutput, newHeader, TRANSPORT } from './ip-output.ts';
@@ -108,8 +108,7 @@ export class Tcp implements TcpService, ConnectionHost {
     const ends: Ends = { localPort: localPort ?? 0, remoteIp: ip, remotePort: port };
     const connection = new Connection(this, ends, this.#host.random(), this.#host.now());
     const { output } = this.#host;
-    const isReachable = isHostIpv4(ip) && !output.isBroadcast(ip) && output.nextHop(ip) !== undefined;
-    if (!isReachable) connection.end('unreachable');
+    if (output.isBroadcast(ip) || output.nextHop(ip) === undefined) connection.end('unreachable');
     else if (localPort === undefined || this.#connections >= this.options.maxConnections) connection.end('exhausted');
     else this.#insert(connection);
     return connection;
@@ -204,7 +203,6 @@ export class Tcp implements TcpService, ConnectionHost {
         this.#forget(entry);
         return false;
       case 'reopen':
-        if (!this.#listeners.has(entry.localPort)) return false;
         this.#forget(entry);
         return true;
       case 'restart':
