@@ -11,7 +11,7 @@ import { VcodeError } from './error.ts';
 import { BINARY_OPERATORS, LIMITS, UNARY_OPERATORS } from './ir.ts';
 import type { Body, Expression, Place, Program, Region, Size, Statement } from './ir.ts';
 import { ByteReader, ByteSink } from './bytes.ts';
-import { validateProgram } from './validate.ts';
+import { validateEncodable } from './validate.ts';
 
 const MAGIC = [0x56, 0x43, 1] as const;
 
@@ -25,7 +25,7 @@ const SIZES: readonly Size[] = [1, 2, 4];
 
 /** Encodes a valid program. Throws `VcodeError` `malformed`, or `limit` if it takes more than `LIMITS.bytes`. */
 export function encodeProgram(program: Program): Uint8Array {
-  validateProgram(program);
+  validateEncodable(program);
   const out = new ByteSink();
   for (const byte of MAGIC) out.byte(byte);
   out.name(program.name);
@@ -146,7 +146,7 @@ export function decodeProgram(bytes: Uint8Array): Program {
   const body = new BodyReader(from).body(1);
   if (!from.isAtEnd) from.fail('bytes are left over');
   const program = { name, regions, parameters, locals, body };
-  validateProgram(program);
+  validateEncodable(program);
   return program;
 }
 

@@ -114,6 +114,7 @@ export const LIMITS: {
   readonly locals: number;
   readonly name: number;
   readonly depth: number;
+  readonly builtDepth: number;
   readonly nodes: number;
   readonly count: number;
   readonly displacement: number;
@@ -126,8 +127,10 @@ export const LIMITS: {
   parameters: 16,
   locals: 256,
   name: 64,
-  /** Statements and expressions inside each other. */
+  /** Statements and expressions inside each other, in a program that is encoded. */
   depth: 64,
+  /** The same in a program that the host itself builds, such as many filters merged. */
+  builtDepth: 1024,
   nodes: 1 << 18,
   /** Iterations of one `for`. */
   count: 0xffff,

@@ -10,9 +10,20 @@ import type { Body, Expression, Loop, Place, Program, Statement } from './ir.ts'
 
 const VALID = new WeakSet<Program>();
 
-/** Checks a program once. Throws `VcodeError` `malformed` or `limit`. */
+/** Checks a program, once. Throws `VcodeError` `malformed` or `limit`. */
 export function validateProgram(program: Program): void {
   if (VALID.has(program)) return;
+  checkProgram(program, LIMITS.builtDepth);
+  VALID.add(program);
+}
+
+/** Checks a program that is to be encoded or was decoded: nothing in it is nested deeper than `LIMITS.depth`. */
+export function validateEncodable(program: Program): void {
+  checkProgram(program, LIMITS.depth);
+  VALID.add(program);
+}
+
+function checkProgram(program: Program, depth: number): void {
   const { regions, parameters, locals } = program;
   require(isName(program.name), 'the name', program.name);
   require(regions.length <= LIMITS.regions, 'more than 8 regions', regions.length);
@@ -25,8 +36,7 @@ export function validateProgram(program: Program): void {
     require(align === 1 || align === 2 || align === 4, 'alignment of a region', align);
     require(isWithin(skew, 0, align - 1), 'skew of a region', skew);
   }
-  new Validator(program).body(program.body, 1, false);
-  VALID.add(program);
+  new Validator(program, depth).body(program.body, 1, false);
 }
 
 /** Names are for readers: up to 64 printable ASCII characters. */
@@ -44,13 +54,15 @@ function require(holds: boolean, what: string, value: unknown): void {
 
 class Validator {
   readonly #program: Program;
+  readonly #depth: number;
   readonly #locals: number;
   readonly #counters = new Set<number>();
   readonly #loops = new Set<Loop>();
   #nodes = 0;
 
-  constructor(program: Program) {
+  constructor(program: Program, depth: number) {
     this.#program = program;
+    this.#depth = depth;
     this.#locals = program.parameters.length + program.locals.length;
   }
 
@@ -59,7 +71,7 @@ class Validator {
   }
 
   #enter(depth: number): void {
-    require(depth <= LIMITS.depth, 'nesting deeper than 64', depth);
+    require(depth <= this.#depth, 'nesting that deep', depth);
     this.#nodes += 1;
     if (this.#nodes > LIMITS.nodes) throw new VcodeError('limit', `more than ${LIMITS.nodes} nodes`);
   }

@@ -1,0 +1,103 @@
+/**
+ * The trie that merges filters: shared prefixes are tested once, alternatives for one field become one switch.
+ *
+ * A node stands for the atoms on the way to it. `filter` is the filter that ends there; `branches` are what may be tested
+ * next, each with a subtree for every constant. Source: [DPF96 §3.2].
+ */
+import type { NormalAtom } from './atoms.ts';
+
+/** A filter as it stands in a set. */
+export interface Filter {
+  readonly id: number;
+  readonly atoms: readonly NormalAtom[];
+  /** Higher ranks win: more bits tested, then inserted earlier. Given anew whenever the set changes. */
+  rank: number;
+}
+
+export interface TestBranch {
+  readonly kind: 'test';
+  readonly atom: Extract<NormalAtom, { readonly kind: 'meq' }>;
+  readonly cases: Map<number, Node>;
+}
+
+export interface ShiftBranch {
+  readonly kind: 'shift';
+  readonly atom: Extract<NormalAtom, { readonly kind: 'shift' }>;
+  readonly next: Node;
+}
+
+export interface Node {
+  filter: Filter | undefined;
+  readonly branches: (TestBranch | ShiftBranch)[];
+}
+
+export function emptyNode(): Node {
+  return { filter: undefined, branches: [] };
+}
+
+/** The branch of a node that tests what this atom tests (or shifts as it does). */
+function findBranch(node: Node, atom: NormalAtom): TestBranch | ShiftBranch | undefined {
+  return node.branches.find(({ kind, atom: other }) => {
+    if (other.offset !== atom.offset || other.size !== atom.size || other.mask !== atom.mask) return false;
+    return kind === 'test' ? atom.kind === 'meq' : atom.kind === 'shift' && (other as typeof atom).shift === atom.shift;
+  });
+}
+
+function child(branch: TestBranch | ShiftBranch | undefined, atom: NormalAtom): Node | undefined {
+  if (branch?.kind === 'shift') return branch.next;
+  return atom.kind === 'meq' ? branch?.cases.get(atom.value) : undefined;
+}
+
+/** The filter whose atoms are exactly these. */
+export function findFilter(root: Node, atoms: readonly NormalAtom[]): Filter | undefined {
+  let node: Node | undefined = root;
+  for (const atom of atoms) node = node && child(findBranch(node, atom), atom);
+  return node?.filter;
+}
+
+/** Adds a filter whose atoms are not in the trie yet. */
+export function addFilter(root: Node, filter: Filter): void {
+  let node = root;
+  for (const atom of filter.atoms) {
+    let branch = findBranch(node, atom);
+    if (branch === undefined) {
+      branch =
+        atom.kind === 'shift' ? { kind: 'shift', atom, next: emptyNode() } : { kind: 'test', atom, cases: new Map() };
+      node.branches.push(branch);
+    }
+    let next = child(branch, atom);
+    if (next === undefined) {
+      next = emptyNode();
+      if (branch.kind === 'test' && atom.kind === 'meq') branch.cases.set(atom.value, next);
+    }
+    node = next;
+  }
+  node.filter = filter;
+}
+
+/** Removes a filter and every node that only it needed. */
+export function removeFilter(root: Node, filter: Filter): void {
+  const path: { readonly node: Node; readonly branch: TestBranch | ShiftBranch; readonly atom: NormalAtom }[] = [];
+  let node = root;
+  for (const atom of filter.atoms) {
+    const branch = findBranch(node, atom);
+    const next = child(branch, atom);
+    if (branch === undefined || next === undefined) return;
+    path.push({ node, branch, atom });
+    node = next;
+  }
+  node.filter = undefined;
+  for (const step of path.reverse()) {
+    if (node.filter !== undefined || node.branches.length > 0) return;
+    if (step.branch.kind === 'test' && step.atom.kind === 'meq') step.branch.cases.delete(step.atom.value);
+    if (step.branch.kind === 'shift' || step.branch.cases.size === 0) {
+      step.node.branches.splice(step.node.branches.indexOf(step.branch), 1);
+    }
+    node = step.node;
+  }
+}
+
+/** The subtrees of a branch. */
+export function subtrees(branch: TestBranch | ShiftBranch): Iterable<Node> {
+  return branch.kind === 'shift' ? [branch.next] : branch.cases.values();
+}
