@@ -71,7 +71,6 @@ export class NativeUnit {
       cpu.raise(S.EXC_RI);
       return;
     }
-    cpu.commitLoad();
     this.#begin();
     let thrown: unknown;
     let returned = false;

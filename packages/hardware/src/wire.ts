@@ -22,9 +22,9 @@ export interface Station {
 /** A station's connection. */
 export interface Attachment {
   /** Queues a copy of the frame. Returns whether the wire took it. */
-  send(frame: Uint8Array): boolean;
+  readonly send: (frame: Uint8Array) => boolean;
   /** Receives nothing from now on; what was sent is still delivered. */
-  detach(): void;
+  readonly detach: () => void;
 }
 
 export interface WireOptions {

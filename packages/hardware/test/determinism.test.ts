@@ -40,8 +40,9 @@ function ticking(options: MachineOptions): Machine {
   };
   load(machine, CODE, busy);
   const charge: NativeFunction = (cpu) => {
-    cpu.registers[7] = (Math.imul(cpu.registers[7] ?? 0, 1664525) + 1013904223) | 0;
-    cpu.charge(((cpu.registers[7] ?? 0) >>> 20) & 63);
+    const chance = (Math.imul(cpu.registers[7] ?? 0, 1664525) + 1013904223) | 0;
+    cpu.registers[7] = chance;
+    cpu.charge((chance >>> 20) & 63);
   };
   machine.native.install('kernel', [charge]);
   machine.cpu.registers[A0] = 0x80000000 | 0;
@@ -62,7 +63,7 @@ function ticking(options: MachineOptions): Machine {
 
 /** Advances by the same total in different steps; `splits` gives the sizes. */
 function inSteps(machine: Machine, total: number, splits: () => number): void {
-  for (let left = total; left > 0; ) {
+  for (let left = total; left > 0;) {
     const step = Math.min(left, splits());
     machine.run(step);
     left -= step;
@@ -113,7 +114,7 @@ describe('run', () => {
         expect(state(cut)).toEqual(state(whole));
         expect(cutEvents).toEqual(wholeEvents);
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 
@@ -150,7 +151,11 @@ describe('idle', () => {
         a.rfe();
       });
       const events = record(machine);
-      machine.native.install('kernel', [(cpu) => (cpu.store8(0xbd000028, 0x24), cpu.store8(0xbd00002c, 0x46))]);
+      machine.native.install('kernel', [
+        (cpu) => {
+          cpu.write(0xbd000028, Uint8Array.of(0x24, 0, 0, 0, 0x46));
+        },
+      ]);
       load(machine, 0x80000300, (a) => {
         a.cop2(0);
         a.j(CODE);
@@ -212,9 +217,13 @@ function hostile(seed: number, fastIdle = true): Machine {
     if (next() % 50 === 0) word = 0x1000ffff;
     memory.store32(at, next() % 8 === 0 ? 0 : word);
   }
-  const bases = [0x80000000, 0xa0000000, 0xb8000000, 0xb9000000, 0xba000000, 0xbc000000, 0xbd000000, 0xbe000000, 0xb7000000, 0, 0xffff0000];
+  const bases = [
+    0x80000000, 0xa0000000, 0xb8000000, 0xb9000000, 0xba000000, 0xbc000000, 0xbd000000, 0xbe000000, 0xb7000000, 0,
+    0xffff0000,
+  ];
   for (let n = 1; n < 32; n += 1) cpu.registers[n] = (bases[next() % bases.length] ?? 0) + (next() % 0x400);
-  for (let i = 0; i < 64; i += 1) cpu.tlb.write(i, ((next() % 32) << 12) | ((next() % 3) << 6), ((next() % 20) << 12) | (next() & 0xf00));
+  for (let i = 0; i < 64; i += 1)
+    cpu.tlb.write(i, ((next() % 32) << 12) | ((next() % 3) << 6), ((next() % 20) << 12) | (next() & 0xf00));
   const functions: NativeFunction[] = [
     (n) => n.charge((n.registers[4] ?? 0) & 255),
     (n) => (n.registers[5] = n.load32(n.registers[6] ?? 0)),
@@ -254,7 +263,7 @@ test('hostile code in user and kernel mode never throws out of run', () => {
       expect(machine.cycles).toBeGreaterThanOrEqual(80_000);
       expect(machine.cpu.registers[0]).toBe(0);
     }),
-    { numRuns: 40 },
+    { numRuns: 20 },
   );
 });
 

@@ -25,7 +25,8 @@ function program(next: () => number): Uint32Array {
     let mnemonic = MNEMONICS[next() % MNEMONICS.length] ?? 'addu';
     if (slot && BRANCHES.test(mnemonic)) mnemonic = 'addu';
     if (next() % 60 === 0) mnemonic = 'syscall';
-    if (next() % 3 === 0 && !slot) mnemonic = (['lw', 'lwl', 'lwr', 'lb', 'lhu', 'sw', 'swl', 'swr'] as const)[next() % 8] ?? 'lw';
+    if (next() % 3 === 0 && !slot)
+      mnemonic = (['lw', 'lwl', 'lwr', 'lb', 'lhu', 'sw', 'swl', 'swr'] as const)[next() % 8] ?? 'lw';
     const target = Math.min(i + 1 + (next() % 6), LENGTH - 2);
     const operands = operandKinds(mnemonic).map((kind) => {
       switch (kind) {
@@ -65,7 +66,8 @@ describe('differential [KANE92 app. A]', () => {
         const { cpu, memory } = machine;
         for (let at = 0x2000; at < 0x2080; at += 4) memory.store32(at, next());
         memory.storeWords(CODE & 0x1fffffff, words);
-        for (let n = 1; n < 32; n += 1) cpu.registers[n] = next() % 4 === 0 ? (INTERESTING[next() % 10] ?? 0) : next() | 0;
+        for (let n = 1; n < 32; n += 1)
+          cpu.registers[n] = next() % 4 === 0 ? (INTERESTING[next() % 10] ?? 0) : next() | 0;
         cpu.registers[8] = DATA + (next() & 63);
         cpu.registers[GP] = DATA | 0;
         cpu.hi = next() | 0;

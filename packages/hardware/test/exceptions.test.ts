@@ -121,8 +121,19 @@ describe('exceptions [KANE92 §6]', () => {
   });
 
   test('absent memory is a bus error to loads and fetches', () => {
-    expect(take((a) => (a.lui(T0, 0xb000), a.lw(T1, 0, T0)), 2)).toMatchObject({ code: 7, badVaddr: 0 });
-    expect(take((a) => (a.lui(T0, 0xb000), a.jr(T0), a.nop()), 4)).toMatchObject({ code: 6, epc: 0xb0000000 });
+    expect(
+      take((a) => {
+        a.lui(T0, 0xb000);
+        a.lw(T1, 0, T0);
+      }, 2),
+    ).toMatchObject({ code: 7, badVaddr: 0 });
+    expect(
+      take((a) => {
+        a.lui(T0, 0xb000);
+        a.jr(T0);
+        a.nop();
+      }, 4),
+    ).toMatchObject({ code: 6, epc: 0xb0000000 });
   });
 
   test('the KU/IE stack is three deep and rfe pops it', () => {
@@ -207,8 +218,8 @@ describe('exceptions [KANE92 §6]', () => {
     expect(take((a) => a.cop2(0), 1, CU2)).toMatchObject({ code: 10 });
     for (const build of [
       (a: Assembler) => a.mtc2(T0, 0),
-      (a: Assembler) => a.lwc2(0, 0, ZERO),
-      (a: Assembler) => a.swc2(0, 0, ZERO),
+      (a: Assembler) => a.lwc2(T0, 0, ZERO),
+      (a: Assembler) => a.swc2(T0, 0, ZERO),
       (a: Assembler) => a.bc2t(CODE),
     ]) {
       expect(take(build, 1, CU2)).toMatchObject({ code: 10 });

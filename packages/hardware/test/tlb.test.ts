@@ -86,11 +86,9 @@ describe('TLB [KANE92 §6]', () => {
     cp0.context = 0xffe00000;
     cp0.entryHi = 0x1000 | (9 << 6);
     expect(access(machine, 0x12345678)).toBe('refill 2');
-    expect([cp0.badVaddr, cp0.context, cp0.entryHi]).toEqual([
-      0x12345678,
-      0xffe00000 | ((0x12345 << 2) & 0x1ffffc),
-      0x12345000 | (9 << 6),
-    ].map((n) => n >>> 0));
+    expect([cp0.badVaddr, cp0.context, cp0.entryHi]).toEqual(
+      [0x12345678, 0xffe00000 | ((0x12345 << 2) & 0x1ffffc), 0x12345000 | (9 << 6)].map((n) => n >>> 0),
+    );
     expect(access(machine, 0x5001)).toBe('exception 4');
     expect([cp0.badVaddr, cp0.entryHi]).toEqual([0x5001, 0x12345000 | (9 << 6)]);
   });
@@ -245,7 +243,7 @@ describe('TLB [KANE92 §6]', () => {
       fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
         const machine = frames();
         const { cpu } = machine;
-        const entries: { page: number; space: number; frame: number; flags: number }[] = [];
+        const entries: ({ page: number; space: number; frame: number; flags: number } | undefined)[] = [];
         let current = 0;
         for (const step of changes) {
           if ('switchTo' in step) {

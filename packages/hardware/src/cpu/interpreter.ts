@@ -9,6 +9,9 @@
  * A load writes its register at once unless the next instruction names it; then that instruction is executed alone with
  * the old value, and the load ends after it (`settle`).
  *
+ * What the R3000 leaves undefined is fixed so: a branch in a delay slot executes one instruction at the first target and
+ * goes on at its own; HI and LO have their value at the next instruction.
+ *
  * Source: [KANE92 §1 (delays), app. A].
  */
 import { isHazard, type Cpu } from './cpu.ts';

@@ -69,4 +69,4 @@ export const LO_G = 0x100;
 export const HI_ASID = 0xfc0;
 
 /** R3000: implementation 2, revision 2.0. */
-export const PRID_R3000 = 0x230;
+export const PRID_R3000 = 0x220;

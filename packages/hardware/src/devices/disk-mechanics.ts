@@ -20,6 +20,7 @@ export interface DiskGeometry {
   readonly rpm?: number;
 }
 
+/** Time to change heads. The skew covers it, so it costs the wait for the skewed sector and nothing else. */
 const HEAD_SWITCH = 1.6e-3;
 
 /** Time to move the arm over `distance` cylinders, in seconds. */
@@ -69,7 +70,6 @@ export class DiskMechanics {
       const inCylinder = next % this.sectorsPerCylinder;
       const inTrack = inCylinder % this.#sectorsPerTrack;
       if (cylinder !== this.#arm) time += seekSeconds(Math.abs(cylinder - this.#arm));
-      else if (next !== sector) time += HEAD_SWITCH;
       this.#arm = cylinder;
       time += this.#rotationTo(cylinder, (inCylinder - inTrack) / this.#sectorsPerTrack, inTrack, time);
       const run = Math.min(left, this.#sectorsPerTrack - inTrack);
