@@ -55,7 +55,10 @@ export class Link {
 
   /** Sends what both stacks have to send. */
   transmit(): void {
-    for (const [from, stack, to] of [['a', this.a, this.b], ['b', this.b, this.a]] as const) {
+    for (const [from, stack, to] of [
+      ['a', this.a, this.b],
+      ['b', this.b, this.a],
+    ] as const) {
       stack.transmit((outgoing) => {
         const frame = frameBytes(outgoing);
         if (this.keepsSent) this.sent.push({ at: this.now, from, frame });
@@ -102,7 +105,7 @@ export class Link {
     if (this.#chance(duplicate)) this.#deliver(frame.slice(), to, delay + (this.#random() / 2 ** 32) * jitter);
     if (this.#chance(corrupt)) {
       const at = this.#random() % frame.length;
-      frame[at] = (frame[at] ?? 0) ^ (1 << this.#random() % 8);
+      frame[at] = (frame[at] ?? 0) ^ (1 << (this.#random() % 8));
     }
     this.#deliver(frame, to, delay + (this.#chance(reorder) ? (this.#random() / 2 ** 32) * jitter : 0));
   }

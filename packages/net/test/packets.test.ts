@@ -234,7 +234,15 @@ describe('frames of another implementation', () => {
   });
 
   test('TCP: a header with a segment size reads back', () => {
-    const header = { sourcePort: 1, destinationPort: 65535, seq: 0xffffffff, ack: 0x80000000, flags: 0x3f, window: 65535, mss: 536 };
+    const header = {
+      sourcePort: 1,
+      destinationPort: 65535,
+      seq: 0xffffffff,
+      ack: 0x80000000,
+      flags: 0x3f,
+      window: 65535,
+      mss: 536,
+    };
     const bytes = new Uint8Array(tcpHeaderLength(header));
     writeTcp(bytes, 0, B_IP, A_IP, header, 0, 0);
     expect(toHex(bytes.slice(0, 16))).toBe('0001ffffffffffff80000000603fffff');
@@ -300,9 +308,12 @@ describe('addresses', () => {
     },
   );
 
-  test.each(['', '02:00:00:00:00', '02:00:00:00:00:0', '02-00-00-00-00-00', '02:00:00:00:00:0g'])('%j is refused', (text) => {
-    expect(() => parseMac(text)).toThrow(NetError);
-  });
+  test.each(['', '02:00:00:00:00', '02:00:00:00:00:0', '02-00-00-00-00-00', '02:00:00:00:00:0g'])(
+    '%j is refused',
+    (text) => {
+      expect(() => parseMac(text)).toThrow(NetError);
+    },
+  );
 
   test('read and print', () => {
     for (const text of ['0.0.0.0', '10.0.0.1', '255.255.255.255', '192.168.1.20']) {

@@ -1,6 +1,12 @@
 /** Scripted segments with time: each test is a dialogue with a peer that sends exactly what is written here. */
 import { describe, expect, test } from 'vitest';
-import { type NetworkStack, type StackOptions, type TcpConnection, type TcpListener, type TcpTuning } from '../src/index.ts';
+import {
+  type NetworkStack,
+  type StackOptions,
+  type TcpConnection,
+  type TcpListener,
+  type TcpTuning,
+} from '../src/index.ts';
 import { createRandom } from '../src/random.ts';
 import { B_IP, pattern, stackA } from './link.ts';
 import { Peer } from './peer.ts';
@@ -8,7 +14,10 @@ import { Peer } from './peer.ts';
 const text = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 const bytesOf = (letters: string): Uint8Array => Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
 
-function listening(tcp: TcpTuning = {}, options: Partial<StackOptions> = {}): { peer: Peer; listener: TcpListener; stack: NetworkStack } {
+function listening(
+  tcp: TcpTuning = {},
+  options: Partial<StackOptions> = {},
+): { peer: Peer; listener: TcpListener; stack: NetworkStack } {
   // Round numbers: no timeout is below a second, whatever round trip the handshake shows.
   const stack = stackA({ tcp: { minRto: 1000, ...tcp }, ...options });
   const listener = stack.tcp.listen(80);
@@ -16,7 +25,10 @@ function listening(tcp: TcpTuning = {}, options: Partial<StackOptions> = {}): { 
 }
 
 /** A connection that the stack accepted. */
-function accepted(tcp: TcpTuning = {}, handshake: { window?: number; mss?: number } = {}): {
+function accepted(
+  tcp: TcpTuning = {},
+  handshake: { window?: number; mss?: number } = {},
+): {
   peer: Peer;
   c: TcpConnection;
   stack: NetworkStack;
@@ -92,8 +104,7 @@ describe('opening', () => {
     expect(c.state).toBe('established');
   });
 
-  test('two stacks that connect to each other at once meet', () => {
-    // The same ports on both sides: the only way that it is one connection.
+  test('simultaneous, completed by an acknowledgment with data', () => {
     const { peer, c } = opening();
     peer.send({ flags: 'S' });
     peer.send({ flags: 'A', seq: 1, ack: 1, data: 'x' });
@@ -153,7 +164,12 @@ describe('opening', () => {
   });
 
   test('the segment size is the smaller of both, 536 if the peer names none', () => {
-    for (const [mss, expected] of [[0, 536], [1000, 1000], [9000, 1460], [1, 64]] as const) {
+    for (const [mss, expected] of [
+      [0, 536],
+      [1000, 1000],
+      [9000, 1460],
+      [1, 64],
+    ] as const) {
       const { peer, c } = accepted({}, { mss });
       c.write(new Uint8Array(1500));
       expect(peer.answer()[0]).toBe(`A 1:${1 + expected} ack 1 win 32768`);
@@ -192,7 +208,13 @@ describe('data', () => {
     expect(peer.send({ flags: 'PA', seq: 1, ack: 1, data: 'hello' })).toEqual([]);
     expect(peer.wait(39)).toEqual([]);
     expect(peer.wait(1)).toEqual(['+1 A 1 ack 6 win 32763']);
-    expect([c.readable, text(c.peek(2)), text(c.read(2)), text(c.read()), c.readable]).toEqual([5, 'he', 'he', 'llo', 0]);
+    expect([c.readable, text(c.peek(2)), text(c.read(2)), text(c.read()), c.readable]).toEqual([
+      5,
+      'he',
+      'he',
+      'llo',
+      0,
+    ]);
   });
 
   test('acknowledgment of a request rides on the answer, FIN rides on its last segment', () => {
@@ -305,7 +327,12 @@ describe('closing', () => {
     expect(peer.send({ flags: 'A', seq: 1, ack: 2 })).toEqual([]);
     expect(c.state).toBe('fin-wait-2');
     expect(peer.send({ flags: 'FA', seq: 1, ack: 2 })).toEqual(['A 2 ack 2 win 32768']);
-    expect([c.state, c.finished, c.ended, stack.tcp.size]).toEqual(['time-wait', true, true, { connections: 0, timeWaits: 1 }]);
+    expect([c.state, c.finished, c.ended, stack.tcp.size]).toEqual([
+      'time-wait',
+      true,
+      true,
+      { connections: 0, timeWaits: 1 },
+    ]);
     peer.wait(59_999);
     expect(stack.tcp.size.timeWaits).toBe(1);
     peer.wait(1);
@@ -405,7 +432,10 @@ describe('closing', () => {
   });
 
   test('a reset that only spares the last acknowledgment is no failure; one that loses data is', () => {
-    for (const [ack, error] of [[4, undefined], [1, 'reset']] as const) {
+    for (const [ack, error] of [
+      [4, undefined],
+      [1, 'reset'],
+    ] as const) {
       const { peer, c } = accepted();
       peer.send({ flags: 'FA', seq: 1, ack: 1 });
       c.write(bytesOf('bye'));
