@@ -115,8 +115,10 @@ export class Aegis {
       machine.native.install(asid, factory?.(env) ?? []);
     };
     const environments = new Environments(memory, { frames, slices, tlb, capabilities, install });
-    const rings = new Rings(memory, frames);
-    const filters = new Filters();
+    const filters = new Filters(memory, frames);
+    const rings = new Rings(memory, frames, (ring) => {
+      filters.ringFreed(ring);
+    });
     const serial = new Serial(memory);
     const disk = new Disk(memory, frames, capabilities);
     environments.resources.push(filters, rings, serial);

@@ -20,11 +20,14 @@ const SLOTS_PER_FRAME = PAGE_BYTES / RING_SLOT_BYTES;
 export class Rings {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
+  readonly #freed: (ring: number) => void;
   readonly #owners: number[] = Array.from({ length: RING_LIMIT }, () => NO_ENV);
 
-  constructor(memory: KernelMemory, frames: Frames) {
+  /** `freed` is told of every ring that is gone. */
+  constructor(memory: KernelMemory, frames: Frames, freed: (ring: number) => void) {
     this.#memory = memory;
     this.#frames = frames;
+    this.#freed = freed;
   }
 
   /** A new ring of the two slots of a frame that `env` may write. Returns its number or E_NONE. */
@@ -68,6 +71,7 @@ export class Rings {
     if (!this.owns(env, ring)) return ERRORS.E_CAP;
     const at = ringPhysical(ring);
     this.#owners[ring] = NO_ENV;
+    this.#freed(ring);
     this.#memory.set(at + RING.env, 0);
     for (let i = 0; i < this.#memory.get(at + RING.count); i += SLOTS_PER_FRAME) {
       this.#frames.unpin((this.#memory.get(at + RING.slots + 4 * i) - KSEG0) / PAGE_BYTES);

@@ -4,21 +4,20 @@
  * A batch task minimises its execution time by owning neighbouring positions of the slice vector: it is switched in once
  * per round. Memory is taken eagerly, frame by frame, so that no page ever faults to allocate. [SOSP95 §5.1.1], [LECTURE]
  */
-import { CALLS, ENTRYLO, EXCEPTIONS, PAGE_BYTES, type NativeFactory } from '@exokernel/abi';
-import { A0, A2, A3, RA, T3, T4, T5, T6, V0, V1, ZERO, type Assembler, type Assembly } from '@exokernel/isa';
+import { EXCEPTIONS, PAGE_BYTES, type NativeFactory } from '@exokernel/abi';
+import { A0, RA, V0, type Assembly } from '@exokernel/isa';
 import {
   Fibers,
   FIRST_LIBOS_NATIVE,
   PAGED_BASE,
-  PAGE_TABLE,
-  PAGE_TABLE_BYTES,
-  PTE,
+  PAGED_END,
   PTE_BYTES,
   UKIT,
   address,
   assembleRuntime,
   buildImage,
   emitClock,
+  emitEagerAllocate,
   emitFaultHandler,
   emitFiberEntry,
   fiberClock,
@@ -84,46 +83,9 @@ function batchRuntime(): Assembly {
       a.move(A0, V0);
 
       emitClock(a);
-      emitAllocate(a);
+      emitEagerAllocate(a, HEAP, PAGED_END);
     },
   });
-}
-
-/** memory_allocate(bytes): frames at once, at the next free pages. */
-function emitAllocate(a: Assembler): void {
-  a.label('memory_allocate');
-  a.addiu(T3, A0, 4095);
-  a.srl(T3, T3, 12);
-  a.sll(T3, T3, 4);
-  a.lw(T4, HEAP, ZERO);
-  a.li(T6, PAGE_TABLE_BYTES);
-  a.addu(T3, T3, T4);
-  a.sltu(T6, T6, T3);
-  a.bne(T6, ZERO, 'memory_allocate.none');
-  a.move(T6, T4);
-  a.label('memory_allocate.next');
-  a.beq(T4, T3, 'memory_allocate.done');
-  a.li(V0, CALLS.frame_alloc.number);
-  a.li(A0, -1);
-  a.syscall(0);
-  a.bltz(V0, 'memory_allocate.none');
-  a.sll(T5, V1, 12);
-  a.ori(T5, T5, ENTRYLO.valid | ENTRYLO.dirty);
-  a.sw(T5, PAGE_TABLE + PTE.entryLo, T4);
-  a.sw(A0, PAGE_TABLE + PTE.head, T4);
-  a.sw(A2, PAGE_TABLE + PTE.mac0, T4);
-  a.sw(A3, PAGE_TABLE + PTE.mac1, T4);
-  a.addiu(T4, T4, PTE_BYTES);
-  a.b('memory_allocate.next');
-  a.sw(T4, HEAP, ZERO);
-  a.label('memory_allocate.done');
-  a.sll(T6, T6, 8);
-  a.lui(V0, PAGED_BASE >>> 16);
-  a.ret();
-  a.addu(V0, V0, T6);
-  a.label('memory_allocate.none');
-  a.ret();
-  a.li(V0, -1);
 }
 
 /** Native functions of an environment: the fiber step, and the program's fiber. */

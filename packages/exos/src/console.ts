@@ -1,8 +1,7 @@
 /** The console: bytes to the serial line whose capability the process holds, as many per call as fit in registers. */
 import { ERRORS } from '@exokernel/abi';
 import type { Assembly } from '@exokernel/isa';
-import { UKIT, address, encodeUtf8, type Console, type Fiber, type Fibers } from '@exokernel/libos-kit';
-import { loadCapability } from './fork.ts';
+import { UKIT, address, encodeUtf8, loadCapability, type Console, type Fiber, type Fibers } from '@exokernel/libos-kit';
 
 /** Bytes that one serial_write carries. */
 const CHUNK = 28;

@@ -18,6 +18,8 @@ import {
   UKIT,
   U_PAGE,
   address,
+  loadCapability,
+  pageCapability,
   pageEntry,
   pageTableEntry,
   type Fiber,
@@ -111,7 +113,7 @@ function* sharePages(fibers: Fibers, control: CapabilityWords): Fiber<number> {
     if ((entry & VALID) === 0 || at === child || at === copy) continue;
     const head = yield* fibers.load(at + PTE.head);
     if (head === 0) continue;
-    const frame = yield* entryCapability(fibers, at, entry);
+    const frame = yield* pageCapability(fibers, PAGED_BASE + i * PAGE_BYTES);
     const code = yield* fibers.syscall('frame_hold', ...control, ...frame);
     if (code < 0) return code;
     if ((entry & DIRTY) === 0 || (entry & SHARED) !== 0) continue;
@@ -192,19 +194,4 @@ function childUPage(
     putCapability(UKIT.segments + 16 * (TEXT_PAGES + i), capabilities.get(PAGE_TABLE + i * PAGE_BYTES));
   }
   putCapability(UKIT.segments + 16 * (TEXT_PAGES + TABLE_PAGES), capabilities.get(BOOT_STACK));
-}
-
-/** The capability of the frame of a page-table entry. */
-function* entryCapability(fibers: Fibers, at: number, entry: number): Fiber<CapabilityWords> {
-  const head = yield* fibers.load(at + PTE.head);
-  const mac0 = yield* fibers.load(at + PTE.mac0);
-  const mac1 = yield* fibers.load(at + PTE.mac1);
-  return [head, entry >>> 12, mac0, mac1];
-}
-
-/** The capability stored in four words. */
-export function* loadCapability(fibers: Fibers, at: number): Fiber<CapabilityWords> {
-  const words: [number, number, number, number] = [0, 0, 0, 0];
-  for (let i = 0; i < 4; i += 1) words[i] = yield* fibers.load(at + 4 * i);
-  return words;
 }

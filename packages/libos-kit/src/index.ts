@@ -26,6 +26,8 @@ export {
   type RuntimeParts,
 } from './runtime.ts';
 export { Fibers, type Fiber, type Trap } from './fiber.ts';
+export { loadCapability, pageCapability } from './capabilities.ts';
+export { emitEagerAllocate } from './allocate.ts';
 export { emitClock, fiberClock } from './clock.ts';
 export { fiberMemory } from './memory.ts';
 export { decodeUtf8, encodeUtf8 } from './utf8.ts';

@@ -1,0 +1,164 @@
+/**
+ * The demo: boots one machine, runs everything at once, fetches the site through the gateway with the host's own `fetch`, checks,
+ * reports.
+ */
+import { openStore } from './disk.ts';
+import { EchoPeer } from './echo-peer.ts';
+import { HostileNotes, programChecks, type Check } from './checks.ts';
+import { Gateway } from '../gateway.ts';
+import { listenOrRefuse } from '../listen.ts';
+import type { Progress } from '../progress.ts';
+import { makeReport, type Report } from './report.ts';
+import { HTTP_PORT, NETWORK, createWorld, type World } from './world.ts';
+import { demoSite } from '@exokernel/demos';
+
+export interface DemoOptions {
+  /** Without the gateway, and so without anything of the host: two runs count the same. */
+  readonly offline: boolean;
+  /** Port of the gateway on 127.0.0.1; 0: any free one. */
+  readonly port: number;
+  /** A file with a site as `exok site` makes it, instead of the demo's own. */
+  readonly disk: string | undefined;
+  readonly progress: Progress;
+}
+
+/** Cycles between two looks at the outside: 4 ms of the machine. */
+const STEP = 100_000;
+/** Machine time after which the demo gives up: nothing in it takes a tenth of that. */
+const LIMIT_SECONDS = 60;
+/** Host time to wait for input when the machine has nothing to do. */
+const IDLE_WAIT_MS = 5;
+
+/** Runs the demo to its end. Throws `UsageError` before anything is made, for options that cannot be met. */
+export async function runDemo(options: DemoOptions): Promise<Report> {
+  const { progress } = options;
+  const store = openStore(options.disk);
+  try {
+    progress('booting Aegis and five environments');
+    const world = createWorld(store.store);
+    const gateway = options.offline ? undefined : await openGateway(world, options.port);
+    try {
+      return await drive(world, gateway, options);
+    } finally {
+      await gateway?.gateway.close();
+    }
+  } finally {
+    store.close();
+  }
+}
+
+/** Stays up until `stop` resolves; tells the URL. Throws `UsageError`. */
+export async function serveDemo(
+  options: Omit<DemoOptions, 'offline'> & { readonly stop: Promise<void>; readonly ready: (url: string) => void },
+): Promise<Report> {
+  const store = openStore(options.disk);
+  try {
+    const world = createWorld(store.store);
+    const { gateway, port } = await openGateway(world, options.port);
+    const notes = new HostileNotes();
+    const peer = new EchoPeer(world);
+    let stopped = false;
+    void options.stop.then(() => {
+      stopped = true;
+    });
+    let told = false;
+    while (!stopped) {
+      await step(world, gateway);
+      notes.update(world);
+      if (world.isServing()) peer.pump();
+      if (!told && world.isServing()) {
+        told = true;
+        options.ready(`http://127.0.0.1:${port}/`);
+      }
+    }
+    await gateway.close();
+    return makeReport(world, [...programChecks(world, notes), echoCheck(peer)]);
+  } finally {
+    store.close();
+  }
+}
+
+async function openGateway(world: World, port: number): Promise<{ gateway: Gateway; port: number }> {
+  const gateway = new Gateway({
+    machine: world.machine,
+    wire: world.wire,
+    self: { ...NETWORK.gateway, netmask: NETWORK.netmask, seed: 2 },
+    server: { ip: NETWORK.machine.ip, port: HTTP_PORT },
+  });
+  return { gateway, port: await listenOrRefuse(gateway, port) };
+}
+
+/** One step of the machine and of what is around it. */
+async function step(world: World, gateway: Gateway | undefined): Promise<void> {
+  const { idleCycles, cycles } = world.machine.run(STEP);
+  if (gateway === undefined) return;
+  gateway.pump();
+  // Node must see its sockets; and while the machine idles, the host may too.
+  if (idleCycles * 2 > cycles) await gateway.wait(IDLE_WAIT_MS);
+  else await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function drive(
+  world: World,
+  gateway: { gateway: Gateway; port: number } | undefined,
+  { progress, disk }: DemoOptions,
+): Promise<Report> {
+  const { aegis, env, machine } = world;
+  const notes = new HostileNotes();
+  const peer = new EchoPeer(world);
+  const isDead = (id: number): boolean => aegis.environment(id).status === 'dead';
+  let fetched: Promise<Check[]> | undefined;
+  let web: Check[] | undefined = gateway === undefined ? [] : undefined;
+  for (;;) {
+    await step(world, gateway?.gateway);
+    notes.update(world);
+    if (world.isServing()) {
+      peer.pump();
+      if (gateway !== undefined && fetched === undefined) {
+        progress(`Cheetah serves; fetching http://127.0.0.1:${gateway.port}/`);
+        fetched = fetchSite(gateway.port, disk === undefined).then((checks) => (web = checks));
+      }
+    }
+    const waiting = [
+      ...(['matmul', 'talk', 'hostile'] as const).filter((role) => !isDead(env[role])),
+      ...(peer.done ? [] : ['echo']),
+      ...(web === undefined ? ['web'] : []),
+    ];
+    if (waiting.length === 0 || machine.cycles > LIMIT_SECONDS * machine.hz) break;
+    progress(`${(machine.cycles / machine.hz).toFixed(1)} s of machine time; running: ${waiting.join(', ')}`);
+  }
+  return makeReport(world, [...programChecks(world, notes), echoCheck(peer), ...(web ?? [WEB_TIMEOUT])]);
+}
+
+const WEB_TIMEOUT: Check = { name: 'cheetah: answers', ok: false, detail: 'no answer within the time of the demo' };
+
+function echoCheck(peer: EchoPeer): Check {
+  return {
+    name: 'ash: a handler in the kernel answered UDP echo',
+    ok: peer.ok,
+    detail: `${peer.answered} datagrams came back unchanged`,
+  };
+}
+
+/** Fetches every file of the demo's site, or the root of another's, and compares. */
+async function fetchSite(port: number, own: boolean): Promise<Check[]> {
+  const base = `http://127.0.0.1:${port}`;
+  const checks = await Promise.all(
+    (own ? demoSite() : []).map(async ({ path, type, body }) => {
+      const name = `cheetah: ${path}, every byte`;
+      try {
+        const response = await fetch(base + path);
+        const bytes = new Uint8Array(await response.arrayBuffer());
+        const ok = response.status === 200 && Buffer.compare(bytes, body) === 0 && response.headers.get('content-type') === type;
+        return { name, ok, detail: `status ${response.status}, ${bytes.length} of ${body.length} bytes` };
+      } catch (error) {
+        return { name, ok: false, detail: String(error) };
+      }
+    }),
+  );
+  const missing = await fetch(`${base}/no/such/file`).then(
+    ({ status }) => status,
+    (error: unknown) => String(error),
+  );
+  return [...checks, { name: 'cheetah: a file that is not there', ok: missing === 404, detail: `status ${missing}` }];
+}

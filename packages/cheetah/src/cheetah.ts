@@ -1,0 +1,228 @@
+/**
+ * Cheetah: a web server as a library operating system. It owns an extent of the disk, keeps whole formatted responses in its
+ * frames, speaks TCP by itself, and runs one loop. [SOSP97 §7.3]
+ */
+import {
+  COMPLETION_SLOTS,
+  EXCEPTIONS,
+  PAGE_BYTES,
+  TICKS_PER_SECOND,
+  U,
+  type Image,
+  type NativeFactory,
+} from '@exokernel/abi';
+import { A0, V0, type Assembly } from '@exokernel/isa';
+import {
+  FIRST_LIBOS_NATIVE,
+  Fibers,
+  PAGED_END,
+  UKIT,
+  U_PAGE,
+  address,
+  assembleRuntime,
+  buildImage,
+  emitClock,
+  emitEagerAllocate,
+  emitFaultHandler,
+  emitFiberEntry,
+  fiberMemory,
+  loadCapability,
+  pageCapability,
+  type Fiber,
+  type Memory,
+  type Placement,
+} from '@exokernel/libos-kit';
+import { NetworkStack } from '@exokernel/net';
+import { CachedFile } from './cached-file.ts';
+import { NetworkDevice } from './device.ts';
+import { WebServer, type Resource } from './server.ts';
+import {
+  BLOCK_BYTES,
+  directoryLength,
+  fileBlocks,
+  readDirectory,
+  segments,
+  sumsOffset,
+  type SiteEntry,
+} from './site.ts';
+import { CheetahError } from './error.ts';
+
+/** Page-table offset of the first page not used yet. */
+const HEAP = UKIT.libos;
+/** Words of the u-page, after HEAP, that tell observers how the server is. */
+export const CHEETAH_STATUS = { state: 0x1404, requests: 0x1408, connections: 0x140c, files: 0x1410 } as const;
+/** Values of CHEETAH_STATUS.state. */
+export const CHEETAH_STATE = { starting: 0, serving: 1 } as const;
+/** Exit words: memory it does not have, no site on its disk, no device. */
+export const CHEETAH_EXIT = { badAddress: -1, noSite: -2, noDevice: -3 } as const;
+
+const MAIN = FIRST_LIBOS_NATIVE;
+const MS_PER_TICK = 1000 / TICKS_PER_SECOND;
+/** Ticks between looks at silent connections. */
+const SWEEP_TICKS = TICKS_PER_SECOND;
+
+export interface CheetahOptions {
+  readonly mac: Uint8Array;
+  readonly ip: number;
+  readonly netmask: number;
+  readonly gateway?: number;
+  readonly port: number;
+  /** Seeds TCP's sequence numbers. */
+  readonly seed: number;
+  /** Where the site lies on the disk, in 4 KiB blocks. */
+  readonly extent: { readonly start: number; readonly blocks: number };
+  readonly placement?: Placement;
+}
+
+/** The image of a server of the site in its extent. */
+export function cheetah(options: CheetahOptions): Image {
+  const runtime = cheetahRuntime();
+  return buildImage({
+    name: options.placement?.name ?? 'cheetah',
+    libos: 'cheetah',
+    runtime,
+    entry: address(runtime, 'cheetah.start'),
+    pages: [],
+    handlers: { tlbl: 'fault.tlbl', tlbs: 'fault.tlbs' },
+    natives: cheetahNatives(options, runtime),
+    placement: options.placement ?? {},
+    extent: options.extent,
+    words: () => new Map([[HEAP, 0]]),
+  });
+}
+
+function cheetahRuntime(): Assembly {
+  return assembleRuntime({
+    resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs],
+    emit: (a) => {
+      const policy = { absent: 'cheetah.bad', outside: 'cheetah.bad' };
+      emitFaultHandler(a, 'tlbl', policy);
+      emitFaultHandler(a, 'tlbs', policy);
+      a.label('cheetah.bad');
+      a.j('kit.exit');
+      a.li(A0, CHEETAH_EXIT.badAddress);
+      emitFiberEntry(a, 'cheetah.main', MAIN);
+      a.label('cheetah.start');
+      a.bal('cheetah.main');
+      a.nop();
+      a.j('kit.exit');
+      a.move(A0, V0);
+      emitClock(a);
+      emitEagerAllocate(a, HEAP, PAGED_END);
+    },
+  });
+}
+
+function cheetahNatives(options: CheetahOptions, runtime: Assembly): NativeFactory {
+  const fibers = new Fibers();
+  const allocate = address(runtime, 'memory_allocate');
+  const memory = fiberMemory(fibers, (bytes) => fibers.call(allocate, bytes));
+  return (env) => [fibers.step(env), fibers.start(env, () => main(fibers, memory, runtime, options))];
+}
+
+function* main(fibers: Fibers, memory: Memory, runtime: Assembly, options: CheetahOptions): Fiber<number> {
+  const resources = yield* loadSite(fibers, memory, runtime, options.extent.blocks);
+  if (resources === undefined) return CHEETAH_EXIT.noSite;
+  const device = yield* NetworkDevice.open(fibers, memory, options);
+  if (!(device instanceof NetworkDevice)) return CHEETAH_EXIT.noDevice;
+  const stack = new NetworkStack(options);
+  const server = new WebServer(stack, options.port, resources);
+  yield* fibers.store(CHEETAH_STATUS.files, resources.size);
+  yield* fibers.store(CHEETAH_STATUS.state, CHEETAH_STATE.serving);
+  for (let swept = 0; ; ) {
+    const tick = yield* ticks(fibers);
+    const now = tick * MS_PER_TICK;
+    const received = yield* device.receive(stack, now);
+    stack.poll(now);
+    server.run();
+    if (tick - swept >= SWEEP_TICKS) {
+      server.sweep(now);
+      swept = tick;
+    }
+    const sent = yield* device.transmit(stack, now);
+    yield* fibers.store(CHEETAH_STATUS.requests, server.requests);
+    yield* fibers.store(CHEETAH_STATUS.connections, server.connections);
+    if (received + sent > 0) continue;
+    // Nothing to do until a packet comes, a timer is due, or the controller has room again.
+    const deadline = Math.ceil((stack.nextDeadline ?? Infinity) / MS_PER_TICK);
+    const busy = stack.hasOutput || (yield* device.isBusy());
+    const until = Math.min(busy ? tick + 1 : tick + SWEEP_TICKS, Math.max(deadline, tick + 1));
+    yield* fibers.call(address(runtime, 'kit.sleep'), until);
+  }
+}
+
+function* ticks(fibers: Fibers): Fiber<number> {
+  yield* fibers.syscall('tick');
+  return fibers.result(0);
+}
+
+/** Reads the directory and every file into memory. `undefined` if the disk holds no site or cannot be read. */
+function* loadSite(
+  fibers: Fibers,
+  memory: Memory,
+  runtime: Assembly,
+  blocks: number,
+): Fiber<ReadonlyMap<string, Resource> | undefined> {
+  const read = (va: number, first: number, count: number): Fiber<boolean> =>
+    readBlocks(fibers, runtime, { va, first, count });
+  try {
+    const head = yield* memory.allocate(BLOCK_BYTES);
+    const block = new Uint8Array(BLOCK_BYTES);
+    if (head < 0 || blocks < 1 || !(yield* read(head, 0, 1))) return undefined;
+    yield* fibers.read(head, block);
+    const count = Math.ceil(directoryLength(block) / BLOCK_BYTES);
+    const rest = count > 1 ? yield* memory.allocate((count - 1) * BLOCK_BYTES) : head + BLOCK_BYTES;
+    if (rest < 0 || count > blocks || !(yield* read(rest, 1, count - 1))) return undefined;
+    const directory = new Uint8Array(count * BLOCK_BYTES);
+    yield* fibers.read(head, directory);
+    const resources = new Map<string, Resource>();
+    for (const entry of readDirectory(directory, blocks)) {
+      const resource = yield* loadFile(fibers, memory, read, entry);
+      if (resource === undefined) return undefined;
+      resources.set(entry.path, resource);
+      if (entry.path.endsWith('/index.html')) resources.set(entry.path.slice(0, -'index.html'.length), resource);
+    }
+    return resources;
+  } catch (error) {
+    if (error instanceof CheetahError) return undefined;
+    throw error;
+  }
+}
+
+function* loadFile(
+  fibers: Fibers,
+  memory: Memory,
+  read: (va: number, first: number, count: number) => Fiber<boolean>,
+  { block, headerBytes, bodyBytes }: SiteEntry,
+): Fiber<Resource | undefined> {
+  const length = headerBytes + bodyBytes;
+  const va = yield* memory.allocate(fileBlocks(length) * BLOCK_BYTES);
+  if (va < 0 || !(yield* read(va, block, fileBlocks(length)))) return undefined;
+  const sums = new Uint32Array(segments(length));
+  for (let i = 0; i < sums.length; i += 1) sums[i] = (yield* fibers.load(va + sumsOffset(length) + 4 * i)) & 0xffff;
+  return { file: new CachedFile(va, length, sums), headerBytes };
+}
+
+/** Reads blocks of the extent into pages, many at once. Returns whether all came. */
+function* readBlocks(
+  fibers: Fibers,
+  runtime: Assembly,
+  { va, first, count }: { readonly va: number; readonly first: number; readonly count: number },
+): Fiber<boolean> {
+  const extent = yield* loadCapability(fibers, UKIT.extent);
+  for (let done = 0; done < count; done += COMPLETION_SLOTS) {
+    const batch = Math.min(COMPLETION_SLOTS, count - done);
+    for (let slot = 0; slot < batch; slot += 1) {
+      const frame = yield* pageCapability(fibers, va + (done + slot) * PAGE_BYTES);
+      const code = yield* fibers.syscall('disk_read', ...extent, ...frame, first + done + slot, slot);
+      if (code < 0) return false;
+    }
+    for (let slot = 0; slot < batch; slot += 1) {
+      const at = U_PAGE + U.completion + 4 * slot;
+      let result = yield* fibers.load(at);
+      for (; result === 0; result = yield* fibers.load(at)) yield* fibers.call(address(runtime, 'kit.sleep'), 0);
+      if (result < 0) return false;
+    }
+  }
+  return true;
+}

@@ -1,0 +1,26 @@
+/** Capabilities as fibers find them: in words of memory, and in page-table entries. */
+import type { CapabilityWords } from '@exokernel/abi';
+import type { Fiber, Fibers } from './fiber.ts';
+import { pageTableEntry } from './image.ts';
+import { PTE } from './layout.ts';
+
+/** The capability in four words at `at`. */
+export function* loadCapability(fibers: Fibers, at: number): Fiber<CapabilityWords> {
+  return [
+    (yield* fibers.load(at)) >>> 0,
+    (yield* fibers.load(at + 4)) >>> 0,
+    (yield* fibers.load(at + 8)) >>> 0,
+    (yield* fibers.load(at + 12)) >>> 0,
+  ];
+}
+
+/** The capability of the frame of a page of the paged region, which must be present. */
+export function* pageCapability(fibers: Fibers, va: number): Fiber<CapabilityWords> {
+  const at = pageTableEntry(va);
+  return [
+    (yield* fibers.load(at + PTE.head)) >>> 0,
+    (yield* fibers.load(at + PTE.entryLo)) >>> 12,
+    (yield* fibers.load(at + PTE.mac0)) >>> 0,
+    (yield* fibers.load(at + PTE.mac1)) >>> 0,
+  ];
+}
