@@ -118,18 +118,11 @@ export class NetworkStack {
     this.#advance(now);
     this.#counters.framesIn += 1;
     const header = readEthernet(frame);
-    const isForUs = header?.destination === this.mac;
-    if (isForUs || header?.destination === BROADCAST_MAC) {
-      if (header?.etherType === ETHERTYPE_IPV4) {
-        this.#receiveIpv4(frame, isForUs);
-        return;
-      }
-      if (header?.etherType === ETHERTYPE_ARP) {
-        this.#receiveArp(frame);
-        return;
-      }
-    }
-    this.#counters.framesIgnored += 1;
+    if (header === undefined || (header.destination !== this.mac && header.destination !== BROADCAST_MAC)) {
+      this.#counters.framesIgnored += 1;
+    } else if (header.etherType === ETHERTYPE_IPV4) this.#receiveIpv4(frame, header.destination === this.mac);
+    else if (header.etherType === ETHERTYPE_ARP) this.#receiveArp(frame);
+    else this.#counters.framesIgnored += 1;
   }
 
   /** Does what is due at `now`. Throws `NetError` `time`. */
@@ -145,12 +138,11 @@ export class NetworkStack {
   transmit(sink: (frame: OutgoingFrame) => boolean, now: number): void {
     this.#advance(now);
     if (!this.#drain(sink)) return;
-    let hasRoom = true;
-    this.#tcp.transmit(this.#now, (frame) => {
-      hasRoom = sink(frame);
-      if (hasRoom) this.#counters.framesOut += 1;
+    const hasRoom = this.#tcp.transmit(this.#now, (frame) => {
+      const isTaken = sink(frame);
+      if (isTaken) this.#counters.framesOut += 1;
       else this.#queue.unshift(frame);
-      return hasRoom;
+      return isTaken;
     });
     // Segments may have made ARP ask for their neighbour.
     if (hasRoom) this.#drain(sink);

@@ -94,11 +94,10 @@ function arrive(connection: Connection, segment: TcpSegment, now: number): void 
 
   // Seventh, the text; eighth, FIN. (The sixth step, URG, does not exist here.)
   if (!connection.canReceive || length === 0) return;
-  const hadGap = receiver.hasGap;
-  const moved = receiver.accept(segment);
-  if (moved) connection.isChanged = true;
+  const progress = receiver.accept(segment);
+  if (progress !== 'none') connection.isChanged = true;
   else if (segment.to > segment.from) host.counters.tcpOutOfOrder += 1;
-  if (moved && !hadGap && !receiver.hasGap) connection.acknowledgeSoon(segment.to - segment.from, now);
+  if (progress === 'next') connection.acknowledgeSoon(segment.to - segment.from, now);
   else connection.acknowledgeNow();
   if (receiver.isAtFin) {
     receiver.takeFin();

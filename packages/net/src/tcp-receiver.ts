@@ -13,6 +13,9 @@ import { FIN, type TcpSegment } from './tcp-segment.ts';
 /** Assumption: losses come in few clumps per window. */
 const MAX_RANGES = 8;
 
+/** What a segment did to the stream: data in its turn, data that ended a wait for it, nothing (yet). */
+export type Progress = 'next' | 'filled' | 'none';
+
 interface Range {
   from: number;
   to: number;
@@ -50,11 +53,6 @@ export class TcpReceiver {
     return distance(this.#edge, this.nxt);
   }
 
-  /** Data arrived that cannot be read before other data. */
-  get hasGap(): boolean {
-    return this.#ranges.length > 0;
-  }
-
   /** Everything up to the peer's FIN has arrived; the FIN itself is still to be counted by `takeFin`. */
   get isAtFin(): boolean {
     return this.#fin === this.nxt;
@@ -83,9 +81,10 @@ export class TcpReceiver {
     return offset < window && offset + length > 0;
   }
 
-  /** Takes what a segment brings within the window; true if `nxt` moved. Where data overlaps, the later bytes stay. */
-  accept({ seq, bytes, from, to, flags }: TcpSegment): boolean {
+  /** Takes what a segment brings within the window. Where data overlaps, the later bytes stay. */
+  accept({ seq, bytes, from, to, flags }: TcpSegment): Progress {
     const { window } = this;
+    const hadGap = this.#ranges.length > 0;
     const start = distance(seq, this.nxt);
     const end = start + to - from;
     if ((flags & FIN) !== 0 && end >= 0 && end < window) this.#fin ??= advance(this.nxt, end);
@@ -93,13 +92,14 @@ export class TcpReceiver {
     // Nothing counts behind the FIN, whatever a peer sends there.
     const limit = this.#fin === undefined ? window : Math.min(window, distance(this.#fin, this.nxt));
     const last = Math.min(end, limit);
-    if (last <= first) return false;
+    if (last <= first) return 'none';
     const before = this.nxt;
     if (this.#remember(advance(this.nxt, first), advance(this.nxt, last))) {
       this.#store(first, bytes, from + first - start, last - first);
       this.#collect();
     }
-    return this.nxt !== before;
+    if (this.nxt === before) return 'none';
+    return hadGap ? 'filled' : 'next';
   }
 
   /** Counts the peer's FIN, when it is its turn. */

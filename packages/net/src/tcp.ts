@@ -126,8 +126,8 @@ export class Tcp implements TcpService, ConnectionHost {
       this.#arriveElsewhere(ends, segment, now);
   }
 
-  /** Gives `take` the frames that connections have to send, until it returns false: that frame was given in vain. */
-  transmit(now: number, take: (frame: OutgoingFrame) => boolean): void {
+  /** Gives `take` the frames that connections have to send; false once it returns false: that frame is its to keep. */
+  transmit(now: number, take: (frame: OutgoingFrame) => boolean): boolean {
     // A connection that is put back comes up again later in the same loop.
     for (const connection of this.#awake) {
       this.#awake.delete(connection);
@@ -135,8 +135,9 @@ export class Tcp implements TcpService, ConnectionHost {
       if (emission === undefined) continue;
       this.#awake.add(connection);
       const frame = this.#frame(connection, emission.header, emission.chunk, now);
-      if (frame !== undefined && !take(frame)) return;
+      if (frame !== undefined && !take(frame)) return false;
     }
+    return true;
   }
 
   /** Nobody answers for a neighbour: connections that are being opened through it end. */
