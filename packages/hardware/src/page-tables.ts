@@ -3,20 +3,17 @@
  *
  * One Int32 per virtual page and bank. With `h = va + table[va >>> 12]`, an access of `size` bytes hits when
  * `(h & (0x80000000 | size - 1)) === 0`, and `h` is then its place in the WebAssembly memory: one addition and one test
- * cover translation, rights, alignment and the difference between memory and devices. An invalid entry puts bit 31 into
- * `h`. The tables repeat the TLB and never decide: a miss goes to the slow path, which asks the TLB itself.
+ * cover translation, rights, alignment and the difference between memory and devices. The tables repeat the TLB and never
+ * decide: a miss goes to the slow path, which asks the TLB itself.
+ *
+ * An invalid entry leaves bit 31 of `h` set: it is 0x80000000 in kuseg, and 0 above, where `va` has the bit already. So the
+ * upper half of a bank is right as the memory comes, and what is not used of it is never touched.
  */
 import { BANK_ENTRIES, LANCE_MEMORY, LANCE_MEMORY_BYTES, type PhysicalMemory } from './memory.ts';
 
-const INVALID = 0x80000000;
-
-/** One bank in which every page is invalid; a copy of it is faster than a loop. */
-let emptyBank: Int32Array | undefined;
-
-function empty(): Int32Array {
-  emptyBank ??= Int32Array.from({ length: BANK_ENTRIES }, (_, page) => INVALID - page * 4096);
-  return emptyBank;
-}
+/** Pages of kuseg, the lower half of the address space. */
+const KUSEG_PAGES = 0x80000;
+const INVALID_KUSEG = 0x80000000 | 0;
 
 /** The banks of one machine. `kernelRead` and so on are indices of entry 0 in `entries`. */
 export class PageTables {
@@ -36,7 +33,7 @@ export class PageTables {
     this.kernelWrite = this.kernelRead + BANK_ENTRIES;
     this.userRead = this.kernelWrite + BANK_ENTRIES;
     this.userWrite = this.userRead + BANK_ENTRIES;
-    for (let bank = 0; bank < 4; bank += 1) this.entries.set(empty(), this.kernelRead + bank * BANK_ENTRIES);
+    for (const bank of [this.kernelRead, this.kernelWrite, this.userRead, this.userWrite]) this.#clear(bank);
     this.#permanent(0, memory.ramBytes);
     if (memory.linearLance) this.#permanent(LANCE_MEMORY, LANCE_MEMORY_BYTES);
   }
@@ -45,39 +42,38 @@ export class PageTables {
   get nothing(): number {
     if (this.#nothing === 0) {
       this.#nothing = this.userWrite + BANK_ENTRIES;
-      this.entries.set(empty(), this.#nothing);
+      this.#clear(this.#nothing);
     }
     return this.#nothing;
   }
 
-  /** Shows a mapped page (kuseg or kseg2) whose TLB entry is `lo`. */
+  /** Shows a page at a physical page; hides it if no memory is there. */
   show(page: number, physical: number, writable: boolean): void {
     const host = this.#memory.hostAddress(physical);
     if (host < 0) {
       this.hide(page);
       return;
     }
-    const { entries } = this;
     const hit = (host - page * 4096) | 0;
-    const write = writable ? hit : (INVALID - page * 4096) | 0;
-    entries[this.kernelRead + page] = hit;
-    entries[this.kernelWrite + page] = write;
-    if (page < 0x80000) {
-      entries[this.userRead + page] = hit;
-      entries[this.userWrite + page] = write;
-    }
+    this.#set(page, hit, writable ? hit : invalid(page));
   }
 
   /** Hides a mapped page. */
   hide(page: number): void {
+    this.#set(page, invalid(page), invalid(page));
+  }
+
+  #set(page: number, read: number, write: number): void {
     const { entries } = this;
-    const miss = (INVALID - page * 4096) | 0;
-    entries[this.kernelRead + page] = miss;
-    entries[this.kernelWrite + page] = miss;
-    if (page < 0x80000) {
-      entries[this.userRead + page] = miss;
-      entries[this.userWrite + page] = miss;
-    }
+    entries[this.kernelRead + page] = read;
+    entries[this.kernelWrite + page] = write;
+    if (page >= KUSEG_PAGES) return;
+    entries[this.userRead + page] = read;
+    entries[this.userWrite + page] = write;
+  }
+
+  #clear(bank: number): void {
+    this.entries.fill(INVALID_KUSEG, bank, bank + KUSEG_PAGES);
   }
 
   /** kseg0 and kseg1 are never mapped by the TLB [KANE92 §6]. */
@@ -87,4 +83,8 @@ export class PageTables {
       this.show(0xa0000 + ((physical + offset) >>> 12), physical + offset, true);
     }
   }
+}
+
+function invalid(page: number): number {
+  return page < KUSEG_PAGES ? INVALID_KUSEG : 0;
 }

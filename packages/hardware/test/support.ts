@@ -65,7 +65,8 @@ export function random(seed: number): () => number {
 
 /** Executes `body` as a native function of the kernel, in one cycle, and goes back to where the machine was. */
 export function inKernel(machine: Machine, body: NativeFunction): void {
-  const { pc, cp0 } = machine.cpu;
+  const { cp0, inDelaySlot } = machine.cpu;
+  const pc = machine.cpu.pc - (inDelaySlot ? 4 : 0); // a branch in progress is executed again
   const { status } = cp0;
   machine.native.install('kernel', [body]);
   machine.memory.store32(0x800, 0x4a000000);
