@@ -208,11 +208,16 @@ function hostile(seed: number, fastIdle = true): Machine {
   });
   const { memory, cpu, native } = machine;
   const opcodes = [0, 0, 0, 1, 2, 3, 4, 5, 8, 9, 12, 13, 15, 16, 16, 18, 32, 35, 34, 38, 40, 43, 42, 46, 49, 63];
+  const functions = [0, 2, 3, 4, 6, 7, 8, 9, 12, 16, 17, 18, 19, 24, 25, 26, 27, 33, 34, 35, 36, 37, 38, 39, 42, 43];
   for (let at = 0; at < 0x10000; at += 4) {
     const opcode = opcodes[next() % opcodes.length] ?? 0;
     let word = ((opcode << 26) | (next() & 0x3ffffff)) >>> 0;
-    if (opcode === 16) word = ([0x40000000, 0x40800000, 0x42000000][next() % 3] ?? 0) + (next() & 0x1ff83f);
-    if (opcode === 18) word = 0x4a000000 + (next() % 6);
+    if (opcode === 0 && next() % 8 !== 0) word = (word & ~63) | (functions[next() % functions.length] ?? 0);
+    if (opcode === 16) {
+      const operation = 0x42000000 + ([1, 2, 6, 8, 16, 16][next() % 6] ?? 0);
+      word = [0x40000000 + (next() & 0x1ff83f), 0x40800000 + (next() & 0x1ff83f), operation][next() % 3] ?? 0;
+    }
+    if (opcode === 18) word = 0x4a000000 + (next() % 5);
     if (opcode >= 2 && opcode <= 3) word = ((opcode << 26) | (next() % 0x4000)) >>> 0;
     if (next() % 50 === 0) word = 0x1000ffff;
     memory.store32(at, next() % 8 === 0 ? 0 : word);
@@ -224,16 +229,16 @@ function hostile(seed: number, fastIdle = true): Machine {
   for (let n = 1; n < 32; n += 1) cpu.registers[n] = (bases[next() % bases.length] ?? 0) + (next() % 0x400);
   for (let i = 0; i < 64; i += 1)
     cpu.tlb.write(i, ((next() % 32) << 12) | ((next() % 3) << 6), ((next() % 20) << 12) | (next() & 0xf00));
-  const functions: NativeFunction[] = [
+  const natives: NativeFunction[] = [
     (n) => n.charge((n.registers[4] ?? 0) & 255),
     (n) => (n.registers[5] = n.load32(n.registers[6] ?? 0)),
     (n) => n.store32(n.registers[6] ?? 0, n.registers[7] ?? 0),
     (n) => n.jump(n.registers[8] ?? 0),
   ];
-  native.install('kernel', functions);
+  native.install('kernel', natives);
   for (let space = 0; space < 3; space += 1) {
     native.install(space, [
-      ...functions,
+      ...natives,
       () => {
         throw new Error('user');
       },
