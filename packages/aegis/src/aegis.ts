@@ -58,6 +58,11 @@ export class Aegis {
       throw new AegisError('memory', `${machine.memory.ramBytes} bytes of memory: the kernel alone takes 1 MiB`);
     }
     this.machine = machine;
+    // The image first: it holds the kernel page, which the parts fill in.
+    const kernel = assembleKernel();
+    machine.memory.storeWords(0, kernel.words);
+    for (const [at, value] of dispatchTables(kernel)) machine.memory.store32(at - KSEG0, value);
+    machine.cpu.pc = kernel.symbols.get('boot') ?? KSEG0;
     this.parts = this.#build(options.secret ?? DEFAULT_SECRET);
     this.#accounting = new Accounting(machine, this.parts.memory);
     this.#install();
@@ -69,6 +74,11 @@ export class Aegis {
     this.#accounting.reset(env);
     this.#names.set(env, { name: image.name, libos: image.libos });
     return env;
+  }
+
+  /** Frames that nobody holds. */
+  get framesFree(): number {
+    return this.parts.frames.free;
   }
 
   /** Every environment that exists or has died and was not replaced. */
@@ -125,12 +135,9 @@ export class Aegis {
     return { memory, capabilities, frames, slices, environments, rings, filters, serial, disk };
   }
 
-  /** Kernel text, dispatch tables, kernel page, native functions; the CPU at the first instruction. */
+  /** Kernel page, exposed tables, native functions. */
   #install(): void {
     const { machine, parts } = this;
-    const kernel = assembleKernel();
-    machine.memory.storeWords(0, kernel.words);
-    for (const [at, value] of dispatchTables(kernel)) machine.memory.store32(at - KSEG0, value);
     parts.memory.setKernelPage(KP.frames, parts.frames.count);
     parts.memory.setKernelPage(KP.noSlice, kernelPageAddress(KP.sliceDummy));
     for (const table of [PHYSICAL.stlb, PHYSICAL.environments, PHYSICAL.frames, PHYSICAL.slices]) {
@@ -139,7 +146,6 @@ export class Aegis {
       }
     }
     machine.native.install('kernel', this.#natives());
-    machine.cpu.pc = kernel.symbols.get('boot') ?? KSEG0;
   }
 
   #natives(): NativeFunction[] {

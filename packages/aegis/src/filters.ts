@@ -8,7 +8,7 @@
 import { ERRORS, PACKET_BYTES_MAX, PAGE_BYTES } from '@exokernel/abi';
 import { AshError, checkHandler, decodeHandler } from '@exokernel/ash';
 import { DpfError, FilterSet, decodeFilter } from '@exokernel/dpf';
-import { VcodeError, compileMips, type MipsProgram, type Program } from '@exokernel/vcode';
+import { VcodeError, compileMips, type MipsProgram } from '@exokernel/vcode';
 import type { Frames } from './frames.ts';
 import { FILTER, FILTER_LIMIT, FILTER_SHIFT, HANDLER, HANDLER_LIMIT, KP, KSEG0, PHYSICAL } from './layout.ts';
 import { envAddress, type KernelMemory } from './memory.ts';
@@ -155,11 +155,14 @@ export class Filters {
 /** The handler's MIPS code for `origin`, or `undefined` if the bytes are no handler that keeps within its bounds. */
 function compileHandler(bytes: Uint8Array, origin: number): MipsProgram | undefined {
   try {
-    const program: Program = decodeHandler(bytes);
-    checkHandler(program, { fuel: HANDLER_FUEL });
-    const code = compileMips(program, origin);
-    const fits = 4 * code.words.length <= HANDLER.activation && code.activationBytes <= HANDLER.reply - HANDLER.activation;
-    return fits ? code : undefined;
+    const { program, windowBytes } = decodeHandler(bytes);
+    if (windowBytes > PAGE_BYTES) return undefined;
+    checkHandler(program, {
+      fuel: HANDLER_FUEL,
+      words: HANDLER.activation / 4,
+      activationBytes: HANDLER.reply - HANDLER.activation,
+    });
+    return compileMips(program, origin);
   } catch (error) {
     if (error instanceof AshError || error instanceof VcodeError) return undefined;
     throw error;

@@ -19,7 +19,6 @@ const BACKLOG = 128;
 const IDLE_MS = 60_000;
 
 export class WebServer {
-  readonly #stack: NetworkStack;
   readonly #listener: TcpListener;
   readonly #resources: ReadonlyMap<string, Resource>;
   readonly #connections = new Set<TcpConnection>();
@@ -28,7 +27,6 @@ export class WebServer {
 
   /** Listens on `port`. Throws `NetError` for a port that cannot be listened on. */
   constructor(stack: NetworkStack, port: number, resources: ReadonlyMap<string, Resource>) {
-    this.#stack = stack;
     this.#resources = resources;
     this.#listener = stack.tcp.listen(port, { backlog: BACKLOG });
     stack.tcp.onChange = (connection) => {

@@ -30,7 +30,7 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
-import { ENV, RING_SLOT } from '@exokernel/abi';
+import { ENV, PACKET_BYTES_MAX, RING_SLOT } from '@exokernel/abi';
 import { FILTER, FILTER_SHIFT, KP, KSEG0, NET, PHYSICAL, RING } from '../layout.ts';
 
 /** Offsets in an activation record of downloaded code: see `@exokernel/vcode`. */
@@ -123,6 +123,9 @@ export function emitReceive(a: Assembler): void {
   a.andi(S0, V0, 0xff);
   a.beq(S0, ZERO, 'receive.deliver');
   a.srl(A1, V0, 16);
+  a.sltiu(T0, A1, PACKET_BYTES_MAX + 1);
+  a.beq(T0, ZERO, 'receive.aborted');
+  a.nop();
   emitCount(a, S5, FILTER.consumed, T0);
   a.lw(T1, FILTER.env, S5);
   a.nop();

@@ -1,0 +1,62 @@
+/** A machine with Aegis on it, for tests: load images, run until something holds, look at the outcome. */
+import { DEATHS, ENV, ENV_BYTES, EXPOSED, PAGE_BYTES, type Image } from '@exokernel/abi';
+import { Aegis, type EnvironmentInfo } from '@exokernel/aegis';
+import { Machine, type MachineOptions } from '@exokernel/hardware';
+
+const KSEG0 = 0x80000000;
+/** Cycles between two looks: 1 ms of the machine. */
+const STEP = 25_000;
+
+export interface Booted {
+  readonly machine: Machine;
+  readonly aegis: Aegis;
+  /** What came out of each serial line. */
+  serial(line: number): string;
+  /** Runs until `done` or for `seconds` of machine time (default 10). Returns whether it was done. */
+  runUntil(done: () => boolean, seconds?: number): boolean;
+  /** Runs until all these environments are dead. Throws if they are not in time. */
+  finish(...envs: number[]): EnvironmentInfo[];
+  /** A word of an environment's u-page by its address there; 0 once the page is gone. */
+  uWord(env: number, address: number): number;
+}
+
+/** Boots a machine with the given images. */
+export function boot(images: readonly Image[], options: Omit<MachineOptions, 'serial'> = {}): Booted {
+  const lines = ['', '', '', ''];
+  const machine = new Machine({
+    ...options,
+    serial: (line, byte) => {
+      lines[line] = (lines[line] ?? '') + String.fromCharCode(byte);
+    },
+  });
+  const aegis = new Aegis(machine);
+  for (const image of images) aegis.load(image);
+  const runUntil = (done: () => boolean, seconds = 10): boolean => {
+    const limit = machine.cycles + seconds * machine.hz;
+    while (!done() && machine.cycles < limit) machine.run(STEP);
+    return done();
+  };
+  return {
+    machine,
+    aegis,
+    serial: (line) => lines[line] ?? '',
+    runUntil,
+    finish: (...envs) => {
+      const ended = runUntil(() => envs.every((env) => aegis.environment(env).status === 'dead'));
+      const outcome = envs.map((env) => aegis.environment(env));
+      if (!ended) throw new Error(`still running: ${outcome.filter((e) => e.status !== 'dead').map((e) => e.name).join()}`);
+      return outcome;
+    },
+    uWord: (env, address) => {
+      const uPage = machine.memory.load32(EXPOSED.environments + env * ENV_BYTES + ENV.uPage);
+      return uPage === 0 ? 0 : machine.memory.load32(uPage - KSEG0 + (address % PAGE_BYTES)) | 0;
+    },
+  };
+}
+
+/** The exit word of an environment that ended by itself; throws with the reason if it did not. */
+export function exitOf(env: EnvironmentInfo): number {
+  if (env.status !== 'dead') throw new Error(`${env.name} is ${env.status}`);
+  if (env.death !== DEATHS.exit) throw new Error(`${env.name} died of ${env.death.toString(16)}`);
+  return env.exit;
+}
