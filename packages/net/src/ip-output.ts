@@ -12,7 +12,7 @@ import type { ArpCache } from './arp-cache.ts';
 import type { Counters } from './counters.ts';
 import { ETHERNET_HEADER, ETHERTYPE_IPV4, writeEthernet } from './ethernet.ts';
 import { IPV4_HEADER, writeIpv4 } from './ipv4.ts';
-import { makeFrame, type OutgoingFrame, type Payload } from './payload.ts';
+import type { OutgoingFrame, Payload } from './payload.ts';
 
 /** Where a transport header starts in a frame without IPv4 options. */
 export const TRANSPORT: number = ETHERNET_HEADER + IPV4_HEADER;
@@ -75,7 +75,7 @@ export class IpOutput {
     }
     const neighbour = isBroadcast ? BROADCAST_MAC : this.#arp.lookup(hop, now);
     writeEthernet(header, { destination: neighbour ?? 0, source: mac, etherType: ETHERTYPE_IPV4 });
-    const frame = makeFrame(header, payload, from, to);
+    const frame: OutgoingFrame = { header, payload: to > from ? payload : undefined, from, to };
     if (neighbour !== undefined) return frame;
     this.#arp.hold(hop, frame);
     return undefined;

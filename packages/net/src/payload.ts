@@ -12,7 +12,7 @@ export interface Payload {
   readonly length: number;
   /** The partial sum [RFC1071] of `[from, to)` as if it started at an even offset; 0 to 0xffff. */
   sum(from: number, to: number): number;
-  /** Copies `[from, to)` to `into[at..]`. */
+  /** Copies `[from, to)` to `into[at..]`. Called by whoever copies a frame (`copyFrame`), never by the stack itself. */
   copy(from: number, to: number, into: Uint8Array, at: number): void;
   /** The stack needs the bytes no longer. Called once for every time that the payload was accepted by `write`. */
   release?(): void;
@@ -29,7 +29,10 @@ export function bytesPayload(bytes: Uint8Array): Payload {
   };
 }
 
-/** A frame for the wire: the header's bytes, then `payload[from..to)`. At least 60 bytes; without the FCS. */
+/**
+ * A frame for the wire: the header's bytes, then `payload[from..to)`, then zeros up to `frameLength`; without the FCS.
+ * A sink that keeps the payload by reference must have sent it before it is released.
+ */
 export interface OutgoingFrame {
   readonly header: Uint8Array;
   readonly payload: Payload | undefined;
@@ -40,24 +43,17 @@ export interface OutgoingFrame {
 /** The shortest frame, without its FCS [RFC894]. */
 const MIN_FRAME = 60;
 
-/** A frame of these parts; a short one is copied into one piece and padded with zeros. */
-export function makeFrame(header: Uint8Array, payload?: Payload, from = 0, to = 0): OutgoingFrame {
-  const length = header.length + to - from;
-  if (length >= MIN_FRAME) return { header, payload: to > from ? payload : undefined, from, to };
-  const padded = new Uint8Array(MIN_FRAME);
-  padded.set(header);
-  payload?.copy(from, to, padded, header.length);
-  return { header: padded, payload: undefined, from: 0, to: 0 };
-}
-
+/** The length of the frame on the wire, at least 60 bytes. */
 export function frameLength(frame: OutgoingFrame): number {
-  return frame.header.length + frame.to - frame.from;
+  return Math.max(frame.header.length + frame.to - frame.from, MIN_FRAME);
 }
 
-/** Copies the whole frame to `into[at..]`, which must have room for `frameLength` bytes. */
+/** Copies the whole frame, padding and all, to `into[at..]`, which must have room for `frameLength` bytes. */
 export function copyFrame(frame: OutgoingFrame, into: Uint8Array, at: number): void {
-  into.set(frame.header, at);
-  frame.payload?.copy(frame.from, frame.to, into, at + frame.header.length);
+  const { header, payload, from, to } = frame;
+  into.set(header, at);
+  payload?.copy(from, to, into, at + header.length);
+  into.fill(0, at + header.length + to - from, at + frameLength(frame));
 }
 
 /** The frame in bytes of its own. */

@@ -28,7 +28,7 @@ import {
 import { type Interface, IpOutput, newHeader, TRANSPORT } from './ip-output.ts';
 import { type Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, readIpv4 } from './ipv4.ts';
 import { checkOptions, type StackOptions } from './options.ts';
-import { bytesPayload, makeFrame, type OutgoingFrame } from './payload.ts';
+import { bytesPayload, type OutgoingFrame } from './payload.ts';
 import { createRandom } from './random.ts';
 import { RateLimit } from './rate-limit.ts';
 import { readTcp } from './tcp-segment.ts';
@@ -191,7 +191,7 @@ export class NetworkStack {
     const frame = new Uint8Array(ETHERNET_HEADER + ARP_LENGTH);
     writeEthernet(frame, { destination, source: this.mac, etherType: ETHERTYPE_ARP });
     writeArp(frame, ETHERNET_HEADER, packet);
-    this.#enqueue(makeFrame(frame));
+    this.#enqueue({ header: frame, payload: undefined, from: 0, to: 0 });
   }
 
   #receiveArp(frame: Uint8Array): void {

@@ -87,10 +87,7 @@ function arrive(connection: Connection, segment: TcpSegment, now: number): void 
 
   // Fifth, ACK.
   if ((flags & ACK) === 0 || !acknowledge(connection, segment, now)) return;
-  if (sender.isFinAcknowledged) {
-    connection.finAcknowledged();
-    if (connection.finished) return;
-  }
+  if (sender.isFinAcknowledged) connection.finAcknowledged();
 
   // Seventh, the text; eighth, FIN. (The sixth step, URG, does not exist here.)
   if (!connection.canReceive || length === 0) return;

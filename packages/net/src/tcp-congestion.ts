@@ -71,8 +71,8 @@ export class Congestion {
   }
 
   /** The retransmission timer expired with data from `una` to `max` in flight. */
-  timedOut(una: number, max: number, isFirst: boolean): void {
-    if (isFirst) this.#reduce(distance(max, una));
+  timedOut(una: number, max: number): void {
+    this.#reduce(distance(max, una));
     this.#window = this.#mss;
     this.#recover = max;
     this.#duplicates = 0;

@@ -349,7 +349,7 @@ export class Connection implements TcpConnection {
       this.#giveUp();
       return;
     }
-    this.sender.timedOut(this.#retries === 1);
+    this.sender.timedOut();
     this.host.wake(this);
   }
 

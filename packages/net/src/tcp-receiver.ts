@@ -106,7 +106,6 @@ export class TcpReceiver {
   takeFin(): void {
     this.nxt = advance(this.nxt, 1);
     this.#fin = undefined;
-    if (distance(this.#edge, this.nxt) < 0) this.#edge = this.nxt;
   }
 
   /** Copies out up to `max` bytes; `consume` makes room for more. */

@@ -187,9 +187,9 @@ export class TcpSender {
   }
 
   /** The retransmission timer expired: everything in flight is sent again, slowly. */
-  timedOut(isFirst: boolean): void {
+  timedOut(): void {
     // A lost SYN says nothing about the path's capacity.
-    if (!this.isOpening) this.#congestion.timedOut(this.una, this.max, isFirst);
+    if (!this.isOpening) this.#congestion.timedOut(this.una, this.max);
     this.#roundTrip.backOff();
     this.rewind();
   }

@@ -2,11 +2,13 @@
 import { describe, expect, test } from 'vitest';
 import {
   bytesPayload,
-  frameBytes,
   formatMac,
+  frameBytes,
+  frameLength,
   NetError,
   NetworkStack,
   type NetErrorCode,
+  type OutgoingFrame,
   parseIpv4,
   type StackOptions,
 } from '../src/index.ts';
@@ -14,6 +16,8 @@ import { ARP_REPLY, ARP_REQUEST, readArp, writeArp } from '../src/arp.ts';
 import { putU16 } from '../src/bytes.ts';
 import { checksum, sumBytes } from '../src/checksum.ts';
 import { ETHERTYPE_ARP, writeEthernet } from '../src/ethernet.ts';
+import { writeIcmp } from '../src/icmp.ts';
+import { writeIpv4 } from '../src/ipv4.ts';
 import { A_IP, A_MAC, B_IP, B_MAC, Link, NETMASK, stackA } from './link.ts';
 import { fromHex, LINUX_FRAMES, toHex } from './linux-frames.ts';
 import { Peer } from './peer.ts';
@@ -164,6 +168,21 @@ describe('ARP', () => {
     expect(stack.neighbours).toBe(128);
   });
 
+  test('the entry longest unconfirmed gives way', () => {
+    const stack = new NetworkStack({ mac: A_MAC, ip: A_IP, netmask: parseIpv4('255.0.0.0'), seed: 1 });
+    const host = (i: number): number => 0x0a010000 + i;
+    for (let i = 0; i < 128; i++) stack.receive(arp(ARP_REQUEST, host(i)), i);
+    stack.receive(arp(ARP_REQUEST, host(0)), 200);
+    stack.receive(arp(ARP_REQUEST, host(128)), 201);
+    sent(stack, 202);
+    const socket = stack.udp.bind(9);
+    const isKnown = (i: number): boolean => {
+      socket.send(host(i), 9, new Uint8Array(100));
+      return !sent(stack, 203).join().startsWith('ffffffffffff');
+    };
+    expect([isKnown(0), isKnown(128), isKnown(2), isKnown(1)]).toEqual([true, true, true, false]);
+  });
+
   test('nor can sending to everybody grow it, or its timers', () => {
     const stack = new NetworkStack({ mac: A_MAC, ip: A_IP, netmask: parseIpv4('255.0.0.0'), seed: 1 });
     const socket = stack.udp.bind(9);
@@ -277,6 +296,21 @@ describe('ICMP', () => {
     stack.receive(echo, 1);
     expect(sent(stack, 1)).toEqual([]);
     expect(stack.counters).toMatchObject({ udpClosedPort: 2, ipMisaddressed: 1 });
+  });
+
+  test('an echo larger than this host may send is ignored', () => {
+    for (const [mtu, echoes] of [
+      [1500, 1],
+      [576, 0],
+    ] as const) {
+      const stack = stackA({ mtu });
+      const frame = new Uint8Array(34 + 8 + 600);
+      writeEthernet(frame, { destination: A_MAC, source: B_MAC, etherType: 0x0800 });
+      writeIpv4(frame, 14, B_IP, A_IP, 1, 608);
+      writeIcmp(frame, 34, 8, 0, 1, 0);
+      stack.receive(frame, 0);
+      expect([stack.counters.icmpEchoes, stack.counters.icmpIgnored]).toEqual([echoes, 1 - echoes]);
+    }
   });
 
   test('messages other than an echo request are ignored', () => {
@@ -415,6 +449,31 @@ describe('the sink', () => {
     stack.transmit(() => true, peer.now + 1000);
     expect(ranges.slice(3)).toEqual(['0-1000']);
   });
+});
+
+test('no payload is copied by the stack: not a short last segment, not a probe, not a retransmission', () => {
+  const stack = stackA({ tcp: { minRto: 1000 } });
+  const listener = stack.tcp.listen(80);
+  const peer = new Peer(stack, 80);
+  peer.open({ window: 0 });
+  const payload = {
+    length: 1461,
+    sum: () => 0,
+    copy: (): void => {
+      throw new Error('copied');
+    },
+  };
+  listener.accept()?.write(payload);
+  const lengths: number[] = [];
+  const sink = (frame: OutgoingFrame): boolean => lengths.push(frame.to - frame.from, frameLength(frame)) > 0;
+  stack.transmit(sink, peer.now);
+  stack.poll(2000);
+  stack.transmit(sink, 2000);
+  stack.receive(peer.frame({ flags: 'A', seq: 1, ack: 1 }), 2001);
+  stack.transmit(sink, 2001);
+  stack.poll(9000);
+  stack.transmit(sink, 9000);
+  expect(lengths).toEqual([1, 60, 1460, 1514, 1, 60, 1460, 1514]);
 });
 
 describe('misuse by the host', () => {

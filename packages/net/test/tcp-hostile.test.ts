@@ -88,6 +88,14 @@ describe('forged segments [RFC5961]', () => {
     expect(c.state).toBe('established');
   });
 
+  test('a second FIN elsewhere does not move the end', () => {
+    const { peer, c } = accepted();
+    peer.send({ flags: 'FA', seq: 4, ack: 1, data: 'def' });
+    peer.send({ flags: 'FA', seq: 2, ack: 1, data: 'b' });
+    peer.send({ flags: 'A', seq: 1, ack: 1, data: 'abc' });
+    expect([text(c.read()), c.ended]).toEqual(['abcdef', true]);
+  });
+
   test('an old window does not replace a newer one', () => {
     const { peer, c } = accepted();
     peer.send({ flags: 'A', seq: 1, ack: 1, window: 5000, data: 'ab' });
@@ -229,6 +237,16 @@ describe('floods', () => {
     expect(text(listener.accept()?.read() ?? new Uint8Array())).toBe('early');
   });
 
+  test('an accepted connection is safe from later SYNs', () => {
+    const stack = stackA();
+    const listener = stack.tcp.listen(80, { backlog: 1 });
+    const peer = new Peer(stack, 80);
+    peer.open();
+    const c = listener.accept();
+    for (let port = 1; port < 10; port++) peer.send({ flags: 'S', fromPort: port });
+    expect(c?.state).toBe('established');
+  });
+
   test('connections are bounded, in and out', () => {
     const stack = stackA({ tcp: { maxConnections: 3 } });
     stack.tcp.listen(80);
@@ -270,10 +288,14 @@ describe('floods', () => {
       peer.send({ flags: 'A', seq: 1 + seq, ack: 1, data: data.subarray(seq, seq + 1) });
     }
     expect(c.readable).toBe(0);
-    peer.send({ flags: 'A', seq: 1, ack: 1, data: data.subarray(0, 2) });
-    // Bytes 2, 4, … 16 were kept: eight ranges. Byte 2 joins; the rest waits for its gaps.
-    expect(c.readable).toBe(3);
-    peer.send({ flags: 'A', seq: 4, ack: 1, data: data.subarray(3) });
+    // Data in its turn has a place even so.
+    peer.send({ flags: 'A', seq: 1, ack: 1, data: data.subarray(0, 1) });
+    expect(c.readable).toBe(1);
+    // Bytes 2, 4, … 16 were kept: eight ranges. Byte 18 was not.
+    for (let seq = 1; seq <= 17; seq += 2)
+      peer.send({ flags: 'A', seq: 1 + seq, ack: 1, data: data.subarray(seq, seq + 1) });
+    expect(c.readable).toBe(18);
+    peer.send({ flags: 'A', seq: 19, ack: 1, data: data.subarray(18) });
     expect(c.read()).toEqual(data);
   });
 

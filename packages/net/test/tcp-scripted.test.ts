@@ -156,6 +156,7 @@ describe('opening', () => {
     expect(peer.send({ flags: 'SA', ack: 2 })).toEqual(['R 2']);
     expect(peer.send({ flags: 'A', ack: 0 })).toEqual(['R 0']);
     expect(peer.send({ flags: 'RA', ack: 2 })).toEqual([]);
+    expect(peer.send({ flags: 'R', ack: 1 })).toEqual([]);
     expect(c.state).toBe('syn-sent');
     const passive = listening().peer;
     passive.send({ flags: 'S' });
@@ -407,6 +408,17 @@ describe('closing', () => {
     expect(stack.tcp.size.timeWaits).toBe(0);
   });
 
+  test('TIME-WAIT does not last longer for anything but a FIN', () => {
+    const { peer, c, stack } = accepted();
+    c.close();
+    peer.answer();
+    peer.send({ flags: 'FA', seq: 1, ack: 2 });
+    peer.wait(59_000);
+    expect(peer.send({ flags: 'A', seq: 1, ack: 2, data: 'x' })).toEqual(['A 2 ack 2 win 32768']);
+    peer.wait(1000);
+    expect(stack.tcp.size.timeWaits).toBe(0);
+  });
+
   test('TIME-WAIT gives way to a SYN beyond the old numbers, and only to that', () => {
     const { peer, listener, stack } = listening();
     peer.open();
@@ -544,6 +556,36 @@ describe('retransmission', () => {
     expect(stack.counters.tcpTimeouts).toBe(0);
   });
 
+  test('what a lost SYN teaches is not that the path is full', () => {
+    const { peer, c } = opening();
+    peer.wait(1000);
+    peer.send({ flags: 'SA', ack: 1, mss: 1460, window: 65535 });
+    c.write(new Uint8Array(1460 * 10));
+    expect(peer.answer().length).toBe(3);
+    expect(peer.send({ flags: 'A', seq: 1, ack: 1461, window: 65535 }).length).toBe(2);
+    expect(peer.send({ flags: 'A', seq: 1, ack: 2921, window: 65535 }).length).toBe(2);
+  });
+
+  test('duplicates of what was sent before a timeout mean nothing new [RFC6582]', () => {
+    const { peer, c, stack } = accepted({}, { window: 65535 });
+    c.write(new Uint8Array(1460 * 3));
+    peer.answer();
+    peer.wait(1000);
+    for (let i = 0; i < 5; i++) peer.send({ flags: 'A', seq: 1, ack: 1, window: 65535 });
+    expect([stack.counters.tcpFastRetransmissions, stack.counters.tcpRetransmissions]).toEqual([0, 1]);
+  });
+
+  test('duplicates count only in a row', () => {
+    const { peer, c, stack } = accepted({}, { window: 65535 });
+    c.write(new Uint8Array(1460 * 20));
+    peer.answer();
+    // One that brings news and two duplicates, again and again, are never three duplicates.
+    for (let una = 1461; una < 1460 * 6; una += 1460) {
+      for (let i = 0; i < 3; i++) peer.send({ flags: 'A', seq: 1, ack: una, window: 65535 });
+    }
+    expect(stack.counters.tcpFastRetransmissions).toBe(0);
+  });
+
   test('a window update or data is no duplicate acknowledgment', () => {
     const { peer, c, stack } = accepted({}, { window: 4380 });
     c.write(new Uint8Array(1460 * 3));
@@ -597,6 +639,35 @@ describe('windows', () => {
     expect(peer.wait(1000)).toEqual(['+1000 FA 1 ack 1 win 32768']);
     expect(peer.send({ flags: 'A', seq: 1, ack: 2, window: 0 })).toEqual([]);
     expect(c.state).toBe('fin-wait-2');
+  });
+
+  test('FIN does not ride on data that fills the window to its edge', () => {
+    const { peer, c } = accepted({}, { window: 3 });
+    c.write(bytesOf('abc'));
+    c.close();
+    expect(peer.answer()).toEqual(['PA 1:4 ack 1 win 32768']);
+    expect(peer.send({ flags: 'A', seq: 1, ack: 4, window: 1 })).toEqual(['FA 4 ack 1 win 32768']);
+  });
+
+  test('after a part of a segment the next one ends at the next multiple of the segment size', () => {
+    const { peer, c } = accepted({}, { window: 1000 });
+    c.write(new Uint8Array(4000));
+    expect(peer.answer()).toEqual(['A 1:1001 ack 1 win 32768']);
+    expect(peer.send({ flags: 'A', seq: 1, ack: 1001, window: 8192 })).toEqual([
+      'A 1001:1461 ack 1 win 32768',
+      'A 1461:2921 ack 1 win 32768',
+      'PA 2921:4001 ack 1 win 32768',
+    ]);
+  });
+
+  test('a peer that has filled our window stands at its edge, and is heard there', () => {
+    const { peer, c } = accepted({ receiveBuffer: 256 });
+    c.write(bytesOf('abc'));
+    peer.answer();
+    // Its data, 1 to 257, was lost or is late; its acknowledgment comes first.
+    expect(peer.send({ flags: 'A', seq: 257, ack: 4 })).toEqual([]);
+    expect(c.queued).toBe(0);
+    expect(peer.send({ flags: 'A', seq: 258, ack: 4 })).toEqual(['A 4 ack 1 win 256']);
   });
 
   test('a window smaller than a segment: nothing silly is sent, then what fits', () => {
@@ -724,6 +795,17 @@ test('what a program sees changes when it is told so, and only then', () => {
   c.write(bytesOf('y'));
   peer.wait(600_000);
   expect(seen.splice(0)).toEqual(['closed 3 1']);
+});
+
+test('a program never hears of a connection that was not established', () => {
+  const { peer, stack } = listening();
+  const seen: string[] = [];
+  stack.tcp.onChange = (c) => seen.push(c.state);
+  peer.send({ flags: 'S' });
+  peer.send({ flags: 'R', seq: 1 });
+  peer.send({ flags: 'S' });
+  peer.wait(200_000);
+  expect([seen, stack.tcp.size.connections, stack.counters.tcpTimeouts]).toEqual([[], 0, 1]);
 });
 
 test('connections can be used from the change handler', () => {
