@@ -16,6 +16,9 @@ export interface Handler {
   readonly windowBytes: number;
 }
 
+/** Offsets of the words that are copied at a time. */
+const BLOCK = [0, 4, 8, 12] as const;
+
 export class HandlerBuilder {
   /** Statements, locals and control flow. */
   readonly code: ProgramBuilder;
@@ -25,6 +28,7 @@ export class HandlerBuilder {
   readonly window: RegionHandle;
   /** Staging for the frame to send, `REPLY_BYTES` long; undefined contents. */
   readonly reply: RegionHandle;
+  #words: readonly Local[] | undefined;
 
   constructor(code: ProgramBuilder) {
     this.code = code;
@@ -60,19 +64,17 @@ export class HandlerBuilder {
   }
 
   /**
-   * Copies bytes `at` to before `end` of the message to the same place in the reply; `at` is a local, a multiple of 4 at
-   * first, and equals `end` afterwards. Copies no more than `most` bytes beyond that, whatever `end` says.
+   * Copies the bytes from `at` to before `end` of the message to the same place in the reply, at most about `most` of them,
+   * whatever `end` says. `at` is a local and moves; word copies are possible if all that it is ever set to are multiples
+   * of 4.
    */
   copyToReply(at: Local, end: Operand, most: number): void {
     const { code, message, reply } = this;
-    const words = [0, 4, 8, 12].map((offset) => ({ offset, word: code.local(`word${offset}`) }));
     code.for('block', Math.ceil(most / 16), () => {
       code.if(ltu(end, add(at, 16)), () => {
         code.break();
       });
-      for (const { offset, word } of words) code.set(word, message.le32(at, offset));
-      code.require(reply, at, 16);
-      for (const { offset, word } of words) code.store(reply, 4, 'little', at, word, offset);
+      this.#move(BLOCK.map((offset) => [4, at, offset, at, offset]));
       code.set(at, add(at, 16));
     });
     code.for('rest', 4, () => {
@@ -90,7 +92,36 @@ export class HandlerBuilder {
         code.set(last, add(last, 1));
       });
     });
-    code.set(at, end);
+  }
+
+  /** Copies fields of the message to the reply: sizes, then where to and where from. */
+  copyFields(fields: readonly (readonly [size: 2 | 4, to: number, from: number])[]): void {
+    for (let i = 0; i < fields.length; i += BLOCK.length) {
+      this.#move(fields.slice(i, i + BLOCK.length).map(([size, to, from]) => [size, 0, to, 0, from]));
+    }
+  }
+
+  /** Up to four moves, all loads before all stores: one test for each side, and no waiting for loads. */
+  #move(
+    moves: readonly (readonly [size: 2 | 4, to: Operand, toOffset: number, from: Operand, fromOffset: number])[],
+  ): void {
+    const { code, message, reply } = this;
+    this.#words ??= BLOCK.map((offset) => code.local(`word${offset}`));
+    const words = this.#words;
+    const each = (use: (word: Local, move: (typeof moves)[number]) => void): void => {
+      moves.forEach((move, i) => {
+        const word = words[i];
+        if (word !== undefined) use(word, move);
+      });
+    };
+    each((word, [size, , , from, offset]) => {
+      code.set(word, message.load(size, 'little', from, offset));
+    });
+    const [first] = moves;
+    if (first !== undefined) code.require(reply, first[1], Math.max(...moves.map(([size, , offset]) => offset + size)));
+    each((word, [size, to, offset]) => {
+      code.store(reply, size, 'little', to, word, offset);
+    });
   }
 
   #end(verdict: Verdict, replyLength: Operand): void {

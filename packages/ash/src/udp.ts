@@ -56,29 +56,26 @@ function matchDatagram(h: HandlerBuilder, { port, ip }: UdpService): Local {
  * a sum does not know the order of its terms. Leaves the UDP checksum and what follows to the caller.
  */
 function exchangeHeaders(h: HandlerBuilder): void {
-  const { message: m, code } = h;
-  code.require(h.reply, 0, PAYLOAD);
-  const word = (to: number, from: number): void => {
-    code.store(h.reply, 4, 'little', to, m.le32(from));
-  };
-  const half = (to: number, from: number): void => {
-    code.store(h.reply, 2, 'little', to, m.le16(from));
-  };
-  half(0, 6);
-  half(2, 8);
-  half(4, 10);
-  half(6, 0);
-  half(8, 2);
-  half(10, 4);
-  word(12, 12);
-  word(16, 16);
-  word(20, 20);
-  half(24, 24);
-  word(26, 30);
-  word(30, 26);
-  half(34, 36);
-  half(36, 34);
-  half(38, 38);
+  h.code.require(h.reply, 0, PAYLOAD);
+  h.copyFields([
+    [2, 0, 6],
+    [2, 2, 8],
+    [2, 4, 10],
+    [2, 6, 0],
+    [2, 8, 2],
+    [2, 10, 4],
+    [4, 12, 12],
+    [4, 16, 16],
+    [4, 20, 20],
+    [2, 24, 24],
+    [2, 26, 30],
+    [2, 28, 32],
+    [2, 30, 26],
+    [2, 32, 28],
+    [2, 34, 36],
+    [2, 36, 34],
+    [2, 38, 38],
+  ]);
 }
 
 function increment(h: HandlerBuilder, at: Expression | number, by: Expression | number): Local {

@@ -66,18 +66,11 @@ export function icmpEcho(endpoints: Pick<Endpoints, 'dstIp' | 'srcIp'> = {}): At
 }
 
 /**
- * IPv4 packets of a protocol. EtherType and version are one masked word, fragment offset and protocol another: both are
- * aligned when the frame is.
+ * IPv4 packets of a protocol. Fragment offset and protocol are one masked word, which is aligned when the frame is.
  */
 function ip(protocol: number, { dstIp, srcIp }: Endpoints): Atom[] {
-  const version = {
-    kind: 'meq',
-    offset: 12,
-    size: 4,
-    mask: 0xfffff000,
-    value: (ETHERTYPE_IPV4 << 16) | 0x4000,
-  } as const;
-  const atoms: Atom[] = [version, { kind: 'meq', offset: 20, size: 4, mask: 0x1fff00ff, value: protocol }];
+  const atoms = etherType(ETHERTYPE_IPV4);
+  atoms.push({ kind: 'meq', offset: 20, size: 4, mask: 0x1fff00ff, value: protocol });
   if (srcIp !== undefined) atoms.push({ kind: 'eq', offset: 26, size: 4, value: ipv4(srcIp) });
   if (dstIp !== undefined) atoms.push({ kind: 'eq', offset: 30, size: 4, value: ipv4(dstIp) });
   return atoms;

@@ -112,15 +112,16 @@ test('explain shows what is shared', () => {
   for (const port of [7, 53]) set.insert(udp({ dstPort: port }));
   set.insert(arp());
   expect(set.explain()).toMatchInlineSnapshot(`
-    "[12:4] & 0xfffff000 == 0x08004000
-      [20:4] & 0x1fff00ff == 0x00000011
-        skip ([14:1] & 0x0f) << 2
-          switch [16:2]
-            0x0007
-              filter 0
-            0x0035
-              filter 1
-    [12:2] == 0x0806
-      filter 2"
+    "switch [12:2]
+      0x0800
+        [20:4] & 0x1fff00ff == 0x00000011
+          skip ([14:1] & 0x0f) << 2
+            switch [16:2]
+              0x0007
+                filter 0
+              0x0035
+                filter 1
+      0x0806
+        filter 2"
   `);
 });

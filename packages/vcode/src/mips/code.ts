@@ -137,6 +137,8 @@ export class MipsCode {
   readonly #limit: number;
   readonly #overflow: () => never;
   #labels = 0;
+  /** How many labels are placed: equal numbers mean that control can only have come straight from there. */
+  blocks = 0;
   /** The section that pays for what is appended next. */
   section = 0;
 
@@ -153,6 +155,7 @@ export class MipsCode {
   }
 
   place(label: Label): void {
+    this.blocks += 1;
     this.items.push(label);
   }
 

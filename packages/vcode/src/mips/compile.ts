@@ -68,7 +68,8 @@ function attempt(program: Program, lowered: LoweredProgram, origin: number, larg
     ...statements.ownExits,
   ] as const;
   leaveAborted(code, frame, aborts);
-  const scheduled = schedule(code);
+  const heads = statements.ranges.flatMap(({ head, end }) => [head, end]);
+  const scheduled = schedule(code, new Set(heads));
   const costs = pathCosts(scheduled, statements.ranges, lowered.sections);
   if (!large && costs.some((cost) => cost > SMALL_COST)) return undefined;
   const { words } = assemble(scheduled, costs, origin, program.name);

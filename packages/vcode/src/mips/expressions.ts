@@ -5,7 +5,7 @@
  * three temporaries must be free when an expression that is not a leaf is selected; an operand that would leave fewer for
  * its neighbour waits in the activation record. Selecting never fails for want of registers.
  */
-import { ZERO, type Register } from '@exokernel/isa';
+import { V0, ZERO, type Register } from '@exokernel/isa';
 import { alignmentOf } from '../alignment.ts';
 import type { Program } from '../ir.ts';
 import type { Guard, LoweredExpression, LoweredPlace } from '../lowered.ts';
@@ -36,6 +36,10 @@ export class ExpressionSelector {
   readonly #boundsExit: Label;
   readonly #divideExit: Label;
   readonly #busy = new Set<Register>();
+  /** Temporaries, the longest unused first: neighbours in different registers leave the scheduler room. */
+  readonly #order: Register[];
+  /** Addresses still in a released temporary, by region and local; valid in the block they were computed in. */
+  readonly #addresses = new Map<string, { readonly register: Register; readonly block: number }>();
   #waiting = 0;
   /** Words of the activation record that waiting operands need. */
   mostWaiting = 0;
@@ -53,13 +57,17 @@ export class ExpressionSelector {
     this.#alignments = alignments;
     this.#boundsExit = exits.bounds;
     this.#divideExit = exits.divide;
+    this.#order = [...frame.temporaries.filter((one) => one !== V0), V0];
   }
 
   /** A free temporary, or the wanted register, which must be the caller's to write. */
   take(wanted?: Register): Held {
     if (wanted !== undefined) return { register: wanted, temporary: false };
-    const free = this.frame.temporaries.find((one) => !this.#busy.has(one));
+    const at = this.#order.findIndex((one) => !this.#busy.has(one));
+    const [free] = at < 0 ? [] : this.#order.splice(at, 1);
     if (free === undefined) throw new RangeError('the selector ran out of temporaries');
+    // To the end of the order, but before the result register, which is better kept for the result.
+    this.#order.splice(free === V0 ? this.#order.length : -1, 0, free);
     return this.claim(free);
   }
 
@@ -67,8 +75,11 @@ export class ExpressionSelector {
     if (held.temporary) this.#busy.delete(held.register);
   }
 
-  /** Reserves one particular temporary, which must be free. */
-  claim(wanted: Register): Held {
+  /** Reserves one particular temporary, which must be free; its content is lost unless it is to be kept. */
+  claim(wanted: Register, keep = false): Held {
+    if (!keep) {
+      for (const [key, { register }] of this.#addresses) if (register === wanted) this.#addresses.delete(key);
+    }
     this.#busy.add(wanted);
     return { register: wanted, temporary: true };
   }
@@ -123,22 +134,40 @@ export class ExpressionSelector {
   }
 
   /** Branches to `exit` unless the guarded bytes lie in the region. */
-  guard(region: number, index: Held, { extent, floor, span }: Guard, exit: Label): void {
+  guard(region: number, index: Held, guard: Guard, exit: Label): void {
+    this.#test(region, index, guard, exit, undefined);
+  }
+
+  /** Branches to `target` if the guarded bytes lie in the region. */
+  guardInside(region: number, index: Held, guard: Guard, target: Label): void {
+    const outside = this.code.label('outside');
+    this.#test(region, index, guard, outside, target);
+    this.code.place(outside);
+  }
+
+  /** Tests the floor, then the span. The last test branches to `inside` if that is given, else to `outside`. */
+  #test(region: number, index: Held, { extent, floor, span }: Guard, outside: Label, inside: Label | undefined): void {
     const length = this.#length(region);
     const test = this.take();
     const { code } = this;
+    /** `isOutside`: what the register says when it is not 0. */
+    const branch = (isOutside: boolean, isLast: boolean): void => {
+      const toInside = isLast && inside !== undefined;
+      const mnemonic = isOutside === toInside ? 'beq' : 'bne';
+      code.emit(mnemonic, [test.register, ZERO], { target: toInside ? inside : outside, guard: true });
+    };
     if (floor) {
       code.emit('sltiu', [test.register, length.register, extent]);
-      code.emit('bne', [test.register, ZERO], { target: exit, guard: true });
+      branch(true, !span);
     }
     if (span && extent === 1) {
       code.emit('sltu', [test.register, index.register, length.register]);
-      code.emit('beq', [test.register, ZERO], { target: exit, guard: true });
+      branch(false, true);
     } else if (span) {
       const last = extent === 0 ? length.register : test.register;
       if (extent !== 0) code.emit('addiu', [test.register, length.register, -extent]);
       code.emit('sltu', [test.register, last, index.register]);
-      code.emit('bne', [test.register, ZERO], { target: exit, guard: true });
+      branch(true, true);
     }
     this.release(test);
     this.release(length);
@@ -147,15 +176,27 @@ export class ExpressionSelector {
   /** Tests an access and gives its address; takes over the index. */
   address(place: LoweredPlace, index: Held): Address {
     if (place.guard !== undefined) this.guard(place.region, index, place.guard, this.#boundsExit);
+    const offset = place.displacement;
+    const key = place.index.kind === 'local' ? `${place.region}+${place.index.local}` : undefined;
+    const known = this.#addresses.get(key ?? '');
+    if (key !== undefined && known?.block === this.code.blocks && !this.#busy.has(known.register)) {
+      this.release(index);
+      return { held: this.claim(known.register, true), offset };
+    }
     const home = this.frame.base(place.region);
     const base =
       home === undefined ? this.reload(this.frame.baseOffset(place.region)) : { register: home, temporary: false };
-    const offset = place.displacement;
     if (index.register === ZERO) return { held: base, offset };
     const sum = index.temporary ? index : base.temporary ? base : this.take();
     this.code.emit('addu', [sum.register, base.register, index.register]);
     if (index.temporary) this.release(base);
+    if (key !== undefined) this.#addresses.set(key, { register: sum.register, block: this.code.blocks });
     return { held: sum, offset };
+  }
+
+  /** A local gets another value: addresses that were computed from it are of no use any more. */
+  forget(local: number): void {
+    for (const key of this.#addresses.keys()) if (key.endsWith(`+${local}`)) this.#addresses.delete(key);
   }
 
   /** Log2 of the largest aligned piece that an access may be made of: 0 bytes, 1 halves, 2 words. */

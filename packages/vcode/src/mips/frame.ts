@@ -7,11 +7,13 @@
  *          parameters, one word each
  *          locals that got no register, then intermediate results: the program's own, of no meaning to the caller
  *
- * The most used values get registers, uses inside loops counting more. There is no stack.
+ * The most used values get registers, uses inside loops counting more; values whose lives do not overlap may share one.
+ * There is no stack.
  */
 import { A0, A1, A2, A3, AT, T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, V0, V1, type Register } from '@exokernel/isa';
 import type { Program } from '../ir.ts';
-import type { LoweredBody, LoweredExpression, LoweredPlace, LoweredProgram } from '../lowered.ts';
+import type { LoweredProgram } from '../lowered.ts';
+import { findUses, type Use, type Value } from './uses.ts';
 
 /** The register that holds the address of the activation record throughout. */
 export const RECORD: Register = A0;
@@ -21,11 +23,6 @@ const REGIONS_OFFSET = 8;
 
 const FOR_VALUES: readonly Register[] = [T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, A2, A3];
 const FOR_TEMPORARIES: readonly Register[] = [AT, V1, A1, V0];
-/** A use in a loop counts as this many outside. Assumption: loops here run a handful of times or more. */
-const LOOP_WEIGHT = 8;
-
-/** What can be kept in a register. */
-type Value = 'fuel' | `base${number}` | `length${number}` | `local${number}`;
 
 export class Frame {
   readonly #registers = new Map<Value, Register>();
@@ -41,13 +38,9 @@ export class Frame {
   constructor(program: Program, lowered: LoweredProgram) {
     this.#parameters = program.parameters.length;
     this.#parametersOffset = REGIONS_OFFSET + 8 * program.regions.length;
-    const uses = countUses(lowered);
+    const uses = findUses(program, lowered);
     this.#used = new Set(uses.keys());
-    const ranked = [...uses].sort((a, b) => b[1] - a[1]);
-    ranked.slice(0, FOR_VALUES.length).forEach(([value], i) => {
-      const free = FOR_VALUES[i];
-      if (free !== undefined) this.#registers.set(value, free);
-    });
+    this.#assign(uses);
     let offset = this.#parametersOffset + 4 * this.#parameters;
     for (let local = this.#parameters; local < this.#parameters + program.locals.length; local += 1) {
       if (!this.#used.has(`local${local}`) || this.#registers.has(`local${local}`)) continue;
@@ -55,7 +48,21 @@ export class Frame {
       offset += 4;
     }
     this.scratchOffset = offset;
-    this.temporaries = [...FOR_TEMPORARIES, ...FOR_VALUES.slice(ranked.length)];
+    const taken = new Set(this.#registers.values());
+    this.temporaries = [...FOR_TEMPORARIES, ...FOR_VALUES.filter((one) => !taken.has(one))];
+  }
+
+  /** Gives registers to the values with the most uses; values that are never live together may share one. */
+  #assign(uses: ReadonlyMap<Value, Use>): void {
+    const ranges = new Map<Register, Use[]>(FOR_VALUES.map((one) => [one, []]));
+    for (const [value, use] of [...uses].sort(([, a], [, b]) => b.weight - a.weight)) {
+      for (const [one, others] of ranges) {
+        if (others.some((other) => use.from <= other.to && other.from <= use.to)) continue;
+        others.push(use);
+        this.#registers.set(value, one);
+        break;
+      }
+    }
   }
 
   /** The fuel's register; it has one exactly if the program has loops. */
@@ -93,88 +100,4 @@ export class Frame {
     if (local < this.#parameters) return this.#parametersOffset + 4 * local;
     return this.#spilled.get(local) ?? 0;
   }
-}
-
-function countUses({ body }: LoweredProgram): Map<Value, number> {
-  const uses = new Map<Value, number>();
-  let hasLoops = false;
-  const use = (value: Value, weight: number): void => {
-    uses.set(value, (uses.get(value) ?? 0) + weight);
-  };
-  const place = (at: LoweredPlace, weight: number): void => {
-    use(`base${at.region}`, weight);
-    if (at.guard !== undefined) use(`length${at.region}`, weight);
-    expression(at.index, weight);
-  };
-  const expression = (node: LoweredExpression, weight: number): void => {
-    switch (node.kind) {
-      case 'const':
-        return;
-      case 'local':
-        use(`local${node.local}`, weight);
-        return;
-      case 'unary':
-        expression(node.operand, weight);
-        return;
-      case 'binary':
-        expression(node.left, weight);
-        expression(node.right, weight);
-        return;
-      case 'load':
-        place(node, weight);
-        return;
-      case 'length':
-        use(`length${node.region}`, weight);
-        return;
-      case 'fits':
-        use(`length${node.region}`, weight);
-        expression(node.index, weight);
-    }
-  };
-  const walk = (statements: LoweredBody, weight: number): void => {
-    const inner = Math.min(weight * LOOP_WEIGHT, LOOP_WEIGHT ** 6);
-    for (const statement of statements) {
-      switch (statement.kind) {
-        case 'set':
-          use(`local${statement.local}`, weight);
-          expression(statement.value, weight);
-          break;
-        case 'store':
-          place(statement, weight);
-          expression(statement.value, weight);
-          break;
-        case 'if':
-          expression(statement.condition, weight);
-          walk(statement.then, weight);
-          walk(statement.otherwise, weight);
-          break;
-        case 'for':
-          hasLoops = true;
-          use(`local${statement.counter}`, 3 * inner);
-          walk(statement.body, inner);
-          break;
-        case 'while':
-          hasLoops = true;
-          expression(statement.condition, inner);
-          walk(statement.body, inner);
-          break;
-        case 'switch':
-          expression(statement.value, weight);
-          for (const { body: one } of statement.cases) walk(one, weight);
-          walk(statement.otherwise, weight);
-          break;
-        case 'return':
-          expression(statement.value, weight);
-          break;
-        case 'break':
-        case 'continue':
-        case 'abort':
-          break;
-      }
-    }
-  };
-  walk(body, 1);
-  // Every iteration pays, so the fuel comes before everything else.
-  if (hasLoops) uses.set('fuel', Number.MAX_SAFE_INTEGER);
-  return uses;
 }

@@ -162,12 +162,7 @@ export function branchOn(to: ExpressionSelector, condition: LoweredExpression, t
   if (condition.kind === 'fits') {
     const index = to.select(condition.index);
     if (!sense) to.guard(condition.region, index, condition.guard, target);
-    else {
-      const outside = code.label('outside');
-      to.guard(condition.region, index, condition.guard, outside);
-      code.jump(target);
-      code.place(outside);
-    }
+    else to.guardInside(condition.region, index, condition.guard, target);
     to.release(index);
     return;
   }

@@ -10,7 +10,7 @@
 import { HI_LO, type Instruction, type Item, type Label, type MipsCode } from './code.ts';
 import { liveAtLabels } from './liveness.ts';
 
-/** How far ahead a load's delay looks for something to do. Assumption: farther finds little more. */
+/** How far the search for something to do in a delay goes. Assumption: farther finds little more. */
 const WINDOW = 5;
 
 /** Code in its final order, and where the labels are in it. */
@@ -19,10 +19,12 @@ export interface Scheduled {
   readonly labels: ReadonlyMap<Label, number>;
 }
 
-/** Schedules what was appended; the code is used up. */
-export function schedule(code: MipsCode): Scheduled {
-  const live = liveAtLabels(code.items);
-  const items = separateLoads(code.items);
+/** Schedules what was appended; the code is used up. Labels that nothing branches to are dropped unless kept. */
+export function schedule(code: MipsCode, kept: ReadonlySet<Label>): Scheduled {
+  const used = new Set(code.items.map((item) => (item.kind === 'instruction' ? item.target : undefined)));
+  const present = code.items.filter((item) => item.kind === 'instruction' || used.has(item) || kept.has(item));
+  const live = liveAtLabels(present);
+  const items = separateLoads(present);
   fillSlots(items, live);
   return flatten(
     items.filter((item) => item !== undefined),
@@ -85,7 +87,7 @@ function fillSlots(items: (Item | undefined)[], live: ReadonlyMap<Label, number>
   });
   items.forEach((branch, i) => {
     if (branch?.kind !== 'instruction' || branch.flow === 'next' || branch.slot !== undefined) return;
-    const ways = successors(items, branch, i, places);
+    const ways = waysOf(items, branch, i, places);
     const chosen = fromBefore(items, branch, i, ways) ?? fromBehind(items, branch, i, live, ways);
     if (chosen === undefined) return;
     branch.slot = items[chosen] as Instruction;
@@ -95,41 +97,47 @@ function fillSlots(items: (Item | undefined)[], live: ReadonlyMap<Label, number>
 }
 
 /** The first two instructions on each way that a branch can take. */
-function successors(
+interface Ways {
+  readonly taken: readonly Instruction[];
+  readonly onward: readonly Instruction[];
+}
+
+function waysOf(
   items: readonly (Item | undefined)[],
   branch: Instruction,
   at: number,
   places: ReadonlyMap<Label, number>,
-): Instruction[] {
-  const first: Instruction[] = [];
-  const starts = branch.flow === 'branch' ? [at + 1] : [];
-  if (branch.target !== undefined) starts.push(places.get(branch.target) ?? items.length);
-  for (const start of starts) {
-    for (let i = start, found = 0; i < items.length && found < 2; i += 1) {
+): Ways {
+  const firstTwo = (start: number): Instruction[] => {
+    const first: Instruction[] = [];
+    for (let i = start; i < items.length && first.length < 2; i += 1) {
       const item = items[i];
-      if (item?.kind !== 'instruction') continue;
-      first.push(item);
-      found += 1;
+      if (item?.kind === 'instruction') first.push(item);
     }
-  }
-  return first;
+    return first;
+  };
+  return {
+    taken: branch.target === undefined ? [] : firstTwo(places.get(branch.target) ?? items.length),
+    onward: branch.flow === 'branch' ? firstTwo(at + 1) : [],
+  };
 }
 
-/** One of the two instructions before the branch that does not feed it. */
+/** An instruction shortly before the branch that feeds neither it nor what is between. */
 function fromBefore(
   items: readonly (Item | undefined)[],
   branch: Instruction,
   at: number,
-  ways: readonly Instruction[],
+  ways: Ways,
 ): number | undefined {
   const between: Instruction[] = [branch];
-  for (let i = at - 1; i >= 0 && between.length <= 2; i -= 1) {
+  for (let i = at - 1; i >= 0 && between.length <= WINDOW; i -= 1) {
     const item = items[i];
     if (item === undefined) continue;
     if (!isPlain(item)) return undefined;
     const settles =
       item.memory !== 'load' ||
-      (branch.flow !== 'return' && ways.every((next) => (item.writes & (next.reads | next.writes)) === 0));
+      (branch.flow !== 'return' &&
+        [...ways.taken, ...ways.onward].every((next) => (item.writes & (next.reads | next.writes)) === 0));
     if (!staysOut(item) && settles && between.every((other) => independent(other, item))) return i;
     between.push(item);
   }
@@ -142,7 +150,7 @@ function fromBehind(
   branch: Instruction,
   at: number,
   live: ReadonlyMap<Label, number>,
-  ways: readonly Instruction[],
+  ways: Ways,
 ): number | undefined {
   if (branch.flow !== 'branch' || branch.target === undefined) return undefined;
   const needed = live.get(branch.target) ?? ~0;
@@ -152,7 +160,7 @@ function fromBehind(
     if (!isPlain(item) || staysOut(item)) return undefined;
     const harmless = item.memory === 'none' || (item.memory === 'load' && !branch.guard);
     // A delayed load must not meet another write of its register at the target.
-    const settles = item.memory === 'none' || ways.every((next) => next === item || (next.writes & item.writes) === 0);
+    const settles = item.memory === 'none' || ways.taken.every((next) => (next.writes & item.writes) === 0);
     if (harmless && settles && (item.writes & needed) === 0 && skipped.every((other) => independent(other, item)))
       return i;
     skipped.push(item);

@@ -117,6 +117,13 @@ export class StatementSelector {
     }
   }
 
+  /** Where a statement that does nothing but jump goes. */
+  #jumpTarget(statement: LoweredStatement | undefined, loop: LoopLabels | undefined): Label | undefined {
+    if (statement?.kind === 'abort') return this.#exitFor(statement.code);
+    if (statement?.kind === 'break') return loop?.onBreak;
+    return statement?.kind === 'continue' ? loop?.onContinue : undefined;
+  }
+
   #exitFor(code: number): Label {
     const known = this.#ownExits.get(code);
     if (known !== undefined) return known;
@@ -128,6 +135,7 @@ export class StatementSelector {
   #set({ local, value }: Extract<LoweredStatement, { kind: 'set' }>): void {
     const home = this.#frame.local(local);
     const held = this.#to.select(value, home);
+    this.#to.forget(local);
     if (home === undefined) this.#code.emit('sw', [held.register, this.#frame.localOffset(local), RECORD]);
     this.#to.release(held);
   }
@@ -164,16 +172,21 @@ export class StatementSelector {
 
   #if(statement: Extract<LoweredStatement, { kind: 'if' }>, loop: LoopLabels | undefined): boolean {
     const code = this.#code;
-    const end = code.label('end');
-    if (statement.then.length === 0) {
-      branchOn(this.#to, statement.condition, end, true);
-      this.body(statement.otherwise, loop);
-      code.place(end);
+    const { condition, then, otherwise: other } = statement;
+    for (const [body, opposite, sense] of [
+      [then, other, true],
+      [other, then, false],
+    ] as const) {
+      // A body that only jumps needs no code but the branch.
+      const exit = opposite.length === 0 && body.length === 1 ? this.#jumpTarget(body[0], loop) : undefined;
+      if (exit === undefined) continue;
+      branchOn(this.#to, condition, exit, sense);
       return true;
     }
-    if (statement.otherwise.length === 0) {
-      branchOn(this.#to, statement.condition, end, false);
-      this.body(statement.then, loop);
+    const end = code.label('end');
+    if (then.length === 0 || other.length === 0) {
+      branchOn(this.#to, condition, end, then.length === 0);
+      this.body(then.length === 0 ? other : then, loop);
       code.place(end);
       return true;
     }
@@ -254,7 +267,7 @@ class Search {
     if (cases.length > LINEAR_CASES) {
       const middle = cases.length >> 1;
       const upper = code.label('upper');
-      this.#branch('ltu', cases[middle]?.value ?? 0, upper, false);
+      this.#branch('ltu', pivot(cases[middle - 1]?.value ?? 0, cases[middle]?.value ?? 0), upper, false);
       this.among(cases.slice(0, middle));
       code.place(upper);
       this.among(cases.slice(middle));
@@ -294,4 +307,12 @@ class Search {
     }
     this.#to.release(test);
   }
+}
+
+/** A constant above the lower case and at most the upper one: the cheapest to load. */
+function pivot(lower: number, upper: number): number {
+  if (upper <= 0x7fff || lower >= 0xffff8000) return upper;
+  if (lower < 0x7fff) return 0x7fff;
+  const round = (upper & 0xffff0000) >>> 0;
+  return round > lower ? round : upper;
 }
