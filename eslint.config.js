@@ -20,7 +20,7 @@ export default tseslint.config(
   { ignores: ['**/dist/**', '**/node_modules/**', '**/.turbo/**', 'docs/api/**', '**/*.js', '**/*.mjs'] },
   ...tseslint.configs.strictTypeChecked,
   {
-    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['vitest.config.ts'] } } },
+    languageOptions: { parserOptions: { projectService: true } },
     plugins: { 'import-x': importX, jsdoc },
     rules: {
       // Numbers in messages are wanted.
@@ -70,7 +70,8 @@ export default tseslint.config(
     },
   })),
   {
-    files: ['**/test/**/*.ts', '**/*.config.ts'],
+    files: ['**/test/**/*.ts', '**/bench/**/*.ts', 'scripts/**/*.ts', '**/*.config.ts'],
+    languageOptions: { parserOptions: { projectService: false, project: './tsconfig.tests.json' } },
     rules: {
       'max-lines': 'off',
       'import-x/no-default-export': 'off',

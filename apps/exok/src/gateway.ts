@@ -119,7 +119,7 @@ export class Gateway {
       this.#awake?.();
     };
     socket.setNoDelay(true);
-    socket.on('data', (data) => {
+    socket.on('data', (data: Uint8Array) => {
       bridge.pending.push(data);
       socket.pause();
       wake();

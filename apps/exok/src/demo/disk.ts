@@ -15,7 +15,13 @@ export function openStore(path: string | undefined): OpenDisk {
   if (path === undefined) return { store: siteStore(), close: () => undefined };
   if (!existsSync(path)) throw new UsageError(`no disk file ${path}: make one with exok site <folder> ${path}`);
   try {
-    return fileStore(path);
+    const store = fileStore(path, { readOnly: true });
+    return {
+      store,
+      close: () => {
+        store.close();
+      },
+    };
   } catch (error) {
     if (error instanceof HardwareError) throw new UsageError(`${path}: ${error.message}`);
     throw error;

@@ -16,13 +16,23 @@ export const MATRIX = 150;
 export const HTTP_PORT = 80;
 export const ECHO_PORT = 7;
 
+interface Host {
+  readonly mac: Uint8Array;
+  readonly ip: number;
+}
+
 /** Addresses on the machine's wire. 08-00-2B is Digital's. */
-export const NETWORK = {
+export const NETWORK: {
+  readonly netmask: number;
+  readonly machine: Host;
+  readonly gateway: Host;
+  readonly peer: Host;
+} = {
   netmask: parseIpv4('255.255.255.0'),
   machine: { mac: Uint8Array.of(0x08, 0x00, 0x2b, 0x00, 0x00, 0x02), ip: parseIpv4('10.0.0.2') },
   gateway: { mac: Uint8Array.of(0x02, 0x00, 0x00, 0x00, 0x00, 0x01), ip: parseIpv4('10.0.0.1') },
   peer: { mac: Uint8Array.of(0x02, 0x00, 0x00, 0x00, 0x00, 0x03), ip: parseIpv4('10.0.0.3') },
-} as const;
+};
 
 const SECTOR_BYTES = 512;
 const KSEG0 = 0x80000000;

@@ -4,8 +4,7 @@
  * Source: none of its own; the interface is `BlockStore`.
  */
 import { closeSync, fstatSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
-import { SECTOR_BYTES, type BlockStore } from '../block-store.ts';
-import { HardwareError } from '../error.ts';
+import { HardwareError, SECTOR_BYTES, type BlockStore } from '@exokernel/hardware';
 
 /** A store over a file. */
 export interface FileStore extends BlockStore {
