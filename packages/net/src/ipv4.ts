@@ -20,7 +20,7 @@ export const PROTOCOL_ICMP = 1;
 export const PROTOCOL_TCP = 6;
 export const PROTOCOL_UDP = 17;
 
-/** Assumption: the customary default [RFC1122 §3.2.1.7 leaves it open]. */
+/** Assumption: the customary default; [RFC1122 §3.2.1.7] leaves it open. */
 const TTL = 64;
 const DONT_FRAGMENT = 0x4000;
 const MORE_FRAGMENTS_OR_OFFSET = 0x3fff;

@@ -26,7 +26,7 @@ import {
   writeIcmp,
 } from './icmp.ts';
 import { type Interface, IpOutput, newHeader, TRANSPORT } from './ip-output.ts';
-import { type Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, readIpv4 } from './ipv4.ts';
+import { IPV4_HEADER, type Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, readIpv4 } from './ipv4.ts';
 import { checkOptions, type StackOptions } from './options.ts';
 import { bytesPayload, type OutgoingFrame } from './payload.ts';
 import { createRandom } from './random.ts';
@@ -40,7 +40,7 @@ import { readUdp } from './udp.ts';
 
 /** Assumption: frames that wait for the device; TCP waits by itself and does not fill this queue. */
 const MAX_QUEUED = 256;
-/** Assumption: unreachable messages per second [RFC1122 §3.2.2 leaves the limit open]. */
+/** Assumption: unreachable messages per second; [RFC1122 §3.2.2] leaves the limit open. */
 const UNREACHABLES_PER_SECOND = 10;
 
 export class NetworkStack {
@@ -254,11 +254,7 @@ export class NetworkStack {
       this.#counters.icmpMalformed += 1;
       return;
     }
-    if (
-      message.type !== ICMP_ECHO_REQUEST ||
-      message.code !== 0 ||
-      to - from > this.mtu - TRANSPORT + ETHERNET_HEADER
-    ) {
+    if (message.type !== ICMP_ECHO_REQUEST || message.code !== 0 || to - from > this.mtu - IPV4_HEADER) {
       this.#counters.icmpIgnored += 1;
       return;
     }

@@ -18,21 +18,18 @@ import { RateLimit } from './rate-limit.ts';
 import { TcpReceiver } from './tcp-receiver.ts';
 import { RoundTrip } from './tcp-rtt.ts';
 import { ACK, RST, SYN, type TcpHeader, type TcpSegment } from './tcp-segment.ts';
+import { SendTimer } from './tcp-send-timer.ts';
 import { type Chunk, TcpSender } from './tcp-sender.ts';
 import { advance } from './tcp-sequence.ts';
 import type { TcpConnection, TcpFailure, TcpState } from './tcp-types.ts';
 import { Timer, type Timers } from './timers.ts';
 
-/** [RFC9293 §3.8.3] asks for at least 100 s for data and 180 s for SYN: with the backoff these are 100 to 600 and 183. */
-const MAX_RETRANSMISSIONS = 10;
-const MAX_SYN_RETRANSMISSIONS = 7;
 /** [RFC9293 §3.7.1]: the peer's segment size when it names none. */
 const DEFAULT_MSS = 536;
 /** Assumption: no honest peer names a smaller one; a segment for every few bytes would be an attack. */
 const MIN_MSS = 64;
 /** Assumption: challenge acknowledgments per second and connection [RFC5961 §10]. */
 const CHALLENGES_PER_SECOND = 10;
-const MAX_PERSIST_MS = 60_000;
 const MAX_PAYLOAD = 2 ** 30;
 
 export interface ConnectionOptions {
@@ -98,17 +95,9 @@ export class Connection implements TcpConnection {
   lastHeard: number;
   /** The program would see something new; whoever tells it clears this. */
   isChanged = false;
-  readonly #roundTrip: RoundTrip;
   readonly #challenges = new RateLimit(CHALLENGES_PER_SECOND);
-  /** Retransmission while something is in flight; otherwise, `#isPersisting`, the next probe of a closed window. */
-  readonly #sendTimer: Timer;
+  readonly #sendTimer: SendTimer;
   readonly #ackTimer: Timer;
-  #isPersisting = false;
-  #isProbeDue = false;
-  /** Timeouts since the peer was last heard of to some effect. */
-  #retries = 0;
-  /** Probes of the window since it was last open. */
-  #probes = 0;
   #isAckDue = false;
   /** Bytes received since the last acknowledgment. */
   #unacknowledged = 0;
@@ -123,12 +112,23 @@ export class Connection implements TcpConnection {
     this.remoteIp = ends.remoteIp;
     this.remotePort = ends.remotePort;
     this.lastHeard = now;
-    this.#roundTrip = new RoundTrip(options.minRto);
-    this.sender = new TcpSender(iss, Math.min(options.mss, DEFAULT_MSS), options.sendBuffer, this.#roundTrip);
+    const roundTrip = new RoundTrip(options.minRto);
+    this.sender = new TcpSender(iss, Math.min(options.mss, DEFAULT_MSS), options.sendBuffer, roundTrip);
     this.receiver = new TcpReceiver(0, 0);
-    this.#sendTimer = new Timer(() => {
-      if (this.#isPersisting) this.#persist();
-      else this.#retransmit();
+    this.#sendTimer = new SendTimer(host.timers, roundTrip, {
+      isOpening: () => this.sender.isOpening,
+      retransmit: () => {
+        this.sender.timedOut();
+        host.wake(this);
+      },
+      probe: () => {
+        host.wake(this);
+      },
+      giveUp: () => {
+        host.counters.tcpTimeouts += 1;
+        this.end('timeout');
+        host.changed(this);
+      },
     });
     this.#ackTimer = new Timer(() => {
       this.acknowledgeNow();
@@ -218,7 +218,7 @@ export class Connection implements TcpConnection {
   answerSyn(): void {
     this.state = 'syn-received';
     this.sender.rewind();
-    this.host.timers.clear(this.#sendTimer);
+    this.#sendTimer.clear();
     this.host.wake(this);
   }
 
@@ -231,16 +231,14 @@ export class Connection implements TcpConnection {
 
   /** New data of ours was acknowledged. */
   progressed(now: number): void {
-    this.#retries = 0;
     this.isChanged = true;
-    if (this.sender.isInFlight) this.#startTimer(now, false);
-    else this.host.timers.clear(this.#sendTimer);
+    this.#sendTimer.progressed(now, this.sender.isInFlight);
   }
 
   /** The peer is alive, even if it acknowledged nothing new. */
   heard(now: number): void {
     this.lastHeard = now;
-    if (this.#isPersisting) this.#retries = 0;
+    this.#sendTimer.heard();
     this.host.wake(this);
   }
 
@@ -306,7 +304,7 @@ export class Connection implements TcpConnection {
   #release(): void {
     this.isChanged = true;
     this.sender.clear();
-    this.host.timers.clear(this.#sendTimer);
+    this.#sendTimer.clear();
     this.host.timers.clear(this.#ackTimer);
   }
 
@@ -321,53 +319,13 @@ export class Connection implements TcpConnection {
     const isOpening = this.state === 'syn-sent' || this.state === 'syn-received';
     const chunk = isOpening ? sender.takeSyn(now) : sender.take(now);
     if (chunk !== undefined) {
-      this.#isProbeDue = false;
-      this.#probes = 0;
-      if (this.#isPersisting || !this.#sendTimer.isSet) this.#startTimer(now, false);
+      this.#sendTimer.sent(now);
       return chunk;
     }
-    if (sender.isInFlight || !sender.isPending) return undefined;
     // Something to send, nothing in flight, nothing sent: the peer's window is closed.
-    if (!this.#sendTimer.isSet) this.#startTimer(now, true);
-    if (!this.#isProbeDue) return undefined;
-    this.#isProbeDue = false;
+    if (sender.isInFlight || !sender.isPending || !this.#sendTimer.blocked(now)) return undefined;
     this.host.counters.tcpZeroWindowProbes += 1;
     return sender.takeProbe(now);
-  }
-
-  #startTimer(now: number, isPersisting: boolean): void {
-    this.#isPersisting = isPersisting;
-    const { rto } = this.#roundTrip;
-    const delay = isPersisting ? Math.min(rto * 2 ** this.#probes, MAX_PERSIST_MS) : rto;
-    this.host.timers.set(this.#sendTimer, now + delay);
-  }
-
-  #retransmit(): void {
-    this.#retries += 1;
-    const limit = this.sender.isOpening ? MAX_SYN_RETRANSMISSIONS : MAX_RETRANSMISSIONS;
-    if (this.#retries > limit) {
-      this.#giveUp();
-      return;
-    }
-    this.sender.timedOut();
-    this.host.wake(this);
-  }
-
-  #persist(): void {
-    this.#retries += 1;
-    if (this.#retries > MAX_RETRANSMISSIONS) {
-      this.#giveUp();
-      return;
-    }
-    this.#probes = Math.min(this.#probes + 1, MAX_RETRANSMISSIONS);
-    this.#isProbeDue = true;
-    this.host.wake(this);
-  }
-
-  #giveUp(): void {
-    this.host.counters.tcpTimeouts += 1;
-    this.end('timeout');
-    this.host.changed(this);
   }
 
   #emission(seq: number, flags: number, chunk: Chunk | undefined): Emission {
