@@ -33,7 +33,8 @@ export function programChecks(world: World, notes: HostileNotes): Check[] {
   const hostile = aegis.environment(env.hostile);
   const said = world.console().replaceAll('\r', '');
   const child = aegis.environments().find((e) => e.parent === env.talk);
-  const inOrder = [PARENT_SAYS, CHILD_SAYS + PARENT_SAYS].every((text) => said.includes(text)) && said.endsWith(PARENT_ENDS);
+  const inOrder =
+    [PARENT_SAYS, CHILD_SAYS + PARENT_SAYS].every((text) => said.includes(text)) && said.endsWith(PARENT_ENDS);
   const refused = (word: 'forgedFree' | 'forgedMap' | 'foreignMap', what: string): Check => ({
     name: `hostile: ${what}`,
     ok: notes.get(word) === REFUSED,

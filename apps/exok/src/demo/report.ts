@@ -14,6 +14,8 @@ export interface Report {
     readonly seconds: number;
   };
   readonly environments: readonly Counts[];
+  /** What the programs printed. */
+  readonly console: string;
   readonly checks: readonly Check[];
 }
 
@@ -45,6 +47,7 @@ export function makeReport(world: World, checks: readonly Check[]): Report {
       seconds: machine.cycles / machine.hz,
     },
     environments: aegis.environments().map(counts),
+    console: world.console(),
     checks,
   };
 }
@@ -108,6 +111,11 @@ export function formatReport(report: Report): string {
       `${machine.cycles.toLocaleString('en')} cycles`,
     '',
     ...table,
+    '',
+    ...report.console
+      .trimEnd()
+      .split('\n')
+      .map((line) => `console | ${line}`),
     '',
     ...checks,
     '',

@@ -2,6 +2,9 @@
  * The demo: boots one machine, runs everything at once, fetches the site through the gateway with the host's own `fetch`, checks,
  * reports.
  */
+import { CHEETAH_EXIT } from '@exokernel/cheetah';
+import { demoSite } from '@exokernel/demos';
+import { UsageError } from '../error.ts';
 import { openStore } from './disk.ts';
 import { EchoPeer } from './echo-peer.ts';
 import { HostileNotes, programChecks, type Check } from './checks.ts';
@@ -9,8 +12,7 @@ import { Gateway } from '../gateway.ts';
 import { listenOrRefuse } from '../listen.ts';
 import type { Progress } from '../progress.ts';
 import { makeReport, type Report } from './report.ts';
-import { HTTP_PORT, NETWORK, createWorld, type World } from './world.ts';
-import { demoSite } from '@exokernel/demos';
+import { HTTP_PORT, NETWORK, createWorld, type Role, type World } from './world.ts';
 
 export interface DemoOptions {
   /** Without the gateway, and so without anything of the host: two runs count the same. */
@@ -57,22 +59,28 @@ export async function serveDemo(
     const { gateway, port } = await openGateway(world, options.port);
     const notes = new HostileNotes();
     const peer = new EchoPeer(world);
-    let stopped = false;
+    const signal = { stopped: false };
     void options.stop.then(() => {
-      stopped = true;
+      signal.stopped = true;
     });
     let told = false;
-    while (!stopped) {
-      await step(world, gateway);
-      notes.update(world);
-      if (world.isServing()) peer.pump();
-      if (!told && world.isServing()) {
-        told = true;
-        options.ready(`http://127.0.0.1:${port}/`);
+    try {
+      while (!signal.stopped) {
+        await step(world, gateway);
+        refuseNoSite(world, options.disk);
+        notes.update(world);
+        if (world.isServing()) peer.pump();
+        if (!told && world.isServing()) {
+          told = true;
+          options.ready(`http://127.0.0.1:${port}/`);
+        }
       }
+    } finally {
+      await gateway.close();
     }
-    await gateway.close();
-    return makeReport(world, [...programChecks(world, notes), echoCheck(peer)]);
+    // Stopped before its programs have ended, there is nothing to check yet.
+    const ended = peer.done && PROGRAMS.every((role) => isDead(world, role));
+    return makeReport(world, ended ? [...programChecks(world, notes), echoCheck(peer)] : []);
   } finally {
     store.close();
   }
@@ -103,14 +111,14 @@ async function drive(
   gateway: { gateway: Gateway; port: number } | undefined,
   { progress, disk }: DemoOptions,
 ): Promise<Report> {
-  const { aegis, env, machine } = world;
+  const { machine } = world;
   const notes = new HostileNotes();
   const peer = new EchoPeer(world);
-  const isDead = (id: number): boolean => aegis.environment(id).status === 'dead';
   let fetched: Promise<Check[]> | undefined;
   let web: Check[] | undefined = gateway === undefined ? [] : undefined;
   for (;;) {
     await step(world, gateway?.gateway);
+    refuseNoSite(world, disk);
     notes.update(world);
     if (world.isServing()) {
       peer.pump();
@@ -120,7 +128,7 @@ async function drive(
       }
     }
     const waiting = [
-      ...(['matmul', 'talk', 'hostile'] as const).filter((role) => !isDead(env[role])),
+      ...PROGRAMS.filter((role) => !isDead(world, role)),
       ...(peer.done ? [] : ['echo']),
       ...(web === undefined ? ['web'] : []),
     ];
@@ -128,6 +136,19 @@ async function drive(
     progress(`${(machine.cycles / machine.hz).toFixed(1)} s of machine time; running: ${waiting.join(', ')}`);
   }
   return makeReport(world, [...programChecks(world, notes), echoCheck(peer), ...(web ?? [WEB_TIMEOUT])]);
+}
+
+/** Environments that end. */
+const PROGRAMS = ['matmul', 'talk', 'hostile'] as const;
+
+function isDead(world: World, role: Role): boolean {
+  return world.aegis.environment(world.env[role]).status === 'dead';
+}
+
+/** Throws `UsageError` if Cheetah found no site on the disk. */
+function refuseNoSite(world: World, disk: string | undefined): void {
+  if (!isDead(world, 'cheetah') || world.aegis.environment(world.env.cheetah).exit !== CHEETAH_EXIT.noSite) return;
+  throw new UsageError(`no site on ${disk ?? 'the disk'}: make one with exok site <folder> <file>`);
 }
 
 const WEB_TIMEOUT: Check = { name: 'cheetah: answers', ok: false, detail: 'no answer within the time of the demo' };
@@ -149,7 +170,8 @@ async function fetchSite(port: number, own: boolean): Promise<Check[]> {
       try {
         const response = await fetch(base + path);
         const bytes = new Uint8Array(await response.arrayBuffer());
-        const ok = response.status === 200 && Buffer.compare(bytes, body) === 0 && response.headers.get('content-type') === type;
+        const ok =
+          response.status === 200 && Buffer.compare(bytes, body) === 0 && response.headers.get('content-type') === type;
         return { name, ok, detail: `status ${response.status}, ${bytes.length} of ${body.length} bytes` };
       } catch (error) {
         return { name, ok: false, detail: String(error) };

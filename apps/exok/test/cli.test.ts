@@ -1,0 +1,142 @@
+/** The command line as its users meet it: what it refuses, and what it prints. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+
+const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
+const folder = mkdtempSync(join(tmpdir(), 'exok-'));
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `exok`; `whenReady` gets the URL that --serve prints, and the server is stopped when it is done. */
+function exok(args: readonly string[], whenReady?: (url: string) => Promise<void>): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [MAIN, ...args]);
+    let stdout = '';
+    let stderr = '';
+    let told = false;
+    child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
+    child.stderr.on('data', (data: Buffer) => {
+      stderr += data.toString();
+      const url = /serving (\S+)/.exec(stderr)?.[1];
+      if (url === undefined || told || whenReady === undefined) return;
+      told = true;
+      whenReady(url)
+        .catch(reject)
+        .finally(() => child.kill('SIGINT'));
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
+
+describe('refused with one line on stderr and exit code 2', () => {
+  test.each([
+    [['demo', '--nonsense'], /nonsense/],
+    [['demo', 'more'], /more/],
+    [['demo', '--port', '99999'], /99999/],
+    [['demo', '--port', 'http'], /http/],
+    [['demo', '--port'], /port/],
+    [['demo', '--serve', '--offline'], /--offline/],
+    [['demo', '--disk', join(folder, 'missing.img')], /missing\.img/],
+    [['nonsense'], /nonsense/],
+    [['site'], /usage/],
+    [['site', join(folder, 'missing'), join(folder, 'out.img')], /missing/],
+  ] as const)('%j', async (args, line) => {
+    const { code, stdout, stderr } = await exok(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+    expect(stderr).toMatch(line);
+    expect(existsSync(join(folder, 'out.img'))).toBe(false);
+  });
+
+  test('a disk file of odd size', async () => {
+    const file = join(folder, 'odd.img');
+    writeFileSync(file, new Uint8Array(700));
+    const { code, stdout, stderr } = await exok(['demo', '--disk', file]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/700/);
+  });
+
+  test('a disk without a site', async () => {
+    const file = join(folder, 'empty.img');
+    writeFileSync(file, new Uint8Array(8192));
+    const { code, stdout, stderr } = await exok(['demo', '--disk', file]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/no site on .*empty\.img/);
+  });
+
+  test('a port in use', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    const { code, stdout, stderr } = await exok(['demo', '--port', String(port)]);
+    server.close();
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/in use/);
+  });
+});
+
+test('--offline --json: one object, every check true, and the same again', async () => {
+  const [first, second] = await Promise.all([
+    exok(['demo', '--offline', '--json']),
+    exok(['demo', '--offline', '--json']),
+  ]);
+  expect(first.code).toBe(0);
+  expect(second.stdout).toBe(first.stdout);
+  const report = JSON.parse(first.stdout) as {
+    machine: Record<string, unknown>;
+    environments: Record<string, unknown>[];
+    checks: { name: string; ok: boolean }[];
+  };
+  expect(report.machine).toMatchObject({ profile: 'ideal', hz: 25_000_000 });
+  expect(report.environments.map(({ libos }) => libos).sort()).toEqual(
+    ['batch', 'cheetah', 'exos', 'exos', 'its own', 'none'].sort(),
+  );
+  expect(report.checks.filter(({ ok }) => !ok)).toEqual([]);
+  expect(report.checks.length).toBeGreaterThan(8);
+});
+
+test('the demo with its gateway passes its checks', async () => {
+  const { code, stdout, stderr } = await exok(['demo']);
+  expect({ code, stderr: stderr.trimEnd().split('\n').at(-1) }).toMatchObject({ code: 0 });
+  expect(stdout).not.toMatch(/FAILED/);
+  expect(stdout).toMatch(/cheetah: \/index\.html, every byte/);
+});
+
+test('a site of one’s own, formatted, served, fetched', async () => {
+  const site = join(folder, 'site');
+  const image = join(folder, 'site.img');
+  mkdirSync(join(site, 'deep'), { recursive: true });
+  const big = Uint8Array.from({ length: 70_001 }, (_, i) => (i * 31) & 0xff);
+  writeFileSync(join(site, 'index.html'), '<h1>mine</h1>');
+  writeFileSync(join(site, 'deep', 'big.bin'), big);
+  expect((await exok(['site', site, image])).code).toBe(0);
+  const { code, stdout } = await exok(['demo', '--serve', '--json', '--disk', image], async (url) => {
+    expect(await (await fetch(url)).text()).toBe('<h1>mine</h1>');
+    const response = await fetch(`${url}deep/big.bin`);
+    expect(response.headers.get('content-type')).toBe('application/octet-stream');
+    expect(Buffer.compare(new Uint8Array(await response.arrayBuffer()), big)).toBe(0);
+    expect((await fetch(`${url}nothing`)).status).toBe(404);
+    expect((await fetch(url, { method: 'POST', body: 'x' })).status).toBe(405);
+    const head = await fetch(`${url}deep/big.bin`, { method: 'HEAD' });
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, String(big.length)]);
+  });
+  const report = JSON.parse(stdout) as { environments: { name: string; packetsIn: number }[] };
+  expect(report.environments.find(({ name }) => name === 'cheetah')?.packetsIn).toBeGreaterThan(50);
+  expect(code).toBe(0);
+});
