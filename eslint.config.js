@@ -49,7 +49,10 @@ export default tseslint.config(
         { object: 'Math', property: 'random', message: 'Take chance from a seeded generator.' },
         { object: 'globalThis', property: 'Date', message: "Take time from the machine's clock." },
       ],
-      'jsdoc/require-jsdoc': ['error', { publicOnly: true, require: { ClassDeclaration: true, FunctionDeclaration: true } }],
+      'jsdoc/require-jsdoc': [
+        'error',
+        { publicOnly: true, require: { ClassDeclaration: true, FunctionDeclaration: true } },
+      ],
     },
   },
   ...Object.entries(MAP).map(([name, allowed]) => ({

@@ -28,7 +28,9 @@ for (const folder of folders) {
       ['publint', ['run', join(target, tarball), '--strict']],
       ['attw', [join(target, tarball), '--profile', 'esm-only', '--format', 'ascii']],
     ] as const) {
-      const { status, stdout, stderr } = spawnSync(join(ROOT, 'node_modules', '.bin', command), args, { encoding: 'utf8' });
+      const { status, stdout, stderr } = spawnSync(join(ROOT, 'node_modules', '.bin', command), args, {
+        encoding: 'utf8',
+      });
       if (status === 0) continue;
       failed += 1;
       process.stdout.write(`${name}: ${command}\n${stdout}${stderr}\n`);

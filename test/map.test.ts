@@ -39,11 +39,18 @@ function imports(file: string): string[] {
 }
 
 function packageOf(specifier: string): string {
-  return specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
 }
 
 test('the map names every package', () => {
-  expect(folders('packages').filter((name) => name !== 'testkit').sort()).toEqual(Object.keys(MAP).sort());
+  expect(
+    folders('packages')
+      .filter((name) => name !== 'testkit')
+      .sort(),
+  ).toEqual(Object.keys(MAP).sort());
 });
 
 test('the map has no cycle: imports go down its order', () => {

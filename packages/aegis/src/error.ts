@@ -1,6 +1,6 @@
 /** The error that host-side misuse of the kernel throws. Match `code`, never the message. A guest can cause none of these. */
 
-export type AegisErrorCode = 'memory' | 'frames' | 'environments' | 'slices' | 'image' | 'disk' | 'kernel-exception';
+export type AegisErrorCode = 'memory' | 'frames' | 'environments' | 'slices' | 'image' | 'kernel-exception';
 
 export class AegisError extends Error {
   override readonly name: string = 'AegisError';

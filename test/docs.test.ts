@@ -1,0 +1,85 @@
+/** The documents, held against the code: sources, errors, decisions, the README's snippet. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '..');
+
+function read(...path: string[]): string {
+  return readFileSync(join(ROOT, ...path), 'utf8');
+}
+
+/** Every source file of packages and apps, without tests. */
+const SOURCES = ['packages', 'apps'].flatMap((parent) =>
+  readdirSync(join(ROOT, parent), { recursive: true, encoding: 'utf8' })
+    .filter((file) => /(^|\/)src\/.*\.ts$/.test(file) && !/(node_modules|dist)\//.test(file))
+    .map((file) => join(parent, file)),
+);
+const DOCUMENTS = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.md'))
+  .map((file) => join('docs', file));
+
+/** The comments of a source file, or a document whole. */
+function prose(file: string): string {
+  const text = read(file);
+  return file.endsWith('.md') ? text : (text.match(/\/\*[\s\S]*?\*\/|\/\/.*$/gm) ?? []).join('\n');
+}
+
+test('every source key in code and documents is resolved', () => {
+  const known = new Set([...read('docs/sources.md').matchAll(/^\| ([A-Z][A-Z0-9]+) *\|/gm)].map((match) => match[1]));
+  expect(known.size).toBeGreaterThan(20);
+  const unknown = [...SOURCES, ...DOCUMENTS].flatMap((file) =>
+    [...prose(file).matchAll(/\[([A-Z][A-Z]+[0-9]*)(?: (?:§|app|T|fig|ch|p)[^\]]*)?\](?!\()/g)]
+      .map((match) => match[1] ?? '')
+      .filter((key) => !known.has(key))
+      .map((key) => `${file}: ${key}`),
+  );
+  expect(unknown).toEqual([]);
+});
+
+test('every source file opens by saying what it is', () => {
+  const silent = SOURCES.filter((file) => !/^(#![^\n]*\n)?\/\*\*/.test(read(file)));
+  expect(silent).toEqual([]);
+});
+
+test('every error code is on the page of errors, and no other', () => {
+  const page = read('docs/errors.md');
+  const listed = new Set(
+    [...page.matchAll(/^\| (`[^|]*)\|/gm)].flatMap((row) =>
+      [...(row[1] ?? '').matchAll(/`([^`]+)`/g)].map((m) => m[1]),
+    ),
+  );
+  const declared = new Set(
+    SOURCES.filter((file) => file.endsWith('/error.ts')).flatMap((file) => {
+      const union = /ErrorCode =([^;]*);/.exec(read(file))?.[1] ?? '';
+      return [...union.matchAll(/'([^']+)'/g)].map((match) => match[1]);
+    }),
+  );
+  expect([...declared].filter((code) => !listed.has(code))).toEqual([]);
+  expect([...listed].filter((code) => !declared.has(code))).toEqual([]);
+});
+
+test('links between the documents lead somewhere', () => {
+  const broken = ['README.md', 'CONTRIBUTING.md', ...DOCUMENTS].flatMap((file) =>
+    [...read(file).matchAll(/\]\((?!https?:|#)([^)#]+)/g)]
+      .map((match) => match[1] ?? '')
+      .filter((target) => !existsSync(join(ROOT, file, '..', target)))
+      .map((target) => `${file}: ${target}`),
+  );
+  expect(broken).toEqual([]);
+});
+
+test('the page of the kernel names files that exist', () => {
+  const files = [...read('docs/kernel.md').matchAll(/`((?:text\/)?[a-z-]+\.ts)`/g)].map((match) => match[1] ?? '');
+  expect(files.length).toBeGreaterThan(15);
+  expect(files.filter((file) => !existsSync(join(ROOT, 'packages/aegis/src', file)))).toEqual([]);
+});
+
+test("the README's library operating system does what the README says", () => {
+  const snippet = read('apps/exok/test/readme/libos.ts');
+  const readme = read('README.md');
+  expect(readme).toContain(snippet);
+  const printed = execFileSync(process.execPath, [join(ROOT, 'apps/exok/test/readme/libos.ts')], { encoding: 'utf8' });
+  expect(readme).toContain(`\`${printed.trim()}\``);
+});
