@@ -26,8 +26,8 @@ export interface Instruction {
   readonly guard: boolean;
   /** The immediate (or the pair of them) is the section's cost, known only at the end. */
   readonly charge: 'none' | 'whole' | 'high' | 'low';
-  /** The fuel section that pays for it. Moving into a delay slot can change it. */
-  section: number;
+  /** The fuel section that pays for it. Sections begin and end at labels, which no instruction passes. */
+  readonly section: number;
   /** What executes in the delay slot; nothing yet if undefined. */
   slot: Instruction | undefined;
 }

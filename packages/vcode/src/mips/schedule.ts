@@ -86,12 +86,13 @@ function fillSlots(items: (Item | undefined)[], live: ReadonlyMap<Label, number>
     if (item?.kind === 'label') places.set(item, i);
   });
   items.forEach((branch, i) => {
-    if (branch?.kind !== 'instruction' || branch.flow === 'next' || branch.slot !== undefined) return;
+    if (branch?.kind !== 'instruction' || branch.slot !== undefined) return;
+    // A return brings its slot along, or gets a nop: what the caller does first is not known here.
+    if (branch.flow === 'next' || branch.flow === 'return') return;
     const ways = waysOf(items, branch, i, places);
     const chosen = fromBefore(items, branch, i, ways) ?? fromBehind(items, branch, i, live, ways);
     if (chosen === undefined) return;
     branch.slot = items[chosen] as Instruction;
-    branch.slot.section = branch.section;
     items[chosen] = undefined;
   });
 }
@@ -136,8 +137,7 @@ function fromBefore(
     if (!isPlain(item)) return undefined;
     const settles =
       item.memory !== 'load' ||
-      (branch.flow !== 'return' &&
-        [...ways.taken, ...ways.onward].every((next) => (item.writes & (next.reads | next.writes)) === 0));
+      [...ways.taken, ...ways.onward].every((next) => (item.writes & (next.reads | next.writes)) === 0);
     if (!staysOut(item) && settles && between.every((other) => independent(other, item))) return i;
     between.push(item);
   }
@@ -181,9 +181,7 @@ function flatten(items: readonly Item[], code: MipsCode): Scheduled {
   const instructions: Instruction[] = [];
   const labels = new Map<Label, number>();
   const nop = (section: number): void => {
-    const filler = code.instruction('sll', [0, 0, 0]);
-    filler.section = section;
-    instructions.push(filler);
+    instructions.push({ ...code.instruction('sll', [0, 0, 0]), section });
   };
   /** Waits until `next` may follow what is there. */
   const settle = (next: Instruction): void => {

@@ -2,8 +2,8 @@
  * Where values are used: how often, and from where to where they are live, for the assignment of registers.
  *
  * Positions count statements in the order of the text. A life is one interval from the first to the last use; what is used
- * in a loop lives throughout the outermost loop around that use, because an iteration may pass it to the next. What the
- * entry loads or clears lives from 0.
+ * in a loop lives to the end of the outermost loop around that use, because the next iteration may read it. What the entry
+ * loads or clears lives from 0: among it every local that an iteration could read before setting it.
  */
 import type { Program } from '../ir.ts';
 import type { LoweredBody, LoweredExpression, LoweredPlace, LoweredProgram } from '../lowered.ts';
@@ -101,14 +101,10 @@ class UseFinder {
       walk(inner);
       return;
     }
-    const from = this.#position;
     this.#inLoop = new Set();
     walk(inner);
     this.#position += 1;
-    for (const use of this.#inLoop) {
-      use.from = Math.min(use.from, from);
-      use.to = this.#position;
-    }
+    for (const use of this.#inLoop) use.to = this.#position;
     this.#inLoop = undefined;
   }
 
