@@ -5,17 +5,30 @@
  * `machine.run` boots. From there on the machine executes the kernel: TypeScript of this package runs only when the machine
  * code's `cop2` says so, once per binding.
  */
-import { ENV_LIMIT, ENV_STATUS, ENV, PAGE_BYTES, WELL_KNOWN_READ, type Image, type NativeFunction } from '@exokernel/abi';
+import {
+  ENV,
+  ENV_BYTES,
+  ENV_LIMIT,
+  ENV_STATUS,
+  FRAME_BYTES,
+  PAGE_BYTES,
+  SLICE_BYTES,
+  SLICE_LIMIT,
+  WELL_KNOWN_READ,
+  type Image,
+  type NativeFunction,
+} from '@exokernel/abi';
 import type { Machine } from '@exokernel/hardware';
 import { Accounting, type Usage } from './accounting.ts';
 import { Capabilities } from './capabilities.ts';
+import { COSTS } from './costs.ts';
 import { Disk } from './disk.ts';
 import { Environments } from './environments.ts';
 import { AegisError } from './error.ts';
 import { Filters } from './filters.ts';
 import { Frames } from './frames.ts';
 import { assembleKernel, dispatchTables } from './kernel-image.ts';
-import { FIRST_FREE_FRAME, KP, KSEG0, NATIVE, PHYSICAL, kernelPageAddress } from './layout.ts';
+import { FIRST_FREE_FRAME, KP, KSEG0, NATIVE, PHYSICAL, STLB_ENTRIES, kernelPageAddress } from './layout.ts';
 import { loadImage } from './loader.ts';
 import { KernelMemory } from './memory.ts';
 import { nativeCalls, type Parts } from './native-calls.ts';
@@ -50,7 +63,7 @@ export class Aegis {
   readonly machine: Machine;
   readonly parts: Parts;
   readonly #accounting: Accounting;
-  readonly #names = new Map<number, { name: string; libos: string }>();
+  readonly #names = new Map<number, Names>();
 
   /** Throws `AegisError` `memory` if the machine has too little. */
   constructor(machine: Machine, options: AegisOptions = {}) {
@@ -71,8 +84,7 @@ export class Aegis {
   /** Makes an environment. Returns its number. Throws `AegisError`; then nothing is left of it. */
   load(image: Image): number {
     const env = loadImage(this.parts, image);
-    this.#accounting.reset(env);
-    this.#names.set(env, { name: image.name, libos: image.libos });
+    this.#names.set(env, { name: image.name, family: image.name, libos: image.libos });
     return env;
   }
 
@@ -91,13 +103,12 @@ export class Aegis {
   environment(id: number): EnvironmentInfo {
     const { memory } = this.parts;
     const parent = memory.env(id, ENV.parent);
-    const names = this.#names.get(id);
-    const ancestor = names ?? this.#ancestor(id);
+    const { name, libos } = this.#names.get(id) ?? { name: `environment ${id}`, libos: 'none' };
     const status = memory.env(id, ENV.status);
     return {
       id,
-      name: names?.name ?? `${ancestor?.name ?? 'environment'}/${id}`,
-      libos: ancestor?.libos ?? 'none',
+      name,
+      libos,
       status: status === ENV_STATUS.dead ? 'dead' : status === ENV_STATUS.embryo ? 'embryo' : 'runnable',
       parent: parent < ENV_LIMIT ? parent : undefined,
       death: memory.env(id, ENV.death),
@@ -106,12 +117,12 @@ export class Aegis {
     };
   }
 
-  #ancestor(id: number): { name: string; libos: string } | undefined {
-    for (let at = id; at < ENV_LIMIT; at = this.parts.memory.env(at, ENV.parent)) {
-      const names = this.#names.get(at);
-      if (names !== undefined) return names;
-    }
-    return undefined;
+  /** A new tenant of record `id`: counted from zero, and named after its parent. */
+  #created(id: number, parent: number): void {
+    this.#accounting.reset(id);
+    const names = this.#names.get(parent);
+    if (names === undefined) this.#names.delete(id);
+    else this.#names.set(id, { ...names, name: `${names.family}/${id}` });
   }
 
   #build(secret: Uint8Array): Parts {
@@ -121,10 +132,13 @@ export class Aegis {
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
     const frames = new Frames(memory, capabilities, tlb);
     const slices = new Slices(memory);
-    const install = (asid: number, env: number, factory: Image['natives'] | undefined): void => {
-      machine.native.install(asid, factory?.(env) ?? []);
+    const install = (asid: number, functions: readonly NativeFunction[]): void => {
+      machine.native.install(asid, functions);
     };
-    const environments = new Environments(memory, { frames, slices, tlb, capabilities, install });
+    const created = (id: number, parent: number): void => {
+      this.#created(id, parent);
+    };
+    const environments = new Environments(memory, { frames, slices, tlb, capabilities, install, created });
     const filters = new Filters(memory, frames);
     const rings = new Rings(memory, frames, (ring) => {
       filters.ringFreed(ring);
@@ -140,8 +154,13 @@ export class Aegis {
     const { machine, parts } = this;
     parts.memory.setKernelPage(KP.frames, parts.frames.count);
     parts.memory.setKernelPage(KP.noSlice, kernelPageAddress(KP.sliceDummy));
-    for (const table of [PHYSICAL.stlb, PHYSICAL.environments, PHYSICAL.frames, PHYSICAL.slices]) {
-      for (let ppn = table / PAGE_BYTES; ppn < (table + EXPOSED_BYTES) / PAGE_BYTES; ppn += 1) {
+    for (const [table, bytes] of [
+      [PHYSICAL.stlb, 8 * STLB_ENTRIES],
+      [PHYSICAL.environments, ENV_BYTES * ENV_LIMIT],
+      [PHYSICAL.frames, FRAME_BYTES * parts.frames.count],
+      [PHYSICAL.slices, SLICE_BYTES * SLICE_LIMIT],
+    ] as const) {
+      for (let ppn = table / PAGE_BYTES; ppn < (table + bytes) / PAGE_BYTES; ppn += 1) {
         parts.frames.expose(ppn, WELL_KNOWN_READ);
       }
     }
@@ -152,16 +171,19 @@ export class Aegis {
     const { parts } = this;
     const natives: NativeFunction[] = [];
     for (const [number, run] of nativeCalls(parts)) natives[number] = run;
-    natives[NATIVE.kill] = () => {
-      parts.environments.end(parts.memory.current, parts.memory.kernelPage(KP.death));
+    natives[NATIVE.kill] = (cpu) => {
+      const held = parts.environments.end(parts.memory.current, parts.memory.kernelPage(KP.death));
+      cpu.charge(COSTS.environment + COSTS.flush + COSTS.release * held);
     };
     natives[NATIVE.panic] = () => {
       throw new AegisError('kernel-exception', 'the kernel took an exception of its own');
     };
     natives[NATIVE.serialInterrupt] = (cpu) => {
+      cpu.charge(COSTS.device);
       parts.serial.interrupt(cpu);
     };
     natives[NATIVE.diskInterrupt] = (cpu) => {
+      cpu.charge(COSTS.device);
       parts.disk.interrupt(cpu);
     };
     natives[NATIVE.boot] = (cpu) => {
@@ -173,5 +195,9 @@ export class Aegis {
   }
 }
 
-/** Exposed of each table: up to the next one's 64 KiB boundary. */
-const EXPOSED_BYTES = 0x8000;
+/** What people call an environment: its own name, that of the image it stems from, and the library operating system. */
+interface Names {
+  readonly name: string;
+  readonly family: string;
+  readonly libos: string;
+}

@@ -24,6 +24,11 @@ export class Capabilities {
     return [head, name >>> 0, low, high];
   }
 
+  /** MAC words that no capability has and nobody is told: what stands where nothing is to be granted. */
+  get nobody(): readonly [number, number] {
+    return this.mac(0, 0, 0);
+  }
+
   /** The two MAC words of a capability with these first two words for that generation of its resource. */
   mac(head: number, name: number, generation: number): readonly [number, number] {
     const message = new DataView(new ArrayBuffer(12));

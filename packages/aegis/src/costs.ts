@@ -10,6 +10,10 @@ export const COSTS = {
   clearFrame: 1100,
   flush: 5000,
   environment: 2000,
+  /** Per frame that an environment held when it ends. */
+  release: 50,
   compile: 50_000,
+  /** Per instruction of machine code that is made. */
+  compileWord: 50,
   device: 200,
 } as const;

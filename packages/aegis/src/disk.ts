@@ -46,6 +46,8 @@ const AVAILABLE = PHYSICAL.diskQueue + 16 * QUEUE_SIZE;
 const USED = PHYSICAL.diskQueue + 0x800;
 /** Each request: a 16-byte header, then a status byte. */
 const REQUEST_BYTES = 32;
+/** What the status byte is until the device has written it. */
+const STATUS_PENDING = 0xff;
 const NEXT = 1;
 const DEVICE_WRITES = 2;
 export const SECTORS_PER_BLOCK = 8;
@@ -115,6 +117,11 @@ export class Disk {
     return this.#capabilities.make('extent', RIGHTS.read | RIGHTS.write, this.#extents.length - 1, 0);
   }
 
+  /** The capability of the same extent with these rights. */
+  derive(name: number, rights: number): CapabilityWords {
+    return this.#capabilities.make('extent', rights, name, 0);
+  }
+
   /** The extent that a capability names, if it grants these rights. */
   check(words: CapabilityWords, rights: number): Extent | undefined {
     const valid = this.#capabilities.check(words, 'extent', rights, (name) =>
@@ -130,6 +137,7 @@ export class Disk {
     request: { readonly extent: Extent; readonly ppn: number; readonly block: number; readonly slot: number; readonly write: boolean },
   ): number {
     const { extent, ppn, block, slot, write } = request;
+    if (this.blocks === 0) return ERRORS.E_DEVICE;
     if (block >= extent.blocks || extent.start + block >= this.blocks) return ERRORS.E_RANGE;
     if (slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
     const index = this.#transfers.indexOf(undefined);
@@ -143,6 +151,7 @@ export class Disk {
     this.#memory.set(header + 4, 0);
     this.#memory.set(header + 8, (extent.start + block) * SECTORS_PER_BLOCK);
     this.#memory.set(header + 12, 0);
+    this.#memory.set(header + 16, STATUS_PENDING);
     const first = DESCRIPTORS_PER_REQUEST * index;
     this.#describe(first, header, 16, NEXT);
     this.#describe(first + 1, ppn * PAGE_BYTES, PAGE_BYTES, NEXT | (write ? 0 : DEVICE_WRITES));

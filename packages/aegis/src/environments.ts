@@ -19,6 +19,7 @@ import {
   RIGHTS,
   type CapabilityWords,
   type NativeFactory,
+  type NativeFunction,
 } from '@exokernel/abi';
 import { isNull, type Capabilities } from './capabilities.ts';
 import type { Frames } from './frames.ts';
@@ -26,6 +27,9 @@ import { KP, KSEG0 } from './layout.ts';
 import { envPhysical, type KernelMemory } from './memory.ts';
 import type { Slices } from './slices.ts';
 import { asidField, type TlbKeeper } from './tlb-keeper.ts';
+
+/** Entries that others may jump to. */
+const PROTECTED_ENTRIES: readonly number[] = [ENV.syncEntry, ENV.asyncEntry];
 
 /** EntryLo bits of a guaranteed mapping. */
 const VALID = 0x200;
@@ -36,8 +40,8 @@ export interface Resource {
   release(env: number): void;
 }
 
-/** Installs an environment's native functions in its address space; an empty list removes them. */
-export type InstallNatives = (asid: number, env: number, factory: NativeFactory | undefined) => void;
+/** Installs native functions in an address space; an empty list removes them. */
+export type InstallNatives = (asid: number, functions: readonly NativeFunction[]) => void;
 
 export class Environments {
   readonly #memory: KernelMemory;
@@ -46,6 +50,7 @@ export class Environments {
   readonly #tlb: TlbKeeper;
   readonly #capabilities: Capabilities;
   readonly #install: InstallNatives;
+  readonly #created: (env: number, parent: number) => void;
   readonly #factories: (NativeFactory | undefined)[] = [];
   /** Rings, filters, disk transfers: registered by the kernel. */
   readonly resources: Resource[] = [];
@@ -58,6 +63,8 @@ export class Environments {
       readonly tlb: TlbKeeper;
       readonly capabilities: Capabilities;
       readonly install: InstallNatives;
+      /** Told of every new environment. */
+      readonly created: (env: number, parent: number) => void;
     },
   ) {
     this.#memory = memory;
@@ -66,13 +73,18 @@ export class Environments {
     this.#tlb = parts.tlb;
     this.#capabilities = parts.capabilities;
     this.#install = parts.install;
+    this.#created = parts.created;
     for (let id = 0; id < ENV_LIMIT; id += 1) memory.setEnv(id, ENV.id, id);
   }
 
-  /** A new environment, an embryo until its status is set. Returns its number or E_NONE. */
+  /**
+   * A new environment, an embryo until its status is set. Returns its number or E_NONE. Throws what the factory throws;
+   * then there is no new environment.
+   */
   allocate(parent: number, factory: NativeFactory | undefined): number {
     const id = this.#find();
     if (id < 0) return ERRORS.E_NONE;
+    const functions = factory?.(id) ?? [];
     const generation = this.#memory.env(id, ENV.generation) + 1;
     for (let offset = 0; offset < ENV_BYTES; offset += 4) this.#memory.setEnv(id, offset, 0);
     this.#memory.setEnv(id, ENV.id, id);
@@ -81,7 +93,8 @@ export class Environments {
     this.#memory.setEnv(id, ENV.parent, parent);
     this.#memory.setEnv(id, ENV.generation, generation);
     this.#factories[id] = factory;
-    this.#install(id + 1, id, factory);
+    this.#install(id + 1, functions);
+    this.#created(id, parent);
     return id;
   }
 
@@ -100,14 +113,19 @@ export class Environments {
     return valid ? words[1] >>> 0 : ERRORS.E_CAP;
   }
 
-  /** Sets one word of a context. */
+  /**
+   * Sets one word of a context. An environment needs its u-page before it gets an entry point, because the kernel saves
+   * registers there; and others can enter it only when it has been started.
+   */
   set(env: number, field: number, value: number): number {
     const handler = (field - ENV.exceptionPc) / 4;
     const isHandler = Number.isInteger(handler) && handler >= 0 && handler < 16;
     if (isHandler && (handler === EXCEPTIONS.interrupt || handler === EXCEPTIONS.syscall)) return ERRORS.E_RANGE;
     if (!isHandler && !ENV_SETTABLE.includes(field)) return ERRORS.E_RANGE;
     if (field === ENV.status) return this.#start(env, value);
-    if (value % 4 !== 0 || value >= KSEG0) return ERRORS.E_RANGE;
+    if (value % 4 !== 0 || value >= KSEG0 || this.#memory.env(env, ENV.uPage) === 0) return ERRORS.E_RANGE;
+    const started = this.#memory.env(env, ENV.status) === ENV_STATUS.runnable;
+    if (PROTECTED_ENTRIES.includes(field) && !started) return ERRORS.E_RANGE;
     this.#memory.setEnv(env, field, value);
     return ERRORS.E_OK;
   }
@@ -124,7 +142,8 @@ export class Environments {
     if (slot === GUARANTEED_LIMIT) return ERRORS.E_NONE;
     if (how.uPage) {
       // The kernel writes it, so it is pinned for the environment's life, and chosen once.
-      if (this.#memory.env(env, ENV.uPage) !== 0 || !how.writable) return ERRORS.E_BUSY;
+      if (!how.writable) return ERRORS.E_RANGE;
+      if (this.#memory.env(env, ENV.uPage) !== 0) return ERRORS.E_BUSY;
       this.#frames.pin(ppn);
       this.#memory.setEnv(env, ENV.uPage, KSEG0 + ppn * PAGE_BYTES);
     }
@@ -135,8 +154,8 @@ export class Environments {
     return ERRORS.E_OK;
   }
 
-  /** Ends an environment: everything it was bound to is unbound. `death` is a word for its record. */
-  end(env: number, death: number): void {
+  /** Ends an environment: everything it was bound to is unbound. `death` is a word for its record. Returns how many frames it held. */
+  end(env: number, death: number): number {
     const uPage = this.#memory.env(env, ENV.uPage);
     const parent = this.#memory.env(env, ENV.parent);
     for (const field of [ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry, ENV.uPage]) {
@@ -149,18 +168,20 @@ export class Environments {
     this.#slices.release(env);
     for (const resource of this.resources) resource.release(env);
     if (uPage !== 0) this.#frames.unpin((uPage - KSEG0) / PAGE_BYTES);
-    this.#frames.dropAll(env);
     this.#tlb.flushEnv(env);
+    const held = this.#frames.dropAll(env);
     this.#factories[env] = undefined;
-    this.#install(env + 1, env, undefined);
+    this.#install(env + 1, []);
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
     if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
+    return held;
   }
 
   #start(env: number, value: number): number {
     const ready = this.#memory.env(env, ENV.uPage) !== 0 && this.#memory.env(env, ENV.prologue) !== 0;
     if (value !== ENV_STATUS.runnable || !ready) return ERRORS.E_RANGE;
     this.#memory.setEnv(env, ENV.status, value);
+    this.#slices.start(env);
     return ERRORS.E_OK;
   }
 
@@ -172,7 +193,7 @@ export class Environments {
       : undefined;
   }
 
-  /** The first record that was never used, else the one whose tenant died first. The last record has no ASID. */
+  /** The first record that was never used, else the dead one that had the fewest tenants. The last record has no ASID. */
   #find(): number {
     let oldest = -1;
     for (let id = 0; id < ENV_LIMIT - 1; id += 1) {

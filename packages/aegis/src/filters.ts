@@ -32,6 +32,8 @@ export class Filters {
   readonly #set = new FilterSet({ maxFilters: FILTER_LIMIT });
   readonly #bindings = new Map<number, Binding>();
   readonly #places: boolean[] = Array.from({ length: HANDLER_LIMIT }, () => false);
+  /** Instructions that were made since power-on: what compiling is charged by. */
+  made = 0;
 
   constructor(memory: KernelMemory, frames: Frames) {
     this.#memory = memory;
@@ -62,6 +64,8 @@ export class Filters {
     if (binding?.env !== env) return ERRORS.E_CAP;
     this.#set.delete(id);
     this.#bindings.delete(id);
+    // Should the rest not compile, the old code stays, and what it still accepts for this filter goes nowhere.
+    this.#memory.set(filterPhysical(id) + FILTER.ring, 0);
     this.#compile();
     this.#detach(id, binding);
     return ERRORS.E_OK;
@@ -76,12 +80,15 @@ export class Filters {
     const base = PHYSICAL.handlers + place * HANDLER.bytes;
     const code = compileHandler(bytes, KSEG0 + base + HANDLER.code);
     if (code === undefined) return ERRORS.E_CODE;
+    // Pinned before the old handler lets go of its window, which may be the same frame and have nobody else.
+    this.#frames.pin(window);
     this.#detach(id, binding);
     this.#places[place] = true;
-    this.#frames.pin(window);
     binding.handler = { place, window };
     this.#store(base + HANDLER.code, code.words);
     const activation = base + HANDLER.activation;
+    // The last tenant's replies are not for this one.
+    this.#memory.ram.bytes.fill(0, base + HANDLER.reply, base + HANDLER.bytes);
     this.#memory.set(activation + REGION.window, KSEG0 + window * PAGE_BYTES);
     this.#memory.set(activation + REGION.window + 4, PAGE_BYTES);
     this.#memory.set(activation + REGION.reply, KSEG0 + base + HANDLER.reply);
@@ -146,6 +153,7 @@ export class Filters {
   }
 
   #store(physical: number, words: Uint32Array): void {
+    this.made += words.length;
     words.forEach((word, i) => {
       this.#memory.set(physical + 4 * i, word);
     });

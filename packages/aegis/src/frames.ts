@@ -4,6 +4,8 @@
  * Whoever allocates a frame gets its capability and a hold on it; further environments may be made holders. When the last
  * hold and the last pin are gone, every binding to the frame (TLB, STLB) is broken, its generation changes, so that
  * all its capabilities are dead, and it is free. The two MACs that `tlbwr` compares live in the secret table `frameAuth`.
+ *
+ * A capability lets its bearer map a frame without holding it; then the mapping lasts as long as somebody else's hold.
  */
 import { ERRORS, FRAME, NO_ENV, PAGE_BYTES, RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
@@ -30,10 +32,11 @@ export class Frames {
     this.#tlb = tlb;
     this.count = Math.min(memory.ram.ramBytes / PAGE_BYTES, FRAME_CAPACITY);
     this.#free = this.count - FIRST_FREE_FRAME;
+    const { nobody } = capabilities;
     for (let ppn = 0; ppn < this.count; ppn += 1) {
       memory.setFrame(ppn, FRAME.owner, NO_ENV);
       memory.setFrame(ppn, FRAME.generation, 1);
-      this.#authenticate(ppn);
+      this.#authenticate(ppn, nobody, nobody);
     }
   }
 
@@ -45,13 +48,16 @@ export class Frames {
   /** Allocates the frame `want`, or any (−1), zeroed, held by `env`. Returns its number or an error. */
   allocate(env: number, want: number): number {
     const ppn = want === -1 ? this.#find() : want;
-    if (ppn < 0) return ERRORS.E_NONE;
+    if (ppn === ERRORS.E_NONE && want === -1) return ppn;
     if (ppn < FIRST_FREE_FRAME || ppn >= this.count) return ERRORS.E_RANGE;
     if (this.#memory.frame(ppn, FRAME.owner) !== NO_ENV) return ERRORS.E_BUSY;
     this.#memory.setFrame(ppn, FRAME.owner, env);
     this.#memory.ram.bytes.fill(0, ppn * PAGE_BYTES, (ppn + 1) * PAGE_BYTES);
     this.#holders.set(ppn, new Set([env]));
     this.#memory.setFrame(ppn, FRAME.holders, 1);
+    const [, , w0, w1] = this.capability(ppn);
+    const [, , r0, r1] = this.capability(ppn, RIGHTS.read);
+    this.#authenticate(ppn, [w0, w1], [r0, r1]);
     this.#free -= 1;
     return ppn;
   }
@@ -77,17 +83,24 @@ export class Frames {
 
   /** Drops the hold of `env`: it loses its mappings at least. Returns an error code. */
   drop(env: number, ppn: number): number {
-    const holders = this.#holders.get(ppn);
-    if (holders === undefined || !holders.delete(env)) return ERRORS.E_CAP;
-    this.#memory.setFrame(ppn, FRAME.holders, holders.size);
-    this.#tlb.flushFrame(ppn, env);
-    this.#release(ppn);
+    if (!this.#dropHold(env, ppn)) return ERRORS.E_CAP;
+    this.#tlb.flushFrameOf(env, ppn);
+    this.#release([ppn]);
     return ERRORS.E_OK;
   }
 
-  /** Drops every hold of an environment that ends. */
-  dropAll(env: number): void {
-    for (const [ppn, holders] of this.#holders) if (holders.has(env)) this.drop(env, ppn);
+  /** Drops every hold of an environment that ends, whose own translations are gone already. Returns how many there were. */
+  dropAll(env: number): number {
+    const held = [...this.#holders.keys()].filter((ppn) => this.#dropHold(env, ppn));
+    this.#release(held);
+    return held.length;
+  }
+
+  #dropHold(env: number, ppn: number): boolean {
+    const holders = this.#holders.get(ppn);
+    if (holders === undefined || !holders.delete(env)) return false;
+    this.#memory.setFrame(ppn, FRAME.holders, holders.size);
+    return true;
   }
 
   pin(ppn: number): void {
@@ -96,17 +109,21 @@ export class Frames {
 
   unpin(ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.pins, this.#memory.frame(ppn, FRAME.pins) - 1);
-    this.#release(ppn);
+    this.#release([ppn]);
   }
 
-  #release(ppn: number): void {
-    if (this.#memory.frame(ppn, FRAME.pins) !== 0 || (this.#holders.get(ppn)?.size ?? 0) !== 0) return;
-    this.#holders.delete(ppn);
-    this.#tlb.flushFrame(ppn);
-    this.#memory.setFrame(ppn, FRAME.owner, NO_ENV);
-    this.#memory.setFrame(ppn, FRAME.generation, this.#memory.frame(ppn, FRAME.generation) + 1);
-    this.#authenticate(ppn);
-    this.#free += 1;
+  /** Frees those of these frames that nobody holds and nothing pins. */
+  #release(ppns: readonly number[]): void {
+    const gone = ppns.filter((p) => this.#memory.frame(p, FRAME.pins) === 0 && this.#holders.get(p)?.size === 0);
+    this.#tlb.flushFrames(new Set(gone));
+    const { nobody } = this.#capabilities;
+    for (const ppn of gone) {
+      this.#holders.delete(ppn);
+      this.#memory.setFrame(ppn, FRAME.owner, NO_ENV);
+      this.#memory.setFrame(ppn, FRAME.generation, this.#memory.frame(ppn, FRAME.generation) + 1);
+      this.#authenticate(ppn, nobody, nobody);
+    }
+    this.#free += gone.length;
   }
 
   #generation(ppn: number): number | undefined {
@@ -114,12 +131,10 @@ export class Frames {
     return allocated ? this.#memory.frame(ppn, FRAME.generation) : undefined;
   }
 
-  /** Writes the MACs that tlbwr accepts. For a free frame they are as unguessable as for any other, and nobody has them. */
-  #authenticate(ppn: number): void {
+  /** Writes the MACs that tlbwr accepts for mapping the frame read-write and read-only. */
+  #authenticate(ppn: number, write: readonly [number, number], read: readonly [number, number]): void {
     const at = PHYSICAL.frameAuth + 16 * ppn;
-    const [, , w0, w1] = this.capability(ppn);
-    const [, , r0, r1] = this.capability(ppn, RIGHTS.read);
-    [w0, w1, r0, r1].forEach((word, i) => {
+    [...write, ...read].forEach((word, i) => {
       this.#memory.set(at + 4 * i, word);
     });
   }
@@ -136,6 +151,6 @@ export class Frames {
       this.#cursor = ppn + 1 < this.count ? ppn + 1 : FIRST_FREE_FRAME;
       if (this.#memory.frame(ppn, FRAME.owner) === NO_ENV) return ppn;
     }
-    return -1;
+    return ERRORS.E_NONE;
   }
 }

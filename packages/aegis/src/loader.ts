@@ -17,10 +17,14 @@ import {
 } from '@exokernel/abi';
 import { AegisError } from './error.ts';
 import type { Parts } from './native-calls.ts';
+import { isLine } from './serial.ts';
 
-/** Creates a runnable environment from an image. Throws `AegisError` when the machine cannot hold it. */
+/**
+ * Creates a runnable environment from an image. Throws `AegisError` `image` for an image that cannot be, and
+ * `environments`, `frames` or `slices` when the machine cannot hold it; then nothing is left of it.
+ */
 export function loadImage(parts: Parts, image: Image): number {
-  const { environments, memory } = parts;
+  const { environments } = parts;
   const env = environments.allocate(NO_ENV, image.natives);
   if (env < 0) throw new AegisError('environments', `no environment left for ${image.name}`);
   try {
@@ -29,7 +33,6 @@ export function loadImage(parts: Parts, image: Image): number {
     environments.end(env, DEATHS.destroyed);
     throw error;
   }
-  memory.setEnv(env, ENV.status, ENV_STATUS.runnable);
   return env;
 }
 
@@ -52,6 +55,9 @@ function fill(parts: Parts, env: number, image: Image): void {
   );
   const frames = image.frames.map((bytes) => parts.frames.capability(newFrame(parts, env, image, bytes)));
 
+  if (image.serialLine !== undefined && !isLine(image.serialLine)) {
+    throw new AegisError('image', `${image.name}: no serial line ${image.serialLine}`, { line: image.serialLine });
+  }
   const rights = RIGHTS.read | RIGHTS.write;
   const grants = {
     env,
@@ -70,21 +76,25 @@ function fill(parts: Parts, env: number, image: Image): void {
     parts.memory.set(ppn * PAGE_BYTES + (va % PAGE_BYTES), word);
   }
 
+  takeSlices(slices, env, image);
   for (const [field, value] of [
     [ENV.prologue, image.prologue],
     [ENV.epilogue, image.epilogue],
+    ...[...image.exceptionPc].map(([code, pc]) => [ENV.exceptionPc + 4 * code, pc] as const),
+    [ENV.status, ENV_STATUS.runnable],
     [ENV.syncEntry, image.syncEntry ?? 0],
     [ENV.asyncEntry, image.asyncEntry ?? 0],
-    ...[...image.exceptionPc].map(([code, pc]) => [ENV.exceptionPc + 4 * code, pc] as const),
   ] as const) {
     if (environments.set(env, field, value) < 0) {
       throw new AegisError('image', `${image.name}: entry 0x${value.toString(16)} is not possible`, { field, value });
     }
   }
-  takeSlices(slices, env, image);
 }
 
 function newFrame(parts: Parts, env: number, image: Image, bytes: Uint8Array): number {
+  if (bytes.length > PAGE_BYTES) {
+    throw new AegisError('image', `${image.name}: ${bytes.length} bytes for one frame`, { bytes: bytes.length });
+  }
   const ppn = parts.frames.allocate(env, -1);
   if (ppn < 0) throw new AegisError('frames', `no frame left for ${image.name}`);
   parts.memory.ram.bytes.set(bytes, ppn * PAGE_BYTES);
@@ -93,6 +103,9 @@ function newFrame(parts: Parts, env: number, image: Image, bytes: Uint8Array): n
 
 function takeSlices(slices: Parts['slices'], env: number, image: Image): void {
   const { count, contiguous } = image.slices;
+  if (!Number.isInteger(count) || count < 0) {
+    throw new AegisError('image', `${image.name}: ${count} slices cannot be`, { count });
+  }
   let taken = contiguous ? slices.allocateRun(env, count) : 0;
   for (let i = 0; i < count && !contiguous && taken >= 0; i += 1) taken = slices.allocate(env, -1);
   if (taken < 0) {

@@ -15,7 +15,7 @@ import {
   type NativeFunction,
 } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
-import { rightsOf } from './capabilities.ts';
+import { isNull, rightsOf } from './capabilities.ts';
 import { COSTS } from './costs.ts';
 import type { Disk } from './disk.ts';
 import type { Environments } from './environments.ts';
@@ -23,7 +23,7 @@ import type { Filters } from './filters.ts';
 import type { Frames } from './frames.ts';
 import type { KernelMemory } from './memory.ts';
 import type { Rings } from './rings.ts';
-import { SERIAL_LINES, type Serial } from './serial.ts';
+import { isLine, type Serial } from './serial.ts';
 import type { Slices } from './slices.ts';
 
 /** The kernel's parts, as the calls use them. */
@@ -95,10 +95,11 @@ function callTable(parts: Parts): Record<string, Call> {
   return { ...memoryCalls(parts), ...processorCalls(parts), ...networkCalls(parts), ...deviceCalls(parts) };
 }
 
-function memoryCalls({ frames, environments, capabilities, memory }: Parts): Record<string, Call> {
+function memoryCalls({ frames, environments, capabilities, memory, disk }: Parts): Record<string, Call> {
   return {
     frame_alloc: (call, self) => {
-      call.cpu.charge(COSTS.clearFrame + COSTS.mac);
+      // Three MACs: the capability's, and the two that tlbwr compares.
+      call.cpu.charge(COSTS.clearFrame + 3 * COSTS.mac);
       const ppn = frames.allocate(self, call.word(0));
       return ppn < 0 ? ppn : { value: ppn, capability: frames.capability(ppn) };
     },
@@ -115,14 +116,20 @@ function memoryCalls({ frames, environments, capabilities, memory }: Parts): Rec
       return ERRORS.E_OK;
     },
     cap_derive: (call, self) => {
+      call.cpu.charge(COSTS.mac);
       const parent = call.capability(0);
       const rights = call.word(4) & 0xff;
-      if ((rightsOf(parent) & rights) !== rights) return ERRORS.E_CAP;
-      const ppn = frames.check(parent, 0);
-      if (ppn >= 0) return { value: 0, capability: frames.capability(ppn, rights) };
-      const env = parent[0] === 0 ? ERRORS.E_CAP : environments.check(parent, self);
-      if (env < 0) return ERRORS.E_CAP;
-      return { value: 0, capability: capabilities.make('env', rights, env, memory.env(env, ENV.generation)) };
+      const name = parent[1];
+      if (isNull(parent) || (rightsOf(parent) & rights) !== rights) return ERRORS.E_CAP;
+      if (frames.check(parent, 0) >= 0) return { value: 0, capability: frames.capability(name, rights) };
+      if (environments.check(parent, self) >= 0) {
+        return { value: 0, capability: capabilities.make('env', rights, name, memory.env(name, ENV.generation)) };
+      }
+      if (disk.check(parent, 0) !== undefined) return { value: 0, capability: disk.derive(name, rights) };
+      if (capabilities.check(parent, 'serial', 0, lineGeneration)) {
+        return { value: 0, capability: capabilities.make('serial', rights, name, 0) };
+      }
+      return ERRORS.E_CAP;
     },
   };
 }
@@ -131,15 +138,15 @@ function processorCalls({ frames, environments, slices, memory }: Parts): Record
   return {
     env_alloc: (call, self) => {
       call.cpu.charge(COSTS.environment + COSTS.mac);
-      const env = environments.allocate(self, environments.factory(self));
+      const env = allocateChild(self);
       return env < 0 ? env : { value: env, capability: environments.capability(env) };
     },
     env_free: (call, self) => {
       const env = environments.check(call.capability(0), self);
       if (env < 0) return env;
-      call.cpu.charge(COSTS.environment + COSTS.flush);
       memory.setEnv(env, ENV.exit, call.word(4));
-      environments.end(env, env === self ? DEATHS.exit : DEATHS.destroyed);
+      const held = environments.end(env, env === self ? DEATHS.exit : DEATHS.destroyed);
+      call.cpu.charge(COSTS.environment + COSTS.flush + COSTS.release * held);
       return ERRORS.E_OK;
     },
     env_set: (call, self) => {
@@ -164,9 +171,25 @@ function processorCalls({ frames, environments, slices, memory }: Parts): Record
       return env < 0 ? env : slices.free(env, call.word(4));
     },
   };
+
+  /** A new environment with the native functions of `self`. Making them is the library's code, which may fail. */
+  function allocateChild(self: number): number {
+    try {
+      return environments.allocate(self, environments.factory(self));
+    } catch {
+      return ERRORS.E_CODE;
+    }
+  }
 }
 
 function networkCalls({ frames, rings, filters, memory }: Parts): Record<string, Call> {
+  /** Runs what compiles, and charges for the code that it made. */
+  const compiling = (call: Arguments, run: () => number): number => {
+    const before = filters.made;
+    const answer = run();
+    call.cpu.charge(COSTS.compile + COSTS.compileWord * (filters.made - before));
+    return answer;
+  };
   return {
     ring_bind: (call, self) => {
       const ppn = frames.check(call.capability(0), RIGHTS.read | RIGHTS.write);
@@ -184,17 +207,15 @@ function networkCalls({ frames, rings, filters, memory }: Parts): Record<string,
       const ring = call.word(5);
       if (typeof bytes === 'number') return bytes;
       if (!rings.owns(self, ring) || !rings.isReceive(ring)) return ERRORS.E_CAP;
-      call.cpu.charge(COSTS.compile);
-      return filters.bind(self, bytes, ring);
+      return compiling(call, () => filters.bind(self, bytes, ring));
     },
-    filter_free: (call, self) => filters.free(self, call.word(0)),
+    filter_free: (call, self) => compiling(call, () => filters.free(self, call.word(0))),
     ash_attach: (call, self) => {
       const bytes = codeBytes(call, 0, call.word(8));
       const window = frames.check(call.capability(4), RIGHTS.read | RIGHTS.write);
       if (typeof bytes === 'number') return bytes;
       if (window < 0) return window;
-      call.cpu.charge(COSTS.compile);
-      return filters.attach(self, call.word(9), bytes, window);
+      return compiling(call, () => filters.attach(self, call.word(9), bytes, window));
     },
   };
 
@@ -208,12 +229,8 @@ function networkCalls({ frames, rings, filters, memory }: Parts): Record<string,
 }
 
 function deviceCalls({ capabilities, serial, disk, frames }: Parts): Record<string, Call> {
-  const lineOf = (words: CapabilityWords): number => {
-    const valid = capabilities.check(words, 'serial', RIGHTS.read | RIGHTS.write, (line) =>
-      line < SERIAL_LINES ? 0 : undefined,
-    );
-    return valid ? words[1] : ERRORS.E_CAP;
-  };
+  const lineOf = (words: CapabilityWords, rights: number): number =>
+    capabilities.check(words, 'serial', rights, lineGeneration) ? words[1] : ERRORS.E_CAP;
   const transfer =
     (write: boolean): Call =>
     (call, self) => {
@@ -226,7 +243,7 @@ function deviceCalls({ capabilities, serial, disk, frames }: Parts): Record<stri
     };
   return {
     serial_write: (call, self) => {
-      const line = lineOf(call.capability(0));
+      const line = lineOf(call.capability(0), RIGHTS.write);
       const length = call.word(4);
       if (line < 0) return line;
       if (length < 0 || length > SERIAL_WRITE_MAX) return ERRORS.E_RANGE;
@@ -234,12 +251,17 @@ function deviceCalls({ capabilities, serial, disk, frames }: Parts): Record<stri
       return serial.write(call.cpu, self, line, bytes);
     },
     serial_read: (call, self) => {
-      const line = lineOf(call.capability(0));
+      const line = lineOf(call.capability(0), RIGHTS.read);
       return line < 0 ? line : serial.read(self, line);
     },
     disk_read: transfer(false),
     disk_write: transfer(true),
   };
+}
+
+/** Lines are never replaced. */
+function lineGeneration(line: number): number | undefined {
+  return isLine(line) ? 0 : undefined;
 }
 
 /** Bytes in the seven word arguments of serial_write. */

@@ -24,8 +24,13 @@ const VALID = 0x8000;
 /** LPR: receiver on, 9600 baud, 8 bits, no parity, one stop bit. */
 const LINE_PARAMETERS = 0x1000 | (0xe << 8) | 0x18;
 
-export const SERIAL_LINES = 4;
+const SERIAL_LINES = 4;
 const QUEUE_BYTES = 256;
+
+/** Whether there is such a line. */
+export function isLine(line: number): boolean {
+  return Number.isInteger(line) && line >= 0 && line < SERIAL_LINES;
+}
 
 export class Serial {
   readonly #memory: KernelMemory;

@@ -1,8 +1,10 @@
 /**
- * Breaks bindings by force: removes translations from the TLB and the STLB when a frame or an environment goes away.
+ * Breaks bindings by force: removes translations from the TLB, the STLB and the guaranteed mappings when a frame or an
+ * environment goes away.
  *
  * This is bind-time work and slow on purpose: it looks at every entry. Access-time changes are machine code (text/tlb.ts).
  */
+import { ENV, GUARANTEED_LIMIT } from '@exokernel/abi';
 import { KSEG0, PHYSICAL, STLB_ENTRIES } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 
@@ -29,15 +31,35 @@ export class TlbKeeper {
     this.#tlb = tlb;
   }
 
-  /** Removes every translation to a frame, or only those of one environment. */
-  flushFrame(ppn: number, env?: number): void {
-    const asid = env === undefined ? undefined : asidField(env);
-    this.#flush((hi, lo) => lo >>> 12 === ppn && (asid === undefined || (hi & ASID_MASK) === asid));
+  /** Removes every translation to these frames. */
+  flushFrames(ppns: ReadonlySet<number>): void {
+    if (ppns.size > 0) this.#flush((_, lo) => ppns.has(lo >>> 12));
+  }
+
+  /** Removes the translations of one environment to a frame, its guaranteed mappings too. */
+  flushFrameOf(env: number, ppn: number): void {
+    this.#removeGuaranteed(env, ppn);
+    this.#flush((hi, lo) => lo >>> 12 === ppn && (hi & ASID_MASK) === asidField(env));
   }
 
   /** Removes every translation of an address space. */
   flushEnv(env: number): void {
     this.#flush((hi) => (hi & ASID_MASK) === asidField(env));
+  }
+
+  /** Closes the gaps: a zero EntryHi ends the list. */
+  #removeGuaranteed(env: number, ppn: number): void {
+    const at = (slot: number): number => ENV.guaranteed + 8 * slot;
+    let kept = 0;
+    for (let slot = 0; slot < GUARANTEED_LIMIT; slot += 1) {
+      const [hi, lo] = [this.#memory.env(env, at(slot)), this.#memory.env(env, at(slot) + 4)];
+      this.#memory.setEnv(env, at(slot), 0);
+      this.#memory.setEnv(env, at(slot) + 4, 0);
+      if (hi === 0 || lo >>> 12 === ppn) continue;
+      this.#memory.setEnv(env, at(kept), hi);
+      this.#memory.setEnv(env, at(kept) + 4, lo);
+      kept += 1;
+    }
   }
 
   #flush(doomed: (hi: number, lo: number) => boolean): void {

@@ -41,6 +41,7 @@ export function emitCallDispatch(a: Assembler): void {
     ['call.capability', ERRORS.E_CAP],
     ['call.environment', ERRORS.E_ENV],
     ['call.slice', ERRORS.E_SLICE],
+    ['call.device', ERRORS.E_DEVICE],
   ] as const) {
     a.label(label);
     a.mfc0(K0, CP0_EPC);

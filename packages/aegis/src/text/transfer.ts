@@ -4,7 +4,8 @@
  *
  * A synchronous transfer donates this and all future instances of the slice, until the callee transfers it back; an
  * asynchronous one donates what is left of this instance. Both are atomic. Anyone may call; access control is the callee's,
- * which finds the caller's number in v1, where the kernel put it. Not possible once the slice is over (E_SLICE).
+ * which finds the caller's number in v1, where the kernel put it. Not possible once the slice is over (E_SLICE). A call that
+ * is refused changes v0 alone.
  */
 import { CP0_ENTRYHI, K0, K1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { ENV, ENV_LIMIT, SLICE } from '@exokernel/abi';
@@ -26,12 +27,13 @@ export function emitTransfer(a: Assembler, kind: 'synchronous' | 'asynchronous')
   a.lw(K0, synchronous ? ENV.syncEntry : ENV.asyncEntry, K1);
   a.lw(V0, KP.ending, ZERO);
   a.beq(K0, ZERO, 'call.environment');
-  a.lw(V1, KP.env, ZERO);
+  a.nop();
   a.bne(V0, ZERO, 'call.slice');
   a.lw(V0, synchronous ? KP.slice : KP.noSlice, ZERO);
-  a.lw(V1, ENV.id, V1);
+  a.lw(V1, KP.env, ZERO);
   if (synchronous) a.sw(K1, SLICE.running, V0);
   else a.sw(V0, KP.slice, ZERO);
+  a.lw(V1, ENV.id, V1);
   a.sw(K1, KP.env, ZERO);
   a.lw(V0, ENV.asid, K1);
   a.sw(ZERO, ENV.asleep, K1);

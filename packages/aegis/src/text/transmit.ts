@@ -110,7 +110,7 @@ export function emitXmitCall(a: Assembler): void {
   a.beq(V0, ZERO, 'call.range');
   a.lw(V0, KP.lance, ZERO);
   a.nop();
-  a.beq(V0, ZERO, 'call.range');
+  a.beq(V0, ZERO, 'call.device');
   a.sw(K0, KP.epc, ZERO);
   XMIT_REGISTERS.forEach((r) => {
     a.sw(r, KP.saved + 4 * r, ZERO);
