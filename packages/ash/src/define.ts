@@ -19,6 +19,7 @@ export interface Handler {
 /** Offsets of the words that are copied at a time. */
 const BLOCK = [0, 4, 8, 12] as const;
 
+/** What `defineHandler` hands to its callback. */
 export class HandlerBuilder {
   /** Statements, locals and control flow. */
   readonly code: ProgramBuilder;

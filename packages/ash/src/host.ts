@@ -27,6 +27,7 @@ export interface InstanceOptions {
 const REPLY_AT = 16;
 const align = (bytes: number): number => (bytes + 15) & ~15;
 
+/** A handler with its memory. Made by `instantiateHandler`. */
 export class HandlerInstance {
   /** Where the next message is put. */
   readonly message: Uint8Array;

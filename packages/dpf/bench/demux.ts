@@ -40,7 +40,7 @@ function connection(i: number): { srcIp: number; srcPort: number; dstIp: string;
 function show(label: string, ...cells: (string | number)[]): void {
   console.log(
     label.padEnd(34),
-    ...cells.map((cell) => String(typeof cell === 'number' ? cell.toFixed(1) : cell).padStart(9)),
+    ...cells.map((cell) => (typeof cell === 'number' ? cell.toFixed(1) : cell).padStart(9)),
   );
 }
 

@@ -88,14 +88,15 @@ function coalesce(atoms: NormalAtom[]): void {
 }
 
 function check(atom: Atom): void {
-  const { kind, offset, size } = atom;
+  const { kind, offset } = atom;
+  const size: number = atom.size;
   const isWithin = (value: number, most: number): boolean => Number.isInteger(value) && value >= 0 && value <= most;
   const refuse = (what: string, value: unknown): never => {
     throw new DpfError('malformed', `${what} of the atom ${JSON.stringify(atom)} is not allowed`, { what, value });
   };
   if (size !== 1 && size !== 2 && size !== 4) refuse('the size', size);
   if (!isWithin(offset, ATOM_LIMITS.offset)) refuse('the offset', offset);
-  const full = fullMask(size);
+  const full = fullMask(atom.size);
   switch (kind) {
     case 'eq':
       if (!isWithin(atom.value, full)) refuse('the value', atom.value);

@@ -27,6 +27,7 @@ interface Entry extends Filter {
   readonly sequence: number;
 }
 
+/** Filters, merged. */
 export class FilterSet {
   readonly #maxFilters: number;
   readonly #maxAtoms: number;

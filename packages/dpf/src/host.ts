@@ -17,6 +17,7 @@ export interface ClassifierOptions {
   readonly windowBytes?: number;
 }
 
+/** A compiled filter set with its memory. Made by `compileFilters`. */
 export class Classifier {
   /** Memory for packets, descriptors and results: the caller's to lay out. It never moves. */
   readonly window: Uint8Array;

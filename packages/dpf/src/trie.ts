@@ -31,15 +31,17 @@ export interface Node {
   readonly branches: (TestBranch | ShiftBranch)[];
 }
 
+/** A node without filter and branches. */
 export function emptyNode(): Node {
   return { filter: undefined, branches: [] };
 }
 
 /** The branch of a node that tests what this atom tests (or shifts as it does). */
 function findBranch(node: Node, atom: NormalAtom): TestBranch | ShiftBranch | undefined {
-  return node.branches.find(({ kind, atom: other }) => {
+  return node.branches.find(({ atom: other }) => {
     if (other.offset !== atom.offset || other.size !== atom.size || other.mask !== atom.mask) return false;
-    return kind === 'test' ? atom.kind === 'meq' : atom.kind === 'shift' && (other as typeof atom).shift === atom.shift;
+    if (other.kind === 'shift') return atom.kind === 'shift' && other.shift === atom.shift;
+    return atom.kind === 'meq';
   });
 }
 

@@ -103,7 +103,7 @@ function naive(filters: ReadonlyMap<number, { atoms: readonly Atom[]; age: numbe
     let bits = 0;
     for (const atom of filter.atoms) {
       if (atom.kind === 'shift') continue;
-      bits += atom.kind === 'eq' ? 8 * atom.size : [...atom.mask.toString(2)].filter((digit) => digit === '1').length;
+      bits += atom.kind === 'eq' ? 8 * atom.size : atom.mask.toString(2).replaceAll('0', '').length;
     }
     if (bits > most || (bits === most && filter.age < age)) [winner, most, age] = [id, bits, filter.age];
   }

@@ -119,6 +119,7 @@ export interface RegionOptions {
   readonly skew?: number;
 }
 
+/** What `defineProgram` hands to its callback. */
 export class ProgramBuilder {
   readonly #regions: Region[] = [];
   readonly #parameters: string[] = [];

@@ -6,6 +6,7 @@
  */
 import { VcodeError } from './error.ts';
 
+/** Bytes being written. */
 export class ByteSink {
   readonly #bytes: number[] = [];
 
@@ -36,6 +37,7 @@ export class ByteSink {
   }
 }
 
+/** Bytes being read. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
   #at: number;

@@ -46,9 +46,10 @@ export function interpret(program: Program, input: RunInput): RunResult {
 /** How a body ended: by running to its end, or by one of the ways out. */
 type Way = 'next' | 'break' | 'continue' | 'return';
 
-class Abort {
+class Abort extends Error {
   readonly code: number;
   constructor(code: number) {
+    super(`abort ${code}`);
     this.code = code;
   }
 }
@@ -137,7 +138,8 @@ class Interpreter {
 
   #loop(loop: Loop): Way {
     const section = this.#sections.get(loop) ?? 0;
-    for (let i = 0; loop.kind === 'while' || i < loop.count; i += 1) {
+    const count = loop.kind === 'for' ? loop.count : Infinity;
+    for (let i = 0; i < count; i += 1) {
       this.#charge(section);
       if (loop.kind === 'for') this.#locals[loop.counter] = i;
       else if (this.#evaluate(loop.condition) === 0) return 'next';

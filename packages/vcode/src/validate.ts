@@ -9,6 +9,10 @@ import { ABORT_BOUNDS, ABORT_OWN, BINARY_OPERATORS, LIMITS, UNARY_OPERATORS } fr
 import type { Body, Expression, Loop, Place, Program, Statement } from './ir.ts';
 
 const VALID = new WeakSet<Program>();
+/* What types promise is checked all the same: a program may come from untyped code. */
+const ACCESSES: ReadonlySet<unknown> = new Set(['r', 'rw']);
+const SIZES: ReadonlySet<unknown> = new Set([1, 2, 4]);
+const ENDIANS: ReadonlySet<unknown> = new Set(['big', 'little']);
 
 /** Checks a program, once. Throws `VcodeError` `malformed` or `limit`. */
 export function validateProgram(program: Program): void {
@@ -32,8 +36,8 @@ function checkProgram(program: Program, depth: number): void {
   for (const name of [...parameters, ...locals]) require(isName(name), 'the name of a local', name);
   for (const { name, access, align, skew } of regions) {
     require(isName(name), 'the name of a region', name);
-    require(access === 'r' || access === 'rw', 'access of a region', access);
-    require(align === 1 || align === 2 || align === 4, 'alignment of a region', align);
+    require(ACCESSES.has(access), 'access of a region', access);
+    require(SIZES.has(align), 'alignment of a region', align);
     require(isWithin(skew, 0, align - 1), 'skew of a region', skew);
   }
   new Validator(program, depth).body(program.body, 1, false);
@@ -173,8 +177,8 @@ class Validator {
 
   #place(place: Place, depth: number): void {
     this.#region(place.region);
-    require(place.size === 1 || place.size === 2 || place.size === 4, 'the size of an access', place.size);
-    require(place.endian === 'big' || place.endian === 'little', 'an endianness', place.endian);
+    require(SIZES.has(place.size), 'the size of an access', place.size);
+    require(ENDIANS.has(place.endian), 'an endianness', place.endian);
     require(isWithin(place.displacement, 0, LIMITS.displacement), 'a displacement', place.displacement);
     this.#expression(place.index, depth + 1);
   }

@@ -5,6 +5,7 @@
  */
 import { WasmError } from './error.ts';
 
+/** Bytes being written. */
 export class ByteWriter {
   #buffer = new Uint8Array(64);
   #length = 0;

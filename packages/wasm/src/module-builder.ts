@@ -24,6 +24,7 @@ const END = 0x0b;
 
 type ExportKind = keyof typeof KIND;
 
+/** A module under construction. */
 export class ModuleBuilder {
   readonly #types: {
     readonly key: string;

@@ -132,6 +132,7 @@ export interface EmitOptions {
   readonly slot?: Instruction;
 }
 
+/** The list under construction. */
 export class MipsCode {
   readonly items: Item[] = [];
   readonly #limit: number;

@@ -28,6 +28,7 @@ export interface Address {
 const RESERVE = 3;
 const isLeaf = (node: LoweredExpression): boolean => node.kind === 'const' || node.kind === 'local';
 
+/** Selects expressions and keeps account of the temporaries. */
 export class ExpressionSelector {
   readonly code: MipsCode;
   readonly frame: Frame;

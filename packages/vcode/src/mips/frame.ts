@@ -24,6 +24,7 @@ const REGIONS_OFFSET = 8;
 const FOR_VALUES: readonly Register[] = [T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, A2, A3];
 const FOR_TEMPORARIES: readonly Register[] = [AT, V1, A1, V0];
 
+/** Where everything is. */
 export class Frame {
   readonly #registers = new Map<Value, Register>();
   readonly #spilled = new Map<number, number>();

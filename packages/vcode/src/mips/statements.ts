@@ -22,6 +22,7 @@ interface LoopLabels {
 
 type SwitchCases = Extract<LoweredStatement, { kind: 'switch' }>['cases'];
 
+/** Selects statements; one for each program. */
 export class StatementSelector {
   readonly #code: MipsCode;
   readonly #frame: Frame;

@@ -33,6 +33,7 @@ const OPERATORS: Record<BinaryOperator, OpcodeName> = {
   les: 'i32LeS',
 };
 
+/** Emits expressions into one function. */
 export class WasmExpressions {
   readonly #f: FunctionBuilder;
   readonly #regions: number;

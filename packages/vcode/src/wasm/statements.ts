@@ -3,7 +3,7 @@
  *
  * Charges exactly where the other back ends do: at entry and at the head of each iteration.
  */
-import type { FunctionBuilder } from '@exokernel/wasm';
+import { I32, type FunctionBuilder } from '@exokernel/wasm';
 import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_FUEL, RETURNED, type Program } from '../ir.ts';
 import type { LoweredBody, LoweredStatement } from '../lowered.ts';
 import { WasmExpressions, type Exit } from './expressions.ts';
@@ -19,6 +19,7 @@ interface LoopExits {
 
 type Switch = Extract<LoweredStatement, { kind: 'switch' }>;
 
+/** Emits the body of one function. */
 export class WasmStatements {
   readonly #f: FunctionBuilder;
   readonly #to: WasmExpressions;
@@ -36,7 +37,7 @@ export class WasmStatements {
     this.#to = new WasmExpressions(f, program);
     this.#costs = costs;
     this.#globals = globals;
-    for (const _ of program.locals) f.local(0x7f);
+    program.locals.forEach(() => f.local(I32));
   }
 
   /** The whole function body. */
