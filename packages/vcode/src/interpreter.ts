@@ -5,9 +5,9 @@
  * share bytes unless the same overlap is bound for every back end that is compared.
  */
 import { VcodeError } from './error.ts';
-import { sectionCosts } from './costs.ts';
 import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_FUEL, LIMITS, RETURNED } from './ir.ts';
 import type { Body, Expression, Loop, Place, Program, Statement } from './ir.ts';
+import { sectionCosts } from './mips/compile.ts';
 import { operate } from './operators.ts';
 import { loopSections } from './sections.ts';
 import { validateProgram } from './validate.ts';

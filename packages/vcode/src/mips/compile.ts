@@ -30,6 +30,16 @@ export interface MipsProgram {
   readonly activationBytes: number;
 }
 
+const COSTS = new WeakMap<Program, readonly number[]>();
+
+/**
+ * Fuel by section: [0] at entry, then one iteration of each loop in the order of the text. All back ends charge these
+ * figures, so that a run aborts at the same point everywhere. Throws `VcodeError` `malformed` or `limit`.
+ */
+export function sectionCosts(program: Program): readonly number[] {
+  return COSTS.get(program) ?? compileMips(program, 0).costs;
+}
+
 /** Branches reach 2^15 words; this leaves room for `nop`s. */
 const MOST_ITEMS = 0x6000;
 /** The largest cost that an immediate can hold. */
@@ -41,7 +51,10 @@ const SMALL_COST = 0x7fff;
  */
 export function compileMips(program: Program, origin: number): MipsProgram {
   const lowered = lower(program);
-  return attempt(program, lowered, origin, false) ?? attempt(program, lowered, origin, true) ?? tooLarge(program.name);
+  const compiled = attempt(program, lowered, origin, false) ?? attempt(program, lowered, origin, true);
+  if (compiled === undefined) return tooLarge(program.name);
+  COSTS.set(program, compiled.costs);
+  return compiled;
 }
 
 function tooLarge(name: string): never {

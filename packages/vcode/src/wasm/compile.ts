@@ -9,10 +9,11 @@
  * Whoever calls guarantees that regions lie in the memory; the engine traps otherwise. Source: [WASM].
  */
 import { I32, ModuleBuilder, type FunctionBuilder } from '@exokernel/wasm';
-import { isBounded, sectionCosts } from '../costs.ts';
+import { isBounded } from '../bounds.ts';
 import { VcodeError } from '../error.ts';
 import type { Program } from '../ir.ts';
 import { lower } from '../lower.ts';
+import { sectionCosts } from '../mips/compile.ts';
 import { WasmStatements } from './statements.ts';
 
 export interface WasmOptions {

@@ -1,23 +1,12 @@
 /**
- * Costs: the fuel of every section, as the MIPS back end counts it, and the bound of a whole program.
+ * Bounds: the most fuel that a whole program can use, from the costs of its sections and the counts of its loops.
  *
- * All back ends charge these figures, so that a run aborts at the same point everywhere.
+ * A bound, not an estimate: of two branches it takes the dearer, and every loop runs to its count.
  */
-import { compileMips } from './mips/compile.ts';
 import type { LoweredBody } from './lowered.ts';
 import { lower } from './lower.ts';
+import { sectionCosts } from './mips/compile.ts';
 import type { Program } from './ir.ts';
-
-const KNOWN = new WeakMap<Program, readonly number[]>();
-
-/** Fuel by section: [0] at entry, then one iteration of each loop. Throws `VcodeError` `malformed` or `limit`. */
-export function sectionCosts(program: Program): readonly number[] {
-  const known = KNOWN.get(program);
-  if (known !== undefined) return known;
-  const { costs } = compileMips(program, 0);
-  KNOWN.set(program, costs);
-  return costs;
-}
 
 /**
  * The fuel that no run of the program can exceed, or `undefined` if it has a `while` that can be reached. Throws
