@@ -2,7 +2,7 @@
  * The check at installation: is this a handler, and what does it need at most?
  *
  * Nothing here runs the handler. After the check a runner knows how many words of code and how much activation record to
- * set aside, and that each run costs at most the fuel that it gives [ASH96 §4: time is bounded before and while running].
+ * set aside, and that each run costs at most the fuel that it gives [ASH96: time is bounded before and while running].
  */
 import { compileMips, maxCost, VcodeError, type MipsProgram, type Program } from '@exokernel/vcode';
 import { AshError } from './error.ts';

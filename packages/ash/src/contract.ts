@@ -7,7 +7,7 @@
  * The runner binds three regions in this order, each at a word-aligned address: the message (read-only), the window (the
  * application's pinned memory) and the reply (staging for one frame). What a handler writes to its window is the
  * application's own affair and stays written whatever happens; the verdict and the reply count only if it returns.
- * Source: [ASH96 §3] (vectoring, initiation of messages and of control; abort leaves the message to the normal path).
+ * Source: [ASH96] (vectoring, initiation of messages and of control; abort leaves the message to the normal path).
  */
 
 /** Region numbers. */

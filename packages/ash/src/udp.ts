@@ -115,7 +115,7 @@ const REQUEST_BYTES = 8;
 /**
  * Adds to a counter in the window on behalf of a remote machine, without the application being scheduled: the payload is
  * the counter's number and an amount, the answer the number and the new value. A number of `counters` or more passes.
- * Source: [ASH96 §5.2, remote increment]. Throws `AshError` `range`.
+ * Source: [ASH96, remote increment]. Throws `AshError` `range`.
  */
 export function remoteIncrement(service: UdpService & { readonly counters: number }): Handler {
   checkService(service);

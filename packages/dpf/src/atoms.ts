@@ -2,7 +2,7 @@
  * Atoms: what a filter is made of. A filter is a list of atoms and matches a packet when all of them do, in order.
  *
  * Fields are in network byte order and lie at an offset from the current position, which is the packet's first byte until
- * a `shift` moves it. A field that reaches beyond the packet's end does not match. Source: [DPF96 §3].
+ * a `shift` moves it. A field that reaches beyond the packet's end does not match. Source: [DPF96].
  */
 import { DpfError } from './error.ts';
 

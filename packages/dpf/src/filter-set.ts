@@ -2,7 +2,7 @@
  * A set of filters, merged: insert, delete, find the filter of a packet, and give the whole as one program.
  *
  * Of several filters that match a packet the one that tests the most bits wins; of equals, the one inserted first. Ids are
- * the smallest free numbers from 0 on and are reused after `delete`. Source: [DPF96 §3] and its release [XOK], which
+ * the smallest free numbers from 0 on and are reused after `delete`. Source: [DPF96] and its release [XOK], which
  * refuses duplicates and limits filters and atoms in the same way.
  *
  * Deviation: length is counted in tested bits, not in atoms, so that a longer prefix wins over a shorter one.

@@ -3,7 +3,7 @@
  *
  * The program has one region, the message, and returns the filter's id plus 1, or 0. It has no loops, and it never aborts
  * for a short packet: before a subtree it asks once whether the packet has the bytes that every filter there needs, and
- * where not, the subtree does not match [DPF96 §4.2]. Alternatives are tried in the order of the best filter that they
+ * where not, the subtree does not match [DPF96]. Alternatives are tried in the order of the best filter that they
  * hold, so that a match usually ends the search; where a better one may still follow, the best so far is kept in locals.
  *
  * Fields are loaded little-endian and compared with constants whose bytes are exchanged instead.

@@ -2,7 +2,7 @@
  * The trie that merges filters: shared prefixes are tested once, alternatives for one field become one switch.
  *
  * A node stands for the atoms on the way to it. `filter` is the filter that ends there; `branches` are what may be tested
- * next, each with a subtree for every constant. Source: [DPF96 §3.2].
+ * next, each with a subtree for every constant. Source: [DPF96].
  */
 import type { NormalAtom } from './atoms.ts';
 

@@ -2,7 +2,7 @@
  * What is known about regions at a point of the program: how long each is at least, and how far it reaches beyond a local.
  *
  * A region's length does not change during a run, so a test that has passed on every way to here need not be repeated
- * [DPF96 §4, bounds-check aggregation]. Facts only ever leave tests out; a missing fact costs a test, never safety.
+ * [DPF96, bounds-check aggregation]. Facts only ever leave tests out; a missing fact costs a test, never safety.
  */
 export class Facts {
   /** By region: bytes it certainly has. */

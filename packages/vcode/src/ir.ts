@@ -5,7 +5,7 @@
  * (compilers remember what they found out about it). `interpret` is the meaning of every node.
  *
  * Evaluation is strict and left to right: operands before the operator, a store's index before its value, and the test
- * of an access after both. Source: [VCODE96 §3] for the shape (typed RISC-like operations that compile in one pass).
+ * of an access after both. Source: [VCODE96] for the shape (typed RISC-like operations that compile in one pass).
  */
 
 /** `divu`, `remu` by zero abort with `ABORT_DIVIDE`. Shifts use the low five bits of the right operand. */

@@ -38,10 +38,6 @@ const CONSTANTS = [
   0xffff8000, 0xfffffffe, 0xffffffff,
 ];
 
-export interface Shape {
-  readonly locals: number;
-}
-
 class Generator {
   readonly #source: Source;
   readonly #locals: number;

@@ -3,7 +3,7 @@
  *
  * A pass is a path without backward branches: from the entry for section 0, from its head for a loop. Instructions of
  * other sections on the way are free here because their own section pays. So what is charged is never less than what
- * executes [ASH96 §4: time is bounded by static instruction counts and iterations].
+ * executes [ASH96: time is bounded by static instruction counts and iterations].
  */
 import type { Instruction, Label } from './code.ts';
 import type { Scheduled } from './schedule.ts';
