@@ -82,7 +82,7 @@ describe('hostile bytes', () => {
       ),
       { numRuns: 1500 },
     );
-    expect(accepted).toBeGreaterThan(50);
+    expect(accepted).toBeGreaterThan(10);
   });
   test('random bytes behind a right header', () => {
     fc.assert(
