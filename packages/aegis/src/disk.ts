@@ -163,6 +163,11 @@ export class Disk {
     return ERRORS.E_OK;
   }
 
+  /** The frames of the transfers that the device has not finished. */
+  get inFlight(): readonly number[] {
+    return this.#transfers.flatMap((transfer) => transfer?.ppn ?? []);
+  }
+
   /** Posts every finished transfer. */
   interrupt(cpu: NativeCpu): void {
     cpu.store32(REGISTER.interruptAck, cpu.load32(REGISTER.interruptStatus));

@@ -148,7 +148,7 @@ export class Environments {
       this.#memory.setEnv(env, ENV.uPage, KSEG0 + ppn * PAGE_BYTES);
     }
     this.#frames.hold(env, ppn);
-    this.#tlb.flushEnv(env);
+    this.#tlb.flushPage(tag);
     this.#memory.setEnv(env, ENV.guaranteed + 8 * slot, tag);
     this.#memory.setEnv(env, ENV.guaranteed + 8 * slot + 4, ppn * PAGE_BYTES + VALID + (how.writable ? DIRTY : 0));
     return ERRORS.E_OK;

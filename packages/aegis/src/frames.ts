@@ -13,6 +13,8 @@ import type { TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, FRAME_CAPACITY, PHYSICAL } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 
+const NOBODY: ReadonlySet<number> = new Set();
+
 /** Rights of the capability that an allocation returns. */
 export const FRAME_RIGHTS: number = RIGHTS.read | RIGHTS.write;
 
@@ -72,6 +74,11 @@ export class Frames {
     return this.#capabilities.check(words, 'frame', rights, (ppn) => this.#generation(ppn))
       ? words[1] >>> 0
       : ERRORS.E_CAP;
+  }
+
+  /** The environments that hold a frame. */
+  holders(ppn: number): ReadonlySet<number> {
+    return this.#holders.get(ppn) ?? NOBODY;
   }
 
   hold(env: number, ppn: number): void {

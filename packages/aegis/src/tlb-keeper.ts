@@ -42,6 +42,11 @@ export class TlbKeeper {
     this.#flush((hi, lo) => lo >>> 12 === ppn && (hi & ASID_MASK) === asidField(env));
   }
 
+  /** Removes the translation of one page: `hi` is its EntryHi. */
+  flushPage(hi: number): void {
+    this.#flush((other) => other === hi);
+  }
+
   /** Removes every translation of an address space. */
   flushEnv(env: number): void {
     this.#flush((hi) => (hi & ASID_MASK) === asidField(env));

@@ -2,6 +2,8 @@
 import { DEATHS, ENV, ENV_BYTES, EXPOSED, PAGE_BYTES, type Image } from '@exokernel/abi';
 import { Aegis, type EnvironmentInfo } from '@exokernel/aegis';
 import { Machine, type MachineOptions } from '@exokernel/hardware';
+import { rawImage, type Raw, type RawOptions } from './raw.ts';
+import type { Fiber } from '@exokernel/libos-kit';
 
 const KSEG0 = 0x80000000;
 /** Cycles between two looks: 1 ms of the machine. */
@@ -59,4 +61,23 @@ export function exitOf(env: EnvironmentInfo): number {
   if (env.status !== 'dead') throw new Error(`${env.name} is ${env.status}`);
   if (env.death !== DEATHS.exit) throw new Error(`${env.name} died of ${env.death.toString(16)}`);
   return env.exit;
+}
+
+/**
+ * Boots a machine with one raw environment (number 0) and whatever else is given, and runs until the first has ended by
+ * itself. An error that its fiber threw is thrown here.
+ */
+export function runRaw(
+  main: (raw: Raw) => Fiber<number>,
+  options: Omit<RawOptions, 'main'> = {},
+  others: readonly Image[] = [],
+  machine: Omit<MachineOptions, 'serial'> = {},
+): Booted {
+  const booted = boot([rawImage({ ...options, main }), ...others], machine);
+  const ended = booted.runUntil(() => booted.aegis.environment(0).status === 'dead');
+  const { lastError } = booted.machine.native;
+  if (lastError !== undefined) throw new Error(lastError.message);
+  if (!ended) throw new Error('the raw environment is still running');
+  exitOf(booted.aegis.environment(0));
+  return booted;
 }

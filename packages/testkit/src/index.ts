@@ -1,3 +1,19 @@
 /** What the workspace's tests share. */
-export { boot, exitOf, type Booted } from './booted.ts';
+export type { Fiber } from '@exokernel/libos-kit';
+export { boot, exitOf, runRaw, type Booted } from './booted.ts';
 export { describeLibOs } from './conformance.ts';
+export { checkInvariants } from './invariants.ts';
+export {
+  RAW,
+  WINDOW,
+  emitCall,
+  emitEnd,
+  emitReturn,
+  emitSpin,
+  rawImage,
+  type Answer,
+  type Raw,
+  type RawFrame,
+  type RawImage,
+  type RawOptions,
+} from './raw.ts';

@@ -3,7 +3,9 @@
  * copied to the owner's receive ring. Everything here is an access: rights were checked when filter, handler and ring were
  * bound. [SOSP95 §5.5], [DPF96], [ASH96]
  *
- * A packet that nobody claims, that finds its ring full, or that arrived damaged is dropped and counted.
+ * A packet that nobody claims, that finds its ring full, or that arrived damaged is dropped and counted. One interrupt sees
+ * to at most one round of the controller's ring, so that packets cannot keep the clock out; what came meanwhile interrupts
+ * again.
  */
 import {
   A0,
@@ -120,26 +122,34 @@ export function emitReceive(a: Assembler): void {
   a.jalr(RA, T9);
   a.sw(S4, ACTIVATION.messageLength, A0);
   a.bne(V1, ZERO, 'receive.aborted');
-  a.andi(S0, V0, 0xff);
+  a.andi(S0, V0, 0xffff);
   a.beq(S0, ZERO, 'receive.deliver');
   a.srl(A1, V0, 16);
   a.sltiu(T0, A1, PACKET_BYTES_MAX + 1);
+  a.sltiu(T1, S0, VERDICT_UPCALL + 1);
+  a.and(T0, T0, T1);
   a.beq(T0, ZERO, 'receive.aborted');
   a.nop();
   emitCount(a, S5, FILTER.consumed, T0);
+  a.beq(A1, ZERO, 'receive.replied');
+  a.lw(A0, FILTER.reply, S5);
+  a.bal('transmit');
+  a.nop();
+  a.lw(T1, FILTER.env, S5);
+  a.bltz(V0, 'receive.busy');
+  a.nop();
+  emitCount(a, T1, ENV.packetsOut, T0);
+  a.b('receive.replied');
+  a.nop();
+  a.label('receive.busy');
+  emitCount(a, T1, ENV.xmitBusy, T0);
+  a.label('receive.replied');
+  a.li(T0, VERDICT_UPCALL);
+  a.beq(S0, T0, 'receive.deliver');
   a.lw(T1, FILTER.env, S5);
   a.nop();
   emitCount(a, T1, ENV.packetsIn, T0);
-  a.beq(A1, ZERO, 'receive.replied');
-  a.lw(A0, FILTER.reply, S5);
-  emitCount(a, T1, ENV.packetsOut, T0);
-  a.bal('transmit');
-  a.nop();
-  a.label('receive.replied');
-  a.li(T0, VERDICT_UPCALL);
-  a.bne(S0, T0, 'receive.release');
-  a.nop();
-  a.b('receive.deliver');
+  a.b('receive.release');
   a.nop();
   a.label('receive.aborted');
   emitCount(a, S5, FILTER.aborted, T0);
@@ -193,9 +203,11 @@ export function emitReceive(a: Assembler): void {
   a.srl(T0, T0, 8);
   a.or(T0, T0, T1);
   a.sw(T0, NET.receiveRing, S1);
+  a.lw(T1, KP.receiveIndex, ZERO);
   a.addiu(S2, S2, 8);
-  a.b('receive.next');
   a.andi(S2, S2, NET.ringBytes - 1);
+  a.bne(S2, T1, 'receive.next');
+  a.nop();
 
   a.label('receive.done');
   a.jr(S6);

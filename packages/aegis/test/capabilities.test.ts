@@ -1,0 +1,182 @@
+/** Self-authenticating capabilities from the outside: what is not one opens nothing. [SOSP95 §3.1] */
+import { CALLS, ERRORS, RIGHTS, type CallName, type CapabilityWords } from '@exokernel/abi';
+import { arp, encodeFilter } from '@exokernel/dpf';
+import { memoryStore } from '@exokernel/hardware';
+import { expect, test } from 'vitest';
+import { Capabilities } from '../src/capabilities.ts';
+import { checkInvariants, runRaw, type Fiber, type Raw } from '../../testkit/src/index.ts';
+
+const { read: READ, write: WRITE, control: CONTROL } = RIGHTS;
+const READ_WRITE = READ | WRITE;
+
+type Kind = 'frame' | 'env' | 'extent' | 'serial';
+type Need = readonly [kind: Kind, rights: number];
+
+/** What each capability of each call has to be, and its other arguments, so that only the capability is wrong. */
+const CHECKED: readonly (readonly [call: CallName, needs: readonly Need[], rest: readonly number[]])[] = [
+  ['frame_free', [['frame', READ]], []],
+  ['frame_hold', [['env', CONTROL], ['frame', READ]], []],
+  ['cap_derive', [['frame', 0]], [0]],
+  ['cap_derive', [['env', CONTROL]], [0]],
+  ['cap_derive', [['extent', 0]], [0]],
+  ['cap_derive', [['serial', 0]], [0]],
+  ['env_free', [['env', CONTROL]], [1]],
+  ['env_set', [['env', CONTROL]], [0x14, 0x2000]],
+  ['env_map', [['env', CONTROL], ['frame', READ]], [0x200000]],
+  ['env_map', [['env', CONTROL], ['frame', READ_WRITE]], [0x200001]],
+  ['slice_alloc', [['env', CONTROL]], [-1]],
+  ['slice_free', [['env', CONTROL]], [63]],
+  ['ring_bind', [['frame', READ_WRITE]], [0]],
+  ['ring_extend', [['frame', READ_WRITE]], [0]],
+  ['filter_bind', [['frame', READ]], [0, 0]],
+  ['ash_attach', [['frame', READ], ['frame', READ_WRITE]], [0, 0]],
+  ['serial_write', [['serial', WRITE]], [1, 65]],
+  ['serial_read', [['serial', READ]], []],
+  ['disk_read', [['extent', READ], ['frame', READ_WRITE]], [0, 0]],
+  ['disk_write', [['extent', WRITE], ['frame', READ]], [0, 0]],
+];
+const ALL_RIGHTS: Record<Kind, number> = { frame: READ_WRITE, env: CONTROL, extent: READ_WRITE, serial: READ_WRITE };
+
+test('the table names every call that takes a capability', () => {
+  const taking = Object.entries(CALLS).filter(([, { args }]) => args.some((arg) => arg.endsWith(':4')));
+  expect(new Set(CHECKED.map(([call]) => call))).toEqual(new Set(taking.map(([call]) => call)));
+});
+
+const HOST = { disk: { store: memoryStore(64 * 4096) } };
+const EXTENT = { extent: { start: 0, blocks: 8 } };
+
+function* derive(raw: Raw, from: CapabilityWords, rights: number): Fiber<CapabilityWords> {
+  const { code, capability } = yield* raw.call('cap_derive', ...from, rights);
+  expect(code).toBe(0);
+  return capability;
+}
+
+/** One living resource of each kind; and slice 63, ring 0 and filter 0, which some calls want besides. */
+function* resources(raw: Raw): Fiber<Record<Kind, CapabilityWords>> {
+  const { capability: env } = yield* raw.call('env_alloc');
+  const { capability: frame } = yield* raw.frame();
+  expect(yield* raw.code('slice_alloc', ...env, 63)).toBe(0);
+  const ring = yield* raw.frame();
+  expect(yield* raw.call('ring_bind', ...ring.capability, 0)).toMatchObject({ code: 0, value: 0 });
+  const filter = encodeFilter(arp());
+  yield* raw.fill(ring, filter);
+  expect(yield* raw.call('filter_bind', ...ring.capability, filter.length, 0)).toMatchObject({ code: 0, value: 0 });
+  return { frame, env, extent: yield* raw.granted('extent'), serial: yield* raw.granted('serial') };
+}
+
+/** Capabilities that must not do where `right`, of this kind, would: each with what is wrong about it. */
+function* wrong(raw: Raw, right: Record<Kind, CapabilityWords>, [kind, rights]: Need): Fiber<[string, CapabilityWords][]> {
+  const true4 = right[kind];
+  const [head, name, low, high] = true4;
+  const list: [string, CapabilityWords][] = [
+    ['MAC, low word', [head, name, low ^ 1, high]],
+    ['MAC, high word', [head, name, low, high ^ 0x80000000]],
+    ['MAC words exchanged', [head, name, high, low]],
+    ['MAC of zeros', [head, name, 0, 0]],
+    ['generation', [head ^ 1, name, low, high]],
+    ['more rights', [head | 0xff0000, name, low, high]],
+    ['kind 0', [head & 0xffffff, name, low, high]],
+    ['kind 255', [head | 0xff000000, name, low, high]],
+    ['the next name', [head, name + 1, low, high]],
+    ['a name out of range', [head, 0x7fffffff, low, high]],
+    ['a name that is negative', [head, 0xffffffff, low, high]],
+  ];
+  if (kind !== 'env') list.push(['null', [0, 0, 0, 0]]);
+  for (const other of Object.keys(right) as Kind[]) {
+    if (other === kind) continue;
+    list.push([`of a ${other}`, right[other]]);
+    list.push([`of a ${other}, called a ${kind}`, [head, name, right[other][2], right[other][3]]]);
+  }
+  for (let bit = 1; bit <= ALL_RIGHTS[kind]; bit <<= 1) {
+    if ((rights & bit) !== 0) list.push([`without right ${bit}`, yield* derive(raw, true4, ALL_RIGHTS[kind] & ~bit)]);
+  }
+  if (kind === 'frame') {
+    // A frame of the same name in an earlier life, and another frame's capability under this name.
+    const old = yield* raw.frame();
+    expect(yield* raw.code('frame_free', ...old.capability)).toBe(0);
+    list.push(['of a free frame', old.capability]);
+    const again = yield* raw.frame(old.ppn);
+    list.push(['of an earlier life', old.capability]);
+    list.push(['of another frame', [head, name, again.capability[2], again.capability[3]]]);
+    list.push(['of a frame of the kernel', [head, 0x20, low, high]]);
+  }
+  if (kind === 'env') {
+    const dead = yield* raw.call('env_alloc');
+    expect(yield* raw.code('env_free', ...dead.capability, 0)).toBe(0);
+    list.push(['of a dead environment', dead.capability]);
+  }
+  return list;
+}
+
+test.each(CHECKED.map(([call, needs, rest]) => [call, needs.map(([kind]) => kind).join(), { needs, rest }] as const))(
+  '%s refuses every wrong capability (%s)',
+  (call, _, { needs, rest }) => {
+    const codes: [string, number][] = [];
+    const booted = runRaw(
+      function* (raw) {
+        const right = yield* resources(raw);
+        for (const [i, need] of needs.entries()) {
+          for (const [what, bad] of yield* wrong(raw, right, need)) {
+            // Deriving a subset from a capability without all rights is what cap_derive is for.
+            if (call === 'cap_derive' && /^(of a [a-z]+|without right \d)$/.test(what) && !what.includes('free')) continue;
+            const given = needs.flatMap(([kind], j) => (i === j ? bad : right[kind]));
+            codes.push([`${call}: ${what}`, yield* raw.code(call, ...given, ...rest)]);
+          }
+        }
+        // And nothing else was wrong.
+        expect(yield* raw.code(call, ...needs.flatMap(([kind]) => right[kind]), ...rest)).not.toBe(ERRORS.E_CAP);
+        return 0;
+      },
+      EXTENT,
+      [],
+      HOST,
+    );
+    expect(codes.length).toBeGreaterThan(needs.length * 10);
+    expect(codes.filter(([, code]) => code !== ERRORS.E_CAP)).toEqual([]);
+    expect(checkInvariants(booted.aegis)).toEqual([]);
+  },
+);
+
+test('cap_derive never adds a right, and what it makes has those of its parent at most', () => {
+  runRaw(
+    function* (raw) {
+      const { frame, extent, serial } = yield* resources(raw);
+      const readOnly = yield* derive(raw, frame, READ);
+      expect(yield* raw.code('cap_derive', ...readOnly, READ_WRITE)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.code('cap_derive', ...readOnly, WRITE)).toBe(ERRORS.E_CAP);
+      expect(yield* derive(raw, readOnly, READ)).toEqual(readOnly);
+      const none = yield* derive(raw, readOnly, 0);
+      expect(yield* raw.code('frame_free', ...none)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.code('cap_derive', ...none, READ)).toBe(ERRORS.E_CAP);
+      // Bits beyond the eight of rights do not count.
+      expect(yield* raw.code('cap_derive', ...none, 0x100)).toBe(0);
+      const writeOnly = yield* derive(raw, serial, WRITE);
+      expect(yield* raw.code('serial_read', ...writeOnly)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.call('serial_write', ...writeOnly, 1, 65)).toMatchObject({ code: 0, value: 1 });
+      const page = (yield* raw.frame()).capability;
+      const archive = yield* derive(raw, extent, READ);
+      expect(yield* raw.code('disk_write', ...archive, ...page, 0, 0)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.code('disk_read', ...archive, ...page, 0, 0)).toBe(0);
+      return 0;
+    },
+    EXTENT,
+    [],
+    HOST,
+  );
+});
+
+test('a capability of one machine opens nothing on a machine with another secret', () => {
+  const [ours, theirs] = [new Capabilities(Uint8Array.of(1)), new Capabilities(Uint8Array.of(2))];
+  const frame = ours.make('frame', READ_WRITE, 300, 1);
+  expect(ours.check(frame, 'frame', READ, () => 1)).toBe(true);
+  expect(theirs.check(frame, 'frame', READ, () => 1)).toBe(false);
+});
+
+test('a generation counts in full: after 65536 lives the word that travels is the same, the MAC is not', () => {
+  const capabilities = new Capabilities(Uint8Array.of(1));
+  const old = capabilities.make('frame', READ, 300, 5);
+  const later = capabilities.make('frame', READ, 300, 5 + 0x10000);
+  expect(later[0]).toBe(old[0]);
+  expect(capabilities.check(old, 'frame', READ, () => 5 + 0x10000)).toBe(false);
+  expect(capabilities.check(later, 'frame', READ, () => 5 + 0x10000)).toBe(true);
+});

@@ -1,0 +1,195 @@
+/**
+ * What must hold of the kernel's tables whenever the machine is between two instructions of a program, recounted from
+ * everything that refers to a frame, a slice or an environment.
+ */
+import {
+  ENV,
+  ENV_LIMIT,
+  ENV_STATUS,
+  ENTRYLO,
+  EXPOSED,
+  FRAME,
+  GUARANTEED_LIMIT,
+  NO_ENV,
+  PAGE_BYTES,
+  RIGHTS,
+  RING_LIMIT,
+  SLICE,
+  SLICE_BYTES,
+  SLICE_LIMIT,
+} from '@exokernel/abi';
+import type { Aegis } from '@exokernel/aegis';
+import { FILTER, FILTER_LIMIT, FILTER_SHIFT, FIRST_FREE_FRAME, KP, KSEG0, PHYSICAL, RING } from '../../aegis/src/layout.ts';
+import { ringPhysical } from '../../aegis/src/rings.ts';
+
+const ASID_SHIFT = 6;
+const GLOBAL = 0x100;
+const WIRED = 8;
+
+type Report = (holds: boolean, what: string) => void;
+
+/** Everything that does not hold, in words; empty if all is well. */
+export function checkInvariants(aegis: Aegis): string[] {
+  const violations: string[] = [];
+  const report: Report = (holds, what) => {
+    if (!holds) violations.push(what);
+  };
+  checkFrames(aegis, report);
+  checkTranslations(aegis, report);
+  checkEnvironments(aegis, report);
+  checkSlices(aegis, report);
+  return violations;
+}
+
+function isAlive({ parts: { memory } }: Aegis, env: number): boolean {
+  if (env < 0 || env >= ENV_LIMIT) return false;
+  const status = memory.env(env, ENV.status);
+  return status === ENV_STATUS.embryo || status === ENV_STATUS.runnable;
+}
+
+function checkFrames(aegis: Aegis, report: Report): void {
+  const { frames, memory, capabilities } = aegis.parts;
+  const pins = countPins(aegis);
+  let free = 0;
+  for (let ppn = 0; ppn < frames.count; ppn += 1) {
+    const holders = frames.holders(ppn);
+    const name = `frame ${ppn}`;
+    report(memory.frame(ppn, FRAME.holders) === holders.size, `${name}: the table counts other holders`);
+    for (const env of holders) report(isAlive(aegis, env), `${name}: held by ${env}, which is not alive`);
+    const pinned = pins.get(ppn) ?? 0;
+    report(memory.frame(ppn, FRAME.pins) === pinned, `${name}: ${memory.frame(ppn, FRAME.pins)} pins, should be ${pinned}`);
+    const auth = [0, 4, 8, 12].map((i) => memory.get(PHYSICAL.frameAuth + 16 * ppn + i));
+    const nobody = capabilities.nobody;
+    if (ppn < FIRST_FREE_FRAME) {
+      report(auth[0] === nobody[0] && auth[1] === nobody[1], `${name}: a kernel frame that can be written`);
+    } else if (memory.frame(ppn, FRAME.owner) === NO_ENV) {
+      free += 1;
+      report(holders.size === 0 && pinned === 0, `${name}: free, but held or pinned`);
+      report(
+        auth.every((word, i) => word === nobody[i & 1]),
+        `${name}: free, but there is a MAC for it`,
+      );
+    } else {
+      report(holders.size > 0 || pinned > 0, `${name}: allocated for nobody`);
+      const macs = [...frames.capability(ppn).slice(2), ...frames.capability(ppn, RIGHTS.read).slice(2)];
+      report(
+        auth.every((word, i) => word === macs[i]),
+        `${name}: the MACs of its binding are not its capabilities'`,
+      );
+    }
+  }
+  report(free === aegis.framesFree, `${free} frames are free, ${aegis.framesFree} are said to be`);
+}
+
+/** Pins per frame: u-pages, ring slots, windows of handlers, disk transfers. */
+function countPins({ parts: { memory, disk } }: Aegis): Map<number, number> {
+  const pins = new Map<number, number>();
+  const pin = (address: number): void => {
+    const ppn = Math.floor((address - KSEG0) / PAGE_BYTES);
+    pins.set(ppn, (pins.get(ppn) ?? 0) + 1);
+  };
+  for (let env = 0; env < ENV_LIMIT; env += 1) {
+    const uPage = memory.env(env, ENV.uPage);
+    if (uPage !== 0) pin(uPage);
+  }
+  for (let ring = 0; ring < RING_LIMIT; ring += 1) {
+    const at = ringPhysical(ring);
+    if (memory.get(at + RING.env) === 0) continue;
+    for (let i = 0; i < memory.get(at + RING.count); i += 2) pin(memory.get(at + RING.slots + 4 * i));
+  }
+  for (let filter = 0; filter < FILTER_LIMIT; filter += 1) {
+    const at = PHYSICAL.filters + (filter << FILTER_SHIFT);
+    if (memory.get(at + FILTER.handler) !== 0) pin(memory.get(memory.get(at + FILTER.activation) - KSEG0 + 16));
+  }
+  for (const ppn of disk.inFlight) pin(KSEG0 + ppn * PAGE_BYTES);
+  return pins;
+}
+
+/** TLB and STLB lead living environments to allocated frames, or to the exposed tables for reading. */
+function checkTranslations(aegis: Aegis, report: Report): void {
+  const { memory, frames } = aegis.parts;
+  const exposed = exposedFrames(frames.count);
+  const check = (where: string, hi: number, lo: number): void => {
+    const env = ((hi >>> ASID_SHIFT) & 63) - 1;
+    const ppn = lo >>> 12;
+    report(hi < KSEG0, `${where}: not a user's page`);
+    report(isAlive(aegis, env), `${where}: of environment ${env}, which is not alive`);
+    report((lo & GLOBAL) === 0, `${where}: in every address space`);
+    if (ppn < FIRST_FREE_FRAME) {
+      report(exposed.has(ppn) && (lo & ENTRYLO.dirty) === 0, `${where}: leads to the kernel's frame ${ppn}`);
+    } else {
+      report(ppn < frames.count && memory.frame(ppn, FRAME.owner) !== NO_ENV, `${where}: leads to frame ${ppn}, which is free`);
+    }
+  };
+  const { tlb } = aegis.machine.cpu;
+  for (let i = WIRED; i < 64; i += 1) if (tlb.hi(i) !== KSEG0) check(`TLB entry ${i}`, tlb.hi(i), tlb.lo(i));
+  for (let i = 0; i < 4096; i += 1) {
+    const hi = memory.get(PHYSICAL.stlb + 8 * i);
+    if (hi !== 0) check(`STLB entry ${i}`, hi, memory.get(PHYSICAL.stlb + 8 * i + 4));
+  }
+}
+
+function exposedFrames(count: number): ReadonlySet<number> {
+  const ppns = new Set<number>();
+  for (const [table, bytes] of [
+    [EXPOSED.stlb, 0x8000],
+    [EXPOSED.environments, 0x8000],
+    [EXPOSED.frames, 16 * count],
+    [EXPOSED.slices, PAGE_BYTES],
+  ] as const) {
+    for (let at = table; at < table + bytes; at += PAGE_BYTES) ppns.add(at / PAGE_BYTES);
+  }
+  return ppns;
+}
+
+function checkEnvironments(aegis: Aegis, report: Report): void {
+  const { memory, frames } = aegis.parts;
+  for (let env = 0; env < ENV_LIMIT; env += 1) {
+    const name = `environment ${env}`;
+    const alive = isAlive(aegis, env);
+    let ended = false;
+    for (let slot = 0; slot < GUARANTEED_LIMIT; slot += 1) {
+      const hi = memory.env(env, ENV.guaranteed + 8 * slot);
+      const ppn = memory.env(env, ENV.guaranteed + 8 * slot + 4) >>> 12;
+      if (hi === 0) ended = true;
+      else {
+        report(!ended && alive, `${name}: a guaranteed mapping behind the end of the list`);
+        report(frames.holders(ppn).has(env), `${name}: a guaranteed mapping to frame ${ppn}, which it does not hold`);
+      }
+    }
+    report(memory.env(env, ENV.guaranteedEnd) === 0, `${name}: its list of guaranteed mappings does not end`);
+    if (memory.env(env, ENV.status) === ENV_STATUS.runnable) {
+      report(memory.env(env, ENV.uPage) !== 0, `${name}: runs without a u-page`);
+    }
+    if (alive) continue;
+    for (const field of [ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry, ENV.uPage]) {
+      report(memory.env(env, field) === 0, `${name}: dead, but word ${field} is left`);
+    }
+  }
+}
+
+function checkSlices(aegis: Aegis, report: Report): void {
+  const { memory } = aegis.parts;
+  let end = 0;
+  for (let p = 0; p < SLICE_LIMIT; p += 1) {
+    const owner = memory.slice(p, SLICE.owner);
+    const running = memory.slice(p, SLICE.running);
+    const name = `slice ${p}`;
+    if (owner === NO_ENV) {
+      report(running === 0, `${name}: nobody's, but ${running.toString(16)} runs in it`);
+      continue;
+    }
+    end = p + 1;
+    report(isAlive(aegis, owner), `${name}: owned by ${owner}, which is not alive`);
+    const runner = (running - KSEG0 - PHYSICAL.environments) / 512;
+    const runs = running !== 0 && memory.env(runner, ENV.status) === ENV_STATUS.runnable;
+    const waits = running === 0 && memory.env(owner, ENV.status) === ENV_STATUS.embryo;
+    report(runs || waits, `${name}: ${running.toString(16)} runs in it, which cannot`);
+  }
+  report(memory.kernelPage(KP.vectorBytes) === end * SLICE_BYTES, 'the vector has another length than its slices');
+  const here = memory.kernelPage(KP.slice);
+  const position = (here - KSEG0 - PHYSICAL.slices) / SLICE_BYTES;
+  const owned = position >= 0 && position < SLICE_LIMIT && memory.slice(position, SLICE.owner) !== NO_ENV;
+  const nothing = here === 0 || here === memory.kernelPage(KP.noSlice);
+  report(owned || nothing, `the slice to donate is ${here.toString(16)}, which nobody owns`);
+}
