@@ -6,9 +6,9 @@
  * whoever copies the frame adds the true sum (`needsSum`).
  */
 import type { Payload } from '@exokernel/net';
-import { CheetahError } from './error.ts';
 import { SEGMENT_BYTES } from './site.ts';
 
+/** A response in memory, cut into segments with stored sums. */
 export class CachedFile implements Payload {
   /** Address of the response. */
   readonly va: number;
@@ -33,7 +33,7 @@ export class CachedFile implements Payload {
 
   /** Never called: frames are copied by the device, which may wait for a page. */
   copy(): void {
-    throw new CheetahError('site-format', 'a cached file is copied by the network device');
+    throw new RangeError('a cached file is copied by the network device');
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import {
   COMPLETION_SLOTS,
+  ERRORS,
   EXCEPTIONS,
   PAGE_BYTES,
   TICKS_PER_SECOND,
@@ -21,7 +22,6 @@ import {
   address,
   assembleRuntime,
   buildImage,
-  emitClock,
   emitEagerAllocate,
   emitFaultHandler,
   emitFiberEntry,
@@ -53,11 +53,16 @@ const HEAP = UKIT.libos;
 export const CHEETAH_STATUS = { state: 0x1404, requests: 0x1408, connections: 0x140c, files: 0x1410 } as const;
 /** Values of CHEETAH_STATUS.state. */
 export const CHEETAH_STATE = { starting: 0, serving: 1 } as const;
-/** Exit words: memory it does not have, no site on its disk, no device. */
-export const CHEETAH_EXIT = { badAddress: -1, noSite: -2, noDevice: -3 } as const;
+/**
+ * Exit words: memory it does not have, no site on its disk or none that can be read, no network device or none for its
+ * address (another environment has a filter for it), not enough frames.
+ */
+export const CHEETAH_EXIT = { badAddress: -1, noSite: -2, noDevice: -3, noMemory: -4 } as const;
 
 const MAIN = FIRST_LIBOS_NATIVE;
 const MS_PER_TICK = 1000 / TICKS_PER_SECOND;
+/** What a folder's path stands for. */
+const INDEX = 'index.html';
 /** Ticks between looks at silent connections. */
 const SWEEP_TICKS = TICKS_PER_SECOND;
 
@@ -74,8 +79,10 @@ export interface CheetahOptions {
   readonly placement?: Placement;
 }
 
-/** The image of a server of the site in its extent. */
+/** The image of a server of the site in its extent. Throws `NetError` for addresses or a port that cannot be. */
 export function cheetah(options: CheetahOptions): Image {
+  // What the environment will do on the machine, where an error would only end it.
+  new NetworkStack(options).tcp.listen(options.port);
   const runtime = cheetahRuntime();
   return buildImage({
     name: options.placement?.name ?? 'cheetah',
@@ -107,34 +114,45 @@ function cheetahRuntime(): Assembly {
       a.nop();
       a.j('kit.exit');
       a.move(A0, V0);
-      emitClock(a);
       emitEagerAllocate(a, HEAP, PAGED_END);
     },
   });
 }
 
 function cheetahNatives(options: CheetahOptions, runtime: Assembly): NativeFactory {
-  const fibers = new Fibers();
   const allocate = address(runtime, 'memory_allocate');
-  const memory = fiberMemory(fibers, (bytes) => fibers.call(allocate, bytes));
-  return (env) => [fibers.step(env), fibers.start(env, () => main(fibers, memory, runtime, options))];
+  return (env) => {
+    const fibers = new Fibers();
+    const memory = fiberMemory(fibers, (bytes) => fibers.call(allocate, bytes));
+    return [fibers.step(env), fibers.start(env, () => main({ fibers, memory, runtime }, options))];
+  };
 }
 
-function* main(fibers: Fibers, memory: Memory, runtime: Assembly, options: CheetahOptions): Fiber<number> {
-  const resources = yield* loadSite(fibers, memory, runtime, options.extent.blocks);
-  if (resources === undefined) return CHEETAH_EXIT.noSite;
+/** What every part of the environment uses. */
+interface Self {
+  readonly fibers: Fibers;
+  readonly memory: Memory;
+  readonly runtime: Assembly;
+}
+
+function* main(self: Self, options: CheetahOptions): Fiber<number> {
+  const { fibers, memory, runtime } = self;
+  const resources = yield* loadSite(self, options.extent.blocks);
+  if (typeof resources === 'number') return resources;
   const device = yield* NetworkDevice.open(fibers, memory, options);
-  if (!(device instanceof NetworkDevice)) return CHEETAH_EXIT.noDevice;
+  if (!(device instanceof NetworkDevice)) {
+    return device.call === 'frame_alloc' ? CHEETAH_EXIT.noMemory : CHEETAH_EXIT.noDevice;
+  }
   const stack = new NetworkStack(options);
   const server = new WebServer(stack, options.port, resources);
   yield* fibers.store(CHEETAH_STATUS.files, resources.size);
   yield* fibers.store(CHEETAH_STATUS.state, CHEETAH_STATE.serving);
-  for (let swept = 0; ; ) {
+  for (let swept = 0; ;) {
     const tick = yield* ticks(fibers);
     const now = tick * MS_PER_TICK;
     const received = yield* device.receive(stack, now);
     stack.poll(now);
-    server.run();
+    server.run(now);
     if (tick - swept >= SWEEP_TICKS) {
       server.sweep(now);
       swept = tick;
@@ -156,73 +174,69 @@ function* ticks(fibers: Fibers): Fiber<number> {
   return fibers.result(0);
 }
 
-/** Reads the directory and every file into memory. `undefined` if the disk holds no site or cannot be read. */
-function* loadSite(
-  fibers: Fibers,
-  memory: Memory,
-  runtime: Assembly,
-  blocks: number,
-): Fiber<ReadonlyMap<string, Resource> | undefined> {
-  const read = (va: number, first: number, count: number): Fiber<boolean> =>
-    readBlocks(fibers, runtime, { va, first, count });
+/** Reads the directory and every file into memory. Returns the exit word if that cannot be. */
+function* loadSite(self: Self, blocks: number): Fiber<ReadonlyMap<string, Resource> | number> {
+  const { fibers, memory } = self;
   try {
-    const head = yield* memory.allocate(BLOCK_BYTES);
+    const first = yield* loadBlocks(self, 0, 1);
+    if (first < 0) return first;
     const block = new Uint8Array(BLOCK_BYTES);
-    if (head < 0 || blocks < 1 || !(yield* read(head, 0, 1))) return undefined;
-    yield* fibers.read(head, block);
-    const count = Math.ceil(directoryLength(block) / BLOCK_BYTES);
-    const rest = count > 1 ? yield* memory.allocate((count - 1) * BLOCK_BYTES) : head + BLOCK_BYTES;
-    if (rest < 0 || count > blocks || !(yield* read(rest, 1, count - 1))) return undefined;
-    const directory = new Uint8Array(count * BLOCK_BYTES);
-    yield* fibers.read(head, directory);
+    yield* fibers.read(first, block);
+    const directory = new Uint8Array(Math.ceil(directoryLength(block) / BLOCK_BYTES) * BLOCK_BYTES);
+    const all = yield* loadBlocks(self, 0, directory.length / BLOCK_BYTES);
+    if (all < 0) return all;
+    yield* memory.read(all, directory);
     const resources = new Map<string, Resource>();
     for (const entry of readDirectory(directory, blocks)) {
-      const resource = yield* loadFile(fibers, memory, read, entry);
-      if (resource === undefined) return undefined;
+      const resource = yield* loadFile(self, entry);
+      if (typeof resource === 'number') return resource;
       resources.set(entry.path, resource);
-      if (entry.path.endsWith('/index.html')) resources.set(entry.path.slice(0, -'index.html'.length), resource);
+    }
+    for (const [path, resource] of [...resources]) {
+      const folder = path.slice(0, -INDEX.length);
+      if (path.endsWith(`/${INDEX}`) && !resources.has(folder)) resources.set(folder, resource);
     }
     return resources;
   } catch (error) {
-    if (error instanceof CheetahError) return undefined;
+    if (error instanceof CheetahError) return CHEETAH_EXIT.noSite;
     throw error;
   }
 }
 
-function* loadFile(
-  fibers: Fibers,
-  memory: Memory,
-  read: (va: number, first: number, count: number) => Fiber<boolean>,
-  { block, headerBytes, bodyBytes }: SiteEntry,
-): Fiber<Resource | undefined> {
+function* loadFile(self: Self, { block, headerBytes, bodyBytes }: SiteEntry): Fiber<Resource | number> {
   const length = headerBytes + bodyBytes;
-  const va = yield* memory.allocate(fileBlocks(length) * BLOCK_BYTES);
-  if (va < 0 || !(yield* read(va, block, fileBlocks(length)))) return undefined;
+  const va = yield* loadBlocks(self, block, fileBlocks(length));
+  if (va < 0) return va;
   const sums = new Uint32Array(segments(length));
-  for (let i = 0; i < sums.length; i += 1) sums[i] = (yield* fibers.load(va + sumsOffset(length) + 4 * i)) & 0xffff;
+  for (let i = 0; i < sums.length; i += 1)
+    sums[i] = (yield* self.fibers.load(va + sumsOffset(length) + 4 * i)) & 0xffff;
   return { file: new CachedFile(va, length, sums), headerBytes };
 }
 
-/** Reads blocks of the extent into pages, many at once. Returns whether all came. */
-function* readBlocks(
-  fibers: Fibers,
-  runtime: Assembly,
-  { va, first, count }: { readonly va: number; readonly first: number; readonly count: number },
-): Fiber<boolean> {
+/** Reads blocks of the extent into new pages, many at once. Returns their address, or an exit word. */
+function* loadBlocks({ fibers, memory, runtime }: Self, first: number, count: number): Fiber<number> {
+  const va = yield* memory.allocate(count * BLOCK_BYTES);
+  if (va < 0) return CHEETAH_EXIT.noMemory;
+  const sleep = address(runtime, 'kit.sleep');
   const extent = yield* loadCapability(fibers, UKIT.extent);
   for (let done = 0; done < count; done += COMPLETION_SLOTS) {
     const batch = Math.min(COMPLETION_SLOTS, count - done);
     for (let slot = 0; slot < batch; slot += 1) {
       const frame = yield* pageCapability(fibers, va + (done + slot) * PAGE_BYTES);
-      const code = yield* fibers.syscall('disk_read', ...extent, ...frame, first + done + slot, slot);
-      if (code < 0) return false;
+      const request = [...extent, ...frame, first + done + slot, slot];
+      let code = yield* fibers.syscall('disk_read', ...request);
+      for (; code === ERRORS.E_BUSY; code = yield* fibers.syscall('disk_read', ...request)) {
+        // Others have all the disk's attention: their requests end, of which nobody tells us.
+        yield* fibers.call(sleep, (yield* ticks(fibers)) + 1);
+      }
+      if (code < 0) return CHEETAH_EXIT.noSite;
     }
     for (let slot = 0; slot < batch; slot += 1) {
       const at = U_PAGE + U.completion + 4 * slot;
       let result = yield* fibers.load(at);
-      for (; result === 0; result = yield* fibers.load(at)) yield* fibers.call(address(runtime, 'kit.sleep'), 0);
-      if (result < 0) return false;
+      for (; result === 0; result = yield* fibers.load(at)) yield* fibers.call(sleep, 0);
+      if (result < 0) return CHEETAH_EXIT.noSite;
     }
   }
-  return true;
+  return va;
 }

@@ -7,16 +7,20 @@
 import { RING_SLOT, RING_SLOT_BYTES, PAGE_BYTES } from '@exokernel/abi';
 import { arp, encodeFilter, icmpEcho, tcp, type Atom } from '@exokernel/dpf';
 import { pageCapability, type Fiber, type Fibers, type Memory } from '@exokernel/libos-kit';
-import { fold, frameLength, sumBytes, type NetworkStack, type OutgoingFrame } from '@exokernel/net';
+import { fold, sumBytes, type NetworkStack, type OutgoingFrame } from '@exokernel/net';
 import { CachedFile } from './cached-file.ts';
 
 /** Slots of each ring: a frame holds two. */
 const SLOTS = 16;
 const RING_FRAMES = (SLOTS * RING_SLOT_BYTES) / PAGE_BYTES;
 
-/** Assumption: cycles to take or make a packet in the protocols, and per word copied (load, store, increment, branch). */
+/**
+ * Assumption: cycles to take or make a packet in the protocols, per word copied (load, store, increment, branch), and per
+ * word added to a checksum on the way (add, compare, add the carry).
+ */
 const PACKET_CYCLES = 600;
 const CYCLES_PER_WORD = 4;
+const SUM_CYCLES_PER_WORD = 3;
 
 /** Offset of the TCP checksum in a frame: Ethernet, IPv4 without options, TCP. */
 const TCP_CHECKSUM = 14 + 20 + 16;
@@ -27,6 +31,7 @@ export interface DeviceFailure {
   readonly code: number;
 }
 
+/** Rings and filters of one environment. Open it once; it lives as long as its environment. */
 export class NetworkDevice {
   readonly #fibers: Fibers;
   readonly #receive: number;
@@ -66,12 +71,13 @@ export class NetworkDevice {
     return device;
   }
 
-  /** Gives every packet in the receive ring to the stack. Returns how many. */
+  /** Gives the packets in the receive ring to the stack, one ring of them at most. Returns how many. */
   *receive(stack: NetworkStack, now: number): Fiber<number> {
-    for (let n = 0; ; n += 1) {
+    let n = 0;
+    for (; n < SLOTS; n += 1) {
       const slot = this.#receive + this.#receiveSlot * RING_SLOT_BYTES;
       const length = yield* this.#fibers.load(slot + RING_SLOT.length);
-      if (length <= 0 || length > RING_SLOT_BYTES - RING_SLOT.data) return n;
+      if (length <= 0 || length > RING_SLOT_BYTES - RING_SLOT.data) break;
       const packet = this.#packet.subarray(0, length);
       yield* this.#fibers.read(slot + RING_SLOT.data, packet);
       yield* this.#fibers.store(slot + RING_SLOT.length, 0);
@@ -79,6 +85,7 @@ export class NetworkDevice {
       this.#fibers.cpu.charge(PACKET_CYCLES + (length >>> 2) * CYCLES_PER_WORD);
       stack.receive(packet, now);
     }
+    return n;
   }
 
   /** Sends what the stack has, as far as there are slots. Returns how many packets. */
@@ -108,22 +115,22 @@ export class NetworkDevice {
     return this.#transmit + ((this.#transmitSlot + ahead) % SLOTS) * RING_SLOT_BYTES;
   }
 
-  *#fill(frame: OutgoingFrame): Fiber<void> {
-    const { header, payload, from, to } = frame;
+  /** Makes the next slot a packet. The kernel pads short ones: what an earlier packet left in the slot stays there. */
+  *#fill({ header, payload, from, to }: OutgoingFrame): Fiber<void> {
     const slot = this.#slot(0);
-    const length = frameLength(frame);
+    const data = this.#packet.subarray(0, payload === undefined ? 0 : to - from);
+    const length = header.length + data.length;
+    let cycles = PACKET_CYCLES + (length >>> 2) * CYCLES_PER_WORD;
     if (payload instanceof CachedFile) {
-      const bytes = this.#packet.subarray(0, to - from);
-      yield* this.#fibers.read(payload.va + from, bytes);
-      if (payload.needsSum(from, to)) addToChecksum(header, sumBytes(bytes, 0, bytes.length));
-      yield* this.#fibers.write(slot + RING_SLOT.data + header.length, bytes);
-    } else if (payload !== undefined) {
-      const bytes = this.#packet.subarray(0, to - from);
-      payload.copy(from, to, bytes, 0);
-      yield* this.#fibers.write(slot + RING_SLOT.data + header.length, bytes);
-    }
+      yield* this.#fibers.read(payload.va + from, data);
+      if (payload.needsSum(from, to)) {
+        addToChecksum(header, sumBytes(data, 0, data.length));
+        cycles += (data.length >>> 2) * SUM_CYCLES_PER_WORD;
+      }
+    } else payload?.copy(from, to, data, 0);
     yield* this.#fibers.write(slot + RING_SLOT.data, header);
-    this.#fibers.cpu.charge(PACKET_CYCLES + (length >>> 2) * CYCLES_PER_WORD);
+    yield* this.#fibers.write(slot + RING_SLOT.data + header.length, data);
+    this.#fibers.cpu.charge(cycles);
     yield* this.#fibers.store(slot + RING_SLOT.length, length);
     this.#transmitSlot = (this.#transmitSlot + 1) % SLOTS;
   }

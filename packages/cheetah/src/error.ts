@@ -2,6 +2,7 @@
 
 export type CheetahErrorCode = 'site-path' | 'site-size' | 'site-format';
 
+/** Thrown for a site that cannot be formatted, or blocks that hold none. */
 export class CheetahError extends Error {
   override readonly name: string = 'CheetahError';
   readonly code: CheetahErrorCode;

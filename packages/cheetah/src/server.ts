@@ -15,13 +15,24 @@ export interface Resource {
 
 /** Connections half open or waiting to be accepted. Assumption: a burst of browsers. */
 const BACKLOG = 128;
-/** A connection on which nothing was heard for this long is ended, in ms. Assumption. */
+/** A connection that does not get on for this long is ended, in ms. Assumption. */
 const IDLE_MS = 60_000;
 
+/** What is known of a connection beside what the stack knows. */
+interface Client {
+  /** When it was accepted, had a request answered, or acknowledged something, in ms. */
+  since: number;
+  /** Bytes that were queued at the last sweep. */
+  queued: number;
+  /** It is told nothing more; what it still says is read and forgotten, so that its end can come [RFC9112 §9.6]. */
+  isClosing: boolean;
+}
+
+/** A server on one port of a stack, whose `tcp.onChange` it takes. */
 export class WebServer {
   readonly #listener: TcpListener;
   readonly #resources: ReadonlyMap<string, Resource>;
-  readonly #connections = new Set<TcpConnection>();
+  readonly #clients = new Map<TcpConnection, Client>();
   readonly #changed = new Set<TcpConnection>();
   #requests = 0;
 
@@ -40,52 +51,61 @@ export class WebServer {
   }
 
   get connections(): number {
-    return this.#connections.size;
+    return this.#clients.size;
   }
 
-  /** Serves what has come. */
-  run(): void {
+  /** Serves what has come; `now` in milliseconds. */
+  run(now: number): void {
     for (let c = this.#listener.accept(); c !== undefined; c = this.#listener.accept()) {
-      this.#connections.add(c);
+      this.#clients.set(c, { since: now, queued: 0, isClosing: false });
       this.#changed.add(c);
     }
-    for (const connection of this.#changed) if (this.#connections.has(connection)) this.#serve(connection);
+    for (const connection of this.#changed) {
+      const client = this.#clients.get(connection);
+      if (client !== undefined) this.#serve(connection, client, now);
+    }
     this.#changed.clear();
   }
 
-  /** Ends connections that have been silent too long; call it now and then. */
+  /** Ends connections that did not get on for too long, whatever they say meanwhile; call it now and then. */
   sweep(now: number): void {
-    for (const connection of this.#connections) if (now - connection.lastHeard > IDLE_MS) this.#drop(connection);
-  }
-
-  #serve(connection: TcpConnection): void {
-    while (connection.readable > 0 && connection.writable) {
-      const request = parseRequest(connection.peek(HEAD_BYTES_MAX + 1));
-      if (request.kind === 'incomplete') break;
-      connection.read(request.kind === 'request' ? request.bytes : undefined);
-      this.#answer(connection, request);
+    for (const [connection, client] of this.#clients) {
+      if (connection.queued < client.queued) client.since = now;
+      client.queued = connection.queued;
+      if (now - client.since <= IDLE_MS) continue;
+      connection.abort();
+      this.#clients.delete(connection);
     }
-    if (connection.ended && connection.readable === 0) connection.close();
-    if (connection.finished) this.#connections.delete(connection);
-    else if (connection.error !== undefined) this.#drop(connection);
   }
 
-  #answer(connection: TcpConnection, request: Exclude<Request, { kind: 'incomplete' }>): void {
+  #serve(connection: TcpConnection, client: Client, now: number): void {
+    while (!client.isClosing && connection.readable > 0 && connection.writable) {
+      const request = parseRequest(connection.peek(HEAD_BYTES_MAX + 1));
+      if (request.kind === 'incomplete') {
+        // A request that the end of the stream cuts off is none [RFC9112 §8].
+        client.isClosing = connection.state === 'close-wait';
+        break;
+      }
+      client.since = now;
+      client.isClosing = this.#answer(connection, request);
+    }
+    if (client.isClosing) connection.read();
+    if (client.isClosing || connection.ended) connection.close();
+    if (connection.finished) this.#clients.delete(connection);
+  }
+
+  /** Returns whether this was the connection's last request. */
+  #answer(connection: TcpConnection, request: Exclude<Request, { kind: 'incomplete' }>): boolean {
     this.#requests += 1;
     if (request.kind === 'bad') {
-      connection.write(errorResponse(request.status, false, false));
-      connection.close();
-      return;
+      connection.write(errorResponse(request.status, false, request.head));
+      return true;
     }
-    const { path, head, keepAlive } = request;
+    const { path, head, keepAlive, bytes } = request;
+    connection.read(bytes);
     const found = this.#resources.get(path);
     if (found === undefined) connection.write(errorResponse(404, keepAlive, head));
     else connection.write(head ? new CachedHeader(found.file, found.headerBytes) : found.file);
-    if (!keepAlive) connection.close();
-  }
-
-  #drop(connection: TcpConnection): void {
-    connection.abort();
-    this.#connections.delete(connection);
+    return !keepAlive;
   }
 }

@@ -6,9 +6,10 @@
  *                 path bytes, and the path, padded to a word
  *     each file   header, body; at the next word one checksum word per segment of 1460 bytes
  *
- * All words are 32 bits, little-endian. What is read from a disk is checked: a bad directory is refused whole.
+ * All words are 32 bits, little-endian; files lie in the order of their entries. What is read from a disk is checked: a
+ * bad directory is refused whole. A file's bytes are not: what went bad fits its checksums no more, and no client accepts it.
  */
-import { decodeUtf8, encodeUtf8 } from '@exokernel/libos-kit';
+import { PAGED_PAGES, decodeUtf8, encodeUtf8 } from '@exokernel/libos-kit';
 import { sumBytes } from '@exokernel/net';
 import { CheetahError } from './error.ts';
 
@@ -21,9 +22,11 @@ const VERSION = 1;
 const HEAD_BYTES = 16;
 const ENTRY_BYTES = 16;
 const PATH_BYTES_MAX = 1024;
-/** Assumption: a directory of 64 KiB and files of 2 MiB are enough; the paged region holds 4 MiB. */
+/** Assumption: a directory of 64 KiB and files of 2 MiB are enough. */
 const DIRECTORY_BYTES_MAX = 65536;
 const FILE_BYTES_MAX = 2 ** 21;
+/** All of a site is in memory at once: the paged region without room for packet rings and downloaded code. */
+const SITE_BLOCKS_MAX = PAGED_PAGES - 32;
 
 export interface SiteFile {
   /** Absolute path, as a request names it. */
@@ -46,9 +49,11 @@ export function formatSite(files: readonly SiteFile[]): Uint8Array {
   const seen = new Set<string>();
   const entries = files.map((file) => {
     const path = encodeUtf8(file.path);
+    const isPath = file.path.startsWith('/') && file.path.isWellFormed() && path.length <= PATH_BYTES_MAX;
     const isText = /^[\x20-\x7e]+$/.test(file.type);
-    if (!file.path.startsWith('/') || path.length > PATH_BYTES_MAX || seen.has(file.path) || !isText) {
-      throw new CheetahError('site-path', `${file.path} (${file.type}): not an absolute path, or twice`, { ...file });
+    if (!isPath || seen.has(file.path) || !isText) {
+      const message = `${file.path} (${file.type}): not an absolute path of ${PATH_BYTES_MAX} bytes, no type, or twice`;
+      throw new CheetahError('site-path', message, { path: file.path, type: file.type });
     }
     seen.add(file.path);
     const header = encodeUtf8(
@@ -65,7 +70,11 @@ export function formatSite(files: readonly SiteFile[]): Uint8Array {
   }
   const first = Math.ceil(directoryBytes / BLOCK_BYTES);
   const sizes = entries.map(({ header, body }) => fileBlocks(header.length + body.length));
-  const bytes = new Uint8Array((first + sizes.reduce((n, size) => n + size, 0)) * BLOCK_BYTES);
+  const blocks = sizes.reduce((n, size) => n + size, first);
+  if (blocks > SITE_BLOCKS_MAX) {
+    throw new CheetahError('site-size', `a site of ${blocks} blocks: at most ${SITE_BLOCKS_MAX} fit`, { blocks });
+  }
+  const bytes = new Uint8Array(blocks * BLOCK_BYTES);
   const view = new DataView(bytes.buffer);
   [MAGIC, VERSION, entries.length, directoryBytes].forEach((word, i) => {
     view.setUint32(4 * i, word, true);
@@ -99,28 +108,33 @@ export function directoryLength(firstBlock: Uint8Array): number {
 
 /** The entries of a directory whose files lie within `blocks`. Throws `CheetahError` `site-format`. */
 export function readDirectory(directory: Uint8Array, blocks: number): SiteEntry[] {
-  const length = directoryLength(directory);
+  const end = Math.min(directoryLength(directory), directory.length);
   const view = viewOf(directory);
   const count = view.getUint32(8, true);
-  const entries: SiteEntry[] = [];
-  let at = HEAD_BYTES;
-  while (entries.length < count) {
-    const bad = new CheetahError('site-format', `entry ${entries.length} of the directory is damaged`, { at });
-    if (at + ENTRY_BYTES > Math.min(length, directory.length)) throw bad;
-    const [block, headerBytes, bodyBytes, pathBytes] = [0, 4, 8, 12].map((k) => view.getUint32(at + k, true)) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    at += ENTRY_BYTES;
-    const tooLong = headerBytes + bodyBytes > FILE_BYTES_MAX || pathBytes > PATH_BYTES_MAX;
-    if (tooLong || headerBytes === 0 || at + pathBytes > Math.min(length, directory.length)) throw bad;
-    if (block + fileBlocks(headerBytes + bodyBytes) > blocks) throw bad;
-    entries.push({ path: decodeUtf8(directory.subarray(at, at + pathBytes)), block, headerBytes, bodyBytes });
-    at += roundUp(pathBytes, 4);
+  const entries = new Map<string, SiteEntry>();
+  let free = Math.ceil(end / BLOCK_BYTES);
+  for (let at = HEAD_BYTES; entries.size < count;) {
+    const entry = at + ENTRY_BYTES <= end ? readEntry(view, directory, at, end) : undefined;
+    const after = entry === undefined ? Infinity : entry.block + fileBlocks(entry.headerBytes + entry.bodyBytes);
+    if (entry === undefined || entry.block < free || after > blocks || entries.has(entry.path)) {
+      throw new CheetahError('site-format', `entry ${entries.size} of the directory is damaged`, { at });
+    }
+    entries.set(entry.path, entry);
+    free = after;
+    at += ENTRY_BYTES + roundUp(view.getUint32(at + 12, true), 4);
   }
-  return entries;
+  return [...entries.values()];
+}
+
+/** The entry at `at`, if its words make sense on their own. */
+function readEntry(view: DataView, directory: Uint8Array, at: number, end: number): SiteEntry | undefined {
+  const word = (i: number): number => view.getUint32(at + 4 * i, true);
+  const [block, headerBytes, bodyBytes, pathBytes] = [word(0), word(1), word(2), word(3)];
+  const from = at + ENTRY_BYTES;
+  if (headerBytes === 0 || headerBytes + bodyBytes > FILE_BYTES_MAX) return undefined;
+  if (pathBytes > PATH_BYTES_MAX || from + pathBytes > end) return undefined;
+  const path = decodeUtf8(directory.subarray(from, from + pathBytes));
+  return path.startsWith('/') ? { path, block, headerBytes, bodyBytes } : undefined;
 }
 
 /** Blocks that a response of this length takes, with its checksums. */
@@ -133,6 +147,7 @@ export function sumsOffset(responseBytes: number): number {
   return roundUp(responseBytes, 4);
 }
 
+/** Segments of a response of this length. */
 export function segments(responseBytes: number): number {
   return Math.ceil(responseBytes / SEGMENT_BYTES);
 }
