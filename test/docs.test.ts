@@ -43,6 +43,24 @@ test('every source file opens by saying what it is', () => {
   expect(silent).toEqual([]);
 });
 
+test('every class, function and interface that a package exports says what it is', () => {
+  const undocumented = SOURCES.filter((file) => /^packages\/[^/]+\/src\/index\.ts$/.test(file)).flatMap((index) => {
+    const exports = [...read(index).matchAll(/export (?:type )?\{([^}]*)\} from '\.\/([^']+)'/g)];
+    return exports.flatMap(([, names = '', from = '']) => {
+      const text = read(index, '..', from);
+      return names
+        .split(',')
+        .map((name) => name.replace('type ', '').trim())
+        .filter((name) => name !== '')
+        .filter((name) =>
+          new RegExp(`(?<!\\*/\\n)export (abstract )?(class|function\\*?|interface) ${name}\\b`).test(text),
+        )
+        .map((name) => `${index}: ${name}`);
+    });
+  });
+  expect(undocumented).toEqual([]);
+});
+
 test('every error code is on the page of errors, and no other', () => {
   const page = read('docs/errors.md');
   const listed = new Set(

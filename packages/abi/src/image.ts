@@ -27,6 +27,7 @@ export interface Grants {
   readonly extent?: CapabilityWords;
 }
 
+/** What the kernel makes an environment of. */
 export interface Image {
   /** For people. */
   readonly name: string;

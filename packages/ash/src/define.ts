@@ -131,6 +131,7 @@ export class HandlerBuilder {
   }
 }
 
+/** What a handler declares beside its code. */
 export interface HandlerOptions {
   /** The least window, in bytes; 0 unless told. */
   readonly windowBytes?: number;

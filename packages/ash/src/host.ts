@@ -14,6 +14,7 @@ import { AshError } from './error.ts';
 /** Status of a run whose result word was refused; other values are those of vcode. */
 export const REFUSED = -1;
 
+/** How a handler is run on the host. */
 export interface InstanceOptions {
   /** Fuel of each run, in MIPS instructions; 100,000 unless told. */
   readonly fuel?: number;

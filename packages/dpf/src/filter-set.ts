@@ -15,6 +15,7 @@ import { generate } from './generate.ts';
 import { search } from './search.ts';
 import { addFilter, emptyNode, findFilter, removeFilter, type Filter } from './trie.ts';
 
+/** Bounds of a set. */
 export interface FilterSetOptions {
   /** Most filters in the set; 256 unless told. */
   readonly maxFilters?: number;

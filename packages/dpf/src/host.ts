@@ -12,6 +12,7 @@ import type { FilterSet } from './filter-set.ts';
 const COPY_BYTES = 0x10000;
 const DESCRIPTOR_BYTES = 8;
 
+/** How a set is compiled for the host. */
 export interface ClassifierOptions {
   /** Size of the window in bytes; 1 MB unless told. */
   readonly windowBytes?: number;

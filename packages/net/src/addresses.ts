@@ -23,6 +23,7 @@ export function parseIpv4(text: string): Ipv4Address {
   return parts.reduce((address, part) => address * 256 + Number(part), 0);
 }
 
+/** Dotted decimal. */
 export function formatIpv4(address: Ipv4Address): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join('.');
 }
@@ -35,6 +36,7 @@ export function parseMac(text: string): MacAddress {
   return Number(`0x${text.replaceAll(':', '')}`);
 }
 
+/** Six bytes in hexadecimal, with colons. */
 export function formatMac(address: MacAddress): string {
   return (address.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
 }

@@ -1,5 +1,6 @@
 /** The counters of a stack: what arrived, what left, and every reason for which something was dropped. */
 
+/** What has happened, in packets, since the stack was made. */
 export interface Counters {
   /** Frames given to `receive`. */
   framesIn: number;

@@ -6,6 +6,7 @@ import { IPV4_HEADER } from './ipv4.ts';
 import { TCP_HEADER } from './tcp-segment.ts';
 import type { TcpOptions } from './tcp.ts';
 
+/** Who the host is. */
 export interface StackOptions {
   readonly mac: MacAddress | Uint8Array;
   readonly ip: Ipv4Address;
@@ -19,6 +20,7 @@ export interface StackOptions {
   readonly tcp?: TcpTuning;
 }
 
+/** Bounds and times of TCP. */
 export interface TcpTuning {
   /** Bytes of ring per connection, and so the largest window: 256 to 65535; 32768. */
   readonly receiveBuffer?: number;

@@ -43,6 +43,7 @@ const MAX_QUEUED = 256;
 /** Assumption: unreachable messages per second; [RFC1122 §3.2.2] leaves the limit open. */
 const UNREACHABLES_PER_SECOND = 10;
 
+/** One host on one Ethernet. */
 export class NetworkStack {
   readonly ip: Ipv4Address;
   readonly mac: MacAddress;

@@ -17,7 +17,7 @@ import { checksum, sumBytes, sumPseudoHeader } from './checksum.ts';
 import { PROTOCOL_TCP } from './ipv4.ts';
 
 export const TCP_HEADER = 20;
-export const MSS_OPTION = 4;
+const MSS_OPTION = 4;
 
 export const FIN = 1;
 export const SYN = 2;

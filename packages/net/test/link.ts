@@ -14,7 +14,7 @@ export function stackA(options: Partial<StackOptions> = {}): NetworkStack {
   return new NetworkStack({ mac: A_MAC, ip: A_IP, netmask: NETMASK, seed: 1, ...options });
 }
 
-export function stackB(options: Partial<StackOptions> = {}): NetworkStack {
+function stackB(options: Partial<StackOptions> = {}): NetworkStack {
   return new NetworkStack({ mac: B_MAC, ip: B_IP, netmask: NETMASK, seed: 2, ...options });
 }
 

@@ -11,7 +11,7 @@ import { PROTOCOL_TCP, readIpv4, writeIpv4 } from '../src/ipv4.ts';
 import { readTcp, tcpHeaderLength, writeTcp } from '../src/tcp-segment.ts';
 import { A_IP, A_MAC, B_IP, B_MAC } from './link.ts';
 
-export const PEER_PORT = 5000;
+const PEER_PORT = 5000;
 const LETTERS = 'FSRPA';
 
 export interface Script {
@@ -88,17 +88,17 @@ export class Peer {
   /** What the stack sends now, but for ARP requests: those are answered, as a live host would. */
   frames(): Uint8Array[] {
     const frames: Uint8Array[] = [];
-    let isAsked: boolean;
+    let asked = 0;
     do {
-      isAsked = false;
+      if (asked > 0) this.#answerArp();
+      asked = 0;
       this.stack.transmit((frame) => {
         const isArp = readEthernet(frame.header)?.etherType === ETHERTYPE_ARP;
-        if (isArp && this.answersArp) isAsked = true;
+        if (isArp && this.answersArp) asked += 1;
         else frames.push(frameBytes(frame));
         return true;
       }, this.now);
-      if (isAsked) this.#answerArp();
-    } while (isAsked);
+    } while (asked > 0);
     return frames;
   }
 

@@ -74,6 +74,7 @@ export type Statement =
   | { readonly kind: 'return'; readonly value: Expression }
   | { readonly kind: 'abort'; readonly code: number };
 
+/** One case: a constant and what to do. */
 export interface SwitchCase {
   readonly value: number;
   readonly body: Body;

@@ -19,7 +19,7 @@ export interface Report {
   readonly checks: readonly Check[];
 }
 
-export interface Counts {
+interface Counts {
   readonly name: string;
   readonly libos: string;
   readonly status: string;

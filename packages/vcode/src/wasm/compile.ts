@@ -16,6 +16,7 @@ import { lower } from '../lower.ts';
 import { sectionCosts } from '../mips/compile.ts';
 import { WasmStatements } from './statements.ts';
 
+/** How a program is compiled for the host. */
 export interface WasmOptions {
   /**
    * False leaves out all charging: `fuel()` gives 0 and runs do not abort for it. Allowed only for programs whose loops all
