@@ -10,16 +10,14 @@ const runtime = assembleRuntime({
     a.label('main');
     a.li(A0, 0x300); // this frame of physical memory and no other
     a.li(V0, CALLS.frame_alloc.number);
-    a.syscall(0); // its capability is in a0 to a3 now, its number in v1
+    a.syscall(0); // now its number is in v1, its capability in a0 to a3
     a.j('kit.exit');
     a.move(A0, V1); // in the delay slot: the result is the frame's number
   },
 });
-const rest = { pages: [], handlers: {}, natives: () => [], placement: {} };
-const image = buildImage({ name: 'mine', libos: 'mine', runtime, entry: address(runtime, 'main'), ...rest });
-
-const machine = new Machine();
-const aegis = new Aegis(machine);
-const env = aegis.load(image);
-machine.run(1_000_000);
-console.log(`frame 0x${aegis.environment(env).exit.toString(16)}, ${aegis.environment(env).systemCalls} system calls`);
+const parts = { name: 'mine', libos: 'mine', pages: [], handlers: {}, natives: () => [], placement: {} };
+const aegis = new Aegis(new Machine());
+const env = aegis.load(buildImage({ ...parts, runtime, entry: address(runtime, 'main') }));
+aegis.machine.run(1_000_000);
+const { exit, systemCalls } = aegis.environment(env);
+console.log(`frame 0x${exit.toString(16)}, ${systemCalls} system calls`);
