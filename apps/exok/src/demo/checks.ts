@@ -31,6 +31,7 @@ export function programChecks(world: World, notes: HostileNotes): Check[] {
   const matmul = aegis.environment(env.matmul);
   const talk = aegis.environment(env.talk);
   const hostile = aegis.environment(env.hostile);
+  const others = aegis.environments().filter(({ id }) => id !== env.hostile);
   const said = world.console().replaceAll('\r', '');
   const child = aegis.environments().find((e) => e.parent === env.talk);
   const inOrder =
@@ -65,6 +66,11 @@ export function programChecks(world: World, notes: HostileNotes): Check[] {
       name: 'hostile: who does not give the processor back is destroyed',
       ok: hostile.status === 'dead' && hostile.death === DEATHS.excess,
       detail: `${hostile.status}, after ${hostile.slices} slice(s)`,
+    },
+    {
+      name: 'hostile: nobody else was harmed',
+      ok: others.every(({ status, death }) => status === 'runnable' || death === DEATHS.exit),
+      detail: `${others.length} others run, or have ended by themselves`,
     },
   ];
 }
