@@ -38,6 +38,7 @@ import { Serial } from './serial.ts';
 import { Slices } from './slices.ts';
 import { TlbKeeper } from './tlb-keeper.ts';
 
+/** How to make a kernel. */
 export interface AegisOptions {
   /** Seeds the kernel's key; the same secret gives the same capabilities. Default: one fixed secret, for reproducible runs. */
   readonly secret?: Uint8Array;
@@ -59,6 +60,7 @@ export interface EnvironmentInfo extends Usage {
 /** Assumption: a fixed secret unless the caller gives one, because runs are to be reproducible. */
 const DEFAULT_SECRET = Uint8Array.of(0x61, 0x65, 0x67, 0x69, 0x73);
 
+/** The kernel on one machine. */
 export class Aegis {
   readonly machine: Machine;
   readonly parts: Parts;
@@ -154,6 +156,8 @@ export class Aegis {
     const { machine, parts } = this;
     parts.memory.setKernelPage(KP.frames, parts.frames.count);
     parts.memory.setKernelPage(KP.noSlice, kernelPageAddress(KP.sliceDummy));
+    // Before the first position, which is the next.
+    parts.memory.setKernelPage(KP.position, -SLICE_BYTES);
     for (const [table, bytes] of [
       [PHYSICAL.stlb, 8 * STLB_ENTRIES],
       [PHYSICAL.environments, ENV_BYTES * ENV_LIMIT],

@@ -4,7 +4,16 @@
  * A transfer is one 4 KiB block of an extent to or from one frame, which is pinned until the device is done; the result is
  * posted to the completion slot that the caller chose in its u-page.
  */
-import { COMPLETION_SLOTS, ENV, ERRORS, PAGE_BYTES, RIGHTS, U, type CapabilityWords, type NativeCpu } from '@exokernel/abi';
+import {
+  COMPLETION_SLOTS,
+  ENV,
+  ERRORS,
+  PAGE_BYTES,
+  RIGHTS,
+  U,
+  type CapabilityWords,
+  type NativeCpu,
+} from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
 import { uPagePhysical } from './environments.ts';
 import type { Frames } from './frames.ts';
@@ -50,7 +59,7 @@ const REQUEST_BYTES = 32;
 const STATUS_PENDING = 0xff;
 const NEXT = 1;
 const DEVICE_WRITES = 2;
-export const SECTORS_PER_BLOCK = 8;
+const SECTORS_PER_BLOCK = 8;
 
 export interface Extent {
   readonly start: number;
@@ -83,7 +92,12 @@ export class Disk {
 
   /** Finds and starts the device [VIRTIO §3.1]. */
   boot(cpu: NativeCpu): void {
-    if (!cpu.probe(REGISTER.magic, false) || cpu.load32(REGISTER.magic) !== MAGIC || cpu.load32(REGISTER.deviceId) !== DEVICE_BLOCK) return;
+    if (
+      !cpu.probe(REGISTER.magic, false) ||
+      cpu.load32(REGISTER.magic) !== MAGIC ||
+      cpu.load32(REGISTER.deviceId) !== DEVICE_BLOCK
+    )
+      return;
     cpu.store32(REGISTER.status, 0);
     cpu.store32(REGISTER.status, STATUS.acknowledge | STATUS.driver);
     cpu.store32(REGISTER.driverFeaturesSelect, 0);
@@ -104,10 +118,7 @@ export class Disk {
       cpu.store32(register + 4, 0);
     }
     cpu.store32(REGISTER.queueReady, 1);
-    cpu.store32(
-      REGISTER.status,
-      STATUS.acknowledge | STATUS.driver | STATUS.featuresOk | STATUS.driverOk,
-    );
+    cpu.store32(REGISTER.status, STATUS.acknowledge | STATUS.driver | STATUS.featuresOk | STATUS.driverOk);
     this.blocks = Math.floor((cpu.load32(REGISTER.capacity) >>> 0) / SECTORS_PER_BLOCK);
   }
 
@@ -134,7 +145,13 @@ export class Disk {
   start(
     cpu: NativeCpu,
     env: number,
-    request: { readonly extent: Extent; readonly ppn: number; readonly block: number; readonly slot: number; readonly write: boolean },
+    request: {
+      readonly extent: Extent;
+      readonly ppn: number;
+      readonly block: number;
+      readonly slot: number;
+      readonly write: boolean;
+    },
   ): number {
     const { extent, ppn, block, slot, write } = request;
     if (this.blocks === 0) return ERRORS.E_DEVICE;

@@ -2,6 +2,7 @@
 
 export type AegisErrorCode = 'memory' | 'frames' | 'environments' | 'slices' | 'image' | 'kernel-exception';
 
+/** Misuse of the kernel by its host. `details` holds the offending values. */
 export class AegisError extends Error {
   override readonly name: string = 'AegisError';
   readonly code: AegisErrorCode;

@@ -15,7 +15,7 @@ import { envAddress, type KernelMemory } from './memory.ts';
 import { ringPhysical } from './rings.ts';
 
 /** Fuel of one run of a handler, in instructions. Assumption: ten times what copying the longest packet takes. */
-export const HANDLER_FUEL = 20_000;
+const HANDLER_FUEL = 20_000;
 
 /** Words of the region of downloaded code, in an activation record: base and length of each region. */
 const REGION = { window: 16, reply: 24 } as const;

@@ -16,7 +16,7 @@ import type { KernelMemory } from './memory.ts';
 const NOBODY: ReadonlySet<number> = new Set();
 
 /** Rights of the capability that an allocation returns. */
-export const FRAME_RIGHTS: number = RIGHTS.read | RIGHTS.write;
+const FRAME_RIGHTS: number = RIGHTS.read | RIGHTS.write;
 
 export class Frames {
   readonly count: number;

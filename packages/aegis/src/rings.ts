@@ -3,14 +3,7 @@
  *
  * Binding checks the capability once; the machine code of arrival and transmission then knows the slots by physical address.
  */
-import {
-  ERRORS,
-  NO_ENV,
-  PAGE_BYTES,
-  RING_LIMIT,
-  RING_SLOT_BYTES,
-  RING_SLOT_LIMIT,
-} from '@exokernel/abi';
+import { ERRORS, NO_ENV, PAGE_BYTES, RING_LIMIT, RING_SLOT_BYTES, RING_SLOT_LIMIT } from '@exokernel/abi';
 import type { Frames } from './frames.ts';
 import { KSEG0, PHYSICAL, RING, RING_SHIFT } from './layout.ts';
 import { envAddress, type KernelMemory } from './memory.ts';

@@ -83,4 +83,3 @@ export class TlbKeeper {
 export function asidField(env: number): number {
   return (env + 1) << 6;
 }
-

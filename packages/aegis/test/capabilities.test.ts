@@ -15,25 +15,67 @@ type Need = readonly [kind: Kind, rights: number];
 /** What each capability of each call has to be, and its other arguments, so that only the capability is wrong. */
 const CHECKED: readonly (readonly [call: CallName, needs: readonly Need[], rest: readonly number[]])[] = [
   ['frame_free', [['frame', READ]], []],
-  ['frame_hold', [['env', CONTROL], ['frame', READ]], []],
+  [
+    'frame_hold',
+    [
+      ['env', CONTROL],
+      ['frame', READ],
+    ],
+    [],
+  ],
   ['cap_derive', [['frame', 0]], [0]],
   ['cap_derive', [['env', CONTROL]], [0]],
   ['cap_derive', [['extent', 0]], [0]],
   ['cap_derive', [['serial', 0]], [0]],
   ['env_free', [['env', CONTROL]], [1]],
   ['env_set', [['env', CONTROL]], [0x14, 0x2000]],
-  ['env_map', [['env', CONTROL], ['frame', READ]], [0x200000]],
-  ['env_map', [['env', CONTROL], ['frame', READ_WRITE]], [0x200001]],
+  [
+    'env_map',
+    [
+      ['env', CONTROL],
+      ['frame', READ],
+    ],
+    [0x200000],
+  ],
+  [
+    'env_map',
+    [
+      ['env', CONTROL],
+      ['frame', READ_WRITE],
+    ],
+    [0x200001],
+  ],
   ['slice_alloc', [['env', CONTROL]], [-1]],
   ['slice_free', [['env', CONTROL]], [63]],
   ['ring_bind', [['frame', READ_WRITE]], [0]],
   ['ring_extend', [['frame', READ_WRITE]], [0]],
   ['filter_bind', [['frame', READ]], [0, 0]],
-  ['ash_attach', [['frame', READ], ['frame', READ_WRITE]], [0, 0]],
+  [
+    'ash_attach',
+    [
+      ['frame', READ],
+      ['frame', READ_WRITE],
+    ],
+    [0, 0],
+  ],
   ['serial_write', [['serial', WRITE]], [1, 65]],
   ['serial_read', [['serial', READ]], []],
-  ['disk_read', [['extent', READ], ['frame', READ_WRITE]], [0, 0]],
-  ['disk_write', [['extent', WRITE], ['frame', READ]], [0, 0]],
+  [
+    'disk_read',
+    [
+      ['extent', READ],
+      ['frame', READ_WRITE],
+    ],
+    [0, 0],
+  ],
+  [
+    'disk_write',
+    [
+      ['extent', WRITE],
+      ['frame', READ],
+    ],
+    [0, 0],
+  ],
 ];
 const ALL_RIGHTS: Record<Kind, number> = { frame: READ_WRITE, env: CONTROL, extent: READ_WRITE, serial: READ_WRITE };
 
@@ -65,7 +107,11 @@ function* resources(raw: Raw): Fiber<Record<Kind, CapabilityWords>> {
 }
 
 /** Capabilities that must not do where `right`, of this kind, would: each with what is wrong about it. */
-function* wrong(raw: Raw, right: Record<Kind, CapabilityWords>, [kind, rights]: Need): Fiber<[string, CapabilityWords][]> {
+function* wrong(
+  raw: Raw,
+  right: Record<Kind, CapabilityWords>,
+  [kind, rights]: Need,
+): Fiber<[string, CapabilityWords][]> {
   const true4 = right[kind];
   const [head, name, low, high] = true4;
   const list: [string, CapabilityWords][] = [
@@ -118,7 +164,8 @@ test.each(CHECKED.map(([call, needs, rest]) => [call, needs.map(([kind]) => kind
         for (const [i, need] of needs.entries()) {
           for (const [what, bad] of yield* wrong(raw, right, need)) {
             // Deriving a subset from a capability without all rights is what cap_derive is for.
-            if (call === 'cap_derive' && /^(of a [a-z]+|without right \d)$/.test(what) && !what.includes('free')) continue;
+            if (call === 'cap_derive' && /^(of a [a-z]+|without right \d)$/.test(what) && !what.includes('free'))
+              continue;
             const given = needs.flatMap(([kind], j) => (i === j ? bad : right[kind]));
             codes.push([`${call}: ${what}`, yield* raw.code(call, ...given, ...rest)]);
           }

@@ -1,5 +1,15 @@
 /** tlbwr, tlbvad, STLB and guaranteed mappings: a page leads to a frame as long as somebody has the right to it. [SOSP95 §5.4] */
-import { DEATHS, ENV, ENV_BYTES, ERRORS, EXCEPTIONS, EXPOSED, PAGE_BYTES, RIGHTS, WELL_KNOWN_READ } from '@exokernel/abi';
+import {
+  DEATHS,
+  ENV,
+  ENV_BYTES,
+  ERRORS,
+  EXCEPTIONS,
+  EXPOSED,
+  PAGE_BYTES,
+  RIGHTS,
+  WELL_KNOWN_READ,
+} from '@exokernel/abi';
 import type { Machine } from '@exokernel/hardware';
 import { A0, A1, A2, A3, T0, T1, ZERO } from '@exokernel/isa';
 import { expect, test } from 'vitest';
@@ -238,7 +248,10 @@ test('a guaranteed mapping cannot be lost: tlbvad costs it a refill', () => {
 });
 
 test('a frame that is freed is gone from every address space, from guaranteed mappings too', () => {
-  const shared: { frame: { ppn: number; capability: readonly [number, number, number, number] } | undefined; stage: number } = {
+  const shared: {
+    frame: { ppn: number; capability: readonly [number, number, number, number] } | undefined;
+    stage: number;
+  } = {
     frame: undefined,
     stage: 0,
   };
@@ -321,6 +334,7 @@ test('nobody gets a u-page while its environment lives, not even when that gave 
     rawImage({
       entry: 'giver',
       prologue: 'first',
+      epilogue: 'giver',
       emit: (a) => {
         // Once; the flag is in a page that it keeps.
         a.label('first');

@@ -2,6 +2,7 @@
 
 export type LibosErrorCode = 'needs' | 'program-size' | 'image';
 
+/** Misuse of the kit by the host. `details` holds the offending values. */
 export class LibosError extends Error {
   override readonly name: string = 'LibosError';
   readonly code: LibosErrorCode;

@@ -160,7 +160,7 @@ function touch(cpu: NativeCpu, va: number, write: boolean): void {
 
 /** The parts of `bytes` that lie in one page each when placed at `va`. */
 function* pages(va: number, bytes: Uint8Array): Generator<[number, Uint8Array]> {
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const at = va + i;
     const length = Math.min(bytes.length - i, 4096 - (at & 4095));
     yield [at, bytes.subarray(i, i + length)];

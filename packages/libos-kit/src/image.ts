@@ -42,6 +42,7 @@ export interface Pages {
   readonly writable: boolean;
 }
 
+/** What a library operating system builds an image of. */
 export interface ImageParts {
   readonly name: string;
   readonly libos: string;
@@ -80,7 +81,10 @@ export function buildImage(parts: ImageParts): Image {
     prologue: address(runtime, 'kit.prologue'),
     epilogue: address(runtime, 'kit.epilogue'),
     exceptionPc: new Map(
-      Object.entries(parts.handlers).map(([name, label]) => [EXCEPTIONS[name as ExceptionName], address(runtime, label)]),
+      Object.entries(parts.handlers).map(([name, label]) => [
+        EXCEPTIONS[name as ExceptionName],
+        address(runtime, label),
+      ]),
     ),
     natives: parts.natives,
     slices: { count: placement.slices ?? 1, contiguous: placement.contiguous ?? false },

@@ -62,12 +62,4 @@ export {
   type Program,
 } from './program.ts';
 export { LibosError, type LibosErrorCode } from './error.ts';
-export {
-  address,
-  buildImage,
-  linkProgram,
-  pageTableEntry,
-  wordBytes,
-  type ImageParts,
-  type Pages,
-} from './image.ts';
+export { address, buildImage, linkProgram, pageTableEntry, wordBytes, type ImageParts, type Pages } from './image.ts';

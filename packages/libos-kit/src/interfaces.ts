@@ -56,6 +56,7 @@ export interface Pipes {
   close(descriptor: number): Fiber<void>;
 }
 
+/** Every interface by its name. */
 export interface Interfaces {
   readonly console: Console;
   readonly clock: Clock;

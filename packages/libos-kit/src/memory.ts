@@ -2,6 +2,7 @@
 import type { Fiber, Fibers } from './fiber.ts';
 import type { Memory } from './interfaces.ts';
 
+/** The interface over fibers; `allocate` is the library operating system's. */
 export function fiberMemory(fibers: Fibers, allocate: (bytes: number) => Fiber<number>): Memory {
   return {
     allocate,

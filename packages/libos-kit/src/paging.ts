@@ -7,26 +7,14 @@
  * it supplies the routines at the two labels below.
  */
 import { CALLS, ENTRYLO, EXCEPTIONS } from '@exokernel/abi';
-import {
-  A0,
-  A1,
-  A2,
-  A3,
-  T0,
-  T1,
-  T2,
-  V0,
-  V1,
-  ZERO,
-  type Assembler,
-  type Register,
-} from '@exokernel/isa';
+import { A0, A1, A2, A3, T0, T1, T2, V0, V1, ZERO, type Assembler, type Register } from '@exokernel/isa';
 import { PAGED_BASE, PAGE_TABLE, PTE, PTE_SOFT, UKIT } from './layout.ts';
 import { resumeLabel } from './runtime.ts';
 
 /** What a handler needs for itself and for tlbwr; saved in this order. */
 const SAVED: readonly Register[] = [V0, V1, A0, A1, A2, A3];
 
+/** What to do about a page that the page table does not answer for. */
 export interface FaultPolicy {
   /**
    * Label of a routine for a page without a frame: t0 = byte offset of its entry in the page table, t1 = the address;

@@ -51,6 +51,7 @@ export interface Placement {
   readonly serialLine?: number;
 }
 
+/** A library operating system: makes images of programs. */
 export interface LibOs<Provides extends InterfaceName> {
   readonly name: string;
   readonly provides: readonly Provides[];

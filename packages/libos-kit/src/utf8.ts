@@ -16,7 +16,7 @@ export function encodeUtf8(text: string): Uint8Array {
 /** Bytes that are no UTF-8 become U+FFFD, one each. */
 export function decodeUtf8(bytes: Uint8Array): string {
   let text = '';
-  for (let i = 0; i < bytes.length; ) {
+  for (let i = 0; i < bytes.length;) {
     const [code, length] = decodeOne(bytes, i);
     text += String.fromCodePoint(code);
     i += length;
@@ -26,7 +26,16 @@ export function decodeUtf8(bytes: Uint8Array): string {
 
 function decodeOne(bytes: Uint8Array, at: number): readonly [number, number] {
   const first = bytes[at] ?? 0;
-  const length = first < 0x80 ? 1 : first >= 0xf0 && first < 0xf5 ? 4 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xc2 && first < 0xe0 ? 2 : 0;
+  const length =
+    first < 0x80
+      ? 1
+      : first >= 0xf0 && first < 0xf5
+        ? 4
+        : first >= 0xe0 && first < 0xf0
+          ? 3
+          : first >= 0xc2 && first < 0xe0
+            ? 2
+            : 0;
   if (length === 1) return [first, 1];
   let code = first & (0x7f >> length);
   for (let i = 1; i < length; i += 1) {

@@ -1,14 +1,17 @@
 /** A machine with Aegis on it, for tests: load images, run until something holds, look at the outcome. */
 import { DEATHS, ENV, ENV_BYTES, EXPOSED, PAGE_BYTES, type Image } from '@exokernel/abi';
 import { Aegis, type EnvironmentInfo } from '@exokernel/aegis';
-import { Machine, type MachineOptions } from '@exokernel/hardware';
+import { EVENT_KINDS, Machine, type MachineOptions } from '@exokernel/hardware';
 import { rawImage, type Raw, type RawOptions } from './raw.ts';
 import type { Fiber } from '@exokernel/libos-kit';
 
 const KSEG0 = 0x80000000;
+/** Status.KUc. */
+const USER_MODE = 2;
 /** Cycles between two looks: 1 ms of the machine. */
 const STEP = 25_000;
 
+/** A machine that runs Aegis. */
 export interface Booted {
   readonly machine: Machine;
   readonly aegis: Aegis;
@@ -20,6 +23,10 @@ export interface Booted {
   finish(...envs: number[]): EnvironmentInfo[];
   /** A word of an environment's u-page by its address there; 0 once the page is gone. */
   uWord(env: number, address: number): number;
+  /** A word of any page that is a guaranteed mapping of an environment; 0 once it is gone. */
+  word(env: number, va: number): number;
+  /** Notes from now on who runs in user mode, from which cycle on. */
+  watch(): { readonly env: number; readonly from: number }[];
 }
 
 /** Boots a machine with the given images. */
@@ -46,12 +53,36 @@ export function boot(images: readonly Image[], options: Omit<MachineOptions, 'se
     finish: (...envs) => {
       const ended = runUntil(() => envs.every((env) => aegis.environment(env).status === 'dead'));
       const outcome = envs.map((env) => aegis.environment(env));
-      if (!ended) throw new Error(`still running: ${outcome.filter((e) => e.status !== 'dead').map((e) => e.name).join()}`);
+      if (!ended)
+        throw new Error(
+          `still running: ${outcome
+            .filter((e) => e.status !== 'dead')
+            .map((e) => e.name)
+            .join()}`,
+        );
       return outcome;
     },
     uWord: (env, address) => {
       const uPage = machine.memory.load32(EXPOSED.environments + env * ENV_BYTES + ENV.uPage);
       return uPage === 0 ? 0 : machine.memory.load32(uPage - KSEG0 + (address % PAGE_BYTES)) | 0;
+    },
+    word: (env, va) => {
+      const { memory } = aegis.parts;
+      for (let at = ENV.guaranteed; at < ENV.guaranteedEnd; at += 8) {
+        if (memory.env(env, at) >>> 12 !== va >>> 12 || memory.env(env, at) === 0) continue;
+        const ppn = memory.env(env, at + 4) >>> 12;
+        return machine.memory.load32(ppn * PAGE_BYTES + (va % PAGE_BYTES)) | 0;
+      }
+      return 0;
+    },
+    watch: () => {
+      const turns: { env: number; from: number }[] = [];
+      machine.listen((kind, cycle, a) => {
+        if (kind !== EVENT_KINDS.return.kind || (a & USER_MODE) === 0) return;
+        const env = aegis.parts.memory.current;
+        if (turns.at(-1)?.env !== env) turns.push({ env, from: cycle });
+      });
+      return turns;
     },
   };
 }

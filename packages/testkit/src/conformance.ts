@@ -5,14 +5,7 @@
  * system that provides what it needs.
  */
 import { PAGE_BYTES, TICKS_PER_SECOND } from '@exokernel/abi';
-import {
-  compose,
-  encodeUtf8,
-  program,
-  type FiberProgram,
-  type InterfaceName,
-  type LibOs,
-} from '@exokernel/libos-kit';
+import { compose, encodeUtf8, program, type FiberProgram, type InterfaceName, type LibOs } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
 import { boot, exitOf } from './booted.ts';
 
@@ -76,37 +69,45 @@ const CASES = [
     },
     `grüß dich\n${LONG_TEXT}`,
   ),
-  oneCase('processes: a child has a copy of the memory, and its code comes back', ['processes', 'memory'], function* (os) {
-    const a = yield* os.memory.allocate(2 * PAGE_BYTES);
-    yield* os.memory.store(a, 1);
-    const child = yield* os.processes.fork(function* () {
-      if ((yield* os.memory.load(a)) !== 1) return 1;
-      if ((yield* os.memory.load(a + PAGE_BYTES)) !== 0) return 2;
-      yield* os.memory.store(a, 2);
-      yield* os.memory.store(a + PAGE_BYTES, 3);
-      return (yield* os.memory.load(a)) === 2 ? 42 : 3;
-    });
-    if (child < 0 || child === (yield* os.processes.self())) return 1;
-    yield* os.memory.store(a + PAGE_BYTES, 4);
-    const ended = yield* os.processes.wait();
-    if (ended?.process !== child) return 2;
-    if (ended.code !== 42) return 100 + ended.code;
-    if ((yield* os.memory.load(a)) !== 1 || (yield* os.memory.load(a + PAGE_BYTES)) !== 4) return 3;
-    return (yield* os.processes.wait()) === undefined ? 0 : 4;
-  }),
-  oneCase('processes: many children, one after the other, leave nothing behind', ['processes', 'memory'], function* (os) {
-    const a = yield* os.memory.allocate(PAGE_BYTES);
-    for (let i = 0; i < 20; i += 1) {
-      yield* os.memory.store(a, i);
+  oneCase(
+    'processes: a child has a copy of the memory, and its code comes back',
+    ['processes', 'memory'],
+    function* (os) {
+      const a = yield* os.memory.allocate(2 * PAGE_BYTES);
+      yield* os.memory.store(a, 1);
       const child = yield* os.processes.fork(function* () {
-        return yield* os.memory.load(a);
+        if ((yield* os.memory.load(a)) !== 1) return 1;
+        if ((yield* os.memory.load(a + PAGE_BYTES)) !== 0) return 2;
+        yield* os.memory.store(a, 2);
+        yield* os.memory.store(a + PAGE_BYTES, 3);
+        return (yield* os.memory.load(a)) === 2 ? 42 : 3;
       });
-      if (child < 0) return 1;
+      if (child < 0 || child === (yield* os.processes.self())) return 1;
+      yield* os.memory.store(a + PAGE_BYTES, 4);
       const ended = yield* os.processes.wait();
-      if (ended?.process !== child || ended.code !== i) return 2;
-    }
-    return 0;
-  }),
+      if (ended?.process !== child) return 2;
+      if (ended.code !== 42) return 100 + ended.code;
+      if ((yield* os.memory.load(a)) !== 1 || (yield* os.memory.load(a + PAGE_BYTES)) !== 4) return 3;
+      return (yield* os.processes.wait()) === undefined ? 0 : 4;
+    },
+  ),
+  oneCase(
+    'processes: many children, one after the other, leave nothing behind',
+    ['processes', 'memory'],
+    function* (os) {
+      const a = yield* os.memory.allocate(PAGE_BYTES);
+      for (let i = 0; i < 20; i += 1) {
+        yield* os.memory.store(a, i);
+        const child = yield* os.processes.fork(function* () {
+          return yield* os.memory.load(a);
+        });
+        if (child < 0) return 1;
+        const ended = yield* os.processes.wait();
+        if (ended?.process !== child || ended.code !== i) return 2;
+      }
+      return 0;
+    },
+  ),
   oneCase('pipes: bytes come out as they went in, and then the end', ['pipes', 'processes'], function* (os) {
     const { reader, writer } = yield* os.pipes.pipe();
     if (reader < 0 || writer < 0 || reader === writer) return 1;
@@ -163,7 +164,9 @@ export function describeLibOs<P extends InterfaceName>(libos: LibOs<P>): void {
 
     test('at least one case is for it', () => {
       const count = CASES.filter(({ program }) =>
-        (program.needs as readonly InterfaceName[]).every((n) => (libos.provides as readonly InterfaceName[]).includes(n)),
+        (program.needs as readonly InterfaceName[]).every((n) =>
+          (libos.provides as readonly InterfaceName[]).includes(n),
+        ),
       ).length;
       expect(count).toBeGreaterThan(0);
     });

@@ -19,7 +19,16 @@ import {
   SLICE_LIMIT,
 } from '@exokernel/abi';
 import type { Aegis } from '@exokernel/aegis';
-import { FILTER, FILTER_LIMIT, FILTER_SHIFT, FIRST_FREE_FRAME, KP, KSEG0, PHYSICAL, RING } from '../../aegis/src/layout.ts';
+import {
+  FILTER,
+  FILTER_LIMIT,
+  FILTER_SHIFT,
+  FIRST_FREE_FRAME,
+  KP,
+  KSEG0,
+  PHYSICAL,
+  RING,
+} from '../../aegis/src/layout.ts';
 import { ringPhysical } from '../../aegis/src/rings.ts';
 
 const ASID_SHIFT = 6;
@@ -57,7 +66,10 @@ function checkFrames(aegis: Aegis, report: Report): void {
     report(memory.frame(ppn, FRAME.holders) === holders.size, `${name}: the table counts other holders`);
     for (const env of holders) report(isAlive(aegis, env), `${name}: held by ${env}, which is not alive`);
     const pinned = pins.get(ppn) ?? 0;
-    report(memory.frame(ppn, FRAME.pins) === pinned, `${name}: ${memory.frame(ppn, FRAME.pins)} pins, should be ${pinned}`);
+    report(
+      memory.frame(ppn, FRAME.pins) === pinned,
+      `${name}: ${memory.frame(ppn, FRAME.pins)} pins, should be ${pinned}`,
+    );
     const auth = [0, 4, 8, 12].map((i) => memory.get(PHYSICAL.frameAuth + 16 * ppn + i));
     const nobody = capabilities.nobody;
     if (ppn < FIRST_FREE_FRAME) {
@@ -118,7 +130,10 @@ function checkTranslations(aegis: Aegis, report: Report): void {
     if (ppn < FIRST_FREE_FRAME) {
       report(exposed.has(ppn) && (lo & ENTRYLO.dirty) === 0, `${where}: leads to the kernel's frame ${ppn}`);
     } else {
-      report(ppn < frames.count && memory.frame(ppn, FRAME.owner) !== NO_ENV, `${where}: leads to frame ${ppn}, which is free`);
+      report(
+        ppn < frames.count && memory.frame(ppn, FRAME.owner) !== NO_ENV,
+        `${where}: leads to frame ${ppn}, which is free`,
+      );
     }
   };
   const { tlb } = aegis.machine.cpu;

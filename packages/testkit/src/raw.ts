@@ -51,6 +51,7 @@ export interface Answer {
   readonly capability: CapabilityWords;
 }
 
+/** A frame that a raw image gets. */
 export interface RawFrame {
   readonly ppn: number;
   readonly capability: CapabilityWords;
@@ -83,6 +84,7 @@ export interface Raw {
   sleep(ticks: number): Fiber<void>;
 }
 
+/** What a raw image is made of. */
 export interface RawOptions {
   readonly name?: string;
   /** What the environment does; without it the machine code at `entry` does it. Its result is the exit code. */
@@ -107,6 +109,7 @@ export interface RawImage extends Image {
   readonly runtime: Assembly;
 }
 
+/** An image made of assembler code alone. */
 export function rawImage(options: RawOptions): RawImage {
   const runtime = assembleRuntime({
     resumes: HANDLED.map(([, code]) => code),
@@ -152,6 +155,10 @@ function emitRaw(a: Assembler): void {
     a.sw(T0, RAW.epc, ZERO);
     a.sw(T1, RAW.badVaddr, ZERO);
     a.sw(T2, RAW.cause, ZERO);
+    // In a delay slot EPC is the branch: both are skipped.
+    a.srl(T2, T2, 31);
+    a.sll(T2, T2, 2);
+    a.addu(T0, T0, T2);
     a.addiu(T0, T0, 4);
     a.sw(T0, UKIT.epc + 4 * code, ZERO);
     a.li(T1, code + 1);

@@ -5,19 +5,7 @@
  * The handler starts in user mode with t0 = EPC, t1 = BadVAddr, t2 = Cause; the registers' values are in the save area of
  * that ExcCode, U.exceptionSave + 16 × code in its u-page. An environment without a handler for the cause is destroyed.
  */
-import {
-  CP0_BADVADDR,
-  CP0_CAUSE,
-  CP0_EPC,
-  CP0_STATUS,
-  K0,
-  K1,
-  T0,
-  T1,
-  T2,
-  ZERO,
-  type Assembler,
-} from '@exokernel/isa';
+import { CP0_BADVADDR, CP0_CAUSE, CP0_EPC, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
 import { DEATHS, ENV, U } from '@exokernel/abi';
 import { KP, NATIVE, STATUS } from '../layout.ts';
 

@@ -36,9 +36,9 @@ import { ENV, PACKET_BYTES_MAX, RING_SLOT } from '@exokernel/abi';
 import { FILTER, FILTER_SHIFT, KP, KSEG0, NET, PHYSICAL, RING } from '../layout.ts';
 
 /** Offsets in an activation record of downloaded code: see `@exokernel/vcode`. */
-export const ACTIVATION = { fuel: 0, status: 4, message: 8, messageLength: 12 } as const;
+const ACTIVATION = { fuel: 0, status: 4, message: 8, messageLength: 12 } as const;
 /** Fuel for one run of the compiled filters, in instructions. They have no loops: this is only a backstop. */
-export const DEMUX_FUEL = 100_000;
+const DEMUX_FUEL = 100_000;
 const VERDICT_UPCALL = 2;
 /** OWN, ERR, STP, ENP of a descriptor's flags, in its first word [LANCE]. */
 const ERR_STP_ENP = 0x4300;

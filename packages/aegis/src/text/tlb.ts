@@ -5,7 +5,21 @@
  * in constant time, with those the kernel keeps for the frame's present generation: one for reading and writing, one for
  * reading. A frame of which neither matches is refused, whatever else the caller holds. [SOSP95 §3.1, §5.4]
  */
-import { A0, A1, A2, A3, CP0_ENTRYHI, CP0_ENTRYLO, CP0_INDEX, K0, K1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
+import {
+  A0,
+  A1,
+  A2,
+  A3,
+  CP0_ENTRYHI,
+  CP0_ENTRYLO,
+  CP0_INDEX,
+  K0,
+  K1,
+  V0,
+  V1,
+  ZERO,
+  type Assembler,
+} from '@exokernel/isa';
 import { ENTRYLO } from '@exokernel/abi';
 import { KP, KSEG0, PHYSICAL } from '../layout.ts';
 import { callLabel } from './calls.ts';
