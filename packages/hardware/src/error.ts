@@ -3,6 +3,7 @@
 export type HardwareErrorCode =
   | 'profile'
   | 'ram-bytes'
+  | 'prom'
   | 'address-range'
   | 'budget'
   | 'running'

@@ -17,3 +17,4 @@ export { Wire, type Attachment, type Station, type WireCounters, type WireOption
 export { memoryStore, SECTOR_BYTES, type BlockStore } from './block-store.ts';
 export { seekSeconds, type DiskGeometry } from './devices/disk-mechanics.ts';
 export { HardwareError, type HardwareErrorCode } from './error.ts';
+export { PROM_ADDRESS, PROM_ENTRIES, PROM_STACK, bootProm, type BootOptions } from './prom.ts';

@@ -42,10 +42,13 @@ export interface DiskOptions {
   readonly geometry?: DiskGeometry;
 }
 
+/** What a machine is made of. */
 export interface MachineOptions {
   /** Guest RAM in bytes, a multiple of 4096 up to 256 MiB. Default 16 MiB. */
   readonly ramBytes?: number;
   readonly profile?: Profile;
+  /** What the boot PROM at 0x1fc00000 holds, at most 256 KiB (see `bootProm`). Without it there is none. */
+  readonly prom?: Uint8Array;
   /** Without it there is no Ethernet controller and no buffer memory. */
   readonly lance?: LanceOptions;
   /** Without it there is no disk. */
@@ -70,6 +73,7 @@ export interface RunResult {
 /** Cycles per second of each profile. */
 const HZ: Readonly<Record<Profile, number>> = { ideal: 25_000_000 };
 
+/** One DECstation. */
 export class Machine {
   readonly memory: PhysicalMemory;
   /** Registers, pc, CP0 and TLB; readable and writable between runs. */
@@ -84,7 +88,7 @@ export class Machine {
   #target = 0;
   #running = false;
 
-  /** Throws `HardwareError` `profile`, `ram-bytes`, `start-time`, `mac`, `wire-connected` or `disk-geometry`. */
+  /** Throws `HardwareError` `profile`, `ram-bytes`, `prom`, `start-time`, `mac`, `wire-connected` or `disk-geometry`. */
   constructor(options: MachineOptions = {}) {
     const { ramBytes = 16 * 1024 * 1024, profile = 'ideal', fastIdle = true, startTime = 0 } = options;
     const hz = Object.hasOwn(HZ, profile) ? HZ[profile] : undefined;
@@ -93,7 +97,7 @@ export class Machine {
     if (lance !== undefined && lance.mac.length !== 6) {
       throw new HardwareError('mac', `a station address has 6 bytes, not ${lance.mac.length}`, { mac: lance.mac });
     }
-    this.memory = new PhysicalMemory(ramBytes, lance !== undefined && lance.geometry !== 'kn01');
+    this.memory = new PhysicalMemory(ramBytes, lance !== undefined && lance.geometry !== 'kn01', options.prom);
     this.clock = new Clock(hz);
     const bus = new Bus();
     this.#cpu = new Cpu(this.memory, bus, this.clock, this.#events);

@@ -4,7 +4,8 @@
  *
  *     0x00000  CPU state (`cpu/state.ts`)
  *     0x10000  LANCE buffer memory, 64 KB
- *     0x20000  guest RAM
+ *     0x20000  boot PROM, 256 KB
+ *     0x60000  guest RAM
  *     then     flat page tables, 5 banks of 4 MB (`page-tables.ts`)
  *
  * It is WebAssembly memory so that translated guest code can run on the same bytes. It never grows: views stay valid.
@@ -26,7 +27,8 @@ const { Memory } = (
 
 const WASM_PAGE = 0x10000;
 const LANCE_HOST = 0x10000;
-const RAM_HOST = 0x20000;
+const PROM_HOST = 0x20000;
+const RAM_HOST = 0x60000;
 
 /** Entries of one bank of the page tables: one for each 4 KB page of the virtual address space. */
 export const BANK_ENTRIES = 0x100000;
@@ -35,6 +37,10 @@ const BANKS = 5;
 /** Physical address of the LANCE's buffer memory, and its size. */
 export const LANCE_MEMORY = 0x19000000;
 export const LANCE_MEMORY_BYTES = 0x10000;
+
+/** Physical address of the boot PROM, which the CPU only reads, and its size. */
+export const PROM = 0x1fc00000;
+export const PROM_BYTES = 0x40000;
 
 /** The largest RAM: the KN01's devices begin above it. */
 const MAX_RAM = 0x10000000;
@@ -52,14 +58,22 @@ export class PhysicalMemory {
   readonly tableIndex: number;
   /** Whether the CPU sees the LANCE's buffer memory as plain RAM. */
   readonly linearLance: boolean;
+  /** Whether there is a boot PROM. */
+  readonly hasProm: boolean;
   readonly #view: DataView;
 
-  /** `ramBytes` is a multiple of 4096, 4096 to 256 MiB; else throws `ram-bytes`. */
-  constructor(ramBytes: number, linearLance: boolean) {
+  /**
+   * `ramBytes` is a multiple of 4096, 4096 to 256 MiB; else throws `ram-bytes`. `prom` is what the boot PROM holds; throws
+   * `prom` if it is too long.
+   */
+  constructor(ramBytes: number, linearLance: boolean, prom?: Uint8Array) {
     if (!Number.isInteger(ramBytes) || ramBytes < 4096 || ramBytes > MAX_RAM || ramBytes % 4096 !== 0) {
       throw new HardwareError('ram-bytes', `RAM of ${ramBytes} bytes: use a multiple of 4096 up to 256 MiB`, {
         ramBytes,
       });
+    }
+    if (prom !== undefined && prom.length > PROM_BYTES) {
+      throw new HardwareError('prom', `a PROM of ${prom.length} bytes: it holds ${PROM_BYTES}`, { bytes: prom.length });
     }
     const tables = RAM_HOST + ramBytes;
     const pages = Math.ceil((tables + BANKS * BANK_ENTRIES * 4) / WASM_PAGE);
@@ -72,6 +86,8 @@ export class PhysicalMemory {
     this.words = new Int32Array(buffer, RAM_HOST, ramBytes >>> 2);
     this.lanceBuffer = new Uint8Array(buffer, LANCE_HOST, LANCE_MEMORY_BYTES);
     this.#view = new DataView(buffer);
+    this.hasProm = prom !== undefined;
+    if (prom !== undefined) new Uint8Array(buffer, PROM_HOST, PROM_BYTES).set(prom);
   }
 
   /** Where the byte at this physical address (unsigned) lies in the WebAssembly memory; -1 if it is not memory. */
@@ -79,7 +95,14 @@ export class PhysicalMemory {
     if (physical < this.ramBytes) return RAM_HOST + physical;
     const offset = physical - LANCE_MEMORY;
     if (this.linearLance && offset >= 0 && offset < LANCE_MEMORY_BYTES) return LANCE_HOST + offset;
+    const prom = physical - PROM;
+    if (this.hasProm && prom >= 0 && prom < PROM_BYTES) return PROM_HOST + prom;
     return -1;
+  }
+
+  /** The same for a store: the PROM takes none. */
+  storeHostAddress(physical: number): number {
+    return physical >= PROM ? -1 : this.hostAddress(physical);
   }
 
   load8(physical: number): number {

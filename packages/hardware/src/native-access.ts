@@ -37,7 +37,7 @@ export interface NativeCpu {
 class AccessFault extends Error {}
 const ACCESS_FAULT = new AccessFault('an access of a native function failed; do not catch this');
 
-export const NO_JUMP = -1;
+const NO_JUMP = -1;
 const MAX_CHARGE = 2 ** 40;
 
 /** The one `NativeCpu` of a machine. */
@@ -154,7 +154,9 @@ export class NativeAccess implements NativeCpu {
     const cpu = this.#live();
     const physical = cpu.translate(va | 0, write);
     cpu.clearFault();
-    return physical >= 0 && (cpu.memory.hostAddress(physical) >= 0 || cpu.bus.find(physical) !== undefined);
+    if (physical < 0) return false;
+    const host = write ? cpu.memory.storeHostAddress(physical) : cpu.memory.hostAddress(physical);
+    return host >= 0 || cpu.bus.find(physical) !== undefined;
   }
 
   charge(cycles: number): void {

@@ -9,7 +9,7 @@
  * An invalid entry leaves bit 31 of `h` set: it is 0x80000000 in kuseg, and 0 above, where `va` has the bit already. So the
  * upper half of a bank is right as the memory comes, and what is not used of it is never touched.
  */
-import { BANK_ENTRIES, LANCE_MEMORY, LANCE_MEMORY_BYTES, type PhysicalMemory } from './memory.ts';
+import { BANK_ENTRIES, LANCE_MEMORY, LANCE_MEMORY_BYTES, PROM, PROM_BYTES, type PhysicalMemory } from './memory.ts';
 
 /** Pages of kuseg, the lower half of the address space. */
 const KUSEG_PAGES = 0x80000;
@@ -36,6 +36,7 @@ export class PageTables {
     for (const bank of [this.kernelRead, this.kernelWrite, this.userRead, this.userWrite]) this.#clear(bank);
     this.#permanent(0, memory.ramBytes);
     if (memory.linearLance) this.#permanent(LANCE_MEMORY, LANCE_MEMORY_BYTES);
+    if (memory.hasProm) this.#permanent(PROM, PROM_BYTES);
   }
 
   /** A bank in which nothing hits, for the time in which the cache is isolated. Filled when first asked for. */
@@ -55,7 +56,7 @@ export class PageTables {
       return;
     }
     const hit = (host - page * 4096) | 0;
-    this.#set(page, hit, writable ? hit : invalid(page));
+    this.#set(page, hit, writable && this.#memory.storeHostAddress(physical) >= 0 ? hit : invalid(page));
   }
 
   /** Hides a mapped page. */

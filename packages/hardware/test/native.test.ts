@@ -1,6 +1,6 @@
 import { A0, createAssembler, K0, RA, T0, T1, V0, ZERO, type Assembler } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
-import { HardwareError, KERNEL_SPACE, Machine, type NativeCpu, type NativeFunction } from '../src/index.ts';
+import { HardwareError, KERNEL_SPACE, type Machine, type NativeCpu, type NativeFunction } from '../src/index.ts';
 import { boot, CODE, load, record, state } from './support.ts';
 
 const CU2 = 0x40000000;
