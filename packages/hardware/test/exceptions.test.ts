@@ -35,6 +35,8 @@ describe('exceptions [KANE92 §6]', () => {
     ['reserved function', (a) => a.word(0x0000003f), { code: 10 }],
     ['reserved REGIMM', (a) => a.word(0x041f0000), { code: 10 }],
     ['reserved COP0', (a) => a.word(0x42000003), { code: 10 }],
+    ['a branch on CP0 of a later MIPS', (a) => a.word(0x41020001), { code: 10 }],
+    ['bc3t', (a) => a.bc3t(CODE), { code: 11, ce: 3 }],
     ['floating point', (a) => a.add_s(0, 0, 0), { code: 11, ce: 1 }],
     ['lwc1', (a) => a.lwc1(0, 0, ZERO), { code: 11, ce: 1 }],
     ['coprocessor 2 without CU2', (a) => a.cop2(0), { code: 11, ce: 2 }],
@@ -212,6 +214,40 @@ describe('exceptions [KANE92 §6]', () => {
     machine.cpu.cp0.cause = 0x100;
     machine.run(1);
     expect([machine.cpu.cp0.epc, machine.cpu.cp0.cause, machine.cpu.registers[A0]]).toEqual([CODE, 0x80000100, 0]);
+  });
+
+  test.each<[string, (a: Assembler) => void, number[]]>([
+    ['bc0t is taken', (a) => a.bc0t('there'), [1, 0]],
+    ['bc0f is not', (a) => a.bc0f('there'), [1, 1]],
+  ])('the write buffer is always empty: %s, after its slot [KN01]', (_, branch, expected) => {
+    const machine = boot((a) => {
+      branch(a);
+      a.li(T0, 1);
+      a.li(T1, 1);
+      a.nop();
+      a.label('there');
+      a.nop();
+    });
+    machine.run(1);
+    expect([machine.cpu.pc, machine.cpu.inDelaySlot]).toEqual([CODE + 4, true]);
+    machine.run(2);
+    expect([machine.cpu.registers[T0], machine.cpu.registers[T1]]).toEqual(expected);
+    expect(machine.cpu.inDelaySlot).toBe(false);
+  });
+
+  test('a fault in the slot of bc0f restarts at the branch, and user mode cannot use it', () => {
+    const machine = boot((a) => {
+      a.bc0f(CODE);
+      a.syscall(0);
+    });
+    machine.run(2);
+    expect([machine.cpu.cp0.epc, machine.cpu.cp0.cause]).toEqual([CODE, (0x80000000 | (8 << 2)) >>> 0]);
+    const user = boot((a) => a.bc0t(CODE));
+    user.cpu.tlb.write(0, 0x00001000, 0x00001300);
+    user.cpu.cp0.status = 2;
+    user.cpu.pc = 0x1000;
+    user.run(1);
+    expect(user.cpu.cp0.cause).toBe(11 << 2);
   });
 
   test('a native unit that is usable but empty is a reserved instruction', () => {

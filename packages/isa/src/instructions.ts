@@ -112,6 +112,8 @@ export const INSTRUCTIONS = {
   tlbwr: ['',      0x42000006, 0xffffffff],
   tlbp:  ['',      0x42000008, 0xffffffff],
   rfe:   ['',      0x42000010, 0xffffffff],
+  bc0f:  ['branch', 0x41000000, 0xffff0000],
+  bc0t:  ['branch', 0x41010000, 0xffff0000],
   // Coprocessor 2: the native unit of this machine
   mfc2:  ['rt,cn', 0x48000000, 0xffe007ff],
   cfc2:  ['rt,cn', 0x48400000, 0xffe007ff],
@@ -123,6 +125,8 @@ export const INSTRUCTIONS = {
   lwc2:  ['rt,offset,base', 0xc8000000, 0xfc000000],
   swc2:  ['rt,offset,base', 0xe8000000, 0xfc000000],
   // Coprocessor 3: absent on every machine of this family
+  bc3f:  ['branch', 0x4d000000, 0xffff0000],
+  bc3t:  ['branch', 0x4d010000, 0xffff0000],
   cop3:  ['cofun', 0x4e000000, 0xfe000000],
   lwc3:  ['rt,offset,base', 0xcc000000, 0xfc000000],
   swc3:  ['rt,offset,base', 0xec000000, 0xfc000000],

@@ -35,7 +35,7 @@ const EXPECTED: readonly (readonly [mnemonics: string, effect: string])[] = [
   ['lwc1 lwc2 lwc3 swc1 swc2 swc3', 'r4'],
   ['mfc0 mfc1 cfc1 mfc2 cfc2', 'w5 l5'],
   ['mtc0 mtc1 ctc1 mtc2 ctc2', 'r5'],
-  ['bc1f bc1t bc2f bc2t', 'b'],
+  ['bc0f bc0t bc1f bc1t bc2f bc2t bc3f bc3t', 'b'],
   ['syscall break tlbr tlbwi tlbwr tlbp rfe cop2 cop3', ''],
   ['add.s sub.s mul.s div.s abs.s mov.s neg.s cvt.d.s cvt.w.s cvt.s.w cvt.d.w', ''],
   ['add.d sub.d mul.d div.d abs.d mov.d neg.d cvt.s.d cvt.w.d', ''],
@@ -53,8 +53,10 @@ const EXPECTED: readonly (readonly [mnemonics: string, effect: string])[] = [
 
 const ROWS = EXPECTED.flatMap(([names, effect]) => names.split(' ').map((name) => [name as Mnemonic, effect] as const));
 
+const OPERANDS: Partial<Record<OperandKind, number>> = { rd: 3, rs: 4, base: 4, rt: 5 };
+
 function operandFor(kind: OperandKind): number {
-  return { rd: 3, rs: 4, base: 4, rt: 5 }[kind as 'rd'] ?? 9;
+  return OPERANDS[kind] ?? 9;
 }
 
 function bits(set: number, letter: string): string[] {
@@ -92,6 +94,7 @@ test.each([
   ['bgez', [4, 1], 0x1008, false],
   ['bgezal', [0, 1], 0x1008, true],
   ['bltz', [0, 1], 0x1008, false],
+  ['bc0t', [1], 0x1008, false],
   ['bc1t', [1], 0x1008, false],
   ['j', [0x10], 0x40, true],
   ['jal', [0x10], 0x40, true],

@@ -89,6 +89,12 @@ export class Cpu {
     this.#set(S.IN_SLOT, 0);
   }
 
+  /** Ends the branch `at`, `offset` words from its slot: the next instruction is its slot, taken or not. */
+  branch(taken: boolean, offset: number): void {
+    if (taken) this.#set(S.NEXT_PC, this.at + 4 + (offset << 2));
+    this.#set(S.IN_SLOT, 1);
+  }
+
   /** Instructions begun since power-on. */
   get instructions(): number {
     return this.clock.now - this.charged;
@@ -250,7 +256,7 @@ export class Cpu {
     const physical = this.translate(va, true);
     if (physical < 0 || (this.get(S.STATUS) & S.STATUS_ISC) !== 0) return;
     const word = (physical & ~3) >>> 0;
-    const host = this.memory.hostAddress(word);
+    const host = this.memory.storeHostAddress(word);
     if (host >= 0) {
       this.#view.setInt32(host, (this.#view.getInt32(host, true) & ~mask) | (value & mask), true);
       return;

@@ -11,6 +11,9 @@ import { EVENT_KINDS } from '../events.ts';
 import type { Cpu } from './cpu.ts';
 import * as S from './state.ts';
 
+/** What `bc0t` and `bc0f` test: on the KN01 the write buffer is empty, and it always is here [KN01]. */
+const CP_COND_0 = true;
+
 /** Runs native function `n`; completes it or takes its exception. */
 export type NativeCall = (n: number) => void;
 
@@ -150,6 +153,10 @@ function coprocessor0(cpu: Cpu, word: number): void {
       return;
     case 0x04:
       cpu.writeCp0(rd, cpu.registers[rt] ?? 0);
+      return;
+    case 0x08:
+      if (rt > 1) cpu.raise(S.EXC_RI);
+      else cpu.branch((rt === 1) === CP_COND_0, (word << 16) >> 16);
       return;
     default:
       if ((word & 0x2000000) === 0) cpu.raise(S.EXC_RI);
