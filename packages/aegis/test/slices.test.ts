@@ -1,6 +1,6 @@
 /** The slice vector: positions, ends of slices, overruns, directed yields, sleep. [SOSP95 §5.1.1] */
 import { CALLS, DEATHS, ENV, ERRORS, NO_ENV, SLICE, TICKS_PER_SECOND } from '@exokernel/abi';
-import { A0, A1, A2, A3, S0, S1, T0, T1, V0, ZERO, type Assembler } from '@exokernel/isa';
+import { A0, A1, A2, A3, S0, S1, T0, T1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { EXCESS_LIMIT, KP } from '../src/layout.ts';
 import { boot, checkInvariants, emitCall, rawImage, runRaw, type Booted, type RawImage } from '../../testkit/src/index.ts';
@@ -123,10 +123,10 @@ describe('overruns', () => {
         a.bnez(T0, 'hog.yield');
         a.sw(T1, SCRATCH, ZERO);
         emitCall(a, 'tick');
-        a.addiu(S0, 3, ticks);
+        a.addiu(S0, V1, ticks);
         a.label('hog.wait');
         emitCall(a, 'tick');
-        a.bne(3, S0, 'hog.wait');
+        a.bne(V1, S0, 'hog.wait');
         a.nop();
         a.label('hog.yield');
         a.li(A0, -1);

@@ -159,6 +159,7 @@ export function emitReceive(a: Assembler): void {
   a.lw(T0, FILTER.ring, S5);
   a.lw(T1, FILTER.env, S5);
   a.beq(T0, ZERO, 'receive.dropped');
+  a.nop();
   a.lw(T2, RING.index, T0);
   a.nop();
   a.sll(T3, T2, 2);
