@@ -27,6 +27,7 @@ export interface Attachment {
   readonly detach: () => void;
 }
 
+/** How a segment behaves. */
 export interface WireOptions {
   /** From the last bit sent to its arrival, in microseconds. Default 0. */
   readonly delayMicroseconds?: number;

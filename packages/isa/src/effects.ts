@@ -7,6 +7,7 @@
 import { decode, operandKinds } from './codec.ts';
 import type { Mnemonic } from './instructions.ts';
 
+/** What one instruction word does to registers and control flow. */
 export interface Effects {
   /** Bit n: general register n is read. */
   readonly reads: number;

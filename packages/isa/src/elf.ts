@@ -17,6 +17,7 @@ export interface ElfSegment {
   readonly flags: number;
 }
 
+/** What a file asks to be loaded. */
 export interface ElfImage {
   /** Address of the first instruction; word-aligned and inside a segment. */
   readonly entry: number;

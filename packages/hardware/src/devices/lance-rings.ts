@@ -10,7 +10,7 @@
  * Source: [LANCE].
  */
 
-export const OWN = 0x8000;
+const OWN = 0x8000;
 export const ERR = 0x4000;
 /** Receive: the message was longer than the buffers that the LANCE owned. */
 export const RX_BUFF = 0x0400;
