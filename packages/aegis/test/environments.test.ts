@@ -98,7 +98,9 @@ test('who ends whom: oneself, one’s child, nobody else; a second time is refus
         expect(yield* raw.code('env_free', ...child.capability, 77)).toBe(0);
         expect(yield* raw.code('env_free', ...child.capability, 78)).toBe(ERRORS.E_CAP);
         expect(yield* set(raw, child, ENV.prologue, 0x2000)).toBe(ERRORS.E_CAP);
-        expect(yield* raw.code('frame_hold', ...child.capability, ...(yield* raw.frame()).capability)).toBe(ERRORS.E_CAP);
+        expect(yield* raw.code('frame_hold', ...child.capability, ...(yield* raw.frame()).capability)).toBe(
+          ERRORS.E_CAP,
+        );
         yield* raw.sleep(3);
         return 0;
       },
@@ -162,7 +164,13 @@ test('names and counts are those of the tenant, also when parents and children f
     return again.value;
   });
   const info = booted.aegis.environment(booted.aegis.environment(0).exit);
-  expect(info).toMatchObject({ name: grandchild.name, libos: 'none', status: 'embryo', instructions: 0, systemCalls: 0 });
+  expect(info).toMatchObject({
+    name: grandchild.name,
+    libos: 'none',
+    status: 'embryo',
+    instructions: 0,
+    systemCalls: 0,
+  });
 });
 
 test('a parent is told that its child has ended', () => {
@@ -232,13 +240,37 @@ test.each([
   ['an odd page', (image: ReturnType<typeof rawImage>) => ({ ...image, uPage: 0x1004 }), 'image'],
   ['no prologue', (image: ReturnType<typeof rawImage>) => ({ ...image, prologue: 0 }), 'image'],
   ['an entry in kernel space', (image: ReturnType<typeof rawImage>) => ({ ...image, epilogue: 0x80000000 }), 'image'],
-  ['a handler of system calls', (image: ReturnType<typeof rawImage>) => ({ ...image, exceptionPc: new Map([[8, 0x2000]]) }), 'image'],
+  [
+    'a handler of system calls',
+    (image: ReturnType<typeof rawImage>) => ({ ...image, exceptionPc: new Map([[8, 0x2000]]) }),
+    'image',
+  ],
   ['a serial line that is none', (image: ReturnType<typeof rawImage>) => ({ ...image, serialLine: 4 }), 'image'],
-  ['a frame of more than a page', (image: ReturnType<typeof rawImage>) => ({ ...image, frames: [new Uint8Array(4097)] }), 'image'],
-  ['words outside its pages', (image: ReturnType<typeof rawImage>) => ({ ...image, words: () => new Map([[0x9000, 1]]) }), 'image'],
-  ['half a slice', (image: ReturnType<typeof rawImage>) => ({ ...image, slices: { count: 0.5, contiguous: false } }), 'image'],
-  ['too many slices', (image: ReturnType<typeof rawImage>) => ({ ...image, slices: { count: 65, contiguous: false } }), 'slices'],
-  ['too long a run of slices', (image: ReturnType<typeof rawImage>) => ({ ...image, slices: { count: 65, contiguous: true } }), 'slices'],
+  [
+    'a frame of more than a page',
+    (image: ReturnType<typeof rawImage>) => ({ ...image, frames: [new Uint8Array(4097)] }),
+    'image',
+  ],
+  [
+    'words outside its pages',
+    (image: ReturnType<typeof rawImage>) => ({ ...image, words: () => new Map([[0x9000, 1]]) }),
+    'image',
+  ],
+  [
+    'half a slice',
+    (image: ReturnType<typeof rawImage>) => ({ ...image, slices: { count: 0.5, contiguous: false } }),
+    'image',
+  ],
+  [
+    'too many slices',
+    (image: ReturnType<typeof rawImage>) => ({ ...image, slices: { count: 65, contiguous: false } }),
+    'slices',
+  ],
+  [
+    'too long a run of slices',
+    (image: ReturnType<typeof rawImage>) => ({ ...image, slices: { count: 65, contiguous: true } }),
+    'slices',
+  ],
   [
     'too many pages',
     (image: ReturnType<typeof rawImage>) => ({

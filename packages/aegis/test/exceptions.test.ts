@@ -2,7 +2,16 @@
 import { CALLS, CALL_LIMIT, DEATHS, ENV, ERRORS, EXCEPTIONS, U, type ExceptionName } from '@exokernel/abi';
 import { A0, A1, CP0_STATUS, RA, S0, T0, T1, T2, V0, ZERO, type Assembler, type Register } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
-import { boot, checkInvariants, emitEnd, RAW, rawImage, runRaw, type Booted, type RawImage } from '../../testkit/src/index.ts';
+import {
+  boot,
+  checkInvariants,
+  emitEnd,
+  RAW,
+  rawImage,
+  runRaw,
+  type Booted,
+  type RawImage,
+} from '../../testkit/src/index.ts';
 import { changed, DUMP, emitDump, emitFill, emitRoutine, pattern, REGISTERS, SCRATCH } from './registers.ts';
 
 const U_PAGE = 0x1000;

@@ -96,7 +96,13 @@ export function* take(raw: Raw, { slot }: RawRing, i: number): Fiber<{ packet: U
 }
 
 /** Puts a packet into a slot; `length` is what the slot says it is. */
-export function* put(raw: Raw, { slot }: RawRing, i: number, bytes: Uint8Array, length: number = bytes.length): Fiber<void> {
+export function* put(
+  raw: Raw,
+  { slot }: RawRing,
+  i: number,
+  bytes: Uint8Array,
+  length: number = bytes.length,
+): Fiber<void> {
   yield* raw.fibers.write(slot(i) + RING_SLOT.data, bytes);
   yield* raw.fibers.store(slot(i) + RING_SLOT.length, length);
 }

@@ -3,7 +3,15 @@ import { CALLS, DEATHS, ENV, ERRORS, NO_ENV, SLICE, TICKS_PER_SECOND } from '@ex
 import { A0, A1, A2, A3, S0, S1, T0, T1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { EXCESS_LIMIT, KP } from '../src/layout.ts';
-import { boot, checkInvariants, emitCall, rawImage, runRaw, type Booted, type RawImage } from '../../testkit/src/index.ts';
+import {
+  boot,
+  checkInvariants,
+  emitCall,
+  rawImage,
+  runRaw,
+  type Booted,
+  type RawImage,
+} from '../../testkit/src/index.ts';
 import { DUMP, emitDump, emitFill, REGISTERS, SCRATCH } from './registers.ts';
 
 const QUANTUM = 25_000_000 / TICKS_PER_SECOND;
@@ -24,7 +32,9 @@ function spinner(slices = 1, contiguous = false): RawImage {
 
 /** Who ran, in order, each with the number of quanta (rounded) until the next one's turn. */
 function quanta(turns: readonly { env: number; from: number }[]): string[] {
-  return turns.slice(0, -1).map(({ env, from }, i) => `${env}:${Math.round(((turns[i + 1]?.from ?? 0) - from) / QUANTUM)}`);
+  return turns
+    .slice(0, -1)
+    .map(({ env, from }, i) => `${env}:${Math.round(((turns[i + 1]?.from ?? 0) - from) / QUANTUM)}`);
 }
 
 function run(booted: Booted, ticks: number): void {

@@ -4,7 +4,15 @@ import { A0, S0, S1, T0, V0, V1, ZERO, type Assembler, type Register } from '@ex
 import { describe, expect, test } from 'vitest';
 import { KP } from '../src/layout.ts';
 import { envAddress } from '../src/memory.ts';
-import { boot, checkInvariants, emitCall, rawImage, runRaw, type Booted, type RawImage } from '../../testkit/src/index.ts';
+import {
+  boot,
+  checkInvariants,
+  emitCall,
+  rawImage,
+  runRaw,
+  type Booted,
+  type RawImage,
+} from '../../testkit/src/index.ts';
 import { changed, DUMP, emitDump, emitFill, emitRoutine, pattern, SCRATCH } from './registers.ts';
 
 type Call = 'scall' | 'acall';
@@ -36,7 +44,12 @@ function emitTransferTo(a: Assembler, env: number, call: Call = 'scall'): void {
 
 /** Machine code: what to do at the first start, at the others, when entered, and at the end of a slice (default: yield). */
 function machine(
-  parts: { first?: (a: Assembler) => void; again?: (a: Assembler) => void; entered?: (a: Assembler) => void; end?: (a: Assembler) => void },
+  parts: {
+    first?: (a: Assembler) => void;
+    again?: (a: Assembler) => void;
+    entered?: (a: Assembler) => void;
+    end?: (a: Assembler) => void;
+  },
   slices = 1,
 ): RawImage {
   return rawImage({
@@ -91,7 +104,13 @@ describe('the registers are the message', () => {
       syncEntry: 'answered',
       emit: (a) => {
         emitRoutine(a, 'call', () => {
-          emitFill(a, new Map([[V0, CALLS.scall.number], [V1, 1]]));
+          emitFill(
+            a,
+            new Map([
+              [V0, CALLS.scall.number],
+              [V1, 1],
+            ]),
+          );
           a.syscall(0);
           a.label('answered');
           emitDump(a);
@@ -119,10 +138,21 @@ describe('the registers are the message', () => {
       return booted.aegis.environment(0).status === 'dead';
     });
     expect(booted.aegis.environment(0).death).toBe(DEATHS.exit);
-    const others = (dump: readonly number[], more: readonly (readonly [Register, number])[]): ReadonlyMap<Register, number> =>
-      new Map([[V0, dump[V0] ?? 0], ...more]);
+    const others = (
+      dump: readonly number[],
+      more: readonly (readonly [Register, number])[],
+    ): ReadonlyMap<Register, number> => new Map([[V0, dump[V0] ?? 0], ...more]);
     expect(changed(seen.there, 0, others(seen.there, [[V1, 0]]))).toEqual([]);
-    expect(changed(seen.back, 0, others(seen.back, [[V1, 1], [S0, 4711]]))).toEqual([]);
+    expect(
+      changed(
+        seen.back,
+        0,
+        others(seen.back, [
+          [V1, 1],
+          [S0, 4711],
+        ]),
+      ),
+    ).toEqual([]);
     expect(booted.aegis.environment(1)).toMatchObject({ slices: 0, systemCalls: 1 });
   });
 
@@ -150,45 +180,48 @@ describe('the registers are the message', () => {
   });
 });
 
-test.each(['scall', 'acall'] as const)('%s to nobody, the dead, the unborn, those without an entry answers E_ENV', (call) => {
-  const codes: number[] = [];
-  const booted = boot([
-    rawImage({
-      main: function* (raw) {
-        const embryo = yield* raw.call('env_alloc');
-        const dead = yield* raw.call('env_alloc');
-        yield* raw.call('env_free', ...dead.capability, 0);
-        // Its u-page is there, and so are its entries as far as it may have any before it is started.
-        const frame = yield* raw.frame();
-        expect(yield* raw.code('env_map', ...embryo.capability, ...frame.capability, 0x1003)).toBe(0);
-        for (const field of [ENV.syncEntry, ENV.asyncEntry]) {
-          expect(yield* raw.code('env_set', ...embryo.capability, field, 0x2000)).toBe(ERRORS.E_RANGE);
-        }
-        for (const env of [1, embryo.value, dead.value, 62, 63, 64, 65, 1000, 0x7fffffff, -1, -64, -0x80000000]) {
-          codes.push(yield* raw.routine('call', env));
-        }
-        return 0;
-      },
-      emit: (a) => {
-        a.label('call');
-        a.move(V1, A0);
-        a.li(V0, CALLS[call].number);
-        a.syscall(0);
-        a.ret();
-        a.nop();
-      },
-    }),
-    rawImage({
-      main: function* (raw) {
-        for (;;) yield* raw.sleep(1);
-      },
-    }),
-  ]);
-  booted.finish(0);
-  expect(booted.machine.native.lastError).toBeUndefined();
-  expect(codes).toEqual(Array.from({ length: 12 }, () => E_ENV));
-  expect(checkInvariants(booted.aegis)).toEqual([]);
-});
+test.each(['scall', 'acall'] as const)(
+  '%s to nobody, the dead, the unborn, those without an entry answers E_ENV',
+  (call) => {
+    const codes: number[] = [];
+    const booted = boot([
+      rawImage({
+        main: function* (raw) {
+          const embryo = yield* raw.call('env_alloc');
+          const dead = yield* raw.call('env_alloc');
+          yield* raw.call('env_free', ...dead.capability, 0);
+          // Its u-page is there, and so are its entries as far as it may have any before it is started.
+          const frame = yield* raw.frame();
+          expect(yield* raw.code('env_map', ...embryo.capability, ...frame.capability, 0x1003)).toBe(0);
+          for (const field of [ENV.syncEntry, ENV.asyncEntry]) {
+            expect(yield* raw.code('env_set', ...embryo.capability, field, 0x2000)).toBe(ERRORS.E_RANGE);
+          }
+          for (const env of [1, embryo.value, dead.value, 62, 63, 64, 65, 1000, 0x7fffffff, -1, -64, -0x80000000]) {
+            codes.push(yield* raw.routine('call', env));
+          }
+          return 0;
+        },
+        emit: (a) => {
+          a.label('call');
+          a.move(V1, A0);
+          a.li(V0, CALLS[call].number);
+          a.syscall(0);
+          a.ret();
+          a.nop();
+        },
+      }),
+      rawImage({
+        main: function* (raw) {
+          for (;;) yield* raw.sleep(1);
+        },
+      }),
+    ]);
+    booted.finish(0);
+    expect(booted.machine.native.lastError).toBeUndefined();
+    expect(codes).toEqual(Array.from({ length: 12 }, () => E_ENV));
+    expect(checkInvariants(booted.aegis)).toEqual([]);
+  },
+);
 
 describe('synchronous', () => {
   test('donates this and all further instances of the slice, until it is transferred back', () => {
@@ -242,7 +275,7 @@ describe('synchronous', () => {
       emit: (a) => {
         a.label('call');
         // Its own slice, in which it runs.
-        for (let r = 4; r < 8; r += 1) a.move((r as Register), ZERO);
+        for (let r = 4; r < 8; r += 1) a.move(r as Register, ZERO);
         a.li(T0, 0);
         emitCall(a, 'slice_free');
         a.li(V1, 1);
@@ -294,7 +327,10 @@ describe('synchronous', () => {
 
 describe('asynchronous', () => {
   test('donates what is left of this instance, and nothing else', () => {
-    const client = machine({ first: (a) => emitTransferTo(a, 1, 'acall'), again: (a) => emitTransferTo(a, 1, 'acall') });
+    const client = machine({
+      first: (a) => emitTransferTo(a, 1, 'acall'),
+      again: (a) => emitTransferTo(a, 1, 'acall'),
+    });
     const booted = boot([client, machine({}, 0), machine({})]);
     const turns = booted.watch();
     run(booted, 7);
