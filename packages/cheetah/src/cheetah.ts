@@ -66,6 +66,7 @@ const INDEX = 'index.html';
 /** Ticks between looks at silent connections. */
 const SWEEP_TICKS = TICKS_PER_SECOND;
 
+/** Where a server is on the network and on the disk. */
 export interface CheetahOptions {
   readonly mac: Uint8Array;
   readonly ip: number;

@@ -61,6 +61,9 @@ export class NetworkDevice {
     if (receiveRing < 0) return { call: 'ring_bind', code: receiveRing };
     device.#transmitRing = yield* bindRing(fibers, transmit, 1);
     if (device.#transmitRing < 0) return { call: 'ring_bind', code: device.#transmitRing };
+    // Nothing to send yet, but without a controller this says so.
+    const sent = yield* fibers.syscall('xmit', device.#transmitRing);
+    if (sent < 0) return { call: 'xmit', code: sent };
     const code = yield* memory.allocate(PAGE_BYTES);
     if (code < 0) return { call: 'frame_alloc', code };
     const { ip, port } = address;

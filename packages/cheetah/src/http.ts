@@ -113,7 +113,7 @@ function pathOf(target: string): string | undefined {
   }
 }
 
-/** Field values by name in lower case; those of one name joined. `undefined` if a line is no field, or for two hosts. */
+/** Field values by name in lower case; those of one name joined, which makes two hosts none. `undefined` for no fields. */
 function headerFields(lines: readonly string[]): Map<string, string> | undefined {
   const fields = new Map<string, string>();
   for (const line of lines) {
@@ -121,7 +121,7 @@ function headerFields(lines: readonly string[]): Map<string, string> | undefined
     const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
     const value = line.slice(colon + 1).trim();
     const before = fields.get(name);
-    if (!TOKEN.test(name) || CONTROL.test(line) || (name === 'host' && before !== undefined)) return undefined;
+    if (!TOKEN.test(name) || CONTROL.test(line)) return undefined;
     fields.set(name, before === undefined ? value : `${before}, ${value}`);
   }
   return fields;

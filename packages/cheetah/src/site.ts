@@ -28,6 +28,7 @@ const FILE_BYTES_MAX = 2 ** 21;
 /** All of a site is in memory at once: the paged region without room for packet rings and downloaded code. */
 const SITE_BLOCKS_MAX = PAGED_PAGES - 32;
 
+/** One file to be served. */
 export interface SiteFile {
   /** Absolute path, as a request names it. */
   readonly path: string;

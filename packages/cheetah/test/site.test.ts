@@ -155,6 +155,13 @@ describe('refused when it is read', () => {
     expect(codeOf(() => entriesOf(damaged(site, at, value)))).toBe('site-format');
   });
 
+  test('a path longer than any, within the directory', () => {
+    const long = formatSite([file(`/${'a'.repeat(1023)}`, 1), file('/b', 1)]);
+    const [one, longer] = [damaged(long, 8, 1), damaged(damaged(long, 8, 1), A + 12, 1025)];
+    expect(entriesOf(one)).toHaveLength(1);
+    expect(codeOf(() => entriesOf(longer))).toBe('site-format');
+  });
+
   test.each([0, 1, 15, 16, 31, 32, 39, 40])('a disk that ends after %i bytes', (length) => {
     expect(codeOf(() => readDirectory(site.slice(0, length), blocks))).toBe('site-format');
   });
