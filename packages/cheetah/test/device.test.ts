@@ -204,6 +204,18 @@ describe('what else it answers', () => {
   });
 });
 
+test('packets merge: a small file costs three of them [SOSP97 §7.3]', () => {
+  const world = served();
+  const station = world.station();
+  world.fetch(station, '/1');
+  world.wait(0.2);
+  const before = world.booted.aegis.environment(0).packetsOut;
+  world.fetch(station, '/5');
+  world.wait(0.2);
+  // SYN with acknowledgment; acknowledgment, response and FIN; acknowledgment of the client's FIN.
+  expect(world.booted.aegis.environment(0).packetsOut - before).toBe(3);
+});
+
 describe('slots are used again', () => {
   test('no byte of an earlier packet leaves as padding', () => {
     const world = served();
