@@ -4,8 +4,8 @@
  * A table of jumps stands at its start, one entry every 8 bytes; `PROM_ENTRIES` names those that exist, every other
  * returns 0. The program started gets a0 = argc, a1 = argv, a2 = 0 (no REX PROM), a3 = the table and a stack below
  * `PROM_STACK`. The console is serial line 3, polled, at 9600 baud. Everything is machine code; the host only loads the
- * kernel into memory. It is the caller who finds a kernel that returns, or takes an exception in bootstrap mode, halted: a
- * branch to itself with interrupts off.
+ * kernel into memory. A kernel that returns, halts or jumps to the reset entry, or that takes an exception in bootstrap mode,
+ * ends in a branch to itself with interrupts off: the host holds it in RAM and is the one to start it again.
  *
  * Assumption: the argument registers hold what Linux and NetBSD expect of a KN01; the stack lies below where kernels
  * are linked (0x80030000). The text and the workings are ours.
@@ -65,6 +65,8 @@ const MSE = 0x20;
 const TRDY = 0x8000;
 const DVAL = 0x8000;
 const CONSOLE_LINE = 3;
+/** Status: bootstrap exception vectors; interrupts off. */
+const STATUS_BEV = 0x400000;
 /** Receiver on, 9600 baud, 8 bits, no parity. */
 const LINE_PARAMETERS = 0x1e18 | CONSOLE_LINE;
 
@@ -107,6 +109,12 @@ export function bootProm({ entry, args = [], environment = {} }: BootOptions): U
 /** Starts the console and the program. What the program returns to is the end. */
 function emitReset(a: Assembler, entry: number, argc: number): void {
   a.label('prom.reset');
+  // The CPU is in bootstrap mode when it is switched on; a kernel that comes back here for good is not.
+  a.mfc0(T0, CP0_STATUS);
+  a.lui(T1, STATUS_BEV >>> 16);
+  a.and(T0, T0, T1);
+  a.beq(T0, ZERO, 'prom.halt');
+  a.nop();
   // The program installs its own exception vectors in RAM.
   a.mtc0(ZERO, CP0_STATUS);
   a.lui(T0, DZ >>> 16);
@@ -125,7 +133,10 @@ function emitReset(a: Assembler, entry: number, argc: number): void {
   a.jalr(RA, T0);
   a.nop();
   a.label('prom.halt');
-  a.b('prom.halt');
+  a.lui(T0, STATUS_BEV >>> 16);
+  a.mtc0(T0, CP0_STATUS);
+  a.label('prom.halted');
+  a.b('prom.halted');
   a.nop();
 }
 

@@ -15,6 +15,9 @@ import type { Clock } from '../clock.ts';
 import { EVENT_KINDS, type EventStream } from '../events.ts';
 import type { PhysicalMemory } from '../memory.ts';
 import { PageTables } from '../page-tables.ts';
+import { Fpu } from './fpu.ts';
+import { isFpuHazard } from './fpu-hazards.ts';
+import { isPending } from './fpu-status.ts';
 import * as S from './state.ts';
 import { Tlb } from './tlb.ts';
 
@@ -28,6 +31,7 @@ export class Cpu {
   readonly events: EventStream;
   readonly tables: PageTables;
   readonly tlb: Tlb;
+  readonly fpu: Fpu;
   /** The words of `state.ts`; r0 to r31 are the first 32. */
   readonly state: Int32Array;
   readonly registers: Int32Array;
@@ -49,7 +53,7 @@ export class Cpu {
   fault: number = NO_FAULT;
   #faultAddress = 0;
   #faultRefill = false;
-  /** A load that the next instruction must not see yet (0: none); the interpreter moves it to DELAY_REGISTER. */
+  /** A load that the next instruction must not see yet, as in DELAY_REGISTER, where the interpreter moves it. */
   lateRegister: number = 0;
   lateValue: number = 0;
   /** Cycles that native functions charged: the difference between cycles and instructions. */
@@ -67,6 +71,7 @@ export class Cpu {
     this.octets = new Int8Array(buffer);
     this.state = this.words.subarray(0, S.STATE_WORDS);
     this.registers = this.state.subarray(0, 32);
+    this.fpu = new Fpu(this.state);
     this.tlb = new Tlb(this.state, this.tables);
     this.#view = new DataView(buffer);
     this.jump(0xbfc00000);
@@ -117,6 +122,11 @@ export class Cpu {
     this.events.emit(EVENT_KINDS['interrupt-line'].kind, this.clock.now, line, level ? 1 : 0, 0);
   }
 
+  /** Drives the interrupt line of the floating-point unit as FCR31 says. */
+  setFpuLine(): void {
+    this.setLine(S.LINE_FPU, isPending(this.fpu.status));
+  }
+
   /** Writes Status as it is given, without a mask. */
   setStatus(status: number): void {
     this.#set(S.STATUS, status);
@@ -134,7 +144,7 @@ export class Cpu {
   commitLoad(): void {
     const register = this.get(S.DELAY_REGISTER);
     if (register === 0) return;
-    this.registers[register] = this.get(S.DELAY_VALUE);
+    this.#load(register, this.get(S.DELAY_VALUE));
     this.#set(S.DELAY_REGISTER, 0);
   }
 
@@ -266,12 +276,17 @@ export class Cpu {
     else device.write(word - device.base, value & mask, mask);
   }
 
-  /** Gives a loaded value to `register`, late if the next instruction names it. */
+  /** Gives a loaded value to `register` (32 + n: floating-point register n), late if the next instruction names it. */
   completeLoad(register: number, value: number): void {
     if (register !== 0 && isHazard(this.peek(this.get(S.PC)), register)) {
       this.lateRegister = register;
       this.lateValue = value;
-    } else this.registers[register] = value;
+    } else this.#load(register, value);
+  }
+
+  #load(register: number, value: number): void {
+    if (register < 32) this.registers[register] = value;
+    else this.fpu.words[register - 32] = value;
   }
 
   // ---- CP0
@@ -327,6 +342,7 @@ export class Cpu {
  * unit waits for it.
  */
 export function isHazard(word: number, register: number): boolean {
+  if (register >= 32) return isFpuHazard(word, register - 32);
   if (word >>> 25 === 0x25) return false;
   if (((word >>> 21) & 31) === register) return true;
   return ((word >>> 16) & 31) === register && word >>> 26 !== 0x22 && word >>> 26 !== 0x26;

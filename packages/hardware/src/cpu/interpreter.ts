@@ -15,6 +15,7 @@
  * Source: [KANE92 §1 (delays), app. A].
  */
 import { isHazard, type Cpu } from './cpu.ts';
+import { isFpuHazard, writesFpu } from './fpu-hazards.ts';
 import { executeSlow, mergeLeft, mergeRight, type NativeCall } from './slow-path.ts';
 import * as S from './state.ts';
 
@@ -32,7 +33,7 @@ const SELF = 3;
  * being executed one by one; `fastIdle` false executes them all, to the same effect.
  */
 export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle: boolean): number {
-  const { clock, state: s, registers: r, words: m32, halfwords: m16, octets: m8 } = cpu;
+  const { clock, fpu, state: s, registers: r, words: m32, halfwords: m16, octets: m8 } = cpu;
   let idle = 0;
 
   while (clock.now < target) {
@@ -252,6 +253,26 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
         case 0x0f: // lui
           r[(w >>> 16) & 31] = w << 16;
           continue;
+        case 0x11: {
+          // coprocessor 1
+          const kind = (w >>> 21) & 31;
+          if (((s[S.STATUS] as number) & S.STATUS_CU1) !== 0 && ((s[S.CAUSE] as number) & S.IP_FPU) === 0) {
+            if ((kind & 16) !== 0) {
+              if (fpu.operate(w)) continue;
+            } else if (kind === 0) {
+              // mfc1
+              value = s[S.FPR + ((w >>> 11) & 31)] as number;
+              break dispatch;
+            } else if (kind === 8 && (w & 0x1e0000) === 0) {
+              // bc1f, bc1t
+              slotAt = left;
+              if ((((s[S.FCR31] as number) >>> 23) & 1) === ((w >>> 16) & 1)) npc = (at + 4 + (imm << 2)) | 0;
+              continue;
+            }
+          }
+          exit = SLOW;
+          break inner;
+        }
         case 0x20: {
           // lb
           const va = (a + imm) | 0;
@@ -355,6 +376,35 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           m32[h >> 2] = b;
           continue;
         }
+        case 0x31: {
+          // lwc1
+          const va = (a + imm) | 0;
+          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+          if ((h & 0x80000003) !== 0 || ((s[S.STATUS] as number) & S.STATUS_CU1) === 0) {
+            exit = SLOW;
+            break inner;
+          }
+          const ft = (w >>> 16) & 31;
+          const following = ((pc ^ page) & 0xfffff003) === 0 ? (m32[(pc + delta) >> 2] as number) : cpu.peek(pc);
+          if (!isFpuHazard(following, ft)) {
+            s[S.FPR + ft] = m32[h >> 2] as number;
+            continue;
+          }
+          cpu.lateRegister = 32 + ft;
+          cpu.lateValue = m32[h >> 2] as number;
+          break inner;
+        }
+        case 0x39: {
+          // swc1
+          const va = (a + imm) | 0;
+          const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
+          if ((h & 0x80000003) !== 0 || ((s[S.STATUS] as number) & S.STATUS_CU1) === 0) {
+            exit = SLOW;
+            break inner;
+          }
+          m32[h >> 2] = s[S.FPR + ((w >>> 16) & 31)] as number;
+          continue;
+        }
         case 0x2a:
         case 0x2e: {
           // swl, swr
@@ -419,10 +469,15 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
 function settle(cpu: Cpu, word: number): void {
   const { state, lateRegister } = cpu;
   const register = state[S.DELAY_REGISTER] as number;
-  if (register !== 0 && (lateRegister !== 0 || destination(word) !== register)) cpu.commitLoad();
+  if (register !== 0 && (lateRegister !== 0 || !writes(word, register))) cpu.commitLoad();
   state[S.DELAY_REGISTER] = lateRegister;
   state[S.DELAY_VALUE] = lateRegister === 0 ? 0 : cpu.lateValue;
   cpu.lateRegister = 0;
+}
+
+/** Whether an instruction writes `register`, numbered as in DELAY_REGISTER. */
+function writes(word: number, register: number): boolean {
+  return register < 32 ? destination(word) === register : writesFpu(word, register - 32);
 }
 
 /** The general register that an instruction writes; 0 if none. */
@@ -435,7 +490,9 @@ function destination(word: number): number {
   }
   if (opcode === 1) return (word & 0x100000) === 0 ? 0 : 31;
   if (opcode === 3) return 31;
-  const writesRt = (opcode >= 0x08 && opcode <= 0x0f) || (opcode >= 0x20 && opcode <= 0x26) || word >>> 21 === 0x200;
+  // mfc0, mfc1, cfc1
+  const isMoveFrom = word >>> 21 === 0x200 || word >>> 21 === 0x220 || word >>> 21 === 0x222;
+  const writesRt = (opcode >= 0x08 && opcode <= 0x0f) || (opcode >= 0x20 && opcode <= 0x26) || isMoveFrom;
   return writesRt ? (word >>> 16) & 31 : 0;
 }
 

@@ -9,6 +9,7 @@
  */
 import { EVENT_KINDS } from '../events.ts';
 import type { Cpu } from './cpu.ts';
+import { executeFpu } from './slow-path-fpu.ts';
 import * as S from './state.ts';
 
 /** What `bc0t` and `bc0f` test: on the KN01 the write buffer is empty, and it always is here [KN01]. */
@@ -41,7 +42,7 @@ export function executeSlow(cpu: Cpu, native: NativeCall, word: number): void {
     case 0x11:
     case 0x31:
     case 0x39:
-      cpu.raise(S.EXC_CPU, false, 1);
+      executeFpu(cpu, word);
       return;
     case 0x13:
     case 0x33:

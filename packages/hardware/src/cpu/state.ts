@@ -1,5 +1,6 @@
 /**
  * Where the CPU's state lies: word indices into the first 4 KB of the machine's memory, and the bits of CP0's registers.
+ * (Those of the floating-point unit's control register are in `fpu-status.ts`.)
  *
  * Source: [KANE92 §2, §6].
  */
@@ -12,11 +13,18 @@ export const PC = 34;
 export const NEXT_PC = 35;
 /** 1: the instruction at PC is in a branch delay slot (also of a branch that is not taken). */
 export const IN_SLOT = 36;
-/** The register whose load is still under way (0: none), and what it gets after the instruction at PC. */
+/**
+ * The register whose load is still under way (0: none; 32 + n: floating-point register n), and what it gets after the
+ * instruction at PC.
+ */
 export const DELAY_REGISTER = 37;
 export const DELAY_VALUE = 38;
+/** Control and status register of the floating-point unit. */
+export const FCR31 = 39;
 /** CP0 register n is word CP0 + n. */
 export const CP0 = 64;
+/** Floating-point register n is word FPR + n; a double is an even register (low word) and the next one. */
+export const FPR = 96;
 export const TLB_HI = 128;
 export const TLB_LO = 192;
 export const STATE_WORDS = 256;
@@ -42,9 +50,14 @@ export const STATUS_ISC = 0x10000;
 export const STATUS_TS = 0x200000;
 export const STATUS_BEV = 0x400000;
 export const STATUS_CU0 = 0x10000000;
+export const STATUS_CU1 = 0x20000000;
 export const STATUS_CU2 = 0x40000000;
 /** CU3..0, BEV, PZ, SwC, IsC, IM, KU/IE stack. TS, CM and PE are the hardware's. */
 export const STATUS_WRITABLE = 0xf047ff3f;
+
+/** The floating-point unit's interrupt line on the KN01 [KN01], and its bit in Cause and Status. */
+export const LINE_FPU = 7;
+export const IP_FPU = 0x8000;
 
 /** Cause.ExcCode. */
 export const EXC_INT = 0;
@@ -70,3 +83,5 @@ export const HI_ASID = 0xfc0;
 
 /** R3000: implementation 2, revision 2.0. */
 export const PRID_R3000 = 0x220;
+/** R3010: implementation 3, revision 4.0. Assumption: the revision of the later DECstations. */
+export const FIR_R3010 = 0x340;

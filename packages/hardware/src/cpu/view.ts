@@ -1,5 +1,5 @@
 /**
- * The CPU as a host program sees it between runs: registers, program counter, CP0, TLB.
+ * The CPU as a host program sees it between runs: registers, program counter, CP0, TLB, floating-point unit.
  *
  * Native functions of the kernel may use CP0 and the TLB during a run; their general registers are those of their
  * `NativeCpu`. Writes behave as the instruction that makes them: read-only bits stay, the page tables follow.
@@ -107,12 +107,40 @@ export class TlbView {
   }
 }
 
+/** The floating-point unit's registers. */
+export class FpuView {
+  /** f0 to f31 as bits. */
+  readonly words: Int32Array;
+  /** As singles, which are in the even ones. A NaN may change on its way through these: use `words`. */
+  readonly singles: Float32Array;
+  /** As doubles: f0, f2, … f30. */
+  readonly doubles: Float64Array;
+  readonly #cpu: Cpu;
+
+  constructor(cpu: Cpu) {
+    this.#cpu = cpu;
+    this.words = cpu.fpu.words;
+    this.singles = cpu.fpu.singles;
+    this.doubles = cpu.fpu.doubles;
+  }
+
+  /** FCR31, the control and status register. Writing a cause that is enabled interrupts, as with `ctc1`. */
+  get status(): number {
+    return this.#cpu.fpu.status;
+  }
+  set status(value: number) {
+    this.#cpu.fpu.status = value;
+    this.#cpu.setFpuLine();
+  }
+}
+
 /** The CPU's state. */
 export class CpuView {
   /** r0 to r31 as int32. r0 reads as 0 to the guest whatever is written here. */
   readonly registers: Int32Array;
   readonly cp0: Cp0View;
   readonly tlb: TlbView;
+  readonly fpu: FpuView;
   readonly #cpu: Cpu;
 
   constructor(cpu: Cpu) {
@@ -120,6 +148,7 @@ export class CpuView {
     this.registers = cpu.registers;
     this.cp0 = new Cp0View(cpu);
     this.tlb = new TlbView(cpu);
+    this.fpu = new FpuView(cpu);
   }
 
   /** Address of the next instruction, unsigned. Writing it leaves any delay slot and ends a load delay. */
