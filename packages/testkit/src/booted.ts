@@ -29,8 +29,12 @@ export interface Booted {
   watch(): { readonly env: number; readonly from: number }[];
 }
 
-/** Boots a machine with the given images. */
-export function boot(images: readonly Image[], options: Omit<MachineOptions, 'serial'> = {}): Booted {
+/** Boots a machine with the given images. `secret` seeds the kernel's key. */
+export function boot(
+  images: readonly Image[],
+  options: Omit<MachineOptions, 'serial'> = {},
+  secret?: Uint8Array,
+): Booted {
   const lines = ['', '', '', ''];
   const machine = new Machine({
     ...options,
@@ -38,7 +42,7 @@ export function boot(images: readonly Image[], options: Omit<MachineOptions, 'se
       lines[line] = (lines[line] ?? '') + String.fromCharCode(byte);
     },
   });
-  const aegis = new Aegis(machine);
+  const aegis = new Aegis(machine, secret === undefined ? {} : { secret });
   for (const image of images) aegis.load(image);
   const runUntil = (done: () => boolean, seconds = 10): boolean => {
     const limit = machine.cycles + seconds * machine.hz;

@@ -1,0 +1,219 @@
+/**
+ * A soak: environments that call the kernel with anything, now and then with something valid, also with what they have from each
+ * other. Whatever they do, the machine goes on, the kernel's tables are right, and everything comes back when they are dead.
+ */
+import { CALLS, DEATHS, ENV, ENV_LIMIT, ERRORS, type CapabilityWords } from '@exokernel/abi';
+import { encodeFilter, etherType } from '@exokernel/dpf';
+import { memoryStore } from '@exokernel/hardware';
+import { A0, A1, V0, V1, ZERO, register, type Assembler } from '@exokernel/isa';
+import { expect, test } from 'vitest';
+import { boot, checkInvariants, emitCall, rawImage, WINDOW, type Fiber, type Raw, type RawImage } from '../../testkit/src/index.ts';
+import { outside, packet } from './network.ts';
+
+const SEED = 20260801;
+const CALLS_WANTED = 20_000;
+/** Words of the scratch page: whether this environment waits for an answer, and the registers of who waits. */
+const WAITING = 0x4000;
+const KEPT = 0x4010;
+const CONTEXT = 0x1180;
+const CONTEXT_PC = 0x1208;
+const CALLEE_SAVED = [16, 17, 18, 19, 20, 21, 22, 23, 28, 29, 30, 31].map(register);
+
+type Random = (below: number) => number;
+
+function generator(seed: number): Random {
+  let x = seed | 1;
+  return (below) => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return (x >>> 0) % below;
+  };
+}
+
+/** What the environments know of each other. */
+interface World {
+  calls: number;
+  readonly capabilities: CapabilityWords[];
+  readonly answers: Map<string, number>;
+}
+
+/**
+ * transfer(env, number): a protected control transfer to whoever, which answers or not. Who is entered without waiting for
+ * anything answers the caller.
+ */
+function emitTransfer(a: Assembler): void {
+  a.label('transfer');
+  CALLEE_SAVED.forEach((r) => {
+    a.sw(r, KEPT + 4 * r, ZERO);
+    a.sw(r, CONTEXT + 4 * r, ZERO);
+  });
+  a.sw(ZERO, CONTEXT + 4 * V0, ZERO);
+  a.la(V1, 'transfer.resumed');
+  a.sw(V1, CONTEXT_PC, ZERO);
+  a.li(V1, 1);
+  a.sw(V1, WAITING, ZERO);
+  a.move(V1, A0);
+  a.move(V0, A1);
+  a.syscall(0);
+  a.label('transfer.resumed');
+  a.sw(ZERO, WAITING, ZERO);
+  a.ret();
+  a.nop();
+  a.label('entered');
+  a.lw(V0, WAITING, ZERO);
+  a.nop();
+  a.bnez(V0, 'answered');
+  a.nop();
+  emitCall(a, 'scall');
+  // Nobody to answer to any more.
+  a.li(A0, -1);
+  emitCall(a, 'yield');
+  a.label('answered');
+  CALLEE_SAVED.forEach((r) => {
+    a.lw(r, KEPT + 4 * r, ZERO);
+  });
+  a.b('transfer.resumed');
+  a.move(V0, ZERO);
+}
+
+function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
+  const filter = encodeFilter(etherType(0x9000 + random(4)));
+  const own: CapabilityWords[] = [
+    yield* raw.granted('self'),
+    yield* raw.granted('serial'),
+    yield* raw.granted('extent'),
+    [0, 0, 0, 0],
+  ];
+  const pick = <T>(from: readonly T[]): T | undefined => from[random(from.length)];
+  const kinds: Readonly<Record<string, number>> = { frame: 1, code: 1, window: 1, env: 2, extent: 3, line: 4 };
+  const capability = (argument: string): CapabilityWords => {
+    const known4 = random(4) === 0 ? world.capabilities : own;
+    const kind = kinds[argument];
+    // Mostly one of the kind that is wanted.
+    const known = pick(random(5) === 0 ? known4 : known4.filter(([head]) => head >>> 24 === kind));
+    const [head, name, low, high] = known ?? [0, 0, 0, 0];
+    // Now and then bent.
+    return random(12) === 0 ? [head ^ (1 << random(32)), name + random(2), low ^ random(2), high] : [head, name, low, high];
+  };
+  const word = (): number => {
+    switch (random(8)) {
+      case 0:
+        return random(0x10000) * 0x10000 + random(0x10000);
+      case 1:
+        return -1;
+      case 2:
+        return -random(100);
+      case 3:
+        return 0x100 + random(0x1000);
+      case 4:
+        return (WINDOW + 4096 * random(24)) | random(4);
+      case 5:
+        return [0x14, 0x18, 0x1c, 0x20, 0x04, 0x60, 0x68, 0x6c, 0x10][random(9)] ?? 0;
+      default:
+        return random(40);
+    }
+  };
+  const names = Object.entries(CALLS);
+  for (;;) {
+    if (world.calls >= CALLS_WANTED) return 0;
+    world.calls += 1;
+    const [name, call] = pick(names) ?? ['null', CALLS.null];
+    let code: number = ERRORS.E_OK;
+    if (name === 'yield') yield* raw.routine('kit.yield', random(3) === 0 ? word() : random(5));
+    else if (name === 'sleep') {
+      const { value } = yield* raw.call('tick');
+      yield* raw.routine('kit.sleep', value + random(2));
+    } else if (name === 'scall' || name === 'acall') {
+      code = yield* raw.routine('transfer', random(3) === 0 ? word() : random(5), call.number);
+    } else {
+      const args: number[] = [];
+      for (const argument of call.args) {
+        if (argument.endsWith(':4')) args.push(...capability(argument.slice(0, -2)));
+        else for (let i = Number(/:(\d+)$/.exec(argument)?.[1] ?? 1); i > 0; i -= 1) args.push(word());
+      }
+      const kept = own[4 + random(Math.max(1, own.length - 4))];
+      if (name === 'tlbwr' && kept !== undefined && random(3) > 0) {
+        args.splice(1, 3, (kept[1] << 12) | (random(2) * 0x400 + 0x200), kept[2], kept[3]);
+      }
+      // Its own entry points and its own end would end the soak, not the kernel.
+      if (name === 'env_free' && args[0] === 0 && random(20) > 0) continue;
+      if (name === 'env_set' && (args[0] === 0 || args[1] === own[0]?.[1])) continue;
+      if (name === 'env_map' && args[0] === 0) args[8] = (WINDOW + 4096 * random(24)) | random(2);
+      if (name === 'filter_bind' && random(2) === 0) {
+        const code4 = yield* raw.call('frame_alloc', -1);
+        if (code4.code === 0) {
+          own.push(code4.capability);
+          yield* raw.fill({ ppn: code4.value, capability: code4.capability }, filter);
+          args.splice(0, 6, ...code4.capability, filter.length, random(4));
+        }
+      }
+      const answer = yield* raw.call(random(30) === 0 ? word() & ~3 & 0x30 : call.number, ...args);
+      code = answer.code;
+      if (code === 0 && call.results.includes('capability:4' as never)) {
+        own.push(answer.capability);
+        if (random(3) === 0) world.capabilities.push(answer.capability);
+        if (own.length > 60) own.splice(4, 20);
+        if (world.capabilities.length > 60) world.capabilities.splice(0, 30);
+      }
+    }
+    if (code > 0) throw new Error(`${name} answers ${code}`);
+    const key = `${name} ${code}`;
+    world.answers.set(key, (world.answers.get(key) ?? 0) + 1);
+    if (random(8) === 0) yield* raw.poke(WINDOW + 4 * random(0x6000), random(100));
+  }
+}
+
+function image(seed: number, world: World): RawImage {
+  return rawImage({
+    name: `soak ${seed}`,
+    main: (raw) => soak(raw, generator(seed), world),
+    emit: emitTransfer,
+    syncEntry: 'entered',
+    asyncEntry: 'entered',
+    extent: { start: 0, blocks: 16 },
+  });
+}
+
+test('random calls with random and with valid arguments', () => {
+  const world: World = { calls: 0, capabilities: [], answers: new Map() };
+  const net = outside();
+  const booted = boot([1, 2, 3].map((i) => image(SEED + i, world)), { ...net.machine, disk: { store: memoryStore(16 * 4096) } });
+  const { aegis, machine } = booted;
+  let next = 4;
+  let looks = 0;
+  booted.runUntil(() => {
+    looks += 1;
+    net.send(packet(0x9000 + (looks & 3)));
+    if (looks % 64 === 0) expect(checkInvariants(aegis)).toEqual([]);
+    const alive = aegis.environments().filter(({ name, status }) => status !== 'dead' && name.startsWith('soak') && !name.includes('/'));
+    if (alive.length < 3 && world.calls < CALLS_WANTED) {
+      // Room for the next: what the dead made may have taken all records or slices.
+      if (aegis.environments().filter(({ status }) => status !== 'dead').length > 60) endAll();
+      try {
+        aegis.load(image(SEED + next, world));
+        next += 1;
+      } catch {
+        endAll();
+      }
+    }
+    return world.calls >= CALLS_WANTED;
+  }, 200);
+  function endAll(): void {
+    for (let env = 0; env < ENV_LIMIT - 1; env += 1) {
+      if ([1, 2].includes(aegis.parts.memory.env(env, ENV.status))) aegis.parts.environments.end(env, DEATHS.destroyed);
+    }
+  }
+  expect(world.calls).toBeGreaterThanOrEqual(CALLS_WANTED);
+  expect(machine.native.lastError).toBeUndefined();
+  expect(checkInvariants(aegis)).toEqual([]);
+  // Every call has succeeded at least once.
+  const succeeded = Object.keys(CALLS).filter((name) => world.answers.has(`${name} 0`));
+  expect(succeeded).toEqual(Object.keys(CALLS));
+
+  booted.runUntil(() => false, 0.1);
+  endAll();
+  booted.runUntil(() => aegis.parts.disk.inFlight.length === 0, 2);
+  expect(checkInvariants(aegis)).toEqual([]);
+  expect(aegis.framesFree).toBe(aegis.parts.frames.count - 0x100);
+}, 60_000);
