@@ -9,6 +9,7 @@ import { A0, V0 } from '@exokernel/isa';
 import {
   FIRST_LIBOS_NATIVE,
   Fibers,
+  PAGED_BASE,
   PAGED_END,
   UKIT,
   address,
@@ -31,9 +32,13 @@ export interface EchoOptions {
 /** Page-table offset of the first page not used yet. */
 const HEAP = UKIT.libos;
 const MAIN = FIRST_LIBOS_NATIVE;
-/** Where in its window the handler counts datagrams. */
+/** The window is the third page it has; the handler counts datagrams in its first word. */
+const WINDOW_PAGE = 2;
 const COUNTER = 0;
+/** Address of the word in which an echo environment counts the datagrams it has answered. */
+export const ECHO_COUNTER: number = PAGED_BASE + WINDOW_PAGE * PAGE_BYTES + COUNTER;
 
+/** The image of an environment that answers UDP datagrams to a port. It exits only with an error of the kernel's. */
 export function echo(options: EchoOptions): Image {
   const runtime = assembleRuntime({
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs],
@@ -51,10 +56,8 @@ export function echo(options: EchoOptions): Image {
       a.move(A0, V0);
     },
   });
-  const fibers = new Fibers();
   const allocate = address(runtime, 'memory_allocate');
   const sleep = address(runtime, 'kit.sleep');
-  const memory = fiberMemory(fibers, (bytes) => fibers.call(allocate, bytes));
   return buildImage({
     name: 'echo',
     libos: 'its own',
@@ -62,7 +65,11 @@ export function echo(options: EchoOptions): Image {
     entry: address(runtime, 'echo.start'),
     pages: [],
     handlers: { tlbl: 'fault.tlbl', tlbs: 'fault.tlbs' },
-    natives: (env) => [fibers.step(env), fibers.start(env, () => main(fibers, memory, sleep, options))],
+    natives: (env) => {
+      const fibers = new Fibers();
+      const memory = fiberMemory(fibers, (bytes) => fibers.call(allocate, bytes));
+      return [fibers.step(env), fibers.start(env, () => main(fibers, memory, sleep, options))];
+    },
     placement: {},
     words: () => new Map([[HEAP, 0]]),
   });
@@ -71,7 +78,7 @@ export function echo(options: EchoOptions): Image {
 function* main(fibers: Fibers, memory: Memory, sleep: number, { ip, port }: EchoOptions): Fiber<number> {
   const page = yield* memory.allocate(3 * PAGE_BYTES);
   if (page < 0) return page;
-  const [code, ring, window] = [page, page + PAGE_BYTES, page + 2 * PAGE_BYTES];
+  const [code, ring, window] = [page, page + PAGE_BYTES, page + WINDOW_PAGE * PAGE_BYTES];
   const ringFrame = yield* pageCapability(fibers, ring);
   const codeFrame = yield* pageCapability(fibers, code);
   const windowFrame = yield* pageCapability(fibers, window);

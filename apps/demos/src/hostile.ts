@@ -5,18 +5,7 @@
  * It uses the kit's prologue, but not its epilogue: at the end of its slice it loops.
  */
 import { CALLS, ERRORS, EXCEPTIONS, RIGHTS, CAPABILITY_KINDS, type Image } from '@exokernel/abi';
-import {
-  A0,
-  A1,
-  A2,
-  A3,
-  CP0_STATUS,
-  T0,
-  T1,
-  V0,
-  ZERO,
-  type Assembler,
-} from '@exokernel/isa';
+import { A0, A1, A2, A3, CP0_STATUS, T0, T1, V0, ZERO, type Assembler } from '@exokernel/isa';
 import { UKIT, address, assembleRuntime, buildImage, resumeLabel } from '@exokernel/libos-kit';
 
 /** Words of its u-page. A code is what the kernel answered; a count is how often the exception came. */
@@ -78,6 +67,8 @@ function emitAttacks(a: Assembler, victim: number): void {
   note(HOSTILE.forgedFree);
   a.li(A0, SOMEWHERE);
   a.li(A1, (victim << 12) | ENTRYLO_RW);
+  a.li(A2, GUESS[0]);
+  a.li(A3, GUESS[1]);
   a.li(V0, CALLS.tlbwr.number);
   note(HOSTILE.forgedMap);
   // A true capability, of a frame of its own, for the frame of another.

@@ -3,7 +3,27 @@
  *
  * Its result is one word made of every element of the product, which `matmulResult` computes independently.
  */
-import { A0, RA, S0, S1, S2, S3, SP, T0, T1, T2, T3, T4, T5, T6, T7, T8, V0, ZERO, type Assembler } from '@exokernel/isa';
+import {
+  A0,
+  RA,
+  S0,
+  S1,
+  S2,
+  S3,
+  SP,
+  T0,
+  T1,
+  T2,
+  T3,
+  T4,
+  T5,
+  T6,
+  T7,
+  T8,
+  V0,
+  ZERO,
+  type Assembler,
+} from '@exokernel/isa';
 import { machineProgram, type MachineProgram } from '@exokernel/libos-kit';
 
 /** Mixes one element into the result: result × 31 + element. */
@@ -17,8 +37,9 @@ function elementB(i: number, j: number): number {
   return (7 * i + 2 * j + 3) & 0xff;
 }
 
-/** A program that multiplies two n × n matrices and returns the mixed product. 1 ≤ n ≤ 256. */
+/** A program that multiplies two n × n matrices and returns the mixed product. Throws `RangeError` unless 1 ≤ n ≤ 256. */
 export function matmul(n: number): MachineProgram<'memory'> {
+  if (!Number.isInteger(n) || n < 1 || n > 256) throw new RangeError(`matrices of ${n} rows: use 1 to 256`);
   return machineProgram('matmul', ['memory'], 0, (a, os) => {
     a.addiu(SP, SP, -8);
     a.sw(RA, 4, SP);

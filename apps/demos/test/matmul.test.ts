@@ -1,0 +1,40 @@
+/** One program, unchanged, on two library operating systems. */
+import { compose } from '@exokernel/libos-kit';
+import { describe, expect, test } from 'vitest';
+import { matmul, matmulResult } from '../src/index.ts';
+import { batch } from '../../../packages/batch/src/index.ts';
+import { exos } from '../../../packages/exos/src/index.ts';
+import { boot, exitOf } from '../../../packages/testkit/src/index.ts';
+
+describe.each([1, 2, 3, 7, 16, 33, 40])('%i × %i', (n) => {
+  const program = matmul(n);
+
+  test.each([
+    ['batch', () => compose(batch, program)],
+    ['exos', () => compose(exos, program)],
+  ] as const)('on %s', (_, image) => {
+    expect(boot([image()]).finish(0).map(exitOf)).toEqual([matmulResult(n)]);
+  });
+});
+
+test('on both at once, on one machine', () => {
+  const program = matmul(40);
+  const booted = boot([compose(batch, program), compose(exos, program), compose(batch, matmul(20))]);
+  expect(booted.finish(0, 1, 2).map(exitOf)).toEqual([matmulResult(40), matmulResult(40), matmulResult(20)]);
+});
+
+test('the result tells products apart', () => {
+  // By hand: A = 1, B = 3; and [[1, 6], [4, 9]] × [[3, 5], [10, 12]].
+  expect(matmulResult(1)).toBe(3);
+  expect(matmulResult(2)).toBe(((63 * 31 + 77) * 31 + 102) * 31 + 128);
+  expect(new Set(Array.from({ length: 50 }, (_, i) => matmulResult(i + 1))).size).toBe(50);
+});
+
+test('without memory it says so', () => {
+  const [env] = boot([compose(batch, matmul(256))], { ramBytes: 1024 * 1024 + 128 * 4096 }).finish(0);
+  expect(env?.exit).toBe(-1);
+});
+
+test.each([0, -1, 257, 1.5, NaN])('%d rows are refused', (n) => {
+  expect(() => matmul(n)).toThrow(RangeError);
+});
