@@ -1,4 +1,5 @@
 /** One program, unchanged, on two library operating systems. */
+import { readFileSync } from 'node:fs';
 import { compose } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
 import { matmul, matmulResult } from '../src/index.ts';
@@ -17,10 +18,18 @@ describe.each([1, 2, 3, 7, 16, 33, 40])('%i × %i', (n) => {
   });
 });
 
-test('on both at once, on one machine', () => {
+test('README: on both at once, on one machine', () => {
+  const { aegis, ...booted } = boot([]);
   const program = matmul(40);
-  const booted = boot([compose(batch, program), compose(exos, program), compose(batch, matmul(20))]);
+  aegis.load(compose(batch, program));
+  aegis.load(compose(exos, program)); // with a libOS that has no memory this would not compile
+  aegis.load(compose(batch, matmul(20)));
   expect(booted.finish(0, 1, 2).map(exitOf)).toEqual([matmulResult(40), matmulResult(40), matmulResult(20)]);
+
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+  const lines = (/```ts\n(.*?)```/s.exec(readme)?.[1] ?? '').split('\n').filter((line) => /^(const|aegis)/.test(line));
+  expect(lines).toHaveLength(3);
+  for (const line of lines) expect(readFileSync(new URL(import.meta.url), 'utf8')).toContain(line);
 });
 
 test('the result tells products apart', () => {
