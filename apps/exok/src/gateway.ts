@@ -2,10 +2,11 @@
  * The gateway: TCP connections of the host, carried over to TCP on the machine's wire.
  *
  * It listens on 127.0.0.1 only. For every connection that the host's clients open it opens one from its own address on the wire, and
- * copies bytes both ways with flow control on both sides. Its stack lives on the machine's time.
+ * copies bytes both ways with flow control on both sides. An end is an end and a reset a reset on the other side. Its
+ * stack lives on the machine's time: nothing moves unless somebody calls `pump` and runs the machine.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Machine, Wire } from '@exokernel/hardware';
+import type { Attachment, Machine, Wire } from '@exokernel/hardware';
 import { NetworkStack, frameBytes, type StackOptions, type TcpConnection } from '@exokernel/net';
 
 export interface GatewayOptions {
@@ -17,14 +18,14 @@ export interface GatewayOptions {
   readonly server: { readonly ip: number; readonly port: number };
 }
 
-/** Bytes of the host that may wait in a socket before the wire's side is no longer read. */
+/** Bytes for the host that may wait in a socket before the wire's side is no longer read. */
 const SOCKET_BACKLOG = 256 * 1024;
 
 interface Bridge {
   readonly socket: Socket;
   readonly connection: TcpConnection;
-  /** Bytes from the host that TCP has not taken yet. */
-  pending: Uint8Array[];
+  /** What came from the host and TCP has not taken yet. The socket is paused meanwhile, so there is one chunk at most. */
+  pending: Uint8Array | undefined;
   hostEnded: boolean;
   wireEnded: boolean;
 }
@@ -33,7 +34,7 @@ export class Gateway {
   readonly #machine: Machine;
   readonly #stack: NetworkStack;
   readonly #options: GatewayOptions;
-  readonly #send: (frame: Uint8Array) => boolean;
+  readonly #station: Attachment;
   readonly #bridges = new Set<Bridge>();
   readonly #server: Server;
   #awake: (() => void) | undefined;
@@ -42,14 +43,13 @@ export class Gateway {
     this.#options = options;
     this.#machine = options.machine;
     this.#stack = new NetworkStack(options.self);
-    const station = options.wire.attach({
+    this.#station = options.wire.attach({
       receive: (frame) => {
         this.#stack.receive(frame, this.#now());
         this.#transmit();
       },
     });
-    this.#send = (frame) => station.send(frame);
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => {
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
       this.#open(socket);
     });
   }
@@ -57,16 +57,16 @@ export class Gateway {
   /** Listens on a port of 127.0.0.1, any free one with 0. Resolves to the port; rejects if it cannot be had. */
   listen(port: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
+      // Afterwards an error is one connection that the host had no room for: its client knows.
+      this.#server.on('error', reject);
       this.#server.listen(port, '127.0.0.1', () => {
-        this.#server.off('error', reject);
         const address = this.#server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : port);
       });
     });
   }
 
-  /** Connections that are open. */
+  /** Connections that are open, on either side. */
   get connections(): number {
     return this.#bridges.size;
   }
@@ -90,9 +90,15 @@ export class Gateway {
     });
   }
 
-  /** Stops listening and ends every connection. */
+  /** Stops listening, resets every connection on both sides, and leaves the wire. */
   async close(): Promise<void> {
-    for (const { socket } of this.#bridges) socket.destroy();
+    for (const { socket, connection } of this.#bridges) {
+      connection.abort();
+      reset(socket);
+    }
+    this.#bridges.clear();
+    this.#transmit();
+    this.#station.detach();
     await new Promise<void>((resolve) => {
       this.#server.close(() => {
         resolve();
@@ -110,7 +116,7 @@ export class Gateway {
     const bridge: Bridge = {
       socket,
       connection: this.#stack.tcp.connect(ip, port),
-      pending: [],
+      pending: undefined,
       hostEnded: false,
       wireEnded: false,
     };
@@ -118,9 +124,8 @@ export class Gateway {
     const wake = (): void => {
       this.#awake?.();
     };
-    socket.setNoDelay(true);
     socket.on('data', (data: Uint8Array) => {
-      bridge.pending.push(data);
+      bridge.pending = data;
       socket.pause();
       wake();
     });
@@ -128,37 +133,49 @@ export class Gateway {
       bridge.hostEnded = true;
       wake();
     });
-    socket.on('error', wake);
-    socket.on('drain', wake);
-    socket.on('close', () => {
-      bridge.connection.abort();
-      this.#bridges.delete(bridge);
-      wake();
-    });
+    // An error destroys the socket, and what it was does not matter.
+    for (const event of ['drain', 'error', 'close']) socket.on(event, wake);
     wake();
   }
 
   #copy(bridge: Bridge): void {
+    this.#copyToWire(bridge);
+    const { socket, connection, hostEnded, wireEnded } = bridge;
+    if (!socket.destroyed) {
+      this.#copyToHost(bridge);
+      return;
+    }
+    // A socket that is gone before both sides have ended was cut off, and so is the other side.
+    if (!hostEnded || !wireEnded) connection.abort();
+    if (connection.finished || bridge.pending === undefined) this.#bridges.delete(bridge);
+  }
+
+  #copyToWire(bridge: Bridge): void {
     const { socket, connection } = bridge;
-    while (bridge.pending.length > 0 && connection.writable) {
-      const [first, ...rest] = bridge.pending;
-      if (first === undefined || !connection.write(first)) break;
-      bridge.pending = rest;
-    }
-    if (bridge.pending.length === 0) {
-      if (bridge.hostEnded) connection.close();
-      else if (socket.isPaused()) socket.resume();
-    }
+    if (bridge.pending !== undefined && connection.write(bridge.pending)) bridge.pending = undefined;
+    if (bridge.pending !== undefined) return;
+    if (bridge.hostEnded) connection.close();
+    else if (socket.isPaused()) socket.resume();
+  }
+
+  #copyToHost(bridge: Bridge): void {
+    const { socket, connection } = bridge;
     while (connection.readable > 0 && socket.writableLength < SOCKET_BACKLOG) socket.write(connection.read());
-    if (connection.error !== undefined) socket.destroy();
+    if (connection.error !== undefined) reset(socket);
     else if ((connection.ended || connection.finished) && connection.readable === 0 && !bridge.wireEnded) {
       bridge.wireEnded = true;
       socket.end();
     }
-    if (connection.finished && bridge.wireEnded) this.#bridges.delete(bridge);
   }
 
   #transmit(): void {
-    this.#stack.transmit((frame) => this.#send(frameBytes(frame)), this.#now());
+    this.#stack.transmit((frame) => this.#station.send(frameBytes(frame)), this.#now());
   }
+}
+
+/** Ends a socket at once, whatever waits in it: its client sees a reset. */
+function reset(socket: Socket): void {
+  socket.resetAndDestroy();
+  // The first call alone would wait until everything is written.
+  socket.destroy();
 }

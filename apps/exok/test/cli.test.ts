@@ -137,6 +137,6 @@ test('a site of one’s own, formatted, served, fetched', async () => {
     expect([head.status, head.headers.get('content-length')]).toEqual([200, String(big.length)]);
   });
   const report = JSON.parse(stdout) as { environments: { name: string; packetsIn: number }[] };
-  expect(report.environments.find(({ name }) => name === 'cheetah')?.packetsIn).toBeGreaterThan(50);
+  expect(report.environments.find(({ name }) => name === 'cheetah')?.packetsIn).toBeGreaterThan(20);
   expect(code).toBe(0);
 });
