@@ -2,9 +2,10 @@
  * The system-call table: the one place that numbers the calls and names their arguments, results and errors.
  *
  * A call is `v0 = number; syscall`. Arguments travel in `a0 a1 a2 a3 t0 t1 … t7` (in this order), the error code comes
- * back in `v0` (0 is success) and results in `v1 a0 a1 a2 a3`; every other register is preserved, but for the calls that
- * leave (yield, sleep, scall, acall). **No argument is a pointer**: memory is named by capabilities for physical frames, so
- * no call can fault on an argument. A `syscall` in a branch delay slot returns to itself; do not put one there.
+ * back in `v0` (0 is success) and results in `v1 a0 a1 a2 a3`. `v0`, `v1` and `k0` are the kernel's; every other register
+ * that holds no result is preserved, `k1`, HI and LO included, but for the calls that leave (yield, sleep, scall, acall).
+ * **No argument is a pointer**: memory is named by capabilities for physical frames, so no call can fault on an argument.
+ * A `syscall` in a branch delay slot is executed twice and the branch is lost; do not put one there.
  *
  * `path` says how the call is executed: `machine` is kernel machine code (an access), `native` is kernel TypeScript (a
  * binding). A capability takes four registers (see `capability.ts`).
@@ -32,13 +33,13 @@ export const CALLS = {
   tick:   { number: 8, path: 'machine', args: [], results: ['tick'], what: 'reads the tick counter (1/64 s)' },
 
   frame_alloc:  { number: 16, path: 'native', args: ['ppn'], results: ['ppn', 'capability:4'], what: 'allocates the frame ppn, or any with -1; contents are zero' },
-  frame_free:   { number: 17, path: 'native', args: ['frame:4'], results: [], what: 'drops the hold of the caller on a frame; with the last hold every binding to it is broken and its capabilities die' },
-  cap_derive:   { number: 18, path: 'native', args: ['capability:4', 'rights'], results: ['0', 'capability:4'], what: 'makes a capability with fewer rights for the same resource' },
+  frame_free:   { number: 17, path: 'native', args: ['frame:4'], results: [], what: 'drops the hold of the caller on a frame, and with it its mappings, guaranteed ones too; with the last hold every binding to the frame is broken and its capabilities die' },
+  cap_derive:   { number: 18, path: 'native', args: ['capability:4', 'rights'], results: ['0', 'capability:4'], what: 'makes a capability with fewer rights for the same resource, of whichever kind' },
   env_alloc:    { number: 19, path: 'native', args: [], results: ['env', 'capability:4'], what: 'creates an environment without slices; it gets the native functions of its creator' },
   env_free:     { number: 20, path: 'native', args: ['env:4', 'code'], results: [], what: 'destroys an environment (null capability: the caller); code, a word, goes to its record' },
-  env_set:      { number: 21, path: 'native', args: ['env:4', 'field', 'value'], results: [], what: 'sets a word of a context of an environment: see ENV_SETTABLE' },
+  env_set:      { number: 21, path: 'native', args: ['env:4', 'field', 'value'], results: [], what: 'sets a word of a context of an environment: see ENV_SETTABLE; entry points need a u-page, those of transfers a started environment' },
   env_map:      { number: 22, path: 'native', args: ['env:4', 'frame:4', 'va'], results: [], what: 'adds a guaranteed mapping; bit 0 of va: writable; bit 1: this frame is the u-page' },
-  slice_alloc:  { number: 23, path: 'native', args: ['env:4', 'position'], results: ['position'], what: 'gives an environment the slice at position, or the first free one with -1' },
+  slice_alloc:  { number: 23, path: 'native', args: ['env:4', 'position'], results: ['position'], what: 'gives an environment the slice at position, or the first free one with -1; until it is started nobody runs in it' },
   slice_free:   { number: 24, path: 'native', args: ['env:4', 'position'], results: [], what: 'frees a slice of an environment' },
   ring_bind:    { number: 25, path: 'native', args: ['frame:4', 'direction'], results: ['ring'], what: 'makes the two slots of a frame a packet ring (direction 0 receive, 1 transmit); the frame is pinned' },
   ring_extend:  { number: 26, path: 'native', args: ['frame:4', 'ring'], results: ['slots'], what: 'adds the two slots of a frame to a ring' },

@@ -47,7 +47,7 @@ export interface Image {
   /** Handlers by ExcCode. */
   readonly exceptionPc: ReadonlyMap<number, number>;
   readonly natives: NativeFactory;
-  /** Slices wanted at boot: a run of contiguous ones, or that many spread over the vector. */
+  /** Slices wanted at boot, 0 to 64: a run of contiguous ones, or as many wherever there is room. */
   readonly slices: { readonly count: number; readonly contiguous: boolean };
   /** Serial line granted, if any. */
   readonly serialLine?: number;

@@ -29,7 +29,7 @@ export const TICKS_PER_SECOND = 64;
 /** States of an environment. */
 export const ENV_STATUS = { free: 0, embryo: 1, runnable: 2, dead: 3 } as const;
 
-/** Offsets in one record of the environment table, which everyone may read. Words but for `name`. */
+/** Offsets of words in one record of the environment table, which everyone may read. */
 export const ENV = {
   id: 0x00,
   status: 0x04,
@@ -80,13 +80,19 @@ export const ENV_BYTES = 512;
 export const ENV_LIMIT = 64;
 export const GUARANTEED_LIMIT = 16;
 
-/** Fields that `env_set` may set, by their offset in ENV; `exceptionPc + 4 * code` too. */
+/**
+ * Fields that `env_set` may set, by their offset in ENV; `exceptionPc + 4 * code` too, but for interrupts and system
+ * calls. `status` may only become runnable, once there are u-page and prologue.
+ */
 export const ENV_SETTABLE: readonly number[] = [ENV.status, ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry];
 
 /** Why an environment died. */
 export const DEATHS = { none: 0, exit: 1, unhandled: 2, excess: 3, destroyed: 4, noEntry: 5 } as const;
 
-/** Offsets in the u-page: a frame that its environment writes and everyone may read. */
+/**
+ * Offsets in the u-page: a frame that its environment and the kernel write. Others may read it if they are given a
+ * capability; a library operating system may keep its own there, so it is not exposed to everyone.
+ */
 export const U = {
   /** 16 save areas of 16 bytes, one per ExcCode: t0, t1, t2 at the exception. */
   exceptionSave: 0x000,

@@ -1,6 +1,6 @@
 /**
- * Environments: the unit of protection, with four contexts (exception, interrupt, protected entry, addressing) and a page
- * of words that it writes and everyone reads. [SOSP95 §5.1]
+ * Environments: the unit of protection, with four contexts (exception, interrupt, protected entry, addressing) and a
+ * u-page, where the kernel saves registers for it. [SOSP95 §5.1]
  *
  * The record of each lies in simulated memory, readable by all; here it is created, filled in and taken apart. A record is
  * reused with a new generation, so that capabilities for its earlier life are dead.

@@ -9,7 +9,7 @@ const CHUNK = 28;
 /** Writes all bytes, sleeping while the kernel's queue is full. Returns how many, or a negative error. */
 export function* writeSerial(fibers: Fibers, runtime: Assembly, bytes: Uint8Array): Fiber<number> {
   const line = yield* loadCapability(fibers, UKIT.serial);
-  for (let sent = 0; sent < bytes.length; ) {
+  for (let sent = 0; sent < bytes.length;) {
     const part = bytes.subarray(sent, sent + CHUNK);
     const words = Array.from({ length: Math.ceil(part.length / 4) }, (_, i) => word(part, 4 * i));
     const code = yield* fibers.syscall('serial_write', ...line, part.length, ...words);

@@ -36,6 +36,7 @@ import {
   type Program,
 } from '@exokernel/libos-kit';
 import { fiberConsole, writeSerial } from './console.ts';
+import { HANDLERS } from './handlers.ts';
 import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
@@ -68,7 +69,7 @@ export const exos: LibOs<ExosInterface> = {
       runtime,
       entry: address(runtime, isFiber ? 'exos.start.fiber' : 'exos.start'),
       pages,
-      handlers: { tlbl: 'fault.tlbl', tlbs: 'fault.tlbs', mod: 'exos.mod' },
+      handlers: HANDLERS,
       natives: exosNatives(program, runtime),
       placement,
       words: (grants) => initialWords(grants, used),

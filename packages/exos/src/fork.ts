@@ -4,7 +4,15 @@
  * u-page, page table and boot stack are copied at once; every other page is shared, and writable ones become copy-on-write in
  * parent and child. Frames are held by both. Pipe pages stay shared.
  */
-import { ENV, ENV_STATUS, ERRORS, EXCEPTIONS, PAGE_BYTES, type CapabilityWords } from '@exokernel/abi';
+import {
+  ENV,
+  ENV_STATUS,
+  ERRORS,
+  EXCEPTIONS,
+  PAGE_BYTES,
+  type CapabilityWords,
+  type ExceptionName,
+} from '@exokernel/abi';
 import type { Assembly } from '@exokernel/isa';
 import {
   BOOT_STACK,
@@ -25,6 +33,7 @@ import {
   type Fiber,
   type Fibers,
 } from '@exokernel/libos-kit';
+import { HANDLERS } from './handlers.ts';
 import { DESCRIPTORS, END, PIPE, SHARED, UEXOS, WINDOWS } from './layout.ts';
 
 const DIRTY = 0x400;
@@ -39,13 +48,25 @@ export interface Start {
   readonly pc: number;
 }
 
-/** Makes a child that starts as told. Returns its environment, or a negative error; then nothing is left of it. */
-export function* fork(fibers: Fibers, runtime: Assembly, start: Start): Fiber<number> {
+/**
+ * Makes a child that starts as told; `made` runs before it does. Returns its environment, or a negative error; then nothing
+ * is left of it.
+ */
+export function* fork(
+  fibers: Fibers,
+  runtime: Assembly,
+  start: Start,
+  made: (child: number) => Fiber<void>,
+): Fiber<number> {
   const code = yield* fibers.syscall('env_alloc');
   if (code < 0) return code;
   const child = fibers.result(0);
   const control = fibers.capability();
-  const failed = yield* fill(fibers, runtime, { child, control, start });
+  let failed = yield* fill(fibers, { child, control, start });
+  if (failed === 0) {
+    yield* made(child);
+    failed = yield* begin(fibers, runtime, control);
+  }
   if (failed === 0) return child;
   yield* fibers.syscall('env_free', ...control, 0);
   return failed;
@@ -57,7 +78,7 @@ interface Making {
   readonly start: Start;
 }
 
-function* fill(fibers: Fibers, runtime: Assembly, making: Making): Fiber<number> {
+function* fill(fibers: Fibers, making: Making): Fiber<number> {
   const { control } = making;
   for (let i = 0; i < TEXT_PAGES; i += 1) {
     const text = yield* loadCapability(fibers, UKIT.segments + 16 * i);
@@ -67,7 +88,11 @@ function* fill(fibers: Fibers, runtime: Assembly, making: Making): Fiber<number>
   const copied = yield* sharePages(fibers, control);
   if (copied < 0) return copied;
   const capabilities = new Map<number, CapabilityWords>();
-  for (const va of [...Array.from({ length: TABLE_PAGES }, (_, i) => PAGE_TABLE + i * PAGE_BYTES), BOOT_STACK, U_PAGE]) {
+  for (const va of [
+    ...Array.from({ length: TABLE_PAGES }, (_, i) => PAGE_TABLE + i * PAGE_BYTES),
+    BOOT_STACK,
+    U_PAGE,
+  ]) {
     const frame = yield* copyPage(fibers, va, (words) => {
       if (va === U_PAGE) childUPage(words, making, capabilities);
       const window = pageTableEntry(WINDOWS.child) - va;
@@ -81,7 +106,7 @@ function* fill(fibers: Fibers, runtime: Assembly, making: Making): Fiber<number>
     yield* fibers.syscall('frame_free', ...frame);
   }
   yield* closeWindow(fibers);
-  return yield* begin(fibers, runtime, control);
+  return ERRORS.E_OK;
 }
 
 /** Entry points, a slice, and the child may run. */
@@ -89,9 +114,9 @@ function* begin(fibers: Fibers, runtime: Assembly, control: CapabilityWords): Fi
   const entries: readonly (readonly [number, number])[] = [
     [ENV.prologue, address(runtime, 'kit.prologue')],
     [ENV.epilogue, address(runtime, 'kit.epilogue')],
-    [ENV.exceptionPc + 4 * EXCEPTIONS.tlbl, address(runtime, 'fault.tlbl')],
-    [ENV.exceptionPc + 4 * EXCEPTIONS.tlbs, address(runtime, 'fault.tlbs')],
-    [ENV.exceptionPc + 4 * EXCEPTIONS.mod, address(runtime, 'exos.mod')],
+    ...Object.entries(HANDLERS).map(
+      ([name, label]) => [ENV.exceptionPc + 4 * EXCEPTIONS[name as ExceptionName], address(runtime, label)] as const,
+    ),
   ];
   const slice = yield* fibers.syscall('slice_alloc', ...control, -1);
   if (slice < 0) return slice;
@@ -136,11 +161,7 @@ function* retainPipes(fibers: Fibers): Fiber<void> {
 }
 
 /** A new frame with a copy of the page at `from`, changed by `edit`; it stays mapped in the window. */
-function* copyPage(
-  fibers: Fibers,
-  from: number,
-  edit: (words: DataView) => void,
-): Fiber<CapabilityWords | number> {
+function* copyPage(fibers: Fibers, from: number, edit: (words: DataView) => void): Fiber<CapabilityWords | number> {
   const code = yield* fibers.syscall('frame_alloc', -1);
   if (code < 0) return code;
   const frame = fibers.capability();

@@ -4,18 +4,24 @@
  * A parent learns of a child's end from the kernel's environment table, which it maps read-only; the kernel wakes a parent
  * when a child ends.
  */
-import { ENV, ENV_BYTES, ENV_STATUS, TICKS_PER_SECOND } from '@exokernel/abi';
-import { A0, S1, S2, V0, ZERO, type Assembler, type Assembly } from '@exokernel/isa';
-import { address, type Fiber, type Fibers, type Processes } from '@exokernel/libos-kit';
+import { DEATHS, ENV, ENV_BYTES, ENV_STATUS, TICKS_PER_SECOND } from '@exokernel/abi';
+import { A0, S1, S2, SP, V0, ZERO, type Assembler, type Assembly } from '@exokernel/isa';
+import { BOOT_STACK_TOP, address, type Fiber, type Fibers, type Processes } from '@exokernel/libos-kit';
 import { fork, type Start } from './fork.ts';
 import { CHILDREN, DESCRIPTORS, UEXOS, WINDOWS } from './layout.ts';
 
-/** Exit code of a process that touched memory it may not. */
+/** Exit code of a process that touched memory it may not, or executed what it cannot. */
 export const BAD_ADDRESS = 139;
+/** What `wait` tells of a process that the kernel ended, or another environment. */
+export const KILLED = 137;
 
-/** Emits `exos.exit` (a0 = code): closes every pipe and ends the process; and `exos.bad`, the end of one that erred. */
+/**
+ * Emits `exos.exit` (a0 = code): closes every pipe and ends the process; and `exos.bad`, the end of one that erred, whose
+ * stack pointer may be what erred.
+ */
 export function emitExit(a: Assembler): void {
   a.label('exos.bad');
+  a.li(SP, BOOT_STACK_TOP);
   a.li(A0, BAD_ADDRESS);
   a.label('exos.exit');
   a.move(S1, A0);
@@ -31,14 +37,25 @@ export function emitExit(a: Assembler): void {
   a.move(A0, S1);
 }
 
-/** Forks, and remembers the child. The child starts as told; the parent gets its number or a negative error. */
-export function* forkProcess(fibers: Fibers, runtime: Assembly, start: Start): Fiber<number> {
+/**
+ * Forks, and remembers the child, of which `made` is told before it runs. The child starts as told; the parent gets its
+ * number or a negative error.
+ */
+export function* forkProcess(
+  fibers: Fibers,
+  runtime: Assembly,
+  start: Start,
+  made: (child: number) => void = () => undefined,
+): Fiber<number> {
   const slot = yield* findChild(fibers, 0);
   if (slot < 0) return -1;
-  const child = yield* fork(fibers, runtime, start);
-  if (child < 0) return child;
-  yield* fibers.store(slot, child + 1);
-  yield* fibers.store(slot + 4, yield* record(fibers, child, ENV.generation));
+  const child = yield* fork(fibers, runtime, start, function* (process) {
+    // Before it runs: it may end before we do again.
+    yield* fibers.store(slot + 4, yield* record(fibers, process, ENV.generation));
+    yield* fibers.store(slot, process + 1);
+    made(process);
+  });
+  if (child < 0) yield* fibers.store(slot, 0);
   return child;
 }
 
@@ -59,7 +76,8 @@ export function* waitForChild(
       if (same && (yield* record(fibers, child, ENV.status)) !== ENV_STATUS.dead) continue;
       yield* fibers.store(slot, 0);
       // A record that was reused no longer tells how its former tenant ended.
-      return { process: child, code: same ? yield* record(fibers, child, ENV.exit) : -1 };
+      const death = same ? yield* record(fibers, child, ENV.death) : DEATHS.none;
+      return { process: child, code: death === DEATHS.exit ? yield* record(fibers, child, ENV.exit) : KILLED };
     }
     if (children === 0) return undefined;
     const now = yield* fibers.call(address(runtime, 'clock_ticks'));
@@ -77,9 +95,9 @@ export function fiberProcesses(
     self: () => fibers.load(UEXOS.self),
     *fork(child) {
       const start = { registers: fibers.cpu.registers.slice(), pc: address(runtime, 'exos.start.child') };
-      const process = yield* forkProcess(fibers, runtime, start);
-      if (process >= 0) children.set(process, child);
-      return process;
+      return yield* forkProcess(fibers, runtime, start, (process) => {
+        children.set(process, child);
+      });
     },
     wait: () => waitForChild(fibers, runtime),
   };

@@ -107,6 +107,8 @@ export function emitCopyOnWrite(a: Assembler): void {
 /** memory_allocate(bytes): pages that get their frames when they are touched. */
 export function emitAllocate(a: Assembler): void {
   a.label('memory_allocate');
+  // So many bytes that the rounding would go round.
+  a.bltz(A0, 'memory_allocate.none');
   a.lw(T0, UEXOS.heap, ZERO);
   a.addiu(T1, A0, PAGE_BYTES - 1);
   a.srl(T1, T1, 12);

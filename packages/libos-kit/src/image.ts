@@ -112,7 +112,9 @@ export function linkProgram<N extends InterfaceName>(program: MachineProgram<N>,
   // The data's address depends on the text's length. No address makes the text longer than this one, which takes two words.
   const bytes = wordBytes(assemble(0x7fff8000).words);
   const data = PAGED_BASE + Math.ceil(bytes.length / PAGE_BYTES) * PAGE_BYTES;
-  const text = wordBytes(assemble(data).words);
+  // Some addresses take one word and make it shorter: the difference stays, as padding.
+  const text = new Uint8Array(bytes.length);
+  text.set(wordBytes(assemble(data).words));
   if (data + program.data > PAGED_END) {
     throw new LibosError('program-size', `${program.name} needs ${program.data} bytes of data: too many`, {});
   }

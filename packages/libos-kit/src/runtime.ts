@@ -32,6 +32,7 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
+import { LibosError } from './error.ts';
 import { KIT_TEXT, KIT_TEXT_BYTES, UKIT, U_PAGE, exceptionSave } from './layout.ts';
 
 /** Size of a restartable chunk in bytes. */
@@ -67,7 +68,7 @@ export interface RuntimeParts {
   readonly emit: (a: Assembler) => void;
 }
 
-/** Assembles kit and library operating system. Labels `kit.*` are the kit's. Throws if the text does not fit. */
+/** Assembles kit and library operating system. Labels `kit.*` are the kit's. Throws `LibosError` `image` if it does not fit. */
 export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['assemble']> {
   const a = createAssembler(KIT_TEXT);
   emitPrologue(a);
@@ -81,7 +82,8 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
   emitExit(a);
   parts.emit(a);
   if (a.here > KIT_TEXT + KIT_TEXT_BYTES) {
-    throw new RangeError(`text of ${a.here - KIT_TEXT} bytes: at most ${KIT_TEXT_BYTES} fit`);
+    const bytes = a.here - KIT_TEXT;
+    throw new LibosError('image', `runtime text of ${bytes} bytes: at most ${KIT_TEXT_BYTES} fit`, { bytes });
   }
   return a.assemble();
 }

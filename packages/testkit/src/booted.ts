@@ -91,6 +91,24 @@ export function boot(
   };
 }
 
+/** What the kernel programs its clock with, as the instruction `li t1, 0x2a`: 64 Hz. */
+const CLOCK_AT_64_HZ = 0x2409002a;
+/** Rates of the MC146818 by their selection in register A. */
+const RATES = new Map([
+  [8192, 3],
+  [4096, 4],
+  [2048, 5],
+  [1024, 6],
+]);
+
+/** Makes a machine that has not run yet tick faster than the kernel's 64 Hz, so that slices end everywhere. */
+export function quicken({ machine }: Booted, hertz: 8192 | 4096 | 2048 | 1024): void {
+  const { words } = machine.memory;
+  const at = words.indexOf(CLOCK_AT_64_HZ);
+  if (at < 0 || words.indexOf(CLOCK_AT_64_HZ, at + 1) >= 0) throw new Error('the kernel sets its clock otherwise');
+  words[at] = CLOCK_AT_64_HZ - 0x0a + (RATES.get(hertz) ?? 0);
+}
+
 /** The exit word of an environment that ended by itself; throws with the reason if it did not. */
 export function exitOf(env: EnvironmentInfo): number {
   if (env.status !== 'dead') throw new Error(`${env.name} is ${env.status}`);

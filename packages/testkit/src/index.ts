@@ -1,6 +1,6 @@
 /** What the workspace's tests share. */
 export type { Fiber } from '@exokernel/libos-kit';
-export { boot, exitOf, runRaw, type Booted } from './booted.ts';
+export { boot, exitOf, quicken, runRaw, type Booted } from './booted.ts';
 export { describeLibOs } from './conformance.ts';
 export { checkInvariants } from './invariants.ts';
 export {

@@ -1,0 +1,17 @@
+/** What each exception of a process is handled by: page faults by policies, everything else ends the process. */
+import type { ExceptionName } from '@exokernel/abi';
+
+/** Labels of the runtime. */
+export const HANDLERS: Readonly<Partial<Record<ExceptionName, string>>> = {
+  tlbl: 'fault.tlbl',
+  tlbs: 'fault.tlbs',
+  mod: 'exos.mod',
+  adel: 'exos.bad',
+  ades: 'exos.bad',
+  ibe: 'exos.bad',
+  dbe: 'exos.bad',
+  breakpoint: 'exos.bad',
+  reserved: 'exos.bad',
+  coprocessor: 'exos.bad',
+  overflow: 'exos.bad',
+};
