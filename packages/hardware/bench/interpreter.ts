@@ -142,6 +142,26 @@ const native = program(
 native.native.install('kernel', [(cpu) => (cpu.registers[2] = cpu.load32(0x80002000))]);
 measure('native function with one load, and the loop around it', native, 3);
 
+const floating = program(
+  (b) => {
+    b.label('again');
+    b.lwc1(4, 0, A0);
+    b.lwc1(5, 4, A0);
+    b.nop();
+    b.mul_d(6, 4, 8);
+    b.add_d(10, 10, 6);
+    b.b('again');
+    b.nop();
+  },
+  (b) => b.nop(),
+);
+floating.cpu.registers[A0] = 0x80002000;
+floating.cpu.cp0.status = 0x20000000;
+floating.cpu.fpu.doubles.set([1.1, 0], 4);
+floating.memory.store32(0x2000, 0x9999999a);
+floating.memory.store32(0x2004, 0x3fb99999);
+measure('multiply and add doubles from memory, 7 instructions', floating, 7);
+
 const traps = program(
   (b) => {
     b.label('again');
