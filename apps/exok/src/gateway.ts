@@ -94,7 +94,7 @@ export class Gateway {
   async close(): Promise<void> {
     for (const { socket, connection } of this.#bridges) {
       connection.abort();
-      reset(socket);
+      socket.resetAndDestroy();
     }
     this.#bridges.clear();
     this.#transmit();
@@ -161,21 +161,21 @@ export class Gateway {
   #copyToHost(bridge: Bridge): void {
     const { socket, connection } = bridge;
     while (connection.readable > 0 && socket.writableLength < SOCKET_BACKLOG) socket.write(connection.read());
-    if (connection.error !== undefined) reset(socket);
-    else if ((connection.ended || connection.finished) && connection.readable === 0 && !bridge.wireEnded) {
+    if (connection.ended && !bridge.wireEnded) {
       bridge.wireEnded = true;
       socket.end();
+    }
+    if (connection.error === undefined) return;
+    if (!bridge.wireEnded) socket.resetAndDestroy();
+    else if (!bridge.hostEnded) {
+      // The wire's side has said all it wanted, and hears no more.
+      bridge.hostEnded = true;
+      bridge.pending = undefined;
+      socket.destroySoon();
     }
   }
 
   #transmit(): void {
     this.#stack.transmit((frame) => this.#station.send(frameBytes(frame)), this.#now());
   }
-}
-
-/** Ends a socket at once, whatever waits in it: its client sees a reset. */
-function reset(socket: Socket): void {
-  socket.resetAndDestroy();
-  // The first call alone would wait until everything is written.
-  socket.destroy();
 }
