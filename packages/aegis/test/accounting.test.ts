@@ -3,7 +3,16 @@ import { DEATHS } from '@exokernel/abi';
 import { memoryStore } from '@exokernel/hardware';
 import { S0, V0 } from '@exokernel/isa';
 import { expect, test } from 'vitest';
-import { boot, emitCall, emitEnd, emitSpin, rawImage, WINDOW, type Booted, type RawImage } from '../../testkit/src/index.ts';
+import {
+  boot,
+  emitCall,
+  emitEnd,
+  emitSpin,
+  rawImage,
+  WINDOW,
+  type Booted,
+  type RawImage,
+} from '../../testkit/src/index.ts';
 import { bindFilter, makeRing, outside, packet, take } from './network.ts';
 
 const USER = 2;
@@ -77,7 +86,10 @@ test('system calls, refills and exceptions are counted where they happen', () =>
 });
 
 /** A busy machine: two workers, a disk, packets. Returns a digest of everything it did. */
-function events(step: number, secret: Uint8Array | undefined): { digest: number; count: number; machine: Booted['machine'] } {
+function events(
+  step: number,
+  secret: Uint8Array | undefined,
+): { digest: number; count: number; machine: Booted['machine'] } {
   const net = outside();
   const receiver = rawImage({
     extent: { start: 0, blocks: 8 },

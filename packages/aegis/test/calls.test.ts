@@ -5,11 +5,34 @@ import { memoryStore } from '@exokernel/hardware';
 import { A0, A1, A2, A3, K1, T0, T1, T2, T3, V0, ZERO, register, type Register } from '@exokernel/isa';
 import { add, mul, remu } from '@exokernel/vcode';
 import { expect, test } from 'vitest';
-import { boot, checkInvariants, emitSpin, rawImage, runRaw, WINDOW, type Fiber, type Raw, type RawFrame } from '../../testkit/src/index.ts';
+import {
+  boot,
+  checkInvariants,
+  emitSpin,
+  rawImage,
+  runRaw,
+  WINDOW,
+  type Fiber,
+  type Raw,
+  type RawFrame,
+} from '../../testkit/src/index.ts';
 import { bindFilter, download, makeRing, outside, packet } from './network.ts';
-import { changed, DUMP, emitDump, emitFill, emitRoutine, pattern } from './registers.ts';
+import { changed, DUMP, emitDump, emitFill, emitRoutine, pattern } from '../../testkit/src/index.ts';
 
-const ARGUMENTS: readonly Register[] = [A0, A1, A2, A3, T0, T1, T2, T3, register(12), register(13), register(14), register(15)];
+const ARGUMENTS: readonly Register[] = [
+  A0,
+  A1,
+  A2,
+  A3,
+  T0,
+  T1,
+  T2,
+  T3,
+  register(12),
+  register(13),
+  register(14),
+  register(15),
+];
 /** Where the routine below finds the call's number and arguments. */
 const CALL = 0x4800;
 
@@ -20,7 +43,11 @@ function* dumped(raw: Raw, n = 0): Fiber<number[]> {
 }
 
 /** Calls with every other register filled; returns the registers that are changed after it, by name. */
-function* effectOf(raw: Raw, name: CallName | number, args: readonly number[]): Fiber<{ code: number; names: string[] }> {
+function* effectOf(
+  raw: Raw,
+  name: CallName | number,
+  args: readonly number[],
+): Fiber<{ code: number; names: string[] }> {
   yield* raw.fibers.store(CALL, typeof name === 'number' ? name : CALLS[name].number);
   for (const [i, value] of args.entries()) yield* raw.fibers.store(CALL + 4 + 4 * i, value);
   yield* raw.routine(`call${args.length}`);

@@ -53,7 +53,11 @@ function measure(booted: Booted, at: number, { code, vector = GENERAL, anywhere 
 
 const at = (image: RawImage, label: string): number => image.runtime.symbols.get(label) ?? -1;
 
-function looping(name: string, body: (a: Assembler) => void, more: Partial<Parameters<typeof rawImage>[0]> = {}): RawImage {
+function looping(
+  name: string,
+  body: (a: Assembler) => void,
+  more: Partial<Parameters<typeof rawImage>[0]> = {},
+): RawImage {
   return rawImage({
     name,
     entry: 'go',
@@ -98,7 +102,9 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
   costs['null system call'] = syscall('null');
   costs['tick'] = syscall('tick');
   costs['exception to the application (break)'] = exception(EXCEPTIONS.breakpoint, (a) => a.break(0));
-  costs['exception to the application (modify a read-only page)'] = exception(EXCEPTIONS.mod, (a) => a.sw(V0, 0x2000, ZERO));
+  costs['exception to the application (modify a read-only page)'] = exception(EXCEPTIONS.mod, (a) =>
+    a.sw(V0, 0x2000, ZERO),
+  );
   costs['synchronous protected control transfer'] = syscall('scall', (a) => a.li(V1, 1));
   costs['asynchronous protected control transfer'] = syscall('acall', (a) => a.li(V1, 1));
   costs['directed yield'] = syscall('yield', (a) => a.li(A0, 1));

@@ -12,7 +12,16 @@ import {
   type Booted,
   type RawImage,
 } from '../../testkit/src/index.ts';
-import { changed, DUMP, emitDump, emitFill, emitRoutine, pattern, REGISTERS, SCRATCH } from './registers.ts';
+import {
+  changed,
+  DUMP,
+  emitDump,
+  emitFill,
+  emitRoutine,
+  pattern,
+  REGISTERS,
+  SCRATCH,
+} from '../../testkit/src/index.ts';
 
 const U_PAGE = 0x1000;
 const NOTHING_MAPPED = 0x00a00000;

@@ -12,7 +12,7 @@ import {
   type Booted,
   type RawImage,
 } from '../../testkit/src/index.ts';
-import { DUMP, emitDump, emitFill, REGISTERS, SCRATCH } from './registers.ts';
+import { DUMP, emitDump, emitFill, REGISTERS, SCRATCH } from '../../testkit/src/index.ts';
 
 const QUANTUM = 25_000_000 / TICKS_PER_SECOND;
 

@@ -7,7 +7,16 @@ import { encodeFilter, etherType } from '@exokernel/dpf';
 import { memoryStore } from '@exokernel/hardware';
 import { A0, A1, V0, V1, ZERO, register, type Assembler } from '@exokernel/isa';
 import { expect, test } from 'vitest';
-import { boot, checkInvariants, emitCall, rawImage, WINDOW, type Fiber, type Raw, type RawImage } from '../../testkit/src/index.ts';
+import {
+  boot,
+  checkInvariants,
+  emitCall,
+  rawImage,
+  WINDOW,
+  type Fiber,
+  type Raw,
+  type RawImage,
+} from '../../testkit/src/index.ts';
 import { outside, packet } from './network.ts';
 
 const SEED = 20260801;
@@ -94,7 +103,9 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
     const known = pick(random(5) === 0 ? known4 : known4.filter(([head]) => head >>> 24 === kind));
     const [head, name, low, high] = known ?? [0, 0, 0, 0];
     // Now and then bent.
-    return random(12) === 0 ? [head ^ (1 << random(32)), name + random(2), low ^ random(2), high] : [head, name, low, high];
+    return random(12) === 0
+      ? [head ^ (1 << random(32)), name + random(2), low ^ random(2), high]
+      : [head, name, low, high];
   };
   const word = (): number => {
     switch (random(8)) {
@@ -178,7 +189,10 @@ function image(seed: number, world: World): RawImage {
 test('random calls with random and with valid arguments', () => {
   const world: World = { calls: 0, capabilities: [], answers: new Map() };
   const net = outside();
-  const booted = boot([1, 2, 3].map((i) => image(SEED + i, world)), { ...net.machine, disk: { store: memoryStore(16 * 4096) } });
+  const booted = boot(
+    [1, 2, 3].map((i) => image(SEED + i, world)),
+    { ...net.machine, disk: { store: memoryStore(16 * 4096) } },
+  );
   const { aegis, machine } = booted;
   let next = 4;
   let looks = 0;
@@ -186,7 +200,9 @@ test('random calls with random and with valid arguments', () => {
     looks += 1;
     net.send(packet(0x9000 + (looks & 3)));
     if (looks % 64 === 0) expect(checkInvariants(aegis)).toEqual([]);
-    const alive = aegis.environments().filter(({ name, status }) => status !== 'dead' && name.startsWith('soak') && !name.includes('/'));
+    const alive = aegis
+      .environments()
+      .filter(({ name, status }) => status !== 'dead' && name.startsWith('soak') && !name.includes('/'));
     if (alive.length < 3 && world.calls < CALLS_WANTED) {
       // Room for the next: what the dead made may have taken all records or slices.
       if (aegis.environments().filter(({ status }) => status !== 'dead').length > 60) endAll();

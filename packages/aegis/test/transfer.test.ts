@@ -13,7 +13,7 @@ import {
   type Booted,
   type RawImage,
 } from '../../testkit/src/index.ts';
-import { changed, DUMP, emitDump, emitFill, emitRoutine, pattern, SCRATCH } from './registers.ts';
+import { changed, DUMP, emitDump, emitFill, emitRoutine, pattern, SCRATCH } from '../../testkit/src/index.ts';
 
 type Call = 'scall' | 'acall';
 const E_ENV = ERRORS.E_ENV;

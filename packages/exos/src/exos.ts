@@ -37,7 +37,7 @@ import {
 } from '@exokernel/libos-kit';
 import { fiberConsole, writeSerial } from './console.ts';
 import { HANDLERS } from './handlers.ts';
-import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
+import { ENVIRONMENT_PAGES, HEAP_END, UEXOS, WINDOWS } from './layout.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
 import { emitExit, fiberProcesses, forkProcess, waitForChild } from './process.ts';
@@ -60,7 +60,7 @@ export const exos: LibOs<ExosInterface> = {
   provides: ['console', 'clock', 'memory', 'processes', 'pipes'],
   load: (program, placement) => {
     const runtime = exosRuntime();
-    const pages = program.kind === 'machine' ? linkProgram(program, runtime) : [];
+    const pages = program.kind === 'machine' ? linkProgram(program, runtime, HEAP_END) : [];
     const used = pages.reduce((n, { bytes }) => n + Math.ceil(bytes.length / PAGE_BYTES), 0);
     const isFiber = program.kind === 'fiber';
     return buildImage({

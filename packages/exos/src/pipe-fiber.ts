@@ -22,7 +22,12 @@ export function fiberPipes(fibers: Fibers, runtime: Assembly, memory: Memory): P
     },
     *read(descriptor, max) {
       const at = yield* bounce();
-      const n = yield* fibers.call(address(runtime, 'pipe_read'), descriptor, at, Math.max(0, Math.min(max, PAGE_BYTES)));
+      const n = yield* fibers.call(
+        address(runtime, 'pipe_read'),
+        descriptor,
+        at,
+        Math.max(0, Math.min(max, PAGE_BYTES)),
+      );
       const bytes = new Uint8Array(Math.max(0, n));
       yield* fibers.read(at, bytes);
       return bytes;

@@ -63,10 +63,13 @@ export interface ImageParts {
   readonly words?: (grants: Grants) => ReadonlyMap<number, number>;
 }
 
-/** The image. Throws `LibosError` `image` for pages outside the paged region. */
+/** The image. Throws `LibosError` `image` for pages outside the paged region or on top of each other. */
 export function buildImage(parts: ImageParts): Image {
   const { runtime, placement } = parts;
   const slots = parts.pages.flatMap(splitPages);
+  if (new Set(slots.map(({ va }) => va)).size !== slots.length) {
+    throw new LibosError('image', `${parts.name}: two pages at one place`, { pages: slots.map(({ va }) => va) });
+  }
   return {
     name: parts.name,
     libos: parts.libos,
@@ -102,8 +105,15 @@ export function address(runtime: Assembly, label: string): number {
   return found;
 }
 
-/** Assembles a machine-code program against a runtime whose entry points are labels of their names. */
-export function linkProgram<N extends InterfaceName>(program: MachineProgram<N>, runtime: Assembly): Pages[] {
+/**
+ * Assembles a machine-code program against a runtime whose entry points are labels of their names. Text and data lie below
+ * `end`. Throws `LibosError` `program-size` if they do not fit, `image` for an entry point that the runtime does not have.
+ */
+export function linkProgram<N extends InterfaceName>(
+  program: MachineProgram<N>,
+  runtime: Assembly,
+  end: number = PAGED_END,
+): Pages[] {
   const assemble = (data: number): Assembly => {
     const a = createAssembler(PAGED_BASE);
     program.text(a, { entry: (name) => address(runtime, name), data });
@@ -115,8 +125,13 @@ export function linkProgram<N extends InterfaceName>(program: MachineProgram<N>,
   // Some addresses take one word and make it shorter: the difference stays, as padding.
   const text = new Uint8Array(bytes.length);
   text.set(wordBytes(assemble(data).words));
-  if (data + program.data > PAGED_END) {
-    throw new LibosError('program-size', `${program.name} needs ${program.data} bytes of data: too many`, {});
+  if (!Number.isInteger(program.data) || program.data < 0 || data + program.data > end) {
+    const details = { text: bytes.length, data: program.data, room: end - PAGED_BASE };
+    throw new LibosError(
+      'program-size',
+      `${program.name} has ${bytes.length} + ${program.data} bytes: no room`,
+      details,
+    );
   }
   return [
     { va: PAGED_BASE, bytes: text, writable: false },

@@ -1,4 +1,5 @@
 /** What the workspace's tests share. */
+export { EVENT_KINDS, memoryStore } from '@exokernel/hardware';
 export type { Fiber } from '@exokernel/libos-kit';
 export { boot, exitOf, quicken, runRaw, type Booted } from './booted.ts';
 export { describeLibOs } from './conformance.ts';
@@ -17,3 +18,4 @@ export {
   type RawImage,
   type RawOptions,
 } from './raw.ts';
+export { DUMP, REGISTERS, SCRATCH, changed, emitDump, emitFill, emitRoutine, pattern } from './registers.ts';

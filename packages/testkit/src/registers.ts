@@ -1,10 +1,10 @@
-/** For tests of what the kernel does to registers: fill them all, store them all, compare. */
+/** What code does to registers: fill them all, store them all, compare. */
 import { REGISTER_NAMES, ZERO, register, K0, type Assembler, type Register } from '@exokernel/isa';
 
 /** A page that every raw environment may write without a base register: its page table, which it does not use. */
 export const SCRATCH = 0x4000;
 /** Where `emitDump` stores register r: the first dump; further ones every 0x100. */
-export const DUMP = SCRATCH + 0x100;
+export const DUMP: number = SCRATCH + 0x100;
 const SAVED = SCRATCH;
 
 /** All that a program can rely on: everything but $zero and the kernel's k0. */
