@@ -1,6 +1,6 @@
 /**
- * Physical memory: one WebAssembly.Memory of fixed size that holds the CPU's state, the LANCE's buffer memory, guest RAM
- * and the flat page tables.
+ * Physical memory: one WebAssembly.Memory of fixed size that holds the CPU's state, the LANCE's buffer memory, the
+ * boot PROM, guest RAM and the flat page tables.
  *
  *     0x00000  CPU state (`cpu/state.ts`)
  *     0x10000  LANCE buffer memory, 64 KB
@@ -9,8 +9,8 @@
  *     then     flat page tables, 5 banks of 4 MB (`page-tables.ts`)
  *
  * It is WebAssembly memory so that translated guest code can run on the same bytes. It never grows: views stay valid.
- * Addresses given to the methods are physical; an access outside RAM and buffer memory throws `address-range`, for it is
- * the host that makes it (the guest's go through the CPU).
+ * Addresses given to the methods are physical; an access outside these memories throws `address-range`, for it is
+ * the host that makes it (the guest's go through the CPU, which alone cannot write the PROM).
  */
 import { HardwareError } from './error.ts';
 

@@ -178,7 +178,7 @@ test.skipIf(missing !== '')(
     const expected = inQemu(blocks, seeds);
     const record = REGISTERS + 2 + 64;
     expect(expected.length).toBe(BLOCKS * record);
-  expect(new Set(expected).size).toBeGreaterThan(20 * BLOCKS); // the values have not died out
+    expect(new Set(expected).size).toBeGreaterThan(20 * BLOCKS); // the values have not died out
 
     const machine = new Machine({ ramBytes: 0x40000 });
     const { cpu } = machine;
