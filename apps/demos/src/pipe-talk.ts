@@ -11,8 +11,8 @@ export const PARENT_ENDS = 'parent: my memory is as I left it, and my child is d
 /** What the child exits with, and the parent checks. */
 export const CHILD_CODE = 7;
 
-/** Offsets in the program's data: descriptors, a word that both write, the child's code, text that comes out of the pipe. */
-const DATA = { descriptors: 0, shared: 8, code: 12, text: 64, bytes: 256 } as const;
+/** Offsets in the program's data: descriptors, a word that both write, the child's code, what comes out of the pipe. */
+const DATA = { descriptors: 0, shared: 8, code: 12, length: 16, text: 64, bytes: 256 } as const;
 const PARENTS_WORD = 1;
 const CHILDS_WORD = 2;
 
@@ -63,24 +63,30 @@ export const pipeTalk: MachineProgram<'console' | 'processes' | 'pipes'> = machi
     a.b('leave');
     a.move(V0, ZERO);
 
-    // The child: writes the word that the parent keeps, closes the end it does not use, reads until the pipe ends.
+    // The child: writes the word that the parent keeps, closes the end it does not use, reads until the pipe ends. It speaks
+    // only when it has read something: by then the parent has spoken.
     a.label('child');
     a.li(T0, CHILDS_WORD);
     a.sw(T0, DATA.shared, S0);
     a.lw(A0, DATA.descriptors + 4, S0);
     call(os.entry('pipe_close'));
-    emitPrint(a, os.entry('console_write'), 'child.says', CHILD_SAYS);
-    a.label('child.read');
-    a.lw(A0, DATA.descriptors, S0);
-    a.addiu(A1, S0, DATA.text);
-    a.li(A2, DATA.bytes - DATA.text);
-    call(os.entry('pipe_read'));
+    const read = (): void => {
+      a.lw(A0, DATA.descriptors, S0);
+      a.addiu(A1, S0, DATA.text);
+      a.li(A2, DATA.bytes - DATA.text);
+      call(os.entry('pipe_read'));
+    };
+    read();
     a.blez(V0, 'child.done');
-    a.move(A1, V0);
+    a.sw(V0, DATA.length, S0);
+    emitPrint(a, os.entry('console_write'), 'child.says', CHILD_SAYS);
+    a.label('child.print');
+    a.lw(A1, DATA.length, S0);
     a.addiu(A0, S0, DATA.text);
     call(os.entry('console_write'));
-    a.b('child.read');
-    a.nop();
+    read();
+    a.bgtz(V0, 'child.print');
+    a.sw(V0, DATA.length, S0);
     a.label('child.done');
     a.b('leave');
     a.li(V0, CHILD_CODE);
