@@ -50,7 +50,7 @@ export const batch: LibOs<BatchInterface> = {
       runtime,
       entry: address(runtime, program.kind === 'machine' ? 'batch.start' : 'batch.start.fiber'),
       pages,
-      handlers: { tlbl: 'fault.tlbl', tlbs: 'fault.tlbs' },
+      handlers: { tlbl: 'fault.tlbl', tlbs: 'fault.tlbs', mod: 'batch.bad' },
       natives: batchNatives(program.kind === 'fiber' ? program : undefined, runtime),
       placement: { contiguous: true, ...placement },
       words: () => new Map([[HEAP, used * PTE_BYTES]]),

@@ -7,7 +7,7 @@
 import { PAGE_BYTES, TICKS_PER_SECOND } from '@exokernel/abi';
 import { compose, encodeUtf8, program, type FiberProgram, type InterfaceName, type LibOs } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
-import { boot, exitOf } from './booted.ts';
+import { boot, exitOf, quicken } from './booted.ts';
 
 interface Case<N extends InterfaceName> {
   readonly program: FiberProgram<N>;
@@ -57,6 +57,15 @@ const CASES = [
     const after = yield* os.clock.ticks();
     if (after < before + 3) return 1;
     return after < before + 3 + TICKS_PER_SECOND ? 0 : 2;
+  }),
+  oneCase('clock: a sleep of nothing, or of less, is a sleep of one tick', ['clock'], function* (os) {
+    for (const ticks of [0, -1, -1000]) {
+      const before = yield* os.clock.ticks();
+      yield* os.clock.sleep(ticks);
+      const passed = (yield* os.clock.ticks()) - before;
+      if (passed < 1 || passed > TICKS_PER_SECOND) return 1;
+    }
+    return 0;
   }),
   oneCase(
     'console: text comes out whole and in order',
@@ -108,6 +117,98 @@ const CASES = [
       return 0;
     },
   ),
+  oneCase('processes: numbers agree, children have children', ['processes'], function* (os) {
+    const self = yield* os.processes.self();
+    const child = yield* os.processes.fork(function* () {
+      const own = yield* os.processes.self();
+      if (own === self) return 1;
+      const grandchild = yield* os.processes.fork(function* () {
+        return ((yield* os.processes.self()) === own ? 1 : 0) + 40;
+      });
+      const ended = yield* os.processes.wait();
+      // The number of the child, which its parent compares, and 40.
+      return ended?.process === grandchild ? ended.code + own : 2;
+    });
+    const ended = yield* os.processes.wait();
+    return ended?.process === child && ended.code === 40 + child ? 0 : 1;
+  }),
+  oneCase('processes: wait gives every child once, whichever ends first', ['processes', 'clock'], function* (os) {
+    const codes = new Map<number, number>();
+    for (let i = 0; i < 5; i += 1) {
+      const child = yield* os.processes.fork(function* () {
+        yield* os.clock.sleep(12 - 2 * i);
+        return 100 + i;
+      });
+      if (child < 0) return 1;
+      codes.set(child, 100 + i);
+    }
+    for (;;) {
+      const ended = yield* os.processes.wait();
+      if (ended === undefined) break;
+      if (codes.get(ended.process) !== ended.code) return 2;
+      codes.delete(ended.process);
+    }
+    return codes.size === 0 ? 0 : 3;
+  }),
+  oneCase(
+    'pipes: a read gives what is there and no more than was asked, and waits only for the first byte',
+    ['pipes', 'processes'],
+    function* (os) {
+      const { reader, writer } = yield* os.pipes.pipe();
+      if ((yield* os.pipes.write(writer, Uint8Array.of(1, 2, 3, 4, 5))) !== 5) return 1;
+      if ((yield* os.pipes.read(reader, 0)).length !== 0) return 2;
+      if ((yield* os.pipes.read(reader, -1)).length !== 0) return 3;
+      if ([...(yield* os.pipes.read(reader, 2))].join() !== '1,2') return 4;
+      if ([...(yield* os.pipes.read(reader, 1_000_000))].join() !== '3,4,5') return 5;
+      const child = yield* os.processes.fork(function* () {
+        return (yield* os.pipes.write(writer, Uint8Array.of(9))) === 1 ? 0 : 1;
+      });
+      if (child < 0) return 6;
+      if ([...(yield* os.pipes.read(reader, 100))].join() !== '9') return 7;
+      return (yield* os.processes.wait())?.code ?? 8;
+    },
+  ),
+  oneCase('pipes: there and back between two processes, many times', ['pipes', 'processes'], function* (os) {
+    const there = yield* os.pipes.pipe();
+    const back = yield* os.pipes.pipe();
+    const child = yield* os.processes.fork(function* () {
+      yield* os.pipes.close(there.writer);
+      for (;;) {
+        const bytes = yield* os.pipes.read(there.reader, 64);
+        if (bytes.length === 0) return 0;
+        yield* os.pipes.write(
+          back.writer,
+          bytes.map((byte) => byte ^ 0xff),
+        );
+      }
+    });
+    if (child < 0) return 1;
+    for (let i = 0; i < 50; i += 1) {
+      yield* os.pipes.write(there.writer, Uint8Array.of(i));
+      const [byte] = yield* os.pipes.read(back.reader, 1);
+      if (byte !== (i ^ 0xff)) return 2;
+    }
+    yield* os.pipes.close(there.writer);
+    return (yield* os.processes.wait())?.code ?? 3;
+  }),
+  oneCase(
+    'pipes: descriptors run out, which is an answer, and come back when they are closed',
+    ['pipes'],
+    function* (os) {
+      const open: number[] = [];
+      for (;;) {
+        const { reader, writer } = yield* os.pipes.pipe();
+        if (reader < 0 || writer < 0) break;
+        open.push(reader, writer);
+        if (open.length > 1000) return 1;
+      }
+      if (open.length < 4 || new Set(open).size !== open.length) return 2;
+      for (const descriptor of open) yield* os.pipes.close(descriptor);
+      const { reader, writer } = yield* os.pipes.pipe();
+      yield* os.pipes.write(writer, Uint8Array.of(7));
+      return (yield* os.pipes.read(reader, 1))[0] === 7 ? 0 : 3;
+    },
+  ),
   oneCase('pipes: bytes come out as they went in, and then the end', ['pipes', 'processes'], function* (os) {
     const { reader, writer } = yield* os.pipes.pipe();
     if (reader < 0 || writer < 0 || reader === writer) return 1;
@@ -140,15 +241,16 @@ const CASES = [
   }),
 ] as const;
 
-/** Runs every case that a library operating system can run. */
-export function describeLibOs<P extends InterfaceName>(libos: LibOs<P>): void {
-  describe(`conformance of ${libos.name}`, () => {
+/** Runs every case that a library operating system can run; with `hertz` on a machine whose slices are shorter. */
+export function describeLibOs<P extends InterfaceName>(libos: LibOs<P>, hertz?: Parameters<typeof quicken>[1]): void {
+  describe(`conformance of ${libos.name}${hertz === undefined ? '' : ` at ${hertz} slices a second`}`, () => {
     for (const { program, prints } of CASES as readonly Case<InterfaceName>[]) {
       const provided = program.needs.every((need) => (libos.provides as readonly InterfaceName[]).includes(need));
       if (!provided) continue;
       test(program.name, () => {
         const image = compose(libos as unknown as LibOs<InterfaceName>, program, { serialLine: 3 });
         const booted = boot([image]);
+        if (hertz !== undefined) quicken(booted, hertz);
         const free = booted.aegis.framesFree + image.frames.length;
         const [env] = booted.finish(0);
         expect(env === undefined ? 'no environment' : exitOf(env)).toBe(0);
