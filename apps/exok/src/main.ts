@@ -8,6 +8,7 @@ import { EXIT, UsageError } from './error.ts';
 import { runDemo, serveDemo } from './demo/run.ts';
 import { formatReport, type Report } from './demo/report.ts';
 import { createProgress } from './progress.ts';
+import { runElf } from './run.ts';
 import { makeSite } from './site.ts';
 
 const HELP = `usage: exok <command> [options]
@@ -19,6 +20,10 @@ const HELP = `usage: exok <command> [options]
     --offline            without the gateway: two runs count the same
     --json               prints one JSON object on stdout
   exok site <folder> <file>   formats a folder as a disk for Cheetah
+  exok run <elf> [-- <argument> ...]   a program for the bare DECstation 3100, Linux for example
+    --memory <MiB>       4 to 256 (default 24)
+    --disk <file>        the virtio disk
+    --seconds <n>        machine time after which to stop (default: never)
 `;
 
 const DEMO_OPTIONS = {
@@ -36,6 +41,8 @@ async function main(args: readonly string[]): Promise<number> {
       return demo(rest);
     case 'site':
       return site(rest);
+    case 'run':
+      return run(rest);
     case undefined:
     case 'help':
     case '--help':
@@ -87,6 +94,49 @@ function site(args: readonly string[]): number {
     throw new UsageError('usage: exok site <folder> <file>');
   }
   process.stderr.write(`${makeSite(folder, file)} files in ${file}\n`);
+  return EXIT.ok;
+}
+
+const RUN_OPTIONS = {
+  memory: { type: 'string', default: '24' },
+  disk: { type: 'string' },
+  seconds: { type: 'string', default: 'Infinity' },
+} as const satisfies ParseArgsConfig['options'];
+
+async function run(args: readonly string[]): Promise<number> {
+  const split = args.includes('--') ? args.indexOf('--') : args.length;
+  const { values, positionals } = parse(() =>
+    parseArgs({ args: args.slice(0, split), options: RUN_OPTIONS, allowPositionals: true }),
+  );
+  const [file, ...more] = positionals;
+  if (file === undefined || more.length > 0)
+    throw new UsageError('usage: exok run <elf> [options] [-- <argument> ...]');
+  const memory = Number(values.memory);
+  const seconds = Number(values.seconds);
+  if (!Number.isInteger(memory) || memory < 4 || memory > 256) {
+    throw new UsageError(`--memory ${values.memory}: use 4 to 256`);
+  }
+  if (!(seconds > 0)) throw new UsageError(`--seconds ${values.seconds}: use a positive number`);
+  const abort = new AbortController();
+  void untilInterrupted().then(() => {
+    abort.abort();
+  });
+  const started = performance.now();
+  const outcome = await runElf({
+    file,
+    memory,
+    seconds,
+    disk: values.disk,
+    args: args.slice(split + 1),
+    output: (bytes) => process.stdout.write(bytes),
+    input: process.stdin,
+    signal: abort.signal,
+  });
+  const host = (performance.now() - started) / 1000;
+  const speed = (outcome.instructions / host / 1e6).toFixed(0);
+  process.stderr.write(
+    `${outcome.reason}: ${outcome.instructions.toLocaleString('en')} instructions in ${host.toFixed(1)} s (${speed} M/s)\n`,
+  );
   return EXIT.ok;
 }
 

@@ -145,10 +145,16 @@ function isDead(world: World, role: Role): boolean {
   return world.aegis.environment(world.env[role]).status === 'dead';
 }
 
-/** Throws `UsageError` if Cheetah found no site on the disk. */
+/** Throws `UsageError` if Cheetah has ended because of what is on the disk. */
 function refuseNoSite(world: World, disk: string | undefined): void {
-  if (!isDead(world, 'cheetah') || world.aegis.environment(world.env.cheetah).exit !== CHEETAH_EXIT.noSite) return;
-  throw new UsageError(`no site on ${disk ?? 'the disk'}: make one with exok site <folder> <file>`);
+  if (!isDead(world, 'cheetah')) return;
+  const { exit } = world.aegis.environment(world.env.cheetah);
+  const where = disk ?? 'the disk';
+  if (exit === CHEETAH_EXIT.noMemory)
+    throw new UsageError(`the site on ${where} does not fit into the server's memory`);
+  if (exit === CHEETAH_EXIT.noSite) {
+    throw new UsageError(`no site on ${where}: make one with exok site <folder> <file>`);
+  }
 }
 
 const WEB_TIMEOUT: Check = { name: 'cheetah: answers', ok: false, detail: 'no answer within the time of the demo' };
