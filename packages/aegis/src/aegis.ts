@@ -27,7 +27,7 @@ import { Environments } from './environments.ts';
 import { AegisError } from './error.ts';
 import { Filters } from './filters.ts';
 import { Frames } from './frames.ts';
-import { assembleKernel, dispatchTables } from './kernel-image.ts';
+import { dispatchTables, kernelImage } from './kernel-image.ts';
 import { FIRST_FREE_FRAME, KP, KSEG0, NATIVE, PHYSICAL, STLB_ENTRIES, kernelPageAddress } from './layout.ts';
 import { loadImage } from './loader.ts';
 import { KernelMemory } from './memory.ts';
@@ -74,7 +74,7 @@ export class Aegis {
     }
     this.machine = machine;
     // The image first: it holds the kernel page, which the parts fill in.
-    const kernel = assembleKernel();
+    const kernel = kernelImage();
     machine.memory.storeWords(0, kernel.words);
     for (const [at, value] of dispatchTables(kernel)) machine.memory.store32(at - KSEG0, value);
     machine.cpu.pc = kernel.symbols.get('boot') ?? KSEG0;

@@ -141,9 +141,10 @@ export class Frames {
   /** Writes the MACs that tlbwr accepts for mapping the frame read-write and read-only. */
   #authenticate(ppn: number, write: readonly [number, number], read: readonly [number, number]): void {
     const at = PHYSICAL.frameAuth + 16 * ppn;
-    [...write, ...read].forEach((word, i) => {
-      this.#memory.set(at + 4 * i, word);
-    });
+    this.#memory.set(at, write[0]);
+    this.#memory.set(at + 4, write[1]);
+    this.#memory.set(at + 8, read[0]);
+    this.#memory.set(at + 12, read[1]);
   }
 
   /** Lets everyone map a kernel frame for reading, with the well-known MAC. */

@@ -17,8 +17,15 @@ import { emitGeneralVector, emitRefillMiss, emitRefillVector } from './text/vect
 
 const GENERAL_VECTOR = 0x80;
 
-/** Assembles the kernel. The image is the same every time. */
-export function assembleKernel(): Assembly {
+let image: Assembly | undefined;
+
+/** The kernel, assembled once: the image is the same for every machine. */
+export function kernelImage(): Assembly {
+  image ??= assembleKernel();
+  return image;
+}
+
+function assembleKernel(): Assembly {
   const a = createAssembler(KSEG0);
   emitRefillVector(a);
   a.align(GENERAL_VECTOR);

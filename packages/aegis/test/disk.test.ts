@@ -13,8 +13,8 @@ function numbered(): Uint8Array {
   return Uint8Array.from({ length: BLOCKS * PAGE_BYTES }, (_, i) => Math.floor(i / PAGE_BYTES));
 }
 
-function run(main: (raw: Raw) => Fiber<number>, store: BlockStore | undefined = memoryStore(numbered())): Booted {
-  const booted = boot([rawImage({ main, extent: EXTENT })], store === undefined ? {} : { disk: { store } });
+function run(main: (raw: Raw) => Fiber<number>, store: BlockStore = memoryStore(numbered())): Booted {
+  const booted = boot([rawImage({ main, extent: EXTENT })], { disk: { store } });
   booted.runUntil(() => booted.aegis.environment(0).status === 'dead');
   const error = booted.machine.native.lastError;
   if (error !== undefined) throw new Error(error.message);

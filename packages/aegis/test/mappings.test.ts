@@ -40,16 +40,16 @@ function emptyTlb(machine: Machine): void {
 
 /** Runs raw environments in which `evict` empties the TLB, so that only the STLB and what lies behind it answer. */
 function runEvicting(...mains: ((raw: Raw, evict: () => Fiber<void>) => Fiber<number>)[]): Booted {
-  let wanted = false;
+  const wish = { wanted: false };
   const evictFor = (raw: Raw) =>
     function* (): Fiber<void> {
-      wanted = true;
-      while (wanted) yield* raw.sleep(1);
+      wish.wanted = true;
+      while (wish.wanted) yield* raw.sleep(1);
     };
   const booted = boot(mains.map((main) => rawImage({ main: (raw) => main(raw, evictFor(raw)) })));
   booted.runUntil(() => {
-    if (wanted) emptyTlb(booted.machine);
-    wanted = false;
+    if (wish.wanted) emptyTlb(booted.machine);
+    wish.wanted = false;
     return mains.every((_, env) => booted.aegis.environment(env).status === 'dead');
   });
   const error = booted.machine.native.lastError;

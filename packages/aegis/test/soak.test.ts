@@ -199,7 +199,7 @@ test('random calls with random and with valid arguments', () => {
   booted.runUntil(() => {
     looks += 1;
     net.send(packet(0x9000 + (looks & 3)));
-    if (looks % 64 === 0) expect(checkInvariants(aegis)).toEqual([]);
+    if (looks % 128 === 0) expect(checkInvariants(aegis)).toEqual([]);
     const alive = aegis
       .environments()
       .filter(({ name, status }) => status !== 'dead' && name.startsWith('soak') && !name.includes('/'));

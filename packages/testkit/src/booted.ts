@@ -1,5 +1,5 @@
 /** A machine with Aegis on it, for tests: load images, run until something holds, look at the outcome. */
-import { DEATHS, ENV, ENV_BYTES, EXPOSED, PAGE_BYTES, type Image } from '@exokernel/abi';
+import { DEATHS, ENV, ENV_BYTES, EXPOSED, GUARANTEED_LIMIT, PAGE_BYTES, type Image } from '@exokernel/abi';
 import { Aegis, type EnvironmentInfo } from '@exokernel/aegis';
 import { EVENT_KINDS, Machine, type MachineOptions } from '@exokernel/hardware';
 import { rawImage, type Raw, type RawOptions } from './raw.ts';
@@ -72,7 +72,8 @@ export function boot(
     },
     word: (env, va) => {
       const { memory } = aegis.parts;
-      for (let at = ENV.guaranteed; at < ENV.guaranteedEnd; at += 8) {
+      for (let slot = 0; slot < GUARANTEED_LIMIT; slot += 1) {
+        const at = ENV.guaranteed + 8 * slot;
         if (memory.env(env, at) >>> 12 !== va >>> 12 || memory.env(env, at) === 0) continue;
         const ppn = memory.env(env, at + 4) >>> 12;
         return machine.memory.load32(ppn * PAGE_BYTES + (va % PAGE_BYTES)) | 0;
