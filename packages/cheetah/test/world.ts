@@ -13,7 +13,7 @@ import {
 } from '../src/index.ts';
 import { MACHINE_IP, MACHINE_MAC, NETMASK, Reader, Station, type StationOptions } from './station.ts';
 
-export const PORT = 80;
+const PORT = 80;
 export const BLOCKS = 1024;
 
 export function serverImage(options: Partial<CheetahOptions> = {}): Image {

@@ -6,7 +6,7 @@ import { CODE } from './support.ts';
 export const CU1 = 0x20000000;
 
 /** The letters of a set of exceptions, as in `softfloat.ts`. */
-export function letters(exceptions: number): string {
+function letters(exceptions: number): string {
   return [...'EVZOUI'].filter((_, i) => (exceptions & (0x20 >> i)) !== 0).join('');
 }
 
@@ -19,7 +19,7 @@ export interface Result {
   readonly trapped: boolean;
 }
 
-export const DESTINATION = 4;
+const DESTINATION = 4;
 
 /** A word of an operation fd = f4, fs = f8, ft = f12. */
 export function operation(mnemonic: Mnemonic): number {

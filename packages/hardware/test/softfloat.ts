@@ -22,7 +22,7 @@ interface Number_ {
   readonly d: bigint;
 }
 
-export function unpack(format: Format, bits: bigint): Number_ {
+function unpack(format: Format, bits: bigint): Number_ {
   const { precision, max, bits: width } = SHAPE[format];
   const fractionBits = BigInt(precision - 1);
   const fraction = bits & ((1n << fractionBits) - 1n);
@@ -47,7 +47,7 @@ const special = (format: Format, negative: boolean, exponent: number, fraction: 
 const infinity = (format: Format, negative: boolean): bigint => special(format, negative, SHAPE[format].max + 1, 0n);
 const zero = (format: Format, negative: boolean): bigint => special(format, negative, -SHAPE[format].max, 0n);
 
-export const INVALID = { s: 0x7fbfffffn, d: 0x7ff7ffffffffffffn } as const;
+const INVALID = { s: 0x7fbfffffn, d: 0x7ff7ffffffffffffn } as const;
 
 /** n / d as a whole number in rounding mode 0 to 3; and whether it is exact. */
 function wholeOf(n: bigint, d: bigint, mode: number): [bigint, boolean] {

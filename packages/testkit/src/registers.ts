@@ -16,8 +16,8 @@ export const REGISTERS: readonly Register[] = Array.from({ length: 31 }, (_, i) 
 export function pattern(r: number): number {
   return (0x5a000000 + r * 0x10101) | 0;
 }
-export const HI_PATTERN = 0x1234567;
-export const LO_PATTERN = 0x89abcde;
+const HI_PATTERN = 0x1234567;
+const LO_PATTERN = 0x89abcde;
 
 /** Emits: every register to its pattern, HI and LO too, but for those in `others`. Call inside `emitFrame`. */
 export function emitFill(a: Assembler, others: ReadonlyMap<Register, number> = new Map()): void {

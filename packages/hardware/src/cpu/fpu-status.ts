@@ -13,7 +13,7 @@
 /** Inexact. */
 export const FP_I = 0x01;
 /** Underflow: the R3010 leaves every underflow to software, as E. */
-export const FP_U = 0x02;
+const FP_U = 0x02;
 /** Overflow. */
 export const FP_O = 0x04;
 /** Division by zero. */
