@@ -40,16 +40,16 @@ function emptyTlb(machine: Machine): void {
 
 /** Runs raw environments in which `evict` empties the TLB, so that only the STLB and what lies behind it answer. */
 function runEvicting(...mains: ((raw: Raw, evict: () => Fiber<void>) => Fiber<number>)[]): Booted {
-  const wish = { wanted: false };
+  const wishes: true[] = [];
   const evictFor = (raw: Raw) =>
     function* (): Fiber<void> {
-      wish.wanted = true;
-      while (wish.wanted) yield* raw.sleep(1);
+      wishes.push(true);
+      while (wishes.length > 0) yield* raw.sleep(1);
     };
   const booted = boot(mains.map((main) => rawImage({ main: (raw) => main(raw, evictFor(raw)) })));
   booted.runUntil(() => {
-    if (wish.wanted) emptyTlb(booted.machine);
-    wish.wanted = false;
+    if (wishes.length > 0) emptyTlb(booted.machine);
+    wishes.length = 0;
     return mains.every((_, env) => booted.aegis.environment(env).status === 'dead');
   });
   const error = booted.machine.native.lastError;

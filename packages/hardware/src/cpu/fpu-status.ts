@@ -10,10 +10,8 @@
  * Source: [KANE92 §8].
  */
 
-/** Inexact. */
+/** Inexact. (0x02, underflow, is never set by hardware: the R3010 leaves every underflow to software, as E.) */
 export const FP_I = 0x01;
-/** Underflow: the R3010 leaves every underflow to software, as E. */
-const FP_U = 0x02;
 /** Overflow. */
 export const FP_O = 0x04;
 /** Division by zero. */
