@@ -41,7 +41,7 @@ function worker(rounds: number): RawImage {
 }
 
 test('every instruction is somebody’s: what the accounts say is what is counted step by step', () => {
-  const booted = boot([worker(20), worker(10)]);
+  const booted = boot([worker(6), worker(3)]);
   const { machine, aegis } = booted;
   const counted = [0, 0];
   let kernel = 0;
@@ -61,9 +61,9 @@ test('every instruction is somebody’s: what the accounts say is what is counte
   expect(accounts).toEqual(counted);
   expect(accounts.reduce((a, b) => a + b) + kernel).toBe(machine.instructions);
   const [first] = aegis.environments();
-  expect(first).toMatchObject({ death: DEATHS.exit, exit: 20, exceptions: 0 });
+  expect(first).toMatchObject({ death: DEATHS.exit, exit: 6, exceptions: 0 });
   // One upcall for each round's bad store; every access of the window was found.
-  expect(first?.tlbUpcalls).toBe(20);
+  expect(first?.tlbUpcalls).toBe(6);
 });
 
 test('system calls, refills and exceptions are counted where they happen', () => {

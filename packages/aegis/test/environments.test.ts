@@ -1,7 +1,17 @@
 /** Environments: made, filled in and ended through capabilities; limits and their attackers. [SOSP95 §5.1] */
-import { CALLS, DEATHS, ENV, ENV_LIMIT, ENV_STATUS, ERRORS, GUARANTEED_LIMIT, PAGE_BYTES } from '@exokernel/abi';
+import {
+  CALLS,
+  DEATHS,
+  ENV,
+  ENV_LIMIT,
+  ENV_STATUS,
+  ERRORS,
+  GUARANTEED_LIMIT,
+  PAGE_BYTES,
+  type Image,
+} from '@exokernel/abi';
 import { A0, A1, A2, A3, T0, V0, ZERO } from '@exokernel/isa';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AegisError } from '../src/index.ts';
 import { boot, checkInvariants, rawImage, runRaw, WINDOW, type Fiber, type Raw } from '../../testkit/src/index.ts';
 
@@ -234,65 +244,42 @@ test('a child made by hand runs, with the memory that its parent gave it', () =>
   expect(booted.aegis.environment(1)).toMatchObject({ death: DEATHS.exit, exit: 123, parent: 0 });
 });
 
-test.each([
-  ['a page twice', (image: ReturnType<typeof rawImage>) => ({ ...image, uPage: 0x2000 }), 'image'],
-  ['a page in kernel space', (image: ReturnType<typeof rawImage>) => ({ ...image, uPage: 0x80001000 }), 'image'],
-  ['an odd page', (image: ReturnType<typeof rawImage>) => ({ ...image, uPage: 0x1004 }), 'image'],
-  ['no prologue', (image: ReturnType<typeof rawImage>) => ({ ...image, prologue: 0 }), 'image'],
-  ['an entry in kernel space', (image: ReturnType<typeof rawImage>) => ({ ...image, epilogue: 0x80000000 }), 'image'],
-  [
-    'a handler of system calls',
-    (image: ReturnType<typeof rawImage>) => ({ ...image, exceptionPc: new Map([[8, 0x2000]]) }),
-    'image',
-  ],
-  ['a serial line that is none', (image: ReturnType<typeof rawImage>) => ({ ...image, serialLine: 4 }), 'image'],
-  [
-    'a frame of more than a page',
-    (image: ReturnType<typeof rawImage>) => ({ ...image, frames: [new Uint8Array(4097)] }),
-    'image',
-  ],
-  [
-    'words outside its pages',
-    (image: ReturnType<typeof rawImage>) => ({ ...image, words: () => new Map([[0x9000, 1]]) }),
-    'image',
-  ],
-  [
-    'half a slice',
-    (image: ReturnType<typeof rawImage>) => ({ ...image, slices: { count: 0.5, contiguous: false } }),
-    'image',
-  ],
-  [
-    'too many slices',
-    (image: ReturnType<typeof rawImage>) => ({ ...image, slices: { count: 65, contiguous: false } }),
-    'slices',
-  ],
-  [
-    'too long a run of slices',
-    (image: ReturnType<typeof rawImage>) => ({ ...image, slices: { count: 65, contiguous: true } }),
-    'slices',
-  ],
-  [
-    'too many pages',
-    (image: ReturnType<typeof rawImage>) => ({
-      ...image,
-      frames: Array.from({ length: 5000 }, () => new Uint8Array(0)),
-    }),
-    'frames',
-  ],
-] as const)('an image with %s is the host’s mistake, and nothing is left of it', (_, spoil, code) => {
+describe('an image that cannot be is the host’s mistake, and nothing is left of it', () => {
   const good = rawImage({ main: (raw) => raw.code('null') });
   const booted = boot([]);
   const free = booted.aegis.framesFree;
-  let thrown: unknown;
-  try {
-    booted.aegis.load(spoil(good));
-  } catch (error) {
-    thrown = error;
-  }
-  expect(thrown).toBeInstanceOf(AegisError);
-  expect((thrown as AegisError).code).toBe(code);
-  expect(booted.aegis.framesFree).toBe(free);
-  expect(checkInvariants(booted.aegis)).toEqual([]);
-  const env = booted.aegis.load(good);
-  expect(booted.finish(env)[0]).toMatchObject({ death: DEATHS.exit, exit: 0 });
+  const slices = (count: number, contiguous = false): Partial<Image> => ({ slices: { count, contiguous } });
+
+  test.each<[string, Partial<Image>, string]>([
+    ['a page twice', { uPage: 0x2000 }, 'image'],
+    ['a page in kernel space', { uPage: 0x80001000 }, 'image'],
+    ['an odd page', { uPage: 0x1004 }, 'image'],
+    ['no prologue', { prologue: 0 }, 'image'],
+    ['an entry in kernel space', { epilogue: 0x80000000 }, 'image'],
+    ['a handler of system calls', { exceptionPc: new Map([[8, 0x2000]]) }, 'image'],
+    ['a serial line that is none', { serialLine: 4 }, 'image'],
+    ['a frame of more than a page', { frames: [new Uint8Array(4097)] }, 'image'],
+    ['words outside its pages', { words: () => new Map([[0x9000, 1]]) }, 'image'],
+    ['half a slice', slices(0.5), 'image'],
+    ['less than no slices', slices(-1), 'image'],
+    ['too many slices', slices(65), 'slices'],
+    ['too long a run of slices', slices(65, true), 'slices'],
+    ['too many pages', { frames: Array.from({ length: 5000 }, () => new Uint8Array(0)) }, 'frames'],
+  ])('%s', (_, spoilt, code) => {
+    let thrown: unknown;
+    try {
+      booted.aegis.load({ ...good, ...spoilt });
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(AegisError);
+    expect((thrown as AegisError).code).toBe(code);
+    expect(booted.aegis.framesFree).toBe(free);
+    expect(checkInvariants(booted.aegis)).toEqual([]);
+  });
+
+  test('and a good one runs afterwards', () => {
+    const env = booted.aegis.load(good);
+    expect(booted.finish(env)[0]).toMatchObject({ death: DEATHS.exit, exit: 0 });
+  });
 });
