@@ -1,5 +1,5 @@
 /** Who used what: the accounts add up, and two machines with the same inputs do the same. */
-import { DEATHS } from '@exokernel/abi';
+import { DEATHS, ENV, ENV_STATUS } from '@exokernel/abi';
 import { memoryStore } from '@exokernel/hardware';
 import { S0, V0 } from '@exokernel/isa';
 import { expect, test } from 'vitest';
@@ -8,6 +8,7 @@ import {
   emitCall,
   emitEnd,
   emitSpin,
+  quicken,
   rawImage,
   WINDOW,
   type Booted,
@@ -29,6 +30,7 @@ function worker(rounds: number): RawImage {
         yield* raw.routine('spin');
         yield* raw.routine('kit.yield', -1);
       }
+      yield* raw.sleep(2);
       return rounds;
     },
     emit: (a) => {
@@ -42,11 +44,14 @@ function worker(rounds: number): RawImage {
 
 test('every instruction is somebody’s: what the accounts say is what is counted step by step', () => {
   const booted = boot([worker(6), worker(3)]);
+  quicken(booted, 8192);
   const { machine, aegis } = booted;
   const counted = [0, 0];
   let kernel = 0;
   const isUser = (): boolean => (machine.cpu.cp0.status & USER) !== 0;
-  while (aegis.environments().some(({ status }) => status !== 'dead')) {
+  // Until both are dead, and a while of idling.
+  for (let left = 5000; left > 0;) {
+    if ([0, 1].every((id) => aegis.parts.memory.env(id, ENV.status) === ENV_STATUS.dead)) left -= 1;
     const user = isUser();
     const env = aegis.parts.memory.current;
     const before = machine.instructions;

@@ -27,6 +27,8 @@ export type Fiber<T> = Generator<Trap, T, void>;
 interface Running {
   readonly fiber: Fiber<number>;
   pending: Trap | undefined;
+  /** An access that it had not asked for faulted inside it, or it threw: its generator is gone. */
+  failed: boolean;
 }
 
 /** The fibers of all environments of one image: each has a stack of them. */
@@ -41,12 +43,12 @@ export class Fibers {
     this.#stacks.set(env, stack);
     return (cpu) => {
       const top = stack.at(-1);
-      if (top === undefined) throw new RangeError('a fiber step without a fiber');
+      if (top === undefined || top.failed) throw new RangeError('a fiber step without a fiber');
       if (top.pending?.kind === 'touch') touch(cpu, top.pending.va, top.pending.write);
       this.#cpu = cpu;
       this.#env = env;
       for (;;) {
-        const { done, value } = top.fiber.next();
+        const { done, value } = advance(top);
         if (done === true) {
           stack.pop();
           cpu.registers[V0] = value;
@@ -70,7 +72,7 @@ export class Fibers {
   start(env: number, make: (args: readonly number[], registers: Int32Array) => Fiber<number>): NativeFunction {
     return (cpu) => {
       const fiber = make([...cpu.registers.subarray(4, 8)], cpu.registers.slice());
-      this.#stacks.get(env)?.push({ fiber, pending: undefined });
+      this.#stacks.get(env)?.push({ fiber, pending: undefined, failed: false });
     };
   }
 
@@ -149,6 +151,16 @@ export class Fibers {
       cpu.registers[T9] = trap.address;
       cpu.registers[T8] = STEP.call;
     }
+  }
+}
+
+/** Runs a fiber to its next trap. What is thrown inside it leaves the step, and the fiber cannot go on. */
+function advance(running: Running): IteratorResult<Trap, number> {
+  try {
+    return running.fiber.next();
+  } catch (error) {
+    running.failed = true;
+    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 /** Fibers: TypeScript that waits, step by step, in an environment that can be interrupted and can fault. */
-import { A0, V0 } from '@exokernel/isa';
+import { A0, T0, T1, V0 } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { BAD_ADDRESS, exos } from '../../exos/src/index.ts';
 import { boot, quicken, type Booted } from '../../testkit/src/index.ts';
@@ -11,6 +11,7 @@ import {
   buildImage,
   compose,
   emitFiberEntry,
+  machineProgram,
   program,
   type Fiber,
   type Interfaces,
@@ -84,6 +85,41 @@ describe('memory that faults on the way', () => {
     expect(exits(booted)).toEqual([0, 0]);
     // Pages 0 to 5 of the buffer; each faults once to get its frame.
     expect(booted.aegis.environment(0).tlbUpcalls).toBeGreaterThanOrEqual(6);
+  });
+
+  test('is read and written whole while another process takes every entry of the TLB', () => {
+    const pages = 80;
+    const greedy = machineProgram('greedy', ['clock'], pages * 4096, (a, os) => {
+      a.label('again');
+      a.li(T0, os.data);
+      a.li(T1, pages);
+      a.label('touch');
+      a.lw(V0, 0, T0);
+      a.addiu(T1, T1, -1);
+      a.bnez(T1, 'touch');
+      a.addiu(T0, T0, 4096);
+      a.b('again');
+      a.nop();
+    });
+    const booted = boot([
+      compose(
+        exos,
+        program('worker', ['memory', 'clock'], function* ({ memory }) {
+          const at = yield* memory.allocate(40 * 4096);
+          for (let round = 0; round < 4; round += 1) {
+            for (let i = 0; i < 40; i += 1) yield* memory.store(at + 4100 * i, round * 1000 + i);
+            for (let i = 0; i < 40; i += 1) {
+              if ((yield* memory.load(at + 4100 * i)) !== round * 1000 + i) return 1;
+            }
+          }
+          return 7;
+        }),
+      ),
+      compose(exos, greedy),
+    ]);
+    quicken(booted, 8192);
+    expect(booted.finish(0)[0]).toMatchObject({ exit: 7 });
+    expect(booted.aegis.environment(0).stlbHits).toBeGreaterThan(100);
   });
 
   test('and is not there at all ends the process, with what came before done, and nobody else', () => {
