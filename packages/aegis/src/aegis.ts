@@ -49,13 +49,15 @@ export interface EnvironmentInfo extends Usage {
   readonly id: number;
   readonly name: string;
   readonly libos: string;
-  readonly status: 'embryo' | 'runnable' | 'dead';
+  readonly status: keyof typeof ENV_STATUS;
   readonly parent: number | undefined;
   /** ENV.death: see DEATHS. */
   readonly death: number;
   /** ENV.exit: the word it gave to env_free, signed. */
   readonly exit: number;
 }
+
+const STATUS_NAMES: readonly (keyof typeof ENV_STATUS)[] = ['free', 'embryo', 'runnable', 'dead'];
 
 /** Assumption: a fixed secret unless the caller gives one, because runs are to be reproducible. */
 const DEFAULT_SECRET = Uint8Array.of(0x61, 0x65, 0x67, 0x69, 0x73);
@@ -102,16 +104,19 @@ export class Aegis {
       .map((id) => this.environment(id));
   }
 
+  /** What is known of environment `id`, 0 to 62, also if it never was. Throws `AegisError` `environments`. */
   environment(id: number): EnvironmentInfo {
+    if (!Number.isInteger(id) || id < 0 || id >= ENV_LIMIT) {
+      throw new AegisError('environments', `no environment ${id}: use 0 to ${ENV_LIMIT - 2}`, { id });
+    }
     const { memory } = this.parts;
     const parent = memory.env(id, ENV.parent);
     const { name, libos } = this.#names.get(id) ?? { name: `environment ${id}`, libos: 'none' };
-    const status = memory.env(id, ENV.status);
     return {
       id,
       name,
       libos,
-      status: status === ENV_STATUS.dead ? 'dead' : status === ENV_STATUS.embryo ? 'embryo' : 'runnable',
+      status: STATUS_NAMES.find((name) => ENV_STATUS[name] === memory.env(id, ENV.status)) ?? 'free',
       parent: parent < ENV_LIMIT ? parent : undefined,
       death: memory.env(id, ENV.death),
       exit: memory.env(id, ENV.exit) | 0,

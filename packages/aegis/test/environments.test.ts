@@ -278,6 +278,14 @@ describe('an image that cannot be is the host’s mistake, and nothing is left o
     expect(checkInvariants(booted.aegis)).toEqual([]);
   });
 
+  test.each([-1, 64, 1.5, Number.NaN])('and there is no environment %d to ask about', (id) => {
+    expect(() => booted.aegis.environment(id)).toThrow(AegisError);
+  });
+
+  test('a record that nobody used is free', () => {
+    expect(booted.aegis.environment(62)).toMatchObject({ status: 'free', slices: 0 });
+  });
+
   test('and a good one runs afterwards', () => {
     const env = booted.aegis.load(good);
     expect(booted.finish(env)[0]).toMatchObject({ death: DEATHS.exit, exit: 0 });

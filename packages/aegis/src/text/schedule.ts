@@ -2,9 +2,9 @@
  * The slice switch: a linear vector of slices taken round robin; an environment chooses when it runs by choosing
  * positions. [SOSP95 §5.1.1]
  *
- * Who leaves has saved what it wants (in its epilogue, or before it yielded); who comes starts at its prologue with
- * every register zero but the stack of its own it must load: nothing of the previous environment's registers is left. An
- * environment that overran a slice forfeits one for it.
+ * Who leaves has saved what it wants (in its epilogue, or before it yielded); who comes starts at its prologue with every
+ * register zero (k0 holds that address), HI and LO too: nothing of the previous environment's is left. An environment that
+ * overran a slice forfeits one for it.
  */
 import {
   A0,
