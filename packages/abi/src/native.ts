@@ -23,7 +23,7 @@ export interface NativeCpu {
   write(va: number, bytes: Uint8Array): void;
   /** Would an access to this address succeed now? Raises nothing. */
   probe(va: number, write: boolean): boolean;
-  /** Adds cycles, a non-negative integer, to the cost of this instruction. */
+  /** Adds cycles, a non-negative integer, to the cost of this instruction: at most 2^18 (about 10 ms) in all. */
   charge(cycles: number): void;
   /** Continues at `va` instead of at the next instruction. */
   jump(va: number): void;

@@ -27,7 +27,7 @@ export interface NativeCpu {
   write(va: number, bytes: Uint8Array): void;
   /** Whether a byte access would succeed now, without doing it or raising anything. */
   probe(va: number, write: boolean): boolean;
-  /** Charges cycles, a non-negative integer. Throws `native-charge`. */
+  /** Charges cycles, a non-negative integer; at most 2^18 in one instruction of a user. Throws `native-charge`. */
   charge(cycles: number): void;
   /** Continues at `va` after this instruction, also out of a delay slot. */
   jump(va: number): void;
@@ -38,7 +38,12 @@ class AccessFault extends Error {}
 const ACCESS_FAULT = new AccessFault('an access of a native function failed; do not catch this');
 
 const NO_JUMP = -1;
-const MAX_CHARGE = 2 ** 40;
+/**
+ * Most cycles of one instruction. A user's is below a tick of a 64 Hz clock at 25 MHz, for an instruction cannot be interrupted;
+ * the kernel's is only a backstop. Assumption: both.
+ */
+const MAX_USER_CHARGE = 2 ** 18;
+const MAX_KERNEL_CHARGE = 2 ** 40;
 
 /** The one `NativeCpu` of a machine. */
 export class NativeAccess implements NativeCpu {
@@ -160,11 +165,15 @@ export class NativeAccess implements NativeCpu {
   }
 
   charge(cycles: number): void {
-    this.#live();
-    if (!Number.isInteger(cycles) || cycles < 0 || this.#charged + cycles > MAX_CHARGE) {
-      throw new HardwareError('native-charge', `cannot charge ${cycles} cycles: use a non-negative integer`, {
-        cycles,
-      });
+    const most = this.#live().userMode ? MAX_USER_CHARGE : MAX_KERNEL_CHARGE;
+    if (!Number.isInteger(cycles) || cycles < 0 || this.#charged + cycles > most) {
+      throw new HardwareError(
+        'native-charge',
+        `cannot charge ${cycles} cycles: use an integer from 0, ${most} in all`,
+        {
+          cycles,
+        },
+      );
     }
     this.#charged += cycles;
   }

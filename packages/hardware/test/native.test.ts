@@ -77,7 +77,14 @@ describe('native unit: hostile functions', () => {
     ],
     ['a negative charge', (cpu) => cpu.charge(-1)],
     ['half a cycle', (cpu) => cpu.charge(0.5)],
-    ['too many cycles', (cpu) => cpu.charge(2 ** 41)],
+    ['too many cycles', (cpu) => cpu.charge(2 ** 18 + 1)],
+    [
+      'too many cycles, bit by bit',
+      (cpu) => {
+        cpu.charge(2 ** 18);
+        cpu.charge(1);
+      },
+    ],
   ])('%s', (_, run) => {
     const machine = user([run]);
     machine.run(1);
