@@ -1,6 +1,6 @@
 /**
  * A hostile environment: it forges a capability, reaches for a frame of another, executes a privileged instruction, and then does
- * not give the processor back. What became of each attempt it notes in its u-page, where everyone can read it.
+ * not give the processor back. What became of each attempt it notes in its u-page, where the demo looks.
  *
  * It uses the kit's prologue, but not its epilogue: at the end of its slice it loops.
  */

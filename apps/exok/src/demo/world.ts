@@ -47,7 +47,7 @@ export interface World {
   readonly env: { readonly [R in Role]: number };
   /** What came out of the console so far. */
   console(): string;
-  /** A word of an environment's u-page, which everyone may read; `undefined` once it is gone. */
+  /** A word of an environment's u-page, as an observer outside the machine sees it; `undefined` once it is gone. */
   uWord(env: number, address: number): number | undefined;
   isServing(): boolean;
 }
