@@ -5,7 +5,10 @@
  *     0x00000  CPU state (`cpu/state.ts`)
  *     0x10000  LANCE buffer memory, 64 KB
  *     0x20000  boot PROM, 256 KB
- *     0x60000  guest RAM
+ *     0x60000  tags of the data cache, then of the instruction cache, 64 KB each (`timing/`)
+ *     0x80000  what isolated stores left in the caches, 64 KB each
+ *     0xa0000  the translator's tables (`translator/`)
+ *     0x100000 guest RAM
  *     then     flat page tables, 5 banks of 4 MB (`page-tables.ts`)
  *
  * It is WebAssembly memory so that translated guest code can run on the same bytes. It never grows: views stay valid.
@@ -28,7 +31,12 @@ const { Memory } = (
 const WASM_PAGE = 0x10000;
 const LANCE_HOST = 0x10000;
 const PROM_HOST = 0x20000;
-const RAM_HOST = 0x60000;
+export const DATA_TAGS_HOST = 0x60000;
+export const INSTRUCTION_TAGS_HOST = 0x70000;
+export const ISOLATED_HOST = 0x80000;
+export const TRANSLATOR_HOST = 0xa0000;
+/** A multiple of every cache's size: a host address indexes a cache as its physical address does. */
+export const RAM_HOST = 0x100000;
 
 /** Entries of one bank of the page tables: one for each 4 KB page of the virtual address space. */
 export const BANK_ENTRIES = 0x100000;
