@@ -56,7 +56,7 @@ export class Cpu {
   /** A load that the next instruction must not see yet, as in DELAY_REGISTER, where the interpreter moves it. */
   lateRegister: number = 0;
   lateValue: number = 0;
-  /** Cycles that native functions charged: the difference between cycles and instructions. */
+  /** Cycles that are no instructions: stalls, and what native functions charged. */
   charged: number = 0;
 
   constructor(memory: PhysicalMemory, bus: Bus, clock: Clock, events: EventStream) {

@@ -9,6 +9,9 @@
  * A load writes its register at once unless the next instruction names it; then that instruction is executed alone with
  * the old value, and the load ends after it (`settle`).
  *
+ * A stretch counts down instructions, in `left`; the cycles in which the pipeline stood still lie in `stalls`, and an
+ * instruction is begun exactly when the cycles of both are fewer than the stretch has. So an instruction is never split.
+ *
  * What the R3000 leaves undefined is fixed so: a branch in a delay slot executes one instruction at the first target and
  * goes on at its own; HI and LO have their value at the next instruction.
  *
@@ -29,11 +32,20 @@ const SLOW = 1;
 const FETCH = 2;
 const SELF = 3;
 
+/** Where the translator wants to be asked whether it has code, or should make it: the targets of jumps and branches. */
+export interface HotCode {
+  /** Index of the jump cache's first entry, in words of the whole memory; and the mask of its entries' numbers. */
+  readonly table: number;
+  readonly mask: number;
+  /** How often a target was reached. */
+  readonly heat: Int32Array;
+}
+
 /**
  * Executes instructions until the clock has reached cycle `target`. Returns the cycles that passed in idle loops without
- * being executed one by one; `fastIdle` false executes them all, to the same effect.
+ * being executed one by one; `fastIdle` false executes them all, to the same effect. `hot` is the translator's.
  */
-export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle: boolean): number {
+export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle: boolean, hot?: HotCode): number {
   const { clock, fpu, state: s, registers: r, words: m32, halfwords: m16, octets: m8 } = cpu;
   let idle = 0;
 
@@ -45,8 +57,11 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     const end = Math.min(target, clock.next, clock.now + MAX_STRETCH);
     const delayed = s[S.DELAY_REGISTER] as number;
     const { readBank, writeBank, fetchBank } = cpu;
-    let left = (end - clock.now) | 0;
-    const floor = delayed === 0 ? 0 : left - 1;
+    const budget = (end - clock.now) | 0;
+    let left = budget;
+    // The instruction after a load that it must not see is executed alone.
+    const floor = delayed === 0 ? 0 : budget - 1;
+    const stalls = 0;
     let slotAt = s[S.IN_SLOT] === 0 ? left + 1 : left;
     let pc = s[S.PC] as number;
     let npc = s[S.NEXT_PC] as number;
@@ -57,7 +72,8 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     let exit = BUDGET;
 
     inner: while (left > floor) {
-      if (((pc ^ page) & 0xfffff003) !== 0) {
+      // At the start of a stretch `at` is `pc`, so that its first instruction is looked up.
+      if (pc !== ((at + 4) | 0) || (pc & 0xfff) === 0) {
         const host = (pc + (m32[fetchBank + (pc >>> 12)] as number)) | 0;
         if ((host & 0x80000003) !== 0) {
           exit = FETCH;
@@ -65,6 +81,9 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
         }
         page = pc & 0xfffff000;
         delta = (host - pc) | 0;
+        if (hot !== undefined && left !== budget && slotAt !== left) {
+          // The translator's hook stands here: `pc` was reached by a transfer or begins a page, and is in no delay slot.
+        }
       }
       w = m32[(pc + delta) >> 2] as number;
       at = pc;
@@ -442,7 +461,8 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     }
 
     r[0] = 0;
-    clock.now = end - left;
+    clock.now = end - left + stalls;
+    cpu.charged += stalls;
     s[S.PC] = pc;
     s[S.NEXT_PC] = npc;
     s[S.IN_SLOT] = slotAt === left ? 1 : 0;
