@@ -48,6 +48,7 @@ export interface HotCode {
 export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle: boolean, hot?: HotCode): number {
   const { clock, fpu, state: s, registers: r, words: m32, halfwords: m16, octets: m8 } = cpu;
   let idle = 0;
+  const hooked = hot !== undefined;
 
   while (clock.now < target) {
     if (clock.next <= clock.now) clock.runDue();
@@ -72,8 +73,8 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     let exit = BUDGET;
 
     inner: while (left > floor) {
-      // At the start of a stretch `at` is `pc`, so that its first instruction is looked up.
-      if (pc !== ((at + 4) | 0) || (pc & 0xfff) === 0) {
+      // At the start of a stretch neither holds; the second test is for the hook alone.
+      if (((pc ^ page) & 0xfffff003) !== 0 || (hooked && pc !== ((at + 4) | 0))) {
         const host = (pc + (m32[fetchBank + (pc >>> 12)] as number)) | 0;
         if ((host & 0x80000003) !== 0) {
           exit = FETCH;
