@@ -68,6 +68,10 @@ export class PhysicalMemory {
   readonly linearLance: boolean;
   /** Whether there is a boot PROM. */
   readonly hasProm: boolean;
+  /** Frames of RAM that hold translated code: 1 each. The page tables let nobody write to those. */
+  readonly codeFrames: Uint8Array;
+  /** Called after a write to such a frame, with a range of physical addresses. */
+  codeWritten: (physical: number, bytes: number) => void = () => undefined;
   readonly #view: DataView;
 
   /**
@@ -94,6 +98,7 @@ export class PhysicalMemory {
     this.words = new Int32Array(buffer, RAM_HOST, ramBytes >>> 2);
     this.lanceBuffer = new Uint8Array(buffer, LANCE_HOST, LANCE_MEMORY_BYTES);
     this.#view = new DataView(buffer);
+    this.codeFrames = new Uint8Array(ramBytes >>> 12);
     this.hasProm = prom !== undefined;
     if (prom !== undefined) new Uint8Array(buffer, PROM_HOST, PROM_BYTES).set(prom);
   }
@@ -128,14 +133,27 @@ export class PhysicalMemory {
 
   store8(physical: number, value: number): void {
     this.#view.setUint8(this.#host(physical, 1), value);
+    this.wrote(physical, 1);
   }
 
   store16(physical: number, value: number): void {
     this.#view.setUint16(this.#host(physical, 2), value, true);
+    this.wrote(physical, 2);
   }
 
   store32(physical: number, value: number): void {
     this.#view.setUint32(this.#host(physical, 4), value, true);
+    this.wrote(physical, 4);
+  }
+
+  /** Copies bytes into RAM, as a device's DMA does. Throws `address-range` unless all of them lie there. */
+  write(physical: number, bytes: Uint8Array): void {
+    if (!Number.isInteger(physical) || physical < 0 || physical + bytes.length > this.ramBytes) {
+      const details = { physical, size: bytes.length };
+      throw new HardwareError('address-range', `no RAM for ${bytes.length} bytes at physical ${physical}`, details);
+    }
+    this.bytes.set(bytes, physical);
+    this.wrote(physical, bytes.length);
   }
 
   /** Copies words into RAM, as an assembler makes them. `physical` is word-aligned. */
@@ -146,6 +164,16 @@ export class PhysicalMemory {
     words.forEach((word, i) => {
       this.store32(physical + 4 * i, word);
     });
+  }
+
+  /** Whoever has written to RAM in its own way during a run says so: code there may be translated. */
+  wrote(physical: number, bytes: number): void {
+    for (let frame = physical >>> 12; frame << 12 < physical + bytes; frame += 1) {
+      if ((this.codeFrames[frame] ?? 0) !== 0) {
+        this.codeWritten(physical, bytes);
+        return;
+      }
+    }
   }
 
   #host(physical: number, size: number): number {

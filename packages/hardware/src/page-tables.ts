@@ -56,7 +56,13 @@ export class PageTables {
       return;
     }
     const hit = (host - page * 4096) | 0;
-    this.#set(page, hit, writable && this.#memory.storeHostAddress(physical) >= 0 ? hit : invalid(page));
+    const isCode = (this.#memory.codeFrames[physical >>> 12] ?? 0) !== 0;
+    this.#set(page, hit, writable && !isCode && this.#memory.storeHostAddress(physical) >= 0 ? hit : invalid(page));
+  }
+
+  /** Shows a frame of RAM in kseg0 and kseg1 again, after it has become one of code or ceased to be one. */
+  refreshSegments(frame: number): void {
+    this.#permanent(frame << 12, 4096);
   }
 
   /** Hides a mapped page. */

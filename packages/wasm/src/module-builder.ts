@@ -38,6 +38,7 @@ export class ModuleBuilder {
   #table: readonly number[] | undefined;
   #importedFunctions = 0;
   #hasMemory = false;
+  #hasTable = false;
 
   /** The index of a function type; equal types share one. */
   type(parameters: readonly ValueType[], results: readonly ValueType[]): number {
@@ -59,6 +60,19 @@ export class ModuleBuilder {
       section.byte(limits.maximum === undefined ? 0 : 1);
       section.unsigned(limits.minimum);
       if (limits.maximum !== undefined) section.unsigned(limits.maximum);
+    });
+  }
+
+  /** Imports the table of `callIndirect`, of at least so many slots. Throws `WasmError` `duplicate` if there is one. */
+  importTable(module: string, name: string, minimum: number): void {
+    this.#oneTable();
+    this.#imports.push((section) => {
+      section.name(module);
+      section.name(name);
+      section.byte(KIND.table);
+      section.byte(FUNCREF);
+      section.byte(0);
+      section.unsigned(minimum);
     });
   }
 
@@ -99,8 +113,13 @@ export class ModuleBuilder {
 
   /** The table for `callIndirect`, filled with these functions from slot 0. Throws `WasmError` `duplicate`. */
   table(functions: readonly number[]): void {
-    if (this.#table !== undefined) throw new WasmError('duplicate', 'the module already has a table');
+    this.#oneTable();
     this.#table = [...functions];
+  }
+
+  #oneTable(): void {
+    if (this.#hasTable) throw new WasmError('duplicate', 'the module already has a table');
+    this.#hasTable = true;
   }
 
   /** Exports what has this index in the space of its kind. Throws `WasmError` `duplicate` or `index`. */
@@ -108,7 +127,7 @@ export class ModuleBuilder {
     if (this.#exports.has(name)) throw new WasmError('duplicate', `export ${name} exists twice`, { name });
     const size = {
       function: this.#importedFunctions + this.#functions.length,
-      table: this.#table === undefined ? 0 : 1,
+      table: this.#hasTable ? 1 : 0,
       memory: this.#hasMemory ? 1 : 0,
       global: this.#globals.length,
     }[kind];

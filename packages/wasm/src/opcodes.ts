@@ -21,7 +21,7 @@ export const OPCODES = {
   unreachable: [0x00, ''], nop: [0x01, ''],
   block: [0x02, 'block'], loop: [0x03, 'block'], if: [0x04, 'block'], else: [0x05, ''], end: [0x0b, ''],
   br: [0x0c, 'label'], brIf: [0x0d, 'label'], brTable: [0x0e, 'labels'], return: [0x0f, ''],
-  call: [0x10, 'index'], callIndirect: [0x11, 'indirect'],
+  call: [0x10, 'index'], callIndirect: [0x11, 'indirect'], returnCallIndirect: [0x13, 'indirect'],
   drop: [0x1a, ''], select: [0x1b, ''],
   localGet: [0x20, 'index'], localSet: [0x21, 'index'], localTee: [0x22, 'index'],
   globalGet: [0x23, 'index'], globalSet: [0x24, 'index'],

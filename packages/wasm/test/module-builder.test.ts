@@ -38,6 +38,7 @@ describe('misuse', () => {
     expect(code(() => m.importMemory('env', 'memory', { minimum: 1 }))).toBe('duplicate');
     m.table([]);
     expect(code(() => m.table([]))).toBe('duplicate');
+    expect(code(() => m.importTable('env', 'table', 1))).toBe('duplicate');
     m.export('memory', 'memory', 0);
     expect(code(() => m.export('memory', 'memory', 0))).toBe('duplicate');
     expect(code(() => m.export('f', 'function', 0))).toBe('index');

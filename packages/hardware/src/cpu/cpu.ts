@@ -269,6 +269,7 @@ export class Cpu {
     const host = this.memory.storeHostAddress(word);
     if (host >= 0) {
       this.#view.setInt32(host, (this.#view.getInt32(host, true) & ~mask) | (value & mask), true);
+      if ((this.memory.codeFrames[word >>> 12] ?? 0) !== 0) this.memory.codeWritten(word, 4);
       return;
     }
     const device = this.bus.find(word);

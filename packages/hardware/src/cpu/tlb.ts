@@ -97,6 +97,12 @@ export class Tlb {
     }
   }
 
+  /** Shows every page that is mapped to a frame again, after it has become one of code or ceased to be one. */
+  refreshFrame(frame: number): void {
+    for (let i = 0; i < ENTRIES; i += 1) if (at(this.#lo, i) >>> 12 === frame) this.#refresh(at(this.#hi, i) >>> 12);
+    this.#tables.refreshSegments(frame);
+  }
+
   #refresh(page: number): void {
     if (!isMapped(page)) return;
     const index = this.probe((page << 12) | this.#asid);
