@@ -2,13 +2,16 @@
  * The machine's clock: the current cycle and the timers that devices set on it.
  *
  * Only the CPU advances `now`. Timers fire between instructions, in order of their time and, at equal times, of the
- * order in which they were armed, so a run is a function of its inputs. Arming allocates nothing.
+ * order in which they were armed, so a run is a function of its inputs. A timer with a rank fires before those without one,
+ * whenever it was armed: what comes from outside this clock is armed when the host gets to it. Arming allocates nothing.
  */
 
 /** One alarm of one device. `fire` gets the cycle it was armed for; `clock.now` may be later by one instruction. */
 export class Timer {
   readonly #clock: Clock;
   readonly fire: (at: number) => void;
+  /** 0, or a negative number: its place before the timers of rank 0 at equal times. */
+  readonly rank: number;
   /** Cycle it is armed for; Infinity when it is not armed. */
   at: number = Infinity;
   /** Order of arming, which breaks ties. */
@@ -16,9 +19,10 @@ export class Timer {
   /** Place in the clock's heap, -1 when not armed. */
   slot: number = -1;
 
-  constructor(clock: Clock, fire: (at: number) => void) {
+  constructor(clock: Clock, fire: (at: number) => void, rank: number) {
     this.#clock = clock;
     this.fire = fire;
+    this.rank = rank;
   }
 
   get armed(): boolean {
@@ -50,9 +54,9 @@ export class Clock {
     this.hz = hz;
   }
 
-  /** A timer of this clock, not armed. */
-  timer(fire: (at: number) => void): Timer {
-    return new Timer(this, fire);
+  /** A timer of this clock, not armed; `rank` as in `Timer`. */
+  timer(fire: (at: number) => void, rank = 0): Timer {
+    return new Timer(this, fire, rank);
   }
 
   /** Fires every timer that is due at `now`, also those that the fired ones arm. */
@@ -70,7 +74,7 @@ export class Clock {
   arm(timer: Timer, at: number): void {
     if (timer.slot >= 0) this.disarm(timer);
     timer.at = at;
-    timer.sequence = this.#sequence;
+    timer.sequence = timer.rank === 0 ? this.#sequence : timer.rank;
     this.#sequence += 1;
     const slot = this.#heap.length;
     this.#heap.push(timer);

@@ -2,6 +2,7 @@
 
 export type HardwareErrorCode =
   | 'profile'
+  | 'engine'
   | 'ram-bytes'
   | 'prom'
   | 'address-range'

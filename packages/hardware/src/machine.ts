@@ -22,6 +22,7 @@ import { HardwareError } from './error.ts';
 import { EventStream, type EventListener } from './events.ts';
 import { PhysicalMemory } from './memory.ts';
 import { NativeUnit } from './native-unit.ts';
+import { Translator } from './translator/translator.ts';
 import type { Wire } from './wire.ts';
 
 /** Timing: `ideal` executes one instruction per cycle at 25 MHz. */
@@ -42,6 +43,9 @@ export interface DiskOptions {
   readonly geometry?: DiskGeometry;
 }
 
+/** What executes instructions. */
+export type Engine = 'interpreter' | 'translator';
+
 /** What a machine is made of. */
 export interface MachineOptions {
   /** Guest RAM in bytes, a multiple of 4096 up to 256 MiB. Default 16 MiB. */
@@ -57,6 +61,11 @@ export interface MachineOptions {
   readonly serial?: (line: number, byte: number) => void;
   /** What the real-time clock says at power-on, in seconds since 1970 (an integer up to 2^40). Default 0. */
   readonly startTime?: number;
+  /**
+   * How instructions are executed, to the same effect: one by one, or hot code as WebAssembly. Default: `translator` where
+   * the host lets code be made, else `interpreter`.
+   */
+  readonly engine?: Engine;
   /** False executes idle loops instruction by instruction, to the same effect. Default true. */
   readonly fastIdle?: boolean;
 }
@@ -84,11 +93,12 @@ export class Machine {
   readonly #events: EventStream = new EventStream();
   readonly #execute: (n: number) => void;
   readonly #fastIdle: boolean;
+  readonly #translator: Translator | undefined;
   readonly #serial: Dz11;
   #target = 0;
   #running = false;
 
-  /** Throws `HardwareError` `profile`, `ram-bytes`, `prom`, `start-time`, `mac`, `wire-connected` or `disk-geometry`. */
+  /** Throws `HardwareError` `profile`, `engine`, `ram-bytes`, `prom`, `start-time`, `mac`, `wire-connected` or `disk-geometry`. */
   constructor(options: MachineOptions = {}) {
     const { ramBytes = 16 * 1024 * 1024, profile = 'ideal', fastIdle = true, startTime = 0 } = options;
     const hz = Object.hasOwn(HZ, profile) ? HZ[profile] : undefined;
@@ -107,6 +117,7 @@ export class Machine {
       this.native.execute(n);
     };
     this.#fastIdle = fastIdle;
+    this.#translator = makeTranslator(this.#cpu, options.engine);
     if (!Number.isInteger(startTime) || startTime < 0 || startTime > 2 ** 40) {
       throw new HardwareError('start-time', `no start time ${startTime}: use seconds since 1970`, { startTime });
     }
@@ -134,6 +145,11 @@ export class Machine {
     if (disk !== undefined) {
       bus.attach(new VirtioDisk(this.clock, this.#events, setLine, this.memory, disk.store, disk.geometry));
     }
+  }
+
+  /** What executes instructions in this machine. */
+  get engine(): Engine {
+    return this.#translator === undefined ? 'interpreter' : 'translator';
   }
 
   /** Cycles per second. */
@@ -181,7 +197,8 @@ export class Machine {
     this.#target += cycles;
     this.#running = true;
     try {
-      const idleCycles = interpret(this.#cpu, this.#execute, this.#target, this.#fastIdle);
+      this.#translator?.beginRun();
+      const idleCycles = interpret(this.#cpu, this.#execute, this.#target, this.#fastIdle, this.#translator);
       return { cycles: this.cycles - before, instructions: this.instructions - instructions, idleCycles };
     } catch (error) {
       this.#target = this.cycles;
@@ -189,5 +206,21 @@ export class Machine {
     } finally {
       this.#running = false;
     }
+  }
+}
+
+/** The translator of a machine that is to have one. Throws `engine`. */
+function makeTranslator(cpu: Cpu, engine: Engine | undefined): Translator | undefined {
+  if (engine === 'interpreter') return undefined;
+  if (engine !== undefined && engine !== 'translator') {
+    const details = { engine: engine as unknown };
+    throw new HardwareError('engine', `no engine ${String(engine)}: use 'interpreter' or 'translator'`, details);
+  }
+  try {
+    return new Translator(cpu);
+  } catch (error) {
+    // A page may forbid WebAssembly.
+    if (engine === undefined) return undefined;
+    throw new HardwareError('engine', 'this host does not let WebAssembly be compiled', {}, { cause: error });
   }
 }

@@ -25,20 +25,32 @@ import * as S from './state.ts';
 
 /** Longest stretch between two looks at the clock, so that the countdown is an int32. */
 const MAX_STRETCH = 0x3fffffff;
+/** With a translator, so that the host gets to replace the code that it is running by better code. */
+const HOT_STRETCH = 1_000_000;
 
 /** Why the inner loop was left. */
 const BUDGET = 0;
 const SLOW = 1;
 const FETCH = 2;
 const SELF = 3;
+const TRANSLATED = 4;
+const HOT = 5;
 
-/** Where the translator wants to be asked whether it has code, or should make it: the targets of jumps and branches. */
+/** Translated code, as the interpreter asks for it at the targets of jumps and branches. */
 export interface HotCode {
   /** Index of the jump cache's first entry, in words of the whole memory; and the mask of its entries' numbers. */
   readonly table: number;
   readonly mask: number;
-  /** How often a target was reached. */
+  /** How often a target must still be reached before it is worth translating. */
   readonly heat: Int32Array;
+  /** Stretches of fewer cycles are interpreted. */
+  readonly worthwhile: number;
+  /** 1 in user mode: the low bit of an address in the jump cache. */
+  readonly mode: number;
+  /** Translates the code at `pc` if that can be. */
+  compile(pc: number): void;
+  /** Runs from PC to cycle `end` at most; false if too little of that is left to come back in this stretch. */
+  run(end: number): boolean;
 }
 
 /**
@@ -55,9 +67,19 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     if (((s[S.CAUSE] as number) & (s[S.STATUS] as number) & 0xff00) !== 0 && ((s[S.STATUS] as number) & 1) !== 0) {
       cpu.raiseInterrupt();
     }
-    const end = Math.min(target, clock.next, clock.now + MAX_STRETCH);
+    const end = Math.min(target, clock.next, clock.now + (hot === undefined ? MAX_STRETCH : HOT_STRETCH));
     const delayed = s[S.DELAY_REGISTER] as number;
     const { readBank, writeBank, fetchBank } = cpu;
+    // While the data cache is isolated the banks differ, and nothing is translated.
+    let watched = hot !== undefined && readBank === fetchBank && end - clock.now >= hot.worthwhile ? hot : undefined;
+    const mode = watched === undefined ? 0 : watched.mode;
+    if (watched !== undefined && delayed === 0 && s[S.IN_SLOT] === 0) {
+      const start = s[S.PC] as number;
+      if (m32[watched.table + 4 * ((start >>> 2) & watched.mask)] === (start | mode)) {
+        if (!watched.run(end)) watched = undefined;
+        if (clock.now >= end) continue;
+      }
+    }
     const budget = (end - clock.now) | 0;
     let left = budget;
     // The instruction after a load that it must not see is executed alone.
@@ -82,8 +104,18 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
         }
         page = pc & 0xfffff000;
         delta = (host - pc) | 0;
-        if (hot !== undefined && left !== budget && slotAt !== left) {
-          // The translator's hook stands here: `pc` was reached by a transfer or begins a page, and is in no delay slot.
+        if (watched !== undefined && left !== budget && slotAt !== left) {
+          if (m32[watched.table + 4 * ((pc >>> 2) & watched.mask)] === (pc | mode)) {
+            exit = TRANSLATED;
+            break inner;
+          }
+          const place = (pc >>> 2) & 0xffff;
+          const heat = ((watched.heat[place] as number) - 1) | 0;
+          watched.heat[place] = heat;
+          if (heat === 0) {
+            exit = HOT;
+            break inner;
+          }
         }
       }
       w = m32[(pc + delta) >> 2] as number;
@@ -479,6 +511,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
       cpu.raiseFault();
     }
     if (delayed !== 0 || cpu.lateRegister !== 0) settle(cpu, w);
+    if (exit === HOT && watched !== undefined) watched.compile(pc);
     if (exit === SELF && fastIdle) idle += skipIdle(cpu, target);
   }
   return idle;

@@ -1,0 +1,184 @@
+/**
+ * Regions of code: the blocks that direct branches reach from one address, inside one page.
+ *
+ * Calls are not followed; the place a call returns to is a block and an entry of the region. A block ends at a branch (its
+ * delay slot included), before the next block, or before an instruction that is the interpreter's: one that is not in the
+ * emitter's table, a load whose value the next instruction must not see, a branch whose slot the region cannot see.
+ *
+ * Source: [KANE92 §1] for the delays.
+ */
+import { controlFlow, decode, effects, type Instruction } from '@exokernel/isa';
+import { isHazard } from '../cpu/cpu.ts';
+import { EMITTERS, type Emitter } from './instructions.ts';
+
+/** Most instructions of a region. Larger functions take the host's compiler longer than they gain. */
+const MAX_INSTRUCTIONS = 256;
+const PAGE_WORDS = 1024;
+
+/** One instruction of a block. */
+export interface Step {
+  readonly pc: number;
+  readonly word: number;
+  readonly instruction: Instruction;
+  readonly emit: Emitter;
+}
+
+/** How a block ends. */
+export type Ending =
+  /** A branch and its slot; `target` is an address, or undefined for a jump through a register. */
+  | { readonly kind: 'branch'; readonly branch: Step; readonly slot: Step; readonly target: number | undefined }
+  /** Goes on at the address after its last instruction. */
+  | { readonly kind: 'next' }
+  /** The instruction after its last one is the interpreter's. */
+  | { readonly kind: 'slow' };
+
+/** A stretch of code that is entered at its start only. */
+export interface Block {
+  readonly pc: number;
+  readonly steps: readonly Step[];
+  readonly ending: Ending;
+  /** Instructions, those of the ending included. */
+  readonly length: number;
+}
+
+/** Blocks of one page in the order of their addresses. */
+export interface Region {
+  readonly blocks: readonly Block[];
+  /** Addresses at which the region may be entered, the one it was made for first. */
+  readonly entries: readonly number[];
+  /** First word in the page that the blocks depend on, and the first one behind. */
+  readonly first: number;
+  readonly end: number;
+}
+
+/** Whether control can come back to behind the slot of this branch although it goes elsewhere: a call. */
+function isCall({ mnemonic }: Instruction): boolean {
+  return mnemonic === 'jal' || mnemonic === 'jalr' || mnemonic === 'bltzal' || mnemonic === 'bgezal';
+}
+
+/** The region of `pc`; undefined if its first instruction is the interpreter's. `words` are those of its page. */
+export function findRegion(pc: number, words: Int32Array): Region | undefined {
+  const page = pc & ~0xfff;
+  const finder = new Finder(page, words);
+  return finder.find((pc & 0xfff) >>> 2);
+}
+
+class Finder {
+  readonly #page: number;
+  readonly #words: Int32Array;
+  readonly #leaders = new Set<number>();
+  readonly #entries = new Set<number>();
+  readonly #work: number[] = [];
+  #budget = MAX_INSTRUCTIONS;
+  #first = PAGE_WORDS;
+  #end = 0;
+
+  constructor(page: number, words: Int32Array) {
+    this.#page = page;
+    this.#words = words;
+  }
+
+  find(start: number): Region | undefined {
+    this.#lead(start);
+    this.#entries.add(start);
+    const seen = new Set<number>();
+    for (let at = this.#work.shift(); at !== undefined; at = this.#work.shift()) this.#explore(at, seen);
+    const order = [...this.#leaders].filter((leader) => seen.has(leader)).sort((a, b) => a - b);
+    const blocks = order.map((leader, i) => this.#block(leader, order[i + 1] ?? PAGE_WORDS, seen));
+    if ((blocks.find((block) => block.pc === this.#address(start))?.length ?? 0) === 0) return undefined;
+    const live = new Set(blocks.filter(({ length }) => length > 0).map(({ pc }) => pc));
+    const entries = [...this.#entries].map((entry) => this.#address(entry)).filter((entry) => live.has(entry));
+    return { blocks, entries, first: this.#first, end: Math.min(PAGE_WORDS, this.#end) };
+  }
+
+  #address(at: number): number {
+    return (this.#page + 4 * at) | 0;
+  }
+
+  #lead(at: number): void {
+    if (this.#leaders.has(at)) return;
+    this.#leaders.add(at);
+    this.#work.push(at);
+  }
+
+  /** Marks what a straight run from `at` executes, and leads off where its branch goes. */
+  #explore(from: number, seen: Set<number>): void {
+    for (let at = from; at < PAGE_WORDS && !seen.has(at); at += 1) {
+      if (this.#budget <= 0) return;
+      this.#budget -= 1;
+      seen.add(at);
+      this.#cover(at);
+      const step = this.#step(at);
+      if (step === undefined) return;
+      const ending = this.#branch(step, at);
+      if (ending === 'none') continue;
+      if (ending === undefined) return;
+      this.#cover(at + 1);
+      const { always } = controlFlow(step.word, step.pc);
+      const target = this.#inPage(ending.target);
+      const call = isCall(step.instruction);
+      if (target >= 0 && !call) {
+        this.#lead(target);
+        if (target <= at) this.#entries.add(target);
+      }
+      if ((!always || call) && at + 2 < PAGE_WORDS) {
+        this.#lead(at + 2);
+        if (call) this.#entries.add(at + 2);
+      }
+      return;
+    }
+  }
+
+  #cover(at: number): void {
+    // The next word says whether a load may end early.
+    this.#first = Math.min(this.#first, at);
+    this.#end = Math.max(this.#end, at + 2);
+  }
+
+  #inPage(target: number | undefined): number {
+    return target !== undefined && ((target ^ this.#page) & 0xfffff000) === 0 ? (target & 0xfff) >>> 2 : -1;
+  }
+
+  /** The instruction at word `at`; undefined if it is the interpreter's. */
+  #step(at: number): Step | undefined {
+    const word = this.#words[at] ?? 0;
+    const instruction = decode(word);
+    if (instruction === undefined) return undefined;
+    const emit = EMITTERS[instruction.mnemonic];
+    return emit === undefined ? undefined : { pc: this.#address(at), word, instruction, emit };
+  }
+
+  /** The branch at `at` with its slot; 'none' if it is no branch, undefined if it is the interpreter's. */
+  #branch(step: Step, at: number): (Ending & { kind: 'branch' }) | 'none' | undefined {
+    const { branches, reads, writes, loads } = effects(step.word);
+    if (!branches) {
+      if (loads === 0 || loads === 1) return 'none';
+      if (at + 1 >= PAGE_WORDS) return undefined;
+      return isHazard(this.#words[at + 1] ?? 0, 31 - Math.clz32(loads)) ? undefined : 'none';
+    }
+    const slot = at + 1 < PAGE_WORDS ? this.#step(at + 1) : undefined;
+    if (slot === undefined) return undefined;
+    const { target } = controlFlow(step.word, step.pc);
+    const inSlot = effects(slot.word);
+    // The branch is executed again if its slot turns out to be the interpreter's, so it must not change what it reads.
+    if (inSlot.branches || inSlot.loads !== 0 || (writes & reads) !== 0 || target === step.pc >>> 0) return undefined;
+    return { kind: 'branch', branch: step, slot, target: target === undefined ? undefined : target | 0 };
+  }
+
+  #block(leader: number, next: number, seen: Set<number>): Block {
+    const steps: Step[] = [];
+    const pc = this.#address(leader);
+    for (let at = leader; at < next; at += 1) {
+      const step = seen.has(at) ? this.#step(at) : undefined;
+      if (step === undefined) {
+        const ending: Ending = seen.has(at) ? { kind: 'slow' } : { kind: 'next' };
+        return { pc, steps, ending, length: steps.length };
+      }
+      const ending = this.#branch(step, at);
+      if (ending === undefined) return { pc, steps, ending: { kind: 'slow' }, length: steps.length };
+      if (ending !== 'none') return { pc, steps, ending, length: steps.length + 2 };
+      steps.push(step);
+    }
+    return { pc, steps, ending: { kind: 'next' }, length: steps.length };
+  }
+}

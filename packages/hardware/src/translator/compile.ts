@@ -1,0 +1,228 @@
+/**
+ * A region as a WebAssembly module: its blocks in the nest of loops that `structure.ts` found.
+ *
+ * The module imports the machine's memory and exports one function: it takes the number of an entry and returns a reason
+ * (`layout.ts`).
+ */
+import { controlFlow } from '@exokernel/isa';
+import { I32, ModuleBuilder } from '@exokernel/wasm';
+import type { Block, Region } from './blocks.ts';
+import { Emission, type Banks } from './emission.ts';
+import { firstOf, lastOf, nest, type Item, type Loop } from './structure.ts';
+
+/** The bytes of a region's module, and the number by which each of its entries is called. */
+export interface CompiledRegion {
+  readonly bytes: Uint8Array;
+  readonly numbers: readonly number[];
+}
+
+/** `pages` is the size of the machine's memory in WebAssembly pages. */
+export function compileRegion(region: Region, banks: Banks, pages: number): CompiledRegion {
+  const module = new ModuleBuilder();
+  module.importMemory('m', 'm', { minimum: pages, maximum: pages });
+  const code = module.function([I32], [I32]);
+  const writer = new RegionWriter(region, new Emission(code, region, banks));
+  const numbers = writer.write();
+  module.export('f', 'function', code.index);
+  return { bytes: module.build(), numbers };
+}
+
+/** A sequence of items being emitted. */
+interface Scope {
+  readonly loop: Loop;
+  /** Nesting depth of its loop; -1 for the region itself. */
+  readonly head: number;
+  /** Nesting depth of the block that ends where an item begins; -1: nothing jumps there. */
+  readonly labels: number[];
+  position: number;
+}
+
+class RegionWriter {
+  readonly #emission: Emission;
+  readonly #region: Region;
+  readonly #index: ReadonlyMap<number, number>;
+  /** Blocks that are entered by number, and their numbers. */
+  readonly #numbers = new Map<number, number>();
+  readonly #scopes: Scope[] = [];
+  readonly #edges: (readonly [number, number])[];
+
+  constructor(region: Region, emission: Emission) {
+    this.#region = region;
+    this.#emission = emission;
+    this.#index = new Map(region.blocks.map((block, i) => [block.pc, i]));
+    this.#edges = region.blocks.flatMap((block, i) => this.#successors(block).map((to) => [i, to] as const));
+  }
+
+  /** Emits the function; returns the numbers of the region's entries. */
+  write(): number[] {
+    const root = nest(this.#region.blocks.length, this.#edges);
+    for (const entry of this.#region.entries) this.#number(this.#index.get(entry) ?? 0);
+    this.#numberJumpsInto(root);
+    this.#emission.begin();
+    this.#sequence(root, false);
+    this.#emission.end();
+    return this.#region.entries.map((entry) => this.#number(this.#index.get(entry) ?? 0));
+  }
+
+  #number(block: number): number {
+    const known = this.#numbers.get(block);
+    if (known !== undefined) return known;
+    this.#numbers.set(block, this.#numbers.size + 1);
+    return this.#numbers.size;
+  }
+
+  /** Gives a number to each block that is jumped to from outside of a loop that it is not the head of. */
+  #numberJumpsInto({ items }: Loop): void {
+    for (const item of items) {
+      if (!('loop' in item)) continue;
+      const { first, last } = item.loop;
+      for (const [from, to] of this.#edges) {
+        if ((from < first || from > last) && to > first && to <= last) this.#number(to);
+      }
+      this.#numberJumpsInto(item.loop);
+    }
+  }
+
+  /** Blocks of the region to which a block goes. */
+  #successors({ pc, steps, ending }: Block): number[] {
+    const next = pc + 4 * steps.length;
+    const targets: number[] = [];
+    if (ending.kind === 'next') targets.push(next);
+    else if (ending.kind === 'branch') {
+      const { always } = controlFlow(ending.branch.word, ending.branch.pc);
+      if (ending.target !== undefined && !links(ending.branch.instruction.mnemonic)) targets.push(ending.target);
+      if (!always) targets.push(next + 8);
+    }
+    return targets.map((target) => this.#index.get(target | 0) ?? -1).filter((i) => i >= 0 && this.#exists(i));
+  }
+
+  /** A block of no instructions is only a place where the interpreter goes on. */
+  #exists(block: number): boolean {
+    return (this.#region.blocks[block]?.length ?? 0) > 0;
+  }
+
+  #sequence(loop: Loop, isLoop: boolean): void {
+    const { code } = this.#emission;
+    if (isLoop) code.loop();
+    const scope: Scope = { loop, head: isLoop ? code.depth : -1, labels: [], position: 0 };
+    const wanted = loop.items.map((item, i) => i > 0 && this.#isTarget(item));
+    for (let i = loop.items.length - 1; i > 0; i -= 1) {
+      if (wanted[i] === true) code.block();
+      scope.labels[i] = wanted[i] === true ? code.depth : -1;
+    }
+    this.#scopes.push(scope);
+    this.#dispatch(scope);
+    loop.items.forEach((item, i) => {
+      if (wanted[i] === true) code.end();
+      scope.position = i;
+      if ('loop' in item) this.#sequence(item.loop, true);
+      else this.#block(item.block);
+    });
+    this.#scopes.pop();
+    if (isLoop) code.end();
+  }
+
+  /** Whether something other than the item before jumps to the item. */
+  #isTarget(item: Item): boolean {
+    const first = firstOf(item);
+    const last = lastOf(item);
+    for (let i = first; i <= last; i += 1) if (this.#numbers.has(i)) return true;
+    return this.#edges.some(([from, to]) => to === first && from < first);
+  }
+
+  /** Goes on to the block whose number is in `entry`, or to the item in which it is. */
+  #dispatch({ loop, labels }: Scope): void {
+    const { code, entry } = this.#emission;
+    const inside = [...this.#numbers].filter(([block]) => block > loop.first && block <= loop.last);
+    if (inside.length === 0) return;
+    if (this.#scopes.length > 1) {
+      code.localGet(entry);
+      code.if();
+    } else code.block();
+    const table = Array.from({ length: this.#numbers.size + 1 }, () => 0);
+    for (const [block, number] of inside) {
+      const item = loop.items.findIndex((candidate) => firstOf(candidate) <= block && block <= lastOf(candidate));
+      const label = labels[item] ?? -1;
+      if (item > 0 && label >= 0) table[number] = code.depth - label;
+    }
+    code.localGet(entry);
+    code.brTable(table, 0);
+    code.end();
+  }
+
+  #block(index: number): void {
+    const emission = this.#emission;
+    const { code } = emission;
+    const block = this.#region.blocks[index];
+    if (block === undefined) return;
+    if (!this.#exists(index)) {
+      emission.slow(block.pc);
+      return;
+    }
+    if (this.#numbers.has(index)) {
+      code.i32Const(0);
+      code.localSet(emission.entry);
+    }
+    emission.beginBlock(block);
+    for (const step of block.steps) emission.step(step);
+    const next = (block.pc + 4 * block.steps.length) | 0;
+    const { ending } = block;
+    if (ending.kind === 'slow') emission.slow(next);
+    else if (ending.kind === 'next') this.#goTo(next);
+    else this.#branch(ending, next);
+  }
+
+  #branch(ending: Block['ending'] & { kind: 'branch' }, at: number): void {
+    const emission = this.#emission;
+    const { code } = emission;
+    const { branch, slot, target } = ending;
+    const { mnemonic } = branch.instruction;
+    const isJump = mnemonic === 'j' || mnemonic === 'jal';
+    emission.branch(branch, slot);
+    if (target === undefined) emission.jumpToTarget();
+    else if (isJump) this.#goTo(target, mnemonic === 'jal');
+    else {
+      emission.getCondition();
+      code.if();
+      this.#goTo(target, links(mnemonic), false);
+      code.end();
+      this.#goTo((at + 8) | 0);
+    }
+  }
+
+  /** Goes on at an address; `mayFall` says whether falling through to the next item will do. */
+  #goTo(target: number, isCall = false, mayFall = true): void {
+    const emission = this.#emission;
+    const index = isCall ? -1 : (this.#index.get(target) ?? -1);
+    if (index < 0) emission.jump(target);
+    else if (!this.#exists(index)) emission.slow(target);
+    else this.#branchTo(index, mayFall);
+  }
+
+  #branchTo(index: number, mayFall: boolean): void {
+    const { code, entry } = this.#emission;
+    for (let s = this.#scopes.length - 1; s >= 0; s -= 1) {
+      const scope = this.#scopes[s];
+      if (scope === undefined || index < scope.loop.first || index > scope.loop.last) continue;
+      if (scope.head >= 0 && index === scope.loop.first) {
+        code.br(code.depth - scope.head);
+        return;
+      }
+      const { items } = scope.loop;
+      const place = items.findIndex((item) => firstOf(item) <= index && index <= lastOf(item));
+      const item = items[place];
+      const isFirst = item !== undefined && firstOf(item) === index;
+      if (mayFall && isFirst && s === this.#scopes.length - 1 && place === scope.position + 1) return;
+      if (!isFirst) {
+        code.i32Const(this.#number(index));
+        code.localSet(entry);
+      }
+      code.br(code.depth - (scope.labels[place] ?? 0));
+      return;
+    }
+  }
+}
+
+function links(mnemonic: string): boolean {
+  return mnemonic === 'jal' || mnemonic === 'jalr' || mnemonic === 'bltzal' || mnemonic === 'bgezal';
+}

@@ -1,0 +1,355 @@
+/**
+ * The code of one region under construction: guest registers in locals, and the ways out.
+ *
+ * At the start of a block its whole length is taken from the countdown; whoever leaves it early gives the rest back. A
+ * region is left by way of one epilogue, which stores what it changed and says why.
+ */
+import { effects, operandKinds } from '@exokernel/isa';
+import { I32, I64, type FunctionBuilder, type OpcodeName } from '@exokernel/wasm';
+import * as S from '../cpu/state.ts';
+import type { Block, Region, Step } from './blocks.ts';
+import { LEFT, REASON } from './layout.ts';
+
+type Plain = Extract<OpcodeName, `i32${string}` | `i64${string}`>;
+
+/** Where a region's accesses look up their pages: byte offsets of the banks. */
+export interface Banks {
+  readonly read: number;
+  readonly write: number;
+}
+
+/** General registers that a region names, and those that it changes. */
+interface Usage {
+  readonly named: readonly number[];
+  readonly changed: readonly number[];
+}
+
+function usageOf(region: Region): Usage {
+  let named = 0;
+  let changed = 0;
+  for (const step of stepsOf(region)) {
+    const { writes, reads } = effects(step.word);
+    const { mnemonic, operands } = step.instruction;
+    changed |= writes;
+    named |= writes | reads;
+    operandKinds(mnemonic).forEach((kind, i) => {
+      if (kind === 'rs' || kind === 'rt' || kind === 'rd' || kind === 'base') named |= 1 << (operands[i] ?? 0);
+    });
+  }
+  const list = (bits: number): number[] => Array.from({ length: 31 }, (_, i) => i + 1).filter((r) => (bits >>> r) & 1);
+  return { named: list(named), changed: list(changed) };
+}
+
+function* stepsOf({ blocks }: Region): Generator<Step> {
+  for (const { steps, ending } of blocks) {
+    yield* steps;
+    if (ending.kind === 'branch') yield* [ending.branch, ending.slot];
+  }
+}
+
+/** Emits instructions of a region. The order of calls is the order of the code. */
+export class Emission {
+  readonly code: FunctionBuilder;
+  /** The function's parameter: the number of the entry, 0 once it has been reached. */
+  readonly entry: number = 0;
+  readonly #banks: Banks;
+  readonly #usage: Usage;
+  readonly #register: number[] = [];
+  readonly #hi: number;
+  readonly #lo: number;
+  readonly #left: number;
+  readonly #pc: number;
+  readonly #reason: number;
+  readonly #address: number;
+  readonly #temporary: number;
+  readonly #condition: number;
+  readonly #wide: number;
+  readonly #usesMultiplier: boolean;
+  #out = 0;
+  #block: Block | undefined;
+  #done = 0;
+  #at = 0;
+
+  constructor(code: FunctionBuilder, region: Region, banks: Banks) {
+    this.code = code;
+    this.#banks = banks;
+    this.#usage = usageOf(region);
+    this.#usesMultiplier = [...stepsOf(region)].some(({ instruction }) => /^(m[ft](hi|lo)|(mult|div)u?)$/.test(instruction.mnemonic));
+    for (const register of this.#usage.named) this.#register[register] = code.local(I32);
+    [this.#left, this.#pc, this.#reason, this.#address, this.#temporary, this.#condition, this.#hi, this.#lo] =
+      Array.from({ length: 8 }, () => code.local(I32)) as [number, number, number, number, number, number, number, number];
+    this.#wide = code.local(I64);
+  }
+
+  // ---- The frame of the function
+
+  /** Loads the state, and opens the block that ends before the epilogue. */
+  begin(): void {
+    const { code } = this;
+    this.#fetch(LEFT, this.#left);
+    for (const register of this.#usage.named) this.#fetch(4 * register, this.#register[register] ?? 0);
+    if (this.#usesMultiplier) {
+      this.#fetch(4 * S.HI, this.#hi);
+      this.#fetch(4 * S.LO, this.#lo);
+    }
+    code.block();
+    this.#out = code.depth;
+  }
+
+  #fetch(offset: number, local: number): void {
+    this.code.i32Const(0);
+    this.code.i32Load(offset);
+    this.code.localSet(local);
+  }
+
+  #keep(offset: number, local: number): void {
+    this.code.i32Const(0);
+    this.code.localGet(local);
+    this.code.i32Store(offset);
+  }
+
+  /** The epilogue: stores the state and returns the reason. */
+  end(): void {
+    const { code } = this;
+    code.end();
+    for (const register of this.#usage.changed) this.#keep(4 * register, this.#register[register] ?? 0);
+    if (this.#usesMultiplier) {
+      this.#keep(4 * S.HI, this.#hi);
+      this.#keep(4 * S.LO, this.#lo);
+    }
+    this.#keep(4 * S.PC, this.#pc);
+    this.#keep(LEFT, this.#left);
+    code.localGet(this.#reason);
+  }
+
+  /** Begins a block: takes its length from the countdown, or leaves if there is not so much. */
+  beginBlock(block: Block): void {
+    const { code } = this;
+    this.#block = block;
+    this.#done = 0;
+    code.localGet(this.#left);
+    code.i32Const(block.length);
+    code.i32Sub();
+    code.localTee(this.#left);
+    code.i32Const(0);
+    code.i32LtS();
+    code.if();
+    this.#leave(block.pc, REASON.budget);
+    code.end();
+  }
+
+  /** Emits an instruction of the block. */
+  step({ emit, instruction, pc }: Step): void {
+    this.#at = pc;
+    emit(this, instruction.operands);
+    this.#done += 1;
+  }
+
+  /** Emits a branch up to its condition or target, which it puts away, and its slot: if that is the interpreter's, so is the branch. */
+  branch({ emit, instruction, pc }: Step, slot: Step): void {
+    this.#at = pc;
+    emit(this, instruction.operands);
+    if (!/^jal?$/.test(instruction.mnemonic)) this.code.localSet(this.#condition);
+    slot.emit(this, slot.instruction.operands);
+  }
+
+  // ---- Ways out
+
+  /** Leaves before the instruction at `pc`, giving back what is not done. */
+  #leave(pc: number, reason: number): void {
+    const { code } = this;
+    const rest = (this.#block?.length ?? 0) - this.#done;
+    if (rest > 0) {
+      code.localGet(this.#left);
+      code.i32Const(rest);
+      code.i32Add();
+      code.localSet(this.#left);
+    }
+    this.#goOut(pc, reason);
+  }
+
+  #goOut(pc: number, reason: number): void {
+    this.code.i32Const(pc);
+    this.code.localSet(this.#pc);
+    this.#branchOut(reason);
+  }
+
+  #branchOut(reason: number): void {
+    const { code } = this;
+    if (reason !== REASON.jump) {
+      code.i32Const(reason);
+      code.localSet(this.#reason);
+    }
+    code.br(code.depth - this.#out);
+  }
+
+  /** Goes on at an address outside of the region. */
+  jump(pc: number): void {
+    this.#goOut(pc, REASON.jump);
+  }
+
+  /** The instruction at `pc`, the next one, is the interpreter's. */
+  slow(pc: number): void {
+    this.#goOut(pc, REASON.slow);
+  }
+
+  /** Goes on at the address that `branch` put away. */
+  jumpToTarget(): void {
+    this.code.localGet(this.#condition);
+    this.code.localSet(this.#pc);
+    this.#branchOut(REASON.jump);
+  }
+
+  getCondition(): void {
+    this.code.localGet(this.#condition);
+  }
+
+  /** Leaves the instruction to the interpreter if the word on the stack is not 0. */
+  slowIf(): void {
+    this.code.if();
+    this.#leave(this.#at, REASON.slow);
+    this.code.end();
+  }
+
+  slowIfNegative(): void {
+    this.code.i32Const(0);
+    this.code.i32LtS();
+    this.slowIf();
+  }
+
+  // ---- Values
+
+  op(name: Plain): void {
+    this.code.emit(name, []);
+  }
+
+  constant(value: number): void {
+    this.code.i32Const(value);
+  }
+
+  get(register: number): void {
+    if (register === 0) this.code.i32Const(0);
+    else this.code.localGet(this.#register[register] ?? 0);
+  }
+
+  set(register: number): void {
+    if (register === 0) this.code.drop();
+    else this.code.localSet(this.#register[register] ?? 0);
+  }
+
+  /** The address behind the slot of the branch being emitted. */
+  link(register: number): void {
+    this.code.i32Const(this.#at + 8);
+    this.set(register);
+  }
+
+  setTemporary(): void {
+    this.code.localSet(this.#temporary);
+  }
+  getTemporary(): void {
+    this.code.localGet(this.#temporary);
+  }
+  getHi(): void {
+    this.code.localGet(this.#hi);
+  }
+  setHi(): void {
+    this.code.localSet(this.#hi);
+  }
+  getLo(): void {
+    this.code.localGet(this.#lo);
+  }
+  setLo(): void {
+    this.code.localSet(this.#lo);
+  }
+
+  /** The 64 bits on the stack become HI and LO. */
+  setProduct(): void {
+    const { code } = this;
+    code.localTee(this.#wide);
+    code.i32WrapI64();
+    this.setLo();
+    code.localGet(this.#wide);
+    code.i64Const(32n);
+    code.i64ShrU();
+    code.i32WrapI64();
+    this.setHi();
+  }
+
+  multiplierBusy(_what: 'multiply' | 'divide'): void {
+    // The profile `ideal` does not wait.
+  }
+
+  multiplierWait(): void {
+    // As above.
+  }
+
+  // ---- Memory
+
+  readAddress(base: number, offset: number, alignment: number): void {
+    this.#translate(base, offset, alignment, this.#banks.read);
+  }
+
+  writeAddress(base: number, offset: number, alignment: number): void {
+    this.#translate(base, offset, alignment, this.#banks.write);
+  }
+
+  /** The place in memory of an address, or the instruction is the interpreter's. `alignment` is the size less 1. */
+  #translate(base: number, offset: number, alignment: number, bank: number): void {
+    const { code } = this;
+    this.get(base);
+    if (offset !== 0) {
+      code.i32Const(offset);
+      code.i32Add();
+    }
+    code.localTee(this.#address);
+    code.localGet(this.#address);
+    code.i32Const(12);
+    code.i32ShrU();
+    code.i32Const(2);
+    code.i32Shl();
+    code.i32Load(bank);
+    code.i32Add();
+    code.localTee(this.#address);
+    if (alignment === 0) {
+      code.i32Const(0);
+      code.i32LtS();
+    } else {
+      code.i32Const(0x80000000 | alignment);
+      code.i32And();
+    }
+    this.slowIf();
+  }
+
+  getAddress(): void {
+    this.code.localGet(this.#address);
+  }
+
+  load(opcode: Plain): void {
+    this.getAddress();
+    this.code.emit(opcode, [0]);
+  }
+
+  store(opcode: Plain, value: () => void): void {
+    this.getAddress();
+    value();
+    this.code.emit(opcode, [0]);
+  }
+
+  /** Pushes the address of the word around the address. */
+  #wordAround(): void {
+    this.getAddress();
+    this.constant(-4);
+    this.op('i32And');
+  }
+
+  loadWordAround(): void {
+    this.#wordAround();
+    this.code.i32Load(0);
+  }
+
+  storeWordAround(value: () => void): void {
+    this.#wordAround();
+    value();
+    this.code.i32Store(0);
+  }
+}

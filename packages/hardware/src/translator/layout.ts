@@ -1,0 +1,35 @@
+/**
+ * Where the translator's tables lie in the machine's memory, in bytes.
+ *
+ * The jump cache has one entry of four words for the low bits of a guest address:
+ *
+ *     +0  guest address, plus 1 for code of user mode (0: empty)     +8   index in the table of regions
+ *     +4  page-table entry of its page that the code was made for    +12  number of the region's entry
+ *
+ * An entry is right exactly when the page table still says what it said: whoever changes a mapping has nothing to do here.
+ */
+import { TRANSLATOR_HOST } from '../memory.ts';
+
+export const JUMP_CACHE: number = TRANSLATOR_HOST;
+export const JUMP_CACHE_ENTRIES = 4096;
+export const JUMP_ENTRY_BYTES = 16;
+
+/** Words that a region and its caller exchange: the countdown of the stretch, its stalls, the low word of its end. */
+export const LEFT: number = TRANSLATOR_HOST + 0x1f000;
+export const STALLS: number = LEFT + 4;
+export const END: number = LEFT + 8;
+
+/** Why translated code stopped. */
+export const REASON = {
+  /** It goes on at PC, for which the jump cache has no entry. */
+  jump: 0,
+  /** The instruction at PC is the interpreter's to execute. */
+  slow: 1,
+  /** Too little of the stretch is left for the block at PC. */
+  budget: 2,
+} as const;
+
+/** Byte offset of the jump-cache entry of an address. */
+export function jumpEntry(pc: number): number {
+  return JUMP_CACHE + ((pc >>> 2) & (JUMP_CACHE_ENTRIES - 1)) * JUMP_ENTRY_BYTES;
+}

@@ -1,0 +1,246 @@
+/**
+ * The translator: which code is hot, the regions made of it, and running them.
+ *
+ * The interpreter counts the targets of jumps; one that was reached often enough becomes a region. A region is dropped when a
+ * store, a device or the host between runs has changed a word that it was made of. Nothing of this can be told from outside,
+ * for a region does exactly what the interpreter would have done.
+ */
+import type { Cpu } from '../cpu/cpu.ts';
+import type { HotCode } from '../cpu/interpreter.ts';
+import * as S from '../cpu/state.ts';
+import { RAM_HOST } from '../memory.ts';
+import { findRegion } from './blocks.ts';
+import { compileRegion } from './compile.ts';
+import { END, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_ENTRY_BYTES, LEFT, REASON, STALLS, jumpEntry } from './layout.ts';
+import { compileTrampoline } from './trampoline.ts';
+import { WebAssembly, type Table } from './webassembly.ts';
+
+/** A target is translated when it was reached so often. Assumption: where the compiler's time is earned back. */
+const HOT = 64;
+const HEAT_ENTRIES = 0x10000;
+/** What cannot be translated is not tried again soon. */
+const COLD = 0x100000;
+/** Most regions at a time; when there are more, all are dropped. */
+const MAX_REGIONS = 4096;
+/** Code of a frame that was dropped so often is left to the interpreter. */
+const MAX_DROPS = 64;
+/** Shorter stretches are not worth leaving the interpreter for, in instructions. */
+const WORTHWHILE = 512;
+
+/** A region in use. */
+interface Translated {
+  /** Index of its first word in the whole memory, and the words that it was made of. */
+  readonly from: number;
+  readonly words: Int32Array;
+  readonly frame: number;
+  readonly keys: readonly number[];
+  readonly pcs: readonly number[];
+  readonly slot: number;
+  /** The run in which it was last held against memory. */
+  checked: number;
+}
+
+/** An address at which a region can be entered. */
+interface Entry {
+  readonly region: Translated;
+  readonly number: number;
+}
+
+/** The translator of one machine. */
+export class Translator implements HotCode {
+  readonly table: number = JUMP_CACHE >>> 2;
+  readonly mask: number = JUMP_CACHE_ENTRIES - 1;
+  readonly heat: Int32Array = new Int32Array(HEAT_ENTRIES);
+  readonly worthwhile: number = WORTHWHILE;
+  readonly #cpu: Cpu;
+  readonly #words: Int32Array;
+  readonly #pages: number;
+  readonly #functions: Table = new WebAssembly.Table({ element: 'anyfunc', initial: MAX_REGIONS });
+  readonly #enter: (bank: number, mode: number) => number;
+  readonly #entries = new Map<number, Entry>();
+  readonly #frames = new Map<number, Set<Translated>>();
+  readonly #drops = new Map<number, number>();
+  readonly #free: number[] = Array.from({ length: MAX_REGIONS }, (_, i) => MAX_REGIONS - 1 - i);
+  #run = 0;
+
+  constructor(cpu: Cpu) {
+    this.#cpu = cpu;
+    this.#words = cpu.words;
+    this.#pages = cpu.memory.wasm.buffer.byteLength / 0x10000;
+    const module = new WebAssembly.Module(compileTrampoline(this.#pages));
+    const imports = { m: { m: cpu.memory.wasm, t: this.#functions } };
+    this.#enter = new WebAssembly.Instance(module, imports).exports.f as (bank: number, mode: number) => number;
+    this.heat.fill(HOT);
+    cpu.memory.codeWritten = (physical, bytes) => {
+      this.#written(physical, bytes);
+    };
+  }
+
+  /** 1 in user mode, in which addresses are noted apart. */
+  get mode(): number {
+    return this.#cpu.userMode ? 1 : 0;
+  }
+
+  /** Between runs the host may have written anything anywhere: each region is held against memory before its next use. */
+  beginRun(): void {
+    this.#run += 1;
+    this.#words.fill(0, this.table, this.table + JUMP_CACHE_ENTRIES * (JUMP_ENTRY_BYTES >>> 2));
+  }
+
+  /** Makes the jump cache know `pc`, of which the heat is used up: by a new region if there is none. */
+  compile(pc: number): void {
+    const known = this.#lookUp(pc);
+    if (known === undefined) this.#translate(pc);
+    else this.#note(pc, known);
+    // Code that exists is to be found again at once when the jump cache has forgotten it.
+    this.heat[(pc >>> 2) & (HEAT_ENTRIES - 1)] = this.#lookUp(pc) === undefined ? COLD : 1;
+  }
+
+  #translate(pc: number): void {
+    const cpu = this.#cpu;
+    const host = (pc + this.#pageEntry(pc)) | 0;
+    const physical = host - RAM_HOST;
+    if ((host & 0x80000003) !== 0 || physical < 0 || physical >= cpu.memory.ramBytes) return;
+    const frame = physical >>> 12;
+    if ((this.#drops.get(frame) ?? 0) > MAX_DROPS) return;
+    const page = (host & ~0xfff) >>> 2;
+    const region = findRegion(pc, this.#words.subarray(page, page + 1024));
+    if (region === undefined) return;
+    if (this.#free.length === 0) this.#dropAll();
+    const slot = this.#free.pop() ?? 0;
+    const { bytes, numbers } = compileRegion(region, { read: 4 * cpu.readBank, write: 4 * cpu.writeBank }, this.#pages);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: { m: cpu.memory.wasm } });
+    this.#functions.set(slot, instance.exports.f);
+    const translated: Translated = {
+      from: page + region.first,
+      words: this.#words.slice(page + region.first, page + region.end),
+      frame,
+      keys: region.entries.map((entry) => this.#key(entry, host - pc + entry)),
+      pcs: region.entries,
+      slot,
+      checked: this.#run,
+    };
+    region.entries.forEach((entry, i) => {
+      this.#entries.set(translated.keys[i] ?? 0, { region: translated, number: numbers[i] ?? 0 });
+      this.#note(entry, { region: translated, number: numbers[i] ?? 0 });
+    });
+    this.#protect(frame).add(translated);
+  }
+
+  /**
+   * Runs translated code from PC to cycle `end` or until something is the interpreter's. Returns whether the interpreter
+   * should look out for translated code again in this stretch.
+   */
+  run(end: number): boolean {
+    const cpu = this.#cpu;
+    const { clock, state } = cpu;
+    const words = this.#words;
+    words[LEFT >>> 2] = end - clock.now;
+    words[STALLS >>> 2] = 0;
+    words[END >>> 2] = end | 0;
+    let reason = this.#enter(4 * cpu.fetchBank, this.mode);
+    while (reason === REASON.jump && this.#find(state[S.PC] ?? 0)) reason = this.#enter(4 * cpu.fetchBank, this.mode);
+    const stalls = words[STALLS >>> 2] ?? 0;
+    clock.now = end - (words[LEFT >>> 2] ?? 0) + stalls;
+    cpu.charged += stalls;
+    state[S.NEXT_PC] = (state[S.PC] ?? 0) + 4;
+    return reason !== REASON.budget;
+  }
+
+  /** Makes the jump cache know `pc`: whether there is code for it, perhaps only now. */
+  #find(pc: number): boolean {
+    const entry = this.#lookUp(pc);
+    if (entry !== undefined) {
+      this.#note(pc, entry);
+      return true;
+    }
+    const place = (pc >>> 2) & (HEAT_ENTRIES - 1);
+    const heat = (this.heat[place] ?? 0) - 1;
+    this.heat[place] = heat;
+    if (heat > 0) return false;
+    this.compile(pc);
+    return this.#lookUp(pc) !== undefined;
+  }
+
+  /** The code for `pc`, held against memory. */
+  #lookUp(pc: number): Entry | undefined {
+    const host = (pc + this.#pageEntry(pc)) | 0;
+    if ((host & 0x80000003) !== 0) return undefined;
+    const entry = this.#entries.get(this.#key(pc, host));
+    if (entry === undefined) return undefined;
+    const { region } = entry;
+    if (region.checked === this.#run) return entry;
+    region.checked = this.#run;
+    const { words, from } = region;
+    for (let i = 0; i < words.length; i += 1) {
+      if (words[i] !== this.#words[from + i]) {
+        this.#drop(region);
+        return undefined;
+      }
+    }
+    return entry;
+  }
+
+  #pageEntry(pc: number): number {
+    return this.#words[this.#cpu.fetchBank + (pc >>> 12)] ?? 0;
+  }
+
+  /** One number for a place in memory, the page at which it is seen, and the mode. */
+  #key(pc: number, host: number): number {
+    return ((host >>> 2) * 0x100000 + (pc >>> 12)) * 2 + this.mode;
+  }
+
+  #note(pc: number, { region, number }: Entry): void {
+    const at = jumpEntry(pc) >>> 2;
+    this.#words[at] = pc | this.mode;
+    this.#words[at + 1] = this.#pageEntry(pc);
+    this.#words[at + 2] = region.slot;
+    this.#words[at + 3] = number;
+  }
+
+  // ---- Code that changes
+
+  #protect(frame: number): Set<Translated> {
+    const known = this.#frames.get(frame);
+    if (known !== undefined) return known;
+    const regions = new Set<Translated>();
+    this.#frames.set(frame, regions);
+    this.#cpu.memory.codeFrames[frame] = 1;
+    this.#cpu.tlb.refreshFrame(frame);
+    return regions;
+  }
+
+  /** Physical memory was written to. */
+  #written(physical: number, bytes: number): void {
+    const first = (RAM_HOST + physical) >>> 2;
+    const end = (RAM_HOST + physical + bytes + 3) >>> 2;
+    for (let frame = physical >>> 12; frame << 12 < physical + bytes; frame += 1) {
+      for (const region of this.#frames.get(frame) ?? []) {
+        if (region.from < end && first < region.from + region.words.length) this.#drop(region);
+      }
+    }
+  }
+
+  #drop(region: Translated): void {
+    const { frame, slot, keys, pcs } = region;
+    keys.forEach((key, i) => {
+      if (this.#entries.get(key)?.region === region) this.#entries.delete(key);
+      const at = jumpEntry(pcs[i] ?? 0) >>> 2;
+      if (this.#words[at + 2] === slot) this.#words[at] = 0;
+    });
+    this.#functions.set(slot, null);
+    this.#free.push(slot);
+    this.#drops.set(frame, (this.#drops.get(frame) ?? 0) + 1);
+    const regions = this.#frames.get(frame);
+    regions?.delete(region);
+    if (regions?.size !== 0) return;
+    this.#frames.delete(frame);
+    this.#cpu.memory.codeFrames[frame] = 0;
+    this.#cpu.tlb.refreshFrame(frame);
+  }
+
+  #dropAll(): void {
+    for (const regions of [...this.#frames.values()]) for (const region of [...regions]) this.#drop(region);
+    this.#drops.clear();
+  }
+}
