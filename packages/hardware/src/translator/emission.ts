@@ -149,7 +149,7 @@ export class Emission {
   branch({ emit, instruction, pc }: Step, slot: Step): void {
     this.#at = pc;
     emit(this, instruction.operands);
-    if (!/^jal?$/.test(instruction.mnemonic)) this.code.localSet(this.#condition);
+    if (!/^j(al)?$/.test(instruction.mnemonic)) this.code.localSet(this.#condition);
     slot.emit(this, slot.instruction.operands);
   }
 
