@@ -30,7 +30,7 @@ const { Memory } = (
 
 const WASM_PAGE = 0x10000;
 const LANCE_HOST = 0x10000;
-const PROM_HOST = 0x20000;
+export const PROM_HOST = 0x20000;
 export const DATA_TAGS_HOST = 0x60000;
 export const INSTRUCTION_TAGS_HOST = 0x70000;
 export const ISOLATED_HOST = 0x80000;

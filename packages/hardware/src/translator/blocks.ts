@@ -9,6 +9,7 @@
  */
 import { controlFlow, decode, effects, type Instruction } from '@exokernel/isa';
 import { isHazard } from '../cpu/cpu.ts';
+import { CP0_RANDOM } from '../cpu/state.ts';
 import { EMITTERS, type Emitter } from './instructions.ts';
 
 /** Most instructions of a region. Larger functions take the host's compiler longer than they gain. */
@@ -56,16 +57,25 @@ function isCall({ mnemonic }: Instruction): boolean {
   return mnemonic === 'jal' || mnemonic === 'jalr' || mnemonic === 'bltzal' || mnemonic === 'bgezal';
 }
 
+/** What is known of the page of a region besides its words. */
+export interface PageFacts {
+  /** Its code runs in kernel mode, in which coprocessor 0 is usable. */
+  readonly isKernel: boolean;
+  /** Numbers of words that turned out to be the interpreter's again and again: loads and stores of device registers. */
+  readonly slow: ReadonlySet<number>;
+}
+
 /** The region of `pc`; undefined if its first instruction is the interpreter's. `words` are those of its page. */
-export function findRegion(pc: number, words: Int32Array): Region | undefined {
+export function findRegion(pc: number, words: Int32Array, facts: PageFacts): Region | undefined {
   const page = pc & ~0xfff;
-  const finder = new Finder(page, words);
+  const finder = new Finder(page, words, facts);
   return finder.find((pc & 0xfff) >>> 2);
 }
 
 class Finder {
   readonly #page: number;
   readonly #words: Int32Array;
+  readonly #facts: PageFacts;
   readonly #leaders = new Set<number>();
   readonly #entries = new Set<number>();
   readonly #work: number[] = [];
@@ -73,9 +83,10 @@ class Finder {
   #first = PAGE_WORDS;
   #end = 0;
 
-  constructor(page: number, words: Int32Array) {
+  constructor(page: number, words: Int32Array, facts: PageFacts) {
     this.#page = page;
     this.#words = words;
+    this.#facts = facts;
   }
 
   find(start: number): Region | undefined {
@@ -109,7 +120,10 @@ class Finder {
       seen.add(at);
       this.#cover(at);
       const step = this.#step(at);
-      if (step === undefined) return;
+      if (step === undefined) {
+        this.#resume(at);
+        return;
+      }
       const ending = this.#branch(step, at);
       if (ending === 'none') continue;
       if (ending === undefined) return;
@@ -129,6 +143,13 @@ class Finder {
     }
   }
 
+  /** The interpreter executes the instruction at `at`; the one after it is a place to come back to. */
+  #resume(at: number): void {
+    if (at + 1 >= PAGE_WORDS || effects(this.#words[at] ?? 0).branches) return;
+    this.#lead(at + 1);
+    this.#entries.add(at + 1);
+  }
+
   #cover(at: number): void {
     // The next word says whether a load may end early.
     this.#first = Math.min(this.#first, at);
@@ -142,9 +163,11 @@ class Finder {
   /** The instruction at word `at`; undefined if it is the interpreter's. */
   #step(at: number): Step | undefined {
     const word = this.#words[at] ?? 0;
-    const instruction = decode(word);
+    const instruction = this.#facts.slow.has(at) ? undefined : decode(word);
     if (instruction === undefined) return undefined;
-    const emit = EMITTERS[instruction.mnemonic];
+    const { mnemonic, operands } = instruction;
+    const isPlain = !/0/.test(mnemonic) || (this.#facts.isKernel && !(mnemonic === 'mfc0' && operands[1] === CP0_RANDOM));
+    const emit = isPlain ? EMITTERS[mnemonic] : undefined;
     return emit === undefined ? undefined : { pc: this.#address(at), word, instruction, emit };
   }
 
@@ -160,8 +183,9 @@ class Finder {
     if (slot === undefined) return undefined;
     const { target } = controlFlow(step.word, step.pc);
     const inSlot = effects(slot.word);
+    const isIdle = target === step.pc >>> 0 && !step.instruction.mnemonic.startsWith('bc0');
     // The branch is executed again if its slot turns out to be the interpreter's, so it must not change what it reads.
-    if (inSlot.branches || inSlot.loads !== 0 || (writes & reads) !== 0 || target === step.pc >>> 0) return undefined;
+    if (inSlot.branches || inSlot.loads !== 0 || (writes & reads) !== 0 || isIdle) return undefined;
     return { kind: 'branch', branch: step, slot, target: target === undefined ? undefined : target | 0 };
   }
 

@@ -243,6 +243,11 @@ export class Emission {
     this.set(register);
   }
 
+  getCp0(register: number): void {
+    this.code.i32Const(0);
+    this.code.i32Load(4 * (S.CP0 + register));
+  }
+
   setTemporary(): void {
     this.code.localSet(this.#temporary);
   }

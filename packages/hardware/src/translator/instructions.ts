@@ -286,6 +286,13 @@ export const EMITTERS: Partial<Readonly<Record<Mnemonic, Emitter>>> = {
   bgez: compareZero('i32GeS'),
   bltzal: compareZero('i32LtS', true),
   bgezal: compareZero('i32GeS', true),
+  // Of coprocessor 0, in kernel mode: registers that are only words, and the condition, which is true [KN01].
+  mfc0: (e, [rt = 0, register = 0]) => {
+    e.getCp0(register);
+    e.set(rt);
+  },
+  bc0f: (e) => e.constant(0),
+  bc0t: (e) => e.constant(1),
   addi: sum(true),
   addiu: immediate('i32Add'),
   slti: immediate('i32LtS'),

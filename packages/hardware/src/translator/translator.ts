@@ -8,7 +8,7 @@
 import type { Cpu } from '../cpu/cpu.ts';
 import type { HotCode } from '../cpu/interpreter.ts';
 import * as S from '../cpu/state.ts';
-import { RAM_HOST } from '../memory.ts';
+import { PROM_BYTES, PROM_HOST, RAM_HOST } from '../memory.ts';
 import { findRegion } from './blocks.ts';
 import { compileRegion } from './compile.ts';
 import { END, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_ENTRY_BYTES, LEFT, REASON, STALLS, jumpEntry } from './layout.ts';
@@ -24,15 +24,31 @@ const COLD = 0x100000;
 const MAX_REGIONS = 4096;
 /** Code of a frame that was dropped so often is left to the interpreter. */
 const MAX_DROPS = 64;
+/** A load or store that was left to the interpreter so often is so for good: it talks to a device. */
+const SLOW = 32;
+const SLOW_ENTRIES = 4096;
+/** So many of one frame; the others are tried each time. */
+const MAX_SLOW = 64;
 /** Shorter stretches are not worth leaving the interpreter for, in instructions. */
 const WORTHWHILE = 512;
+
+/** A page of memory that holds, or held, translated code. */
+interface CodePage {
+  /** Number of the page in the whole memory. */
+  readonly number: number;
+  readonly regions: Set<Translated>;
+  /** Numbers of its words that are the interpreter's for good. */
+  readonly slow: Set<number>;
+  /** How often code was dropped because it had changed. */
+  drops: number;
+}
 
 /** A region in use. */
 interface Translated {
   /** Index of its first word in the whole memory, and the words that it was made of. */
   readonly from: number;
   readonly words: Int32Array;
-  readonly frame: number;
+  readonly page: CodePage;
   readonly keys: readonly number[];
   readonly pcs: readonly number[];
   readonly slot: number;
@@ -58,9 +74,9 @@ export class Translator implements HotCode {
   readonly #functions: Table = new WebAssembly.Table({ element: 'anyfunc', initial: MAX_REGIONS });
   readonly #enter: (bank: number, mode: number) => number;
   readonly #entries = new Map<number, Entry>();
-  readonly #frames = new Map<number, Set<Translated>>();
-  readonly #drops = new Map<number, number>();
+  readonly #codePages = new Map<number, CodePage>();
   readonly #free: number[] = Array.from({ length: MAX_REGIONS }, (_, i) => MAX_REGIONS - 1 - i);
+  readonly #slowness = new Uint8Array(SLOW_ENTRIES);
   #run = 0;
 
   constructor(cpu: Cpu) {
@@ -99,12 +115,12 @@ export class Translator implements HotCode {
   #translate(pc: number): void {
     const cpu = this.#cpu;
     const host = (pc + this.#pageEntry(pc)) | 0;
-    const physical = host - RAM_HOST;
-    if ((host & 0x80000003) !== 0 || physical < 0 || physical >= cpu.memory.ramBytes) return;
-    const frame = physical >>> 12;
-    if ((this.#drops.get(frame) ?? 0) > MAX_DROPS) return;
-    const page = (host & ~0xfff) >>> 2;
-    const region = findRegion(pc, this.#words.subarray(page, page + 1024));
+    if ((host & 0x80000003) !== 0 || !this.#mayHoldCode(host)) return;
+    const page = this.#codePage(host);
+    if (page.drops > MAX_DROPS) return;
+    const start = page.number << 10;
+    const facts = { isKernel: !cpu.userMode, slow: page.slow };
+    const region = findRegion(pc, this.#words.subarray(start, start + 1024), facts);
     if (region === undefined) return;
     if (this.#free.length === 0) this.#dropAll();
     const slot = this.#free.pop() ?? 0;
@@ -112,9 +128,9 @@ export class Translator implements HotCode {
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: { m: cpu.memory.wasm } });
     this.#functions.set(slot, instance.exports.f);
     const translated: Translated = {
-      from: page + region.first,
-      words: this.#words.slice(page + region.first, page + region.end),
-      frame,
+      from: start + region.first,
+      words: this.#words.slice(start + region.first, start + region.end),
+      page,
       keys: region.entries.map((entry) => this.#key(entry, host - pc + entry)),
       pcs: region.entries,
       slot,
@@ -124,7 +140,8 @@ export class Translator implements HotCode {
       this.#entries.set(translated.keys[i] ?? 0, { region: translated, number: numbers[i] ?? 0 });
       this.#note(entry, { region: translated, number: numbers[i] ?? 0 });
     });
-    this.#protect(frame).add(translated);
+    page.regions.add(translated);
+    if (page.regions.size === 1) this.#guard(page, 1);
   }
 
   /**
@@ -144,7 +161,24 @@ export class Translator implements HotCode {
     clock.now = end - (words[LEFT >>> 2] ?? 0) + stalls;
     cpu.charged += stalls;
     state[S.NEXT_PC] = (state[S.PC] ?? 0) + 4;
+    if (reason === REASON.slow) this.#wasSlow(state[S.PC] ?? 0);
     return reason !== REASON.budget;
+  }
+
+  /** Notes that the instruction at `pc` was the interpreter's. If it always is, the code around it is made anew. */
+  #wasSlow(pc: number): void {
+    const place = (pc >>> 2) & (SLOW_ENTRIES - 1);
+    const count = (this.#slowness[place] ?? 0) + 1;
+    this.#slowness[place] = count;
+    if (count < SLOW) return;
+    this.#slowness[place] = 0;
+    const host = (pc + this.#pageEntry(pc)) | 0;
+    const page = this.#codePage(host);
+    const number = (pc & 0xfff) >>> 2;
+    const opcode = (this.#words[host >>> 2] ?? 0) >>> 26;
+    if (opcode < 0x20 || page.slow.has(number) || page.slow.size >= MAX_SLOW) return;
+    page.slow.add(number);
+    this.#dropRange(page, host >>> 2, (host >>> 2) + 1, false);
   }
 
   /** Makes the jump cache know `pc`: whether there is code for it, perhaps only now. */
@@ -174,6 +208,7 @@ export class Translator implements HotCode {
     const { words, from } = region;
     for (let i = 0; i < words.length; i += 1) {
       if (words[i] !== this.#words[from + i]) {
+        this.#hasChanged(region.page);
         this.#drop(region);
         return undefined;
       }
@@ -200,29 +235,54 @@ export class Translator implements HotCode {
 
   // ---- Code that changes
 
-  #protect(frame: number): Set<Translated> {
-    const known = this.#frames.get(frame);
-    if (known !== undefined) return known;
-    const regions = new Set<Translated>();
-    this.#frames.set(frame, regions);
-    this.#cpu.memory.codeFrames[frame] = 1;
+  #mayHoldCode(host: number): boolean {
+    return host >= RAM_HOST ? host < RAM_HOST + this.#cpu.memory.ramBytes : host >= PROM_HOST && host < PROM_HOST + PROM_BYTES;
+  }
+
+  #codePage(host: number): CodePage {
+    const number = host >>> 12;
+    let page = this.#codePages.get(number);
+    if (page === undefined) {
+      page = { number, regions: new Set(), slow: new Set(), drops: 0 };
+      this.#codePages.set(number, page);
+    }
+    return page;
+  }
+
+  /** Makes stores to a page of RAM take the slow path, or no longer. */
+  #guard({ number }: CodePage, isCode: 0 | 1): void {
+    const frame = number - (RAM_HOST >>> 12);
+    if (frame < 0) return;
+    this.#cpu.memory.codeFrames[frame] = isCode;
     this.#cpu.tlb.refreshFrame(frame);
-    return regions;
   }
 
   /** Physical memory was written to. */
   #written(physical: number, bytes: number): void {
-    const first = (RAM_HOST + physical) >>> 2;
-    const end = (RAM_HOST + physical + bytes + 3) >>> 2;
-    for (let frame = physical >>> 12; frame << 12 < physical + bytes; frame += 1) {
-      for (const region of this.#frames.get(frame) ?? []) {
-        if (region.from < end && first < region.from + region.words.length) this.#drop(region);
-      }
+    const host = RAM_HOST + physical;
+    for (let number = host >>> 12; number << 12 < host + bytes; number += 1) {
+      const page = this.#codePages.get(number);
+      if (page !== undefined) this.#dropRange(page, host >>> 2, (host + bytes + 3) >>> 2, true);
     }
   }
 
+  /** Drops what was made of words `first` to `end` (exclusive) of the whole memory. */
+  #dropRange(page: CodePage, first: number, end: number, hasChanged: boolean): void {
+    for (const region of [...page.regions]) {
+      if (region.from >= end || first >= region.from + region.words.length) continue;
+      if (hasChanged) this.#hasChanged(page);
+      this.#drop(region);
+    }
+  }
+
+  /** Its words are not what they were: what was learned of them is void. */
+  #hasChanged(page: CodePage): void {
+    page.drops += 1;
+    page.slow.clear();
+  }
+
   #drop(region: Translated): void {
-    const { frame, slot, keys, pcs } = region;
+    const { page, slot, keys, pcs } = region;
     keys.forEach((key, i) => {
       if (this.#entries.get(key)?.region === region) this.#entries.delete(key);
       const at = jumpEntry(pcs[i] ?? 0) >>> 2;
@@ -230,17 +290,12 @@ export class Translator implements HotCode {
     });
     this.#functions.set(slot, null);
     this.#free.push(slot);
-    this.#drops.set(frame, (this.#drops.get(frame) ?? 0) + 1);
-    const regions = this.#frames.get(frame);
-    regions?.delete(region);
-    if (regions?.size !== 0) return;
-    this.#frames.delete(frame);
-    this.#cpu.memory.codeFrames[frame] = 0;
-    this.#cpu.tlb.refreshFrame(frame);
+    page.regions.delete(region);
+    if (page.regions.size === 0) this.#guard(page, 0);
   }
 
   #dropAll(): void {
-    for (const regions of [...this.#frames.values()]) for (const region of [...regions]) this.#drop(region);
-    this.#drops.clear();
+    for (const page of this.#codePages.values()) for (const region of [...page.regions]) this.#drop(region);
+    this.#codePages.clear();
   }
 }
