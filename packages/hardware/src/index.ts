@@ -4,7 +4,7 @@ export {
   type DiskOptions,
   type LanceOptions,
   type MachineOptions,
-  type Profile,
+
   type RunResult,
 } from './machine.ts';
 export { type CpuView, type Cp0View, type TlbView } from './cpu/view.ts';
@@ -13,7 +13,17 @@ export { type NativeCpu } from './native-access.ts';
 export { KERNEL_SPACE, type NativeFailure, type NativeFunction, type NativeUnit } from './native-unit.ts';
 export { EVENT_KINDS, type EventListener, type EventName } from './events.ts';
 export { type Clock, type Timer } from './clock.ts';
-export { Wire, type Attachment, type Station, type WireCounters, type WireOptions } from './wire.ts';
+export {
+  Wire,
+  type Attachment,
+  type SeenFrame,
+  type Station,
+  type Transmission,
+  type WireCounters,
+  type WireOptions,
+} from './wire.ts';
+export { type FaultCounters, type FaultOptions } from './wire-faults.ts';
+export { Network } from './network.ts';
 export { memoryStore, SECTOR_BYTES, type BlockStore } from './block-store.ts';
 export { seekSeconds, type DiskGeometry } from './devices/disk-mechanics.ts';
 export { HardwareError, type HardwareErrorCode } from './error.ts';

@@ -1,42 +1,80 @@
 /**
- * The wire: an in-memory Ethernet segment at 10 Mbit/s, on one machine's clock.
+ * The wire: an in-memory Ethernet segment that machines and stations of the host share; with more than two, a hub.
  *
- * One frame is on it at a time; a frame sent meanwhile waits its turn. It reaches every station but its sender when its
- * last bit has left plus the segment's delay. Frames are given without preamble and FCS; those below 60 bytes are padded,
- * as Ethernet demands, and those that cannot be frames (below 14 or above 1518 bytes) or find the queue full are dropped
- * and counted. Nothing is ever thrown at a sender.
+ * One frame is on it at a time; a frame sent meanwhile waits its turn, in the order in which they were asked for. It
+ * reaches every station but its sender when its last bit has left plus the segment's delay, late, twice or damaged if the
+ * segment has faults. Frames are given without preamble and FCS; those below 60 bytes are padded, as Ethernet demands, and
+ * those that cannot be frames (below 14 or above 1518 bytes) or find their sender's queue full are dropped and counted.
+ * Nothing is ever thrown at a sender.
  *
- * A wire may be made and used before the machine: frames wait until a machine whose LANCE is on it gives it a clock.
- * Assumption: no collisions; stations that want to send at once do so in the order in which they asked [RFC894 for sizes].
+ * With one machine the wire runs on that machine's clock. With several, what they send waits until a `Network` has brought
+ * all of them past that time: see `network.ts`. Before there is any machine, frames wait.
+ *
+ * Assumption: no collisions; of machines that want to send at the same moment the one with the lower bytes goes first, so
+ * that the order in which the host made them does not matter. [RFC894 for sizes].
  */
+import { Agenda } from './agenda.ts';
 import type { Clock, Timer } from './clock.ts';
+import { crc32 } from './devices/crc32.ts';
 import { HardwareError } from './error.ts';
+import { TimeBase } from './time-base.ts';
+import { FaultInjector, type FaultCounters, type FaultOptions } from './wire-faults.ts';
 
-/** What is attached to a wire. Called on the machine's clock; must not keep or change the frame. */
+/** How a frame left. */
+export interface Transmission {
+  /** Time of its last bit, in nanoseconds of the wire. */
+  readonly time: number;
+  /** It had to wait for another's frame. */
+  readonly deferred: boolean;
+  /** The sender heard itself: the cable was plugged in. */
+  readonly carrier: boolean;
+}
+
+/** What is attached to a wire. Must not keep or change a frame; a station of the host must not touch a machine. */
 export interface Station {
-  receive(frame: Uint8Array): void;
+  /** `time` in nanoseconds of the wire. */
+  receive(frame: Uint8Array, time: number): void;
+  /** A frame with an FCS that does not match it. Without this method such frames are dropped, as controllers do. */
+  damaged?(frame: Uint8Array, fcs: number, time: number): void;
   /** The oldest accepted frame of this station has left. */
-  sent?(): void;
+  sent?(how: Transmission): void;
 }
 
 /** A station's connection. */
 export interface Attachment {
-  /** Queues a copy of the frame. Returns whether the wire took it. */
-  readonly send: (frame: Uint8Array) => boolean;
+  /**
+   * Queues a copy of the frame. Returns whether the wire took it. With an `fcs` (unsigned; its low byte goes first) the
+   * frame is sent as it is: not padded, damaged to receivers unless the FCS matches, and, below 60 bytes, received by nobody.
+   */
+  readonly send: (frame: Uint8Array, fcs?: number) => boolean;
   /** Receives nothing from now on; what was sent is still delivered. */
   readonly detach: () => void;
 }
 
+/** A frame as somebody listening on the wire sees it: each once, also those that get lost behind it. */
+export interface SeenFrame {
+  readonly bytes: Uint8Array;
+  /** Time of its last bit, in nanoseconds of the wire. */
+  readonly time: number;
+  /** Its FCS did not match. */
+  readonly damaged: boolean;
+}
+
 /** How a segment behaves. */
 export interface WireOptions {
+  /** Bits per second. Default 10,000,000. */
+  readonly bandwidth?: number;
   /** From the last bit sent to its arrival, in microseconds. Default 0. */
   readonly delayMicroseconds?: number;
-  /** Frames that may wait to be sent. Default 256. */
+  /** Frames of one station that may wait to be sent. Default 256. */
   readonly capacity?: number;
+  /** Default: none. */
+  readonly faults?: FaultOptions;
 }
 
 /** What a wire has carried and dropped, in frames. */
-export interface WireCounters {
+export interface WireCounters extends FaultCounters {
+  /** Sent, whatever became of them then. */
   readonly sent: number;
   readonly droppedSize: number;
   readonly droppedQueue: number;
@@ -47,127 +85,303 @@ export const MAX_FRAME = 1518;
 const HEADER = 14;
 const FCS = 4;
 const PREAMBLE = 8;
-const MICROSECONDS_PER_BYTE = 0.8;
-const GAP_MICROSECONDS = 9.6;
+const GAP_BITS = 96;
+const NO_FAULTS: FaultCounters = { dropped: 0, duplicated: 0, reordered: 0, corrupted: 0, delayed: 0 };
+/** Both before a machine's own timers; the host's stations first, as if they had been heard between two runs. */
+const HOST_RANK = -2;
+const MACHINE_RANK = -1;
 
-/** Time of a frame of `length` bytes (without FCS) on the wire, preamble to FCS, in microseconds. */
-export function frameMicroseconds(length: number): number {
-  return (Math.max(length, MIN_FRAME) + FCS + PREAMBLE) * MICROSECONDS_PER_BYTE;
+interface Member {
+  readonly station: Station;
+  /** Undefined for a station of the host. */
+  readonly line: Line | undefined;
+  /** Frames of this member that have not left yet, and perhaps some that have. */
+  readonly waiting: Frame[];
+  attached: boolean;
 }
 
 interface Frame {
-  readonly from: Station;
-  readonly bytes: Uint8Array;
-  arrives: number;
+  readonly from: Member;
+  readonly asked: number;
+  bytes: Uint8Array;
+  /** The FCS that comes with it; undefined: the right one. */
+  fcs: number | undefined;
+  leaves: number;
+}
+
+type Happening =
+  | { readonly kind: 'sent'; readonly frame: Frame; readonly how: Transmission }
+  | { readonly kind: 'seen' | 'arrives'; readonly frame: Frame; readonly time: number };
+
+/** What the wire has in store for those on one clock, or for the host's stations. */
+interface Line {
+  readonly base: TimeBase | undefined;
+  readonly agenda: Agenda<Happening>;
+  timer: Timer | undefined;
 }
 
 /** One segment. */
 export class Wire {
+  /** Whether the cable is plugged in. Frames that are sent without it are lost, and their senders miss their carrier. */
+  carrier: boolean = true;
+  readonly #nanosecondsPerBit: number;
   readonly #delay: number;
   readonly #capacity: number;
-  #stations: readonly Station[] = [];
-  #clock: Clock | undefined;
-  #free: Timer | undefined;
-  #arrival: Timer | undefined;
-  /** Frames that wait; the first is on the wire when `#free` is armed for its end. */
-  readonly #queue: Frame[] = [];
-  readonly #flying: Frame[] = [];
-  #sending = false;
+  readonly #faults: FaultInjector | undefined;
+  #members: readonly Member[] = [];
+  #taps: readonly ((frame: SeenFrame) => void)[] = [];
+  #inputs: readonly ((frame: Uint8Array, fcs: number | undefined) => void)[] = [];
+  readonly #lines = new Map<Clock, Line>();
+  readonly #host: Line = { base: undefined, agenda: new Agenda(), timer: undefined };
+  /** What has been asked for and has no time on the wire yet: all before the first clock, and from the second one on. */
+  readonly #asked: Frame[] = [];
+  /** When the wire is free again, and the time of a wire that has no clock or several. */
+  #free = 0;
+  #now = 0;
+  #last: Member | undefined;
   #sent = 0;
   #droppedSize = 0;
   #droppedQueue = 0;
 
-  /** Throws `wire-option` for a negative delay or a capacity that is no positive integer. */
-  constructor({ delayMicroseconds = 0, capacity = 256 }: WireOptions = {}) {
-    if (!(delayMicroseconds >= 0 && delayMicroseconds < Infinity) || !Number.isInteger(capacity) || capacity < 1) {
-      const details = { delayMicroseconds, capacity };
-      throw new HardwareError('wire-option', `delay ${delayMicroseconds}, capacity ${capacity}: no such wire`, details);
+  /** Throws `wire-option` for a bandwidth, delay or fault that cannot be, or a capacity that is no positive integer. */
+  constructor({ bandwidth = 10_000_000, delayMicroseconds = 0, capacity = 256, faults }: WireOptions = {}) {
+    const possible = bandwidth > 0 && bandwidth < Infinity && delayMicroseconds >= 0 && delayMicroseconds < Infinity;
+    if (!possible || !Number.isInteger(capacity) || capacity < 1) {
+      const details = { bandwidth, delayMicroseconds, capacity };
+      throw new HardwareError('wire-option', `no wire has ${JSON.stringify(details)}`, details);
     }
-    this.#delay = delayMicroseconds;
+    this.#nanosecondsPerBit = 1e9 / bandwidth;
+    this.#delay = delayMicroseconds * 1000;
     this.#capacity = capacity;
+    this.#faults = faults === undefined ? undefined : new FaultInjector(faults);
   }
 
   get counters(): WireCounters {
-    return { sent: this.#sent, droppedSize: this.#droppedSize, droppedQueue: this.#droppedQueue };
+    const { counters = NO_FAULTS } = this.#faults ?? {};
+    return { sent: this.#sent, droppedSize: this.#droppedSize, droppedQueue: this.#droppedQueue, ...counters };
   }
 
-  /** Gives the wire its clock; a machine does it for its LANCE. Throws `wire-connected` if it has another. */
-  connect(clock: Clock): void {
-    if (this.#clock !== undefined && this.#clock !== clock) {
-      throw new HardwareError('wire-connected', 'this wire runs on another clock: one machine per wire');
-    }
-    if (this.#clock !== undefined) return;
-    this.#clock = clock;
-    this.#free = clock.timer((at) => {
-      this.#end(at);
-    });
-    this.#arrival = clock.timer((at) => {
-      this.#arrive(at);
-    });
-    this.#start(clock.now);
+  /** Nanoseconds since the first machine on it was switched on. */
+  get now(): number {
+    return this.#sole?.base?.now ?? this.#now;
   }
 
-  attach(station: Station): Attachment {
-    this.#stations = [...this.#stations, station];
+  /** A machine attaches its controller with its clock; its cycle at that moment is the wire's time now. */
+  attach(station: Station, clock?: Clock): Attachment {
+    const line = clock === undefined ? undefined : this.#lineOf(clock);
+    const member: Member = { station, line, waiting: [], attached: true };
+    this.#members = [...this.#members, member];
+    if (this.#sole !== undefined) while (this.#asked.length > 0) this.#schedule(this.#asked.shift());
     return {
-      send: (frame) => this.#send(station, frame),
+      send: (frame, fcs) => this.#send(member, frame, fcs),
       detach: () => {
-        this.#stations = this.#stations.filter((other) => other !== station);
+        member.attached = false;
+        this.#members = this.#members.filter((other) => other !== member);
       },
     };
   }
 
-  #send(from: Station, frame: Uint8Array): boolean {
+  /** `seen` gets every frame when its last bit has left. It must not send. The function returned removes it. */
+  tap(seen: (frame: SeenFrame) => void): () => void {
+    this.#taps = [...this.#taps, seen];
+    return () => {
+      this.#taps = this.#taps.filter((other) => other !== seen);
+    };
+  }
+
+  /** `entered` gets what stations of the host send, when they do: a wire's only inputs. The function returned removes it. */
+  listenInputs(entered: (frame: Uint8Array, fcs: number | undefined) => void): () => void {
+    this.#inputs = [...this.#inputs, entered];
+    return () => {
+      this.#inputs = this.#inputs.filter((other) => other !== entered);
+    };
+  }
+
+  /** Time of a frame of `length` bytes (without FCS) on the wire, preamble to FCS, in nanoseconds. */
+  frameTime(length: number): number {
+    return (length + FCS + PREAMBLE) * 8 * this.#nanosecondsPerBit;
+  }
+
+  // ---- For the network
+
+  /** The clocks of the machines on it. */
+  get clocks(): readonly Clock[] {
+    return [...this.#lines.keys()];
+  }
+
+  /** The time of the machine with this clock. */
+  baseOf(clock: Clock): TimeBase | undefined {
+    return this.#lines.get(clock)?.base;
+  }
+
+  /**
+   * Up to when machines may run before `settle`, if none of them sends anything before `quiet`: nothing that is not known
+   * yet can come to anybody before then.
+   */
+  horizon(quiet: number): number {
+    const earliest = Math.min(quiet, this.#host.agenda.next, this.#asked[0]?.asked ?? Infinity);
+    return Math.max(earliest, this.#free) + this.frameTime(MIN_FRAME);
+  }
+
+  /** All machines have reached `time`: puts what they sent before it on the wire, and lets the host's stations hear. */
+  settle(time: number): void {
+    if (this.#sole !== undefined) return;
+    const { agenda } = this.#host;
+    for (;;) {
+      const asked = this.#asked[0]?.asked ?? Infinity;
+      const { next } = agenda;
+      if (Math.min(asked, next) >= time) break;
+      if (next <= asked) {
+        this.#now = next;
+        this.#happen(agenda.take(), this.#host);
+      } else this.#schedule(this.#asked.shift());
+    }
+    this.#now = time;
+  }
+
+  // ---- Clocks
+
+  /** The only machine's line: the wire then needs no network. */
+  get #sole(): Line | undefined {
+    if (this.#lines.size !== 1) return undefined;
+    const [line] = this.#lines.values();
+    return line;
+  }
+
+  #lineOf(clock: Clock): Line {
+    const known = this.#lines.get(clock);
+    if (known !== undefined) return known;
+    const { now } = this;
+    this.#now = now;
+    const line: Line = { base: new TimeBase(clock, now), agenda: new Agenda(), timer: undefined };
+    line.timer = this.#timer(clock, line, MACHINE_RANK);
+    this.#host.timer?.disarm();
+    this.#lines.set(clock, line);
+    this.#host.timer = this.#lines.size === 1 ? this.#timer(clock, this.#host, HOST_RANK) : undefined;
+    return line;
+  }
+
+  #timer(clock: Clock, line: Line, rank: number): Timer {
+    return clock.timer((at) => {
+      const { agenda } = line;
+      while (this.#cycleOf(line, agenda.next) <= at) this.#happen(agenda.take(), line);
+      this.#arm(line);
+    }, rank);
+  }
+
+  #cycleOf(line: Line, time: number): number {
+    const base = line.base ?? this.#sole?.base;
+    return time === Infinity || base === undefined ? Infinity : base.cycleOf(time);
+  }
+
+  #arm(line: Line): void {
+    const at = this.#cycleOf(line, line.agenda.next);
+    if (at !== Infinity && line.timer?.at !== at) line.timer?.arm(at);
+  }
+
+  #enter(line: Line, time: number, what: Happening): void {
+    line.agenda.add(time, what);
+    this.#arm(line);
+  }
+
+  // ---- Frames
+
+  #send(from: Member, frame: Uint8Array, fcs: number | undefined): boolean {
     if (frame.length < HEADER || frame.length > MAX_FRAME) {
       this.#droppedSize += 1;
       return false;
     }
-    if (this.#queue.length >= this.#capacity) {
+    const asked = from.line?.base?.now ?? this.now;
+    const { waiting } = from;
+    while (waiting[0] !== undefined && waiting[0].leaves <= asked) waiting.shift();
+    if (waiting.length >= this.#capacity) {
       this.#droppedQueue += 1;
       return false;
     }
-    const bytes = new Uint8Array(Math.max(frame.length, MIN_FRAME));
+    if (from.line === undefined) for (const entered of this.#inputs) entered(frame, fcs);
+    const bytes = new Uint8Array(fcs === undefined ? Math.max(frame.length, MIN_FRAME) : frame.length);
     bytes.set(frame);
-    this.#queue.push({ from, bytes, arrives: 0 });
-    if (this.#clock !== undefined && this.#free?.armed === false) this.#start(this.#clock.now);
+    const matches = fcs !== undefined && fcs === ~crc32(bytes, bytes.length) >>> 0;
+    const queued: Frame = { from, asked, bytes, fcs: matches ? undefined : fcs, leaves: Infinity };
+    waiting.push(queued);
+    if (this.#sole !== undefined) this.#schedule(queued);
+    else this.#insert(queued);
     return true;
   }
 
-  /** The wire is free at cycle `at`: puts the next frame on it. */
-  #start(at: number): void {
-    const frame = this.#queue[0];
-    if (frame === undefined || this.#clock === undefined) return;
-    this.#sending = true;
-    this.#free?.arm(at + this.#cycles(frameMicroseconds(frame.bytes.length)));
+  #insert(frame: Frame): void {
+    const asked = this.#asked;
+    let at = asked.length;
+    while (at > 0 && before(frame, asked[at - 1])) at -= 1;
+    asked.splice(at, 0, frame);
   }
 
-  /** A frame's last bit has left, or the gap after one is over. */
-  #end(at: number): void {
-    if (!this.#sending) {
-      this.#start(at);
-      return;
-    }
-    this.#sending = false;
-    const frame = this.#queue.shift();
+  /** The frame's turn is certain: all that will be asked for is later. */
+  #schedule(frame: Frame | undefined): void {
     if (frame === undefined) return;
-    this.#sent += 1;
-    frame.arrives = at + this.#cycles(this.#delay);
-    this.#flying.push(frame);
-    if (this.#arrival?.armed === false) this.#arrival.arm(frame.arrives);
-    this.#free?.arm(at + this.#cycles(GAP_MICROSECONDS));
-    frame.from.sent?.();
+    const { from, asked } = frame;
+    const begins = Math.max(asked, this.#free);
+    const time = begins + this.frameTime(frame.bytes.length);
+    frame.leaves = time;
+    this.#free = time + GAP_BITS * this.#nanosecondsPerBit;
+    const { carrier } = this;
+    const how: Transmission = { time, deferred: begins > asked && this.#last !== from, carrier };
+    this.#last = from;
+    if (from.station.sent !== undefined) this.#enter(from.line ?? this.#host, time, { kind: 'sent', frame, how });
+    const fate = this.#faults?.decide(8 * (frame.bytes.length + FCS));
+    if (fate !== undefined && fate.bit >= 0) corrupt(frame, fate.bit);
+    this.#enter(this.#host, time, { kind: 'seen', frame, time });
+    if (!carrier || fate?.dropped === true || frame.bytes.length < MIN_FRAME) return;
+    const overtaken = 2 * (this.frameTime(MAX_FRAME) + GAP_BITS * this.#nanosecondsPerBit);
+    const arrives = time + this.#delay + (fate?.late ?? 0) + (fate?.reordered === true ? overtaken : 0);
+    this.#arrive(frame, arrives);
+    if (fate?.duplicated === true) this.#arrive(frame, arrives + this.frameTime(frame.bytes.length));
   }
 
-  #arrive(at: number): void {
-    const frame = this.#flying[0];
-    if (frame === undefined || frame.arrives > at) return;
-    this.#flying.shift();
-    const next = this.#flying[0];
-    if (next !== undefined) this.#arrival?.arm(next.arrives);
-    for (const station of this.#stations) if (station !== frame.from) station.receive(frame.bytes);
+  #arrive(frame: Frame, time: number): void {
+    for (const line of [this.#host, ...this.#lines.values()]) this.#enter(line, time, { kind: 'arrives', frame, time });
   }
 
-  #cycles(microseconds: number): number {
-    return Math.ceil((microseconds * (this.#clock?.hz ?? 0)) / 1e6 - 1e-6);
+  #happen(what: Happening | undefined, line: Line): void {
+    if (what === undefined) return;
+    const { frame } = what;
+    if (what.kind === 'sent') {
+      if (frame.from.attached) frame.from.station.sent?.(what.how);
+    } else if (what.kind === 'seen') {
+      this.#sent += 1;
+      for (const seen of this.#taps) seen({ bytes: frame.bytes, time: what.time, damaged: frame.fcs !== undefined });
+    } else {
+      const on = line === this.#host ? undefined : line;
+      for (const member of this.#members) {
+        if (member.line !== on || member === frame.from) continue;
+        if (frame.fcs === undefined) member.station.receive(frame.bytes, what.time);
+        else member.station.damaged?.(frame.bytes, frame.fcs, what.time);
+      }
+    }
   }
+}
+
+/** Inverts one bit, so that frame and FCS do not match any more. */
+function corrupt(frame: Frame, bit: number): void {
+  const fcs = frame.fcs ?? ~crc32(frame.bytes, frame.bytes.length) >>> 0;
+  const { length } = frame.bytes;
+  const mask = 1 << (bit & 7);
+  const at = bit >>> 3;
+  frame.fcs = at < length ? fcs : (fcs ^ (mask << (8 * (at - length)))) >>> 0;
+  if (at >= length) return;
+  frame.bytes = frame.bytes.slice();
+  frame.bytes[at] = (frame.bytes[at] ?? 0) ^ mask;
+}
+
+/** Whether `a` goes before `b`: asked for earlier; at the same moment, the host's; of two machines', by their bytes. */
+function before(a: Frame, b: Frame | undefined): boolean {
+  if (b === undefined || a.asked !== b.asked) return b !== undefined && a.asked < b.asked;
+  if (a.from.line === undefined || b.from.line === undefined) {
+    return a.from.line === undefined && b.from.line !== undefined;
+  }
+  for (let i = 0; i < a.bytes.length; i += 1) {
+    const difference = (a.bytes[i] ?? 0) - (b.bytes[i] ?? 256);
+    if (difference !== 0) return difference < 0;
+  }
+  return false;
 }

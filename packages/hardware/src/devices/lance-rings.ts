@@ -3,25 +3,37 @@
  * address wraps.
  *
  *     word 0   buffer address 15..0
- *     word 1   15 OWN | 14 ERR | 13..10 status | 9 STP | 8 ENP | 7..0 buffer address 23..16 (not wired here)
+ *     word 1   15 OWN | 14 ERR | status | 9 STP | 8 ENP | 7..0 buffer address 23..16 (not wired here)
+ *              receive status: 13 FRAM | 12 OFLO | 11 CRC | 10 BUFF        transmit status: 12 MORE | 11 ONE | 10 DEF
  *     word 2   buffer length, negative, 12 bits (0 means 4096)
- *     word 3   receive: message length with FCS; transmit: 15 BUFF | 14 UFLO | ...
+ *     word 3   receive: message length with FCS
+ *              transmit: 15 BUFF | 14 UFLO | 12 LCOL | 11 LCAR | 10 RTRY | 9..0 TDR
  *
  * Source: [LANCE].
  */
 
 const OWN = 0x8000;
 export const ERR = 0x4000;
-/** Receive: the message was longer than the buffers that the LANCE owned. */
+/** Receive: the FCS did not match; the message was longer than the buffers that the LANCE owned. */
+export const RX_CRC = 0x0800;
 export const RX_BUFF = 0x0400;
+/** Transmit: the wire was busy with another's frame when the LANCE wanted to send. */
+export const TX_DEF = 0x0400;
 export const STP = 0x0200;
 export const ENP = 0x0100;
-/** Transmit, word 3: the message's buffers ended before the message, so the transmitter ran dry. */
+/**
+ * Transmit, word 3: the message's buffers ended before the message; the transmitter ran dry; it did not hear itself; every
+ * attempt met a collision.
+ */
 export const TX_BUFF = 0x8000;
 export const TX_UFLO = 0x4000;
+export const TX_LCAR = 0x0800;
+export const TX_RTRY = 0x0400;
 
 /** 16-bit words and bytes of the LANCE's memory, at any address. */
 export class LanceMemory {
+  /** CSR3.BSWP: the bytes of a word change places in messages, not in descriptors and the initialization block. */
+  swapped: boolean = false;
   readonly #bytes: Uint8Array;
 
   constructor(bytes: Uint8Array) {
@@ -34,6 +46,15 @@ export class LanceMemory {
 
   setByte(address: number, value: number): void {
     this.#bytes[address & 0xffff] = value;
+  }
+
+  /** A byte of a message. */
+  data(address: number): number {
+    return this.byte(this.swapped ? address ^ 1 : address);
+  }
+
+  setData(address: number, value: number): void {
+    this.setByte(this.swapped ? address ^ 1 : address, value);
   }
 
   word(address: number): number {
