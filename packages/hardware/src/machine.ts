@@ -19,14 +19,13 @@ import { SystemRegister } from './devices/system-register.ts';
 import { CpuView } from './cpu/view.ts';
 import { interpret } from './cpu/interpreter.ts';
 import { HardwareError } from './error.ts';
+import { isIdle } from './idle.ts';
 import { EventStream, type EventListener } from './events.ts';
 import { PhysicalMemory } from './memory.ts';
 import { NativeUnit } from './native-unit.ts';
+import { findProfile, PROFILES, type Profile } from './timing/profiles.ts';
 import { Translator } from './translator/translator.ts';
 import type { Wire } from './wire.ts';
-
-/** Timing: `ideal` executes one instruction per cycle at 25 MHz. */
-export type Profile = 'ideal';
 
 /** An Ethernet controller and what it is plugged into. */
 export interface LanceOptions {
@@ -50,6 +49,7 @@ export type Engine = 'interpreter' | 'translator';
 export interface MachineOptions {
   /** Guest RAM in bytes, a multiple of 4096 up to 256 MiB. Default 16 MiB. */
   readonly ramBytes?: number;
+  /** How long things take. Default `ideal`: one cycle per instruction at 25 MHz. */
   readonly profile?: Profile;
   /** What the boot PROM at 0x1fc00000 holds, at most 256 KiB (see `bootProm`). Without it there is none. */
   readonly prom?: Uint8Array;
@@ -79,9 +79,6 @@ export interface RunResult {
   readonly idleCycles: number;
 }
 
-/** Cycles per second of each profile. */
-const HZ: Readonly<Record<Profile, number>> = { ideal: 25_000_000 };
-
 /** One DECstation. */
 export class Machine {
   readonly memory: PhysicalMemory;
@@ -89,6 +86,8 @@ export class Machine {
   readonly cpu: CpuView;
   readonly native: NativeUnit;
   readonly clock: Clock;
+  /** What its Ethernet controller is plugged into. */
+  readonly wire: Wire | undefined;
   readonly #cpu: Cpu;
   readonly #events: EventStream = new EventStream();
   readonly #execute: (n: number) => void;
@@ -98,19 +97,22 @@ export class Machine {
   #target = 0;
   #running = false;
 
-  /** Throws `HardwareError` `profile`, `engine`, `ram-bytes`, `prom`, `start-time`, `mac`, `wire-connected` or `disk-geometry`. */
+  /** Throws `HardwareError` `profile`, `engine`, `ram-bytes`, `prom`, `start-time`, `mac` or `disk-geometry`. */
   constructor(options: MachineOptions = {}) {
     const { ramBytes = 16 * 1024 * 1024, profile = 'ideal', fastIdle = true, startTime = 0 } = options;
-    const hz = Object.hasOwn(HZ, profile) ? HZ[profile] : undefined;
-    if (hz === undefined) throw new HardwareError('profile', `no profile ${profile}: use 'ideal'`, { profile });
+    const timing = findProfile(profile);
+    if (timing === undefined) {
+      const names = Object.keys(PROFILES).join(', ');
+      throw new HardwareError('profile', `no profile ${profile}: use one of ${names}`, { profile });
+    }
     const { lance } = options;
     if (lance !== undefined && lance.mac.length !== 6) {
       throw new HardwareError('mac', `a station address has 6 bytes, not ${lance.mac.length}`, { mac: lance.mac });
     }
     this.memory = new PhysicalMemory(ramBytes, lance !== undefined && lance.geometry !== 'kn01', options.prom);
-    this.clock = new Clock(hz);
+    this.clock = new Clock(timing.hz);
     const bus = new Bus();
-    this.#cpu = new Cpu(this.memory, bus, this.clock, this.#events);
+    this.#cpu = new Cpu(this.memory, bus, this.clock, this.#events, timing);
     this.cpu = new CpuView(this.#cpu);
     this.native = new NativeUnit(this.#cpu);
     this.#execute = (n) => {
@@ -137,6 +139,7 @@ export class Machine {
     bus.attach(system.addressRegister);
     bus.attach(this.#serial);
     bus.attach(new RealTimeClock(this.clock, setLine, startTime, lance?.mac ?? new Uint8Array(6)));
+    this.wire = lance?.wire;
     if (lance !== undefined) {
       bus.attach(new Lance(this.clock, this.#events, setLine, this.memory.lanceBuffer, lance.wire));
       if (lance.geometry === 'kn01') bus.attach(new LanceWindow(this.memory.lanceBuffer));
@@ -167,6 +170,11 @@ export class Machine {
     return this.#cpu.instructions;
   }
 
+  /** The cycle before which the guest does nothing: that of a device's next event when it waits for one, else now. */
+  get quietUntil(): number {
+    return isIdle(this.#cpu) ? Math.max(this.cycles, this.clock.next) : this.cycles;
+  }
+
   /** Adds a listener to the event stream; the function returned removes it. */
   listen(listener: EventListener): () => void {
     return this.#events.listen(listener);
@@ -191,10 +199,18 @@ export class Machine {
     if (!Number.isSafeInteger(cycles) || cycles < 0) {
       throw new HardwareError('budget', `cannot run ${cycles} cycles: use a non-negative integer`, { cycles });
     }
+    return this.runTo(this.#target + cycles);
+  }
+
+  /** Advances time to `cycle` (an integer), as `run` does; if that is past, does nothing. */
+  runTo(cycle: number): RunResult {
+    if (!Number.isSafeInteger(cycle)) {
+      throw new HardwareError('budget', `cannot run to cycle ${cycle}: use an integer`, { cycle });
+    }
     if (this.#running) throw new HardwareError('running', 'run was called during a run');
     const before = this.cycles;
     const instructions = this.instructions;
-    this.#target += cycles;
+    this.#target = Math.max(this.#target, cycle);
     this.#running = true;
     try {
       this.#translator?.beginRun();
@@ -211,7 +227,7 @@ export class Machine {
 
 /** The translator of a machine that is to have one. Throws `engine`. */
 function makeTranslator(cpu: Cpu, engine: Engine | undefined): Translator | undefined {
-  if (engine === 'interpreter') return undefined;
+  if (engine === 'interpreter' || cpu.pipeline !== undefined) return undefined; // translated code does not wait yet
   if (engine !== undefined && engine !== 'translator') {
     const details = { engine: engine as unknown };
     throw new HardwareError('engine', `no engine ${String(engine)}: use 'interpreter' or 'translator'`, details);

@@ -1,6 +1,7 @@
 /**
  * What a native function reaches: a copy of the registers, and memory through the TLB with the rights of the current
- * mode. The registers go back to the CPU only when the function returns, so a fault has nothing to undo but stores.
+ * mode. The registers go back to the CPU only when the function returns, so a fault has nothing to undo but stores. An access
+ * costs nothing and leaves the caches as they are: a function's cycles are those that it charges.
  */
 import { HardwareError } from './error.ts';
 import type { Cpu } from './cpu/cpu.ts';
@@ -87,7 +88,7 @@ export class NativeAccess implements NativeCpu {
     cpu.state[S.HI] = this.hi;
     cpu.state[S.LO] = this.lo;
     cpu.charged += this.#charged;
-    cpu.clock.now += this.#charged;
+    cpu.pass(this.#charged);
     if (this.#jump !== NO_JUMP) cpu.jump(this.#jump);
     return this.#charged;
   }

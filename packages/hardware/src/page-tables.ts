@@ -8,6 +8,8 @@
  *
  * An invalid entry leaves bit 31 of `h` set: it is 0x80000000 in kuseg, and 0 above, where `va` has the bit already. So the
  * upper half of a bank is right as the memory comes, and what is not used of it is never touched.
+ *
+ * Where there are caches, whatever does not go through them is hidden: it takes the slow path, which counts what it costs.
  */
 import { BANK_ENTRIES, LANCE_MEMORY, LANCE_MEMORY_BYTES, PROM, PROM_BYTES, type PhysicalMemory } from './memory.ts';
 
@@ -23,11 +25,14 @@ export class PageTables {
   readonly kernelWrite: number;
   readonly userRead: number;
   readonly userWrite: number;
+  /** Whether there are caches. */
+  readonly hasCaches: boolean;
   readonly #memory: PhysicalMemory;
   #nothing = 0;
 
-  constructor(memory: PhysicalMemory) {
+  constructor(memory: PhysicalMemory, hasCaches: boolean) {
     this.#memory = memory;
+    this.hasCaches = hasCaches;
     this.entries = new Int32Array(memory.wasm.buffer);
     this.kernelRead = memory.tableIndex;
     this.kernelWrite = this.kernelRead + BANK_ENTRIES;
@@ -39,7 +44,7 @@ export class PageTables {
     if (memory.hasProm) this.#permanent(PROM, PROM_BYTES);
   }
 
-  /** A bank in which nothing hits, for the time in which the cache is isolated. Filled when first asked for. */
+  /** A bank in which nothing hits, for the time in which the caches are isolated or swapped. Filled when first asked for. */
   get nothing(): number {
     if (this.#nothing === 0) {
       this.#nothing = this.userWrite + BANK_ENTRIES;
@@ -87,7 +92,7 @@ export class PageTables {
   #permanent(physical: number, bytes: number): void {
     for (let offset = 0; offset < bytes; offset += 4096) {
       this.show(0x80000 + ((physical + offset) >>> 12), physical + offset, true);
-      this.show(0xa0000 + ((physical + offset) >>> 12), physical + offset, true);
+      if (!this.hasCaches) this.show(0xa0000 + ((physical + offset) >>> 12), physical + offset, true);
     }
   }
 }

@@ -75,7 +75,7 @@ describe('run', () => {
     const machine = idle();
     for (const budget of [-1, 0.5, NaN, Infinity, 2 ** 60]) expect(() => machine.run(budget)).toThrow(HardwareError);
     expect(machine.run(0)).toEqual({ cycles: 0, instructions: 0, idleCycles: 0 });
-    expect(() => new Machine({ profile: 'dec5000' as 'ideal' })).toThrow('dec5000');
+    expect(() => new Machine({ profile: 'dec9000' as 'ideal' })).toThrow('dec9000');
     expect(() => new Machine({ profile: 'toString' as 'ideal' })).toThrow(HardwareError);
     for (const ramBytes of [0, 4095, 4097, -4096, 2 ** 29, NaN]) expect(() => new Machine({ ramBytes })).toThrow('RAM');
     for (const startTime of [-1, 0.5, 2 ** 41]) expect(() => new Machine({ startTime })).toThrow('start time');

@@ -6,7 +6,7 @@
  * `at` and `atInSlot` say which instruction is being executed; they are the interpreter's to keep.
  *
  * Deviation: a write to CP0 and a write to the TLB take effect at the next instruction; the R3000 needs one or two more.
- * Deviation: there is no cache, so with Status.IsC set loads give 0 and stores go nowhere.
+ * Deviation: without caches (profile `ideal`) loads give 0 and stores go nowhere with Status.IsC set.
  *
  * Source: [KANE92 §6], [KN01] for the write timeout.
  */
@@ -15,6 +15,9 @@ import type { Clock } from '../clock.ts';
 import { EVENT_KINDS, type EventStream } from '../events.ts';
 import type { PhysicalMemory } from '../memory.ts';
 import { PageTables } from '../page-tables.ts';
+import { IsolatedCache } from '../timing/isolated-cache.ts';
+import { Pipeline } from '../timing/pipeline.ts';
+import type { TimingProfile } from '../timing/profiles.ts';
 import { Fpu } from './fpu.ts';
 import { isFpuHazard } from './fpu-hazards.ts';
 import { isPending } from './fpu-status.ts';
@@ -32,6 +35,11 @@ export class Cpu {
   readonly tables: PageTables;
   readonly tlb: Tlb;
   readonly fpu: Fpu;
+  /** What instructions wait for; undefined if they do not. */
+  readonly pipeline: Pipeline | undefined;
+  readonly #isolated: IsolatedCache | undefined;
+  /** Implementation and revision of the floating-point unit (FCR0). */
+  readonly fpuRevision: number;
   /** The words of `state.ts`; r0 to r31 are the first 32. */
   readonly state: Int32Array;
   readonly registers: Int32Array;
@@ -59,12 +67,13 @@ export class Cpu {
   /** Cycles that are no instructions: stalls, and what native functions charged. */
   charged: number = 0;
 
-  constructor(memory: PhysicalMemory, bus: Bus, clock: Clock, events: EventStream) {
+  constructor(memory: PhysicalMemory, bus: Bus, clock: Clock, events: EventStream, profile: TimingProfile) {
     this.memory = memory;
     this.bus = bus;
     this.clock = clock;
     this.events = events;
-    this.tables = new PageTables(memory);
+    const { timing } = profile;
+    this.tables = new PageTables(memory, timing !== undefined);
     const { buffer } = memory.wasm;
     this.words = this.tables.entries;
     this.halfwords = new Int16Array(buffer);
@@ -74,8 +83,11 @@ export class Cpu {
     this.fpu = new Fpu(this.state);
     this.tlb = new Tlb(this.state, this.tables);
     this.#view = new DataView(buffer);
+    this.pipeline = timing === undefined ? undefined : new Pipeline(timing, this.words);
+    this.#isolated = timing === undefined ? undefined : new IsolatedCache(this.words, timing.refillWords);
+    this.fpuRevision = profile.fpu;
     this.jump(0xbfc00000);
-    this.#set(S.CP0 + S.CP0_PRID, S.PRID_R3000);
+    this.#set(S.CP0 + S.CP0_PRID, profile.processor);
     this.setStatus(S.STATUS_BEV);
   }
 
@@ -105,6 +117,18 @@ export class Cpu {
     return this.clock.now - this.charged;
   }
 
+  /** The instruction being executed waits for `cycles`. */
+  stall(cycles: number): void {
+    this.clock.now += cycles;
+    this.charged += cycles;
+  }
+
+  /** Time goes on without instructions. */
+  pass(cycles: number): void {
+    this.pipeline?.pass(this.clock.now, cycles);
+    this.clock.now += cycles;
+  }
+
   get asid(): number {
     return (this.get(S.CP0 + S.CP0_ENTRYHI) & S.HI_ASID) >>> 6;
   }
@@ -132,10 +156,12 @@ export class Cpu {
     this.#set(S.STATUS, status);
     const { tables } = this;
     const user = (status & S.STATUS_KUC) !== 0;
-    const isolated = (status & S.STATUS_ISC) !== 0;
+    const swapped = (status & S.STATUS_SWC) !== 0 && this.pipeline !== undefined;
+    this.pipeline?.swap(swapped);
+    const slow = (status & S.STATUS_ISC) !== 0 || swapped;
     this.fetchBank = user ? tables.userRead : tables.kernelRead;
-    this.readBank = isolated ? tables.nothing : this.fetchBank;
-    this.writeBank = isolated ? tables.nothing : user ? tables.userWrite : tables.kernelWrite;
+    this.readBank = slow ? tables.nothing : this.fetchBank;
+    this.writeBank = slow ? tables.nothing : user ? tables.userWrite : tables.kernelWrite;
   }
 
   // ---- Exceptions
@@ -214,6 +240,20 @@ export class Cpu {
     return ((lo & 0xfffff000) | (va & 0xfff)) >>> 0;
   }
 
+  /** Whether an access to `va`, which can be translated, goes past the caches. */
+  isUncached(va: number): boolean {
+    if (va >>> 30 === 2) return (va & 0x20000000) !== 0;
+    return (this.tlb.lo(this.tlb.find(va)) & S.LO_N) !== 0;
+  }
+
+  /** Place in memory of an instruction that goes past the caches; -1 if the page tables show it, or it is none. */
+  uncachedFetchHost(va: number): number {
+    if (this.pipeline === undefined || (va & 3) !== 0) return -1;
+    const physical = this.translate(va, false);
+    this.clearFault();
+    return physical >= 0 && this.isUncached(va) ? this.memory.hostAddress(physical) : -1;
+  }
+
   /** Why the instruction at `va` cannot be fetched: sets `fault`. */
   failFetch(va: number): void {
     if ((va & 3) !== 0) this.#fail(S.EXC_ADEL, va, false);
@@ -232,9 +272,15 @@ export class Cpu {
     return host >= 0 && this.#view.getInt32(host, true) === 0;
   }
 
+  /** Whether the instruction at `va` can be fetched without a stall. */
+  isFetchedAtOnce(va: number): boolean {
+    const { pipeline } = this;
+    return pipeline === undefined || (this.uncachedFetchHost(va) < 0 && pipeline.has(this.#fetchHost(va)));
+  }
+
   #fetchHost(va: number): number {
     const host = (va + (this.words[this.fetchBank + (va >>> 12)] ?? 0)) | 0;
-    return (host & 0x80000003) === 0 ? host : -1;
+    return (host & 0x80000003) === 0 ? host : this.uncachedFetchHost(va);
   }
 
   /** Loads 1, 2 or 4 bytes, zero-extended to an int32. With `fault` set the result means nothing. */
@@ -242,16 +288,31 @@ export class Cpu {
     if ((va & (size - 1)) !== 0) return this.#fail(S.EXC_ADEL, va, false);
     const physical = this.translate(va, false);
     if (physical < 0) return 0;
-    if ((this.get(S.STATUS) & S.STATUS_ISC) !== 0) return 0;
     const host = this.memory.hostAddress(physical);
+    if ((this.get(S.STATUS) & S.STATUS_ISC) !== 0) return part(this.#loadIsolated(physical, host), physical, size);
     if (host >= 0) {
       if (size === 4) return this.#view.getInt32(host, true);
       return size === 2 ? this.#view.getUint16(host, true) : this.#view.getUint8(host);
     }
     const device = this.bus.find(physical);
     if (device === undefined) return this.#fail(S.EXC_DBE, va, false);
-    const word = device.read((physical - device.base) & ~3) >>> (8 * (physical & 3));
-    return size === 4 ? word | 0 : word & (0xffffffff >>> (32 - 8 * size));
+    return part(device.read((physical - device.base) & ~3), physical, size);
+  }
+
+  /** A load while the data cache is isolated: the word around `physical`. Status.CM says whether it is that one. */
+  #loadIsolated(physical: number, host: number): number {
+    const isolated = this.#isolated;
+    if (isolated === undefined) return 0;
+    const status = this.get(S.STATUS);
+    const word = isolated.load(physical, host, (status & S.STATUS_SWC) !== 0);
+    this.#set(S.STATUS, isolated.missed ? status | S.STATUS_CM : status & ~S.STATUS_CM);
+    return word;
+  }
+
+  #storeIsolated(physical: number, value: number, mask: number): void {
+    const swapped = (this.get(S.STATUS) & S.STATUS_SWC) !== 0;
+    if (mask !== -1) this.#isolated?.invalidate(physical, swapped);
+    else this.#isolated?.storeWord(physical, this.memory.hostAddress(physical), swapped, value);
   }
 
   /** Stores the low 1, 2 or 4 bytes of `value`. */
@@ -264,7 +325,11 @@ export class Cpu {
   /** Stores those bits of `value` that `mask` selects into the word around `va`. */
   storeLanes(va: number, value: number, mask: number): void {
     const physical = this.translate(va, true);
-    if (physical < 0 || (this.get(S.STATUS) & S.STATUS_ISC) !== 0) return;
+    if (physical < 0) return;
+    if ((this.get(S.STATUS) & S.STATUS_ISC) !== 0) {
+      this.#storeIsolated(physical, value, mask | 0);
+      return;
+    }
     const word = (physical & ~3) >>> 0;
     const host = this.memory.storeHostAddress(word);
     if (host >= 0) {
@@ -320,7 +385,7 @@ export class Cpu {
         }
         break;
       case S.CP0_STATUS:
-        this.setStatus((value & S.STATUS_WRITABLE) | (old & S.STATUS_TS));
+        this.setStatus((value & S.STATUS_WRITABLE) | (old & (S.STATUS_TS | S.STATUS_CM)));
         break;
       case S.CP0_CAUSE:
         this.#set(word, (old & ~0x300) | (value & 0x300));
@@ -335,6 +400,11 @@ export class Cpu {
   writeTlb(index: number, hi: number, lo: number): void {
     if (this.tlb.write(index, hi, lo)) this.setStatus(this.get(S.STATUS) | S.STATUS_TS);
   }
+}
+
+/** The 1, 2 or 4 bytes at `physical` of the word around it, zero-extended to an int32. */
+function part(word: number, physical: number, size: number): number {
+  return size === 4 ? word | 0 : (word >>> (8 * (physical & 3))) & (0xffffffff >>> (32 - 8 * size));
 }
 
 /**

@@ -9,8 +9,8 @@
  * A load writes its register at once unless the next instruction names it; then that instruction is executed alone with
  * the old value, and the load ends after it (`settle`).
  *
- * A stretch counts down instructions, in `left`; the cycles in which the pipeline stood still lie in `stalls`, and an
- * instruction is begun exactly when the cycles of both are fewer than the stretch has. So an instruction is never split.
+ * A stretch counts down instructions, in `left`; stalls of the pipeline (`timing/`) raise `floor`, and an instruction is
+ * begun exactly when `left` is above it. So an instruction and its stalls are never split.
  *
  * What the R3000 leaves undefined is fixed so: a branch in a delay slot executes one instruction at the first target and
  * goes on at its own; HI and LO have their value at the next instruction.
@@ -58,7 +58,7 @@ export interface HotCode {
  * being executed one by one; `fastIdle` false executes them all, to the same effect. `hot` is the translator's.
  */
 export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle: boolean, hot?: HotCode): number {
-  const { clock, fpu, state: s, registers: r, words: m32, halfwords: m16, octets: m8 } = cpu;
+  const { clock, fpu, pipeline, state: s, registers: r, words: m32, halfwords: m16, octets: m8 } = cpu;
   let idle = 0;
   const hooked = hot !== undefined;
 
@@ -68,6 +68,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
       cpu.raiseInterrupt();
     }
     const end = Math.min(target, clock.next, clock.now + (hot === undefined ? MAX_STRETCH : HOT_STRETCH));
+    pipeline?.settle(clock.now);
     const delayed = s[S.DELAY_REGISTER] as number;
     const { readBank, writeBank, fetchBank } = cpu;
     // While the data cache is isolated the banks differ, and nothing is translated.
@@ -83,8 +84,11 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     const budget = (end - clock.now) | 0;
     let left = budget;
     // The instruction after a load that it must not see is executed alone.
-    const floor = delayed === 0 ? 0 : budget - 1;
-    const stalls = 0;
+    const bottom = delayed === 0 ? 0 : budget - 1;
+    let floor = bottom;
+    // The low word of the clock, while an instruction is executed, is `origin - left + floor`.
+    const origin = (end - bottom) | 0;
+    let uncached = false;
     let slotAt = s[S.IN_SLOT] === 0 ? left + 1 : left;
     let pc = s[S.PC] as number;
     let npc = s[S.NEXT_PC] as number;
@@ -97,10 +101,15 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     inner: while (left > floor) {
       // At the start of a stretch neither holds; the second test is for the hook alone.
       if (((pc ^ page) & 0xfffff003) !== 0 || (hooked && pc !== ((at + 4) | 0))) {
-        const host = (pc + (m32[fetchBank + (pc >>> 12)] as number)) | 0;
+        let host = (pc + (m32[fetchBank + (pc >>> 12)] as number)) | 0;
+        uncached = false;
         if ((host & 0x80000003) !== 0) {
-          exit = FETCH;
-          break inner;
+          host = cpu.uncachedFetchHost(pc);
+          uncached = true;
+          if (host < 0) {
+            exit = FETCH;
+            break inner;
+          }
         }
         page = pc & 0xfffff000;
         delta = (host - pc) | 0;
@@ -117,6 +126,10 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             break inner;
           }
         }
+      }
+      if (pipeline !== undefined) {
+        const now = (origin - left + floor) | 0;
+        floor += uncached ? pipeline.uncached(now) : pipeline.fetch((pc + delta) | 0, now);
       }
       w = m32[(pc + delta) >> 2] as number;
       at = pc;
@@ -160,18 +173,23 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
               slotAt = left;
               continue;
             case 0x10: // mfhi
+              if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
               r[(w >>> 11) & 31] = s[S.HI] as number;
               continue;
             case 0x11: // mthi
+              if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
               s[S.HI] = a;
               continue;
             case 0x12: // mflo
+              if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
               r[(w >>> 11) & 31] = s[S.LO] as number;
               continue;
             case 0x13: // mtlo
+              if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
               s[S.LO] = a;
               continue;
             case 0x18: {
+              if (pipeline !== undefined) floor += pipeline.multiply((origin - left + floor) | 0);
               // mult: the double's error is far below half of the high word's unit, so rounding gives it exactly
               const low = Math.imul(a, b);
               s[S.LO] = low;
@@ -179,6 +197,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
               continue;
             }
             case 0x19: {
+              if (pipeline !== undefined) floor += pipeline.multiply((origin - left + floor) | 0);
               // multu
               const low = Math.imul(a, b);
               s[S.LO] = low;
@@ -186,10 +205,12 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
               continue;
             }
             case 0x1a: // div; by zero as the R3000 does it
+              if (pipeline !== undefined) floor += pipeline.divide((origin - left + floor) | 0);
               s[S.LO] = b === 0 ? (a < 0 ? 1 : -1) : (a / b) | 0;
               s[S.HI] = b === 0 ? a : (a % b) | 0;
               continue;
             case 0x1b: // divu
+              if (pipeline !== undefined) floor += pipeline.divide((origin - left + floor) | 0);
               s[S.LO] = b === 0 ? -1 : ((a >>> 0) / (b >>> 0)) | 0;
               s[S.HI] = b === 0 ? a : ((a >>> 0) % (b >>> 0)) | 0;
               continue;
@@ -310,8 +331,12 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           // coprocessor 1
           const kind = (w >>> 21) & 31;
           if (((s[S.STATUS] as number) & S.STATUS_CU1) !== 0 && ((s[S.CAUSE] as number) & S.IP_FPU) === 0) {
+            if (pipeline !== undefined) floor += pipeline.fpu.interlock(w, (origin - left + floor) | 0);
             if ((kind & 16) !== 0) {
-              if (fpu.operate(w)) continue;
+              if (fpu.operate(w)) {
+                pipeline?.fpu.issue(w, (origin - left + floor) | 0);
+                continue;
+              }
             } else if (kind === 0) {
               // mfc1
               value = s[S.FPR + ((w >>> 11) & 31)] as number;
@@ -334,6 +359,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
           value = m8[h] as number;
           break dispatch;
         }
@@ -345,6 +371,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
           value = m16[h >> 1] as number;
           break dispatch;
         }
@@ -357,6 +384,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
           const old = delayed !== 0 && delayed === ((w >>> 16) & 31) ? (s[S.DELAY_VALUE] as number) : b;
           const whole = m32[h >> 2] as number;
           const shift = 8 * (h & 3);
@@ -371,6 +399,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
           value = m32[h >> 2] as number;
           break dispatch;
         }
@@ -382,6 +411,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
           value = (m8[h] as number) & 0xff;
           break dispatch;
         }
@@ -393,6 +423,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
           value = (m16[h >> 1] as number) & 0xffff;
           break dispatch;
         }
@@ -404,6 +435,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.storePart(h, (origin - left + floor) | 0);
           m8[h] = b;
           continue;
         }
@@ -415,6 +447,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.storePart(h, (origin - left + floor) | 0);
           m16[h >> 1] = b;
           continue;
         }
@@ -426,6 +459,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.storeWord(h, (origin - left + floor) | 0);
           m32[h >> 2] = b;
           continue;
         }
@@ -437,6 +471,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.loadFpu(w, h, (origin - left + floor) | 0);
           const ft = (w >>> 16) & 31;
           const following = ((pc ^ page) & 0xfffff003) === 0 ? (m32[(pc + delta) >> 2] as number) : cpu.peek(pc);
           if (!isFpuHazard(following, ft)) {
@@ -455,6 +490,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.storeFpu(w, h, (origin - left + floor) | 0);
           m32[h >> 2] = s[S.FPR + ((w >>> 16) & 31)] as number;
           continue;
         }
@@ -467,6 +503,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
             exit = SLOW;
             break inner;
           }
+          if (pipeline !== undefined) floor += pipeline.storePart(h, (origin - left + floor) | 0);
           const shift = 8 * (h & 3);
           const left3 = w >>> 26 === 0x2a;
           const mask = left3 ? 0xffffffff >>> (24 - shift) : 0xffffffff << shift;
@@ -494,8 +531,8 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     }
 
     r[0] = 0;
-    clock.now = end - left + stalls;
-    cpu.charged += stalls;
+    clock.now = end - left + (floor - bottom);
+    cpu.charged += floor - bottom;
     s[S.PC] = pc;
     s[S.NEXT_PC] = npc;
     s[S.IN_SLOT] = slotAt === left ? 1 : 0;
@@ -514,6 +551,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     if (exit === HOT && watched !== undefined) watched.compile(pc);
     if (exit === SELF && fastIdle) idle += skipIdle(cpu, target);
   }
+  pipeline?.pass(clock.now, 0);
   return idle;
 }
 
@@ -524,9 +562,9 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
 function skipIdle(cpu: Cpu, target: number): number {
   const { clock } = cpu;
   if (!cpu.isNop(cpu.get(S.PC)) || (cpu.get(S.STATUS) & S.STATUS_IEC) === 0) return 0;
-  if (cpu.get(S.DELAY_REGISTER) !== 0) return 0;
+  if (cpu.get(S.DELAY_REGISTER) !== 0 || !cpu.isFetchedAtOnce(cpu.get(S.PC))) return 0;
   const cycles = Math.max(0, Math.min(target, clock.next) - clock.now);
   const whole = cycles - (cycles % 2);
-  clock.now += whole;
+  cpu.pass(whole);
   return whole;
 }

@@ -9,17 +9,26 @@
  *
  * Assumption: the line follows FCR31, so an operation without a trap after one that was not taken ends it.
  */
+import { waitForAccess } from '../timing/access.ts';
 import type { Cpu } from './cpu.ts';
 import { isPending } from './fpu-status.ts';
 import * as S from './state.ts';
 
 /** Executes an instruction of coprocessor 1: COP1, `lwc1` or `swc1`. */
 export function executeFpu(cpu: Cpu, word: number): void {
-  if ((cpu.get(S.STATUS) & S.STATUS_CU1) === 0) cpu.raise(S.EXC_CPU, false, 1);
-  else if (word >>> 26 !== 0x11) access(cpu, word);
+  if ((cpu.get(S.STATUS) & S.STATUS_CU1) === 0) {
+    cpu.raise(S.EXC_CPU, false, 1);
+    return;
+  }
+  const { pipeline, clock } = cpu;
+  // If the interpreter has waited already, nothing is left to wait for.
+  if (pipeline !== undefined) cpu.stall(pipeline.fpu.interlock(word, clock.now | 0));
+  if (word >>> 26 !== 0x11) access(cpu, word);
   else if ((word & 0x2000000) === 0) transfer(cpu, word);
-  else if (cpu.fpu.operate(word)) cpu.setFpuLine();
-  else {
+  else if (cpu.fpu.operate(word)) {
+    pipeline?.fpu.issue(word, clock.now | 0);
+    cpu.setFpuLine();
+  } else {
     cpu.state[S.FCR31] = (cpu.fpu.status & ~0x3f000) | (cpu.fpu.exceptions << 12);
     trap(cpu);
   }
@@ -29,6 +38,7 @@ function access(cpu: Cpu, word: number): void {
   const ft = (word >>> 16) & 31;
   const va = ((cpu.registers[(word >>> 21) & 31] ?? 0) + ((word << 16) >> 16)) | 0;
   const isLoad = word >>> 26 === 0x31;
+  waitForAccess(cpu, va, 4, !isLoad);
   let value = 0;
   if (isLoad) value = cpu.load(va, 4);
   else cpu.store(va, 4, cpu.fpu.words[ft] ?? 0);
@@ -45,7 +55,7 @@ function transfer(cpu: Cpu, word: number): void {
       cpu.completeLoad(rt, fpu.words[fs] ?? 0);
       return;
     case 0x02:
-      cpu.completeLoad(rt, fs === 31 ? fpu.status : fs === 0 ? S.FIR_R3010 : 0);
+      cpu.completeLoad(rt, fs === 31 ? fpu.status : fs === 0 ? cpu.fpuRevision : 0);
       return;
     case 0x04:
       cpu.completeLoad(32 + fs, cpu.registers[rt] ?? 0);

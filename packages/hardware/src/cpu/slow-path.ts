@@ -8,12 +8,10 @@
  * Source: [KANE92 app. A].
  */
 import { EVENT_KINDS } from '../events.ts';
+import { waitForAccess } from '../timing/access.ts';
 import type { Cpu } from './cpu.ts';
 import { executeFpu } from './slow-path-fpu.ts';
 import * as S from './state.ts';
-
-/** What `bc0t` and `bc0f` test: on the KN01 the write buffer is empty, and it always is here [KN01]. */
-const CP_COND_0 = true;
 
 /** Runs native function `n`; completes it or takes its exception. */
 export type NativeCall = (n: number) => void;
@@ -72,12 +70,17 @@ function special(cpu: Cpu, code: number): void {
   }
 }
 
+/** Bytes that the loads and stores of opcodes 0x20 to 0x2f reach; 1 of `lwl` and its like, which need no alignment. */
+const SIZES = [1, 2, 1, 4, 1, 2, 1, 0, 1, 2, 1, 4, 0, 0, 1, 0];
+
 /** Loads and stores, all sizes. */
 function access(cpu: Cpu, word: number): void {
   const rt = (word >>> 16) & 31;
   const value = cpu.registers[rt] ?? 0;
   const va = ((cpu.registers[(word >>> 21) & 31] ?? 0) + ((word << 16) >> 16)) | 0;
   const shift = 8 * (va & 3);
+  const size = SIZES[(word >>> 26) & 15] ?? 0;
+  if (size !== 0) waitForAccess(cpu, va, size, word >>> 26 >= 0x28);
   let result = 0;
   switch (word >>> 26) {
     case 0x28:
@@ -157,12 +160,17 @@ function coprocessor0(cpu: Cpu, word: number): void {
       return;
     case 0x08:
       if (rt > 1) cpu.raise(S.EXC_RI);
-      else cpu.branch((rt === 1) === CP_COND_0, (word << 16) >> 16);
+      else cpu.branch((rt === 1) === isWriteBufferEmpty(cpu), (word << 16) >> 16);
       return;
     default:
       if ((word & 0x2000000) === 0) cpu.raise(S.EXC_RI);
       else operation0(cpu, word & 0x3f);
   }
+}
+
+/** What `bc0t` and `bc0f` test on a KN01 [KN01]. */
+function isWriteBufferEmpty(cpu: Cpu): boolean {
+  return cpu.pipeline === undefined || cpu.pipeline.isWriteBufferEmpty(cpu.clock.now | 0);
 }
 
 function operation0(cpu: Cpu, operation: number): void {

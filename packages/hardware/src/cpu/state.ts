@@ -21,6 +21,20 @@ export const DELAY_REGISTER = 37;
 export const DELAY_VALUE = 38;
 /** Control and status register of the floating-point unit. */
 export const FCR31 = 39;
+/**
+ * When a part of the machine that works beside the pipeline is done: low words of cycles of the clock (`timing/`). Those that
+ * have passed may stand as any cycle up to the present one.
+ */
+export const WRITE_BUFFER_EMPTY = 40;
+export const HILO_READY = 41;
+/** The adder, multiplier and divider of the floating-point unit, and the result of its compares. */
+export const FPU_UNIT_FREE = 42;
+export const FPU_CONDITION_READY = 45;
+/** Floating-point registers 2n and 2n + 1. */
+export const FPU_PAIR_READY = 46;
+/** All of these words: the first, and the one after the last. */
+export const TIMES = 40;
+export const TIMES_END = 62;
 /** CP0 register n is word CP0 + n. */
 export const CP0 = 64;
 /** Floating-point register n is word FPR + n; a double is an even register (low word) and the next one. */
@@ -47,6 +61,8 @@ export const CAUSE: number = CP0 + CP0_CAUSE;
 export const STATUS_IEC = 0x01;
 export const STATUS_KUC = 0x02;
 export const STATUS_ISC = 0x10000;
+export const STATUS_SWC = 0x20000;
+export const STATUS_CM = 0x80000;
 export const STATUS_TS = 0x200000;
 export const STATUS_BEV = 0x400000;
 export const STATUS_CU0 = 0x10000000;
@@ -75,13 +91,9 @@ export const EXC_CPU = 11;
 export const EXC_OV = 12;
 
 /** EntryLo. */
+export const LO_N = 0x800;
 export const LO_D = 0x400;
 export const LO_V = 0x200;
 export const LO_G = 0x100;
 /** EntryHi: address space identifier, bits 11 to 6. */
 export const HI_ASID = 0xfc0;
-
-/** R3000: implementation 2, revision 2.0. */
-export const PRID_R3000 = 0x220;
-/** R3010: implementation 3, revision 4.0. Assumption: the revision of the later DECstations. */
-export const FIR_R3010 = 0x340;

@@ -11,7 +11,7 @@
  */
 import { HardwareError } from '../error.ts';
 import type { PageTables } from '../page-tables.ts';
-import { HI_ASID, LO_D, LO_G, LO_V, TLB_HI, TLB_LO } from './state.ts';
+import { HI_ASID, LO_D, LO_G, LO_N, LO_V, TLB_HI, TLB_LO } from './state.ts';
 
 const ENTRIES = 64;
 /** An EntryHi in kseg0, which no lookup reaches. */
@@ -112,7 +112,7 @@ export class Tlb {
 
   #show(page: number, index: number): void {
     const lo = at(this.#lo, index);
-    if ((lo & LO_V) === 0) this.#tables.hide(page);
+    if ((lo & LO_V) === 0 || ((lo & LO_N) !== 0 && this.#tables.hasCaches)) this.#tables.hide(page);
     else this.#tables.show(page, (lo & 0xfffff000) >>> 0, (lo & LO_D) !== 0);
   }
 }
