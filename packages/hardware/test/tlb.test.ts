@@ -22,6 +22,7 @@ import { boot, CODE, inKernel, load, record } from './support.ts';
 const D = 0x400;
 const V = 0x200;
 const G = 0x100;
+const TS = 0x200000;
 
 function exc(machine: Machine): number {
   return (machine.cpu.cp0.cause >>> 2) & 31;
@@ -189,22 +190,73 @@ describe('TLB [KANE92 §6]', () => {
     expect(events.filter(([kind]) => kind === 'exception')).toHaveLength(36);
   });
 
-  test('entries that can match together set TS; the first wins', () => {
+  test.each<[string, (machine: Machine) => string]>([
+    ['a load', (machine) => access(machine, 0x5000)],
+    ['a store', (machine) => access(machine, 0x5000, true)],
+    [
+      'a fetch',
+      (machine) => {
+        machine.cpu.cp0.status = 0;
+        machine.cpu.pc = 0x5000;
+        machine.run(1);
+        return machine.cpu.pc === 0x80000000 ? `refill ${exc(machine)}` : 'fetched';
+      },
+    ],
+    [
+      'tlbp',
+      (machine) => {
+        load(machine, CODE, (a) => {
+          a.tlbp();
+          a.nop();
+        });
+        machine.cpu.cp0.entryHi = 0x5000;
+        machine.cpu.pc = CODE;
+        machine.run(2);
+        return machine.cpu.cp0.index === 0x80000000 ? 'absent' : 'found';
+      },
+    ],
+  ])('%s that matches twice shuts the TLB down', (_, look) => {
     const machine = frames();
     const { tlb, cp0 } = machine.cpu;
-    tlb.write(9, 0x5000, (9 << 12) | V);
-    expect(cp0.status & 0x200000).toBe(0);
-    tlb.write(4, 0x5000 | (1 << 6), (4 << 12) | V);
-    expect(cp0.status & 0x200000).toBe(0);
-    tlb.write(6, 0x5000 | (2 << 6), (6 << 12) | V | G);
-    expect(cp0.status & 0x200000).toBe(0x200000);
-    cp0.status = 0;
-    expect(cp0.status).toBe(0x200000);
-    expect(access(machine, 0x5000)).toBe('loaded 6');
+    tlb.write(3, 0x9000, (3 << 12) | V | D);
+    tlb.write(9, 0x5000, (9 << 12) | V | D);
+    tlb.write(4, 0x5000 | (1 << 6), (4 << 12) | V | D);
+    expect(access(machine, 0x5000)).toBe('loaded 9');
+    tlb.write(6, 0x5000 | (2 << 6), (6 << 12) | G);
+    expect(tlb.probe(0x5000)).toBe(-2);
+    expect(access(machine, 0x9000)).toBe('loaded 3');
+    expect(cp0.status & TS).toBe(0); // nobody has looked yet
+
+    expect(look(machine)).toMatch(/^(refill [23]|absent)$/);
+    expect(cp0.status & TS).toBe(TS);
+    // Nothing is found any more, whatever is written; the segments that need no TLB go on.
+    tlb.write(6, 0x80000000, 0);
+    tlb.write(10, 0x6000, (10 << 12) | V | D);
     cp0.entryHi = 1 << 6;
-    expect(access(machine, 0x5000)).toBe('loaded 4');
+    cp0.status = 0;
+    expect(cp0.status).toBe(TS);
+    for (const va of [0x5000, 0x6000, 0x9000]) expect(access(machine, va)).toBe('refill 2');
+    expect(tlb.lo(10)).toBe((10 << 12) | V | D);
+    expect(access(machine, 0x80009000)).toBe('loaded 9');
+  });
+
+  test('only trying an access that matches twice shuts nothing down', () => {
+    const machine = frames();
+    const { tlb, cp0 } = machine.cpu;
+    tlb.write(1, 0x5000, (9 << 12) | V | D);
+    tlb.write(2, 0x5000, (9 << 12) | V | D);
+    inKernel(machine, (cpu) => {
+      expect(cpu.probe(0x5000, false)).toBe(false);
+    });
+    expect(cp0.status & TS).toBe(0);
+    tlb.write(2, 0x80000000, 0);
+    expect(access(machine, 0x5000)).toBe('loaded 9');
+  });
+
+  test('an index is 0 to 63; entries in kseg0 are never looked up', () => {
     const quiet = frames();
     for (let i = 0; i < 64; i += 1) quiet.cpu.tlb.write(i, 0x80000000, 0);
+    expect(access(quiet, 0x5000)).toBe('refill 2');
     expect(quiet.cpu.cp0.status).toBe(0);
     expect(() => {
       quiet.cpu.tlb.write(64, 0, 0);
@@ -254,8 +306,11 @@ describe('TLB [KANE92 §6]', () => {
             cpu.tlb.write(step.index, (step.page << 12) | (step.space << 6), (step.frame << 12) | (step.flags << 8));
           }
         }
+        let isShutDown = false;
         for (let va = 4; va < 8; va += 1) {
-          const found = entries.find((e) => e?.page === va && (e.space === current || (e.flags & 1) !== 0));
+          const matching = entries.filter((e) => e?.page === va && (e.space === current || (e.flags & 1) !== 0));
+          isShutDown ||= matching.length > 1;
+          const found = isShutDown ? undefined : matching[0];
           const valid = found !== undefined && (found.flags & 2) !== 0;
           const missing = found === undefined ? 'refill' : 'exception';
           const loaded = valid ? `loaded ${found.frame}` : `${missing} 2`;
@@ -265,6 +320,7 @@ describe('TLB [KANE92 §6]', () => {
           expect(access(machine, va << 12)).toBe(loaded);
           expect(access(machine, va << 12, true)).toBe(stored);
           expect(cpu.cp0.entryHi & 0xfc0).toBe(saved & 0xfc0);
+          expect((cpu.cp0.status & TS) !== 0).toBe(isShutDown);
         }
       }),
       { numRuns: 40 },

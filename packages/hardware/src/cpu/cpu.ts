@@ -22,7 +22,7 @@ import { Fpu } from './fpu.ts';
 import { isFpuHazard } from './fpu-hazards.ts';
 import { isPending } from './fpu-status.ts';
 import * as S from './state.ts';
-import { Tlb } from './tlb.ts';
+import { Tlb, TWO_ENTRIES } from './tlb.ts';
 
 const NO_FAULT = -1;
 
@@ -61,6 +61,8 @@ export class Cpu {
   fault: number = NO_FAULT;
   #faultAddress = 0;
   #faultRefill = false;
+  /** The access found two entries in the TLB. */
+  #faultShutDown = false;
   /** A load that the next instruction must not see yet, as in DELAY_REGISTER, where the interpreter moves it. */
   lateRegister: number = 0;
   lateValue: number = 0;
@@ -207,13 +209,15 @@ export class Cpu {
   /** Forgets a failed access that was only tried. */
   clearFault(): void {
     this.fault = NO_FAULT;
+    this.#faultShutDown = false;
   }
 
   /** Takes the exception of the access that failed. */
   raiseFault(): void {
     const code = this.fault;
     const va = this.#faultAddress;
-    this.fault = NO_FAULT;
+    if (this.#faultShutDown) this.tlb.shutDown();
+    this.clearFault();
     if (code !== S.EXC_IBE && code !== S.EXC_DBE) this.#set(S.CP0 + S.CP0_BADVADDR, va);
     if (code === S.EXC_MOD || code === S.EXC_TLBL || code === S.EXC_TLBS) {
       const context = S.CP0 + S.CP0_CONTEXT;
@@ -233,7 +237,10 @@ export class Cpu {
       if (va >>> 30 === 2) return va & 0x1fffffff;
     }
     const index = this.tlb.find(va);
-    if (index < 0) return this.#fail(write ? S.EXC_TLBS : S.EXC_TLBL, va, va >= 0);
+    if (index < 0) {
+      this.#faultShutDown = index === TWO_ENTRIES;
+      return this.#fail(write ? S.EXC_TLBS : S.EXC_TLBL, va, va >= 0);
+    }
     const lo = this.tlb.lo(index);
     if ((lo & S.LO_V) === 0) return this.#fail(write ? S.EXC_TLBS : S.EXC_TLBL, va, false);
     if (write && (lo & S.LO_D) === 0) return this.#fail(S.EXC_MOD, va, false);
@@ -394,11 +401,6 @@ export class Cpu {
         this.#set(word, value);
         break;
     }
-  }
-
-  /** Writes a TLB entry. Throws `tlb-index`. */
-  writeTlb(index: number, hi: number, lo: number): void {
-    if (this.tlb.write(index, hi, lo)) this.setStatus(this.get(S.STATUS) | S.STATUS_TS);
   }
 }
 

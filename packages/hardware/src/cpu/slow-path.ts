@@ -12,6 +12,7 @@ import { waitForAccess } from '../timing/access.ts';
 import type { Cpu } from './cpu.ts';
 import { executeFpu } from './slow-path-fpu.ts';
 import * as S from './state.ts';
+import { TWO_ENTRIES } from './tlb.ts';
 
 /** Runs native function `n`; completes it or takes its exception. */
 export type NativeCall = (n: number) => void;
@@ -184,13 +185,14 @@ function operation0(cpu: Cpu, operation: number): void {
       cpu.writeCp0(S.CP0_ENTRYLO, tlb.lo(index));
       return;
     case 0x02: // tlbwi
-      cpu.writeTlb(index, entryHi, entryLo);
+      tlb.write(index, entryHi, entryLo);
       return;
     case 0x06: // tlbwr
-      cpu.writeTlb(cpu.readCp0(S.CP0_RANDOM) >>> 8, entryHi, entryLo);
+      tlb.write(cpu.readCp0(S.CP0_RANDOM) >>> 8, entryHi, entryLo);
       return;
     case 0x08: {
-      const found = tlb.probe(entryHi);
+      const found = tlb.lookup(entryHi);
+      if (found === TWO_ENTRIES) tlb.shutDown();
       state[S.CP0 + S.CP0_INDEX] = found < 0 ? 0x80000000 : found << 8;
       return;
     }

@@ -1,21 +1,25 @@
 /**
  * The translation lookaside buffer: 64 entries of EntryHi and EntryLo, software-managed.
  *
- * It keeps the flat page tables true: whatever changes an entry or the current address space goes through here. When
- * several entries match, the one with the lowest index wins.
+ * It keeps the flat page tables true: whatever changes an entry or the current address space goes through here.
  *
- * Deviation: the R3000 shuts its TLB down (Status.TS) at a lookup that matches twice; here the *write* that makes such a
- * lookup possible reports it, and the TLB goes on working.
+ * A lookup that matches twice would let two entries drive one bus: the TLB shuts down (Status.TS). From then on it finds
+ * nothing, until the machine is switched off; entries can still be read and written. Pages with two entries are hidden from
+ * the page tables, so that the slow path sees each such lookup.
  *
  * Source: [KANE92 §6].
  */
 import { HardwareError } from '../error.ts';
 import type { PageTables } from '../page-tables.ts';
-import { HI_ASID, LO_D, LO_G, LO_N, LO_V, TLB_HI, TLB_LO } from './state.ts';
+import { HI_ASID, LO_D, LO_G, LO_N, LO_V, STATUS, STATUS_TS, TLB_HI, TLB_LO } from './state.ts';
 
 const ENTRIES = 64;
 /** An EntryHi in kseg0, which no lookup reaches. */
 const UNREACHABLE = 0x80000000 | 0;
+
+/** What a lookup finds other than an entry: nothing, or more than one. */
+export const NO_ENTRY = -1;
+export const TWO_ENTRIES = -2;
 
 /** True for pages that the TLB translates: all but those of kseg0 and kseg1. */
 function isMapped(page: number): boolean {
@@ -27,12 +31,16 @@ export class Tlb {
   readonly #hi: Int32Array;
   readonly #lo: Int32Array;
   readonly #tables: PageTables;
+  readonly #state: Int32Array;
   #asid = 0;
+  /** Whether two entries ever were such that one lookup could match both. */
+  #crowded = false;
 
   constructor(state: Int32Array, tables: PageTables) {
     this.#hi = state.subarray(TLB_HI, TLB_HI + ENTRIES).fill(UNREACHABLE);
     this.#lo = state.subarray(TLB_LO, TLB_LO + ENTRIES);
     this.#tables = tables;
+    this.#state = state;
   }
 
   /** EntryHi of entry `index` (0 to 63), unsigned. Throws `tlb-index`. */
@@ -45,40 +53,40 @@ export class Tlb {
     return at(this.#lo, index) >>> 0;
   }
 
-  /**
-   * Writes entry `index`. Returns whether another entry could now match together with it (the CPU's TS bit).
-   * Throws `tlb-index`.
-   */
-  write(index: number, hi: number, lo: number): boolean {
+  /** Writes entry `index`. Throws `tlb-index`. */
+  write(index: number, hi: number, lo: number): void {
     const before = at(this.#hi, index) >>> 12;
     const page = hi >>> 12;
-    const newHi = hi & 0xffffffc0;
-    this.#hi[index] = newHi;
+    this.#hi[index] = hi & 0xffffffc0;
     this.#lo[index] = lo & 0xffffff00;
+    this.#crowded ||= this.#hasRival(index);
     if (before !== page) this.#refresh(before);
     this.#refresh(page);
-    if (!isMapped(page)) return false;
-    for (let i = 0; i < ENTRIES; i += 1) {
-      const difference = at(this.#hi, i) ^ newHi;
-      if (i !== index && difference >>> 12 === 0 && (difference === 0 || ((at(this.#lo, i) | lo) & LO_G) !== 0)) {
-        return true;
-      }
-    }
-    return false;
   }
 
-  /** Index of the first entry that matches EntryHi `hi` (its page and address space); -1 if none does. */
-  probe(hi: number): number {
+  /** The only entry that matches EntryHi `hi` (its page and address space), else NO_ENTRY or TWO_ENTRIES. Changes nothing. */
+  lookup(hi: number): number {
+    let found = NO_ENTRY;
+    if ((at(this.#state, STATUS) & STATUS_TS) !== 0) return NO_ENTRY;
     for (let i = 0; i < ENTRIES; i += 1) {
       const difference = at(this.#hi, i) ^ hi;
-      if (difference >>> 12 === 0 && ((difference & HI_ASID) === 0 || (at(this.#lo, i) & LO_G) !== 0)) return i;
+      if (difference >>> 12 === 0 && ((difference & HI_ASID) === 0 || (at(this.#lo, i) & LO_G) !== 0)) {
+        if (found !== NO_ENTRY) return TWO_ENTRIES;
+        found = i;
+      }
     }
-    return -1;
+    return found;
   }
 
-  /** Index of the first entry that matches `va` in the current address space; -1 if none does. */
+  /** The same for `va` in the current address space. */
   find(va: number): number {
-    return this.probe((va & 0xfffff000) | this.#asid);
+    return this.lookup((va & 0xfffff000) | this.#asid);
+  }
+
+  /** What a lookup that found TWO_ENTRIES does to the TLB. */
+  shutDown(): void {
+    this.#state[STATUS] = at(this.#state, STATUS) | STATUS_TS;
+    for (let i = 0; i < ENTRIES; i += 1) this.#refresh(at(this.#hi, i) >>> 12);
   }
 
   /** Makes `asid` (in EntryHi's place, bits 11 to 6) the current address space. */
@@ -91,9 +99,11 @@ export class Tlb {
       }
     }
     this.#asid = asid;
-    for (let i = ENTRIES - 1; i >= 0; i -= 1) {
+    for (let i = 0; i < ENTRIES; i += 1) {
       const hi = at(this.#hi, i);
-      if (((hi & HI_ASID) === asid || (at(this.#lo, i) & LO_G) !== 0) && isMapped(hi >>> 12)) this.#show(hi >>> 12, i);
+      if ((hi & HI_ASID) !== asid && (at(this.#lo, i) & LO_G) === 0) continue;
+      if (this.#crowded) this.#refresh(hi >>> 12);
+      else if (isMapped(hi >>> 12)) this.#show(hi >>> 12, i);
     }
   }
 
@@ -105,9 +115,21 @@ export class Tlb {
 
   #refresh(page: number): void {
     if (!isMapped(page)) return;
-    const index = this.probe((page << 12) | this.#asid);
+    const index = this.find(page << 12);
     if (index < 0) this.#tables.hide(page);
     else this.#show(page, index);
+  }
+
+  /** Whether a lookup could match entry `index` and another. */
+  #hasRival(index: number): boolean {
+    const hi = at(this.#hi, index);
+    if (!isMapped(hi >>> 12)) return false;
+    for (let i = 0; i < ENTRIES; i += 1) {
+      const difference = at(this.#hi, i) ^ hi;
+      if (i === index || difference >>> 12 !== 0) continue;
+      if (difference === 0 || ((at(this.#lo, i) | at(this.#lo, index)) & LO_G) !== 0) return true;
+    }
+    return false;
   }
 
   #show(page: number, index: number): void {

@@ -98,12 +98,12 @@ export class TlbView {
 
   /** Writes entry 0 to 63, as `tlbwi` does with EntryHi and EntryLo; those registers stay. Throws `tlb-index`. */
   write(index: number, hi: number, lo: number): void {
-    this.#cpu.writeTlb(index, hi | 0, lo | 0);
+    this.#cpu.tlb.write(index, hi | 0, lo | 0);
   }
 
-  /** Index of the first entry that matches this EntryHi, or -1. */
+  /** Index of the entry that matches this EntryHi; -1 if none does, -2 if several do. */
   probe(hi: number): number {
-    return this.#cpu.tlb.probe(hi | 0);
+    return this.#cpu.tlb.lookup(hi | 0);
   }
 }
 
