@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Clock } from '../src/clock.ts';
+import { Clock, type Timer } from '../src/clock.ts';
 
 test('timers fire in order of time, then of arming, whatever is armed, moved and disarmed', () => {
   const action = fc.record({ timer: fc.nat(9), at: fc.option(fc.nat(12), { nil: undefined }) });
@@ -43,4 +43,23 @@ test('a timer that arms itself and others while it fires keeps the order', () =>
   clock.runDue();
   expect(fired).toEqual(['self 1', 'self 2', 'other', 'self 3']);
   expect(clock.next).toBe(Infinity);
+});
+
+test('timers with a rank fire before the others of their cycle, lowest first, whenever they were armed', () => {
+  const clock = new Clock(1000);
+  const fired: string[] = [];
+  const make = (name: string, rank?: number): Timer => clock.timer(() => fired.push(name), rank);
+  const plain = make('plain');
+  const minusOne = make('-1', -1);
+  const minusTwo = make('-2', -2);
+  for (const order of [
+    [plain, minusOne, minusTwo],
+    [minusTwo, plain, minusOne],
+  ]) {
+    fired.length = 0;
+    for (const timer of order) timer.arm(clock.now + 5);
+    clock.now += 5;
+    clock.runDue();
+    expect(fired).toEqual(['-2', '-1', 'plain']);
+  }
 });

@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { Clock } from '../src/clock.ts';
 import { crc32 } from '../src/devices/crc32.ts';
-import { HardwareError, Machine, Wire, type FaultOptions, type SeenFrame, type Station } from '../src/index.ts';
+import {
+  HardwareError,
+  Machine,
+  Network,
+  Wire,
+  type Attachment,
+  type FaultOptions,
+  type SeenFrame,
+  type Station,
+} from '../src/index.ts';
 import { idle } from './support.ts';
 
 const MAC = Uint8Array.of(8, 0, 0x2b, 1, 2, 3);
@@ -217,6 +227,77 @@ describe('what may be heard on a wire', () => {
     machine.run(2000);
     expect(carriers).toEqual([false, true]);
     expect(b.got).toHaveLength(1);
+  });
+});
+
+describe('a wire with two clocks', () => {
+  /** Two stations with clocks of 25 and 10 MHz, and what the wire carries. */
+  function two(): { wire: Wire; clocks: Clock[]; senders: Attachment[]; seen: [number, number][] } {
+    const wire = new Wire();
+    const clocks = [new Clock(25_000_000), new Clock(10_000_000)];
+    const senders = clocks.map((clock) => wire.attach({ receive: () => undefined }, clock));
+    const seen: [number, number][] = [];
+    wire.tap(({ bytes, time }) => seen.push([bytes[20] ?? 0, time]));
+    return { wire, clocks, senders, seen };
+  }
+
+  test('what is asked for after the settled time waits for who may ask before it', () => {
+    const { wire, clocks, senders, seen } = two();
+    const [a, b] = clocks as [Clock, Clock];
+    a.now = 2505; // 100.2 us: an instruction went beyond the settled time
+    senders[0]?.send(frame(60, 1));
+    b.now = 1000;
+    wire.settle(100_000);
+    b.now = 1001; // 100.1 us
+    senders[1]?.send(frame(60, 2));
+    a.now = 100_000;
+    b.now = 40_000;
+    wire.settle(4_000_000);
+    expect(seen).toEqual([
+      [2, 100_100 + 57_600],
+      [1, 100_100 + 57_600 + 67_200],
+    ]);
+  });
+
+  test('arrivals are in cycles of each clock, rounded up', () => {
+    const wire = new Wire({ delayMicroseconds: 0.01 });
+    const clocks = [new Clock(25_000_000), new Clock(10_000_000), new Clock(16_670_000)] as const;
+    const at: number[] = [];
+    const senders = clocks.map((clock, i) =>
+      wire.attach({ receive: () => (at[i] = clock.now), sent: () => (at[i] = clock.now) }, clock),
+    );
+    senders[0]?.send(frame(60));
+    wire.settle(57_600);
+    for (const clock of clocks) {
+      while (clock.now < 2000) {
+        clock.now += 1;
+        clock.runDue();
+      }
+    }
+    expect(at).toEqual([1440, 577, Math.ceil(57_610 * 0.01667)]);
+  });
+
+  test('a station of the host that sends when its frame has left does so in time, also when nobody hears', () => {
+    const wire = new Wire({ faults: { drop: 0.5, seed: 1 } });
+    const machines = [1, 2].map(() => idle({ lance: { mac: MAC, wire } }));
+    const left: number[] = [];
+    const station = wire.attach({
+      receive: () => undefined,
+      sent: ({ time }) => {
+        left.push(time);
+        if (left.length < 5) station.send(frame(60));
+      },
+    });
+    station.send(frame(60));
+    const network = new Network(machines);
+    const arrivals: number[][] = machines.map(() => []);
+    machines.forEach(({ clock }, i) => wire.attach({ receive: () => arrivals[i]?.push(clock.now) }, clock));
+    network.run(10_000_000);
+    expect(left).toEqual([0, 1, 2, 3, 4].map((i) => 57_600 + i * 67_200));
+    expect(wire.counters.dropped).toBe(2);
+    expect(arrivals[0]).toHaveLength(3);
+    for (const cycle of arrivals[0] ?? []) expect(left).toContain(cycle * 40);
+    expect(arrivals[1]).toEqual(arrivals[0]);
   });
 });
 
