@@ -4,11 +4,13 @@
  * 2: the command cannot be carried out as given.
  */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { parse, untilInterrupted } from './arguments.ts';
 import { EXIT, UsageError } from './error.ts';
 import { runDemo, serveDemo } from './demo/run.ts';
 import { formatReport, type Report } from './demo/report.ts';
+import { LINUX_HELP, linuxCommand } from './linux/command.ts';
 import { createProgress } from './progress.ts';
-import { runElf } from './run.ts';
+import { RUN_HELP, runCommand } from './run.ts';
 import { makeSite } from './site.ts';
 
 const HELP = `usage: exok <command> [options]
@@ -20,11 +22,7 @@ const HELP = `usage: exok <command> [options]
     --offline            without the gateway: two runs count the same
     --json               prints one JSON object on stdout
   exok site <folder> <file>   formats a folder as a disk for Cheetah
-  exok run <elf> [-- <argument> ...]   a program for the bare DECstation 3100, Linux for example
-    --memory <MiB>       4 to 256 (default 24)
-    --disk <file>        the virtio disk
-    --seconds <n>        machine time after which to stop (default: never)
-`;
+${RUN_HELP}${LINUX_HELP}`;
 
 const DEMO_OPTIONS = {
   serve: { type: 'boolean', default: false },
@@ -42,7 +40,9 @@ async function main(args: readonly string[]): Promise<number> {
     case 'site':
       return site(rest);
     case 'run':
-      return run(rest);
+      return runCommand(rest);
+    case 'linux':
+      return linuxCommand(rest);
     case undefined:
     case 'help':
     case '--help':
@@ -97,73 +97,12 @@ function site(args: readonly string[]): number {
   return EXIT.ok;
 }
 
-const RUN_OPTIONS = {
-  memory: { type: 'string', default: '24' },
-  disk: { type: 'string' },
-  seconds: { type: 'string', default: 'Infinity' },
-} as const satisfies ParseArgsConfig['options'];
-
-async function run(args: readonly string[]): Promise<number> {
-  const split = args.includes('--') ? args.indexOf('--') : args.length;
-  const { values, positionals } = parse(() =>
-    parseArgs({ args: args.slice(0, split), options: RUN_OPTIONS, allowPositionals: true }),
-  );
-  const [file, ...more] = positionals;
-  if (file === undefined || more.length > 0)
-    throw new UsageError('usage: exok run <elf> [options] [-- <argument> ...]');
-  const memory = Number(values.memory);
-  const seconds = Number(values.seconds);
-  if (!Number.isInteger(memory) || memory < 4 || memory > 256) {
-    throw new UsageError(`--memory ${values.memory}: use 4 to 256`);
-  }
-  if (!(seconds > 0)) throw new UsageError(`--seconds ${values.seconds}: use a positive number`);
-  const abort = new AbortController();
-  void untilInterrupted().then(() => {
-    abort.abort();
-  });
-  const started = performance.now();
-  const outcome = await runElf({
-    file,
-    memory,
-    seconds,
-    disk: values.disk,
-    args: args.slice(split + 1),
-    output: (bytes) => process.stdout.write(bytes),
-    input: process.stdin,
-    signal: abort.signal,
-  });
-  const host = (performance.now() - started) / 1000;
-  const speed = (outcome.instructions / host / 1e6).toFixed(0);
-  process.stderr.write(
-    `${outcome.reason}: ${outcome.instructions.toLocaleString('en')} instructions in ${host.toFixed(1)} s (${speed} M/s)\n`,
-  );
-  return EXIT.ok;
-}
-
-/** Runs a strict parse; what it refuses is the user's. */
-function parse<T>(run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error));
-  }
-}
-
 function portOf(text: string | undefined): number {
   const port = text === undefined ? 0 : Number(text);
   if (!Number.isInteger(port) || port < 0 || port > 65535 || text === '') {
     throw new UsageError(`--port ${text ?? ''}: use 0 to 65535`);
   }
   return port;
-}
-
-function untilInterrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const)
-      process.once(signal, () => {
-        resolve();
-      });
-  });
 }
 
 try {

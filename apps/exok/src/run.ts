@@ -1,156 +1,50 @@
-/**
- * `exok run`: an ELF file on the bare machine, started by the boot PROM as a DECstation would start it; its console is the terminal.
- *
- * Nothing of the exokernel is in it: this is how software that was written for the machine runs, Linux for example.
- */
-import { readFileSync } from 'node:fs';
-import { HardwareError, Machine, PROM_ADDRESS, PROM_ENTRIES, bootProm, type RunResult } from '@exokernel/hardware';
-import { fileStore } from '@exokernel/hardware/node';
-import { IsaError, decode, loadElf, type ElfImage } from '@exokernel/isa';
-import { UsageError } from './error.ts';
+/** `exok run`: an ELF file on the bare machine; its console is the terminal. */
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { parse, split, untilInterrupted } from './arguments.ts';
+import { EXIT, UsageError } from './error.ts';
+import { readElf, readInput, type Program } from './run-machine.ts';
+import { MACHINE_HELP, MACHINE_OPTIONS, machineSettings, type MachineSettings } from './run-options.ts';
+import { runAtTerminal } from './run-terminal.ts';
 
-export interface RunOptions {
-  readonly file: string;
-  /** Guest memory in MiB. */
-  readonly memory: number;
-  readonly disk: string | undefined;
-  /** Arguments of the program, after the boot device. */
-  readonly args: readonly string[];
-  /** Stop after this many seconds of machine time. */
-  readonly seconds: number;
-  /** What the console prints. */
-  readonly output: (bytes: Uint8Array) => void;
-  /** Where what somebody types comes from. */
-  readonly input: NodeJS.ReadStream;
-  readonly signal: AbortSignal;
-}
+export const RUN_HELP: string = `  exok run <elf> [-- <argument> ...]   a program for the bare DECstation 3100
+    --initrd <file>      put behind the program in memory, and named to it (rd_start=, rd_size=)
+${MACHINE_HELP}`;
 
-/** How it ended. */
-export interface RunOutcome {
-  readonly reason: 'halted' | 'time' | 'interrupted';
-  readonly instructions: number;
-  readonly cycles: number;
-}
+const OPTIONS = { ...MACHINE_OPTIONS, initrd: { type: 'string' } } as const satisfies ParseArgsConfig['options'];
 
-/** Serial line of the console [KN01]. */
-const CONSOLE_LINE = 3;
-const KSEG_MASK = 0x1fffffff;
-/** Cycles between two looks at the outside. */
-const STEP = 250_000;
-/** Machine time for the console to finish after the program has halted, in seconds. */
-const DRAIN_SECONDS = 0.25;
-const IDLE_WAIT_MS = 10;
-/** `b .` */
-const BRANCH_TO_SELF = 0x1000ffff;
-const PROM_BYTES = 0x40000;
-
-/** Runs until the program halts, time is up, or the signal comes. Throws `UsageError` before anything has run. */
-export async function runElf(options: RunOptions): Promise<RunOutcome> {
-  const elf = readElf(options.file);
-  const prom = makeProm(elf, options);
-  const disk = options.disk === undefined ? undefined : openDisk(options.disk);
-  try {
-    const machine = new Machine({
-      ramBytes: options.memory * 2 ** 20,
-      prom,
-      serial: (line, byte) => {
-        if (line === CONSOLE_LINE) options.output(Uint8Array.of(byte));
-      },
-      ...(disk === undefined ? {} : { disk: { store: disk } }),
-    });
-    load(machine, elf, options.file);
-    const listener = (data: Buffer): void => {
-      machine.serialInput(CONSOLE_LINE, data);
-    };
-    options.input.on('data', listener);
-    try {
-      const reason = await drive(machine, haltLoop(prom), options);
-      return { reason, instructions: machine.instructions, cycles: machine.cycles };
-    } finally {
-      options.input.off('data', listener);
-      options.input.pause();
-    }
-  } finally {
-    disk?.close();
+/** Carries out `exok run`. Returns the exit code. Throws `UsageError`. */
+export async function runCommand(args: readonly string[]): Promise<number> {
+  const { own, rest } = split(args);
+  const { values, positionals } = parse(() => parseArgs({ args: own, options: OPTIONS, allowPositionals: true }));
+  const [file, ...more] = positionals;
+  if (file === undefined || more.length > 0) {
+    throw new UsageError('usage: exok run <elf> [options] [-- <argument> ...]');
   }
+  const settings = machineSettings(values);
+  const initrd = values.initrd === undefined ? {} : { initrd: readInput(values.initrd) };
+  return runHere({ name: file, elf: readElf(file), args: rest, ...initrd }, settings);
 }
 
-async function drive(machine: Machine, halt: number, { seconds, signal }: RunOptions): Promise<RunOutcome['reason']> {
-  const limit = seconds * machine.hz;
-  while (machine.cycles < limit) {
-    const result = machine.run(STEP);
-    const pc = machine.cpu.pc >>> 0;
-    if (pc === halt || pc === halt + 4) {
-      machine.run(DRAIN_SECONDS * machine.hz);
-      return 'halted';
-    }
-    if (signal.aborted) return 'interrupted';
-    await breathe(result);
-  }
-  return 'time';
-}
-
-/** Lets Node see its input; while the machine idles, the host does. */
-function breathe({ cycles, idleCycles }: RunResult): Promise<void> {
-  return new Promise((resolve) => {
-    if (idleCycles * 2 > cycles) setTimeout(resolve, IDLE_WAIT_MS);
-    else setImmediate(resolve);
+/** Runs a program at this process's terminal, and says how it ended. Returns the exit code. */
+export async function runHere(program: Program, settings: MachineSettings): Promise<number> {
+  const abort = new AbortController();
+  void untilInterrupted().then(() => {
+    abort.abort();
   });
-}
-
-function readElf(file: string): ElfImage {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  const console = settings.json ? process.stderr : process.stdout;
+  if (process.stdin.isTTY) process.stderr.write('Ctrl-] ends it\n');
+  const started = performance.now();
+  const outcome = await runAtTerminal(program, settings, {
+    output: (bytes) => console.write(bytes),
+    input: process.stdin,
+    signal: abort.signal,
+  });
+  const hostSeconds = (performance.now() - started) / 1000;
+  if (settings.json) process.stdout.write(`${JSON.stringify({ ...outcome, hostSeconds })}\n`);
+  else {
+    const speed = (outcome.instructions / hostSeconds / 1e6).toFixed(0);
+    const count = outcome.instructions.toLocaleString('en');
+    process.stderr.write(`${outcome.reason}: ${count} instructions in ${hostSeconds.toFixed(1)} s (${speed} M/s)\n`);
   }
-  try {
-    return loadElf(bytes);
-  } catch (error) {
-    if (error instanceof IsaError) throw new UsageError(`${file}: ${error.message}`);
-    throw error;
-  }
-}
-
-function makeProm({ entry }: ElfImage, { file, args }: RunOptions): Uint8Array {
-  try {
-    return bootProm({ entry, args: ['rz(0,0,0)', ...args] });
-  } catch (error) {
-    if (error instanceof HardwareError) throw new UsageError(`${file}: ${error.message}`);
-    throw error;
-  }
-}
-
-function openDisk(path: string): ReturnType<typeof fileStore> {
-  try {
-    return fileStore(path);
-  } catch (error) {
-    if (error instanceof HardwareError) throw new UsageError(`${path}: ${error.message}`);
-    throw error;
-  }
-}
-
-/** Copies the segments to where kseg0 and kseg1 show them. */
-function load(machine: Machine, elf: ElfImage, file: string): void {
-  for (const { vaddr, bytes, memSize } of elf.segments) {
-    const physical = vaddr & KSEG_MASK;
-    const isUnmapped = vaddr >= 0x80000000 && vaddr < 0xc0000000;
-    if (!isUnmapped || physical + memSize > machine.memory.ramBytes) {
-      const end = (vaddr + memSize).toString(16);
-      throw new UsageError(
-        `${file}: the segment 0x${vaddr.toString(16)}–0x${end} is not in memory; more with --memory`,
-      );
-    }
-    machine.memory.bytes.set(bytes, physical);
-  }
-}
-
-/** Address of the loop in which a halted machine stays: the first branch to itself behind the PROM's halt entry. */
-function haltLoop(prom: Uint8Array): number {
-  const view = new DataView(prom.buffer, prom.byteOffset);
-  const [target = 0] = decode(view.getUint32(8 * PROM_ENTRIES.halt, true))?.operands ?? [];
-  let at = (target << 2) & (PROM_BYTES - 1);
-  while (at < prom.length - 4 && view.getUint32(at, true) !== BRANCH_TO_SELF) at += 4;
-  return PROM_ADDRESS + at;
+  return EXIT.ok;
 }

@@ -3,14 +3,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { A0, A1, RA, SP, T0, createAssembler, type Assembler } from '@exokernel/isa';
+import { A0, A1, A2, A3, RA, SP, T0, createAssembler, type Assembler } from '@exokernel/isa';
 import { PROM_ADDRESS, PROM_ENTRIES } from '@exokernel/hardware';
 import { afterAll, describe, expect, test } from 'vitest';
 import { UsageError } from '../src/error.ts';
-import { runElf, type RunOptions } from '../src/run.ts';
+import { machineSettings } from '../src/run-options.ts';
+import { readElf } from '../src/run-machine.ts';
+import { runAtTerminal, type Outcome } from '../src/run-terminal.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'exok-run-'));
 const ORIGIN = 0x80040000;
+const DEFAULTS = { memory: '8', profile: 'ideal', mac: '08:00:2b:00:00:01', seconds: '5' };
 
 afterAll(() => {
   rmSync(folder, { recursive: true });
@@ -39,24 +42,29 @@ function call(a: Assembler, entry: number): void {
   a.nop();
 }
 
+interface Choices {
+  readonly file?: string;
+  readonly options?: Record<string, string>;
+  readonly args?: readonly string[];
+  readonly initrd?: Uint8Array;
+  readonly input?: PassThrough;
+  readonly signal?: AbortSignal;
+}
+
 /** Runs a file; resolves to how it ended and what it printed. */
 async function run(
   bytes: Uint8Array | undefined,
-  options: Partial<RunOptions> = {},
-): Promise<{ reason: string; printed: string }> {
-  const file = join(folder, 'program.elf');
+  choices: Choices = {},
+): Promise<{ reason: Outcome['reason']; printed: string }> {
+  const { file = join(folder, 'program.elf'), options = {}, args = [], initrd } = choices;
   if (bytes !== undefined) writeFileSync(file, bytes);
+  const settings = machineSettings({ ...DEFAULTS, ...options });
   let printed = '';
-  const { reason } = await runElf({
-    file,
-    memory: 8,
-    disk: undefined,
-    args: [],
-    seconds: 5,
+  const program = { name: file, elf: readElf(file), args, ...(initrd === undefined ? {} : { initrd }) };
+  const { reason } = await runAtTerminal(program, settings, {
     output: (data) => (printed += Buffer.from(data).toString('latin1')),
-    input: new PassThrough() as unknown as NodeJS.ReadStream,
-    signal: new AbortController().signal,
-    ...options,
+    input: (choices.input ?? new PassThrough()) as unknown as NodeJS.ReadStream,
+    signal: choices.signal ?? new AbortController().signal,
   });
   return { reason, printed };
 }
@@ -84,7 +92,7 @@ test('what somebody types reaches the program', async () => {
     call(a, PROM_ENTRIES.halt);
   });
   const input = new PassThrough();
-  const ended = run(program, { input: input as unknown as NodeJS.ReadStream });
+  const ended = run(program, { input });
   input.write('x');
   expect((await ended).reason).toBe('halted');
 });
@@ -95,21 +103,60 @@ test('a program that never ends is stopped by time, or by the signal', async () 
     a.b('again');
     a.nop();
   });
-  expect((await run(forever, { seconds: 0.1 })).reason).toBe('time');
-  expect((await run(forever, { seconds: 1000, signal: AbortSignal.timeout(50) })).reason).toBe('interrupted');
+  expect((await run(forever, { options: { seconds: '0.1' } })).reason).toBe('time');
+  expect((await run(forever, { options: { seconds: '1000' }, signal: AbortSignal.timeout(50) })).reason).toBe(
+    'interrupted',
+  );
 });
 
 describe('refused', () => {
   const nothing = (a: Assembler): void => {
     a.nop();
   };
+  const odd = join(folder, 'odd.img');
+  writeFileSync(odd, new Uint8Array(700));
+  const bigEndian = elf(ORIGIN, nothing);
+  bigEndian[5] = 2;
   test.each([
-    ['no file', undefined, { file: join(folder, 'missing') }],
-    ['not an ELF', new TextEncoder().encode('#!/bin/sh'), {}],
-    ['a segment beyond memory', elf(0x80ff0000, nothing), {}],
-    ['a segment in mapped memory', elf(0x400000, nothing), {}],
-    ['a missing disk', elf(ORIGIN, nothing), { disk: join(folder, 'missing.img') }],
-  ] as const)('%s', async (_, bytes, options) => {
-    await expect(run(bytes, options)).rejects.toThrow(UsageError);
+    ['no file', undefined, { file: join(folder, 'missing') }, /missing/],
+    ['not an ELF', new TextEncoder().encode('#!/bin/sh'), {}, /magic/],
+    ['a big-endian one', bigEndian, {}, /data encoding/],
+    ['cut short', elf(ORIGIN, nothing).subarray(0, 60), {}, /program header table/],
+    ['a segment beyond memory', elf(0x80ff0000, nothing), {}, /0x80ff0000.*--memory/],
+    ['a segment in mapped memory', elf(0x400000, nothing), {}, /0x400000/],
+    ['a missing disk', elf(ORIGIN, nothing), { options: { disk: join(folder, 'missing.img') } }, /missing\.img/],
+    ['a disk of odd size', elf(ORIGIN, nothing), { options: { disk: odd } }, /700/],
+    ['an initrd without room', elf(ORIGIN, nothing), { initrd: new Uint8Array(8 << 20) }, /8388608/],
+    ['an unknown profile', elf(ORIGIN, nothing), { options: { profile: 'vax' } }, /vax/],
+    ['an unknown engine', elf(ORIGIN, nothing), { options: { engine: 'steam' } }, /steam/],
+    ['memory that the machine cannot have', elf(ORIGIN, nothing), { options: { memory: '512' } }, /512/],
+    ['memory that is no number', elf(ORIGIN, nothing), { options: { memory: 'much' } }, /much/],
+    ['no time at all', elf(ORIGIN, nothing), { options: { seconds: '0' } }, /--seconds 0/],
+    ['a group’s station address', elf(ORIGIN, nothing), { options: { mac: '01:00:5e:00:00:01' } }, /01:00:5e/],
+    ['an argument that is not ASCII', elf(ORIGIN, nothing), { args: ['naïve'] }, /naïve/],
+  ] as const)('%s', async (_, bytes, choices, message) => {
+    const refusal = run(bytes, choices);
+    await expect(refusal).rejects.toThrow(UsageError);
+    await expect(refusal).rejects.toThrow(message);
   });
+});
+
+test('an initrd lies behind the program, which is told where', async () => {
+  const program = elf(ORIGIN, (a) => {
+    a.addiu(SP, SP, -24);
+    a.sw(RA, 20, SP);
+    a.lw(A2, 8, A1); // argv[2]
+    a.lw(A1, 4, A1);
+    a.lui(A3, 0x8005);
+    a.la(A0, 'format');
+    call(a, PROM_ENTRIES.printf);
+    a.lw(RA, 20, SP);
+    a.addiu(SP, SP, 24);
+    a.ret();
+    a.nop();
+    a.label('format');
+    a.bytes(new TextEncoder().encode('%s %s %s\n\0'));
+  });
+  const initrd = new TextEncoder().encode('inside\0');
+  expect((await run(program, { initrd })).printed).toBe('rd_start=0x80050000 rd_size=7 inside\r\n');
 });

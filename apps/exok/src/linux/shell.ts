@@ -1,0 +1,71 @@
+/** Running the host's programs: where they are, what they print, how they end. */
+import { spawn, spawnSync } from 'node:child_process';
+import { accessSync, constants, createWriteStream, type WriteStream } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** Where a program would be found, or `undefined`. */
+export function which(program: string): string | undefined {
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((folder) => join(folder, program))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** What a program prints, without its last line end; `undefined` if it fails or is not there. */
+export function ask(program: string, args: readonly string[]): string | undefined {
+  const { status, stdout } = spawnSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  return status === 0 ? stdout.trimEnd() : undefined;
+}
+
+export interface StepOptions {
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Everything the program prints goes there. */
+  readonly log: WriteStream;
+  /** Called with every line of standard output. */
+  readonly line?: (text: string) => void;
+}
+
+/** Runs a program to its end. Rejects with an `Error` if it cannot be started or fails. */
+export function step(program: string, args: readonly string[], { cwd, env, log, line }: StepOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    log.write(`\n$ ${[program, ...args].join(' ')}\n`);
+    const child = spawn(program, args, {
+      ...(cwd === undefined ? {} : { cwd }),
+      env: { ...process.env, LC_ALL: 'C', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let rest = '';
+    child.stdout.on('data', (data: Buffer) => {
+      log.write(data);
+      const lines = (rest + data.toString()).split('\n');
+      rest = lines.pop() ?? '';
+      for (const text of lines) line?.(text);
+    });
+    child.stderr.on('data', (data: Buffer) => log.write(data));
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Error(`${program} ended with ${signal ?? `exit code ${code ?? '?'}`}`));
+    });
+  });
+}
+
+/** A log file, made anew. */
+export function openLog(path: string): WriteStream {
+  return createWriteStream(path);
+}
+
+/** Writes what is still in the log's buffer. */
+export function closeLog(log: WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    log.end(resolve);
+  });
+}

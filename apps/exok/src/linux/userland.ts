@@ -1,0 +1,73 @@
+/**
+ * The first file system: /init, which is every program of ours in one, and on request e2fsck.
+ *
+ * /init is freestanding MIPS I in C (`linux/*.c`), compiled in a second. e2fsck is Debian's source on musl's, compiled in a minute.
+ */
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fetchSources } from './apt.ts';
+import { cached, keyOf } from './cache.ts';
+import { cpio, type CpioEntry } from './cpio.ts';
+import { SOURCES, type BuildOptions } from './kernel.ts';
+import { COMPILER_NEEDS, CROSS, E2FSCK_NEEDS, demand } from './needs.ts';
+import { ask, step } from './shell.ts';
+
+const FLAGS =
+  '-march=mips1 -mabi=32 -msoft-float -O2 -std=gnu11 -Wall -Wextra -ffreestanding -fno-strict-aliasing -fno-pic ' +
+  '-mno-abicalls -fno-stack-protector -G0 -static -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack';
+
+/** The bytes of /init, built if they are not in the cache. Throws `UsageError`. */
+export async function initProgram(): Promise<Uint8Array> {
+  const files = readdirSync(SOURCES).filter((file) => /\.[chS]$/.test(file));
+  const key = keyOf(FLAGS, compilerVersion(), ...files.flatMap((file) => [file, readFileSync(join(SOURCES, file))]));
+  const entry = await cached(`init-${key}`, async ({ result, log }) => {
+    demand('building /init', COMPILER_NEEDS);
+    const sources = files.filter((file) => !file.endsWith('.h'));
+    await step(`${CROSS}gcc`, [...FLAGS.split(' '), '-o', join(result, 'init'), ...sources], { cwd: SOURCES, log });
+    // For whoever starts a kernel in another way.
+    writeFileSync(join(result, 'initramfs.cpio'), initramfs(readFileSync(join(result, 'init'))));
+  });
+  return readFileSync(join(entry, 'init'));
+}
+
+/** The bytes of e2fsck, built if they are not in the cache. Throws `UsageError`. */
+export async function e2fsckProgram({ rebuild = false, progress }: BuildOptions): Promise<Uint8Array> {
+  const script = join(SOURCES, 'build-e2fsck.sh');
+  const ours = join(SOURCES, 'e2fsck');
+  const parts = readdirSync(ours).flatMap((file) => [file, readFileSync(join(ours, file))]);
+  const entry = await cached(
+    `e2fsck-${keyOf(compilerVersion(), readFileSync(script), ...parts)}`,
+    async ({ work, result, log }) => {
+      demand('building e2fsck', E2FSCK_NEEDS);
+      const started = performance.now();
+      const say = (): void => {
+        progress(`e2fsck: fetching, configuring, compiling, ${((performance.now() - started) / 1000).toFixed(0)} s`);
+      };
+      say();
+      const [sources, built] = [join(work, 'sources'), join(work, 'built')];
+      for (const folder of [sources, built]) mkdirSync(folder);
+      await fetchSources(['musl', 'e2fsprogs'], sources, log);
+      await step('sh', [script, sources, ours, built], { log, line: say });
+      copyFileSync(join(built, 'e2fsck'), join(result, 'e2fsck'));
+    },
+    { rebuild },
+  );
+  return readFileSync(join(entry, 'e2fsck'));
+}
+
+/** The archive from which Linux starts. */
+export function initramfs(init: Uint8Array, e2fsck?: Uint8Array): Uint8Array {
+  const entries: CpioEntry[] = [
+    { kind: 'folder', name: 'dev' },
+    { kind: 'device', name: 'dev/console', device: { major: 5, minor: 1 } },
+    { kind: 'file', name: 'init', mode: 0o755, data: init },
+  ];
+  if (e2fsck !== undefined) {
+    entries.push({ kind: 'folder', name: 'sbin' }, { kind: 'file', name: 'sbin/e2fsck', mode: 0o755, data: e2fsck });
+  }
+  return cpio(entries);
+}
+
+function compilerVersion(): string {
+  return ask(`${CROSS}gcc`, ['-dumpfullversion']) ?? '';
+}

@@ -1,0 +1,148 @@
+/**
+ * A bare machine with a program in it, ready to be switched on, as a DECstation's boot PROM would start it.
+ *
+ * Nothing of the exokernel is in it: this is how software that was written for the machine runs, Linux for example. All
+ * that can be wrong with files and options is found here, before anything has run, and is a `UsageError`.
+ */
+import { readFileSync } from 'node:fs';
+import { HardwareError, Machine, PROM_ADDRESS, PROM_ENTRIES, bootProm, type MachineOptions } from '@exokernel/hardware';
+import { fileStore } from '@exokernel/hardware/node';
+import { IsaError, decode, loadElf, type ElfImage } from '@exokernel/isa';
+import { UsageError } from './error.ts';
+import type { MachineSettings } from './run-options.ts';
+
+/** What the machine starts with. */
+export interface Program {
+  /** Path of the executable, for messages. */
+  readonly name: string;
+  readonly elf: ElfImage;
+  /** Arguments after the boot device. */
+  readonly args: readonly string[];
+  /** Put behind the program in memory; two arguments that Linux knows say where: `rd_start` and `rd_size`. */
+  readonly initrd?: Uint8Array;
+}
+
+/** A machine, and what the host must know about it. */
+export interface BareMachine {
+  readonly machine: Machine;
+  /** Whether the program has halted: the machine stays in the PROM. */
+  readonly halted: () => boolean;
+  /** Gives files back. */
+  readonly close: () => void;
+}
+
+/** Serial line of the console [KN01]. */
+export const CONSOLE_LINE = 3;
+const BOOT_DEVICE = 'rz(0,0,0)';
+const KSEG0 = 0x80000000;
+const KSEG_MASK = 0x1fffffff;
+/** Linux wants a page; more leaves room for what a kernel puts behind its last segment. */
+const INITRD_ALIGNMENT = 0x10000;
+/** `b .` */
+const BRANCH_TO_SELF = 0x1000ffff;
+const PROM_BYTES = 0x40000;
+
+/** Reads an executable. Throws `UsageError`. */
+export function readElf(file: string): ElfImage {
+  try {
+    return loadElf(readInput(file));
+  } catch (error) {
+    if (error instanceof IsaError) throw new UsageError(`${file}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Reads a file that the user named. Throws `UsageError`. */
+export function readInput(file: string): Uint8Array {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new UsageError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/**
+ * The machine, switched off until it is run. `serial` gets what the console prints, a byte at a time, and must not touch
+ * the machine. Throws `UsageError`.
+ */
+export function bareMachine(
+  program: Program,
+  settings: MachineSettings,
+  serial: (byte: number) => void,
+  lance?: MachineOptions['lance'],
+): BareMachine {
+  const { name, elf, initrd } = program;
+  const ramBytes = settings.memory * 2 ** 20;
+  checkSegments(elf, name, ramBytes);
+  const rdStart = initrd === undefined ? 0 : placeInitrd(elf, initrd, ramBytes);
+  const rdArgs =
+    initrd === undefined ? [] : [`rd_start=0x${(KSEG0 + rdStart).toString(16)}`, `rd_size=${initrd.length}`];
+  const disk = settings.disk === undefined ? undefined : orRefuse(settings.disk, fileStore, settings.disk);
+  try {
+    return orRefuse(name, () => {
+      const prom = bootProm({ entry: elf.entry, args: [BOOT_DEVICE, ...rdArgs, ...program.args] });
+      const { profile, engine } = settings;
+      const machine = new Machine({
+        ramBytes,
+        profile,
+        prom,
+        serial: (line, byte) => {
+          if (line === CONSOLE_LINE) serial(byte);
+        },
+        ...(engine === undefined ? {} : { engine }),
+        ...(disk === undefined ? {} : { disk: { store: disk } }),
+        ...(lance === undefined ? {} : { lance }),
+      });
+      for (const { vaddr, bytes } of elf.segments) machine.memory.bytes.set(bytes, vaddr & KSEG_MASK);
+      if (initrd !== undefined) machine.memory.bytes.set(initrd, rdStart);
+      const halt = haltLoop(prom);
+      const halted = (): boolean => {
+        const pc = machine.cpu.pc >>> 0;
+        return pc === halt || pc === halt + 4;
+      };
+      return { machine, halted, close: () => disk?.close() };
+    });
+  } catch (error) {
+    disk?.close();
+    throw error;
+  }
+}
+
+/** What the machine's packages refuse here is the user's. */
+function orRefuse<T>(what: string, make: (what: string) => T, argument = what): T {
+  try {
+    return make(argument);
+  } catch (error) {
+    if (error instanceof HardwareError) throw new UsageError(`${what}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** Every segment lies where kseg0 and kseg1 show memory. */
+function checkSegments({ segments }: ElfImage, file: string, ramBytes: number): void {
+  for (const { vaddr, memSize } of segments) {
+    const isUnmapped = vaddr >= KSEG0 && vaddr < 0xc0000000;
+    if (isUnmapped && (vaddr & KSEG_MASK) + memSize <= ramBytes) continue;
+    const range = `0x${vaddr.toString(16)}–0x${(vaddr + memSize).toString(16)}`;
+    throw new UsageError(`${file}: the segment ${range} is not in memory; more with --memory`);
+  }
+}
+
+/** Physical address behind the program. */
+function placeInitrd({ segments }: ElfImage, initrd: Uint8Array, ramBytes: number): number {
+  const end = Math.max(...segments.map(({ vaddr, memSize }) => (vaddr & KSEG_MASK) + memSize));
+  const start = Math.ceil(end / INITRD_ALIGNMENT) * INITRD_ALIGNMENT;
+  if (start + initrd.length > ramBytes) {
+    throw new UsageError(`an initrd of ${initrd.length} bytes does not fit behind the program; more with --memory`);
+  }
+  return start;
+}
+
+/** Address of the loop in which a halted machine stays: the first branch to itself behind the PROM's halt entry. */
+function haltLoop(prom: Uint8Array): number {
+  const view = new DataView(prom.buffer, prom.byteOffset);
+  const [target = 0] = decode(view.getUint32(8 * PROM_ENTRIES.halt, true))?.operands ?? [];
+  let at = (target << 2) & (PROM_BYTES - 1);
+  while (at < prom.length - 4 && view.getUint32(at, true) !== BRANCH_TO_SELF) at += 4;
+  return PROM_ADDRESS + at;
+}

@@ -1,0 +1,72 @@
+/** The options of a machine on the command line: those that `exok run` and `exok linux` share. */
+import type { MachineOptions } from '@exokernel/hardware';
+import { integer } from './arguments.ts';
+import { UsageError } from './error.ts';
+
+/** For `parseArgs`. */
+export const MACHINE_OPTIONS = {
+  memory: { type: 'string', default: '24' },
+  profile: { type: 'string', default: 'ideal' },
+  engine: { type: 'string' },
+  disk: { type: 'string' },
+  net: { type: 'string' },
+  mac: { type: 'string', default: '08:00:2b:00:00:01' },
+  pcap: { type: 'string' },
+  record: { type: 'string' },
+  replay: { type: 'string' },
+  snapshot: { type: 'string' },
+  seconds: { type: 'string', default: 'Infinity' },
+  json: { type: 'boolean', default: false },
+} as const;
+
+/** Their help. */
+export const MACHINE_HELP = `    --memory <MiB>       4 to 256 (default 24)
+    --profile <name>     dec2100, dec3100, dec5000, or ideal (the default): one cycle an instruction, 25 MHz
+    --engine <name>      interpreter or translator (default: what the host can)
+    --disk <file>        the virtio disk
+    --seconds <n>        machine time after which to stop (default: never)
+    --json               the console goes to stderr, and stdout gets one JSON object: how it ended
+`;
+
+/** What the options say. Files are only named. */
+export interface MachineSettings {
+  /** MiB. */
+  readonly memory: number;
+  /** The machine refuses what it does not know. */
+  readonly profile: NonNullable<MachineOptions['profile']>;
+  readonly engine: MachineOptions['engine'];
+  readonly disk: string | undefined;
+  readonly mac: Uint8Array;
+  /** Seconds of the machine. */
+  readonly seconds: number;
+  readonly json: boolean;
+}
+
+type Values = { readonly [Option in keyof typeof MACHINE_OPTIONS]?: string | boolean | undefined };
+
+/** Reads them. Throws `UsageError`. */
+export function machineSettings(values: Values): MachineSettings {
+  for (const option of ['net', 'pcap', 'record', 'replay', 'snapshot'] as const) {
+    if (values[option] !== undefined) throw new UsageError(`--${option} is not implemented yet`);
+  }
+  const seconds = Number(values.seconds);
+  if (!(seconds > 0)) throw new UsageError(`--seconds ${String(values.seconds)}: use a positive number`);
+  return {
+    memory: integer('memory', String(values.memory), 4, 256),
+    profile: values.profile as MachineSettings['profile'],
+    engine: values.engine as MachineSettings['engine'],
+    disk: values.disk as string | undefined,
+    mac: stationAddress(String(values.mac)),
+    seconds,
+    json: values.json === true,
+  };
+}
+
+/** Six bytes; the first is even, for an odd one is a group's. */
+function stationAddress(text: string): Uint8Array {
+  const bytes = /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text) ? text.split(':').map((part) => parseInt(part, 16)) : [];
+  if (bytes.length !== 6 || (bytes[0] ?? 0) % 2 === 1) {
+    throw new UsageError(`--mac ${text}: use six bytes such as 08:00:2b:00:00:01`);
+  }
+  return Uint8Array.from(bytes);
+}
