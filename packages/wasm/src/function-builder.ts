@@ -36,6 +36,19 @@ type EmitMethods = {
   [N in OpcodeName]: (...immediates: Immediates<(typeof OPCODES)[N][1]>) => void;
 };
 
+/** What is expected of a branch. `offset` counts bytes, in the end from the start of the function's body. */
+export interface BranchHint {
+  readonly offset: number;
+  readonly isLikely: boolean;
+}
+
+/** A finished function. */
+export interface FunctionBody {
+  readonly index: number;
+  readonly body: ByteWriter;
+  readonly hints: readonly BranchHint[];
+}
+
 class FunctionCore {
   /** The function's index in the module; imports come first. */
   readonly index: number;
@@ -44,6 +57,7 @@ class FunctionCore {
   readonly #parameters: number;
   readonly #locals: ValueType[] = [];
   readonly #code = new ByteWriter();
+  readonly #hints: BranchHint[] = [];
   #depth = 1;
 
   constructor(index: number, type: number, parameters: number) {
@@ -112,8 +126,13 @@ class FunctionCore {
     }
   }
 
-  /** Writes the body of the code section. Throws `WasmError` `nesting` when a block is still open. */
-  writeTo(section: ByteWriter): void {
+  /** Says of the `if` or `br_if` emitted next whether its condition is likely to hold. */
+  hint(isLikely: boolean): void {
+    this.#hints.push({ offset: this.#code.length, isLikely });
+  }
+
+  /** The body as the code section has it, without its size. Throws `WasmError` `nesting` when a block is still open. */
+  body(): FunctionBody {
     if (this.#depth !== 1) {
       throw new WasmError('nesting', `function ${this.index} has ${this.#depth - 1} open blocks`, {
         index: this.index,
@@ -131,9 +150,11 @@ class FunctionCore {
       body.unsigned(count);
       body.byte(type);
     }
+    const locals = body.length;
     body.append(this.#code.bytes());
     body.byte(OPCODES.end[0]);
-    section.sized(body);
+    const hints = this.#hints.map(({ offset, isLikely }) => ({ offset: locals + offset, isLikely }));
+    return { index: this.index, body, hints };
   }
 
   #nest(name: OpcodeName): void {

@@ -7,7 +7,7 @@
  * Source: [WASM §5.5].
  */
 import { ByteWriter } from './byte-writer.ts';
-import { createFunction, I32, I64, type FunctionBuilder, type ValueType } from './function-builder.ts';
+import { createFunction, I32, I64, type FunctionBody, type FunctionBuilder, type ValueType } from './function-builder.ts';
 import { WasmError } from './error.ts';
 
 /** Sizes of a memory in pages of 64 KiB. */
@@ -16,7 +16,7 @@ export interface MemoryLimits {
   readonly maximum?: number;
 }
 
-const SECTION = { type: 1, import: 2, function: 3, table: 4, global: 6, export: 7, element: 9, code: 10 } as const;
+const SECTION = { custom: 0, type: 1, import: 2, function: 3, table: 4, global: 6, export: 7, element: 9, code: 10 } as const;
 const KIND = { function: 0, table: 1, memory: 2, global: 3 } as const;
 const FUNCREF = 0x70;
 const FUNCTION_TYPE = 0x60;
@@ -182,11 +182,33 @@ export class ModuleBuilder {
       to.unsigned(functions.length);
       for (const index of functions) to.unsigned(index);
     });
-    section(out, SECTION.code, this.#functions, (to, built) => {
-      built.writeTo(to);
+    const bodies = this.#functions.map((built) => built.body());
+    writeHints(out, bodies);
+    section(out, SECTION.code, bodies, (to, { body }) => {
+      to.sized(body);
     });
     return out.bytes().slice();
   }
+}
+
+/** The custom section of branch hints, which stands before the code [WASMHINT]. Engines that do not know it pass over it. */
+function writeHints(out: ByteWriter, bodies: readonly FunctionBody[]): void {
+  const hinted = bodies.filter(({ hints }) => hints.length > 0);
+  if (hinted.length === 0) return;
+  const content = new ByteWriter();
+  content.name('metadata.code.branch_hint');
+  content.unsigned(hinted.length);
+  for (const { index, hints } of hinted) {
+    content.unsigned(index);
+    content.unsigned(hints.length);
+    for (const { offset, isLikely } of hints) {
+      content.unsigned(offset);
+      content.unsigned(1);
+      content.byte(isLikely ? 1 : 0);
+    }
+  }
+  out.byte(SECTION.custom);
+  out.sized(content);
 }
 
 /** One section: its number, its size, a vector of items. An empty vector writes nothing. */

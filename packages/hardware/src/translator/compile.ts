@@ -1,13 +1,14 @@
 /**
  * A region as a WebAssembly module: its blocks in the nest of loops that `structure.ts` found.
  *
- * The module imports the machine's memory and exports one function: it takes the number of an entry and returns a reason
+ * The module imports the machine's memory and the table of regions, and exports one function: it takes the number of an entry and returns a reason
  * (`layout.ts`).
  */
 import { controlFlow } from '@exokernel/isa';
-import { I32, ModuleBuilder } from '@exokernel/wasm';
+import { ModuleBuilder } from '@exokernel/wasm';
 import type { Block, Region } from './blocks.ts';
 import { Emission, type Banks } from './emission.ts';
+import { REGION_PARAMETERS, REGION_RESULTS } from './jump-cache.ts';
 import { firstOf, lastOf, nest, type Item, type Loop } from './structure.ts';
 
 /** The bytes of a region's module, and the number by which each of its entries is called. */
@@ -20,9 +21,11 @@ export interface CompiledRegion {
 export function compileRegion(region: Region, banks: Banks, pages: number): CompiledRegion {
   const module = new ModuleBuilder();
   module.importMemory('m', 'm', { minimum: pages, maximum: pages });
-  const code = module.function([I32], [I32]);
+  module.importTable('m', 't', 1);
+  const type = module.type(REGION_PARAMETERS, REGION_RESULTS);
+  const code = module.function(REGION_PARAMETERS, REGION_RESULTS);
   const writer = new RegionWriter(region, new Emission(code, region, banks));
-  const numbers = writer.write();
+  const numbers = writer.write(type);
   module.export('f', 'function', code.index);
   return { bytes: module.build(), numbers };
 }
@@ -54,13 +57,13 @@ class RegionWriter {
   }
 
   /** Emits the function; returns the numbers of the region's entries. */
-  write(): number[] {
+  write(type: number): number[] {
     const root = nest(this.#region.blocks.length, this.#edges);
     for (const entry of this.#region.entries) this.#number(this.#index.get(entry) ?? 0);
     this.#numberJumpsInto(root);
     this.#emission.begin();
     this.#sequence(root, false);
-    this.#emission.end();
+    this.#emission.end(type);
     return this.#region.entries.map((entry) => this.#number(this.#index.get(entry) ?? 0));
   }
 

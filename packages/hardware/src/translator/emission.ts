@@ -8,14 +8,16 @@ import { effects, operandKinds } from '@exokernel/isa';
 import { I32, I64, type FunctionBuilder, type OpcodeName } from '@exokernel/wasm';
 import * as S from '../cpu/state.ts';
 import type { Block, Region, Step } from './blocks.ts';
+import { goToRegion } from './jump-cache.ts';
 import { LEFT, REASON } from './layout.ts';
 
 type Plain = Extract<OpcodeName, `i32${string}` | `i64${string}`>;
 
-/** Where a region's accesses look up their pages: byte offsets of the banks. */
+/** Where a region's accesses look up their pages: byte offsets of the banks; and 1 for user mode. */
 export interface Banks {
   readonly read: number;
   readonly write: number;
+  readonly mode: number;
 }
 
 /** General registers that a region names, and those that it changes. */
@@ -108,8 +110,8 @@ export class Emission {
     this.code.i32Store(offset);
   }
 
-  /** The epilogue: stores the state and returns the reason. */
-  end(): void {
+  /** The epilogue: stores the state, and goes on to the next region or returns the reason. `type` is that of regions. */
+  end(type: number): void {
     const { code } = this;
     code.end();
     for (const register of this.#usage.changed) this.#keep(4 * register, this.#register[register] ?? 0);
@@ -119,6 +121,14 @@ export class Emission {
     }
     this.#keep(4 * S.PC, this.#pc);
     this.#keep(LEFT, this.#left);
+    code.localGet(this.#reason);
+    code.i32Eqz();
+    code.hint(true);
+    code.if();
+    const locals = { pc: this.#pc, entry: this.#temporary };
+    const { read, mode } = this.#banks;
+    goToRegion(code, type, locals, () => code.i32Const(read), () => code.i32Const(mode));
+    code.end();
     code.localGet(this.#reason);
   }
 
@@ -133,6 +143,7 @@ export class Emission {
     code.localTee(this.#left);
     code.i32Const(0);
     code.i32LtS();
+    code.hint(false);
     code.if();
     this.#leave(block.pc, REASON.budget);
     code.end();
@@ -206,6 +217,7 @@ export class Emission {
 
   /** Leaves the instruction to the interpreter if the word on the stack is not 0. */
   slowIf(): void {
+    this.code.hint(false);
     this.code.if();
     this.#leave(this.#at, REASON.slow);
     this.code.end();

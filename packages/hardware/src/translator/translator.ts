@@ -72,6 +72,7 @@ export class Translator implements HotCode {
   readonly #words: Int32Array;
   readonly #pages: number;
   readonly #functions: Table = new WebAssembly.Table({ element: 'anyfunc', initial: MAX_REGIONS });
+  readonly #imports: object;
   readonly #enter: (bank: number, mode: number) => number;
   readonly #entries = new Map<number, Entry>();
   readonly #codePages = new Map<number, CodePage>();
@@ -84,8 +85,8 @@ export class Translator implements HotCode {
     this.#words = cpu.words;
     this.#pages = cpu.memory.wasm.buffer.byteLength / 0x10000;
     const module = new WebAssembly.Module(compileTrampoline(this.#pages));
-    const imports = { m: { m: cpu.memory.wasm, t: this.#functions } };
-    this.#enter = new WebAssembly.Instance(module, imports).exports.f as (bank: number, mode: number) => number;
+    this.#imports = { m: { m: cpu.memory.wasm, t: this.#functions } };
+    this.#enter = new WebAssembly.Instance(module, this.#imports).exports.f as (bank: number, mode: number) => number;
     this.heat.fill(HOT);
     cpu.memory.codeWritten = (physical, bytes) => {
       this.#written(physical, bytes);
@@ -124,8 +125,9 @@ export class Translator implements HotCode {
     if (region === undefined) return;
     if (this.#free.length === 0) this.#dropAll();
     const slot = this.#free.pop() ?? 0;
-    const { bytes, numbers } = compileRegion(region, { read: 4 * cpu.readBank, write: 4 * cpu.writeBank }, this.#pages);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { m: { m: cpu.memory.wasm } });
+    const banks = { read: 4 * cpu.readBank, write: 4 * cpu.writeBank, mode: this.mode };
+    const { bytes, numbers } = compileRegion(region, banks, this.#pages);
+    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
     this.#functions.set(slot, instance.exports.f);
     const translated: Translated = {
       from: start + region.first,
