@@ -24,7 +24,7 @@ import { EventStream, type EventListener } from './events.ts';
 import { PhysicalMemory } from './memory.ts';
 import { NativeUnit } from './native-unit.ts';
 import { findProfile, PROFILES, type Profile } from './timing/profiles.ts';
-import { Translator } from './translator/translator.ts';
+import { Translator, type TranslationOptions } from './translator/translator.ts';
 import type { Wire } from './wire.ts';
 
 /** An Ethernet controller and what it is plugged into. */
@@ -66,6 +66,8 @@ export interface MachineOptions {
    * the host lets code be made, else `interpreter`.
    */
   readonly engine?: Engine;
+  /** When the translator sets to work. Only speed depends on it. */
+  readonly translation?: TranslationOptions;
   /** False executes idle loops instruction by instruction, to the same effect. Default true. */
   readonly fastIdle?: boolean;
 }
@@ -119,7 +121,7 @@ export class Machine {
       this.native.execute(n);
     };
     this.#fastIdle = fastIdle;
-    this.#translator = makeTranslator(this.#cpu, options.engine);
+    this.#translator = makeTranslator(this.#cpu, options);
     if (!Number.isInteger(startTime) || startTime < 0 || startTime > 2 ** 40) {
       throw new HardwareError('start-time', `no start time ${startTime}: use seconds since 1970`, { startTime });
     }
@@ -226,14 +228,14 @@ export class Machine {
 }
 
 /** The translator of a machine that is to have one. Throws `engine`. */
-function makeTranslator(cpu: Cpu, engine: Engine | undefined): Translator | undefined {
+function makeTranslator(cpu: Cpu, { engine, translation }: MachineOptions): Translator | undefined {
   if (engine === 'interpreter' || cpu.pipeline !== undefined) return undefined; // translated code does not wait yet
   if (engine !== undefined && engine !== 'translator') {
     const details = { engine: engine as unknown };
     throw new HardwareError('engine', `no engine ${String(engine)}: use 'interpreter' or 'translator'`, details);
   }
   try {
-    return new Translator(cpu);
+    return new Translator(cpu, translation);
   } catch (error) {
     // A page may forbid WebAssembly.
     if (engine === undefined) return undefined;

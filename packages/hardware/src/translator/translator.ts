@@ -15,8 +15,16 @@ import { END, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_ENTRY_BYTES, LEFT, REASON, ST
 import { compileTrampoline } from './trampoline.ts';
 import { WebAssembly, type Table } from './webassembly.ts';
 
-/** A target is translated when it was reached so often. Assumption: where the compiler's time is earned back. */
-const HOT = 64;
+/** When the translator sets to work. */
+export interface TranslationOptions {
+  /** How often code is reached before it is translated, 1 to 2^20. Default 64. Assumption: where the compiler's time is earned back. */
+  readonly after?: number;
+  /** Stretches of fewer cycles are interpreted, 1 to 2^20. Default 512. Assumption: as above. */
+  readonly worthwhile?: number;
+}
+
+const DEFAULT_AFTER = 64;
+const DEFAULT_WORTHWHILE = 512;
 const HEAT_ENTRIES = 0x10000;
 /** What cannot be translated is not tried again soon. */
 const COLD = 0x100000;
@@ -29,8 +37,6 @@ const SLOW = 32;
 const SLOW_ENTRIES = 4096;
 /** So many of one frame; the others are tried each time. */
 const MAX_SLOW = 64;
-/** Shorter stretches are not worth leaving the interpreter for, in instructions. */
-const WORTHWHILE = 512;
 
 /** A page of memory that holds, or held, translated code. */
 interface CodePage {
@@ -67,7 +73,8 @@ export class Translator implements HotCode {
   readonly table: number = JUMP_CACHE >>> 2;
   readonly mask: number = JUMP_CACHE_ENTRIES - 1;
   readonly heat: Int32Array = new Int32Array(HEAT_ENTRIES);
-  readonly worthwhile: number = WORTHWHILE;
+  readonly worthwhile: number;
+  readonly #after: number;
   readonly #cpu: Cpu;
   readonly #words: Int32Array;
   readonly #pages: number;
@@ -80,14 +87,16 @@ export class Translator implements HotCode {
   readonly #slowness = new Uint8Array(SLOW_ENTRIES);
   #run = 0;
 
-  constructor(cpu: Cpu) {
+  constructor(cpu: Cpu, { after = DEFAULT_AFTER, worthwhile = DEFAULT_WORTHWHILE }: TranslationOptions = {}) {
     this.#cpu = cpu;
+    this.#after = clamp(after);
+    this.worthwhile = clamp(worthwhile);
     this.#words = cpu.words;
     this.#pages = cpu.memory.wasm.buffer.byteLength / 0x10000;
     const module = new WebAssembly.Module(compileTrampoline(this.#pages));
     this.#imports = { m: { m: cpu.memory.wasm, t: this.#functions } };
     this.#enter = new WebAssembly.Instance(module, this.#imports).exports.f as (bank: number, mode: number) => number;
-    this.heat.fill(HOT);
+    this.heat.fill(this.#after);
     cpu.memory.codeWritten = (physical, bytes) => {
       this.#written(physical, bytes);
     };
@@ -300,4 +309,8 @@ export class Translator implements HotCode {
     for (const page of this.#codePages.values()) for (const region of [...page.regions]) this.#drop(region);
     this.#codePages.clear();
   }
+}
+
+function clamp(value: number): number {
+  return Math.max(1, Math.min(2 ** 20, Math.floor(value) || 1));
 }
