@@ -229,7 +229,7 @@ export class Machine {
 
 /** The translator of a machine that is to have one. Throws `engine`. */
 function makeTranslator(cpu: Cpu, { engine, translation }: MachineOptions): Translator | undefined {
-  if (engine === 'interpreter' || cpu.pipeline !== undefined) return undefined; // translated code does not wait yet
+  if (engine === 'interpreter') return undefined;
   if (engine !== undefined && engine !== 'translator') {
     const details = { engine: engine as unknown };
     throw new HardwareError('engine', `no engine ${String(engine)}: use 'interpreter' or 'translator'`, details);

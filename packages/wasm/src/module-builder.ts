@@ -7,7 +7,14 @@
  * Source: [WASM §5.5].
  */
 import { ByteWriter } from './byte-writer.ts';
-import { createFunction, I32, I64, type FunctionBody, type FunctionBuilder, type ValueType } from './function-builder.ts';
+import {
+  createFunction,
+  I32,
+  I64,
+  type FunctionBody,
+  type FunctionBuilder,
+  type ValueType,
+} from './function-builder.ts';
 import { WasmError } from './error.ts';
 
 /** Sizes of a memory in pages of 64 KiB. */
@@ -16,7 +23,17 @@ export interface MemoryLimits {
   readonly maximum?: number;
 }
 
-const SECTION = { custom: 0, type: 1, import: 2, function: 3, table: 4, global: 6, export: 7, element: 9, code: 10 } as const;
+const SECTION = {
+  custom: 0,
+  type: 1,
+  import: 2,
+  function: 3,
+  table: 4,
+  global: 6,
+  export: 7,
+  element: 9,
+  code: 10,
+} as const;
 const KIND = { function: 0, table: 1, memory: 2, global: 3 } as const;
 const FUNCREF = 0x70;
 const FUNCTION_TYPE = 0x60;

@@ -86,7 +86,8 @@ export class Cpu {
     this.tlb = new Tlb(this.state, this.tables);
     this.#view = new DataView(buffer);
     this.pipeline = timing === undefined ? undefined : new Pipeline(timing, this.words);
-    this.#isolated = timing === undefined ? undefined : new IsolatedCache(this.words, timing.refillWords);
+    const evict = (tag: number): void => this.pipeline?.evict(tag);
+    this.#isolated = timing === undefined ? undefined : new IsolatedCache(this.words, timing.refillWords, evict);
     this.fpuRevision = profile.fpu;
     this.jump(0xbfc00000);
     this.#set(S.CP0 + S.CP0_PRID, profile.processor);

@@ -22,12 +22,14 @@ const NOWHERE = 0x40000000;
 export class IsolatedCache {
   readonly #words: Int32Array;
   readonly #refillWords: number;
+  readonly #evict: (tag: number) => void;
   /** Whether the last load found another word than that it asked for. */
   missed: boolean = false;
 
-  /** `words` is the whole memory of the machine. */
-  constructor(words: Int32Array, refillWords: number) {
+  /** `words` is the whole memory of the machine. `evict` is told the first tag of each block that fetches hit no more. */
+  constructor(words: Int32Array, refillWords: number, evict: (tag: number) => void) {
     this.#words = words;
+    this.#evict = evict;
     this.#refillWords = refillWords;
   }
 
@@ -59,6 +61,7 @@ export class IsolatedCache {
   #poison(index: number): void {
     const tag = this.#words[tags(true) + index] as number;
     if (tag === 0) return;
+    this.#evict(tag);
     this.#words[left(true) + index] = this.#data(tag, index, true);
     this.#words[tags(true) + index] = tag | POISON;
   }

@@ -44,6 +44,8 @@ export class Pipeline {
   readonly #blockMask: number;
   /** The cache that data accesses use: with Status.SwC that of instructions. */
   #dataTags = DATA_TAGS_HOST;
+  /** Called with the place of the first word of a block that the instruction cache has lost. */
+  evicted: (host: number) => void = () => undefined;
   /** A cycle at which `pass` has been called. */
   #passed = 0;
 
@@ -157,6 +159,11 @@ export class Pipeline {
     if (Math.abs(now - this.#passed) > 0x10000000) this.pass(now, 0);
   }
 
+  /** The instruction cache loses the block of which this is the first tag. */
+  evict(tag: number): void {
+    for (let i = 0; i < this.timing.refillWords; i += 1) this.evicted((tag & ~POISON) + 4 * i);
+  }
+
   /** Cycles until memory has all stores. */
   #drain(now: number): number {
     const ahead = ((this.#words[S.WRITE_BUFFER_EMPTY] as number) - now) | 0;
@@ -166,7 +173,10 @@ export class Pipeline {
   #miss(tags: number, block: number, now: number): number {
     const words = this.#words;
     const { refillWords, missCycles } = this.timing;
-    for (let i = 0; i < refillWords; i += 1) words[((tags + (block & 0xffff)) >> 2) + i] = block + 4 * i;
+    const first = (tags + (block & 0xffff)) >> 2;
+    const old = words[first] as number;
+    if (tags === INSTRUCTION_TAGS_HOST && old !== 0) this.evict(old);
+    for (let i = 0; i < refillWords; i += 1) words[first + i] = block + 4 * i;
     return this.#drain(now) + missCycles;
   }
 }

@@ -61,6 +61,8 @@ function isCall({ mnemonic }: Instruction): boolean {
 export interface PageFacts {
   /** Its code runs in kernel mode, in which coprocessor 0 is usable. */
   readonly isKernel: boolean;
+  /** There is a write buffer, and its condition is not always the same [KN01]. */
+  readonly isTimed: boolean;
   /** Numbers of words that turned out to be the interpreter's again and again: loads and stores of device registers. */
   readonly slow: ReadonlySet<number>;
 }
@@ -165,10 +167,15 @@ class Finder {
     const word = this.#words[at] ?? 0;
     const instruction = this.#facts.slow.has(at) ? undefined : decode(word);
     if (instruction === undefined) return undefined;
-    const { mnemonic, operands } = instruction;
-    const isPlain = !/0/.test(mnemonic) || (this.#facts.isKernel && !(mnemonic === 'mfc0' && operands[1] === CP0_RANDOM));
-    const emit = isPlain ? EMITTERS[mnemonic] : undefined;
+    const { mnemonic } = instruction;
+    const emit = this.#isPlain(instruction) ? EMITTERS[mnemonic] : undefined;
     return emit === undefined ? undefined : { pc: this.#address(at), word, instruction, emit };
+  }
+
+  #isPlain({ mnemonic, operands }: Instruction): boolean {
+    const { isKernel, isTimed } = this.#facts;
+    if (mnemonic === 'mfc0') return isKernel && operands[1] !== CP0_RANDOM;
+    return !mnemonic.startsWith('bc0') || (isKernel && !isTimed);
   }
 
   /** The branch at `at` with its slot; 'none' if it is no branch, undefined if it is the interpreter's. */

@@ -5,10 +5,11 @@
  * (`layout.ts`).
  */
 import { controlFlow } from '@exokernel/isa';
-import { ModuleBuilder } from '@exokernel/wasm';
+import { I32, ModuleBuilder } from '@exokernel/wasm';
 import type { Block, Region } from './blocks.ts';
 import { Emission, type Banks } from './emission.ts';
 import { REGION_PARAMETERS, REGION_RESULTS } from './jump-cache.ts';
+import { REFILL_PARAMETERS, type TimedRegion } from './stalls.ts';
 import { firstOf, lastOf, nest, type Item, type Loop } from './structure.ts';
 
 /** The bytes of a region's module, and the number by which each of its entries is called. */
@@ -17,14 +18,18 @@ export interface CompiledRegion {
   readonly numbers: readonly number[];
 }
 
+/** Where a machine has caches: how they are timed, and where the flags of the blocks are. */
+export type RegionTiming = Omit<TimedRegion, 'refill'>;
+
 /** `pages` is the size of the machine's memory in WebAssembly pages. */
-export function compileRegion(region: Region, banks: Banks, pages: number): CompiledRegion {
+export function compileRegion(region: Region, banks: Banks, pages: number, timing?: RegionTiming): CompiledRegion {
   const module = new ModuleBuilder();
   module.importMemory('m', 'm', { minimum: pages, maximum: pages });
   module.importTable('m', 't', 1);
+  const timed = timing && { ...timing, refill: module.importFunction('m', 'r', REFILL_PARAMETERS, [I32]) };
   const type = module.type(REGION_PARAMETERS, REGION_RESULTS);
   const code = module.function(REGION_PARAMETERS, REGION_RESULTS);
-  const writer = new RegionWriter(region, new Emission(code, region, banks));
+  const writer = new RegionWriter(region, new Emission(code, region, banks, timed));
   const numbers = writer.write(type);
   module.export('f', 'function', code.index);
   return { bytes: module.build(), numbers };

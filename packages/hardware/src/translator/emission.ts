@@ -10,6 +10,7 @@ import * as S from '../cpu/state.ts';
 import type { Block, Region, Step } from './blocks.ts';
 import { goToRegion } from './jump-cache.ts';
 import { LEFT, REASON } from './layout.ts';
+import { StallEmission, type TimedRegion } from './stalls.ts';
 
 type Plain = Extract<OpcodeName, `i32${string}` | `i64${string}`>;
 
@@ -67,20 +68,34 @@ export class Emission {
   readonly #condition: number;
   readonly #wide: number;
   readonly #usesMultiplier: boolean;
+  readonly #stalls: StallEmission | undefined;
   #out = 0;
   #block: Block | undefined;
   #done = 0;
+  #inSlot = 0;
   #at = 0;
 
-  constructor(code: FunctionBuilder, region: Region, banks: Banks) {
+  constructor(code: FunctionBuilder, region: Region, banks: Banks, timed: TimedRegion | undefined) {
     this.code = code;
     this.#banks = banks;
     this.#usage = usageOf(region);
-    this.#usesMultiplier = [...stepsOf(region)].some(({ instruction }) => /^(m[ft](hi|lo)|(mult|div)u?)$/.test(instruction.mnemonic));
+    this.#usesMultiplier = [...stepsOf(region)].some(({ instruction }) =>
+      /^(m[ft](hi|lo)|(mult|div)u?)$/.test(instruction.mnemonic),
+    );
     for (const register of this.#usage.named) this.#register[register] = code.local(I32);
     [this.#left, this.#pc, this.#reason, this.#address, this.#temporary, this.#condition, this.#hi, this.#lo] =
-      Array.from({ length: 8 }, () => code.local(I32)) as [number, number, number, number, number, number, number, number];
+      Array.from({ length: 8 }, () => code.local(I32)) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ];
     this.#wide = code.local(I64);
+    if (timed !== undefined) this.#stalls = new StallEmission(code, this.#left, timed);
   }
 
   // ---- The frame of the function
@@ -94,6 +109,7 @@ export class Emission {
       this.#fetch(4 * S.HI, this.#hi);
       this.#fetch(4 * S.LO, this.#lo);
     }
+    this.#stalls?.begin();
     code.block();
     this.#out = code.depth;
   }
@@ -121,13 +137,20 @@ export class Emission {
     }
     this.#keep(4 * S.PC, this.#pc);
     this.#keep(LEFT, this.#left);
+    this.#stalls?.end();
     code.localGet(this.#reason);
     code.i32Eqz();
     code.hint(true);
     code.if();
     const locals = { pc: this.#pc, entry: this.#temporary };
     const { read, mode } = this.#banks;
-    goToRegion(code, type, locals, () => code.i32Const(read), () => code.i32Const(mode));
+    goToRegion(
+      code,
+      type,
+      locals,
+      () => code.i32Const(read),
+      () => code.i32Const(mode),
+    );
     code.end();
     code.localGet(this.#reason);
   }
@@ -137,6 +160,21 @@ export class Emission {
     const { code } = this;
     this.#block = block;
     this.#done = 0;
+    this.#inSlot = 0;
+    if (this.#stalls !== undefined) {
+      code.localGet(this.#left);
+      this.#stalls.needed(block);
+      code.i32LtS();
+      code.hint(false);
+      code.if();
+      this.#goOut(block.pc, REASON.budget);
+      code.end();
+      code.localGet(this.#left);
+      code.i32Const(block.length);
+      code.i32Sub();
+      code.localSet(this.#left);
+      return;
+    }
     code.localGet(this.#left);
     code.i32Const(block.length);
     code.i32Sub();
@@ -161,6 +199,8 @@ export class Emission {
     this.#at = pc;
     emit(this, instruction.operands);
     if (!/^j(al)?$/.test(instruction.mnemonic)) this.code.localSet(this.#condition);
+    // The slot is the last instruction; if it is the interpreter's, two are given back.
+    this.#inSlot = 1;
     slot.emit(this, slot.instruction.operands);
   }
 
@@ -292,18 +332,24 @@ export class Emission {
     this.setHi();
   }
 
-  multiplierBusy(_what: 'multiply' | 'divide'): void {
-    // The profile `ideal` does not wait.
+  multiplierBusy(what: 'multiply' | 'divide'): void {
+    this.#stalls?.multiplier(this.#behind, what);
   }
 
   multiplierWait(): void {
-    // As above.
+    this.#stalls?.multiplier(this.#behind, undefined);
+  }
+
+  /** Instructions of the block behind the one being emitted. */
+  get #behind(): number {
+    return (this.#block?.length ?? 0) - this.#done - this.#inSlot - 1;
   }
 
   // ---- Memory
 
   readAddress(base: number, offset: number, alignment: number): void {
     this.#translate(base, offset, alignment, this.#banks.read);
+    this.#stalls?.load(this.#behind, this.#address);
   }
 
   writeAddress(base: number, offset: number, alignment: number): void {
@@ -347,6 +393,8 @@ export class Emission {
   }
 
   store(opcode: Plain, value: () => void): void {
+    if (opcode === 'i32Store') this.#stalls?.storeWord(this.#behind, this.#address);
+    else this.#stalls?.storePart(this.#behind, this.#address);
     this.getAddress();
     value();
     this.code.emit(opcode, [0]);
@@ -365,6 +413,7 @@ export class Emission {
   }
 
   storeWordAround(value: () => void): void {
+    this.#stalls?.storePart(this.#behind, this.#address);
     this.#wordAround();
     value();
     this.code.i32Store(0);

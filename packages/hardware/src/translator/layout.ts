@@ -14,7 +14,11 @@ export const JUMP_CACHE: number = TRANSLATOR_HOST;
 export const JUMP_CACHE_ENTRIES = 4096;
 export const JUMP_ENTRY_BYTES = 16;
 
-/** Words that a region and its caller exchange: the countdown of the stretch, its stalls, the low word of its end. */
+/** Flags of the blocks, where there is an instruction cache (`residency.ts`). */
+export const FLAGS: number = TRANSLATOR_HOST + 0x10000;
+export const FLAGS_END: number = TRANSLATOR_HOST + 0x1f000;
+
+/** Words that a region and its caller exchange: cycles left of the stretch, those stalled, the low word of its end. */
 export const LEFT: number = TRANSLATOR_HOST + 0x1f000;
 export const STALLS: number = LEFT + 4;
 export const END: number = LEFT + 8;
@@ -25,7 +29,7 @@ export const REASON = {
   jump: 0,
   /** The instruction at PC is the interpreter's to execute. */
   slow: 1,
-  /** Too little of the stretch is left for the block at PC. */
+  /** Too little of the stretch is left for the block at PC, or it is not in the instruction cache. */
   budget: 2,
 } as const;
 

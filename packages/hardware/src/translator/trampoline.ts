@@ -6,9 +6,14 @@ import { I32, ModuleBuilder } from '@exokernel/wasm';
 import * as S from '../cpu/state.ts';
 import { goToRegion, REGION_PARAMETERS, REGION_RESULTS } from './jump-cache.ts';
 import { REASON } from './layout.ts';
+import type { Timing } from '../timing/profiles.ts';
+import { emitRefill, REFILL_PARAMETERS } from './stalls.ts';
 
-/** The bytes of the module: `f(bank, mode)` with the byte offset of the fetch bank, and 1 for user mode. */
-export function compileTrampoline(pages: number): Uint8Array {
+/**
+ * The bytes of the module: `f(bank, mode)` with the byte offset of the fetch bank, and 1 for user mode; `r` is the function that
+ * regions call to refill the data cache, if there is one.
+ */
+export function compileTrampoline(pages: number, timing: Timing | undefined): Uint8Array {
   const module = new ModuleBuilder();
   module.importMemory('m', 'm', { minimum: pages, maximum: pages });
   module.importTable('m', 't', 1);
@@ -19,8 +24,19 @@ export function compileTrampoline(pages: number): Uint8Array {
   code.i32Const(0);
   code.i32Load(4 * S.PC);
   code.localSet(pc);
-  goToRegion(code, region, { pc, entry }, () => code.localGet(bank), () => code.localGet(mode));
+  goToRegion(
+    code,
+    region,
+    { pc, entry },
+    () => code.localGet(bank),
+    () => code.localGet(mode),
+  );
   code.i32Const(REASON.jump);
   module.export('f', 'function', code.index);
+  if (timing !== undefined) {
+    const refill = module.function(REFILL_PARAMETERS, [I32]);
+    emitRefill(refill, timing);
+    module.export('r', 'function', refill.index);
+  }
   return module.build();
 }

@@ -9,9 +9,11 @@ import type { Cpu } from '../cpu/cpu.ts';
 import type { HotCode } from '../cpu/interpreter.ts';
 import * as S from '../cpu/state.ts';
 import { PROM_BYTES, PROM_HOST, RAM_HOST } from '../memory.ts';
-import { findRegion } from './blocks.ts';
-import { compileRegion } from './compile.ts';
+import { findRegion, type Region } from './blocks.ts';
+import { compileRegion, type RegionTiming } from './compile.ts';
 import { END, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_ENTRY_BYTES, LEFT, REASON, STALLS, jumpEntry } from './layout.ts';
+import { Residency, type CachedBlock } from './residency.ts';
+import { worstCase } from './stalls.ts';
 import { compileTrampoline } from './trampoline.ts';
 import { WebAssembly, type Table } from './webassembly.ts';
 
@@ -58,6 +60,8 @@ interface Translated {
   readonly keys: readonly number[];
   readonly pcs: readonly number[];
   readonly slot: number;
+  /** Its blocks, where there is an instruction cache. */
+  readonly blocks: readonly CachedBlock[];
   /** The run in which it was last held against memory. */
   checked: number;
 }
@@ -79,6 +83,7 @@ export class Translator implements HotCode {
   readonly #words: Int32Array;
   readonly #pages: number;
   readonly #functions: Table = new WebAssembly.Table({ element: 'anyfunc', initial: MAX_REGIONS });
+  readonly #residency: Residency | undefined;
   readonly #imports: object;
   readonly #enter: (bank: number, mode: number) => number;
   readonly #entries = new Map<number, Entry>();
@@ -93,9 +98,13 @@ export class Translator implements HotCode {
     this.worthwhile = clamp(worthwhile);
     this.#words = cpu.words;
     this.#pages = cpu.memory.wasm.buffer.byteLength / 0x10000;
-    const module = new WebAssembly.Module(compileTrampoline(this.#pages));
-    this.#imports = { m: { m: cpu.memory.wasm, t: this.#functions } };
-    this.#enter = new WebAssembly.Instance(module, this.#imports).exports.f as (bank: number, mode: number) => number;
+    const timing = cpu.pipeline?.timing;
+    const module = new WebAssembly.Module(compileTrampoline(this.#pages, timing));
+    const own = { m: cpu.memory.wasm, t: this.#functions };
+    const { f, r } = new WebAssembly.Instance(module, { m: own }).exports;
+    this.#enter = f as (bank: number, mode: number) => number;
+    this.#imports = { m: { ...own, r } };
+    if (cpu.pipeline !== undefined) this.#residency = new Residency(cpu.words, cpu.pipeline);
     this.heat.fill(this.#after);
     cpu.memory.codeWritten = (physical, bytes) => {
       this.#written(physical, bytes);
@@ -124,18 +133,19 @@ export class Translator implements HotCode {
 
   #translate(pc: number): void {
     const cpu = this.#cpu;
-    const host = (pc + this.#pageEntry(pc)) | 0;
+    const host = this.#host(pc);
     if ((host & 0x80000003) !== 0 || !this.#mayHoldCode(host)) return;
     const page = this.#codePage(host);
     if (page.drops > MAX_DROPS) return;
     const start = page.number << 10;
-    const facts = { isKernel: !cpu.userMode, slow: page.slow };
+    const facts = { isKernel: !cpu.userMode, isTimed: this.#residency !== undefined, slow: page.slow };
     const region = findRegion(pc, this.#words.subarray(start, start + 1024), facts);
     if (region === undefined) return;
-    if (this.#free.length === 0) this.#dropAll();
+    if (this.#free.length === 0 || this.#residency?.hasRoom(region.blocks.length) === false) this.#dropAll();
     const slot = this.#free.pop() ?? 0;
     const banks = { read: 4 * cpu.readBank, write: 4 * cpu.writeBank, mode: this.mode };
-    const { bytes, numbers } = compileRegion(region, banks, this.#pages);
+    const [timing, blocks] = this.#cacheBlocks(region, host - pc);
+    const { bytes, numbers } = compileRegion(region, banks, this.#pages, timing);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
     this.#functions.set(slot, instance.exports.f);
     const translated: Translated = {
@@ -145,14 +155,30 @@ export class Translator implements HotCode {
       keys: region.entries.map((entry) => this.#key(entry, host - pc + entry)),
       pcs: region.entries,
       slot,
+      blocks,
       checked: this.#run,
     };
     region.entries.forEach((entry, i) => {
       this.#entries.set(translated.keys[i] ?? 0, { region: translated, number: numbers[i] ?? 0 });
       this.#note(entry, { region: translated, number: numbers[i] ?? 0 });
     });
+    this.#codePages.set(page.number, page);
     page.regions.add(translated);
     if (page.regions.size === 1) this.#guard(page, 1);
+  }
+
+  /** Flags for the blocks of a region whose addresses are `delta` below their places in memory. */
+  #cacheBlocks(region: Region, delta: number): [RegionTiming | undefined, readonly CachedBlock[]] {
+    const residency = this.#residency;
+    const timing = this.#cpu.pipeline?.timing;
+    if (residency === undefined || timing === undefined) return [undefined, []];
+    const flags = new Map(region.blocks.map((block) => [block, residency.claim()]));
+    const blocks = region.blocks.map((block) => {
+      const host = (block.pc + delta) | 0;
+      return { flag: flags.get(block) ?? 0, host, end: host + 4 * block.length, worst: worstCase(block, timing) };
+    });
+    for (const block of blocks) residency.add(block);
+    return [{ timing, flags }, blocks];
   }
 
   /**
@@ -166,14 +192,23 @@ export class Translator implements HotCode {
     words[LEFT >>> 2] = end - clock.now;
     words[STALLS >>> 2] = 0;
     words[END >>> 2] = end | 0;
-    let reason = this.#enter(4 * cpu.fetchBank, this.mode);
-    while (reason === REASON.jump && this.#find(state[S.PC] ?? 0)) reason = this.#enter(4 * cpu.fetchBank, this.mode);
+    const bank = 4 * cpu.fetchBank;
+    const { mode } = this;
+    let reason = this.#enter(bank, mode);
+    while (this.#canGoOn(reason)) reason = this.#enter(bank, mode);
     const stalls = words[STALLS >>> 2] ?? 0;
-    clock.now = end - (words[LEFT >>> 2] ?? 0) + stalls;
+    clock.now = end - (words[LEFT >>> 2] ?? 0);
     cpu.charged += stalls;
     state[S.NEXT_PC] = (state[S.PC] ?? 0) + 4;
     if (reason === REASON.slow) this.#wasSlow(state[S.PC] ?? 0);
-    return reason !== REASON.budget;
+    return reason !== REASON.budget || this.#residency?.isCold(this.#host(state[S.PC] ?? 0)) === true;
+  }
+
+  /** Whether translated code is there for what it stopped at. */
+  #canGoOn(reason: number): boolean {
+    const pc = this.#cpu.state[S.PC] ?? 0;
+    if (reason === REASON.jump) return this.#find(pc);
+    return reason === REASON.budget && this.#residency?.warm(this.#host(pc)) === true;
   }
 
   /** Notes that the instruction at `pc` was the interpreter's. If it always is, the code around it is made anew. */
@@ -183,7 +218,7 @@ export class Translator implements HotCode {
     this.#slowness[place] = count;
     if (count < SLOW) return;
     this.#slowness[place] = 0;
-    const host = (pc + this.#pageEntry(pc)) | 0;
+    const host = this.#host(pc);
     const page = this.#codePage(host);
     const number = (pc & 0xfff) >>> 2;
     const opcode = (this.#words[host >>> 2] ?? 0) >>> 26;
@@ -209,7 +244,7 @@ export class Translator implements HotCode {
 
   /** The code for `pc`, held against memory. */
   #lookUp(pc: number): Entry | undefined {
-    const host = (pc + this.#pageEntry(pc)) | 0;
+    const host = this.#host(pc);
     if ((host & 0x80000003) !== 0) return undefined;
     const entry = this.#entries.get(this.#key(pc, host));
     if (entry === undefined) return undefined;
@@ -225,6 +260,11 @@ export class Translator implements HotCode {
       }
     }
     return entry;
+  }
+
+  /** Place of the instruction at `pc` in memory; negative if the page tables do not show it. */
+  #host(pc: number): number {
+    return (pc + this.#pageEntry(pc)) | 0;
   }
 
   #pageEntry(pc: number): number {
@@ -247,7 +287,9 @@ export class Translator implements HotCode {
   // ---- Code that changes
 
   #mayHoldCode(host: number): boolean {
-    return host >= RAM_HOST ? host < RAM_HOST + this.#cpu.memory.ramBytes : host >= PROM_HOST && host < PROM_HOST + PROM_BYTES;
+    return host >= RAM_HOST
+      ? host < RAM_HOST + this.#cpu.memory.ramBytes
+      : host >= PROM_HOST && host < PROM_HOST + PROM_BYTES;
   }
 
   #codePage(host: number): CodePage {
@@ -299,6 +341,7 @@ export class Translator implements HotCode {
       const at = jumpEntry(pcs[i] ?? 0) >>> 2;
       if (this.#words[at + 2] === slot) this.#words[at] = 0;
     });
+    for (const block of region.blocks) this.#residency?.remove(block);
     this.#functions.set(slot, null);
     this.#free.push(slot);
     page.regions.delete(region);
@@ -308,6 +351,7 @@ export class Translator implements HotCode {
   #dropAll(): void {
     for (const page of this.#codePages.values()) for (const region of [...page.regions]) this.#drop(region);
     this.#codePages.clear();
+    this.#residency?.clear();
   }
 }
 
