@@ -350,16 +350,19 @@ describe('the engines', () => {
       load(made, 0x80012040, leaf);
       load(made, 0x80022050, leaf);
       load(made, 0x80003000, leaf);
-      load(made, 0x80002000, (a) => {
+      load(made, 0x80004000, (a) => {
         a.label('next');
+        // Twice each: the second time they are there.
         call(a, 0x80012040);
+        call(a, 0x80012040);
+        call(a, 0x80022050);
         call(a, 0x80022050);
         for (let i = 0; i < 20; i += 1) a.addiu(S2, S2, i);
         call(a, 0x80003000);
         a.b('next');
         a.nop();
       });
-      made.cpu.pc = 0x80002000;
+      made.cpu.pc = 0x80004000;
       return made;
     }, profile);
     expect(machine.cpu.registers[2]).toBeGreaterThan(200);
