@@ -4,4 +4,4 @@ export class UsageError extends Error {
 }
 
 /** Exit codes of `exok`. */
-export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
+export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;

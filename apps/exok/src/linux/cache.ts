@@ -7,12 +7,13 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { UsageError } from '../error.ts';
+import { EXIT, UsageError } from '../error.ts';
 import { closeLog, openLog } from './shell.ts';
 import type { WriteStream } from 'node:fs';
 
 /** Lines of a failed build's log that are shown. */
 const TAIL = 15;
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 /** Folders of builds under way have this name and the process's number. */
 const BUILDING = 'building-';
 
@@ -59,6 +60,14 @@ export async function cached(
   } catch (error) {
     throw new UsageError(`cannot write the cache ${cache}: ${error instanceof Error ? error.message : String(error)}`);
   }
+  const remove = (): void => {
+    rmSync(place, { recursive: true, force: true, maxRetries: 5 });
+  };
+  const interrupted = (): never => {
+    remove();
+    process.exit(EXIT.interrupted);
+  };
+  for (const signal of SIGNALS) process.once(signal, interrupted);
   const log = openLog(logFile);
   try {
     await build({ work: join(place, 'work'), result: join(place, 'result'), log });
@@ -73,7 +82,8 @@ export async function cached(
     const why = error instanceof Error ? error.message : String(error);
     throw new UsageError(`${name} cannot be built: ${why}\n${lines.join('\n')}\nthe whole log: ${logFile}`);
   } finally {
-    rmSync(place, { recursive: true, force: true });
+    for (const signal of SIGNALS) process.off(signal, interrupted);
+    remove();
   }
   return entry;
 }

@@ -16,6 +16,8 @@ import type { Progress } from '../progress.ts';
 /** Where the kernel's configuration and the programs' sources are. */
 export const SOURCES: string = join(import.meta.dirname, '..', '..', 'linux');
 const CONFIG = join(SOURCES, 'kernel.config');
+/** What make makes, and what it is called in the cache. */
+const IMAGE = 'vmlinux';
 /** Steps that make prints for 6.1 with this configuration; what another release prints differs a little. */
 const STEPS = 1100;
 /** What goes into the kernel's own description of how it was built. */
@@ -36,10 +38,14 @@ export interface BuildOptions {
 
 /** The path of the kernel in the cache, built if it is not there yet. Throws `UsageError`. */
 export async function kernelImage({ rebuild = false, progress }: BuildOptions): Promise<string> {
-  const key = keyOf(readFileSync(CONFIG), ask(`${CROSS}gcc`, ['-dumpfullversion']) ?? '');
   const source = findKernelSource();
-  if (source === undefined) return join(withoutSource(key), 'vmlinux');
-  const name = `kernel-${source.version.replace(/[^\w.+~-]/g, '_')}-${key}`;
+  if (source === undefined) {
+    const kernel = cachedKernel();
+    if (kernel !== undefined) return kernel;
+    demand('building the kernel', KERNEL_NEEDS);
+    throw new UsageError('apt offers no package linux-source-6.x, and no kernel is in the cache: see apt-get update');
+  }
+  const name = `kernel-${source.version.replace(/[^\w.+~-]/g, '_')}-${kernelKey()}`;
   const entry = await cached(
     name,
     async ({ work, result, log }) => {
@@ -61,30 +67,31 @@ export async function kernelImage({ rebuild = false, progress }: BuildOptions): 
       await make(['allnoconfig']);
       checkConfiguration(readFileSync(join(tree, '.config'), 'utf8'));
       let steps = 0;
-      await make([`-j${availableParallelism()}`, 'vmlinux'], () => {
+      await make([`-j${availableParallelism()}`, IMAGE], () => {
         steps += 1;
         say(`${steps} of about ${STEPS} steps`);
       });
-      for (const file of ['vmlinux', '.config']) copyFileSync(join(tree, file), join(result, file));
+      for (const file of [IMAGE, '.config']) copyFileSync(join(tree, file), join(result, file));
     },
     { rebuild },
   );
-  return join(entry, 'vmlinux');
+  return join(entry, IMAGE);
 }
 
-/** A kernel in the cache that this configuration and compiler made of whatever source. */
-function withoutSource(key: string): string {
+/** The newest kernel in the cache that this configuration and compiler made, of whatever source. */
+export function cachedKernel(): string | undefined {
   const cache = cacheFolder();
   const names = existsSync(cache) ? readdirSync(cache) : [];
+  const end = `-${kernelKey()}`;
   const name = names
-    .filter((entry) => entry.startsWith('kernel-') && entry.endsWith(`-${key}`))
-    .sort()
+    .filter((entry) => entry.startsWith('kernel-') && entry.endsWith(end))
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
     .at(-1);
-  if (name === undefined) {
-    demand('building the kernel', KERNEL_NEEDS);
-    throw new UsageError('apt offers no package linux-source-6.x, and no kernel is in the cache: see apt-get update');
-  }
-  return join(cache, name);
+  return name === undefined ? undefined : join(cache, name, IMAGE);
+}
+
+function kernelKey(): string {
+  return keyOf(readFileSync(CONFIG), ask(`${CROSS}gcc`, ['-dumpfullversion']) ?? '');
 }
 
 /** Throws `Error` if the source has not taken what the configuration asks for. */
