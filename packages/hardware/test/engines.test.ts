@@ -11,7 +11,6 @@ import {
   S2,
   S3,
   T0,
-  T1,
   T2,
   V0,
   ZERO,

@@ -50,6 +50,42 @@ export interface FunctionBody {
 }
 
 class FunctionCore {
+  /** How the immediates of each kind are written. */
+  static readonly #writers: { readonly [K in ImmediateKind]: (f: FunctionCore, ...of: Immediates<K>) => void } = {
+    '': () => undefined,
+    zero: (f) => {
+      f.#code.byte(0);
+    },
+    index: (f, index) => {
+      f.#code.unsigned(index);
+    },
+    label: (f, depth) => {
+      f.#label(depth);
+    },
+    memory: (f, offset = 0) => {
+      f.#code.byte(0);
+      f.#code.unsigned(offset);
+    },
+    i32: (f, value) => {
+      f.#code.signed32(value);
+    },
+    i64: (f, value) => {
+      f.#code.signed64(value);
+    },
+    block: (f, result) => {
+      f.#code.byte(result ?? NO_RESULT);
+    },
+    labels: (f, depths, otherwise) => {
+      f.#code.unsigned(depths.length);
+      for (const depth of depths) f.#label(depth);
+      f.#label(otherwise);
+    },
+    indirect: (f, type, table = 0) => {
+      f.#code.unsigned(type);
+      f.#code.unsigned(table);
+    },
+  };
+
   /** The function's index in the module; imports come first. */
   readonly index: number;
   /** The index of its type. */
@@ -59,6 +95,22 @@ class FunctionCore {
   readonly #code = new ByteWriter();
   readonly #hints: BranchHint[] = [];
   #depth = 1;
+
+  static {
+    // One method a row, made for its kind of immediates: generators spend their time here.
+    for (const name of Object.keys(OPCODES) as OpcodeName[]) {
+      const write = this.#writers[OPCODES[name][1]] as (f: FunctionCore, a: unknown, b: unknown) => void;
+      const opcode = OPCODES[name][0];
+      const nests = name === 'block' || name === 'loop' || name === 'if' || name === 'end';
+      Object.defineProperty(FunctionCore.prototype, name, {
+        value(this: FunctionCore, a: unknown, b: unknown): void {
+          if (nests) this.#nest(name);
+          this.#code.byte(opcode);
+          write(this, a, b);
+        },
+      });
+    }
+  }
 
   constructor(index: number, type: number, parameters: number) {
     this.index = index;
@@ -84,46 +136,7 @@ class FunctionCore {
 
   /** Appends one instruction. The named methods are this, typed. */
   emit(name: OpcodeName, immediates: readonly unknown[]): void {
-    const [opcode, kind] = OPCODES[name];
-    this.#nest(name);
-    this.#code.byte(opcode);
-    switch (kind) {
-      case '':
-        break;
-      case 'zero':
-        this.#code.byte(0);
-        break;
-      case 'index':
-        this.#code.unsigned(immediates[0] as number);
-        break;
-      case 'label':
-        this.#label(immediates[0] as number);
-        break;
-      case 'memory':
-        this.#code.byte(0);
-        this.#code.unsigned((immediates[0] as number | undefined) ?? 0);
-        break;
-      case 'i32':
-        this.#code.signed32(immediates[0] as number);
-        break;
-      case 'i64':
-        this.#code.signed64(immediates[0] as bigint);
-        break;
-      case 'block':
-        this.#code.byte((immediates[0] as number | undefined) ?? NO_RESULT);
-        break;
-      case 'labels': {
-        const depths = immediates[0] as readonly number[];
-        this.#code.unsigned(depths.length);
-        for (const depth of depths) this.#label(depth);
-        this.#label(immediates[1] as number);
-        break;
-      }
-      case 'indirect':
-        this.#code.unsigned(immediates[0] as number);
-        this.#code.unsigned((immediates[1] as number | undefined) ?? 0);
-        break;
-    }
+    (this as unknown as Record<OpcodeName, (...immediates: readonly unknown[]) => void>)[name](...immediates);
   }
 
   /** Says of the `if` or `br_if` emitted next whether its condition is likely to hold. */
@@ -175,14 +188,6 @@ class FunctionCore {
 
 /** A function under construction. Made by `ModuleBuilder.function`. */
 export type FunctionBuilder = FunctionCore & EmitMethods;
-
-for (const name of Object.keys(OPCODES) as OpcodeName[]) {
-  Object.defineProperty(FunctionCore.prototype, name, {
-    value(this: FunctionCore, ...immediates: unknown[]): void {
-      this.emit(name, immediates);
-    },
-  });
-}
 
 /** For `ModuleBuilder` alone. */
 export function createFunction(index: number, type: number, parameters: number): FunctionBuilder {

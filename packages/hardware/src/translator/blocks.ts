@@ -7,7 +7,7 @@
  *
  * Source: [KANE92 §1] for the delays.
  */
-import { controlFlow, decode, effects, type Instruction } from '@exokernel/isa';
+import { controlFlow, decode, effects, type Effects, type Instruction } from '@exokernel/isa';
 import { isHazard } from '../cpu/cpu.ts';
 import { CP0_RANDOM } from '../cpu/state.ts';
 import { EMITTERS, type Emitter } from './instructions.ts';
@@ -21,6 +21,7 @@ export interface Step {
   readonly pc: number;
   readonly word: number;
   readonly instruction: Instruction;
+  readonly effects: Effects;
   readonly emit: Emitter;
 }
 
@@ -78,6 +79,7 @@ class Finder {
   readonly #page: number;
   readonly #words: Int32Array;
   readonly #facts: PageFacts;
+  readonly #steps = new Map<number, Step | undefined>();
   readonly #leaders = new Set<number>();
   readonly #entries = new Set<number>();
   readonly #work: number[] = [];
@@ -164,12 +166,17 @@ class Finder {
 
   /** The instruction at word `at`; undefined if it is the interpreter's. */
   #step(at: number): Step | undefined {
+    if (!this.#steps.has(at)) this.#steps.set(at, this.#decode(at));
+    return this.#steps.get(at);
+  }
+
+  #decode(at: number): Step | undefined {
     const word = this.#words[at] ?? 0;
     const instruction = this.#facts.slow.has(at) ? undefined : decode(word);
     if (instruction === undefined) return undefined;
     const { mnemonic } = instruction;
     const emit = this.#isPlain(instruction) ? EMITTERS[mnemonic] : undefined;
-    return emit === undefined ? undefined : { pc: this.#address(at), word, instruction, emit };
+    return emit === undefined ? undefined : { pc: this.#address(at), word, instruction, effects: effects(word), emit };
   }
 
   #isPlain({ mnemonic, operands }: Instruction): boolean {
@@ -180,7 +187,7 @@ class Finder {
 
   /** The branch at `at` with its slot; 'none' if it is no branch, undefined if it is the interpreter's. */
   #branch(step: Step, at: number): (Ending & { kind: 'branch' }) | 'none' | undefined {
-    const { branches, reads, writes, loads } = effects(step.word);
+    const { branches, reads, writes, loads } = step.effects;
     if (!branches) {
       if (loads === 0 || loads === 1) return 'none';
       if (at + 1 >= PAGE_WORDS) return undefined;
@@ -189,7 +196,7 @@ class Finder {
     const slot = at + 1 < PAGE_WORDS ? this.#step(at + 1) : undefined;
     if (slot === undefined) return undefined;
     const { target } = controlFlow(step.word, step.pc);
-    const inSlot = effects(slot.word);
+    const inSlot = slot.effects;
     const isIdle = target === step.pc >>> 0 && !step.instruction.mnemonic.startsWith('bc0');
     // The branch is executed again if its slot turns out to be the interpreter's, so it must not change what it reads.
     if (inSlot.branches || inSlot.loads !== 0 || (writes & reads) !== 0 || isIdle) return undefined;

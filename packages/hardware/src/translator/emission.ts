@@ -4,7 +4,7 @@
  * At the start of a block its whole length is taken from the countdown; whoever leaves it early gives the rest back. A
  * region is left by way of one epilogue, which stores what it changed and says why.
  */
-import { effects, operandKinds } from '@exokernel/isa';
+import { operandKinds } from '@exokernel/isa';
 import { I32, I64, type FunctionBuilder, type OpcodeName } from '@exokernel/wasm';
 import * as S from '../cpu/state.ts';
 import type { Block, Region, Step } from './blocks.ts';
@@ -12,7 +12,13 @@ import { goToRegion } from './jump-cache.ts';
 import { LEFT, REASON } from './layout.ts';
 import { StallEmission, type TimedRegion } from './stalls.ts';
 
-type Plain = Extract<OpcodeName, `i32${string}` | `i64${string}`>;
+/** Instructions that only take from the stack and give to it. */
+export type Plain = Exclude<Extract<OpcodeName, `i32${string}` | `i64${string}`>, Access | 'i32Const' | 'i64Const'>;
+/** Loads and stores. */
+export type Access = Extract<
+  OpcodeName,
+  `i32Load${string}` | `i32Store${string}` | `i64Load${string}` | `i64Store${string}`
+>;
 
 /** Where a region's accesses look up their pages: byte offsets of the banks; and 1 for user mode. */
 export interface Banks {
@@ -31,7 +37,7 @@ function usageOf(region: Region): Usage {
   let named = 0;
   let changed = 0;
   for (const step of stepsOf(region)) {
-    const { writes, reads } = effects(step.word);
+    const { writes, reads } = step.effects;
     const { mnemonic, operands } = step.instruction;
     changed |= writes;
     named |= writes | reads;
@@ -272,7 +278,7 @@ export class Emission {
   // ---- Values
 
   op(name: Plain): void {
-    this.code.emit(name, []);
+    this.code[name]();
   }
 
   constant(value: number): void {
@@ -387,17 +393,17 @@ export class Emission {
     this.code.localGet(this.#address);
   }
 
-  load(opcode: Plain): void {
+  load(opcode: Access): void {
     this.getAddress();
-    this.code.emit(opcode, [0]);
+    this.code[opcode](0);
   }
 
-  store(opcode: Plain, value: () => void): void {
+  store(opcode: Access, value: () => void): void {
     if (opcode === 'i32Store') this.#stalls?.storeWord(this.#behind, this.#address);
     else this.#stalls?.storePart(this.#behind, this.#address);
     this.getAddress();
     value();
-    this.code.emit(opcode, [0]);
+    this.code[opcode](0);
   }
 
   /** Pushes the address of the word around the address. */

@@ -7,13 +7,10 @@
  * Source: [KANE92 app. A].
  */
 import type { Mnemonic } from '@exokernel/isa';
-import type { OpcodeName } from '@exokernel/wasm';
-import type { Emission } from './emission.ts';
+import type { Access, Emission, Plain } from './emission.ts';
 
 /** Emits one instruction at `e`. */
 export type Emitter = (e: Emission, operands: readonly number[]) => void;
-
-type Plain = Extract<OpcodeName, `i32${string}` | `i64${string}`>;
 
 const RA = 31;
 const WORD = 3;
@@ -98,7 +95,7 @@ const subtract: Emitter = (e, [rd = 0, rs = 0, rt = 0]) => {
 };
 
 const load =
-  (opcode: Plain, alignment: number): Emitter =>
+  (opcode: Access, alignment: number): Emitter =>
   (e, [rt = 0, offset = 0, base = 0]) => {
     e.readAddress(base, offset, alignment);
     e.load(opcode);
@@ -106,7 +103,7 @@ const load =
   };
 
 const store =
-  (opcode: Plain, alignment: number): Emitter =>
+  (opcode: Access, alignment: number): Emitter =>
   (e, [rt = 0, offset = 0, base = 0]) => {
     e.writeAddress(base, offset, alignment);
     e.store(opcode, () => e.get(rt));
