@@ -17,6 +17,7 @@ export type HardwareErrorCode =
   | 'network'
   | 'link'
   | 'link-frame'
+  | 'capture'
   | 'wire-option'
   | 'serial-line'
   | 'block-store'

@@ -18,6 +18,10 @@ export {
 } from './wire.ts';
 export { type FaultCounters, type FaultOptions } from './wire-faults.ts';
 export { Network } from './network.ts';
+export { Link, type LinkCounters, type Transport } from './links/link.ts';
+export { encodeStreamFrame, MAX_STREAM_FRAME, StreamDecoder } from './links/stream-framing.ts';
+export { webSocketLink, type WebSocketLike } from './links/websocket-link.ts';
+export { PcapngWriter, type CaptureInterface } from './pcapng.ts';
 export { memoryStore, SECTOR_BYTES, type BlockStore } from './block-store.ts';
 export { seekSeconds, type DiskGeometry } from './devices/disk-mechanics.ts';
 export { HardwareError, type HardwareErrorCode } from './error.ts';
