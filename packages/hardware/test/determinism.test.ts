@@ -1,9 +1,18 @@
 import { A0, CP0_EPC, CP0_STATUS, K0, K1, S0, S1, T0, T1, V0, type Assembler } from '@exokernel/isa';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { HardwareError, Machine, memoryStore, Wire, type MachineOptions, type NativeFunction } from '../src/index.ts';
+import {
+  HardwareError,
+  Machine,
+  memoryStore,
+  Wire,
+  type MachineOptions,
+  type NativeFunction,
+  type Profile,
+} from '../src/index.ts';
 import { boot, CODE, idle, load, random, record, state, type Recorded } from './support.ts';
 
+const PROFILES: readonly Profile[] = ['ideal', 'dec2100', 'dec3100', 'dec5000'];
 const MAC = Uint8Array.of(8, 0, 0x2b, 1, 2, 3);
 
 /** A kernel that counts clock ticks, calls native functions, loads with hazards, and waits in an idle loop. */
@@ -81,13 +90,13 @@ describe('run', () => {
     for (const startTime of [-1, 0.5, 2 ** 41]) expect(() => new Machine({ startTime })).toThrow('start time');
   });
 
-  test('in one step, in steps of one, in odd steps, with and without the fast idle loop: the same machine', () => {
+  test.each(PROFILES)('%s, in one step, steps of one, odd steps, without the fast idle loop: the same', (profile) => {
     const total = 20_011;
     const machines: [Machine, Recorded[], () => number][] = [
-      [ticking({}), [], () => total],
-      [ticking({}), [], () => 1],
-      [ticking({}), [], random(7)],
-      [ticking({ fastIdle: false }), [], () => 997],
+      [ticking({ profile }), [], () => total],
+      [ticking({ profile }), [], () => 1],
+      [ticking({ profile }), [], random(7)],
+      [ticking({ profile, fastIdle: false }), [], () => 997],
     ];
     const results = machines.map(([machine, , splits]) => {
       const events = record(machine);
@@ -202,6 +211,7 @@ function hostile(seed: number, fastIdle = true): Machine {
   const machine = new Machine({
     ramBytes: 0x10000,
     lance: { mac: MAC, wire, geometry: next() % 2 === 0 ? 'linear' : 'kn01' },
+    profile: PROFILES[next() % 4] ?? 'ideal',
     disk: { store: memoryStore(64 * 512) },
     serial: () => undefined,
     fastIdle,
@@ -244,7 +254,7 @@ function hostile(seed: number, fastIdle = true): Machine {
       },
     ]);
   }
-  cpu.cp0.status = [0x40000000, 0x4000ff01, 0x4000ff03, 0x5000ff0b][next() % 4] ?? 0;
+  cpu.cp0.status = [0x40000000, 0x6000ff01, 0x4000ff03, 0x7000ff0b, 0x40010000, 0x40020001][next() % 6] ?? 0;
   cpu.pc = (0x80000000 * (next() % 2) + ((next() % 0x10000) & ~3)) >>> 0;
   machine.serialInput(next() % 4, new Uint8Array(20).fill(next()));
   for (let i = 0; i < 5; i += 1) peer.send(new Uint8Array(60 + (next() % 1400)).fill(0xff));

@@ -1,14 +1,17 @@
 import { encode, INSTRUCTIONS, operandKinds, type Mnemonic } from '@exokernel/isa';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Machine } from '../src/index.ts';
+import { Machine, type Profile } from '../src/index.ts';
 import { Reference } from './reference.ts';
 import { CODE, random } from './support.ts';
+import { TimingReference } from './timing-reference.ts';
 
 const LENGTH = 48;
-const RAM = 0x4000;
+const RAM = 0x14000;
 const GP = 28;
 const DATA = 0x80002000;
+/** What is so far apart meets in the caches. */
+const CACHE = 0x10000;
 
 /** Integer instructions; jumps whose targets are computed here, and no coprocessor. */
 const MNEMONICS = (Object.keys(INSTRUCTIONS) as Mnemonic[]).filter(
@@ -18,7 +21,7 @@ const BRANCHES = /^(b|j)/;
 const INTERESTING = [0, 1, -1, 0x7fffffff, -0x80000000, 0x8000, 0xffff, 2, 31, 32];
 
 /** A random program: operands from few registers so that they meet, forward branches, accesses around gp. */
-function program(next: () => number): Uint32Array {
+function program(next: () => number, origin: number): Uint32Array {
   const words = new Uint32Array(LENGTH);
   let slot = false;
   for (let i = 0; i < LENGTH - 2; i += 1) {
@@ -37,7 +40,7 @@ function program(next: () => number): Uint32Array {
         case 'branch':
           return target - i - 1;
         case 'jump':
-          return ((CODE + 4 * target) >>> 2) & 0x3ffffff;
+          return ((origin + 4 * target) >>> 2) & 0x3ffffff;
         case 'sa':
           return next() % 32;
         case 'imm':
@@ -57,35 +60,46 @@ function program(next: () => number): Uint32Array {
 }
 
 describe('differential [KANE92 app. A]', () => {
-  test('random programs do what a naive reference does', () => {
-    const machine = new Machine({ ramBytes: RAM });
+  test.each<[Profile, number]>([
+    ['ideal', 800],
+    ['dec3100', 1200],
+    ['dec5000', 1200],
+  ])('random programs do what a naive reference does, in the same cycles: %s', (profile, numRuns) => {
+    const machine = new Machine({ ramBytes: RAM, profile });
+    const { cpu, memory } = machine;
+    const timing = new TimingReference(profile, machine.cycles);
+    const shown = (at: number): number[] => [...memory.bytes.subarray(at, at + 0x100)];
     fc.assert(
       fc.property(fc.integer(), fc.boolean(), (seed, stepwise) => {
         const next = random(seed);
-        const words = program(next);
-        const { cpu, memory } = machine;
-        for (let at = 0x2000; at < 0x2080; at += 4) memory.store32(at, next());
-        memory.storeWords(CODE & 0x1fffffff, words);
+        const origin = CODE + CACHE * (next() % 2);
+        const data = DATA - 0x80000000;
+        const words = program(next, origin);
+        for (let at = data; at < data + 0x80; at += 4) {
+          memory.store32(at, next());
+          memory.store32(at + CACHE, next());
+        }
+        memory.storeWords(origin & 0x1fffffff, words);
         for (let n = 1; n < 32; n += 1)
           cpu.registers[n] = next() % 4 === 0 ? (INTERESTING[next() % 10] ?? 0) : next() | 0;
-        cpu.registers[8] = DATA + (next() & 63);
+        cpu.registers[8] = DATA + CACHE * (next() % 2) + (next() & 63);
         cpu.registers[GP] = DATA | 0;
         cpu.hi = next() | 0;
         cpu.lo = next() | 0;
         cpu.cp0.status = 0;
-        cpu.pc = CODE;
+        cpu.pc = origin;
 
-        const reference = new Reference(memory.bytes.slice(), CODE);
+        const reference = new Reference(memory.bytes.slice(), origin, timing);
         cpu.registers.forEach((value, n) => (reference.registers[n] = BigInt(value >>> 0)));
         reference.hi = BigInt(cpu.hi >>> 0);
         reference.lo = BigInt(cpu.lo >>> 0);
         let steps = 0;
         let usesAddressOfRam = true;
-        while (reference.trap === undefined && reference.pc < CODE + 4 * (LENGTH - 2)) {
+        while (reference.trap === undefined && reference.pc < origin + 4 * (LENGTH - 2)) {
           // r8 may have changed to something that is no RAM: the reference has no TLB, so stop before its use.
           const word = memory.load32(reference.pc - 0x80000000);
-          const base = Number(reference.registers[8] ?? 0n);
-          const wild = base < DATA || base >= DATA + 0x100;
+          const base = Number(reference.registers[8] ?? 0n) & ~CACHE;
+          const wild = base >>> 0 < DATA || base >>> 0 >= DATA + 0x100;
           if (word >>> 31 === 1 && ((word >>> 21) & 31) === 8 && wild) {
             usesAddressOfRam = false;
             break;
@@ -94,8 +108,10 @@ describe('differential [KANE92 app. A]', () => {
           steps += 1;
         }
         expect(steps).toBeLessThan(LENGTH + 2);
-        if (stepwise) for (let i = 0; i < steps; i += 1) machine.run(1);
-        else machine.run(steps);
+        const before = machine.instructions;
+        if (stepwise) while (machine.cycles < timing.cycles) machine.run(1);
+        else machine.runTo(timing.cycles);
+        expect([machine.cycles, machine.instructions - before]).toEqual([timing.cycles, steps]);
         const { cause, epc, badVaddr } = cpu.cp0;
         const { trap } = reference;
         if (trap !== undefined) {
@@ -107,14 +123,15 @@ describe('differential [KANE92 app. A]', () => {
           if (trap.badVaddr !== undefined) expect(badVaddr).toBe(trap.badVaddr);
         } else if (usesAddressOfRam) {
           expect(cpu.pc).toBe(reference.pc);
-          machine.run(1); // the word after the program is a nop, after which no load is under way
-          reference.step();
+          reference.step(); // the word after the program is a nop, after which no load is under way
+          machine.runTo(timing.cycles);
         } else return;
         expect([...cpu.registers].map((value) => value >>> 0)).toEqual(reference.registers.map(Number));
         expect([cpu.hi >>> 0, cpu.lo >>> 0]).toEqual([Number(reference.hi), Number(reference.lo)]);
-        expect([...memory.bytes.subarray(0x2000, 0x2100)]).toEqual([...reference.memory.subarray(0x2000, 0x2100)]);
+        for (const at of [data, data + CACHE])
+          expect(shown(at)).toEqual([...reference.memory.subarray(at, at + 0x100)]);
       }),
-      { numRuns: 1500 },
+      { numRuns },
     );
   });
 });

@@ -1,8 +1,10 @@
 /**
  * A deliberately naive MIPS I, for comparison: one instruction at a time, decoded by mnemonic, arithmetic in BigInt, the
  * load delay as a queue of one. No TLB, no devices: addresses below `memory.length` at kseg0, everything else unsupported.
+ * `timing` counts the cycles.
  */
 import { decode } from '@exokernel/isa';
+import type { TimingReference } from './timing-reference.ts';
 
 const U32 = 0xffffffffn;
 
@@ -26,10 +28,12 @@ export class Reference {
   trap: Trap | undefined;
   #target: number | undefined;
   #late: { register: number; value: bigint } | undefined;
+  readonly #timing: TimingReference | undefined;
 
-  constructor(memory: Uint8Array, pc: number) {
+  constructor(memory: Uint8Array, pc: number, timing?: TimingReference) {
     this.memory = memory;
     this.pc = pc;
+    this.#timing = timing;
   }
 
   /** Executes one instruction; a trap stops it for good, with the load before it done. */
@@ -46,6 +50,7 @@ export class Reference {
       const epc = inSlot ? at - 4 : at;
       this.trap = badVaddr === undefined ? { code, epc, inSlot } : { code, epc, inSlot, badVaddr };
     };
+    this.#timing?.fetch(at - 0x80000000);
     this.#execute(this.#word(at), at, before, late, written, trap);
     if (late !== undefined && (!written.has(late.register) || this.trap !== undefined)) {
       this.registers[late.register] = late.value;
@@ -93,6 +98,7 @@ export class Reference {
         trap(4, address);
         return;
       }
+      this.#timing?.load(bytes(0));
       let value = 0n;
       for (let i = size - 1; i >= 0; i -= 1) value = (value << 8n) | BigInt(this.memory[bytes(i)] ?? 0);
       this.#late = { register: x, value: (sign ? BigInt.asIntN(8 * size, value) : value) & U32 };
@@ -103,12 +109,14 @@ export class Reference {
         trap(5, address);
         return;
       }
+      this.#timing?.store(bytes(0), size === 4);
       for (let i = 0; i < size; i += 1) this.memory[bytes(i)] = Number((reg(x) >> BigInt(8 * i)) & 0xffn);
     };
     /** Byte i of register x, in which `lwl` and `lwr` see a load under way. */
     const old = late?.register === x ? late.value : reg(x);
     const place = address % 4;
     const unaligned = (from: (byte: number) => number | undefined): void => {
+      this.#timing?.load(bytes(0));
       let value = 0n;
       for (let i = 3; i >= 0; i -= 1) {
         const source = from(i);
@@ -167,19 +175,24 @@ export class Reference {
         set(x, signed(reg(y)) >> (reg(z) % 32n));
         break;
       case 'mfhi':
+        this.#timing?.hiLo(0);
         set(x, this.hi);
         break;
       case 'mflo':
+        this.#timing?.hiLo(0);
         set(x, this.lo);
         break;
       case 'mthi':
+        this.#timing?.hiLo(0);
         this.hi = reg(x);
         break;
       case 'mtlo':
+        this.#timing?.hiLo(0);
         this.lo = reg(x);
         break;
       case 'mult':
       case 'multu': {
+        this.#timing?.hiLo(12);
         const product = mnemonic === 'mult' ? signed(reg(x)) * signed(reg(y)) : reg(x) * reg(y);
         this.lo = product & U32;
         this.hi = (product >> 32n) & U32;
@@ -187,6 +200,7 @@ export class Reference {
       }
       case 'div':
       case 'divu': {
+        this.#timing?.hiLo(35);
         const a = mnemonic === 'div' ? signed(reg(x)) : reg(x);
         const b = mnemonic === 'div' ? signed(reg(y)) : reg(y);
         this.lo = (b === 0n ? (a < 0n ? 1n : -1n) : a / b) & U32;
@@ -288,11 +302,13 @@ export class Reference {
         store(4);
         break;
       case 'swl':
+        this.#timing?.store(bytes(0), false);
         for (let i = 0; i <= place; i += 1) {
           this.memory[bytes(-i)] = Number((reg(x) >> BigInt(8 * (3 - i))) & 0xffn);
         }
         break;
       case 'swr':
+        this.#timing?.store(bytes(0), false);
         for (let i = 0; i + place <= 3; i += 1) this.memory[bytes(i)] = Number((reg(x) >> BigInt(8 * i)) & 0xffn);
         break;
       case 'syscall':

@@ -37,9 +37,11 @@ export function record(machine: Machine): Recorded[] {
 
 /** Everything a guest or host can observe of the machine, for comparisons. */
 export function state(machine: Machine): unknown {
-  const words = new Int32Array(machine.memory.wasm.buffer, 0, 256);
+  const { buffer } = machine.memory.wasm;
+  const words = new Int32Array(buffer, 0, 256);
   return {
     words: [...words],
+    caches: checksum(new Int32Array(buffer, 0x60000, 0x10000)),
     ram: checksum(machine.memory.words),
     cycles: machine.cycles,
     count: machine.instructions,
