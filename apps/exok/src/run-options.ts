@@ -24,6 +24,10 @@ export const MACHINE_HELP = `    --memory <MiB>       4 to 256 (default 24)
     --profile <name>     dec2100, dec3100, dec5000, or ideal (the default): one cycle an instruction, 25 MHz
     --engine <name>      interpreter or translator (default: what the host can)
     --disk <file>        the virtio disk
+    --net <link>         an Ethernet that leads out: stream:unix:<path>, stream:tcp:<host>:<port> (passt, QEMU),
+                         listen: likewise, udp:<host>:<port>:<host>:<port>, ws://<host>/<path>
+    --mac <address>      its station address (default 08:00:2b:00:00:01)
+    --pcap <file>        captures the Ethernet in a pcapng file
     --seconds <n>        machine time after which to stop (default: never)
     --json               the console goes to stderr, and stdout gets one JSON object: how it ended
 `;
@@ -36,6 +40,9 @@ export interface MachineSettings {
   readonly profile: NonNullable<MachineOptions['profile']>;
   readonly engine: MachineOptions['engine'];
   readonly disk: string | undefined;
+  /** Where the wire leads to (`run-network.ts`), and the file that it is captured in. */
+  readonly net: string | undefined;
+  readonly pcap: string | undefined;
   readonly mac: Uint8Array;
   /** Seconds of the machine. */
   readonly seconds: number;
@@ -46,7 +53,7 @@ type Values = { readonly [Option in keyof typeof MACHINE_OPTIONS]?: string | boo
 
 /** Reads them. Throws `UsageError`. */
 export function machineSettings(values: Values): MachineSettings {
-  for (const option of ['net', 'pcap', 'record', 'replay', 'snapshot'] as const) {
+  for (const option of ['record', 'replay', 'snapshot'] as const) {
     if (values[option] !== undefined) throw new UsageError(`--${option} is not implemented yet`);
   }
   const seconds = Number(values.seconds);
@@ -56,6 +63,8 @@ export function machineSettings(values: Values): MachineSettings {
     profile: values.profile as MachineSettings['profile'],
     engine: values.engine as MachineSettings['engine'],
     disk: values.disk as string | undefined,
+    net: values.net as string | undefined,
+    pcap: values.pcap as string | undefined,
     mac: stationAddress(String(values.mac)),
     seconds,
     json: values.json === true,

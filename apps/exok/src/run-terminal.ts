@@ -5,11 +5,14 @@
  */
 import type { RunResult } from '@exokernel/hardware';
 import { CONSOLE_LINE, bareMachine, type BareMachine, type Program } from './run-machine.ts';
+import { openNetwork } from './run-network.ts';
 import type { MachineSettings } from './run-options.ts';
 
 /** Where the console is. */
 export interface Terminal {
   readonly output: (bytes: Uint8Array) => void;
+  /** What is not the guest's to say. */
+  readonly say: (text: string) => void;
   readonly input: NodeJS.ReadStream;
   /** Ends the run. */
   readonly signal: AbortSignal;
@@ -41,10 +44,19 @@ const ESCAPE = 0x1d;
 export async function runAtTerminal(
   program: Program,
   settings: MachineSettings,
-  { output, input, signal }: Terminal,
+  { output, say, input, signal }: Terminal,
 ): Promise<Outcome> {
   let printed: number[] = [];
-  const bare = bareMachine(program, settings, (byte) => printed.push(byte));
+  const network = await openNetwork(settings, say);
+  const lance =
+    network === undefined ? undefined : ({ mac: settings.mac, wire: network.wire, geometry: 'kn01' } as const);
+  let bare: BareMachine;
+  try {
+    bare = bareMachine(program, settings, (byte) => printed.push(byte), lance);
+  } catch (error) {
+    network?.close();
+    throw error;
+  }
   const { machine } = bare;
   const ended = new AbortController();
   const typed = (data: Buffer): void => {
@@ -60,7 +72,8 @@ export async function runAtTerminal(
   if (input.isTTY) input.setRawMode(true);
   input.on('data', typed);
   try {
-    const reason = await drive(bare, settings.seconds, AbortSignal.any([signal, ended.signal]), flush);
+    const pace = network?.isOutside === true ? pacemaker(machine.hz) : undefined;
+    const reason = await drive(bare, settings.seconds, AbortSignal.any([signal, ended.signal]), flush, pace);
     const { instructions, cycles, hz, engine } = machine;
     return { reason, instructions, cycles, seconds: cycles / hz, profile: settings.profile, engine };
   } finally {
@@ -68,6 +81,7 @@ export async function runAtTerminal(
     input.off('data', typed);
     if (input.isTTY) input.setRawMode(false);
     input.pause();
+    network?.close();
     bare.close();
   }
 }
@@ -77,6 +91,7 @@ async function drive(
   seconds: number,
   signal: AbortSignal,
   flush: () => boolean,
+  pace?: (cycles: number) => number,
 ): Promise<Outcome['reason']> {
   const limit = seconds * machine.hz;
   let quiet = 0;
@@ -88,7 +103,7 @@ async function drive(
       return 'halted';
     }
     if (signal.aborted) return 'interrupted';
-    await breathe(quiet > QUIET_STEPS);
+    await breathe(Math.max(quiet > QUIET_STEPS ? IDLE_WAIT_MS : 0, pace?.(machine.cycles) ?? 0));
   }
   return 'time';
 }
@@ -97,10 +112,16 @@ function isIdle({ cycles, idleCycles }: RunResult): boolean {
   return idleCycles * 2 > cycles;
 }
 
-/** Lets Node see its input. */
-function breathe(waits: boolean): Promise<void> {
+/** For others the machine's time is the host's: by how many milliseconds it is ahead of it. */
+function pacemaker(hz: number): (cycles: number) => number {
+  const started = performance.now();
+  return (cycles) => (cycles / hz) * 1000 - (performance.now() - started);
+}
+
+/** Lets Node see its input, and waits. */
+function breathe(ms: number): Promise<void> {
   return new Promise((resolve) => {
-    if (waits) setTimeout(resolve, IDLE_WAIT_MS);
+    if (ms >= 1) setTimeout(resolve, ms);
     else setImmediate(resolve);
   });
 }

@@ -36,6 +36,7 @@ export async function runHere(program: Program, settings: MachineSettings): Prom
   const started = performance.now();
   const outcome = await runAtTerminal(program, settings, {
     output: (bytes) => console.write(bytes),
+    say: (text) => process.stderr.write(`exok: ${text}\n`),
     input: process.stdin,
     signal: abort.signal,
   });

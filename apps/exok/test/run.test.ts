@@ -63,6 +63,7 @@ async function run(
   const program = { name: file, elf: readElf(file), args, ...(initrd === undefined ? {} : { initrd }) };
   const { reason } = await runAtTerminal(program, settings, {
     output: (data) => (printed += Buffer.from(data).toString('latin1')),
+    say: () => undefined,
     input: (choices.input ?? new PassThrough()) as unknown as NodeJS.ReadStream,
     signal: choices.signal ?? new AbortController().signal,
   });
@@ -133,6 +134,11 @@ describe('refused', () => {
     ['memory that is no number', elf(ORIGIN, nothing), { options: { memory: 'much' } }, /much/],
     ['no time at all', elf(ORIGIN, nothing), { options: { seconds: '0' } }, /--seconds 0/],
     ['a group’s station address', elf(ORIGIN, nothing), { options: { mac: '01:00:5e:00:00:01' } }, /01:00:5e/],
+    ['a link of no kind', elf(ORIGIN, nothing), { options: { net: 'pigeon:roof' } }, /pigeon:roof/],
+    ['a link without a port', elf(ORIGIN, nothing), { options: { net: 'stream:tcp:host' } }, /stream:tcp:host/],
+    ['a port too high', elf(ORIGIN, nothing), { options: { net: 'udp:70000:7' } }, /70000/],
+    ['a peer that is not there', elf(ORIGIN, nothing), { options: { net: `stream:unix:${folder}/none` } }, /none/],
+    ['a capture that cannot be', elf(ORIGIN, nothing), { options: { pcap: `${folder}/no/where` } }, /no\/where/],
     ['an argument that is not ASCII', elf(ORIGIN, nothing), { args: ['naïve'] }, /naïve/],
   ] as const)('%s', async (_, bytes, choices, message) => {
     const refusal = run(bytes, choices);

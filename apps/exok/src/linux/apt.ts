@@ -7,7 +7,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../error.ts';
-import { ask, step } from './shell.ts';
+import { ask, step, type StepOptions } from './shell.ts';
 
 /** A package that holds a kernel's source: its name, such as linux-source-6.1, and version. */
 export interface SourcePackage {
@@ -42,7 +42,7 @@ export async function fetchKernelSource(
   let archive = `/usr/src/${name}.tar.xz`;
   const installed = ask('dpkg-query', ['--show', '--showformat', '${Version}', name]);
   if (installed !== version || !existsSync(archive)) {
-    await step('apt-get', ['download', `${name}=${version}`], { cwd: folder, log });
+    await fetch(`${name}=${version}`, ['download', `${name}=${version}`], { cwd: folder, log });
     const deb = readdirSync(folder).find((file) => file.endsWith('.deb')) ?? '';
     await step('dpkg-deb', ['--extract', deb, 'package'], { cwd: folder, log });
     archive = join(folder, 'package', archive);
@@ -56,11 +56,21 @@ export async function fetchSources(names: readonly string[], folder: string, log
   const options = sourceLists(join(folder, 'apt'));
   // A list that a vendor does not have makes it fail, though the others are there.
   await step('apt-get', [...options, 'update'], { log }).catch(() => undefined);
-  await step('apt-get', [...options, 'source', '--download-only', ...names], { cwd: folder, log });
+  await fetch(names.join(', '), [...options, 'source', '--download-only', ...names], { cwd: folder, log });
   for (const name of names) {
     const archive = readdirSync(folder).find((file) => file.startsWith(`${name}_`) && /\.orig\.tar\.\w+$/.test(file));
     if (archive === undefined) throw new UsageError(`apt has no source of ${name}`);
     await step('tar', ['--extract', '--file', archive], { cwd: folder, log });
+  }
+}
+
+/** Runs apt-get. Throws `UsageError` if it fails: it is the network's or the host's doing. */
+async function fetch(what: string, args: readonly string[], options: StepOptions): Promise<void> {
+  const lines: string[] = [];
+  try {
+    await step('apt-get', args, { ...options, error: (line) => lines.push(line) });
+  } catch {
+    throw new UsageError(`apt-get cannot fetch ${what}: ${lines.at(-1) ?? 'it does not say why'}`);
   }
 }
 

@@ -5,6 +5,7 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { parse, split } from '../arguments.ts';
 import { EXIT, UsageError } from '../error.ts';
 import { createProgress, type Progress } from '../progress.ts';
+import { readElf } from '../run-machine.ts';
 import { MACHINE_HELP, MACHINE_OPTIONS, machineSettings } from '../run-options.ts';
 import { runHere } from '../run.ts';
 import { benchLinux, type Bench } from './bench.ts';
@@ -50,6 +51,7 @@ export async function linuxCommand(args: readonly string[]): Promise<number> {
   }
   const settings = machineSettings(values);
   checkAddress(values.ip);
+  if (values.kernel !== undefined) readElf(values.kernel);
   const progress = createProgress(process.stderr);
   const options = { rebuild: values.rebuild, progress: progress.say };
   try {

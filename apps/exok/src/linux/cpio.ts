@@ -12,7 +12,7 @@ export type CpioEntry =
   | { readonly kind: 'device'; readonly name: string; readonly mode?: number; readonly device: CharacterDevice };
 
 /** A character device by its numbers. */
-export interface CharacterDevice {
+interface CharacterDevice {
   readonly major: number;
   readonly minor: number;
 }

@@ -18,7 +18,6 @@ export const KERNEL_NEEDS: readonly Need[] = [
   ['bc', 'bc'],
   ['flex', 'flex'],
   ['bison', 'bison'],
-  ['perl', 'perl'],
   ['tar', 'tar'],
   ['xz', 'xz-utils'],
   ['dpkg-deb', 'dpkg'],

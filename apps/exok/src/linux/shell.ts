@@ -31,10 +31,16 @@ export interface StepOptions {
   readonly log: WriteStream;
   /** Called with every line of standard output. */
   readonly line?: (text: string) => void;
+  /** Called with every line of standard error. */
+  readonly error?: (text: string) => void;
 }
 
 /** Runs a program to its end. Rejects with an `Error` if it cannot be started or fails. */
-export function step(program: string, args: readonly string[], { cwd, env, log, line }: StepOptions): Promise<void> {
+export function step(
+  program: string,
+  args: readonly string[],
+  { cwd, env, log, line, error }: StepOptions,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     log.write(`\n$ ${[program, ...args].join(' ')}\n`);
     const child = spawn(program, args, {
@@ -42,14 +48,18 @@ export function step(program: string, args: readonly string[], { cwd, env, log, 
       env: { ...process.env, LC_ALL: 'C', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    let rest = '';
-    child.stdout.on('data', (data: Buffer) => {
-      log.write(data);
-      const lines = (rest + data.toString()).split('\n');
-      rest = lines.pop() ?? '';
-      for (const text of lines) line?.(text);
-    });
-    child.stderr.on('data', (data: Buffer) => log.write(data));
+    for (const [stream, each] of [
+      [child.stdout, line],
+      [child.stderr, error],
+    ] as const) {
+      let rest = '';
+      stream.on('data', (data: Buffer) => {
+        log.write(data);
+        const lines = (rest + data.toString()).split('\n');
+        rest = lines.pop() ?? '';
+        for (const text of lines) each?.(text);
+      });
+    }
     child.on('error', reject);
     child.on('close', (code, signal) => {
       if (code === 0) resolve();

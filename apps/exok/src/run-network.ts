@@ -1,0 +1,133 @@
+/**
+ * The wire of a machine on the command line: a link out of the simulation (`--net`) and a capture of it (`--pcap`).
+ *
+ *     stream:unix:<path>, stream:tcp:<host>:<port>            connects: to passt, to QEMU's `-netdev stream`, to `listen`
+ *     listen:unix:<path>, listen:tcp:<host>:<port>            waits for one peer, while the machine runs
+ *     udp:<host>:<port>:<host>:<port>                         one datagram a frame, own address first
+ *     ws://<host>/<path>, wss://…                             one binary message a frame
+ *
+ * A host may be left out: then it is this one. A link that ends is told of, and the machine goes on.
+ */
+import { HardwareError, Wire, webSocketLink, type Link } from '@exokernel/hardware';
+import {
+  captureFile,
+  connectStream,
+  datagramLink,
+  listenStream,
+  type CaptureFile,
+  type DatagramAddress,
+  type StreamAddress,
+} from '@exokernel/hardware/node';
+import { UsageError } from './error.ts';
+
+/** A wire with what the options have put on it. */
+export interface RunNetwork {
+  readonly wire: Wire;
+  /** Whether somebody outside is on it: then the machine must not be faster than the host's clock. */
+  readonly isOutside: boolean;
+  readonly close: () => void;
+}
+
+/** Says something to the user. */
+type Say = (text: string) => void;
+
+/** The wire that the options ask for; `undefined` if they ask for none. Throws `UsageError`. */
+export async function openNetwork(
+  { net, pcap }: { readonly net: string | undefined; readonly pcap: string | undefined },
+  say: Say,
+): Promise<RunNetwork | undefined> {
+  if (net === undefined && pcap === undefined) return undefined;
+  const wire = new Wire();
+  let capture: CaptureFile | undefined;
+  let close: () => void = () => undefined;
+  try {
+    capture = pcap === undefined ? undefined : captureFile(pcap);
+    capture?.writer.capture(wire, { name: 'eth0', epoch: Math.floor(Date.now() / 1000) });
+    if (net !== undefined) close = await openLink(wire, net, say);
+  } catch (error) {
+    capture?.close();
+    if (error instanceof HardwareError) throw new UsageError(`${net ?? pcap ?? ''}: ${error.message}`);
+    throw error;
+  }
+  return {
+    wire,
+    isOutside: net !== undefined,
+    close: () => {
+      close();
+      capture?.close();
+    },
+  };
+}
+
+/** Puts the link on the wire; returns what closes it. */
+async function openLink(wire: Wire, spec: string, say: Say): Promise<() => void> {
+  if (/^wss?:\/\//.test(spec)) return watched(webSocketLink(wire, openWebSocket(spec)), spec, say);
+  const [kind, ...rest] = spec.split(':');
+  if (kind === 'stream') return watched(await connectStream(wire, streamAddress(rest, spec)), spec, say);
+  if (kind === 'listen') {
+    const { address, peer, close } = await listenStream(wire, streamAddress(rest, spec));
+    say(`waiting for a peer at ${'path' in address ? address.path : `${address.host ?? ''}:${address.port}`}`);
+    let end = close;
+    void peer.then((link) => {
+      end = watched(link, spec, say);
+    });
+    return () => {
+      end();
+    };
+  }
+  if (kind === 'udp') {
+    const [local, remote, ...more] = addresses(rest);
+    if (local === undefined || remote === undefined || more.length > 0) throw noSuch(spec);
+    const { link } = await datagramLink(wire, local, remote);
+    return watched(link, spec, say);
+  }
+  throw noSuch(spec);
+}
+
+/** Tells when the link ends by itself; returns what ends it. */
+function watched(link: Link, spec: string, say: Say): () => void {
+  let isOurs = false;
+  void link.closed.then((error) => {
+    if (!isOurs) say(`${spec}: ${error?.message ?? 'the peer has closed the link'}`);
+  });
+  return () => {
+    isOurs = true;
+    link.close();
+  };
+}
+
+function openWebSocket(url: string): WebSocket {
+  try {
+    return new WebSocket(url);
+  } catch (error) {
+    throw new UsageError(`--net ${url}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function streamAddress([family, ...rest]: readonly string[], spec: string): StreamAddress {
+  const path = rest.join(':');
+  if (family === 'unix' && path !== '') return { path };
+  const [address, ...more] = family === 'tcp' ? addresses(rest) : [];
+  if (address === undefined || more.length > 0) throw noSuch(spec);
+  return address;
+}
+
+/** Ports, each after its host if that is given; nothing if that cannot be read. */
+function addresses(parts: readonly string[]): DatagramAddress[] {
+  const found: DatagramAddress[] = [];
+  for (let at = 0; at < parts.length; at += 1) {
+    const host = /^\d+$/.test(parts[at] ?? '') ? undefined : parts[at];
+    if (host !== undefined) at += 1;
+    const port = Number(parts[at] ?? '');
+    if (host === '' || !/^\d+$/.test(parts[at] ?? '') || port > 65535) return [];
+    found.push(host === undefined ? { port } : { port, host });
+  }
+  return found;
+}
+
+function noSuch(spec: string): UsageError {
+  return new UsageError(
+    `--net ${spec}: use stream:unix:<path>, stream:tcp:<host>:<port>, listen: likewise, ` +
+      'udp:<host>:<port>:<host>:<port>, or ws://<host>/<path>',
+  );
+}

@@ -1,0 +1,115 @@
+/** `exok linux` when it cannot do what it is asked: it says what is missing, and leaves nothing half-made. */
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { UsageError } from '../src/error.ts';
+import { linuxCommand } from '../src/linux/command.ts';
+import { KERNEL_NEEDS } from '../src/linux/needs.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'exok-linux-build-'));
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** What is in the cache after the last run. */
+let cache: readonly string[] = [];
+
+/** Runs it on a host whose path has only these programs, each a shell script; resolves to what it refuses with. */
+async function refusal(args: readonly string[], programs: Readonly<Record<string, string>> = {}): Promise<string> {
+  const host = mkdtempSync(join(folder, 'host-'));
+  const [path, cacheFolder] = [join(host, 'bin'), join(host, 'cache')];
+  mkdirSync(path);
+  for (const [name, script] of Object.entries(programs)) {
+    writeFileSync(join(path, name), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(path, name), 0o755);
+  }
+  const { env } = process;
+  process.env = { PATH: path, EXOKERNEL_CACHE: cacheFolder };
+  try {
+    await linuxCommand(args);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError);
+    return (error as UsageError).message;
+  } finally {
+    process.env = env;
+    cache = existsSync(cacheFolder) ? readdirSync(cacheFolder).sort() : [];
+  }
+  throw new Error('it was carried out');
+}
+
+/** A host with all that building needs, but none of it does anything. */
+const EMPTY_TOOLS: Record<string, string> = {
+  ...Object.fromEntries(KERNEL_NEEDS.filter(([what]) => !what.startsWith('/')).map(([what]) => [what, 'exit 0'])),
+  'mipsel-linux-gnu-gcc': 'echo 99',
+  'apt-cache': 'if [ "$1" = search ]; then echo "linux-source-6.1 - source"; else echo "  Candidate: 6.1.0-0test"; fi',
+  'dpkg-query': 'exit 1',
+};
+const HAS_HEADERS = existsSync('/usr/include/stdio.h');
+
+describe('refused before anything is made', () => {
+  test.each([
+    ['a command without --', ['hello'], /hello.*--/],
+    ['an option that there is not', ['--nonsense'], /nonsense/],
+    ['an address that is none', ['--ip', '10.0.0.300'], /10\.0\.0\.300/],
+    ['a kernel that is not there', ['--kernel', join(folder, 'missing')], /missing/],
+    ['a kernel that is none', ['--kernel', import.meta.filename], /magic/],
+    ['what is not there yet', ['--replay', 'x'], /--replay/],
+  ] as const)('%s', async (_, args, message) => {
+    const said = await refusal(args);
+    expect(said).toMatch(message);
+    expect(said).not.toContain('\n');
+    expect(cache).toEqual([]);
+  });
+});
+
+test('a host without tools is told all that it lacks, and how Debian installs it', async () => {
+  const said = await refusal(['build']);
+  expect(cache).toEqual([]);
+  expect(said).toMatch(/mipsel-linux-gnu-gcc, make, gcc,.* bc, flex, bison, tar, xz, dpkg-deb, apt-get\n/);
+  expect(said).toMatch(/^ {2}apt-get install gcc-mipsel-linux-gnu make gcc.* xz-utils dpkg apt$/m);
+});
+
+test.skipIf(!HAS_HEADERS)('one that is offered no source', async () => {
+  const said = await refusal(['build'], { ...EMPTY_TOOLS, 'apt-cache': 'exit 0' });
+  expect(cache).toEqual([]);
+  expect(said).toMatch(/apt offers no package linux-source/);
+});
+
+test.skipIf(!HAS_HEADERS)('one that cannot fetch it', async () => {
+  const said = await refusal(['build'], {
+    ...EMPTY_TOOLS,
+    'apt-get': 'echo "E: Temporary failure resolving" >&2; exit 100',
+  });
+  expect(said).toMatch(/cannot fetch linux-source-6\.1=6\.1\.0-0test: E: Temporary failure resolving/);
+  expect(cache.filter((name) => !name.endsWith('.log'))).toEqual([]);
+});
+
+test.skipIf(!HAS_HEADERS)(
+  'a build that fails shows the end of its log and where it is; nothing else is left',
+  async () => {
+    const said = await refusal(['build'], {
+      ...EMPTY_TOOLS,
+      'apt-get': '> linux-source.deb',
+      tar: '/bin/mkdir linux-source-6.1',
+      make: 'echo "  CC      init/main.o"; echo "init/main.c:1: error: boom" >&2; exit 1',
+    });
+    expect(said).toMatch(/kernel-6\.1\.0-0test-\w{12} cannot be built: make ended with exit code 1/);
+    expect(said).toMatch(/^init\/main\.c:1: error: boom$/m);
+    const [log, ...more] = cache;
+    expect(more).toEqual([]);
+    expect(said).toContain(log);
+    expect(log).toMatch(/\.log$/);
+  },
+);
+
+test.skipIf(!HAS_HEADERS)('a source that lacks what the configuration asks for is named, not built', async () => {
+  const said = await refusal(['build'], {
+    ...EMPTY_TOOLS,
+    'apt-get': '> linux-source.deb',
+    tar: '/bin/mkdir linux-source-6.1',
+    make: 'echo CONFIG_MACH_DECSTATION=y > .config',
+  });
+  expect(said).toMatch(/this source does not take CONFIG_CPU_R3000=y, /);
+});
