@@ -1,40 +1,30 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Wire, type Attachment, type Machine } from '../src/index.ts';
+import { Wire, type Attachment, type Machine, type WireOptions } from '../src/index.ts';
+import {
+  descriptor,
+  initialize,
+  MEMORY,
+  prepare,
+  RAP,
+  RDP,
+  RX,
+  RX_BUFFER,
+  TX,
+  TX_BUFFER,
+  word,
+  type Setup,
+} from './lance-support.ts';
 import { idle, inKernel, lines, peek, poke, random, record } from './support.ts';
 
-const RDP = 0x18000000;
-const RAP = 0x18000004;
-const MEMORY = 0x19000000;
 const MAC = Uint8Array.of(8, 0, 0x2b, 1, 2, 3);
 const PEER = Uint8Array.of(2, 0, 0, 0, 0, 9);
 
-const BLOCK = 0x0000;
-const RX = 0x0100;
-const TX = 0x0200;
-const RX_BUFFER = 0x1000;
-const TX_BUFFER = 0x8000;
-
 interface Net {
   readonly machine: Machine;
+  readonly wire: Wire;
   readonly peer: Attachment;
   readonly received: Uint8Array[];
-}
-
-function word(machine: Machine, address: number): number {
-  return machine.memory.load16(MEMORY + address);
-}
-
-function setWord(machine: Machine, address: number, value: number): void {
-  machine.memory.store16(MEMORY + address, value & 0xffff);
-}
-
-/** Fills a descriptor; `bytes` is the buffer's length. */
-function descriptor(machine: Machine, address: number, buffer: number, flags: number, bytes: number): void {
-  setWord(machine, address, buffer);
-  setWord(machine, address + 2, flags);
-  setWord(machine, address + 4, 0xf000 | (-bytes & 0xfff));
-  setWord(machine, address + 6, 0);
 }
 
 function csr0(machine: Machine): number {
@@ -42,37 +32,32 @@ function csr0(machine: Machine): number {
 }
 
 /** A machine with a started LANCE: 4 receive buffers of `rxBytes`, 4 transmit descriptors. */
-function start({ mode = 0, rxBytes = 1600, filter = [0, 0, 0, 0], rings = 2 } = {}): Net {
-  const wire = new Wire();
+function start(setup: Partial<Setup> = {}, options: WireOptions = {}): Net {
+  const { mode = 0 } = setup;
+  const wire = new Wire(options);
   const received: Uint8Array[] = [];
   const peer = wire.attach({ receive: (frame) => received.push(frame.slice()) });
   const machine = idle({ lance: { mac: MAC, wire } });
-  setWord(machine, BLOCK, mode);
-  for (let i = 0; i < 6; i += 1) machine.memory.store8(MEMORY + BLOCK + 2 + i, MAC[i] ?? 0);
-  filter.forEach((value, i) => {
-    setWord(machine, BLOCK + 8 + 2 * i, value);
-  });
-  setWord(machine, BLOCK + 16, RX);
-  setWord(machine, BLOCK + 18, rings << 13);
-  setWord(machine, BLOCK + 20, TX);
-  setWord(machine, BLOCK + 22, rings << 13);
-  for (let i = 0; i < 1 << rings; i += 1) descriptor(machine, RX + 8 * i, RX_BUFFER + i * rxBytes, 0x8000, rxBytes);
-  for (const [register, value] of [
-    [1, BLOCK],
-    [2, 0],
-    [3, 0],
-  ] as const) {
-    poke(machine, RAP, register);
-    poke(machine, RDP, value);
-  }
-  poke(machine, RAP, 0);
-  poke(machine, RDP, 0x0043); // INEA, STRT, INIT
+  initialize(machine, { mac: MAC, ...setup });
   machine.run(300);
   expect(csr0(machine)).toBe(0x01f3 & ~(mode & 1 ? 0x20 : 0) & ~(mode & 2 ? 0x10 : 0));
   expect(lines(machine)).toEqual([3]);
   poke(machine, RDP, 0x0140);
   expect(lines(machine)).toEqual([]);
-  return { machine, peer, received };
+  return { machine, wire, peer, received };
+}
+
+/** Puts a message into the first transmit buffer and tells the controller; `length` is what the descriptor says. */
+function transmit(machine: Machine, bytes: Uint8Array, length: number = bytes.length, flags = 0x8300, at = TX): void {
+  machine.memory.lanceBuffer.set(bytes, TX_BUFFER);
+  descriptor(machine, at, TX_BUFFER, flags, length);
+  poke(machine, RDP, 0x0048);
+}
+
+/** The FCS of these bytes, as they lie in memory. */
+function fcsBytes(bytes: Uint8Array): number[] {
+  const check = fcs(bytes);
+  return [check & 0xff, (check >>> 8) & 0xff, (check >>> 16) & 0xff, check >>> 24];
 }
 
 function ethernet(to: Uint8Array, length = 60): Uint8Array {
@@ -102,7 +87,7 @@ describe('LANCE [LANCE]', () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => {
         const next = random(seed);
-        const wire = new Wire();
+        const wire = new Wire({ faults: { corrupt: 0.3, duplicate: 0.2, reorder: 0.2, seed } });
         const peer = wire.attach({ receive: () => undefined });
         const machine = idle({ ramBytes: 0x2000, lance: { mac: MAC, wire } });
         for (let i = 0; i < 0x10000; i += 2) machine.memory.store16(MEMORY + i, next() & 0xffff);
@@ -112,6 +97,7 @@ describe('LANCE [LANCE]', () => {
           poke(machine, RAP, 0);
           poke(machine, RDP, 4);
           poke(machine, RDP, 0x43);
+          wire.carrier = next() % 4 !== 0;
           machine.run(1000);
           poke(machine, RDP, next() & 0xfffb);
           for (let i = 0; i < 4; i += 1)
@@ -121,6 +107,20 @@ describe('LANCE [LANCE]', () => {
       }),
       { numRuns: 12 },
     );
+  });
+
+  test('every mode with a message of every length ends, and gives its descriptor back', () => {
+    const { machine } = start();
+    for (let mode = 0; mode < 0x80; mode += 4) {
+      for (const length of [1, 3, 4, 7, 14, 32, 36, 37, 60, 1514, 1515, 1600, 4096]) {
+        poke(machine, RDP, 0x0004);
+        initialize(machine, { mac: MAC, mode });
+        machine.run(300);
+        transmit(machine, ethernet(MAC, 1600), length);
+        machine.run(90_000);
+        expect([mode, length, word(machine, TX + 2) & 0x8300]).toEqual([mode, length, 0x0300]);
+      }
+    }
   });
 
   test('control registers are only there while it is stopped', () => {
@@ -193,9 +193,12 @@ describe('LANCE [LANCE]', () => {
     const { machine, received } = start();
     descriptor(machine, TX, TX_BUFFER, 0x8300, 1700);
     poke(machine, RDP, 0x0048);
-    machine.run(60_000);
+    machine.run(30_000);
+    expect(csr0(machine) & 0xc200).toBe(0); // its time on the wire it takes all the same
+    machine.run(30_000);
     expect(received).toEqual([]);
     expect(csr0(machine) & 0xc200).toBe(0xc200);
+    expect(lines(machine)).toEqual([3]);
     poke(machine, RDP, 0x4240);
     expect(csr0(machine) & 0xc200).toBe(0);
   });
@@ -209,14 +212,7 @@ describe('LANCE [LANCE]', () => {
     expect(word(machine, RX + 2)).toBe(0x8000);
     machine.run(2);
     expect([word(machine, RX + 2), word(machine, RX + 6)]).toEqual([0x0300, 65]);
-    const check = fcs(bytes);
-    expect(bytesAt(machine, RX_BUFFER, 65)).toEqual([
-      ...bytes,
-      check & 0xff,
-      (check >>> 8) & 0xff,
-      (check >>> 16) & 0xff,
-      check >>> 24,
-    ]);
+    expect(bytesAt(machine, RX_BUFFER, 65)).toEqual([...bytes, ...fcsBytes(bytes)]);
     expect(csr0(machine) & 0x0400).toBe(0x0400);
     expect(events.map(([kind, , a]) => [kind, a])).toContainEqual(['frame-in', 61]);
   });
@@ -255,6 +251,12 @@ describe('LANCE [LANCE]', () => {
       true,
     ],
     ['its own address, receiver disabled', MAC, { mode: 1 }, false],
+    [
+      'a group address that it was given as its own',
+      Uint8Array.of(1, 0, 0, 0, 0, 1),
+      { mac: Uint8Array.of(1, 0, 0, 0, 0, 1) },
+      false,
+    ],
   ])('filters %s', (_, to, options, accepted) => {
     const { machine, peer } = start(options);
     peer.send(ethernet(to));
@@ -278,16 +280,238 @@ describe('LANCE [LANCE]', () => {
     }
   });
 
-  test('loopback returns a message to its own ring and not to the wire', () => {
-    const { machine, received } = start({ mode: 0x0004 });
-    const bytes = ethernet(MAC, 32);
-    machine.memory.lanceBuffer.set(bytes, TX_BUFFER);
-    descriptor(machine, TX, TX_BUFFER, 0x8300, 32);
-    poke(machine, RDP, 0x0048);
-    machine.run(3000);
-    expect(received).toEqual([]);
-    expect(word(machine, RX + 6)).toBe(36);
-    expect(bytesAt(machine, RX_BUFFER, 32)).toEqual([...bytes]);
+  test('the longest message is no babble', () => {
+    const { machine, received } = start();
+    transmit(machine, ethernet(PEER, 1514));
+    machine.run(60_000);
+    expect(received.map((frame) => frame.length)).toEqual([1514]);
+    expect(csr0(machine) & 0xc200).toBe(0x0200);
+  });
+
+  test('rings wrap both ways, of one descriptor or of many', () => {
+    for (const rings of [0, 1, 3]) {
+      const { machine, peer, received } = start({ rings, rxBytes: 1600 });
+      const size = 1 << rings;
+      for (let i = 0; i < 3 * size; i += 1) {
+        const at = 8 * (i % size);
+        transmit(machine, ethernet(PEER, 60 + i), 60 + i, 0x8300, TX + at);
+        peer.send(ethernet(MAC, 60 + i));
+        machine.run(10_000);
+        expect([word(machine, TX + at + 2) & ~0x400, word(machine, RX + at + 2)]).toEqual([0x0300, 0x0300]);
+        expect(word(machine, RX + at + 6)).toBe(64 + i);
+        descriptor(machine, RX + at, RX_BUFFER, 0x8000, 1600);
+      }
+      expect(received.map((frame) => frame.length)).toEqual(Array.from({ length: 3 * size }, (_, i) => 60 + i));
+    }
+  });
+
+  describe('errors that the wire makes', () => {
+    test('a frame damaged on the way is stored with CRC, as it came', () => {
+      const { machine, peer } = start({}, { faults: { corrupt: 1, seed: 2 } });
+      const sent = ethernet(MAC, 100);
+      peer.send(sent);
+      machine.run(4000);
+      expect([word(machine, RX + 2), word(machine, RX + 6)]).toEqual([0x4b00, 104]);
+      const stored = bytesAt(machine, RX_BUFFER, 104);
+      const difference = [...sent, ...fcsBytes(sent)].filter((byte, i) => byte !== stored[i]);
+      expect(difference).toHaveLength(1);
+      expect(csr0(machine) & 0x9400).toBe(0x0400); // the descriptor says so, CSR0 does not
+    });
+
+    test('CRC stands in the last of chained buffers only', () => {
+      const { machine, peer } = start({ rxBytes: 60 }, { faults: { corrupt: 1, seed: 2 } });
+      peer.send(ethernet(MAC, 100));
+      machine.run(4000);
+      expect([0, 8].map((at) => word(machine, RX + at + 2))).toEqual([0x0200, 0x4900]);
+    });
+
+    test('without the cable it misses its carrier and the heartbeat, of which only the first interrupts', () => {
+      const { machine, wire, received } = start();
+      wire.carrier = false;
+      transmit(machine, ethernet(PEER, 60));
+      machine.run(1440 + 10);
+      expect([word(machine, TX + 2), word(machine, TX + 6)]).toEqual([0x4300, 0x0800]);
+      expect(csr0(machine) & 0xffff).toBe(0xa2f3); // ERR, CERR, TINT, INTR; still on
+      poke(machine, RDP, 0x0240);
+      expect(lines(machine)).toEqual([]); // CERR is still set
+      expect(csr0(machine) & 0xa080).toBe(0xa000);
+      poke(machine, RDP, 0x2040);
+      expect(csr0(machine) & 0xa000).toBe(0);
+      wire.carrier = true;
+      transmit(machine, ethernet(PEER, 60), 60, 0x8300, TX + 8);
+      machine.run(2000);
+      expect([word(machine, TX + 10), word(machine, TX + 14), received.length]).toEqual([0x0300, 0, 1]);
+    });
+
+    test('a message that waited for another is marked as deferred; one that waited for its own is not', () => {
+      const { machine, peer } = start();
+      peer.send(ethernet(PEER));
+      transmit(machine, ethernet(PEER, 60));
+      descriptor(machine, TX + 8, TX_BUFFER, 0x8300, 60);
+      machine.run(10_000);
+      expect([word(machine, TX + 2), word(machine, TX + 10)]).toEqual([0x0700, 0x0300]);
+    });
+  });
+
+  describe('its own FCS (DTCR)', () => {
+    const DTCR = 0x0008;
+
+    test('a message ends with the FCS that software has made', () => {
+      const { machine, received } = start({ mode: DTCR });
+      const bytes = ethernet(PEER, 60);
+      transmit(machine, Uint8Array.of(...bytes, ...fcsBytes(bytes)));
+      machine.run(72 * 20 + 10);
+      expect(received).toEqual([bytes]);
+      transmit(machine, Uint8Array.of(...bytes, 1, 2, 3, 4), 64, 0x8300, TX + 8);
+      machine.run(10_000);
+      expect(received).toHaveLength(1); // a wrong one is a damaged frame
+      expect(word(machine, TX + 10)).toBe(0x0300);
+    });
+
+    test('too short a message is nothing that anybody receives', () => {
+      const { machine, received, wire } = start({ mode: DTCR });
+      transmit(machine, ethernet(PEER, 40));
+      machine.run(10_000);
+      expect([received.length, wire.counters.sent, word(machine, TX + 2)]).toEqual([0, 1, 0x0300]);
+    });
+  });
+
+  describe('loopback', () => {
+    const LOOP = 0x0004;
+    const INTERNAL = 0x0044;
+    const DTCR = 0x0008;
+    const COLL = 0x0010;
+    const DRTY = 0x0020;
+
+    test.each([
+      ['internal', INTERNAL],
+      ['external', LOOP],
+    ])('%s: a message of 32 bytes comes back with its FCS, in its time', (_, mode) => {
+      const { machine, received, wire } = start({ mode });
+      const bytes = ethernet(MAC, 32);
+      transmit(machine, bytes);
+      machine.run(44 * 20 - 1);
+      expect(word(machine, RX + 2)).toBe(0x8000);
+      machine.run(3);
+      expect([word(machine, RX + 2), word(machine, RX + 6)]).toEqual([0x0300, 36]);
+      expect(bytesAt(machine, RX_BUFFER, 36)).toEqual([...bytes, ...fcsBytes(bytes)]);
+      expect(csr0(machine) & 0x0600).toBe(0x0600);
+      machine.run(10_000);
+      // Outside it is too short to be a frame.
+      expect([received.length, wire.counters.sent]).toEqual([0, mode === LOOP ? 1 : 0]);
+    });
+
+    test('external without a cable: nothing comes back', () => {
+      const { machine, wire } = start({ mode: LOOP });
+      wire.carrier = false;
+      transmit(machine, ethernet(MAC, 32));
+      machine.run(2000);
+      expect([word(machine, RX + 2), word(machine, TX + 2), word(machine, TX + 6)]).toEqual([0x8000, 0x4300, 0x0800]);
+    });
+
+    test('external hears others too, internal does not', () => {
+      for (const [mode, flags] of [
+        [LOOP, 0x0300],
+        [INTERNAL, 0x8000],
+      ] as const) {
+        const { machine, peer } = start({ mode });
+        peer.send(ethernet(MAC));
+        machine.run(2000);
+        expect(word(machine, RX + 2)).toBe(flags);
+      }
+    });
+
+    test('with DTCR the FCS is checked', () => {
+      const bytes = ethernet(MAC, 28);
+      for (const [end, flags] of [
+        [fcsBytes(bytes), 0x0300],
+        [[1, 2, 3, 4], 0x4b00],
+      ] as const) {
+        const { machine } = start({ mode: INTERNAL | DTCR });
+        transmit(machine, Uint8Array.of(...bytes, ...end));
+        machine.run(2000);
+        expect([word(machine, RX + 2), word(machine, RX + 6)]).toEqual([flags, 32]);
+        expect(bytesAt(machine, RX_BUFFER, 32)).toEqual([...bytes, ...end]);
+      }
+    });
+
+    test('a group address needs the one CRC unit', () => {
+      const filter = [65535, 65535, 65535, 65535];
+      const group = ethernet(Uint8Array.of(1, 0, 0x5e, 0, 0, 1), 28);
+      for (const [mode, flags] of [
+        [INTERNAL, 0x8000],
+        [INTERNAL | DTCR, 0x0300],
+      ] as const) {
+        const { machine } = start({ mode, filter });
+        transmit(machine, Uint8Array.of(...group, ...fcsBytes(group)));
+        machine.run(2000);
+        expect(word(machine, RX + 2)).toBe(flags);
+      }
+    });
+
+    test('what is for another address does not come back', () => {
+      const { machine } = start({ mode: INTERNAL });
+      transmit(machine, ethernet(PEER, 32));
+      machine.run(2000);
+      expect([word(machine, RX + 2), word(machine, TX + 2)]).toEqual([0x8000, 0x0300]);
+    });
+
+    test('a message that the silo cannot hold underflows; a chained one is an error', () => {
+      const { machine } = start({ mode: INTERNAL });
+      transmit(machine, ethernet(MAC, 33));
+      machine.run(2000);
+      expect([word(machine, TX + 2), word(machine, TX + 6), csr0(machine) & 0x0210]).toEqual([0x4300, 0x4000, 0x0200]);
+      const chained = start({ mode: INTERNAL }).machine;
+      descriptor(chained, TX + 8, TX_BUFFER, 0x8100, 16);
+      transmit(chained, ethernet(MAC, 16), 16, 0x8200);
+      chained.run(2000);
+      expect([word(chained, TX + 2), word(chained, TX + 6)]).toEqual([0x4200, 0xc000]);
+    });
+
+    test('a forced collision is tried 16 times, or once; on the wire there is none', () => {
+      for (const [mode, cycles] of [
+        [INTERNAL | COLL, 16 * 51.2 * 25],
+        [INTERNAL | COLL | DRTY, 51.2 * 25],
+      ] as const) {
+        const { machine } = start({ mode });
+        transmit(machine, ethernet(MAC, 32));
+        machine.run(cycles - 10);
+        expect(word(machine, TX + 2)).toBe(0x8300);
+        machine.run(20);
+        expect([word(machine, TX + 2), word(machine, TX + 6), word(machine, RX + 2)]).toEqual([0x4300, 0x0400, 0x8000]);
+        expect(csr0(machine) & 0x0210).toBe(0x0210);
+      }
+      const { machine, received } = start({ mode: COLL });
+      transmit(machine, ethernet(PEER));
+      machine.run(2000);
+      expect([word(machine, TX + 2), received.length]).toEqual([0x0300, 1]);
+    });
+  });
+
+  test('BSWP swaps the bytes of messages, not of descriptors, until it is stopped', () => {
+    const { machine, peer, received } = start({ csr3: 0x0004 });
+    const bytes = ethernet(PEER, 60);
+    const swapped = bytes.map((_, i) => bytes[i ^ 1] ?? 0);
+    transmit(machine, swapped);
+    machine.run(2000);
+    expect(received).toEqual([bytes]);
+    const reply = ethernet(MAC, 60);
+    peer.send(reply);
+    machine.run(2000);
+    expect([word(machine, RX + 2), word(machine, RX + 6)]).toEqual([0x0300, 64]);
+    expect(bytesAt(machine, RX_BUFFER, 60)).toEqual([...reply.map((_, i) => reply[i ^ 1] ?? 0)]);
+    poke(machine, RDP, 0x0004);
+    prepare(machine, { mac: MAC });
+    poke(machine, RDP, 0x0003);
+    machine.run(300);
+    transmit(machine, bytes);
+    machine.run(2000);
+    expect(received).toEqual([bytes, bytes]);
+    poke(machine, RDP, 0x0004);
+    poke(machine, RAP, 3);
+    expect(peek(machine, RDP)).toBe(0);
+    poke(machine, RDP, 0xffff);
+    expect(peek(machine, RDP)).toBe(7);
   });
 
   test('a stopped controller neither ends an old transmission nor loses the next', () => {
