@@ -61,7 +61,7 @@ export async function runAtTerminal(
   const ended = new AbortController();
   const typed = (data: Buffer): void => {
     if (input.isTTY && data.includes(ESCAPE)) ended.abort();
-    machine.serialInput(CONSOLE_LINE, data);
+    else machine.serialInput(CONSOLE_LINE, data);
   };
   const flush = (): boolean => {
     const any = printed.length > 0;

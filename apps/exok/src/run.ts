@@ -45,6 +45,7 @@ export async function runHere(program: Program, settings: MachineSettings): Prom
   else {
     const speed = (outcome.instructions / hostSeconds / 1e6).toFixed(0);
     const count = outcome.instructions.toLocaleString('en');
+    if (outcome.reason !== 'halted') process.stderr.write('\n');
     process.stderr.write(`${outcome.reason}: ${count} instructions in ${hostSeconds.toFixed(1)} s (${speed} M/s)\n`);
   }
   return EXIT.ok;

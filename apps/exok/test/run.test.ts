@@ -1,5 +1,6 @@
 /** `exok run`: a program for the bare machine, made here, started by the boot PROM; and what is refused. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -49,6 +50,7 @@ interface Choices {
   readonly initrd?: Uint8Array;
   readonly input?: PassThrough;
   readonly signal?: AbortSignal;
+  readonly say?: (text: string) => void;
 }
 
 /** Runs a file; resolves to how it ended and what it printed. */
@@ -63,7 +65,7 @@ async function run(
   const program = { name: file, elf: readElf(file), args, ...(initrd === undefined ? {} : { initrd }) };
   const { reason } = await runAtTerminal(program, settings, {
     output: (data) => (printed += Buffer.from(data).toString('latin1')),
-    say: () => undefined,
+    say: choices.say ?? ((): void => undefined),
     input: (choices.input ?? new PassThrough()) as unknown as NodeJS.ReadStream,
     signal: choices.signal ?? new AbortController().signal,
   });
@@ -108,6 +110,31 @@ test('a program that never ends is stopped by time, or by the signal', async () 
   expect((await run(forever, { options: { seconds: '1000' }, signal: AbortSignal.timeout(50) })).reason).toBe(
     'interrupted',
   );
+});
+
+test('a peer that names a frame of 4 GB loses its link, and the machine goes on; the capture is a file', async () => {
+  const forever = elf(ORIGIN, (a) => {
+    a.label('again');
+    a.b('again');
+    a.nop();
+  });
+  const pcap = join(folder, 'wire.pcapng');
+  const said: string[] = [];
+  const ended = new AbortController();
+  const say = (text: string): void => {
+    said.push(text);
+    const port = /127\.0\.0\.1:(\d+)/.exec(text)?.[1];
+    if (port !== undefined)
+      connect(Number(port), '127.0.0.1')
+        .on('error', () => undefined)
+        .write('\xff\xff\xff\xff', 'latin1');
+    else ended.abort();
+  };
+  const options = { net: 'listen:tcp:0', pcap, seconds: '30' };
+  expect((await run(forever, { options, say, signal: ended.signal })).reason).toBe('interrupted');
+  expect(said[1]).toMatch(/4294967295/);
+  expect(said).toHaveLength(2);
+  expect(readFileSync(pcap).readUInt32LE(0)).toBe(0x0a0d0d0a);
 });
 
 describe('refused', () => {
