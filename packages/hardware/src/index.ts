@@ -1,6 +1,6 @@
 /** The machine: a DECstation KN01. */
 export { Machine, type DiskOptions, type LanceOptions, type MachineOptions, type RunResult } from './machine.ts';
-export { type Profile } from './timing/profiles.ts';
+export { PROFILES, type Profile, type TimingProfile } from './timing/profiles.ts';
 export { type CpuView, type Cp0View, type TlbView } from './cpu/view.ts';
 export { type PhysicalMemory } from './memory.ts';
 export { type NativeCpu } from './native-access.ts';

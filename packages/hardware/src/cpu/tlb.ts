@@ -18,7 +18,7 @@ const ENTRIES = 64;
 const UNREACHABLE = 0x80000000 | 0;
 
 /** What a lookup finds other than an entry: nothing, or more than one. */
-export const NO_ENTRY = -1;
+const NO_ENTRY = -1;
 export const TWO_ENTRIES = -2;
 
 /** True for pages that the TLB translates: all but those of kseg0 and kseg1. */
