@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } 
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EXIT, UsageError } from '../error.ts';
-import { closeLog, openLog } from './shell.ts';
+import { closeLog, openLog, stopSteps } from './shell.ts';
 import type { WriteStream } from 'node:fs';
 
 /** Lines of a failed build's log that are shown. */
@@ -61,10 +61,12 @@ export async function cached(
     throw new UsageError(`cannot write the cache ${cache}: ${error instanceof Error ? error.message : String(error)}`);
   }
   const remove = (): void => {
-    rmSync(place, { recursive: true, force: true, maxRetries: 5 });
+    rmSync(place, { recursive: true, force: true, maxRetries: 10 });
   };
   const interrupted = (): never => {
+    stopSteps();
     remove();
+    rmSync(logFile, { force: true });
     process.exit(EXIT.interrupted);
   };
   for (const signal of SIGNALS) process.once(signal, interrupted);

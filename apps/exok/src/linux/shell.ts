@@ -1,5 +1,5 @@
 /** Running the host's programs: where they are, what they print, how they end. */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { accessSync, constants, createWriteStream, type WriteStream } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
@@ -35,6 +35,13 @@ export interface StepOptions {
   readonly error?: (text: string) => void;
 }
 
+const running = new Set<ChildProcess>();
+
+/** Ends the programs that `step` runs; theirs end with them. */
+export function stopSteps(): void {
+  for (const child of running) child.kill();
+}
+
 /** Runs a program to its end. Rejects with an `Error` if it cannot be started or fails. */
 export function step(
   program: string,
@@ -60,8 +67,10 @@ export function step(
         for (const text of lines) each?.(text);
       });
     }
+    running.add(child);
     child.on('error', reject);
     child.on('close', (code, signal) => {
+      running.delete(child);
       if (code === 0) resolve();
       else reject(new Error(`${program} ended with ${signal ?? `exit code ${code ?? '?'}`}`));
     });
