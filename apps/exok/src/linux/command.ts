@@ -6,7 +6,7 @@ import { parse, split } from '../arguments.ts';
 import { EXIT, UsageError } from '../error.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { readElf } from '../run-machine.ts';
-import { MACHINE_HELP, MACHINE_OPTIONS, machineSettings } from '../run-options.ts';
+import { MACHINE_OPTIONS, machineSettings } from '../run-options.ts';
 import { runHere } from '../run.ts';
 import { benchLinux, type Bench } from './bench.ts';
 import { linuxProgram } from './boot.ts';
@@ -21,9 +21,10 @@ export const LINUX_HELP: string = `  exok linux [-- <command> ...]   Linux on th
     --append <text>      more arguments of the kernel
     --ip <address>       its address on the wire
     --with-e2fsck        builds e2fsck too, and takes it along (for \`-- check\` and \`-- disk check\`)
-${MACHINE_HELP}  exok linux build       builds kernel and programs, and no more
+    and --memory to --json as of exok run
+  exok linux build       builds kernel and programs, and no more
   exok linux bench       Linux as the monolithic reference, beside what was published for Ultrix; all profiles
-    --profile <name>     only this one
+    --profile <name>     only this one, or all (the default)
     --json               one JSON object on stdout
 `;
 
@@ -58,7 +59,9 @@ export async function linuxCommand(args: readonly string[]): Promise<number> {
     const kernel = values.kernel ?? (await kernelImage(options));
     const init = await initProgram();
     if (action === 'bench') {
-      const isChosen = tokens.some((token) => token.kind === 'option' && token.name === 'profile');
+      const isChosen = tokens.some(
+        (token) => token.kind === 'option' && token.name === 'profile' && token.value !== 'all',
+      );
       return bench({ kernel, init, settings }, isChosen ? [settings.profile] : ALL_PROFILES, progress.say);
     }
     const e2fsck = values['with-e2fsck'] ? await e2fsckProgram(options) : undefined;
