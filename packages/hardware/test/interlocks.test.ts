@@ -1,6 +1,7 @@
 import { A0, T0, T1, V0, ZERO, type Assembler } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
-import type { Machine } from '../src/index.ts';
+import { PROFILES, type Machine } from '../src/index.ts';
+import { Pipeline } from '../src/timing/pipeline.ts';
 import { boot, CODE, idle, load } from './support.ts';
 import { forgetData, program, run, warm } from './timing-support.ts';
 
@@ -167,6 +168,28 @@ describe('the clock', () => {
       run(machine, end);
       expect(run(machine, end) - wait).toBe(3 + stall);
     }
+  });
+
+  test('a pipeline that is settled now and then never takes the past for the future', () => {
+    const { timing } = PROFILES.dec3100;
+    if (timing === undefined) throw new Error('no timing');
+    const pipeline = new Pipeline(timing, new Int32Array(0x80000 >> 2));
+    let now = 2 ** 40;
+    pipeline.settle(now);
+    pipeline.multiply(now | 0);
+    for (let i = 0; i < 5; i += 1) pipeline.write(now | 0);
+    expect(pipeline.waitHiLo(now | 0)).toBe(12);
+    expect(pipeline.isWriteBufferEmpty(now | 0)).toBe(false);
+    for (let stretch = 0; stretch < 12; stretch += 1) {
+      now += 2 ** 30 - 1;
+      pipeline.settle(now);
+      expect(pipeline.waitHiLo(now | 0)).toBe(0);
+      expect(pipeline.isWriteBufferEmpty(now | 0)).toBe(true);
+    }
+    // Whoever puts an older clock there is understood too.
+    now = 1000;
+    pipeline.settle(now);
+    expect(pipeline.waitHiLo(now | 0)).toBe(0);
   });
 
   test('stalls are cycles, not instructions', () => {

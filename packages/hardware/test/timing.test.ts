@@ -285,3 +285,41 @@ describe('uncached accesses', () => {
     }
   });
 });
+
+test('native functions cost what they charge, wherever they reach, and leave the caches as they are', () => {
+  const machine = boot(() => undefined, { profile: 'dec3100' });
+  const end = program(machine, (a) => {
+    a.cop2(0);
+    a.lw(T0, 0, A0);
+  });
+  machine.cpu.cp0.status = 0x40000000;
+  machine.native.install('kernel', [
+    (cpu) => {
+      cpu.load32(DATA + CACHE);
+      cpu.store32(DATA + CACHE, 1);
+      cpu.store8(0xa0003000, cpu.load8(0xa0003001));
+      cpu.load32(0xbe000000);
+      cpu.charge(10);
+    },
+  ]);
+  run(machine, end);
+  expect(run(machine, end)).toBe(12);
+});
+
+test('an idle loop passes at once only when its fetches do not wait', () => {
+  for (const [segment, instructions, isFast] of [
+    [0x80000000, 1000 - 12, true],
+    [0xa0000000, 143, false],
+  ] as const) {
+    const machine = boot(() => undefined, { profile: 'dec3100' });
+    load(machine, segment + 0x1000, (a) => {
+      a.b(segment + 0x1000);
+      a.nop();
+    });
+    machine.cpu.cp0.status = 1;
+    machine.cpu.pc = segment + 0x1000;
+    const result = machine.run(1000);
+    expect(result.instructions).toBe(instructions);
+    expect(result.idleCycles > 0).toBe(isFast);
+  }
+});
