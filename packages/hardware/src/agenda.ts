@@ -1,6 +1,6 @@
 /** What is to happen, in order of time and, at equal times, of entry. */
 
-interface Entry<T> {
+export interface Entry<T> {
   readonly time: number;
   readonly what: T;
 }
@@ -18,6 +18,15 @@ export class Agenda<T> {
     let at = this.#entries.length;
     while (at > 0 && (this.#entries[at - 1]?.time ?? 0) > time) at -= 1;
     this.#entries.splice(at, 0, { time, what });
+  }
+
+  /** Everything in it, in order. */
+  get entries(): readonly Entry<T>[] {
+    return this.#entries;
+  }
+
+  clear(): void {
+    this.#entries = [];
   }
 
   /** Takes the earliest entry. */

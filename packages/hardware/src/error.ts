@@ -3,6 +3,8 @@
 export type HardwareErrorCode =
   | 'profile'
   | 'engine'
+  | 'snapshot'
+  | 'recording'
   | 'ram-bytes'
   | 'prom'
   | 'address-range'

@@ -18,6 +18,8 @@ export {
 } from './wire.ts';
 export { type FaultCounters, type FaultOptions } from './wire-faults.ts';
 export { Network } from './network.ts';
+export { SNAPSHOT_VERSION } from './snapshot.ts';
+export { Recorder, RECORDING_VERSION, Replay } from './recording.ts';
 export { Link, type LinkCounters, type Transport } from './links/link.ts';
 export { encodeStreamFrame, MAX_STREAM_FRAME, StreamDecoder } from './links/stream-framing.ts';
 export { webSocketLink, type WebSocketLike } from './links/websocket-link.ts';

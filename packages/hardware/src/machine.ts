@@ -10,6 +10,7 @@ import { Bus } from './bus.ts';
 import { Clock } from './clock.ts';
 import { Cpu } from './cpu/cpu.ts';
 import type { DiskGeometry } from './devices/disk-mechanics.ts';
+import { crc32 } from './devices/crc32.ts';
 import { Dz11 } from './devices/dz11.ts';
 import { Lance } from './devices/lance.ts';
 import { LanceWindow } from './devices/lance-window.ts';
@@ -25,6 +26,8 @@ import { PhysicalMemory } from './memory.ts';
 import { NativeUnit } from './native-unit.ts';
 import { findProfile, PROFILES, type Profile } from './timing/profiles.ts';
 import { Translator, type TranslationOptions } from './translator/translator.ts';
+import { loadSnapshot, memoryState, saveSnapshot, type Stateful } from './snapshot.ts';
+import type { StateStream } from './state-stream.ts';
 import type { Wire } from './wire.ts';
 
 /** An Ethernet controller and what it is plugged into. */
@@ -96,6 +99,10 @@ export class Machine {
   readonly #fastIdle: boolean;
   readonly #translator: Translator | undefined;
   readonly #serial: Dz11;
+  /** What it is made of, for snapshots, and its devices that have a state. */
+  readonly #description: string;
+  #inputs: readonly ((line: number, bytes: Uint8Array) => void)[] = [];
+  readonly #devices: { state(s: StateStream): void }[];
   #target = 0;
   #running = false;
 
@@ -121,6 +128,7 @@ export class Machine {
       this.native.execute(n);
     };
     this.#fastIdle = fastIdle;
+    this.#description = describe(ramBytes, profile, options);
     this.#translator = makeTranslator(this.#cpu, options);
     if (!Number.isInteger(startTime) || startTime < 0 || startTime > 2 ** 40) {
       throw new HardwareError('start-time', `no start time ${startTime}: use seconds since 1970`, { startTime });
@@ -140,10 +148,14 @@ export class Machine {
     bus.attach(system);
     bus.attach(system.addressRegister);
     bus.attach(this.#serial);
-    bus.attach(new RealTimeClock(this.clock, setLine, startTime, lance?.mac ?? new Uint8Array(6)));
+    const rtc = new RealTimeClock(this.clock, setLine, startTime, lance?.mac ?? new Uint8Array(6));
+    bus.attach(rtc);
+    this.#devices = [system, this.#serial, rtc];
     this.wire = lance?.wire;
     if (lance !== undefined) {
-      bus.attach(new Lance(this.clock, this.#events, setLine, this.memory.lanceBuffer, lance.wire));
+      const controller = new Lance(this.clock, this.#events, setLine, this.memory.lanceBuffer, lance.wire);
+      bus.attach(controller);
+      this.#devices.push(controller);
       if (lance.geometry === 'kn01') bus.attach(new LanceWindow(this.memory.lanceBuffer));
     }
     const { disk } = options;
@@ -177,6 +189,48 @@ export class Machine {
     return isIdle(this.#cpu) ? Math.max(this.cycles, this.clock.next) : this.cycles;
   }
 
+  /**
+   * Everything that it is now, without its disk's contents (see `snapshot.ts`). Throws `snapshot` during a run, with native
+   * functions installed, and for a machine that shares its wire with others: a `Network` saves those.
+   */
+  snapshot(): Uint8Array {
+    return saveSnapshot(this.#parts());
+  }
+
+  /**
+   * Becomes what a machine of the same options was when it was saved. Throws `snapshot`, with nothing changed, for bytes that
+   * are not such a snapshot, and where `snapshot` would throw.
+   */
+  restore(snapshot: Uint8Array): void {
+    loadSnapshot(snapshot, this.#parts());
+  }
+
+  #parts(): Stateful[] {
+    if ((this.wire?.clocks.length ?? 0) > 1) {
+      throw new HardwareError('snapshot', 'this machine shares its wire with others: the network saves them together');
+    }
+    return this.wire === undefined ? [this.stateful] : [this.stateful, this.wire];
+  }
+
+  /** For snapshots. Throws `snapshot` as they do. */
+  get stateful(): Stateful {
+    if (this.#running) throw new HardwareError('snapshot', 'a snapshot was asked for during a run');
+    if (this.native.isUsed) {
+      throw new HardwareError('snapshot', 'this machine has native functions: replay its inputs instead');
+    }
+    return {
+      description: this.#description,
+      state: (s) => {
+        if (s.reads) this.#translator?.forget();
+        this.#cpu.cpuState(s);
+        s.bytes(this.memory.lanceBuffer);
+        memoryState(this.memory, s);
+        this.#target = s.number(this.#target);
+        for (const device of this.#devices) device.state(s);
+      },
+    };
+  }
+
   /** Adds a listener to the event stream; the function returned removes it. */
   listen(listener: EventListener): () => void {
     return this.#events.listen(listener);
@@ -189,7 +243,24 @@ export class Machine {
     if (!Number.isInteger(line) || line < 0 || line > 3) {
       throw new HardwareError('serial-line', `no serial line ${line}: use 0 to 3`, { line });
     }
+    for (const entered of this.#inputs) entered(line, bytes);
     this.#serial.input(line, bytes);
+  }
+
+  /** `entered` gets what `serialInput` is given; the wire has its own (`Wire.listenInputs`). The function returned removes it. */
+  listenInputs(entered: (line: number, bytes: Uint8Array) => void): () => void {
+    this.#inputs = [...this.#inputs, entered];
+    return () => {
+      this.#inputs = this.#inputs.filter((other) => other !== entered);
+    };
+  }
+
+  /** What it is made of, as far as its state depends on it; and a number for all that its guest can see of itself now. */
+  get fingerprint(): string {
+    let hash = 0;
+    for (const word of this.#cpu.state) hash = (Math.imul(hash, 31) + word) | 0;
+    for (const word of this.memory.words) hash = (Math.imul(hash, 31) + word) | 0;
+    return `${this.#description} ${(hash >>> 0).toString(16)}`;
   }
 
   /**
@@ -225,6 +296,16 @@ export class Machine {
       this.#running = false;
     }
   }
+}
+
+/** What a machine is made of, as far as its state depends on it. */
+function describe(ramBytes: number, profile: Profile, { prom, lance, disk, startTime = 0 }: MachineOptions): string {
+  const words = [`${ramBytes / 2 ** 20} MiB`, profile];
+  if (prom !== undefined) words.push(`PROM ${crc32(prom, prom.length).toString(16)}`);
+  if (lance !== undefined) words.push(`LANCE ${lance.geometry ?? 'linear'} ${[...lance.mac].join('.')}`);
+  if (disk !== undefined) words.push(`disk of ${disk.store.blocks} sectors ${JSON.stringify(disk.geometry ?? {})}`);
+  if (startTime !== 0) words.push(`since ${startTime}`);
+  return `a machine (${words.join(', ')})`;
 }
 
 /** The translator of a machine that is to have one. Throws `engine`. */

@@ -56,6 +56,11 @@ export class NativeUnit {
     else throw new HardwareError('native-space', `no address space ${space}: use 0 to 63 or 'kernel'`, { space });
   }
 
+  /** Whether any function is installed. */
+  get isUsed(): boolean {
+    return this.#kernel.length > 0 || this.#user.some((functions) => functions.length > 0);
+  }
+
   /** What the last user's function that threw something of its own threw. */
   get lastError(): NativeFailure | undefined {
     return this.#lastError;

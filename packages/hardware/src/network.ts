@@ -12,6 +12,7 @@
  */
 import { HardwareError } from './error.ts';
 import type { Machine } from './machine.ts';
+import { loadSnapshot, saveSnapshot, type Stateful } from './snapshot.ts';
 import { TimeBase } from './time-base.ts';
 import type { Wire } from './wire.ts';
 
@@ -64,6 +65,27 @@ export class Network {
       for (const { wire } of this.#wires) wire.settle(horizon);
       this.#now = horizon;
     }
+  }
+
+  /** All its machines and wires as they are now. Throws `snapshot` as a machine's does. */
+  snapshot(): Uint8Array {
+    return saveSnapshot(this.#parts());
+  }
+
+  /** Becomes what a network of the same machines was. Throws `snapshot`, with nothing changed, for anything else. */
+  restore(snapshot: Uint8Array): void {
+    loadSnapshot(snapshot, this.#parts());
+  }
+
+  #parts(): Stateful[] {
+    const wires = new Set(this.#members.flatMap(({ machine: { wire } }) => (wire === undefined ? [] : [wire])));
+    const own: Stateful = {
+      description: `a network of ${this.#members.length}`,
+      state: (s) => {
+        this.#now = s.number(this.#now);
+      },
+    };
+    return [own, ...this.#members.map(({ machine }) => machine.stateful), ...wires];
   }
 
   #check(): void {

@@ -10,7 +10,7 @@ import type { Clock } from './clock.ts';
 export class TimeBase {
   readonly clock: Clock;
   /** Time of its cycle 0. */
-  readonly origin: number;
+  origin: number;
   readonly #perCycle: number;
 
   /** `clock.now` is the time `now`. */

@@ -4,6 +4,7 @@
  * Every frame takes the same number of draws, whatever happens to it, so the fate of frame n depends on the seed and n
  * alone. The frame's time on the wire is not touched: the faults lie behind it.
  */
+import type { StateStream } from './state-stream.ts';
 import { HardwareError } from './error.ts';
 
 /** Probabilities from 0 to 1, each for every frame by itself. */
@@ -70,6 +71,16 @@ export class FaultInjector {
     this.#options = options;
     this.#longest = delayMicroseconds * 1000;
     this.#state = seed | 0;
+  }
+
+  state(s: StateStream): void {
+    this.#state = s.number(this.#state);
+    const { counters } = this;
+    counters.dropped = s.number(counters.dropped);
+    counters.duplicated = s.number(counters.duplicated);
+    counters.reordered = s.number(counters.reordered);
+    counters.corrupted = s.number(counters.corrupted);
+    counters.delayed = s.number(counters.delayed);
   }
 
   /** Decides over the next frame, of so many bits with its FCS. */

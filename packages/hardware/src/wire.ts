@@ -17,6 +17,7 @@ import { Agenda } from './agenda.ts';
 import type { Clock, Timer } from './clock.ts';
 import { crc32 } from './devices/crc32.ts';
 import { HardwareError } from './error.ts';
+import type { StateStream } from './state-stream.ts';
 import { TimeBase } from './time-base.ts';
 import { FaultInjector, type FaultCounters, type FaultOptions } from './wire-faults.ts';
 
@@ -202,6 +203,60 @@ export class Wire {
     return (length + FCS + PREAMBLE) * 8 * this.#nanosecondsPerBit;
   }
 
+  // ---- Snapshots
+
+  get description(): string {
+    return `a wire of ${this.#members.length} stations`;
+  }
+
+  state(s: StateStream): void {
+    this.carrier = s.flag(this.carrier);
+    this.#free = s.number(this.#free);
+    this.#now = s.number(this.#now);
+    this.#sent = s.number(this.#sent);
+    this.#droppedSize = s.number(this.#droppedSize);
+    this.#droppedQueue = s.number(this.#droppedQueue);
+    this.#faults?.state(s);
+    const last = s.number(this.#last === undefined ? -1 : this.#members.indexOf(this.#last));
+    this.#last = this.#members[last];
+    const lines = [this.#host, ...this.#lines.values()];
+    const known = new Set([
+      ...this.#members.flatMap(({ waiting }) => waiting),
+      ...this.#asked,
+      ...lines.flatMap(({ agenda }) => agenda.entries.map(({ what }) => what.frame)),
+    ]);
+    const walked = s.list([...known], (frame) => this.#frameState(s, frame));
+    const frames = s.reads ? walked : [...known];
+    const one = (frame: Frame | undefined): Frame => {
+      const index = s.number(frame === undefined ? -1 : frames.indexOf(frame));
+      return frames[index] ?? missing(index);
+    };
+    for (const { waiting } of this.#members) waiting.splice(0, Infinity, ...s.list(waiting, one));
+    this.#asked.splice(0, Infinity, ...s.list(this.#asked, one));
+    for (const line of lines) {
+      if (line.base !== undefined) line.base.origin = s.number(line.base.origin);
+      const entries = s.list(line.agenda.entries, (entry) => ({
+        time: s.number(entry?.time ?? 0),
+        what: happeningState(s, entry?.what, one),
+      }));
+      line.agenda.clear();
+      for (const { time, what } of entries) line.agenda.add(time, what);
+      if (line.timer !== undefined) s.timer(line.timer);
+    }
+  }
+
+  #frameState(s: StateStream, frame: Frame | undefined): Frame {
+    const from = s.number(frame === undefined ? -1 : this.#members.indexOf(frame.from));
+    return {
+      // A frame of a station that has left still arrives; whoever it was hears nothing of it.
+      from: this.#members[from] ?? GONE,
+      asked: s.number(frame?.asked ?? 0),
+      bytes: s.blob(frame?.bytes ?? new Uint8Array(0)),
+      fcs: optional(s.number(frame?.fcs ?? -1)),
+      leaves: s.number(frame?.leaves ?? 0),
+    };
+  }
+
   // ---- For the network
 
   /** The clocks of the machines on it. */
@@ -359,6 +414,33 @@ export class Wire {
       }
     }
   }
+}
+
+/** Who sent a frame and is not there any more. */
+const GONE: Member = { station: { receive: () => undefined }, line: undefined, waiting: [], attached: false };
+
+function optional(value: number): number | undefined {
+  return value < 0 ? undefined : value;
+}
+
+function missing(frame: number): never {
+  throw new HardwareError('snapshot', `a snapshot names frame ${frame}, which it does not have`, { frame });
+}
+
+const KINDS = ['sent', 'seen', 'arrives'] as const;
+
+function happeningState(
+  s: StateStream,
+  what: Happening | undefined,
+  one: (frame: Frame | undefined) => Frame,
+): Happening {
+  const kind = KINDS[s.number(what === undefined ? 0 : KINDS.indexOf(what.kind))] ?? 'seen';
+  const frame = one(what?.frame);
+  const how = what?.kind === 'sent' ? what.how : undefined;
+  const time = s.number(what === undefined ? 0 : what.kind === 'sent' ? what.how.time : what.time);
+  const deferred = s.flag(how?.deferred ?? false);
+  const carrier = s.flag(how?.carrier ?? false);
+  return kind === 'sent' ? { kind, frame, how: { time, deferred, carrier } } : { kind, frame, time };
 }
 
 /** Inverts one bit, so that frame and FCS do not match any more. */

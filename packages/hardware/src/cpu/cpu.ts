@@ -13,7 +13,8 @@
 import type { Bus } from '../bus.ts';
 import type { Clock } from '../clock.ts';
 import { EVENT_KINDS, type EventStream } from '../events.ts';
-import type { PhysicalMemory } from '../memory.ts';
+import { DATA_TAGS_HOST, TRANSLATOR_HOST, type PhysicalMemory } from '../memory.ts';
+import type { StateStream } from '../state-stream.ts';
 import { PageTables } from '../page-tables.ts';
 import { IsolatedCache } from '../timing/isolated-cache.ts';
 import { Pipeline } from '../timing/pipeline.ts';
@@ -25,6 +26,7 @@ import * as S from './state.ts';
 import { Tlb, TWO_ENTRIES } from './tlb.ts';
 
 const NO_FAULT = -1;
+const STATE_BYTES = 4 * S.STATE_WORDS;
 
 /** The CPU's state and everything slow about it. Only this package sees it; hosts get `CpuView`. */
 export class Cpu {
@@ -92,6 +94,21 @@ export class Cpu {
     this.jump(0xbfc00000);
     this.#set(S.CP0 + S.CP0_PRID, profile.processor);
     this.setStatus(S.STATUS_BEV);
+  }
+
+  /** Its words, caches and TLB. The page tables follow. */
+  cpuState(s: StateStream): void {
+    const { buffer } = this.memory.wasm;
+    const words = new Uint8Array(buffer, 0, STATE_BYTES);
+    if (s.reads) this.tlb.hideAll();
+    s.bytes(words);
+    if (this.pipeline !== undefined) s.bytes(new Uint8Array(buffer, DATA_TAGS_HOST, TRANSLATOR_HOST - DATA_TAGS_HOST));
+    this.clock.now = s.number(this.clock.now);
+    this.charged = s.number(this.charged);
+    if (!s.reads) return;
+    this.setStatus(this.get(S.STATUS));
+    this.tlb.rebuild(this.get(S.CP0 + S.CP0_ENTRYHI) & S.HI_ASID);
+    this.pipeline?.pass(this.clock.now, 0);
   }
 
   get(word: number): number {

@@ -43,6 +43,18 @@ export class Tlb {
     this.#state = state;
   }
 
+  /** Hides everything, before other words are put in place of the entries; `rebuild` shows those. */
+  hideAll(): void {
+    for (let i = 0; i < ENTRIES; i += 1) this.write(i, UNREACHABLE, 0);
+    this.#crowded = false;
+  }
+
+  /** The entries' words, and EntryHi, have been replaced. */
+  rebuild(asid: number): void {
+    this.#asid = asid;
+    for (let i = 0; i < ENTRIES; i += 1) this.write(i, at(this.#hi, i), at(this.#lo, i));
+  }
+
   /** EntryHi of entry `index` (0 to 63), unsigned. Throws `tlb-index`. */
   hi(index: number): number {
     return at(this.#hi, index) >>> 0;

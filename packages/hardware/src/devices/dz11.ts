@@ -16,6 +16,7 @@
  */
 import type { Device } from '../bus.ts';
 import type { Clock, Timer } from '../clock.ts';
+import type { StateStream } from '../state-stream.ts';
 
 const LINE = 4;
 const LINES = 4;
@@ -92,6 +93,24 @@ export class Dz11 implements Device {
       }),
       overrun: false,
     }));
+  }
+
+  state(s: StateStream): void {
+    this.#control = s.number(this.#control);
+    this.#transmitControl = s.number(this.#transmitControl);
+    this.#ready = s.number(this.#ready);
+    this.#lastServed = s.number(this.#lastServed);
+    this.#silo.splice(0, Infinity, ...s.list(this.#silo, (word) => s.number(word ?? 0)));
+    for (const line of this.#lines) {
+      line.parameters = s.number(line.parameters);
+      line.holding = s.number(line.holding);
+      line.shifting = s.number(line.shifting);
+      s.timer(line.sent);
+      line.incoming = s.blob(line.incoming.subarray(line.next));
+      line.next = 0;
+      s.timer(line.arrived);
+      line.overrun = s.flag(line.overrun);
+    }
   }
 
   /** Characters arrive on `line` (0 to 3) from outside, at the line's speed, after those already on their way. */

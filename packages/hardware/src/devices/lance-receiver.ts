@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../clock.ts';
 import { EVENT_KINDS, type EventStream } from '../events.ts';
+import type { StateStream } from '../state-stream.ts';
 import { MIN_FRAME } from '../wire.ts';
 import { crc32 } from './crc32.ts';
 import { ENP, ERR, Ring, RX_BUFF, RX_CRC, STP, type LanceMemory } from './lance-rings.ts';
@@ -30,6 +31,12 @@ export class LanceReceiver {
     this.#status = status;
     this.#memory = memory;
     this.ring = new Ring(memory);
+  }
+
+  state(s: StateStream): void {
+    this.ring.state(s);
+    s.bytes(this.address);
+    s.bytes(this.hashFilter);
   }
 
   /** From the wire. With an FCS, that did not match. */

@@ -11,6 +11,7 @@
  *
  * Source: [LANCE].
  */
+import type { StateStream } from '../state-stream.ts';
 
 const OWN = 0x8000;
 export const ERR = 0x4000;
@@ -76,6 +77,12 @@ export class Ring {
 
   constructor(memory: LanceMemory) {
     this.#memory = memory;
+  }
+
+  state(s: StateStream): void {
+    this.#base = s.number(this.#base);
+    this.#mask = s.number(this.#mask);
+    this.#index = s.number(this.#index);
   }
 
   /** Takes address and length (a power of two) from two words of the initialization block. */

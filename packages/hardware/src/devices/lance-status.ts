@@ -5,6 +5,7 @@
  *
  * Source: [LANCE].
  */
+import type { StateStream } from '../state-stream.ts';
 
 const LINE = 3;
 
@@ -40,6 +41,11 @@ export class LanceStatus {
 
   constructor(setLine: (line: number, level: boolean) => void) {
     this.#setLine = setLine;
+  }
+
+  state(s: StateStream): void {
+    this.csr0 = s.number(this.csr0);
+    this.mode = s.number(this.mode);
   }
 
   /** CSR0 as it is read: with ERR and INTR. */

@@ -12,6 +12,7 @@
  */
 import type { Clock, Timer } from '../clock.ts';
 import { EVENT_KINDS, type EventStream } from '../events.ts';
+import type { StateStream } from '../state-stream.ts';
 import { MAX_FRAME, type Attachment, type Transmission } from '../wire.ts';
 import { crc32 } from './crc32.ts';
 import { splitFcs, type LanceReceiver } from './lance-receiver.ts';
@@ -68,6 +69,16 @@ export class LanceTransmitter {
     this.#unsent = clock.timer(() => {
       this.#unsentEnds();
     });
+  }
+
+  state(s: StateStream): void {
+    this.ring.state(s);
+    s.timer(this.#poll);
+    s.timer(this.#unsent);
+    this.#length = s.number(this.#length);
+    s.bytes(this.#kept);
+    this.#transmitting = s.flag(this.#transmitting);
+    this.#orphans = s.number(this.#orphans);
   }
 
   /** Forgets the message under way; what is on the wire stays there. */

@@ -16,6 +16,7 @@
 import type { Device } from '../bus.ts';
 import type { Clock, Timer } from '../clock.ts';
 import type { EventStream } from '../events.ts';
+import type { StateStream } from '../state-stream.ts';
 import type { Wire } from '../wire.ts';
 import { LanceReceiver } from './lance-receiver.ts';
 import { LanceMemory } from './lance-rings.ts';
@@ -94,6 +95,17 @@ export class Lance implements Device {
       clock,
     );
     this.#transmitter = new LanceTransmitter(clock, events, status, memory, receiver, attachment);
+  }
+
+  state(s: StateStream): void {
+    this.#status.state(s);
+    this.#receiver.state(s);
+    this.#transmitter.state(s);
+    for (let i = 0; i < this.#csr.length; i += 1) this.#csr[i] = s.number(this.#csr[i] ?? 0);
+    this.#memory.swapped = s.flag(this.#memory.swapped);
+    this.#select = s.number(this.#select);
+    this.#initialized = s.flag(this.#initialized);
+    s.timer(this.#initTimer);
   }
 
   read(offset: number): number {

@@ -10,6 +10,7 @@
  */
 import type { Device } from '../bus.ts';
 import type { Clock, Timer } from '../clock.ts';
+import type { StateStream } from '../state-stream.ts';
 import { civilDate, daysInMonth } from './calendar.ts';
 
 const LINE = 5;
@@ -77,6 +78,14 @@ export class RealTimeClock implements Device {
     this.#tick = clock.timer(() => {
       this.#update();
     });
+  }
+
+  state(s: StateStream): void {
+    s.bytes(this.#registers);
+    s.timer(this.#second);
+    s.timer(this.#tick);
+    this.#flags = s.number(this.#flags);
+    this.#seenTick = s.number(this.#seenTick);
   }
 
   read(offset: number): number {

@@ -10,6 +10,7 @@
  * There is no video and no parity error: their bits read as 0. Source: [KN01].
  */
 import type { Device } from '../bus.ts';
+import type { StateStream } from '../state-stream.ts';
 
 const MEMERR = 0x0400;
 const TXDIS = 0x0100;
@@ -28,6 +29,12 @@ export class SystemRegister implements Device {
 
   constructor(setLine: (line: number, level: boolean) => void) {
     this.#setLine = setLine;
+  }
+
+  state(s: StateStream): void {
+    this.#kept = s.number(this.#kept);
+    this.#error = s.flag(this.#error);
+    this.#address = s.number(this.#address);
   }
 
   /** The software has switched the serial transmitters off. */

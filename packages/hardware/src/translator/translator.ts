@@ -348,6 +348,11 @@ export class Translator implements HotCode {
     if (page.regions.size === 0) this.#guard(page, 0);
   }
 
+  /** Memory and caches have been replaced. */
+  forget(): void {
+    this.#dropAll();
+  }
+
   #dropAll(): void {
     for (const page of this.#codePages.values()) for (const region of [...page.regions]) this.#drop(region);
     this.#codePages.clear();
