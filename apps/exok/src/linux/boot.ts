@@ -35,7 +35,8 @@ export function linuxProgram(boot: LinuxBoot, { memory, disk }: Pick<MachineSett
   if (memory % MEMORY_STEP !== 0 || memory > MEMORY_MOST) args.push(`mem=${memory}M`);
   if (disk !== undefined) args.push(DISK);
   if (address !== undefined) args.push(`ip=${address}:::255.255.255.0::eth0:off`);
-  args.push(...append, '--', ...command.map(quote));
+  args.push(...append);
+  if (command.length > 0) args.push('--', ...command.map(quote));
   return { name: kernel, elf: readElf(kernel), args, initrd: initramfs };
 }
 
