@@ -12,6 +12,8 @@ export const SECTOR_BYTES = 512;
 export interface BlockStore {
   /** How many sectors there are. Must not change. */
   readonly blocks: number;
+  /** Nothing can be written. Must not change. Default false. */
+  readonly readOnly?: boolean;
   /** Fills `into` from `sector` on. */
   read(sector: number, into: Uint8Array): void;
   /** Stores `from` at `sector` and after it. Must not keep `from`. */

@@ -106,7 +106,7 @@ export class Machine {
   #target = 0;
   #running = false;
 
-  /** Throws `HardwareError` `profile`, `engine`, `ram-bytes`, `prom`, `start-time`, `mac` or `disk-geometry`. */
+  /** Throws `HardwareError` `profile`, `engine`, `ram-bytes`, `prom`, `start-time`, `mac`, `disk-geometry` or `block-store`. */
   constructor(options: MachineOptions = {}) {
     const { ramBytes = 16 * 1024 * 1024, profile = 'ideal', fastIdle = true, startTime = 0 } = options;
     const timing = findProfile(profile);
@@ -160,7 +160,7 @@ export class Machine {
     }
     const { disk } = options;
     if (disk !== undefined) {
-      bus.attach(new VirtioDisk(this.clock, this.#events, setLine, this.memory, disk.store, disk.geometry));
+      bus.attach(new VirtioDisk(this.clock, this.#events, setLine, this.memory, disk.store, disk.geometry).registers);
     }
   }
 

@@ -1,3 +1,4 @@
+import { createAssembler, T0, T1 } from '@exokernel/isa';
 import fc from 'fast-check';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +26,10 @@ const DATA = 0x6000;
 const NEXT = 1;
 const WRITE = 2;
 
-function setup(machine: Machine): void {
+/** SEG_MAX, BLK_SIZE, FLUSH. */
+const PLAIN = 0x244;
+
+function setup(machine: Machine, features = PLAIN): void {
   for (const at of [AVAILABLE, AVAILABLE + 2, USED + 2]) machine.memory.store16(at, 0);
   for (const [offset, value] of [
     [0x070, 0],
@@ -33,7 +37,7 @@ function setup(machine: Machine): void {
     [0x024, 1],
     [0x020, 1],
     [0x024, 0],
-    [0x020, 0x244],
+    [0x020, features],
     [0x070, 0xb],
     [0x030, 0],
     [0x038, SIZE],
@@ -51,25 +55,35 @@ function setup(machine: Machine): void {
   expect(peek(machine, DISK + 0x070)).toBe(0xf);
 }
 
-function disk(store: BlockStore = memoryStore(64 * 512), geometry: DiskGeometry = {}, ramBytes = 0x40000): Machine {
+function disk(
+  store: BlockStore = memoryStore(64 * 512),
+  geometry: DiskGeometry = {},
+  ramBytes = 0x40000,
+  features = PLAIN,
+): Machine {
   const machine = idle({ disk: { store, geometry }, ramBytes });
-  setup(machine);
+  setup(machine, features);
   return machine;
 }
 
 type Descriptor = readonly [address: number, length: number, flags: number, next: number];
 
-/** Writes a chain from descriptor 0 on, offers it and rings. */
-function offer(machine: Machine, chain: readonly Descriptor[], head = 0): void {
-  const { memory } = machine;
+/** Writes descriptors one behind the other. */
+function table({ memory }: Machine, from: number, chain: readonly Descriptor[]): void {
   chain.forEach(([address, length, flags, next], i) => {
-    const at = DESCRIPTORS + 16 * i;
+    const at = from + 16 * i;
     memory.store32(at, address);
     memory.store32(at + 4, 0);
     memory.store32(at + 8, length);
     memory.store16(at + 12, flags);
     memory.store16(at + 14, next);
   });
+}
+
+/** Writes a chain from descriptor 0 on, offers it and rings. */
+function offer(machine: Machine, chain: readonly Descriptor[], head = 0): void {
+  const { memory } = machine;
+  table(machine, DESCRIPTORS, chain);
   const index = memory.load16(AVAILABLE + 2);
   memory.store16(AVAILABLE + 4 + 2 * (index % SIZE), head);
   memory.store16(AVAILABLE + 2, (index + 1) & 0xffff);
@@ -115,7 +129,13 @@ describe('disk [VIRTIO]', () => {
     const machine = idle({ disk: { store: memoryStore(3 * 512) } });
     const read = (offset: number): number => peek(machine, DISK + offset);
     expect([read(0), read(4), read(8), read(0x34)]).toEqual([0x74726976, 2, 2, 128]);
-    expect([read(0x100), read(0x104), read(0x10c), read(0x114)]).toEqual([3, 0, 126, 512]);
+    expect([read(0x100), read(0x104), read(0x108), read(0x10c)]).toEqual([3, 0, 0x8000, 126]);
+    expect([read(0x110), read(0x114), read(0x130), read(0x134), read(0x138)]).toEqual([0x48130001, 512, 8192, 1, 0]);
+    expect(read(0x010)).toBe(0x30004a56); // SIZE_MAX to WRITE_ZEROES; indirect descriptors, events
+    poke(machine, DISK + 0x014, 1);
+    expect(read(0x010)).toBe(1);
+    poke(machine, DISK + 0x014, 2);
+    expect(read(0x010)).toBe(0);
     expect([read(0x204), read(0x208)]).toEqual([1, 19 * 72]);
     expect(read(0xb0)).toBe(0xffffffff);
     inKernel(machine, (cpu) => {
@@ -299,18 +319,273 @@ describe('disk [VIRTIO]', () => {
     expect([request(machine, 0, 0, 512), request(machine, 1, 0, 512), request(machine, 4, 0, 0)]).toEqual([1, 1, 1]);
   });
 
-  test('a reset forgets the request under way', () => {
-    const machine = disk();
+  test.each([0, 1, 13])('a reset in the middle of request %i leaves RAM and store as they were', (type) => {
+    const contents = new Uint8Array(4 * 512).fill(1);
+    const machine = disk(memoryStore(contents), {}, 0x40000, ALL);
+    header(machine, type, 0);
+    machine.memory.bytes.fill(0, DATA, DATA + 512);
+    machine.memory.store32(DATA + 8, 1);
+    offer(machine, [
+      [HEADER, 16, NEXT, 1],
+      [DATA, type === 13 ? 16 : 512, NEXT | (type === 0 ? WRITE : 0), 2],
+      [STATUS, 1, WRITE, 0],
+    ]);
+    machine.run(10_000);
+    poke(machine, DISK + 0x070, 0);
+    machine.run(1_000_000);
+    expect([machine.memory.load8(STATUS), machine.memory.load8(DATA), machine.memory.load16(USED + 2)]).toEqual([
+      0xee, 0, 0,
+    ]);
+    expect(contents.every((byte) => byte === 1)).toBe(true);
+    expect(lines(machine)).toEqual([]);
+    setup(machine);
+    expect(request(machine, 0, 0, 512)).toBe(0);
+    expect(machine.memory.load8(DATA)).toBe(1);
+  });
+
+  test('a store without a whole number of sectors is refused', () => {
+    for (const blocks of [0, -1, 1.5, NaN, Infinity]) {
+      let code = '';
+      try {
+        idle({ disk: { store: { ...memoryStore(512), blocks } } });
+      } catch (error) {
+        if (error instanceof HardwareError) code = error.code;
+      }
+      expect([blocks, code]).toEqual([blocks, 'block-store']);
+    }
+  });
+});
+
+/** Whatever it offers but events. */
+const ALL = 0x10004a56;
+
+describe('features of the disk [VIRTIO §5.2]', () => {
+  /** What a store was asked to do, in order. */
+  function logged(options: Partial<BlockStore> = {}): { store: BlockStore; log: string[] } {
+    const log: string[] = [];
+    const inner = memoryStore(64 * 512);
+    return {
+      log,
+      store: {
+        ...inner,
+        write: (sector, from) => {
+          log.push(`write ${sector}`);
+          inner.write(sector, from);
+        },
+        flush: () => log.push('flush'),
+        ...options,
+      },
+    };
+  }
+
+  test('a read-only disk says so, and answers every write with an error', () => {
+    const { store, log } = logged({ readOnly: true });
+    const machine = disk(store, {}, 0x40000, ALL | 0x20);
+    expect(peek(machine, DISK + 0x010) & 0x20).toBe(0x20);
+    machine.memory.bytes.fill(0, DATA, DATA + 512);
+    machine.memory.store32(DATA + 8, 1);
+    expect([request(machine, 1, 0, 512), request(machine, 13, 0, 16), request(machine, 0, 0, 512)]).toEqual([1, 1, 0]);
+    expect(log).toEqual([]);
+  });
+
+  test('with flush agreed, writes wait for it; without, each is flushed before it is answered', () => {
+    const cached = logged();
+    const one = disk(cached.store);
+    expect([request(one, 1, 1, 512), request(one, 1, 2, 512), request(one, 4, 0, 0)]).toEqual([0, 0, 0]);
+    expect(cached.log).toEqual(['write 1', 'write 2', 'flush']);
+    expect(peek(one, DISK + 0x120)).toBe(1);
+    const through = logged();
+    const two = disk(through.store, {}, 0x40000, 0x44);
+    expect(peek(two, DISK + 0x120)).toBe(0);
+    expect(request(two, 1, 1, 512)).toBe(0);
+    expect(through.log).toEqual(['write 1', 'flush']);
+  });
+
+  test('the write cache can be switched, which flushes; not without having agreed on it, nor if the flush fails', () => {
+    const { store, log } = logged();
+    const cache = (machine: Machine, on: number): number => {
+      inKernel(machine, (cpu) => {
+        cpu.store8(0xa0000000 + DISK + 0x120, on);
+      });
+      return peek(machine, DISK + 0x120);
+    };
+    const machine = disk(store, {}, 0x40000, ALL);
+    expect(cache(machine, 0)).toBe(0);
+    expect(request(machine, 1, 3, 512)).toBe(0);
+    expect(cache(machine, 1)).toBe(1);
+    expect(request(machine, 1, 4, 512)).toBe(0);
+    expect(log).toEqual(['flush', 'write 3', 'flush', 'write 4']);
+    cache(machine, 0);
+    setup(machine, ALL);
+    expect(peek(machine, DISK + 0x120)).toBe(1); // a reset puts it back
+    expect(cache(disk(store), 0)).toBe(1);
+    const broken = disk(
+      logged({
+        flush: () => {
+          throw new Error('no space');
+        },
+      }).store,
+      {},
+      0x40000,
+      ALL,
+    );
+    expect(cache(broken, 0)).toBe(1);
+  });
+
+  test('a write whose flush fails is an error', () => {
+    const broken = logged({
+      flush: () => {
+        throw new Error('no space');
+      },
+    });
+    expect(request(disk(broken.store, {}, 0x40000, 0x44), 1, 0, 512)).toBe(1);
+  });
+
+  test.each<[string, number, number, number, number]>([
+    ['two sectors', 5, 2, 0, 0],
+    ['with leave to unmap', 5, 2, 1, 0],
+    ['an unknown flag', 5, 2, 2, 2],
+    ['none', 5, 0, 0, 1],
+    ['past the end', 63, 2, 0, 1],
+    ['far past the end', 2 ** 40, 1, 0, 1],
+    ['too many', 0, 8193, 0, 1],
+  ])('writes zeroes: %s', (_, sector, sectors, flags, status) => {
+    const contents = new Uint8Array(64 * 512).fill(7);
+    const machine = disk(memoryStore(contents), {}, 0x40000, ALL);
+    machine.memory.store32(DATA, sector % 2 ** 32);
+    machine.memory.store32(DATA + 4, Math.floor(sector / 2 ** 32));
+    machine.memory.store32(DATA + 8, sectors);
+    machine.memory.store32(DATA + 12, flags);
+    expect(request(machine, 13, 0, 16)).toBe(status);
+    const zeroes = contents.filter((byte) => byte === 0).length;
+    expect([zeroes, contents[5 * 512 - 1], contents[5 * 512]]).toEqual(status === 0 ? [1024, 7, 0] : [0, 7, 7]);
+  });
+
+  test('zeroes of a wrong shape, or not agreed on', () => {
+    const machine = disk(memoryStore(512), {}, 0x40000, ALL);
+    machine.memory.store32(DATA + 8, 1);
+    expect([request(machine, 13, 0, 32), request(machine, 13, 0, 16, WRITE)]).toEqual([1, 1]);
+    expect(request(disk(memoryStore(512)), 13, 0, 16)).toBe(2);
+  });
+
+  describe('indirect descriptors', () => {
+    const TABLE = 0x7000;
+    const INDIRECT = 4;
+
+    test('a chain may go on in a table, at any of its descriptors', () => {
+      for (const direct of [0, 1, 2]) {
+        const contents = new Uint8Array(4 * 512).map((_, i) => i >> 2);
+        const machine = disk(memoryStore(contents), {}, 0x40000, ALL);
+        header(machine, 0, 1);
+        const chain: Descriptor[] = [
+          [HEADER, 16, NEXT, 0],
+          [DATA, 100, NEXT | WRITE, 0],
+          [DATA + 100, 412, NEXT | WRITE, 0],
+          [STATUS, 1, WRITE, 0],
+        ];
+        const outer = chain.slice(0, direct).map(([at, length, flags], i): Descriptor => [at, length, flags, i + 1]);
+        const inner = chain.slice(direct).map(([at, length, flags], i): Descriptor => [at, length, flags, i + 1]);
+        table(machine, TABLE, inner);
+        offer(machine, [...outer, [TABLE, 16 * inner.length, INDIRECT, 0]]);
+        machine.run(5_000_000);
+        expect(machine.memory.load8(STATUS)).toBe(0);
+        expect([...machine.memory.bytes.subarray(DATA, DATA + 512)]).toEqual([...contents.subarray(512, 1024)]);
+        expect(machine.memory.load32(USED + 8)).toBe(513);
+      }
+    });
+
+    test.each<[string, Descriptor, readonly Descriptor[]]>([
+      ['of no bytes', [TABLE, 0, INDIRECT, 0], []],
+      ['of half a descriptor', [TABLE, 24, INDIRECT, 0], []],
+      ['outside RAM', [0x3fff0, 32, INDIRECT, 0], []],
+      ['at an odd place', [TABLE + 2, 16, INDIRECT, 0], []],
+      ['and a next', [TABLE, 16, INDIRECT | NEXT, 1], [[STATUS, 1, WRITE, 0]]],
+      ['with a table in it', [TABLE, 16, INDIRECT, 0], [[TABLE, 16, INDIRECT, 0]]],
+      ['with a next beyond it', [TABLE, 16, INDIRECT, 0], [[HEADER, 16, NEXT, 1]]],
+      ['that loops', [TABLE, 16, INDIRECT, 0], [[HEADER, 16, NEXT, 0]]],
+    ])('a table %s needs a reset', (_, outer, inner) => {
+      const machine = disk(memoryStore(512), {}, 0x40000, ALL);
+      header(machine, 0, 0);
+      table(machine, TABLE, inner);
+      offer(machine, [outer]);
+      machine.run(1000);
+      expect(peek(machine, DISK + 0x070)).toBe(0x4f);
+    });
+
+    test('a table longer than the queue is no matter, a chain longer than it is', () => {
+      for (const [steps, status] of [
+        [SIZE, 0xf],
+        [SIZE + 1, 0x4f],
+      ] as const) {
+        const machine = disk(memoryStore(512), {}, 0x40000, ALL);
+        header(machine, 8, 0);
+        const chain = Array.from({ length: steps }, (_, i): Descriptor => {
+          if (i === 0) return [HEADER, 16, NEXT, 1];
+          return i < steps - 1 ? [DATA + i, 1, NEXT | WRITE, i + 1] : [STATUS, 1, WRITE, 0];
+        });
+        table(machine, TABLE, [...chain, ...chain]);
+        offer(machine, [[TABLE, 32 * steps, INDIRECT, 0]]);
+        machine.run(1000);
+        expect(peek(machine, DISK + 0x070)).toBe(status);
+      }
+    });
+  });
+
+  test('events: an interrupt when the index that was named is used, a notification when the queue is empty', () => {
+    const EVENTS = 0x20000000;
+    const machine = disk(memoryStore(64 * 512), {}, 0x40000, PLAIN | EVENTS);
+    const usedEvent = AVAILABLE + 4 + 2 * SIZE;
+    const availableEvent = USED + 4 + 8 * SIZE;
+    machine.memory.store16(availableEvent, 0xffff);
+    machine.memory.store16(usedEvent, 1);
+    machine.memory.store16(AVAILABLE, 1); // the flag means nothing now
+    poke(machine, DISK + 0x050, 0);
+    expect(machine.memory.load16(availableEvent)).toBe(0);
+    expect(request(machine, 0, 1, 512)).toBe(0);
+    expect(lines(machine)).toEqual([]);
+    expect(machine.memory.load16(availableEvent)).toBe(1);
+    expect(request(machine, 0, 2, 512)).toBe(0);
+    expect(lines(machine)).toEqual([2]);
+    poke(machine, DISK + 0x064, 1);
+    expect(request(machine, 0, 3, 512)).toBe(0);
+    expect([lines(machine), machine.memory.load16(availableEvent)]).toEqual([[], 3]);
+    // Without events the flag counts.
+    const plain = disk();
+    plain.memory.store16(AVAILABLE, 1);
+    expect(request(plain, 0, 1, 512)).toBe(0);
+    expect(lines(plain)).toEqual([]);
+  });
+
+  test('what the disk writes into code is executed', () => {
+    // A loop that counts, hot enough to be translated, is replaced by the disk.
+    const loop = (step: number): Uint8Array => {
+      const a = createAssembler(0x80008000);
+      a.label('again');
+      a.addiu(T0, T0, step);
+      a.addiu(T1, T1, 1);
+      a.b('again');
+      a.nop();
+      const bytes = new Uint8Array(512);
+      bytes.set(new Uint8Array(a.assemble().words.buffer));
+      return bytes;
+    };
+    const machine = disk(memoryStore(loop(2)));
+    machine.memory.bytes.set(loop(1), 0x8000);
     header(machine, 0, 0);
     offer(machine, [
       [HEADER, 16, NEXT, 1],
-      [DATA, 512, NEXT | WRITE, 2],
+      [0x8000, 512, NEXT | WRITE, 2],
       [STATUS, 1, WRITE, 0],
     ]);
-    poke(machine, DISK + 0x070, 0);
-    machine.run(1_000_000);
-    expect(machine.memory.load8(STATUS)).toBe(0xee);
-    expect(lines(machine)).toEqual([]);
+    machine.cpu.pc = 0x80008000;
+    machine.cpu.registers[T0] = 0;
+    machine.cpu.registers[T1] = 0;
+    machine.run(2_000_000);
+    expect(machine.memory.load8(STATUS)).toBe(0);
+    const [count = 0, times = 0] = machine.cpu.registers.subarray(T0, T1 + 1);
+    machine.run(4000);
+    expect(machine.cpu.registers[T0]! - count).toBe(2000);
+    expect(count).toBeGreaterThan(times);
   });
 });
 
@@ -396,6 +671,7 @@ describe('stores', () => {
     writeFileSync(path, new Uint8Array(4 * 512));
     const store = fileStore(path, { readOnly: true });
     const machine = disk(store);
+    expect(peek(machine, DISK + 0x010) & 0x20).toBe(0x20);
     expect(request(machine, 1, 0, 512)).toBe(1);
     const file = openSync(path, 'w');
     writeSync(file, new Uint8Array(512));

@@ -32,8 +32,9 @@ export function seekSeconds(distance: number): number {
 /** One drive. Times are in seconds. */
 export class DiskMechanics {
   readonly cylinders: number;
+  readonly heads: number;
+  readonly sectorsPerTrack: number;
   readonly sectorsPerCylinder: number;
-  readonly #sectorsPerTrack: number;
   readonly #revolution: number;
   readonly #trackSkew: number;
   readonly #cylinderSkew: number;
@@ -47,7 +48,8 @@ export class DiskMechanics {
       const details = { heads, sectorsPerTrack, rpm };
       throw new HardwareError('disk-geometry', `no drive has ${JSON.stringify(details)}`, details);
     }
-    this.#sectorsPerTrack = sectorsPerTrack;
+    this.heads = heads;
+    this.sectorsPerTrack = sectorsPerTrack;
     this.sectorsPerCylinder = heads * sectorsPerTrack;
     this.cylinders = Math.ceil(sectors / this.sectorsPerCylinder);
     this.#revolution = 60 / rpm;
@@ -68,12 +70,12 @@ export class DiskMechanics {
     for (let left = count; left > 0;) {
       const cylinder = Math.floor(next / this.sectorsPerCylinder);
       const inCylinder = next % this.sectorsPerCylinder;
-      const inTrack = inCylinder % this.#sectorsPerTrack;
+      const inTrack = inCylinder % this.sectorsPerTrack;
       if (cylinder !== this.#arm) time += seekSeconds(Math.abs(cylinder - this.#arm));
       this.#arm = cylinder;
-      time += this.#rotationTo(cylinder, (inCylinder - inTrack) / this.#sectorsPerTrack, inTrack, time);
-      const run = Math.min(left, this.#sectorsPerTrack - inTrack);
-      time += (run * this.#revolution) / this.#sectorsPerTrack;
+      time += this.#rotationTo(cylinder, (inCylinder - inTrack) / this.sectorsPerTrack, inTrack, time);
+      const run = Math.min(left, this.sectorsPerTrack - inTrack);
+      time += (run * this.#revolution) / this.sectorsPerTrack;
       next += run;
       left -= run;
     }
@@ -82,7 +84,7 @@ export class DiskMechanics {
 
   /** Time until the sector comes under its head. */
   #rotationTo(cylinder: number, head: number, sector: number, time: number): number {
-    const track = this.#sectorsPerTrack;
+    const track = this.sectorsPerTrack;
     const angle = (sector + head * this.#trackSkew + cylinder * this.#cylinderSkew) % track;
     const now = ((time / this.#revolution) % 1) * track;
     // A hair's breadth past the start of the sector still counts as its start: the times are rounded.

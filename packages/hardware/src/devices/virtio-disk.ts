@@ -1,5 +1,5 @@
 /**
- * The disk: virtio-blk over virtio-mmio version 2 with one split queue, a mechanical drive and a store behind it.
+ * The disk: virtio-blk with one queue, a mechanical drive and a store behind it.
  *
  * Requests are served one after the other in the order given: the drive does not schedule, that is for whoever manages
  * the disk. To that end it shows its arm, in registers after virtio's:
@@ -7,77 +7,82 @@
  *     +0x200  cylinder that the arm is at or moves to      +0x204  number of cylinders
  *     +0x208  sectors of a cylinder
  *
- * Data moves between RAM and store when the request completes. A request that makes no sense is answered with IOERR; a
- * queue that makes none sets DEVICE_NEEDS_RESET. Interrupt line 2, that of the KN01's absent SCSI chip.
+ * Data moves between RAM and store when the request completes, so that a reset before that leaves both as they were. A
+ * request that makes no sense is answered with IOERR. What is written survives the host after a flush or, when the guest has
+ * not agreed to flush or has switched the write cache off, as soon as it is answered. Interrupt line 2, that of the KN01's
+ * absent SCSI chip.
  *
- * Features offered: SEG_MAX, BLK_SIZE, FLUSH, VERSION_1. Source: [VIRTIO §4.2.2, §5.2].
+ * Features offered beside the transport's: SIZE_MAX, SEG_MAX, GEOMETRY, RO, BLK_SIZE, FLUSH, CONFIG_WCE, WRITE_ZEROES. Not: DISCARD (a
+ * platter has nothing to give back), TOPOLOGY (nothing to tell), MQ. Source: [VIRTIO §5.2].
  */
 import { SECTOR_BYTES, type BlockStore } from '../block-store.ts';
-import type { Device } from '../bus.ts';
 import type { Clock, Timer } from '../clock.ts';
+import { HardwareError } from '../error.ts';
 import { EVENT_KINDS, type EventStream } from '../events.ts';
 import type { PhysicalMemory } from '../memory.ts';
 import { DiskMechanics, type DiskGeometry } from './disk-mechanics.ts';
-import { QUEUE_MAX, Virtqueue } from './virtqueue.ts';
+import { VirtioMmio, type VirtioDevice } from './virtio-mmio.ts';
+import { QUEUE_MAX } from './virtqueue.ts';
 
 const LINE = 2;
 
-const S_DRIVER_OK = 4;
-const S_FEATURES_OK = 8;
-const S_NEEDS_RESET = 64;
-const INT_USED = 1;
-const INT_CONFIG = 2;
-
-/** Feature words 0 and 1: SEG_MAX (2), BLK_SIZE (6), FLUSH (9); VERSION_1 (32). */
-const FEATURES: readonly number[] = [0x244, 1];
-
-/** Registers of the queue's places: low words of descriptors, available and used ring, then the high words. */
-const PLACES: readonly number[] = [0x080, 0x090, 0x0a0, 0x084, 0x094, 0x0a4];
+const F_SIZE_MAX = 1;
+const F_SEG_MAX = 2;
+const F_GEOMETRY = 4;
+const F_RO = 5;
+const F_BLK_SIZE = 6;
+const F_FLUSH = 9;
+const F_CONFIG_WCE = 11;
+const F_WRITE_ZEROES = 14;
+const FEATURES: number = [F_SIZE_MAX, F_SEG_MAX, F_GEOMETRY, F_BLK_SIZE, F_FLUSH, F_CONFIG_WCE, F_WRITE_ZEROES].reduce(
+  (bits, feature) => bits | (1 << feature),
+  0,
+);
 
 const T_IN = 0;
 const T_OUT = 1;
 const T_FLUSH = 4;
 const T_GET_ID = 8;
+const T_WRITE_ZEROES = 13;
 const OK = 0;
 const IOERR = 1;
 const UNSUPP = 2;
 
 const HEADER = 16;
 const ID_BYTES = 20;
+/** Sector (64 bits), number of sectors, flags: 0 may be set. */
+const ZEROES_BYTES = 16;
+const UNMAP = 1;
 /** Header and status take two segments of a chain. */
 const SEG_MAX: number = QUEUE_MAX - 2;
 /** Longest request in sectors: 4 MB. Assumption: enough for any driver; it bounds what one request costs the host. */
 const MAX_SECTORS = 8192;
+/** Longest segment, so that as many as there may be stay below the longest request. */
+const SIZE_MAX = 0x8000;
 const NAME = 'exokernel disk';
 
-/** The disk at 0x1a000000. */
-export class VirtioDisk implements Device {
-  readonly base: number = 0x1a000000;
-  readonly bytes: number = 0x20c;
+/** The disk at 0x1a000000: `registers` is what the bus sees. */
+export class VirtioDisk implements VirtioDevice {
+  readonly id = 2;
+  readonly features: number;
+  readonly registers: VirtioMmio;
   readonly #clock: Clock;
   readonly #events: EventStream;
-  readonly #setLine: (line: number, level: boolean) => void;
-  readonly #ram: Uint8Array;
+  readonly #memory: PhysicalMemory;
   readonly #store: BlockStore;
   readonly #drive: DiskMechanics;
-  readonly #queue: Virtqueue;
   readonly #done: Timer;
-  readonly #accepted = [0, 0];
-  readonly #places = new Uint32Array(PLACES.length);
-  #featureWord = 0;
-  #acceptWord = 0;
-  #queueSelect = 0;
-  #status = 0;
-  #interrupts = 0;
   /** The request being served: head of its chain (-1: none) and what it asks. */
   #head = -1;
   #type = 0;
   #sector = 0;
   #sectors = 0;
   #answer = OK;
+  /** The guest's setting of the write cache, if that is its to set. */
+  #writeback = true;
   #buffer: Uint8Array = new Uint8Array(SECTOR_BYTES);
 
-  /** Throws `disk-geometry`. */
+  /** Throws `disk-geometry`, and `block-store` for a store without a positive whole number of sectors. */
   constructor(
     clock: Clock,
     events: EventStream,
@@ -86,166 +91,98 @@ export class VirtioDisk implements Device {
     store: BlockStore,
     geometry?: DiskGeometry,
   ) {
+    const { blocks } = store;
+    if (!Number.isSafeInteger(blocks) || blocks <= 0) {
+      throw new HardwareError('block-store', `a store of ${blocks} sectors: use a positive integer`, { blocks });
+    }
     this.#clock = clock;
     this.#events = events;
-    this.#setLine = setLine;
-    this.#ram = memory.bytes;
+    this.#memory = memory;
     this.#store = store;
-    this.#drive = new DiskMechanics(store.blocks, geometry);
-    this.#queue = new Virtqueue(memory);
+    this.#drive = new DiskMechanics(blocks, geometry);
+    this.features = FEATURES | (store.readOnly === true ? 1 << F_RO : 0);
+    this.registers = new VirtioMmio({ base: 0x1a000000, configBytes: 0x10c, line: LINE }, setLine, memory, this);
     this.#done = clock.timer(() => {
       this.#complete();
     });
   }
 
-  // ---- Registers
+  // ---- Configuration
 
-  read(offset: number): number {
-    const queue = this.#queueSelect === 0;
+  readConfig(offset: number): number {
+    const drive = this.#drive;
     switch (offset) {
-      case 0x000:
-        return 0x74726976;
-      case 0x004:
-        return 2;
-      case 0x008:
-        return 2;
-      case 0x00c:
-        return 0x4b4f5845; // "EXOK"
-      case 0x010:
-        return FEATURES[this.#featureWord] ?? 0;
-      case 0x034:
-        return queue ? QUEUE_MAX : 0;
-      case 0x044:
-        return queue && this.#queue.ready ? 1 : 0;
-      case 0x060:
-        return this.#interrupts;
-      case 0x070:
-        return this.#status;
-      case 0x0b0: // no shared memory regions
-      case 0x0b4:
-      case 0x0b8:
-      case 0x0bc:
-        return -1;
-      case 0x100:
+      case 0x00:
         return this.#store.blocks | 0;
-      case 0x104:
+      case 0x04:
         return Math.floor(this.#store.blocks / 0x100000000);
-      case 0x10c:
+      case 0x08:
+        return SIZE_MAX;
+      case 0x0c:
         return SEG_MAX;
-      case 0x114:
+      case 0x10:
+        return Math.min(drive.cylinders, 0xffff) | (drive.heads << 16) | (drive.sectorsPerTrack << 24);
+      case 0x14:
         return SECTOR_BYTES;
-      case 0x200:
-        return this.#drive.arm;
-      case 0x204:
-        return this.#drive.cylinders;
-      case 0x208:
-        return this.#drive.sectorsPerCylinder;
+      case 0x20:
+        return this.#cached ? 1 : 0;
+      case 0x30:
+        return MAX_SECTORS;
+      case 0x34: // segments of a request to write zeroes; it never gives space back
+        return 1;
+      case 0x100:
+        return drive.arm;
+      case 0x104:
+        return drive.cylinders;
+      case 0x108:
+        return drive.sectorsPerCylinder;
       default:
         return 0;
     }
   }
 
-  write(offset: number, value: number, mask: number): void {
-    if (mask !== -1) return; // registers take whole words; the configuration cannot be written
-    switch (offset) {
-      case 0x014:
-        this.#featureWord = value >>> 0;
-        break;
-      case 0x020:
-        if ((this.#status & S_FEATURES_OK) === 0 && this.#acceptWord < 2) this.#accepted[this.#acceptWord] = value;
-        break;
-      case 0x024:
-        this.#acceptWord = value >>> 0;
-        break;
-      case 0x030:
-        this.#queueSelect = value >>> 0;
-        break;
-      case 0x050:
-        if (value === 0) this.#serve();
-        break;
-      case 0x064:
-        this.#interrupts &= ~value;
-        this.#update();
-        break;
-      case 0x070:
-        this.#setStatus(value & 0xff);
-        break;
-      default:
-        if (this.#queueSelect === 0) this.#configure(offset, value >>> 0);
+  /** The write cache is all that can be set. To switch it off writes what it has: if that fails, it stays on. */
+  writeConfig(offset: number, value: number, mask: number): void {
+    if (offset !== 0x20 || (mask & 0xff) === 0 || !this.registers.has(F_CONFIG_WCE)) return;
+    const on = (value & 0xff) !== 0;
+    if (on || this.#flushed()) this.#writeback = on;
+  }
+
+  #flushed(): boolean {
+    try {
+      this.#store.flush();
+      return true;
+    } catch {
+      return false;
     }
   }
 
-  /** Registers of the selected queue. Its places cannot be changed while it is in use. */
-  #configure(offset: number, value: number): void {
-    const queue = this.#queue;
-    if (offset === 0x044) {
-      if ((value & 1) === 0) queue.ready = false;
-      else if (queue.place(this.#places)) queue.ready = true;
-      else this.#fail();
-    } else if (!queue.ready) {
-      const place = PLACES.indexOf(offset);
-      if (offset === 0x038) queue.size = value;
-      else if (place >= 0) this.#places[place] = value;
-    }
+  /** What is written may wait for a flush. */
+  get #cached(): boolean {
+    return this.registers.has(F_FLUSH) && (this.#writeback || !this.registers.has(F_CONFIG_WCE));
   }
 
-  #setStatus(value: number): void {
-    if (value === 0) {
-      this.#reset();
-      return;
-    }
-    let status = value | (this.#status & S_NEEDS_RESET);
-    const newlyOk = (status & S_FEATURES_OK) !== 0 && (this.#status & S_FEATURES_OK) === 0;
-    if (newlyOk && !this.#featuresFit()) status &= ~S_FEATURES_OK;
-    this.#status = status;
-    this.#serve();
-  }
-
-  #featuresFit(): boolean {
-    const [low = 0, high = 0] = this.#accepted;
-    return (low & ~(FEATURES[0] ?? 0)) === 0 && high === 1;
-  }
-
-  #reset(): void {
-    this.#status = 0;
-    this.#interrupts = 0;
-    this.#accepted.fill(0);
-    this.#featureWord = 0;
-    this.#acceptWord = 0;
-    this.#queueSelect = 0;
-    this.#queue.reset();
-    this.#places.fill(0);
+  reset(): void {
     this.#head = -1;
+    this.#writeback = true;
     this.#done.disarm();
-    this.#update();
-  }
-
-  /** The guest has broken the queue. */
-  #fail(): void {
-    this.#queue.ready = false;
-    this.#status |= S_NEEDS_RESET;
-    if ((this.#status & S_DRIVER_OK) !== 0) this.#interrupts |= INT_CONFIG;
-    this.#update();
-  }
-
-  #update(): void {
-    this.#setLine(LINE, this.#interrupts !== 0);
   }
 
   // ---- Requests
 
   /** Begins the next request if the drive is free. */
-  #serve(): void {
-    const queue = this.#queue;
-    const running = (this.#status & (S_DRIVER_OK | S_FEATURES_OK | S_NEEDS_RESET)) === (S_DRIVER_OK | S_FEATURES_OK);
-    if (!running || !queue.ready || this.#head >= 0) return;
+  serve(): void {
+    const { queue } = this.registers;
+    if (!this.registers.running || this.#head >= 0) return;
     const head = queue.take();
     if (head === -1) return;
     if (head < 0 || queue.writable.bytes === 0) {
-      this.#fail(); // broken, or nowhere to put the status
+      this.registers.fail(); // broken, or nowhere to put the status
       return;
     }
     this.#head = head;
+    this.#sector = 0;
+    this.#sectors = 0;
     this.#answer = this.#parse();
     const { now, hz } = this.#clock;
     const moves = this.#answer === OK && this.#sectors > 0;
@@ -255,48 +192,61 @@ export class VirtioDisk implements Device {
 
   /** Reads the header of the chain just taken; returns the status that it deserves so far. */
   #parse(): number {
-    const { readable, writable, malformed } = this.#queue;
-    this.#sectors = 0;
-    this.#sector = 0;
+    const { readable, writable, malformed } = this.registers.queue;
+    this.#type = 0;
     if (malformed || readable.bytes < HEADER) return IOERR;
-    const header = new Uint8Array(HEADER);
-    readable.copy(this.#ram, 0, header, false);
-    const view = new DataView(header.buffer);
-    this.#type = view.getUint32(0, true);
-    const sector = view.getUint32(8, true) + view.getUint32(12, true) * 0x100000000;
+    const header = this.#words(0);
+    this.#type = header.getUint32(0, true);
+    const sector = sectorAt(header, 8);
     const given = readable.bytes - HEADER;
     const wanted = writable.bytes - 1;
     switch (this.#type) {
       case T_IN:
-      case T_OUT: {
-        const bytes = this.#type === T_IN ? wanted : given;
-        const sectors = bytes / SECTOR_BYTES;
-        if ((this.#type === T_IN ? given : wanted) !== 0 || !Number.isInteger(sectors) || sectors > MAX_SECTORS) {
-          return IOERR;
-        }
-        if (sectors === 0 || sector + sectors > this.#store.blocks) return IOERR;
-        this.#sector = sector;
-        this.#sectors = sectors;
-        return OK;
-      }
+        return given === 0 ? this.#sectorsOf(sector, wanted / SECTOR_BYTES) : IOERR;
+      case T_OUT:
+        return wanted === 0 ? this.#sectorsToWrite(sector, given / SECTOR_BYTES) : IOERR;
       case T_FLUSH:
         return given === 0 && wanted === 0 ? OK : IOERR;
       case T_GET_ID:
         return given === 0 && wanted === ID_BYTES ? OK : IOERR;
+      case T_WRITE_ZEROES: {
+        if (!this.registers.has(F_WRITE_ZEROES)) return UNSUPP;
+        if (given !== ZEROES_BYTES || wanted !== 0) return IOERR;
+        const range = this.#words(HEADER);
+        if ((range.getUint32(12, true) & ~UNMAP) !== 0) return UNSUPP;
+        return this.#sectorsToWrite(sectorAt(range, 0), range.getUint32(8, true));
+      }
       default:
         return UNSUPP;
     }
   }
 
+  /** 16 bytes of what the guest gives. */
+  #words(skip: number): DataView {
+    const bytes = new Uint8Array(16);
+    this.registers.queue.readable.copy(this.#memory, skip, bytes, false);
+    return new DataView(bytes.buffer);
+  }
+
+  #sectorsToWrite(sector: number, sectors: number): number {
+    return this.#store.readOnly === true ? IOERR : this.#sectorsOf(sector, sectors);
+  }
+
+  #sectorsOf(sector: number, sectors: number): number {
+    if (!Number.isInteger(sectors) || sectors === 0 || sectors > MAX_SECTORS) return IOERR;
+    if (sector + sectors > this.#store.blocks) return IOERR;
+    this.#sector = sector;
+    this.#sectors = sectors;
+    return OK;
+  }
+
   /** The drive is done with the request: data, status, used ring, interrupt; then the next. */
   #complete(): void {
-    const queue = this.#queue;
+    const { registers } = this;
+    const { queue } = registers;
     const head = this.#head;
-    if (head < 0 || !queue.ready) {
-      this.#head = -1;
-      return;
-    }
     this.#head = -1;
+    if (head < 0 || !queue.ready) return;
     let written = 1;
     let status = this.#answer;
     if (status === OK) {
@@ -306,36 +256,47 @@ export class VirtioDisk implements Device {
         status = IOERR;
       }
     }
-    queue.writable.copy(this.#ram, queue.writable.bytes - 1, Uint8Array.of(status), true);
-    if (queue.give(head, written)) this.#interrupts |= INT_USED;
+    queue.writable.copy(this.#memory, queue.writable.bytes - 1, Uint8Array.of(status), true);
     this.#events.emit(EVENT_KINDS.disk.kind, this.#clock.now, this.#type, this.#sector, this.#sectors);
-    this.#update();
-    this.#serve();
+    registers.give(head, written);
+    this.serve();
   }
 
   /** Moves the data of a request that makes sense; returns the bytes given to the guest. */
   #transfer(): number {
-    const { readable, writable } = this.#queue;
+    const { readable, writable } = this.registers.queue;
     const bytes = this.#sectors * SECTOR_BYTES;
     if (this.#buffer.length < bytes) this.#buffer = new Uint8Array(bytes);
     const data = this.#buffer.subarray(0, bytes);
     switch (this.#type) {
       case T_IN:
         this.#store.read(this.#sector, data);
-        writable.copy(this.#ram, 0, data, true);
+        writable.copy(this.#memory, 0, data, true);
         return bytes;
       case T_OUT:
-        readable.copy(this.#ram, HEADER, data, false);
-        this.#store.write(this.#sector, data);
+        readable.copy(this.#memory, HEADER, data, false);
+        this.#write(data);
+        return 0;
+      case T_WRITE_ZEROES:
+        this.#write(data.fill(0));
         return 0;
       case T_FLUSH:
         this.#store.flush();
         return 0;
       default: {
         const id = Uint8Array.from({ length: ID_BYTES }, (_, i) => NAME.codePointAt(i) ?? 0);
-        writable.copy(this.#ram, 0, id, true);
+        writable.copy(this.#memory, 0, id, true);
         return ID_BYTES;
       }
     }
   }
+
+  #write(data: Uint8Array): void {
+    this.#store.write(this.#sector, data);
+    if (!this.#cached) this.#store.flush();
+  }
+}
+
+function sectorAt(view: DataView, offset: number): number {
+  return view.getUint32(offset, true) + view.getUint32(offset + 4, true) * 0x100000000;
 }

@@ -1,24 +1,28 @@
 /**
  * A virtio split queue in guest RAM, as its device sees it.
  *
- * Everything in it is the guest's word: an index out of range, a loop, an indirect table or a buffer outside RAM makes the
- * queue broken, and the device then needs a reset. What a chain says is copied out when it is taken, and never read again.
+ * Everything in it is the guest's word: an index out of range, a loop, a table or a buffer outside RAM makes the queue
+ * broken, and the device then needs a reset. What a chain says is copied out when it is taken, and never read again.
  *
  *     descriptor  { u64 address, u32 length, u16 flags (1 next, 2 device writes, 4 indirect), u16 next }
- *     available   { u16 flags (1 no interrupt), u16 index, u16 ring[n] }
- *     used        { u16 flags, u16 index, { u32 id, u32 length } ring[n] }
+ *     available   { u16 flags (1 no interrupt), u16 index, u16 ring[n], u16 used_event }
+ *     used        { u16 flags, u16 index, { u32 id, u32 length } ring[n], u16 available_event }
+ *
+ * An indirect descriptor names a table of descriptors that goes on with the chain. The events, if both sides have agreed on
+ * them, are the index after which each wants to be told: the device asks for it when it has nothing left to do.
  *
  * Source: [VIRTIO §2.7].
  */
 import type { PhysicalMemory } from '../memory.ts';
 
-/** The longest queue that is offered. */
+/** The longest queue that is offered, and so the longest chain. */
 export const QUEUE_MAX = 128;
 
 const F_NEXT = 1;
 const F_WRITE = 2;
 const F_INDIRECT = 4;
 const NO_INTERRUPT = 1;
+const DESCRIPTOR = 16;
 
 /** Byte ranges of guest RAM in the order in which the chain names them. */
 export class Segments {
@@ -41,7 +45,7 @@ export class Segments {
   }
 
   /** Copies between guest RAM and `data`, beginning `skip` bytes into the segments. */
-  copy(ram: Uint8Array, skip: number, data: Uint8Array, toGuest: boolean): void {
+  copy(memory: PhysicalMemory, skip: number, data: Uint8Array, toGuest: boolean): void {
     let passed = 0;
     let done = 0;
     for (let i = 0; i < this.count && done < data.length; i += 1) {
@@ -51,8 +55,8 @@ export class Segments {
       if (from >= length) continue;
       const n = Math.min(length - from, data.length - done);
       const address = (this.address[i] ?? 0) + from;
-      if (toGuest) ram.set(data.subarray(done, done + n), address);
-      else data.set(ram.subarray(address, address + n), done);
+      if (toGuest) memory.write(address, data.subarray(done, done + n));
+      else data.set(memory.bytes.subarray(address, address + n), done);
       done += n;
     }
   }
@@ -65,6 +69,9 @@ export class Virtqueue {
   descriptors = 0;
   available = 0;
   used = 0;
+  /** What both sides have agreed on: indirect descriptors, and events instead of flags. */
+  indirect = false;
+  events = false;
   /** What the guest gives, and what it takes, in the chain taken last. */
   readonly readable: Segments = new Segments();
   readonly writable: Segments = new Segments();
@@ -84,6 +91,8 @@ export class Virtqueue {
     this.descriptors = 0;
     this.available = 0;
     this.used = 0;
+    this.indirect = false;
+    this.events = false;
     this.#taken = 0;
     this.#given = 0;
   }
@@ -101,7 +110,7 @@ export class Virtqueue {
     return (
       isPower &&
       high.every((word) => word === 0) &&
-      this.#inRam(descriptors, 16 * size, 16) &&
+      this.#inRam(descriptors, DESCRIPTOR * size, 16) &&
       this.#inRam(available, 6 + 2 * size, 2) &&
       this.#inRam(used, 6 + 8 * size, 4)
     );
@@ -115,7 +124,10 @@ export class Virtqueue {
   take(): number {
     const memory = this.#memory;
     const waiting = (memory.load16(this.available + 2) - this.#taken) & 0xffff;
-    if (waiting === 0) return -1;
+    if (waiting === 0) {
+      if (this.events) memory.store16(this.used + 4 + 8 * this.size, this.#taken);
+      return -1;
+    }
     if (waiting > this.size) return -2;
     const head = memory.load16(this.available + 4 + 2 * (this.#taken & (this.size - 1)));
     this.#taken = (this.#taken + 1) & 0xffff;
@@ -127,20 +139,33 @@ export class Virtqueue {
     this.readable.clear();
     this.writable.clear();
     this.malformed = false;
+    let table = this.descriptors;
+    let entries = this.size;
+    let inside = false;
     let index = head;
-    for (let steps = 0; steps < this.size; steps += 1) {
-      if (index >= this.size) return false;
-      const at = this.descriptors + 16 * index;
+    // The descriptor that names a table is not part of the chain's length.
+    for (let steps = 0; steps < this.size;) {
+      if (index >= entries) return false;
+      const at = table + DESCRIPTOR * index;
       const address = memory.load32(at);
       const length = memory.load32(at + 8);
       const flags = memory.load16(at + 12);
-      if ((flags & F_INDIRECT) !== 0 || memory.load32(at + 4) !== 0) return false;
-      if (address + length > memory.ramBytes) return false;
+      if (memory.load32(at + 4) !== 0 || address + length > memory.ramBytes) return false;
+      if ((flags & F_INDIRECT) !== 0) {
+        if (!this.indirect || inside || (flags & F_NEXT) !== 0) return false;
+        if (address % 4 !== 0 || length === 0 || length % DESCRIPTOR !== 0) return false;
+        inside = true;
+        table = address;
+        entries = length / DESCRIPTOR;
+        index = 0;
+        continue;
+      }
       const writable = (flags & F_WRITE) !== 0;
       if (length === 0 || (!writable && this.writable.count > 0)) this.malformed = true;
       (writable ? this.writable : this.readable).add(address, length);
       if ((flags & F_NEXT) === 0) return true;
       index = memory.load16(at + 14);
+      steps += 1;
     }
     return false;
   }
@@ -151,8 +176,10 @@ export class Virtqueue {
     const at = this.used + 4 + 8 * (this.#given & (this.size - 1));
     memory.store32(at, head);
     memory.store32(at + 4, bytes);
-    this.#given = (this.#given + 1) & 0xffff;
+    const before = this.#given;
+    this.#given = (before + 1) & 0xffff;
     memory.store16(this.used + 2, this.#given);
-    return (memory.load16(this.available) & NO_INTERRUPT) === 0;
+    if (!this.events) return (memory.load16(this.available) & NO_INTERRUPT) === 0;
+    return memory.load16(this.available + 4 + 2 * this.size) === before;
   }
 }

@@ -13,7 +13,7 @@ export interface FileStore extends BlockStore {
 }
 
 /**
- * Opens `path`, which must exist and have a size that is a positive multiple of 512. `readOnly` makes writes fail. Throws
+ * Opens `path`, which must exist and have a size that is a positive multiple of 512. With `readOnly` the guest is told that it cannot write. Throws
  * `HardwareError` `block-store`.
  */
 export function fileStore(path: string, { readOnly = false }: { readonly readOnly?: boolean } = {}): FileStore {
@@ -30,6 +30,7 @@ export function fileStore(path: string, { readOnly = false }: { readonly readOnl
   }
   return {
     blocks: size / SECTOR_BYTES,
+    readOnly,
     read: (sector, into) => {
       whole(into.length, (done) => readSync(file, into, done, into.length - done, sector * SECTOR_BYTES + done));
     },
