@@ -160,7 +160,9 @@ export class Machine {
     }
     const { disk } = options;
     if (disk !== undefined) {
-      bus.attach(new VirtioDisk(this.clock, this.#events, setLine, this.memory, disk.store, disk.geometry).registers);
+      const drive = new VirtioDisk(this.clock, this.#events, setLine, this.memory, disk.store, disk.geometry);
+      bus.attach(drive.registers);
+      this.#devices.push(drive);
     }
   }
 
@@ -240,14 +242,23 @@ export class Machine {
    * Characters arrive on serial line 0 to 3, one after the other at the line's speed from now on. Throws `serial-line`.
    */
   serialInput(line: number, bytes: Uint8Array): void {
-    if (!Number.isInteger(line) || line < 0 || line > 3) {
-      throw new HardwareError('serial-line', `no serial line ${line}: use 0 to 3`, { line });
-    }
+    checkSerialLine(line);
+    if (bytes.length === 0) return;
     for (const entered of this.#inputs) entered(line, bytes);
     this.#serial.input(line, bytes);
   }
 
-  /** `entered` gets what `serialInput` is given; the wire has its own (`Wire.listenInputs`). The function returned removes it. */
+  /** A break arrives on serial line 0 to 3, after the characters that are on their way. Throws `serial-line`. */
+  serialBreak(line: number): void {
+    checkSerialLine(line);
+    for (const entered of this.#inputs) entered(line, NO_BYTES);
+    this.#serial.inputBreak(line);
+  }
+
+  /**
+   * `entered` gets what `serialInput` is given, and no bytes for a break; the wire has its own (`Wire.listenInputs`). The
+   * function returned removes it.
+   */
   listenInputs(entered: (line: number, bytes: Uint8Array) => void): () => void {
     this.#inputs = [...this.#inputs, entered];
     return () => {
@@ -322,4 +333,11 @@ function makeTranslator(cpu: Cpu, { engine, translation }: MachineOptions): Tran
     if (engine === undefined) return undefined;
     throw new HardwareError('engine', 'this host does not let WebAssembly be compiled', {}, { cause: error });
   }
+}
+
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+function checkSerialLine(line: number): void {
+  if (Number.isInteger(line) && line >= 0 && line <= 3) return;
+  throw new HardwareError('serial-line', `no serial line ${line}: use 0 to 3`, { line });
 }

@@ -154,7 +154,7 @@ function emitConsole(a: Assembler): void {
   a.and(T1, T1, T2);
   a.bne(T1, T2, 'prom.putchar.wait');
   a.nop();
-  a.sh(A0, TDR, T0);
+  a.sb(A0, TDR, T0);
   a.sh(T4, TCR, T0);
   a.ret();
   a.move(V0, A0);

@@ -2,7 +2,7 @@
  * Recordings: everything that entered a machine from the host, with its cycle. Given to a machine that begins the same, they
  * make it the same at every cycle.
  *
- * Inputs are what `serialInput` is given and what stations of the host send on its wire. A recording begins with the
+ * Inputs are what `serialInput` and `serialBreak` are given and what stations of the host send on its wire. A recording begins with the
  * machine's fingerprint, and ends with it: whether a replay has come to the same end is known. What the host changes
  * otherwise between runs (memory, registers, the cable, the disk's store) is not recorded: do it before recording, and
  * before replaying.
@@ -134,6 +134,7 @@ export class Replay {
       go(input.cycle);
       this.#next += 1;
       if (input.place === WIRE) this.#wire?.send(input.bytes, input.fcs < 0 ? undefined : input.fcs);
+      else if (input.bytes.length === 0) machine.serialBreak(input.place);
       else machine.serialInput(input.place, input.bytes);
     }
     go(target);

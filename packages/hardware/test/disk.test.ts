@@ -13,7 +13,7 @@ import {
   type Machine,
 } from '../src/index.ts';
 import { fileStore } from '../src/node/index.ts';
-import { idle, inKernel, lines, peek, poke, random, record } from './support.ts';
+import { idle, inKernel, lines, peek, poke, random, record, state } from './support.ts';
 
 const DISK = 0x1a000000;
 const SIZE = 8;
@@ -554,6 +554,32 @@ describe('features of the disk [VIRTIO §5.2]', () => {
     plain.memory.store16(AVAILABLE, 1);
     expect(request(plain, 0, 1, 512)).toBe(0);
     expect(lines(plain)).toEqual([]);
+  });
+
+  test('a snapshot in the middle of a request: the request ends in the restored machine as in the first', () => {
+    const contents = new Uint8Array(64 * 512).map((_, i) => i >> 9);
+    const make = (): Machine => idle({ disk: { store: memoryStore(contents.slice()) }, ramBytes: 0x40000 });
+    const machine = make();
+    setup(machine, ALL | 0x20000000);
+    header(machine, 0, 33);
+    offer(machine, [
+      [HEADER, 16, NEXT, 1],
+      [DATA, 512, NEXT | WRITE, 2],
+      [STATUS, 1, WRITE, 0],
+    ]);
+    machine.run(5000);
+    machine.native.install('kernel', []);
+    const saved = machine.snapshot();
+    const other = make();
+    other.restore(saved);
+    const events = [machine, other].map((one) => record(one));
+    for (const one of [machine, other]) one.run(1_000_000);
+    expect(machine.memory.load8(DATA)).toBe(33);
+    expect(state(other)).toEqual(state(machine));
+    expect(events[1]).toEqual(events[0]);
+    // And the next one, on the same arm.
+    expect(request(other, 0, 2, 512)).toBe(request(machine, 0, 2, 512));
+    expect(state(other)).toEqual(state(machine));
   });
 
   test('what the disk writes into code is executed', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { HardwareError } from '../src/index.ts';
+import { HardwareError, Recorder, Replay, type Machine } from '../src/index.ts';
 import { idle, idleUntil, inKernel, lines, peek, poke } from './support.ts';
 
 const CSR = 0x1c000000;
@@ -18,6 +18,7 @@ describe('serial lines [DZ11]', () => {
         (pokes) => {
           const machine = idle({ ramBytes: 0x2000 });
           machine.serialInput(2, new Uint8Array(100).fill(65));
+          machine.serialBreak(1);
           inKernel(machine, (cpu) => {
             for (const [offset, value, size] of pokes) {
               const va = 0xbc000000 + (offset & ~(size - 1));
@@ -36,9 +37,14 @@ describe('serial lines [DZ11]', () => {
   });
 
   test('refuses a line that does not exist', () => {
-    expect(() => {
-      idle().serialInput(4, Uint8Array.of(1));
-    }).toThrow(HardwareError);
+    for (const line of [4, -1, 0.5, NaN]) {
+      expect(() => {
+        idle().serialInput(line, Uint8Array.of(1));
+      }).toThrow(HardwareError);
+      expect(() => {
+        idle().serialBreak(line);
+      }).toThrow(HardwareError);
+    }
   });
 
   test('transmits a double-buffered character at the speed of the line', () => {
@@ -133,6 +139,121 @@ describe('serial lines [DZ11]', () => {
     machine.run(2 * CHARACTER);
     expect(peek(machine, RBUF)).toBe(0x805a);
     expect(out).toEqual([]);
+  });
+
+  test('a break from outside is a character of zeros with a frame error, in its turn; with odd parity also a parity error', () => {
+    for (const [parameters, errors] of [
+      [0x1e18, 0x2000],
+      [0x1e58, 0x2000],
+      [0x1ed8, 0x3000],
+      [0x1e98, 0x2000],
+    ] as const) {
+      const machine = idle();
+      poke(machine, CSR, 0x60);
+      poke(machine, RBUF, parameters | 3);
+      machine.serialInput(3, Uint8Array.of(0x41));
+      machine.serialBreak(3);
+      machine.serialInput(3, Uint8Array.of(0, 0x42));
+      machine.run(2 * CHARACTER);
+      expect(peek(machine, RBUF)).toBe(0x8341);
+      machine.run(4 * CHARACTER);
+      expect([peek(machine, RBUF), peek(machine, RBUF), peek(machine, RBUF), peek(machine, RBUF)]).toEqual([
+        0x8300 | errors,
+        0x8300,
+        0x8342,
+        0,
+      ]);
+    }
+  });
+
+  test('a break is an input like others: recorded, replayed, and kept in a snapshot on its way', () => {
+    const make = (): Machine => {
+      const machine = idle();
+      poke(machine, CSR, 0x60);
+      poke(machine, RBUF, 0x1e18);
+      machine.native.install('kernel', []);
+      return machine;
+    };
+    const first = make();
+    const recorder = new Recorder(first);
+    first.run(1000);
+    first.serialInput(0, Uint8Array.of(0x41));
+    first.serialInput(0, Uint8Array.of());
+    first.serialBreak(0);
+    first.run(CHARACTER);
+    const saved = first.snapshot();
+    first.run(2 * CHARACTER);
+    const recording = recorder.finish();
+    const second = make();
+    const replay = new Replay(second, recording);
+    replay.run(10 * CHARACTER);
+    const third = make();
+    third.restore(saved);
+    third.run(2 * CHARACTER);
+    for (const machine of [first, second, third]) {
+      expect([peek(machine, RBUF), peek(machine, RBUF), peek(machine, RBUF)]).toEqual([0x8041, 0xa000, 0]);
+    }
+  });
+
+  test('a line that sends a break transmits nothing else, and hears itself in maintenance mode', () => {
+    const out: number[] = [];
+    const machine = idle({ serial: (line, byte) => out.push(line, byte) });
+    poke(machine, CSR, 0x20);
+    poke(machine, RBUF, 0x1e18);
+    poke(machine, TCR, 1);
+    poke(machine, TDR, 0x0100 | 0x41);
+    machine.run(2 * CHARACTER);
+    expect([out, peek(machine, RBUF)]).toEqual([[], 0]);
+    poke(machine, TDR, 0x42);
+    machine.run(2 * CHARACTER);
+    expect(out).toEqual([0, 0x42]);
+    poke(machine, CSR, 0x28);
+    inKernel(machine, (cpu) => {
+      cpu.store8(0xbc000019, 0x01); // the breaks alone
+    });
+    machine.run(CHARACTER - 2);
+    expect(peek(machine, RBUF)).toBe(0);
+    machine.run(10 * CHARACTER);
+    expect([peek(machine, RBUF), peek(machine, RBUF)]).toEqual([0xa000, 0]); // once, however long it is
+    expect(out).toEqual([0, 0x42]);
+    poke(machine, TDR, 0x43);
+    machine.run(2 * CHARACTER);
+    expect(peek(machine, RBUF)).toBe(0x8043);
+  });
+
+  test('a break shorter than a character is not noticed', () => {
+    const machine = idle();
+    poke(machine, CSR, 0x28);
+    poke(machine, RBUF, 0x1e18);
+    inKernel(machine, (cpu) => {
+      cpu.store8(0xbc000019, 0x01);
+    });
+    machine.run(CHARACTER / 2);
+    inKernel(machine, (cpu) => {
+      cpu.store8(0xbc000019, 0);
+    });
+    machine.run(2 * CHARACTER);
+    expect(peek(machine, RBUF)).toBe(0);
+  });
+
+  test('without master scan enable the silo is empty and nothing is ready', () => {
+    const machine = idle();
+    poke(machine, CSR, 0x60);
+    poke(machine, RBUF, 0x1e18);
+    poke(machine, TCR, 1);
+    machine.serialInput(0, Uint8Array.of(1, 2));
+    machine.run(3 * CHARACTER);
+    expect(peek(machine, CSR)).toBe(0x80e0);
+    poke(machine, CSR, 0x40);
+    expect([peek(machine, CSR), peek(machine, RBUF), lines(machine)]).toEqual([0x40, 0, []]);
+    poke(machine, CSR, 0x60);
+    expect(peek(machine, RBUF)).toBe(0);
+  });
+
+  test('the modem is ready; its outputs read back', () => {
+    const machine = idle();
+    poke(machine, TCR, 0xffff);
+    expect([peek(machine, TDR), peek(machine, TCR)]).toEqual([0x0200, 0x0f0f]);
   });
 
   test('CLR empties everything', () => {

@@ -175,7 +175,7 @@ describe('a recording', () => {
         a.lhu(T2, 8, T0);
         a.addu(S2, S2, S1);
         a.addu(T2, T2, S1);
-        a.sh(T2, 0x18, T0);
+        a.sb(T2, 0x18, T0);
         a.b('next');
         a.nop();
       },

@@ -9,6 +9,7 @@
  * Assumption: writes take as long as reads, and the drive has neither cache nor read-ahead nor controller overhead.
  */
 import { HardwareError } from '../error.ts';
+import type { StateStream } from '../state-stream.ts';
 
 /** A drive's shape. */
 export interface DiskGeometry {
@@ -61,6 +62,10 @@ export class DiskMechanics {
   /** The cylinder that the arm is at, or moves to. */
   get arm(): number {
     return this.#arm;
+  }
+
+  state(s: StateStream): void {
+    this.#arm = s.number(this.#arm);
   }
 
   /** Moves the arm and transfers `count` sectors from `sector` on, beginning at time `start`; returns how long it takes. */

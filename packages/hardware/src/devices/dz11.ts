@@ -9,10 +9,14 @@
  *     +0x18 TDR   11..8 break | 7..0 character for line TLINE                                                   (write)
  *
  * A character takes the time that the line's parameters say, both ways. Received characters of a line that is not enabled
- * are lost, and so are those that find the silo of 64 full (the next one carries OERR). Interrupt line 4.
+ * are lost, and so are those that find the silo of 64 full (the next one carries OERR). A line on which a break begins is
+ * received as one character of zeros without a stop bit (FERR; with odd parity also PERR); while a line sends a break, what
+ * it transmits is lost. Without MSE the silo is empty. In maintenance mode lines hear themselves and nobody else.
+ * Interrupt line 4.
  *
- * Assumption: the transmit scanner finds the next ready line at once, upwards from the last one served. Frame and parity
- * errors do not occur; break is not sent. Source: [DZ11], [KN01].
+ * The modem has data set ready; the KN01 has no other modem input. Assumption: the transmit scanner finds the next ready
+ * line at once, upwards from the last one served. Frame and parity errors have no other cause: who is outside speaks as the
+ * line is set. Source: [DZ11], [KN01].
  */
 import type { Device } from '../bus.ts';
 import type { Clock, Timer } from '../clock.ts';
@@ -34,9 +38,15 @@ const CSR_KEPT: number = TIE | RIE | MSE | MAINT;
 
 const DVAL = 0x8000;
 const OERR = 0x4000;
+const FERR = 0x2000;
+const PERR = 0x1000;
+/** Parity is on and odd. */
+const ODD_PARITY = 0x00c0;
 const RXENB = 0x1000;
-/** Both modem lines report carrier, data set ready and clear to send. */
-const MODEM_READY = 0x0707;
+/** Data set ready of line 2. */
+const MODEM_READY = 0x0200;
+/** In the place of a character: a break. */
+const BREAK = 0x100;
 
 /** Bits per second by LPR speed code. */
 const BAUD = [50, 75, 110, 134.5, 150, 300, 600, 1200, 1800, 2000, 2400, 3600, 4800, 7200, 9600, 19200] as const;
@@ -49,11 +59,14 @@ interface SerialLine {
   holding: number;
   shifting: number;
   readonly sent: Timer;
-  /** Characters on their way from outside, oldest first from `next`. */
-  incoming: Uint8Array;
+  /** What is on its way from outside, characters and breaks, oldest first from `next`. */
+  incoming: Uint16Array;
   next: number;
   readonly arrived: Timer;
   overrun: boolean;
+  /** The transmitter holds the line in a break; in maintenance mode `spaced` is when the receiver notices. */
+  breaking: boolean;
+  readonly spaced: Timer;
 }
 
 /** The four lines at 0x1c000000. */
@@ -86,12 +99,16 @@ export class Dz11 implements Device {
       sent: clock.timer((at) => {
         this.#sent(index, at);
       }),
-      incoming: new Uint8Array(0),
+      incoming: new Uint16Array(0),
       next: 0,
       arrived: clock.timer((at) => {
         this.#arrived(index, at);
       }),
       overrun: false,
+      breaking: false,
+      spaced: clock.timer(() => {
+        this.#receive(index, BREAK);
+      }),
     }));
   }
 
@@ -106,24 +123,31 @@ export class Dz11 implements Device {
       line.holding = s.number(line.holding);
       line.shifting = s.number(line.shifting);
       s.timer(line.sent);
-      line.incoming = s.blob(line.incoming.subarray(line.next));
+      line.incoming = Uint16Array.from(s.list([...line.incoming.subarray(line.next)], (what) => s.number(what ?? 0)));
       line.next = 0;
       s.timer(line.arrived);
       line.overrun = s.flag(line.overrun);
+      line.breaking = s.flag(line.breaking);
+      s.timer(line.spaced);
     }
   }
 
   /** Characters arrive on `line` (0 to 3) from outside, at the line's speed, after those already on their way. */
-  input(line: number, bytes: Uint8Array): void {
+  input(line: number, bytes: ArrayLike<number>): void {
     const port = this.#lines[line];
     if (port === undefined || bytes.length === 0) return;
     const waiting = port.incoming.subarray(port.next);
-    const all = new Uint8Array(waiting.length + bytes.length);
+    const all = new Uint16Array(waiting.length + bytes.length);
     all.set(waiting);
     all.set(bytes, waiting.length);
     port.incoming = all;
     port.next = 0;
     if (!port.arrived.armed) port.arrived.arm(this.#clock.now + this.#characterTime(port));
+  }
+
+  /** A break arrives, as long as a character. */
+  inputBreak(line: number): void {
+    this.input(line, [BREAK]);
   }
 
   read(offset: number): number {
@@ -151,6 +175,7 @@ export class Dz11 implements Device {
       case 0x00:
         if ((value & mask & CLR) !== 0) this.#reset();
         else this.#control = ((this.#control & ~mask) | (value & mask)) & CSR_KEPT;
+        if ((this.#control & MSE) === 0) this.#silo.length = 0;
         break;
       case 0x08: {
         const port = this.#lines[value & 3];
@@ -161,6 +186,7 @@ export class Dz11 implements Device {
         this.#transmitControl = ((this.#transmitControl & ~mask) | (value & mask)) & 0x0f0f;
         break;
       case 0x18:
+        if ((mask & 0xff00) !== 0) this.#setBreaks(value >>> 8);
         if ((mask & 0xff) !== 0) this.#transmit(value & 0xff);
         break;
     }
@@ -177,6 +203,8 @@ export class Dz11 implements Device {
       port.shifting = -1;
       port.sent.disarm();
       port.overrun = false;
+      port.breaking = false;
+      port.spaced.disarm();
     }
   }
 
@@ -188,6 +216,16 @@ export class Dz11 implements Device {
   }
 
   // ---- Transmitter
+
+  #setBreaks(lines: number): void {
+    this.#lines.forEach((port, index) => {
+      const breaking = (lines & (1 << index)) !== 0;
+      if (breaking === port.breaking) return;
+      port.breaking = breaking;
+      if (!breaking) port.spaced.disarm();
+      else if ((this.#control & MAINT) !== 0) port.spaced.arm(this.#clock.now + this.#characterTime(port));
+    });
+  }
 
   #transmit(byte: number): void {
     const port = this.#lines[this.#ready];
@@ -211,8 +249,10 @@ export class Dz11 implements Device {
       this.#shift(port, port.holding, at);
       port.holding = -1;
     }
-    if ((this.#control & MAINT) !== 0) this.#receive(index, byte);
-    else this.#output(index, byte);
+    if (!port.breaking) {
+      if ((this.#control & MAINT) !== 0) this.#receive(index, byte);
+      else this.#output(index, byte);
+    }
     this.#scan();
   }
 
@@ -246,13 +286,16 @@ export class Dz11 implements Device {
     if ((this.#control & MAINT) === 0) this.#receive(index, byte);
   }
 
-  #receive(index: number, byte: number): void {
+  /** A character or a break has arrived whole. */
+  #receive(index: number, what: number): void {
     const port = this.#lines[index];
     if (port === undefined || (this.#control & MSE) === 0 || (port.parameters & RXENB) === 0) return;
     if (this.#silo.length >= SILO) port.overrun = true;
     else {
-      const data = byte & (0xff >>> (3 - ((port.parameters >>> 3) & 3)));
-      this.#silo.push(DVAL | (port.overrun ? OERR : 0) | (index << TLINE_SHIFT) | data);
+      const data = what === BREAK ? 0 : what & (0xff >>> (3 - ((port.parameters >>> 3) & 3)));
+      const parity = (port.parameters & ODD_PARITY) === ODD_PARITY ? PERR : 0;
+      const errors = (port.overrun ? OERR : 0) | (what === BREAK ? FERR | parity : 0);
+      this.#silo.push(DVAL | errors | (index << TLINE_SHIFT) | data);
       port.overrun = false;
     }
     this.#update();

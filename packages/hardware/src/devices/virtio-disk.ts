@@ -20,6 +20,7 @@ import type { Clock, Timer } from '../clock.ts';
 import { HardwareError } from '../error.ts';
 import { EVENT_KINDS, type EventStream } from '../events.ts';
 import type { PhysicalMemory } from '../memory.ts';
+import type { StateStream } from '../state-stream.ts';
 import { DiskMechanics, type DiskGeometry } from './disk-mechanics.ts';
 import { VirtioMmio, type VirtioDevice } from './virtio-mmio.ts';
 import { QUEUE_MAX } from './virtqueue.ts';
@@ -105,6 +106,18 @@ export class VirtioDisk implements VirtioDevice {
     this.#done = clock.timer(() => {
       this.#complete();
     });
+  }
+
+  state(s: StateStream): void {
+    this.registers.state(s);
+    this.#drive.state(s);
+    s.timer(this.#done);
+    this.#head = s.number(this.#head);
+    this.#type = s.number(this.#type);
+    this.#sector = s.number(this.#sector);
+    this.#sectors = s.number(this.#sectors);
+    this.#answer = s.number(this.#answer);
+    this.#writeback = s.flag(this.#writeback);
   }
 
   // ---- Configuration

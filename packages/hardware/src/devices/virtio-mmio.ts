@@ -8,6 +8,7 @@
  */
 import type { Device } from '../bus.ts';
 import type { PhysicalMemory } from '../memory.ts';
+import type { StateStream } from '../state-stream.ts';
 import { QUEUE_MAX, Virtqueue } from './virtqueue.ts';
 
 const S_DRIVER_OK = 4;
@@ -73,6 +74,21 @@ export class VirtioMmio implements Device {
     this.#setLine = setLine;
     this.#device = device;
     this.queue = new Virtqueue(memory);
+  }
+
+  state(s: StateStream): void {
+    this.queue.state(s);
+    this.#accepted.forEach((word, i) => {
+      this.#accepted[i] = s.number(word);
+    });
+    this.#places.forEach((word, i) => {
+      this.#places[i] = s.number(word);
+    });
+    this.#featureWord = s.number(this.#featureWord);
+    this.#acceptWord = s.number(this.#acceptWord);
+    this.#queueSelect = s.number(this.#queueSelect);
+    this.#status = s.number(this.#status);
+    this.#interrupts = s.number(this.#interrupts);
   }
 
   // ---- For the device

@@ -14,6 +14,7 @@
  * Source: [VIRTIO §2.7].
  */
 import type { PhysicalMemory } from '../memory.ts';
+import type { StateStream } from '../state-stream.ts';
 
 /** The longest queue that is offered, and so the longest chain. */
 export const QUEUE_MAX = 128;
@@ -42,6 +43,15 @@ export class Segments {
     this.length[this.count] = length;
     this.count += 1;
     this.bytes += length;
+  }
+
+  state(s: StateStream): void {
+    this.count = s.number(this.count);
+    this.bytes = s.number(this.bytes);
+    for (let i = 0; i < this.count; i += 1) {
+      this.address[i] = s.number(this.address[i] ?? 0);
+      this.length[i] = s.number(this.length[i] ?? 0);
+    }
   }
 
   /** Copies between guest RAM and `data`, beginning `skip` bytes into the segments. */
@@ -95,6 +105,21 @@ export class Virtqueue {
     this.events = false;
     this.#taken = 0;
     this.#given = 0;
+  }
+
+  state(s: StateStream): void {
+    this.size = s.number(this.size);
+    this.ready = s.flag(this.ready);
+    this.descriptors = s.number(this.descriptors);
+    this.available = s.number(this.available);
+    this.used = s.number(this.used);
+    this.indirect = s.flag(this.indirect);
+    this.events = s.flag(this.events);
+    this.malformed = s.flag(this.malformed);
+    this.readable.state(s);
+    this.writable.state(s);
+    this.#taken = s.number(this.#taken);
+    this.#given = s.number(this.#given);
   }
 
   /**
