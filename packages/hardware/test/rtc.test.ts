@@ -139,4 +139,80 @@ describe('real-time clock [MC146818]', () => {
     idleUntil(machine, machine.hz + 1);
     expect(peek(machine, A) & 0x80).toBe(0);
   });
+
+  test('the divider in reset stops time and ticks; after its release the first second takes half of one', () => {
+    const machine = idle();
+    poke(machine, B, 0x56); // periodic and update-ended
+    poke(machine, A, 0x7a);
+    const { hz } = machine;
+    idleUntil(machine, 3 * hz);
+    expect([time(machine)[0], lines(machine), peek(machine, A) & 0x80]).toEqual([0, [], 0]);
+    const released = machine.cycles + 1; // the cycle of the instruction that writes
+    poke(machine, A, 0x2a);
+    idleUntil(machine, released + hz / 2 - 6200);
+    expect(peek(machine, A) & 0x80).toBe(0);
+    idleUntil(machine, released + hz / 2 - 3000);
+    expect(peek(machine, A) & 0x80).toBe(0x80);
+    peek(machine, C);
+    idleUntil(machine, released + hz / 2 - 40);
+    expect(time(machine)[0]).toBe(0);
+    idleUntil(machine, released + hz / 2 + 20);
+    expect([time(machine)[0], peek(machine, C) & 0xff]).toEqual([1, 0xd0]); // a tick falls on the update
+    idleUntil(machine, released + hz / 2 + 390_625 - 10);
+    expect(lines(machine)).toEqual([]);
+    idleUntil(machine, released + hz / 2 + 390_625 + 1);
+    expect(lines(machine)).toEqual([5]);
+    idleUntil(machine, released + hz / 2 + 2 * hz + 20);
+    expect(time(machine)[0]).toBe(3);
+  });
+
+  describe('daylight saving', () => {
+    /** A clock of 24 hours and binary numbers, or 12 hours and BCD, that begins at this time of a Sunday. */
+    function at(values: readonly number[], b: number): ReturnType<typeof idle> {
+      const machine = idle();
+      poke(machine, B, 0x80);
+      values.forEach((value, i) => {
+        poke(machine, reg([0, 2, 4, 6, 7, 8, 9][i] ?? 0), value);
+      });
+      poke(machine, B, b);
+      return machine;
+    }
+
+    test.each([
+      ['begins on the last Sunday of April', [59, 59, 1, 1, 24, 4, 94], 0x07, [0, 0, 3, 1, 24, 4, 94]],
+      ['in 12 hours and BCD', [0x59, 0x59, 0x01, 1, 0x30, 0x04, 0x89], 0x01, [0, 0, 3, 1, 0x30, 4, 0x89]],
+      ['not on another Sunday', [59, 59, 1, 1, 23, 4, 95], 0x07, [0, 0, 2, 1, 23, 4, 95]],
+      ['not on another day', [59, 59, 1, 2, 25, 4, 94], 0x07, [0, 0, 2, 2, 25, 4, 94]],
+      ['not in another month', [59, 59, 1, 1, 29, 5, 94], 0x07, [0, 0, 2, 1, 29, 5, 94]],
+      ['not in the afternoon', [0x59, 0x59, 0x81, 1, 0x30, 0x04, 0x89], 0x01, [0, 0, 0x82, 1, 0x30, 4, 0x89]],
+      ['not without DSE', [59, 59, 1, 1, 24, 4, 94], 0x06, [0, 0, 2, 1, 24, 4, 94]],
+      ['ends on the last Sunday of October', [59, 59, 1, 1, 30, 10, 94], 0x07, [0, 0, 1, 1, 30, 10, 94]],
+      ['not on the one before', [59, 59, 1, 1, 24, 10, 93], 0x07, [0, 0, 2, 1, 24, 10, 93]],
+    ])('%s', (_, from, b, to) => {
+      const machine = at(from, b);
+      idleUntil(machine, machine.hz + 20);
+      expect(time(machine)).toEqual(to);
+    });
+
+    test('the hour comes twice, not three times, and again the next year', () => {
+      const machine = at([58, 59, 1, 1, 30, 10, 94], 0x07);
+      idleUntil(machine, 2 * machine.hz + 20);
+      expect(time(machine).slice(0, 3)).toEqual([0, 0, 1]);
+      poke(machine, reg(2), 59);
+      poke(machine, reg(0), 59);
+      idleUntil(machine, 3 * machine.hz + 20);
+      expect(time(machine).slice(0, 3)).toEqual([0, 0, 2]);
+      for (const [i, value] of [
+        [9, 95],
+        [7, 29],
+        [4, 1],
+        [2, 59],
+        [0, 59],
+      ] as const) {
+        poke(machine, reg(i), value);
+      }
+      idleUntil(machine, 4 * machine.hz + 20);
+      expect(time(machine)).toEqual([0, 0, 1, 1, 29, 10, 95]);
+    });
+  });
 });

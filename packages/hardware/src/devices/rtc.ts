@@ -3,10 +3,12 @@
  *
  * Register n is the low byte of word n; byte n of the ROM is the second byte of word n (n < 32). Time registers are kept
  * as the chip keeps them, in the format that register B selects, and advance once a second; values out of range advance
- * to the start of their range. Interrupt line 5. The square-wave output and daylight saving are absent.
+ * to the start of their range. With DSE the hour after 1:59:59 am is skipped on April's last Sunday and comes twice on
+ * October's. While register A holds the divider in reset there are neither updates nor periodic ticks; the first update
+ * comes half a second after its release. Interrupt line 5. Nothing is connected to the square-wave output.
  *
- * Assumption: the chip's 32 kHz time base starts at power-on and is never reset, so periodic ticks fall on multiples of
- * their period. Assumption: an update takes no time; UIP warns of it 244 us before [MC146818].
+ * Assumption: the divider starts at power-on, and is set for the 32 kHz crystal whatever register A says but reset; an
+ * update takes no time. UIP warns of it 244 us before. Source: [MC146818].
  */
 import type { Device } from '../bus.ts';
 import type { Clock, Timer } from '../clock.ts';
@@ -27,14 +29,19 @@ const B = 11;
 const C = 12;
 const D = 13;
 
-/** Register A: update in progress. Register B: stop, interrupt enables, binary, 24 hours. Register C: request, flags. */
+/**
+ * Register A: update in progress, divider held in reset. Register B: stop, interrupt enables, binary, 24 hours, daylight
+ * saving. Register C: request, flags.
+ */
 const UIP = 0x80;
+const DIVIDER_RESET = 0x60;
 const SET = 0x80;
 const PERIODIC = 0x40;
 const ALARM = 0x20;
 const UPDATE = 0x10;
 const BINARY = 0x04;
 const HOURS_24 = 0x02;
+const DSE = 0x01;
 const IRQF = 0x80;
 const PM = 0x80;
 
@@ -53,6 +60,10 @@ export class RealTimeClock implements Device {
   /** Update and alarm flags; the periodic flag is the difference of two tick counts. */
   #flags = 0;
   #seenTick = 0;
+  /** The cycle at which the divider began. */
+  #base = 0;
+  /** This is the second hour after 1 am on October's last Sunday. */
+  #fellBack = false;
 
   /** `startTime` in seconds since 1970; `mac` is what the ROM holds. */
   constructor(clock: Clock, setLine: (line: number, level: boolean) => void, startTime: number, mac: Uint8Array) {
@@ -86,6 +97,8 @@ export class RealTimeClock implements Device {
     s.timer(this.#tick);
     this.#flags = s.number(this.#flags);
     this.#seenTick = s.number(this.#seenTick);
+    this.#base = s.number(this.#base);
+    this.#fellBack = s.flag(this.#fellBack);
   }
 
   read(offset: number): number {
@@ -97,8 +110,12 @@ export class RealTimeClock implements Device {
     const index = offset >>> 2;
     if ((mask & 0xff) === 0 || index === C || index === D) return;
     const byte = value & 0xff;
+    const held = this.#held;
     this.#registers[index] = index === A ? byte & ~UIP : byte;
-    if (index === A) this.#seenTick = this.#ticks();
+    if (index === A) {
+      if (held !== this.#held) this.#restart();
+      this.#seenTick = this.#ticks();
+    }
     if (index === B && (byte & SET) !== 0) this.#registers[B] = byte & ~UPDATE; // SET clears UIE
     if (index === A || index === B) this.#update();
   }
@@ -107,10 +124,25 @@ export class RealTimeClock implements Device {
     return this.#registers[index] ?? 0;
   }
 
+  get #held(): boolean {
+    return (this.#get(A) & DIVIDER_RESET) === DIVIDER_RESET;
+  }
+
+  /** The divider is held from now on, or begins in the middle of a second. */
+  #restart(): void {
+    if (this.#held) {
+      this.#second.disarm();
+      return;
+    }
+    const { now, hz } = this.#clock;
+    this.#base = now - hz / 2;
+    this.#second.arm(this.#base + hz);
+  }
+
   #readRegister(index: number): number {
     switch (index) {
       case A: {
-        const soon = this.#second.at - this.#clock.now <= UIP_SECONDS * this.#clock.hz;
+        const soon = this.#second.armed && this.#second.at - this.#clock.now <= UIP_SECONDS * this.#clock.hz;
         return this.#get(A) | (soon && (this.#get(B) & SET) === 0 ? UIP : 0);
       }
       case C: {
@@ -131,16 +163,18 @@ export class RealTimeClock implements Device {
 
   /** Periodic ticks per second by register A; 0 for none. */
   get #rate(): number {
+    if (this.#held) return 0;
     const select = this.#get(A) & 15;
     if (select === 0) return 0;
     return select < 3 ? 512 >> select : 32768 >> (select - 1);
   }
 
-  /** Periodic ticks since power-on. Whole seconds are split off so that the product stays exact. */
+  /** Periodic ticks since the divider began. Whole seconds are split off so that the product stays exact. */
   #ticks(): number {
     const { now, hz } = this.#clock;
-    const seconds = Math.floor(now / hz);
-    return seconds * this.#rate + Math.floor(((now - seconds * hz) * this.#rate) / hz);
+    const time = now - this.#base;
+    const seconds = Math.floor(time / hz);
+    return seconds * this.#rate + Math.floor(((time - seconds * hz) * this.#rate) / hz);
   }
 
   #raised(): number {
@@ -160,20 +194,40 @@ export class RealTimeClock implements Device {
     const { hz } = this.#clock;
     const next = this.#ticks() + 1;
     const seconds = Math.floor(next / rate);
-    this.#tick.arm(seconds * hz + ((next - seconds * rate) * hz) / rate);
+    this.#tick.arm(this.#base + seconds * hz + ((next - seconds * rate) * hz) / rate);
   }
 
   // ---- Time of day
 
   #advance(): void {
     if ((this.#get(B) & SET) !== 0) return;
-    if (this.#step(SECONDS, 0, 59) && this.#step(MINUTES, 0, 59) && this.#stepHour()) {
+    if (this.#changesClocks()) this.#changeClocks();
+    else if (this.#step(SECONDS, 0, 59) && this.#step(MINUTES, 0, 59) && this.#stepHour()) {
       this.#step(WEEKDAY, 1, 7);
       const last = daysInMonth(this.#value(MONTH), this.#value(YEAR));
       if (this.#step(DAY, 1, last) && this.#step(MONTH, 1, 12)) this.#step(YEAR, 0, 99);
     }
     this.#flags |= UPDATE | (this.#atAlarm() ? ALARM : 0);
     this.#update();
+  }
+
+  /** It is 1:59:59 am on a Sunday that daylight saving begins or ends on, and it has not ended before. */
+  #changesClocks(): boolean {
+    const time = [HOURS, MINUTES, SECONDS].map((index) => this.#value(index));
+    if ((this.#get(B) & DSE) === 0 || time.join(':') !== '1:59:59' || this.#value(WEEKDAY) !== 1) return false;
+    const month = this.#value(MONTH);
+    const last = this.#value(DAY) > daysInMonth(month, this.#value(YEAR)) - 7;
+    if (!last || (month !== 4 && month !== 10)) return false;
+    const again = month === 10 && this.#fellBack;
+    this.#fellBack = month === 10 && !again;
+    return !again;
+  }
+
+  /** 3 am in April, and 1 am again in October. */
+  #changeClocks(): void {
+    this.#store(SECONDS, 0);
+    this.#store(MINUTES, 0);
+    this.#store(HOURS, this.#value(MONTH) === 4 ? 3 : 1);
   }
 
   #value(index: number): number {
