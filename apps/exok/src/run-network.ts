@@ -19,6 +19,7 @@ import {
   type StreamAddress,
 } from '@exokernel/hardware/node';
 import { UsageError } from './error.ts';
+import type { MachineSettings } from './run-options.ts';
 
 /** A wire with what the options have put on it. */
 export interface RunNetwork {
@@ -33,17 +34,19 @@ type Say = (text: string) => void;
 
 /** The wire that the options ask for; `undefined` if they ask for none. Throws `UsageError`. */
 export async function openNetwork(
-  { net, pcap }: { readonly net: string | undefined; readonly pcap: string | undefined },
+  { net, pcap, replay }: Pick<MachineSettings, 'net' | 'pcap' | 'replay'>,
   say: Say,
 ): Promise<RunNetwork | undefined> {
   if (net === undefined && pcap === undefined) return undefined;
   const wire = new Wire();
+  const isOutside = net !== undefined && replay === undefined;
   let capture: CaptureFile | undefined;
   let close: () => void = () => undefined;
   try {
     capture = pcap === undefined ? undefined : captureFile(pcap);
     capture?.writer.capture(wire, { name: 'eth0', epoch: Math.floor(Date.now() / 1000) });
-    if (net !== undefined) close = await openLink(wire, net, say);
+    // A replay has its frames from its recording.
+    if (isOutside) close = await openLink(wire, net, say);
   } catch (error) {
     capture?.close();
     if (error instanceof HardwareError) throw new UsageError(`${net ?? pcap ?? ''}: ${error.message}`);
@@ -51,7 +54,7 @@ export async function openNetwork(
   }
   return {
     wire,
-    isOutside: net !== undefined,
+    isOutside,
     close: () => {
       close();
       capture?.close();

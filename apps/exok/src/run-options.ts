@@ -28,6 +28,9 @@ export const MACHINE_HELP = `    --memory <MiB>       4 to 256 (default 24)
                          listen: likewise, udp:<host>:<port>:<host>:<port>, ws://<host>/<path>
     --mac <address>      its station address (default 08:00:2b:00:00:01)
     --pcap <file>        captures the Ethernet in a pcapng file
+    --record <file>      writes down all that comes in, from terminal and Ethernet
+    --replay <file>      runs with what was written down, and says whether it came to the same end
+    --snapshot <file>    goes on from the snapshot, if there is one, and leaves one unless the program has ended
     --seconds <n>        machine time after which to stop (default: never)
     --json               the console goes to stderr, and stdout gets one JSON object: how it ended
 `;
@@ -43,6 +46,10 @@ export interface MachineSettings {
   /** Where the wire leads to (`run-network.ts`), and the file that it is captured in. */
   readonly net: string | undefined;
   readonly pcap: string | undefined;
+  /** Files of what a run begins with and leaves (`run-session.ts`); one of them at most. */
+  readonly record: string | undefined;
+  readonly replay: string | undefined;
+  readonly snapshot: string | undefined;
   readonly mac: Uint8Array;
   /** Seconds of the machine. */
   readonly seconds: number;
@@ -53,9 +60,8 @@ type Values = { readonly [Option in keyof typeof MACHINE_OPTIONS]?: string | boo
 
 /** Reads them. Throws `UsageError`. */
 export function machineSettings(values: Values): MachineSettings {
-  for (const option of ['record', 'replay', 'snapshot'] as const) {
-    if (values[option] !== undefined) throw new UsageError(`--${option} is not implemented yet`);
-  }
+  const given = (['record', 'replay', 'snapshot'] as const).filter((option) => values[option] !== undefined);
+  if (given.length > 1) throw new UsageError(`--${given.join(' and --')}: use one of them`);
   const seconds = Number(values.seconds);
   if (!(seconds > 0)) throw new UsageError(`--seconds ${String(values.seconds)}: use a positive number`);
   return {
@@ -65,6 +71,9 @@ export function machineSettings(values: Values): MachineSettings {
     disk: values.disk as string | undefined,
     net: values.net as string | undefined,
     pcap: values.pcap as string | undefined,
+    record: values.record as string | undefined,
+    replay: values.replay as string | undefined,
+    snapshot: values.snapshot as string | undefined,
     mac: stationAddress(String(values.mac)),
     seconds,
     json: values.json === true,

@@ -7,6 +7,7 @@ import type { RunResult } from '@exokernel/hardware';
 import { CONSOLE_LINE, bareMachine, type BareMachine, type Program } from './run-machine.ts';
 import { openNetwork } from './run-network.ts';
 import type { MachineSettings } from './run-options.ts';
+import { beginSession, type Session } from './run-session.ts';
 
 /** Where the console is. */
 export interface Terminal {
@@ -20,7 +21,7 @@ export interface Terminal {
 
 /** How a run ended. */
 export interface Outcome {
-  readonly reason: 'halted' | 'time' | 'interrupted';
+  readonly reason: 'halted' | 'time' | 'interrupted' | 'replayed' | 'diverged';
   /** Executed; those that passed in idle loops at once are among them. */
   readonly instructions: number;
   readonly cycles: number;
@@ -50,10 +51,13 @@ export async function runAtTerminal(
   const network = await openNetwork(settings, say);
   const lance =
     network === undefined ? undefined : ({ mac: settings.mac, wire: network.wire, geometry: 'kn01' } as const);
-  let bare: BareMachine;
+  let bare: BareMachine | undefined;
+  let session: Session;
   try {
     bare = bareMachine(program, settings, (byte) => printed.push(byte), lance);
+    session = beginSession(bare.machine, settings);
   } catch (error) {
+    bare?.close();
     network?.close();
     throw error;
   }
@@ -61,7 +65,7 @@ export async function runAtTerminal(
   const ended = new AbortController();
   const typed = (data: Buffer): void => {
     if (input.isTTY && data.includes(ESCAPE)) ended.abort();
-    else machine.serialInput(CONSOLE_LINE, data);
+    else if (!session.isReplay) machine.serialInput(CONSOLE_LINE, data);
   };
   const flush = (): boolean => {
     const any = printed.length > 0;
@@ -73,7 +77,8 @@ export async function runAtTerminal(
   input.on('data', typed);
   try {
     const pace = network?.isOutside === true ? pacemaker(machine.hz) : undefined;
-    const reason = await drive(bare, settings.seconds, AbortSignal.any([signal, ended.signal]), flush, pace);
+    const reason = await drive(bare, session, settings.seconds, AbortSignal.any([signal, ended.signal]), flush, pace);
+    session.finish(reason === 'halted');
     const { instructions, cycles, hz, engine } = machine;
     return { reason, instructions, cycles, seconds: cycles / hz, profile: settings.profile, engine };
   } finally {
@@ -88,22 +93,25 @@ export async function runAtTerminal(
 
 async function drive(
   { machine, halted }: BareMachine,
+  session: Session,
   seconds: number,
   signal: AbortSignal,
   flush: () => boolean,
   pace?: (cycles: number) => number,
 ): Promise<Outcome['reason']> {
-  const limit = seconds * machine.hz;
+  const limit = machine.cycles + seconds * machine.hz;
   let quiet = 0;
   while (machine.cycles < limit) {
-    const result = machine.run(STEP);
+    const result = session.run(STEP);
     quiet = flush() || !isIdle(result) ? 0 : quiet + 1;
-    if (halted()) {
+    const replayed = session.replayed();
+    if (replayed !== undefined) return replayed;
+    if (halted() && !session.isReplay) {
       machine.run(DRAIN_SECONDS * machine.hz);
       return 'halted';
     }
     if (signal.aborted) return 'interrupted';
-    await breathe(Math.max(quiet > QUIET_STEPS ? IDLE_WAIT_MS : 0, pace?.(machine.cycles) ?? 0));
+    await breathe(Math.max(quiet > QUIET_STEPS && !session.isReplay ? IDLE_WAIT_MS : 0, pace?.(machine.cycles) ?? 0));
   }
   return 'time';
 }

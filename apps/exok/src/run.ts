@@ -48,5 +48,5 @@ export async function runHere(program: Program, settings: MachineSettings): Prom
     if (outcome.reason !== 'halted') process.stderr.write('\n');
     process.stderr.write(`${outcome.reason}: ${count} instructions in ${hostSeconds.toFixed(1)} s (${speed} M/s)\n`);
   }
-  return EXIT.ok;
+  return outcome.reason === 'diverged' ? EXIT.failed : EXIT.ok;
 }

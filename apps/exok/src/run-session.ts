@@ -1,0 +1,83 @@
+/**
+ * What a run begins with and leaves behind, besides its disk: a recording of all that came in from outside, the replay of one, or
+ * a snapshot from which the next run goes on.
+ *
+ * A replay takes nothing from the terminal or a link. The disk is not part of any of them: give a replay a copy of it as it was.
+ */
+import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { HardwareError, Recorder, Replay, type Machine, type RunResult } from '@exokernel/hardware';
+import { UsageError } from './error.ts';
+import { readInput } from './run-machine.ts';
+import type { MachineSettings } from './run-options.ts';
+
+/** How a run is driven. */
+export interface Session {
+  /** Advances by so many cycles, or to the end of a replay. */
+  readonly run: (cycles: number) => RunResult;
+  /** What a replay has come to; `undefined` before its end, and always for another run. */
+  readonly replayed: () => 'replayed' | 'diverged' | undefined;
+  readonly isReplay: boolean;
+  /** To be called once, after the last run. `halted`: the program has ended, and there is nothing to go on with. */
+  readonly finish: (halted: boolean) => void;
+}
+
+/** Begins a run as the options say. Throws `UsageError`. */
+export function beginSession(
+  machine: Machine,
+  { record, replay, snapshot }: Pick<MachineSettings, 'record' | 'replay' | 'snapshot'>,
+): Session {
+  const plain: Session = {
+    run: (cycles) => machine.run(cycles),
+    replayed: () => undefined,
+    isReplay: false,
+    finish: () => undefined,
+  };
+  if (replay !== undefined) return replaying(machine, replay);
+  if (record !== undefined) {
+    checkWritable(record);
+    const recorder = new Recorder(machine);
+    return { ...plain, finish: () => writeFileSync(record, recorder.finish()) };
+  }
+  if (snapshot === undefined) return plain;
+  if (existsSync(snapshot)) orRefuse(snapshot, () => machine.restore(readInput(snapshot)));
+  else checkWritable(snapshot);
+  return {
+    ...plain,
+    finish: (halted) => {
+      if (halted) return;
+      // Whole or not at all: the run may be cut off meanwhile.
+      writeFileSync(`${snapshot}.new`, machine.snapshot());
+      renameSync(`${snapshot}.new`, snapshot);
+    },
+  };
+}
+
+function replaying(machine: Machine, file: string): Session {
+  const replay = orRefuse(file, () => new Replay(machine, readInput(file)));
+  return {
+    run: (cycles) => replay.run(cycles),
+    replayed: () => (replay.agrees === undefined ? undefined : replay.agrees ? 'replayed' : 'diverged'),
+    isReplay: true,
+    finish: () => undefined,
+  };
+}
+
+/** It is better to know before the run. */
+function checkWritable(file: string): void {
+  try {
+    const isNew = !existsSync(file);
+    closeSync(openSync(file, 'a'));
+    if (isNew) rmSync(file);
+  } catch (error) {
+    throw new UsageError(`cannot write ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function orRefuse<T>(file: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof HardwareError) throw new UsageError(`${file}: ${error.message}`);
+    throw error;
+  }
+}
