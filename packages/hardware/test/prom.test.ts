@@ -195,10 +195,171 @@ describe('what the boot PROM does [KN01]', () => {
       string(a, 'format', 'c=%c d=%d %5d 100%% s=%s x=%x u=%u\n.%');
       string(a, 'word', 'a\nb');
     });
-    const expected = 'c=A d=-2147483648 0 100% s=a\r\nb x=deadbeef u=4294967295\r\n.';
+    const expected = 'c=A d=-2147483648     0 100% s=a\r\nb x=deadbeef u=4294967295\r\n.';
     machine.run(enough(expected.length));
     expect(text()).toBe(expected);
     expect((machine.cpu.registers[SP] ?? 0) >>> 0).toBe(PROM_STACK - 48);
+  });
+
+  test.each([
+    ['%d|%5d|%-5d|%05d', [7, 7, 7, 7], '7|    7|7    |00007'],
+    ['%d|%5d|%-5d|%05d|%2d', [-42, -42, -42, -42, -4200], '-42|  -42|-42  |-0042|-4200'],
+    ['%08x|%8x|%-8x|%X|%lx', [0xbeef, 0xbeef, 0xbeef, 0xbeef, 1], '0000beef|    beef|beef    |BEEF|1'],
+    ['%o|%u|%10u|%x|%x', [8, 0xffffffff, 42, 0, 0xffffffff], '10|4294967295|        42|0|ffffffff'],
+    ['%c|%3c|%-3c|', [0x41, 0x42, 0x43], 'A|  B|C  |'],
+    ['%.8x|%4.3d|%qd', [0xab, 5, 6], '000000ab|005|6'],
+    ['%12d|%d', [-0x80000000, 0x7fffffff], ' -2147483648|2147483647'],
+  ] as const)('printf fills widths: %j', (format, values, expected) => {
+    const { machine, text } = start((a) => {
+      a.addiu(SP, SP, -48);
+      values.forEach((value, i) => {
+        a.li(T0, value);
+        a.sw(T0, 4 + 4 * i, SP);
+      });
+      a.la(A0, 'format');
+      [A1, A2, A3].forEach((register, i) => {
+        a.lw(register, 4 + 4 * i, SP);
+      });
+      call(a, 'printf');
+      call(a, 'halt');
+      string(a, 'format', format);
+    });
+    machine.run(enough(expected.length));
+    expect(text()).toBe(expected);
+  });
+
+  test('printf fills strings with spaces, also empty ones', () => {
+    const { machine, text } = start((a) => {
+      a.la(A1, 'word');
+      a.la(A2, 'word');
+      a.la(A3, 'none');
+      a.la(A0, 'format');
+      call(a, 'printf');
+      call(a, 'halt');
+      string(a, 'format', '%6s|%-6s|%03s|');
+      string(a, 'word', 'rz0');
+      string(a, 'none', '');
+    });
+    machine.run(enough(20));
+    expect(text()).toBe('   rz0|rz0   |   |');
+  });
+
+  test('puts says a string, showchar what a character is', () => {
+    const { machine, text } = start((a) => {
+      a.la(A0, 'text');
+      call(a, 'puts');
+      for (const code of [0x41, 0x03, 0x7f, 0xc1, 0x0a]) {
+        a.li(A0, code);
+        call(a, 'showchar');
+      }
+      call(a, 'halt');
+      string(a, 'text', 'a\nb');
+    });
+    machine.run(enough(15));
+    expect(text()).toBe('a\r\nbA^C^?A^J');
+  });
+
+  test.each([
+    ['a line', 'boot -a\r', 'boot -a', 'boot -a\r\n'],
+    ['a new line ends it too', 'x\n', 'x', 'x\r\n'],
+    ['nothing', '\r', '', '\r\n'],
+    ['characters taken back', 'bop\x7f\x08ot\r', 'bot', 'bop\b \b\b \bot\r\n'],
+    ['more taken back than there are', '\x7fa\x7f\x7fb\r', 'b', 'a\b \bb\r\n'],
+    ['a line taken back', 'abc\x15d\r', 'd', 'abc\b \b\b \b\b \bd\r\n'],
+    ['control characters', 'a\x03\tb\x1b\r', 'ab', 'ab\r\n'],
+  ])('gets reads %s', (_, typed, line, shown) => {
+    const { machine, text } = start((a) => {
+      a.li(A0, 0x80032000);
+      call(a, 'gets');
+      a.move(S0, V0);
+      call(a, 'halt');
+    });
+    machine.memory.bytes.fill(0xee, 0x31ff0, 0x32100);
+    machine.run(1000);
+    machine.serialInput(3, new TextEncoder().encode(typed));
+    machine.run(enough(typed.length + shown.length));
+    expect(text()).toBe(shown);
+    expect((machine.cpu.registers[S0] ?? 0) >>> 0).toBe(0x80032000);
+    const bytes = machine.memory.bytes.subarray(0x32000, 0x32000 + line.length + 1);
+    expect([...bytes]).toEqual([...new TextEncoder().encode(line), 0]);
+    expect(machine.memory.load8(0x31fff)).toBe(0xee);
+  });
+
+  test('strcmp, strlen, strcpy and strcat are those of C', () => {
+    const { machine } = start((a) => {
+      const results = 0x80033000;
+      const keep = (i: number): void => {
+        a.li(T0, results + 4 * i);
+        a.sw(V0, 0, T0);
+      };
+      const pairs = [
+        ['abc', 'abc'],
+        ['abc', 'abd'],
+        ['b', 'abc'],
+        ['ab', 'abc'],
+        ['', ''],
+      ];
+      pairs.forEach(([one = '', two = ''], i) => {
+        a.la(A0, `one.${i}`);
+        a.la(A1, `two.${i}`);
+        call(a, 'strcmp');
+        keep(i);
+        a.la(A0, `one.${i}`);
+        call(a, 'strlen');
+        keep(8 + i);
+        a.b(`next.${i}`);
+        a.nop();
+        string(a, `one.${i}`, one);
+        string(a, `two.${i}`, two);
+        a.label(`next.${i}`);
+      });
+      a.li(A0, 0x80032000);
+      a.la(A1, 'one.0');
+      call(a, 'strcpy');
+      keep(16);
+      for (const name of ['two.1', 'one.4', 'one.2']) {
+        a.li(A0, 0x80032000);
+        a.la(A1, name);
+        call(a, 'strcat');
+        keep(17);
+      }
+      call(a, 'halt');
+    });
+    machine.memory.bytes.fill(0xee, 0x32000, 0x32100);
+    machine.run(3000);
+    const results = machine.memory.words.subarray(0x33000 >> 2, (0x33000 >> 2) + 18);
+    expect([...results.subarray(0, 5)].map(Math.sign)).toEqual([0, -1, 1, -1, 0]);
+    expect([...results.subarray(8, 13)]).toEqual([3, 3, 1, 2, 0]);
+    expect([...results.subarray(16)].map((va) => va >>> 0)).toEqual([0x80032000, 0x80032000]);
+    expect([...machine.memory.bytes.subarray(0x32000, 0x32009)]).toEqual([
+      ...new TextEncoder().encode('abcabdb'),
+      0,
+      0xee,
+    ]);
+  });
+
+  test('files fail; what would load a program halts', () => {
+    for (const place of [6, 7, 8, 9, 10, 11]) {
+      const { machine } = start((a) => {
+        a.li(T9, PROM_ADDRESS + 8 * place);
+        a.jalr(RA, T9);
+        a.nop();
+        a.move(S0, V0);
+        call(a, 'halt');
+      });
+      machine.run(100);
+      expect([place, machine.cpu.registers[S0]]).toEqual([place, -1]);
+    }
+    for (const place of [1, 3, 4, 5]) {
+      const { machine } = start((a) => {
+        a.li(T9, PROM_ADDRESS + 8 * place);
+        a.jalr(RA, T9);
+        a.nop();
+        a.li(S0, 1);
+      });
+      machine.run(100);
+      expect([machine.cpu.registers[S0], machine.cpu.pc >= PROM_ADDRESS]).toEqual([0, true]);
+    }
   });
 
   test('getchar waits for a character of the console, putchar sends one and leaves the other lines alone', () => {
