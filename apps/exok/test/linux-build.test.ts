@@ -55,7 +55,7 @@ describe('refused before anything is made', () => {
     ['an address that is none', ['--ip', '10.0.0.300'], /10\.0\.0\.300/],
     ['a kernel that is not there', ['--kernel', join(folder, 'missing')], /missing/],
     ['a kernel that is none', ['--kernel', import.meta.filename], /magic/],
-    ['what is not there yet', ['--replay', 'x'], /--replay/],
+    ['two that exclude each other', ['--record', 'a', '--replay', 'b'], /--record and --replay/],
   ] as const)('%s', async (_, args, message) => {
     const said = await refusal(args);
     expect(said).toMatch(message);
