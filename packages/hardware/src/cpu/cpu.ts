@@ -6,6 +6,7 @@
  * `at` and `atInSlot` say which instruction is being executed; they are the interpreter's to keep.
  *
  * Deviation: a write to CP0 and a write to the TLB take effect at the next instruction; the R3000 needs one or two more.
+ * What an access waits for is not counted here (`timing/access.ts`).
  * Deviation: without caches (profile `ideal`) loads give 0 and stores go nowhere with Status.IsC set.
  *
  * Source: [KANE92 §6], [KN01] for the write timeout.
@@ -382,7 +383,10 @@ export class Cpu {
 
   // ---- CP0
 
-  /** The register as `mfc0` reads it, an int32; 0 for those that do not exist. */
+  /**
+   * The register as `mfc0` reads it, an int32; 0 for those that do not exist. Assumption: Random, from 63 down to 8 [KANE92 §6],
+   * counts instructions and not stalls, so that it does not depend on the profile.
+   */
   readCp0(register: number): number {
     if (register === S.CP0_RANDOM) return (63 - (this.instructions % 56)) << 8;
     return this.get(S.CP0 + register);

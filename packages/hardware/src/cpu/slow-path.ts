@@ -2,6 +2,8 @@
  * The instructions that the inner loop does not finish itself: accesses that miss the flat page tables, traps, overflow,
  * and coprocessors.
  *
+ * There is no coprocessor 3: its instructions find it unusable, whatever Status.CU3 says.
+ *
  * Called with PC and NEXT_PC already advanced and `cpu.at` the instruction. It completes the instruction or takes its
  * exception; it never does both.
  *
