@@ -1,7 +1,7 @@
 /**
  * The kernel: Debian's source, configured by `linux/kernel.config`, built for the DECstation into the cache.
  *
- * The same source, configuration and compiler give the same bytes, so that two hosts count the same cycles.
+ * The same source, configuration and compiler give the same code (build ids apart), so that two hosts count the same cycles.
  */
 import { copyFileSync, existsSync, readFileSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
