@@ -20,6 +20,7 @@
  *
  * Assumption: that loads wait for all stores. The KN01's buffer compares addresses instead; but a store takes memory as
  * long as a load, and the times of [VCODE96 T4] fit.
+ * Assumption: taking an exception costs no more than the instruction; branches and the TLB cost nothing.
  * Assumption: whatever names HI or LO waits for a multiplication under way, `mult` and `mthi` included.
  */
 import * as S from '../cpu/state.ts';
