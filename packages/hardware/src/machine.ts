@@ -324,10 +324,10 @@ function describe(ramBytes: number, profile: Profile, { prom, lance, disk, start
 
 /** The translator of a machine that is to have one. Throws `engine`. */
 function makeTranslator(cpu: Cpu, { engine, translation }: MachineOptions): Translator | undefined {
-  if (engine === 'interpreter') return undefined;
-  if (engine !== undefined && engine !== 'translator') {
-    const details = { engine: engine as unknown };
-    throw new HardwareError('engine', `no engine ${String(engine)}: use 'interpreter' or 'translator'`, details);
+  const named: string | undefined = engine; // a caller without types may name any
+  if (named === 'interpreter') return undefined;
+  if (named !== undefined && named !== 'translator') {
+    throw new HardwareError('engine', `no engine ${named}: use 'interpreter' or 'translator'`, { engine });
   }
   try {
     return new Translator(cpu, translation);

@@ -6,7 +6,7 @@ export const RDP = 0x18000000;
 export const RAP = 0x18000004;
 export const MEMORY = 0x19000000;
 
-export const BLOCK = 0x0000;
+const BLOCK = 0x0000;
 export const RX = 0x0100;
 export const TX = 0x0200;
 export const RX_BUFFER = 0x1000;

@@ -74,7 +74,7 @@ function string(a: Assembler, name: string, text: string): void {
 }
 
 /** Characters take 26,042 cycles each on the line. */
-const enough = (characters: number): number => 30_000 * (characters + 2);
+const enough = (characters: number): number => 26_300 * (characters + 1);
 
 describe('options of the boot PROM', () => {
   test('an entry that is no address of an instruction, or text that is not ASCII, is refused', () => {

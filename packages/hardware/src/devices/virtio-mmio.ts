@@ -21,10 +21,9 @@ const MAGIC = 0x74726976;
 const VENDOR = 0x4b4f5845; // "EXOK"
 const CONFIG = 0x100;
 
-/** Features that the transport offers for every device: the bits of words 0 and 1. */
-export const F_INDIRECT_DESC = 28;
-export const F_EVENT_IDX = 29;
-export const F_VERSION_1 = 32;
+const F_INDIRECT_DESC = 28;
+const F_EVENT_IDX = 29;
+/** Features that the transport offers for every device, as words 0 and 1: those two, and VERSION_1. */
 const TRANSPORT: readonly number[] = [(1 << F_INDIRECT_DESC) | (1 << F_EVENT_IDX), 1];
 
 /** Registers of the queue's places: low words of descriptors, available and used ring, then the high words. */
