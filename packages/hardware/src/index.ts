@@ -1,5 +1,13 @@
 /** The machine: a DECstation KN01. */
-export { Machine, type DiskOptions, type LanceOptions, type MachineOptions, type RunResult } from './machine.ts';
+export {
+  Machine,
+  type DiskOptions,
+  type Engine,
+  type LanceOptions,
+  type MachineOptions,
+  type RunResult,
+} from './machine.ts';
+export { type TranslationOptions } from './translator/translator.ts';
 export { PROFILES, type Profile, type TimingProfile } from './timing/profiles.ts';
 export { type CpuView, type Cp0View, type TlbView } from './cpu/view.ts';
 export { type PhysicalMemory } from './memory.ts';
