@@ -37,7 +37,7 @@ type EmitMethods = {
 };
 
 /** What is expected of a branch. `offset` counts bytes, in the end from the start of the function's body. */
-export interface BranchHint {
+interface BranchHint {
   readonly offset: number;
   readonly isLikely: boolean;
 }

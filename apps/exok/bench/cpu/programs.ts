@@ -21,7 +21,7 @@ const X86_PLACES = ['-Wl,--section-start=.boot=0x100000', '-Wl,-Ttext=0x101000',
 export type Kind = 'kseg0' | 'mapped' | 'malta' | 'x86';
 
 export const MIPS_COMPILER = '/usr/bin/mipsel-linux-gnu-gcc';
-export const X86_COMPILER = '/usr/bin/gcc';
+const X86_COMPILER = '/usr/bin/gcc';
 
 /** Path of the program of this kind that does so many iterations; undefined where its compiler is not installed. */
 export function program(folder: string, kind: Kind, iterations: number): string | undefined {

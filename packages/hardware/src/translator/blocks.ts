@@ -26,7 +26,7 @@ export interface Step {
 }
 
 /** How a block ends. */
-export type Ending =
+type Ending =
   /** A branch and its slot; `target` is an address, or undefined for a jump through a register. */
   | { readonly kind: 'branch'; readonly branch: Step; readonly slot: Step; readonly target: number | undefined }
   /** Goes on at the address after its last instruction. */
