@@ -107,7 +107,8 @@ describe('differential [KANE92 app. A]', () => {
           reference.step();
           steps += 1;
         }
-        expect(steps).toBeLessThan(LENGTH + 2);
+        // A branch to its own slot executes that twice.
+        expect(steps).toBeLessThan(2 * LENGTH);
         const before = machine.instructions;
         if (stepwise) while (machine.cycles < timing.cycles) machine.run(1);
         else machine.runTo(timing.cycles);

@@ -1,11 +1,12 @@
 /** How long Linux takes to user space: with a kernel that `exok linux build` has left in its cache. */
+import { parseArgs } from 'node:util';
 import { EVENT_KINDS } from '@exokernel/hardware';
 import { linuxProgram } from '../../src/linux/boot.ts';
 import { cachedKernel } from '../../src/linux/kernel.ts';
 import { initProgram, initramfs } from '../../src/linux/userland.ts';
 import { bareMachine } from '../../src/run-machine.ts';
+import { MACHINE_OPTIONS, machineSettings } from '../../src/run-options.ts';
 
-const MEMORY = 24;
 const STEP = 250_000;
 const KERNEL = 0x80000000;
 /** Far beyond any boot, in cycles. */
@@ -18,17 +19,8 @@ export async function bootSeconds(): Promise<number | undefined> {
     process.stderr.write('cpu: no kernel in the cache (npm run exok -- linux build), so there is no row for Linux\n');
     return undefined;
   }
-  const settings = {
-    memory: MEMORY,
-    profile: 'ideal',
-    engine: 'translator',
-    disk: undefined,
-    net: undefined,
-    pcap: undefined,
-    mac: new Uint8Array(6),
-    seconds: Infinity,
-    json: false,
-  } as const;
+  const { values } = parseArgs({ args: ['--engine', 'translator'], options: MACHINE_OPTIONS });
+  const settings = machineSettings(values);
   const program = linuxProgram({ kernel, initramfs: initramfs(await initProgram()), command: ['hello'] }, settings);
   const { machine, close } = bareMachine(program, settings, () => undefined);
   const arrived = { inUserSpace: false };

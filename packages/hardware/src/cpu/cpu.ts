@@ -62,6 +62,8 @@ export class Cpu {
   atInSlot: boolean = false;
   /** ExcCode of the access that just failed, or -1. */
   fault: number = NO_FAULT;
+  /** What `readRegister` has read. */
+  registerValue: number = 0;
   #faultAddress = 0;
   #faultRefill = false;
   /** The access found two entries in the TLB. */
@@ -339,6 +341,20 @@ export class Cpu {
     const swapped = (this.get(S.STATUS) & S.STATUS_SWC) !== 0;
     if (mask !== -1) this.#isolated?.invalidate(physical, swapped);
     else this.#isolated?.storeWord(physical, this.memory.hostAddress(physical), swapped, value);
+  }
+
+  /**
+   * Reads a device's register at `va`, an aligned address in kseg1, into `registerValue`, zero-extended. Returns whether there
+   * is one, that has been read; else nothing has happened.
+   */
+  readRegister(va: number, size: number): boolean {
+    const physical = va & 0x1fffffff;
+    if (this.memory.hostAddress(physical) >= 0) return false;
+    const device = this.bus.find(physical);
+    if (device === undefined) return false;
+    const word = device.read((physical - device.base) & ~3) >>> (8 * (physical & 3));
+    this.registerValue = size === 4 ? word | 0 : word & (0xffffffff >>> (32 - 8 * size));
+    return true;
   }
 
   /** Stores the low 1, 2 or 4 bytes of `value`. */

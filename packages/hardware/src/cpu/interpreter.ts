@@ -28,6 +28,9 @@ const MAX_STRETCH = 0x3fffffff;
 /** With a translator, so that the host gets to replace the code that it is running by better code. */
 const HOT_STRETCH = 1_000_000;
 
+/** The first address of kseg1, in which no address is mapped and nothing is cached. */
+const KSEG1 = 0xa0000000 | 0;
+
 /** Why the inner loop was left. */
 const BUDGET = 0;
 const SLOW = 1;
@@ -97,6 +100,10 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     let at = pc;
     let w = 0;
     let exit = BUDGET;
+    // Without caches to ask and with nothing isolated, in kernel mode, devices answer loads in the loop.
+    const isDirect = pipeline === undefined && readBank === cpu.tables.kernelRead && delayed === 0;
+    let missed = 0;
+    let isOver = false;
 
     inner: while (left > floor) {
       // At the start of a stretch neither holds; the second test is for the hook alone.
@@ -356,8 +363,9 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           const va = (a + imm) | 0;
           const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
           if (h < 0) {
-            exit = SLOW;
-            break inner;
+            missed = 1;
+            value = va;
+            break dispatch;
           }
           if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
           value = m8[h] as number;
@@ -368,8 +376,9 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           const va = (a + imm) | 0;
           const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
           if ((h & 0x80000001) !== 0) {
-            exit = SLOW;
-            break inner;
+            missed = 2;
+            value = va;
+            break dispatch;
           }
           if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
           value = m16[h >> 1] as number;
@@ -396,8 +405,9 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           const va = (a + imm) | 0;
           const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
           if ((h & 0x80000003) !== 0) {
-            exit = SLOW;
-            break inner;
+            missed = 4;
+            value = va;
+            break dispatch;
           }
           if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
           value = m32[h >> 2] as number;
@@ -408,8 +418,9 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           const va = (a + imm) | 0;
           const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
           if (h < 0) {
-            exit = SLOW;
-            break inner;
+            missed = 1;
+            value = va;
+            break dispatch;
           }
           if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
           value = (m8[h] as number) & 0xff;
@@ -420,8 +431,9 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           const va = (a + imm) | 0;
           const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
           if ((h & 0x80000001) !== 0) {
-            exit = SLOW;
-            break inner;
+            missed = 2;
+            value = va;
+            break dispatch;
           }
           if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
           value = (m16[h >> 1] as number) & 0xffff;
@@ -516,6 +528,28 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           break inner;
       }
 
+      if (missed !== 0) {
+        // A load that the page tables did not let through: a device's register can be read at once.
+        if (!isDirect || (value & (0xe0000000 | (missed - 1))) !== KSEG1) {
+          exit = SLOW;
+          break inner;
+        }
+        clock.now = end - left;
+        s[S.PC] = pc;
+        s[S.NEXT_PC] = npc;
+        s[S.IN_SLOT] = slotAt === left ? 1 : 0;
+        if (!cpu.readRegister(value, missed)) {
+          exit = SLOW;
+          break inner;
+        }
+        value = cpu.registerValue;
+        if (w >>> 26 === 0x20) value = (value << 24) >> 24;
+        if (w >>> 26 === 0x21) value = (value << 16) >> 16;
+        missed = 0;
+        // It may have moved an event into this stretch, or raised an interrupt.
+        isOver = clock.next < end || ((s[S.CAUSE] as number) & (s[S.STATUS] as number) & 0xff00) !== 0;
+      }
+
       // A load has its value.
       const rt = (w >>> 16) & 31;
       let next = 0;
@@ -523,7 +557,8 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
       else next = cpu.peek(pc);
       if ((((next >>> 21) & 31) !== rt && ((next >>> 16) & 31) !== rt) || rt === 0 || !isHazard(next, rt)) {
         r[rt] = value;
-        continue;
+        if (!isOver) continue;
+        break inner;
       }
       cpu.lateRegister = rt;
       cpu.lateValue = value;
@@ -556,12 +591,12 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
 }
 
 /**
- * The machine is in the delay slot of a branch to itself. If the slot is a `nop` and interrupts are enabled, only an event
- * can change anything: whole iterations, of two cycles, pass at once. Returns the cycles that passed.
+ * The machine is in the delay slot of a branch to itself. If the slot is a `nop`, only an event can change anything: whole
+ * iterations, of two cycles, pass at once. Returns the cycles that passed.
  */
 function skipIdle(cpu: Cpu, target: number): number {
   const { clock } = cpu;
-  if (!cpu.isNop(cpu.get(S.PC)) || (cpu.get(S.STATUS) & S.STATUS_IEC) === 0) return 0;
+  if (!cpu.isNop(cpu.get(S.PC))) return 0;
   if (cpu.get(S.DELAY_REGISTER) !== 0 || !cpu.isFetchedAtOnce(cpu.get(S.PC))) return 0;
   const cycles = Math.max(0, Math.min(target, clock.next) - clock.now);
   const whole = cycles - (cycles % 2);
