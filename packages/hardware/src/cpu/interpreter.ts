@@ -19,7 +19,9 @@
  */
 import { isHazard, type Cpu } from './cpu.ts';
 import { isFpuHazard } from './fpu-hazards.ts';
+import type { HotCode } from './hot-code.ts';
 import { settle } from './load-delay.ts';
+import { skipIdle } from '../idle.ts';
 import { executeSlow, mergeLeft, mergeRight, type NativeCall } from './slow-path.ts';
 import * as S from './state.ts';
 
@@ -38,23 +40,6 @@ const FETCH = 2;
 const SELF = 3;
 const TRANSLATED = 4;
 const HOT = 5;
-
-/** Translated code, as the interpreter asks for it at the targets of jumps and branches. */
-export interface HotCode {
-  /** Index of the jump cache's first entry, in words of the whole memory; and the mask of its entries' numbers. */
-  readonly table: number;
-  readonly mask: number;
-  /** How often a target must still be reached before it is worth translating. */
-  readonly heat: Int32Array;
-  /** Stretches of fewer cycles are interpreted. */
-  readonly worthwhile: number;
-  /** 1 in user mode: the low bit of an address in the jump cache. */
-  readonly mode: number;
-  /** Translates the code at `pc` if that can be. */
-  compile(pc: number): void;
-  /** Runs from PC to cycle `end` at most; false if too little of that is left to come back in this stretch. */
-  run(end: number): boolean;
-}
 
 /**
  * Executes instructions until the clock has reached cycle `target`. Returns the cycles that passed in idle loops without
@@ -588,18 +573,4 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
   }
   pipeline?.pass(clock.now, 0);
   return idle;
-}
-
-/**
- * The machine is in the delay slot of a branch to itself. If the slot is a `nop`, only an event can change anything: whole
- * iterations, of two cycles, pass at once. Returns the cycles that passed.
- */
-function skipIdle(cpu: Cpu, target: number): number {
-  const { clock } = cpu;
-  if (!cpu.isNop(cpu.get(S.PC))) return 0;
-  if (cpu.get(S.DELAY_REGISTER) !== 0 || !cpu.isFetchedAtOnce(cpu.get(S.PC))) return 0;
-  const cycles = Math.max(0, Math.min(target, clock.next) - clock.now);
-  const whole = cycles - (cycles % 2);
-  cpu.pass(whole);
-  return whole;
 }

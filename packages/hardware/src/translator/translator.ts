@@ -6,7 +6,7 @@
  * for a region does exactly what the interpreter would have done.
  */
 import type { Cpu } from '../cpu/cpu.ts';
-import type { HotCode } from '../cpu/interpreter.ts';
+import type { HotCode } from '../cpu/hot-code.ts';
 import * as S from '../cpu/state.ts';
 import { PROM_BYTES, PROM_HOST, RAM_HOST } from '../memory.ts';
 import { findRegion, type Region } from './blocks.ts';
