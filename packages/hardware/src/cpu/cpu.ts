@@ -129,6 +129,14 @@ export class Cpu {
     this.#set(S.IN_SLOT, 0);
   }
 
+  /** The interpreter's loop gives back what it keeps in variables of its own. */
+  leaveLoop(now: number, pc: number, nextPc: number, inSlot: boolean): void {
+    this.clock.now = now;
+    this.state[S.PC] = pc;
+    this.state[S.NEXT_PC] = nextPc;
+    this.state[S.IN_SLOT] = inSlot ? 1 : 0;
+  }
+
   /** Ends the branch `at`, `offset` words from its slot: the next instruction is its slot, taken or not. */
   branch(taken: boolean, offset: number): void {
     if (taken) this.#set(S.NEXT_PC, this.at + 4 + (offset << 2));
@@ -341,20 +349,6 @@ export class Cpu {
     const swapped = (this.get(S.STATUS) & S.STATUS_SWC) !== 0;
     if (mask !== -1) this.#isolated?.invalidate(physical, swapped);
     else this.#isolated?.storeWord(physical, this.memory.hostAddress(physical), swapped, value);
-  }
-
-  /**
-   * Reads a device's register at `va`, an aligned address in kseg1, into `registerValue`, zero-extended. Returns whether there
-   * is one, that has been read; else nothing has happened.
-   */
-  readRegister(va: number, size: number): boolean {
-    const physical = va & 0x1fffffff;
-    if (this.memory.hostAddress(physical) >= 0) return false;
-    const device = this.bus.find(physical);
-    if (device === undefined) return false;
-    const word = device.read((physical - device.base) & ~3) >>> (8 * (physical & 3));
-    this.registerValue = size === 4 ? word | 0 : word & (0xffffffff >>> (32 - 8 * size));
-    return true;
   }
 
   /** Stores the low 1, 2 or 4 bytes of `value`. */

@@ -22,7 +22,7 @@ import { isFpuHazard } from './fpu-hazards.ts';
 import type { HotCode } from './hot-code.ts';
 import { settle } from './load-delay.ts';
 import { skipIdle } from '../idle.ts';
-import { executeSlow, mergeLeft, mergeRight, type NativeCall } from './slow-path.ts';
+import { executeSlow, mergeLeft, mergeRight, readRegister, type NativeCall } from './slow-path.ts';
 import * as S from './state.ts';
 
 /** Longest stretch between two looks at the clock, so that the countdown is an int32. */
@@ -349,7 +349,6 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
           if (h < 0) {
             missed = 1;
-            value = va;
             break dispatch;
           }
           if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
@@ -362,7 +361,6 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
           if ((h & 0x80000001) !== 0) {
             missed = 2;
-            value = va;
             break dispatch;
           }
           if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
@@ -391,7 +389,6 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
           if ((h & 0x80000003) !== 0) {
             missed = 4;
-            value = va;
             break dispatch;
           }
           if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
@@ -404,7 +401,6 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
           if (h < 0) {
             missed = 1;
-            value = va;
             break dispatch;
           }
           if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
@@ -417,7 +413,6 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
           if ((h & 0x80000001) !== 0) {
             missed = 2;
-            value = va;
             break dispatch;
           }
           if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
@@ -515,21 +510,17 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
 
       if (missed !== 0) {
         // A load that the page tables did not let through: a device's register can be read at once.
-        if (!isDirect || (value & (0xe0000000 | (missed - 1))) !== KSEG1) {
+        const va = (a + imm) | 0;
+        if (!isDirect || (va & (0xe0000000 | (missed - 1))) !== KSEG1) {
           exit = SLOW;
           break inner;
         }
-        clock.now = end - left;
-        s[S.PC] = pc;
-        s[S.NEXT_PC] = npc;
-        s[S.IN_SLOT] = slotAt === left ? 1 : 0;
-        if (!cpu.readRegister(value, missed)) {
+        cpu.leaveLoop(end - left, pc, npc, slotAt === left);
+        if (!readRegister(cpu, w, va, missed)) {
           exit = SLOW;
           break inner;
         }
         value = cpu.registerValue;
-        if (w >>> 26 === 0x20) value = (value << 24) >> 24;
-        if (w >>> 26 === 0x21) value = (value << 16) >> 16;
         missed = 0;
         // It may have moved an event into this stretch, or raised an interrupt.
         isOver = clock.next < end || ((s[S.CAUSE] as number) & (s[S.STATUS] as number) & 0xff00) !== 0;
@@ -551,11 +542,8 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     }
 
     r[0] = 0;
-    clock.now = end - left + (floor - bottom);
+    cpu.leaveLoop(end - left + (floor - bottom), pc, npc, slotAt === left);
     cpu.charged += floor - bottom;
-    s[S.PC] = pc;
-    s[S.NEXT_PC] = npc;
-    s[S.IN_SLOT] = slotAt === left ? 1 : 0;
     if (exit === SLOW) {
       cpu.at = at;
       cpu.atInSlot = slotAt === left + 1;

@@ -130,6 +130,20 @@ function access(cpu: Cpu, word: number): void {
   else if (word >>> 26 < 0x28) cpu.completeLoad(rt, result);
 }
 
+/**
+ * Loads from a device's register as the load `word` does: `size` bytes at `va`, aligned and in kseg1, into `registerValue`.
+ * Returns whether there is a device, and so whether anything has happened.
+ */
+export function readRegister(cpu: Cpu, word: number, va: number, size: number): boolean {
+  const physical = va & 0x1fffffff;
+  const device = cpu.memory.hostAddress(physical) >= 0 ? undefined : cpu.bus.find(physical);
+  if (device === undefined) return false;
+  const shift = 32 - 8 * size;
+  const value = (device.read((physical - device.base) & ~3) >>> (8 * (physical & 3))) << shift;
+  cpu.registerValue = word >>> 26 < 0x24 ? value >> shift : value >>> shift;
+  return true;
+}
+
 /** The word around `va`. A fault reports `va` itself. */
 function unaligned(cpu: Cpu, va: number): number {
   const physical = cpu.translate(va, false);
