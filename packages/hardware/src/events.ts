@@ -5,6 +5,9 @@
  * listener must neither throw nor touch the machine: it is called in the middle of an instruction or a device's step.
  */
 
+/** The version of the table below: raised when a kind, or what its numbers mean, changes. New kinds do not change it. */
+export const EVENTS_VERSION = 1;
+
 /** Every kind of event: its number, and what `a`, `b` and `c` are. Unused values are 0. */
 export const EVENT_KINDS = {
   /** The CPU took an exception. */

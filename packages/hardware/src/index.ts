@@ -13,7 +13,7 @@ export { type CpuView, type Cp0View, type TlbView } from './cpu/view.ts';
 export { type PhysicalMemory } from './memory.ts';
 export { type NativeCpu } from './native-access.ts';
 export { KERNEL_SPACE, type NativeFailure, type NativeFunction, type NativeUnit } from './native-unit.ts';
-export { EVENT_KINDS, type EventListener, type EventName } from './events.ts';
+export { EVENTS_VERSION, EVENT_KINDS, type EventListener, type EventName } from './events.ts';
 export { type Clock, type Timer } from './clock.ts';
 export {
   Wire,

@@ -19,13 +19,13 @@ import { WebAssembly, type Table } from './webassembly.ts';
 
 /** When the translator sets to work. */
 export interface TranslationOptions {
-  /** How often code is reached before it is translated, 1 to 2^20. Default 512. Assumption: where the compiler's time is earned back. */
+  /** How often code is reached before it is translated, 1 to 2^20. Default 256. Assumption: where the compiler's time is earned back. */
   readonly after?: number;
   /** Stretches of fewer cycles are interpreted, 1 to 2^20. Default 512. Assumption: as above. */
   readonly worthwhile?: number;
 }
 
-const DEFAULT_AFTER = 512;
+const DEFAULT_AFTER = 256;
 const DEFAULT_WORTHWHILE = 512;
 const HEAT_ENTRIES = 0x10000;
 /** What cannot be translated is not tried again soon. */
