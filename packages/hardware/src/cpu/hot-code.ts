@@ -9,8 +9,8 @@ export interface HotCode {
   readonly heat: Int32Array;
   /** Stretches of fewer cycles are interpreted. */
   readonly worthwhile: number;
-  /** 1 in user mode: the low bit of an address in the jump cache. */
-  readonly mode: number;
+  /** What is inverted in the numbers of entries: a bit in user mode, else 0. */
+  readonly exchange: number;
   /** Translates the code at `pc` if that can be. */
   compile(pc: number): void;
   /** Runs from PC to cycle `end` at most; false if too little of that is left to come back in this stretch. */

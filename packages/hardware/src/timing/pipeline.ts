@@ -86,7 +86,10 @@ export class Pipeline {
 
   /** A store of the whole word at `host`. */
   storeWord(host: number, now: number): number {
-    this.#words[(this.#dataTags + (host & 0xfffc)) >> 2] = host;
+    const place = (this.#dataTags + (host & 0xfffc)) >> 2;
+    // With the caches swapped, what was there may have been fetched.
+    if (this.#dataTags === INSTRUCTION_TAGS_HOST) this.evict(this.#words[place] as number);
+    this.#words[place] = host;
     return this.write(now);
   }
 
@@ -160,8 +163,9 @@ export class Pipeline {
     if (Math.abs(now - this.#passed) > 0x10000000) this.pass(now, 0);
   }
 
-  /** The instruction cache loses the block of which this is the first tag. */
+  /** The instruction cache loses the block of which this is the first tag; 0: there is none. */
   evict(tag: number): void {
+    if (tag === 0) return;
     for (let i = 0; i < this.timing.refillWords; i += 1) this.evicted((tag & ~POISON) + 4 * i);
   }
 
@@ -176,7 +180,7 @@ export class Pipeline {
     const { refillWords, missCycles } = this.timing;
     const first = (tags + (block & 0xffff)) >> 2;
     const old = words[first] as number;
-    if (tags === INSTRUCTION_TAGS_HOST && old !== 0) this.evict(old);
+    if (tags === INSTRUCTION_TAGS_HOST) this.evict(old);
     for (let i = 0; i < refillWords; i += 1) words[first + i] = block + 4 * i;
     return this.#drain(now) + missCycles;
   }

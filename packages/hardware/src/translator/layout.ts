@@ -3,10 +3,12 @@
  *
  * The jump cache has one entry of four words for the low bits of a guest address:
  *
- *     +0  guest address, plus 1 for code of user mode (0: empty)     +8   index in the table of regions
+ *     +0  guest address                                              +8   index in the table of regions
  *     +4  page-table entry of its page that the code was made for    +12  number of the region's entry
  *
  * An entry is right exactly when the page table still says what it said: whoever changes a mapping has nothing to do here.
+ * One of zeros is empty: no page table says 0 for the page of address 0. The address stands there as it is, so that one
+ * that is no instruction's is never found; code of user mode has other places than the kernel's at the same addresses.
  */
 import { TRANSLATOR_HOST } from '../memory.ts';
 
@@ -33,7 +35,11 @@ export const REASON = {
   budget: 2,
 } as const;
 
-/** Byte offset of the jump-cache entry of an address. */
-export function jumpEntry(pc: number): number {
-  return JUMP_CACHE + ((pc >>> 2) & (JUMP_CACHE_ENTRIES - 1)) * JUMP_ENTRY_BYTES;
+/** In user mode, this bit of an entry's number is inverted: by a shift of the mode, 0 or 1. */
+export const JUMP_MODE_SHIFT = 11;
+
+/** Byte offset of the jump-cache entry of an address in a mode. */
+export function jumpEntry(pc: number, mode: number): number {
+  const number = ((pc >>> 2) ^ (mode << JUMP_MODE_SHIFT)) & (JUMP_CACHE_ENTRIES - 1);
+  return JUMP_CACHE + number * JUMP_ENTRY_BYTES;
 }

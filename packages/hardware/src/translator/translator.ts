@@ -11,7 +11,17 @@ import * as S from '../cpu/state.ts';
 import { PROM_BYTES, PROM_HOST, RAM_HOST } from '../memory.ts';
 import { findRegion, type Region } from './blocks.ts';
 import { compileRegion, type RegionTiming } from './compile.ts';
-import { END, JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_ENTRY_BYTES, LEFT, REASON, STALLS, jumpEntry } from './layout.ts';
+import {
+  END,
+  JUMP_CACHE,
+  JUMP_CACHE_ENTRIES,
+  JUMP_ENTRY_BYTES,
+  JUMP_MODE_SHIFT,
+  LEFT,
+  REASON,
+  STALLS,
+  jumpEntry,
+} from './layout.ts';
 import { Residency, type CachedBlock } from './residency.ts';
 import { worstCase } from './stalls.ts';
 import { compileTrampoline } from './trampoline.ts';
@@ -59,6 +69,8 @@ interface Translated {
   readonly page: CodePage;
   readonly keys: readonly number[];
   readonly pcs: readonly number[];
+  /** 1 for code of user mode. */
+  readonly mode: number;
   readonly slot: number;
   /** Its blocks, where there is an instruction cache. */
   readonly blocks: readonly CachedBlock[];
@@ -111,8 +123,12 @@ export class Translator implements HotCode {
     };
   }
 
+  get exchange(): number {
+    return this.#mode << JUMP_MODE_SHIFT;
+  }
+
   /** 1 in user mode, in which addresses are noted apart. */
-  get mode(): number {
+  get #mode(): number {
     return this.#cpu.userMode ? 1 : 0;
   }
 
@@ -143,7 +159,7 @@ export class Translator implements HotCode {
     if (region === undefined) return;
     if (this.#free.length === 0 || this.#residency?.hasRoom(region.blocks.length) === false) this.#dropAll();
     const slot = this.#free.pop() ?? 0;
-    const banks = { read: 4 * cpu.readBank, write: 4 * cpu.writeBank, mode: this.mode };
+    const banks = { read: 4 * cpu.readBank, write: 4 * cpu.writeBank, mode: this.#mode };
     const [timing, blocks] = this.#cacheBlocks(region, host - pc);
     const { bytes, numbers } = compileRegion(region, banks, this.#pages, timing);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
@@ -154,6 +170,7 @@ export class Translator implements HotCode {
       page,
       keys: region.entries.map((entry) => this.#key(entry, host - pc + entry)),
       pcs: region.entries,
+      mode: banks.mode,
       slot,
       blocks,
       checked: this.#run,
@@ -193,7 +210,7 @@ export class Translator implements HotCode {
     words[STALLS >>> 2] = 0;
     words[END >>> 2] = end | 0;
     const bank = 4 * cpu.fetchBank;
-    const { mode } = this;
+    const mode = this.#mode;
     let reason = this.#enter(bank, mode);
     while (this.#canGoOn(reason)) reason = this.#enter(bank, mode);
     const stalls = words[STALLS >>> 2] ?? 0;
@@ -273,12 +290,12 @@ export class Translator implements HotCode {
 
   /** One number for a place in memory, the page at which it is seen, and the mode. */
   #key(pc: number, host: number): number {
-    return ((host >>> 2) * 0x100000 + (pc >>> 12)) * 2 + this.mode;
+    return ((host >>> 2) * 0x100000 + (pc >>> 12)) * 2 + this.#mode;
   }
 
   #note(pc: number, { region, number }: Entry): void {
-    const at = jumpEntry(pc) >>> 2;
-    this.#words[at] = pc | this.mode;
+    const at = jumpEntry(pc, region.mode) >>> 2;
+    this.#words[at] = pc;
     this.#words[at + 1] = this.#pageEntry(pc);
     this.#words[at + 2] = region.slot;
     this.#words[at + 3] = number;
@@ -335,11 +352,11 @@ export class Translator implements HotCode {
   }
 
   #drop(region: Translated): void {
-    const { page, slot, keys, pcs } = region;
+    const { page, slot, keys, pcs, mode } = region;
     keys.forEach((key, i) => {
       if (this.#entries.get(key)?.region === region) this.#entries.delete(key);
-      const at = jumpEntry(pcs[i] ?? 0) >>> 2;
-      if (this.#words[at + 2] === slot) this.#words[at] = 0;
+      const at = jumpEntry(pcs[i] ?? 0, mode) >>> 2;
+      if (this.#words[at + 2] === slot) this.#words.fill(0, at, at + (JUMP_ENTRY_BYTES >>> 2));
     });
     for (const block of region.blocks) this.#residency?.remove(block);
     this.#functions.set(slot, null);
