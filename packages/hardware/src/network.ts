@@ -80,11 +80,17 @@ export class Network {
   }
 
   #parts(): Stateful[] {
-    const wires = new Set(this.#members.flatMap(({ machine: { wire } }) => (wire === undefined ? [] : [wire])));
+    const wires = [...new Set(this.#members.flatMap(({ machine: { wire } }) => (wire === undefined ? [] : [wire])))];
+    // Which wire each is on, and as which machine.
+    const places = this.#members.map(({ machine: { wire, clock } }) =>
+      wire === undefined ? 'none' : `${wires.indexOf(wire)}.${wire.clocks.indexOf(clock)}`,
+    );
     const own: Stateful = {
-      description: `a network of ${this.#members.length}`,
+      description: `a network of ${places.length} (${places.join(', ')})`,
       state: (s) => {
         this.#now = s.number(this.#now);
+        // The wire saves those of its machines too.
+        for (const { base } of this.#members) base.origin = s.number(base.origin);
       },
     };
     return [own, ...this.#members.map(({ machine }) => machine.stateful), ...wires];

@@ -65,7 +65,7 @@ export class Recorder {
     this.#start = machine.fingerprint;
     this.#startCycle = machine.cycles;
     const enter = (place: number, bytes: Uint8Array, fcs = -1): void => {
-      this.#inputs.push({ cycle: machine.cycles, place, fcs, bytes: bytes.slice() });
+      this.#inputs.push({ cycle: machine.cycles, place, fcs, bytes: new Uint8Array(bytes) });
     };
     this.#leave.push(machine.listenInputs(enter));
     const { wire } = machine;

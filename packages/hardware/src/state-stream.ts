@@ -136,7 +136,7 @@ export class StateReader implements StateStream {
   blob(): Uint8Array {
     const length = this.#view.getUint32(this.#claim(4), true);
     const at = this.#claim(length);
-    return this.#bytes.slice(at, at + length);
+    return new Uint8Array(this.#bytes.subarray(at, at + length));
   }
 
   text(): string {

@@ -125,6 +125,8 @@ interface Line {
 export class Wire {
   /** Whether the cable is plugged in. Frames that are sent without it are lost, and their senders miss their carrier. */
   carrier: boolean = true;
+  /** What it is made of: how it behaves, and its machines. What stations of the host there are may change. */
+  readonly #options: string;
   readonly #nanosecondsPerBit: number;
   readonly #delay: number;
   readonly #capacity: number;
@@ -151,6 +153,7 @@ export class Wire {
       const details = { bandwidth, delayMicroseconds, capacity };
       throw new HardwareError('wire-option', `no wire has ${JSON.stringify(details)}`, details);
     }
+    this.#options = JSON.stringify({ bandwidth, delayMicroseconds, capacity, faults });
     this.#nanosecondsPerBit = 1e9 / bandwidth;
     this.#delay = delayMicroseconds * 1000;
     this.#capacity = capacity;
@@ -206,7 +209,7 @@ export class Wire {
   // ---- Snapshots
 
   get description(): string {
-    return `a wire of ${this.#members.length} stations`;
+    return `a wire of ${this.#lines.size} machines ${this.#options}`;
   }
 
   state(s: StateStream): void {
@@ -217,8 +220,9 @@ export class Wire {
     this.#droppedSize = s.number(this.#droppedSize);
     this.#droppedQueue = s.number(this.#droppedQueue);
     this.#faults?.state(s);
-    const last = s.number(this.#last === undefined ? -1 : this.#members.indexOf(this.#last));
-    this.#last = this.#members[last];
+    const members = this.#numbered;
+    const last = s.number(this.#last === undefined ? -1 : members.indexOf(this.#last));
+    this.#last = members[last];
     const lines = [this.#host, ...this.#lines.values()];
     const known = new Set([
       ...this.#members.flatMap(({ waiting }) => waiting),
@@ -231,7 +235,11 @@ export class Wire {
       const index = s.number(frame === undefined ? -1 : frames.indexOf(frame));
       return frames[index] ?? missing(index);
     };
-    for (const { waiting } of this.#members) waiting.splice(0, Infinity, ...s.list(waiting, one));
+    const lists = s.list(
+      members.map(({ waiting }) => waiting),
+      (waiting) => s.list(waiting ?? [], one),
+    );
+    members.forEach(({ waiting }, i) => waiting.splice(0, Infinity, ...(lists[i] ?? [])));
     this.#asked.splice(0, Infinity, ...s.list(this.#asked, one));
     for (const line of lines) {
       if (line.base !== undefined) line.base.origin = s.number(line.base.origin);
@@ -245,11 +253,17 @@ export class Wire {
     }
   }
 
+  /** Those of machines first. */
+  get #numbered(): readonly Member[] {
+    return [false, true].flatMap((host) => this.#members.filter(({ line }) => (line === undefined) === host));
+  }
+
   #frameState(s: StateStream, frame: Frame | undefined): Frame {
-    const from = s.number(frame === undefined ? -1 : this.#members.indexOf(frame.from));
+    const members = this.#numbered;
+    const from = s.number(frame === undefined ? -1 : members.indexOf(frame.from));
     return {
       // A frame of a station that has left still arrives; whoever it was hears nothing of it.
-      from: this.#members[from] ?? GONE,
+      from: members[from] ?? GONE,
       asked: s.number(frame?.asked ?? 0),
       bytes: s.blob(frame?.bytes ?? new Uint8Array(0)),
       fcs: optional(s.number(frame?.fcs ?? -1)),

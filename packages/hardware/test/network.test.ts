@@ -195,6 +195,75 @@ function seen({ machines, events, heard, wire }: World): unknown {
   };
 }
 
+describe('a network that is restored', () => {
+  const faults = { seed: 3, drop: 0.1, duplicate: 0.2, reorder: 0.2, corrupt: 0.1, delay: 0.3 };
+
+  test.each([[['ideal', 'dec3100', 'ideal']], [['ideal', 'ideal', 'dec5000']]] as const)(
+    'of %j: goes on with its frames in flight, on the other engine, in this network and in a new one',
+    (profiles) => {
+      const make = (engine: 'interpreter' | 'translator'): World =>
+        world({ profiles, interrupts: true, wire: { faults, delayMicroseconds: 300 }, machine: { engine } });
+      const go = (on: World): unknown => {
+        on.heard.splice(0);
+        for (const events of on.events) events.splice(0);
+        for (let i = 0; i < 7; i += 1) on.network.run(333_333);
+        return seen(on);
+      };
+      const one = make('translator');
+      for (let i = 0; i < 6; i += 1) {
+        one.network.run(123_457 + 10_007 * i);
+        const snapshot = one.network.snapshot();
+        const expected = go(one);
+        one.network.restore(snapshot);
+        expect(go(one)).toEqual(expected);
+        const two = make('interpreter');
+        two.network.run(50_001 * i);
+        two.network.restore(snapshot);
+        expect(go(two)).toEqual(expected);
+        one.network.restore(snapshot);
+      }
+      expect(one.heard.length).toBeGreaterThan(3);
+    },
+  );
+
+  test.each([
+    ['faults', {}],
+    ['delay', { faults, delayMicroseconds: 1 }],
+    ['bandwidth', { faults, bandwidth: 1_000_000 }],
+    ['capacity', { faults, capacity: 3 }],
+  ])('of a wire of other %s is refused, and changes nothing', (_, wire) => {
+    const profiles = ['ideal', 'ideal'] as const;
+    const one = world({ profiles, wire: { faults } });
+    one.network.run(500_000);
+    const two = world({ profiles, wire });
+    const before = seen(two);
+    expect(codeOf(() => two.network.restore(one.network.snapshot()))).toBe('snapshot');
+    expect(seen(two)).toEqual(before);
+    expect(two.network.now).toBe(0);
+  });
+
+  test('of machines that came onto the wire in another order is refused', () => {
+    const profiles = ['ideal', 'ideal', 'ideal'] as const;
+    const one = world({ profiles });
+    one.network.run(500_000);
+    const two = world({ profiles, made: [1, 0, 2] });
+    expect(codeOf(() => two.network.restore(one.network.snapshot()))).toBe('snapshot');
+  });
+
+  test('has the time of a machine without a wire, which had run before', () => {
+    const late = idle({ profile: 'dec3100' });
+    late.run(12_345);
+    const one = new Network([late]);
+    one.run(1000);
+    const machine = idle({ profile: 'dec3100' });
+    const two = new Network([machine]);
+    two.restore(one.snapshot());
+    one.run(100_000);
+    two.run(100_000);
+    expect([two.now, machine.cycles]).toEqual([one.now, late.cycles]);
+  });
+});
+
 describe('a network', () => {
   test('refuses to be made of nothing, or of less than all machines of a wire', () => {
     expect(codeOf(() => new Network([]))).toBe('network');

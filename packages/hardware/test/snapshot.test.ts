@@ -150,6 +150,63 @@ describe('a machine that is restored', () => {
   });
 });
 
+describe('stations of the host', () => {
+  const make = (): { machine: Machine; wire: Wire } => {
+    const wire = new Wire({ delayMicroseconds: 500 });
+    return { machine: idle({ lance: { mac: MAC, wire } }), wire };
+  };
+
+  test('may be others when a machine is restored: their frames still arrive', () => {
+    const one = make();
+    initialize(one.machine, { mac: MAC });
+    one.machine.native.install('kernel', []);
+    one.machine.run(1000);
+    const nobody = one.wire.attach({ receive: () => undefined });
+    const peer = one.wire.attach({ receive: () => undefined });
+    for (let i = 0; i < 3; i += 1) peer.send(new Uint8Array(100).fill(0xff, 0, 6));
+    peer.detach();
+    nobody.detach();
+    one.machine.run(5000);
+    const snapshot = one.machine.snapshot();
+    one.machine.run(200_000);
+    expect([0, 8, 16, 24].map((i) => word(one.machine, RX + i + 2) >>> 15)).toEqual([0, 0, 0, 1]);
+    for (const stations of [0, 1, 4]) {
+      const wire = new Wire({ delayMicroseconds: 500 });
+      const before = stations === 4 ? wire.attach({ receive: () => undefined }) : undefined;
+      const two = { machine: idle({ lance: { mac: MAC, wire } }), wire };
+      for (let i = 0; i < stations; i += 1) two.wire.attach({ receive: () => undefined });
+      before?.send(new Uint8Array(60));
+      two.machine.restore(snapshot);
+      two.machine.run(200_000);
+      expect(state(two.machine)).toEqual(state(one.machine));
+      expect(two.machine.memory.lanceBuffer).toEqual(one.machine.memory.lanceBuffer);
+    }
+  });
+
+  test('may use the bytes that they gave again: recordings and snapshots have copies', () => {
+    const { machine, wire } = make();
+    const peer = wire.attach({ receive: () => undefined });
+    const recorder = new Recorder(machine);
+    const frame = Buffer.alloc(60, 0xff);
+    const typed = Buffer.from('abc');
+    peer.send(frame);
+    machine.serialInput(2, typed);
+    frame.fill(1);
+    typed.fill(2);
+    const recording = Buffer.from(recorder.finish());
+    expect(recording.includes(Buffer.alloc(60, 0xff))).toBe(true);
+    expect(recording.includes('abc')).toBe(true);
+    const snapshot = Buffer.from(machine.snapshot());
+    const other = make().machine;
+    other.restore(snapshot);
+    snapshot.fill(0);
+    const heard: number[] = [];
+    other.wire?.tap(({ bytes }) => heard.push(bytes[0] ?? 0));
+    other.run(1_000_000);
+    expect(heard).toEqual([0xff]);
+  });
+});
+
 describe('a recording', () => {
   /** Echoes serial line 2 with a count, and counts what the LANCE gets. */
   function listening(engine: 'interpreter' | 'translator'): { machine: Machine; wire: Wire; said: string } {
