@@ -1,7 +1,7 @@
 /**
  * Regions of code: the blocks that direct branches reach from one address, inside one page.
  *
- * Calls are not followed; the place a call returns to is a block and an entry of the region. A block ends at a branch (its
+ * Calls are not followed; the place a call returns to is a block. A block ends at a branch (its
  * delay slot included), before the next block, or before an instruction that is the interpreter's: one that is not in the
  * emitter's table, a load whose value the next instruction must not see, a branch whose slot the region cannot see.
  *
@@ -43,11 +43,9 @@ export interface Block {
   readonly length: number;
 }
 
-/** Blocks of one page in the order of their addresses. */
+/** Blocks of one page in the order of their addresses. The region can be entered at each that has instructions. */
 export interface Region {
   readonly blocks: readonly Block[];
-  /** Addresses at which the region may be entered, the one it was made for first. */
-  readonly entries: readonly number[];
   /** First word in the page that the blocks depend on, and the first one behind. */
   readonly first: number;
   readonly end: number;
@@ -81,7 +79,6 @@ class Finder {
   readonly #facts: PageFacts;
   readonly #steps = new Map<number, Step | undefined>();
   readonly #leaders = new Set<number>();
-  readonly #entries = new Set<number>();
   readonly #work: number[] = [];
   #budget = MAX_INSTRUCTIONS;
   #first = PAGE_WORDS;
@@ -95,15 +92,12 @@ class Finder {
 
   find(start: number): Region | undefined {
     this.#lead(start);
-    this.#entries.add(start);
     const seen = new Set<number>();
     for (let at = this.#work.shift(); at !== undefined; at = this.#work.shift()) this.#explore(at, seen);
     const order = [...this.#leaders].filter((leader) => seen.has(leader)).sort((a, b) => a - b);
     const blocks = order.map((leader, i) => this.#block(leader, order[i + 1] ?? PAGE_WORDS, seen));
     if ((blocks.find((block) => block.pc === this.#address(start))?.length ?? 0) === 0) return undefined;
-    const live = new Set(blocks.filter(({ length }) => length > 0).map(({ pc }) => pc));
-    const entries = [...this.#entries].map((entry) => this.#address(entry)).filter((entry) => live.has(entry));
-    return { blocks, entries, first: this.#first, end: Math.min(PAGE_WORDS, this.#end) };
+    return { blocks, first: this.#first, end: Math.min(PAGE_WORDS, this.#end) };
   }
 
   #address(at: number): number {
@@ -135,14 +129,8 @@ class Finder {
       const { always } = controlFlow(step.word, step.pc);
       const target = this.#inPage(ending.target);
       const call = isCall(step.instruction);
-      if (target >= 0 && !call) {
-        this.#lead(target);
-        if (target <= at) this.#entries.add(target);
-      }
-      if ((!always || call) && at + 2 < PAGE_WORDS) {
-        this.#lead(at + 2);
-        if (call) this.#entries.add(at + 2);
-      }
+      if (target >= 0 && !call) this.#lead(target);
+      if ((!always || call) && at + 2 < PAGE_WORDS) this.#lead(at + 2);
       return;
     }
   }
@@ -151,7 +139,6 @@ class Finder {
   #resume(at: number): void {
     if (at + 1 >= PAGE_WORDS || effects(this.#words[at] ?? 0).branches) return;
     this.#lead(at + 1);
-    this.#entries.add(at + 1);
   }
 
   #cover(at: number): void {

@@ -1,7 +1,7 @@
 /**
  * A region as a WebAssembly module: its blocks in the nest of loops that `structure.ts` found.
  *
- * The module imports the machine's memory and the table of regions, and exports one function: it takes the number of an entry and returns a reason
+ * The module imports the machine's memory and the table of regions, and exports one function: it takes the number of a block, from 1 on, and returns a reason
  * (`layout.ts`).
  */
 import { controlFlow } from '@exokernel/isa';
@@ -10,29 +10,22 @@ import type { Block, Region } from './blocks.ts';
 import { Emission, type Banks } from './emission.ts';
 import { REGION_PARAMETERS, REGION_RESULTS } from './jump-cache.ts';
 import { REFILL_PARAMETERS, type TimedRegion } from './stalls.ts';
-import { firstOf, lastOf, nest, type Item, type Loop } from './structure.ts';
-
-/** The bytes of a region's module, and the number by which each of its entries is called. */
-export interface CompiledRegion {
-  readonly bytes: Uint8Array;
-  readonly numbers: readonly number[];
-}
+import { firstOf, lastOf, nest, type Loop } from './structure.ts';
 
 /** Where a machine has caches: how they are timed, and where the flags of the blocks are. */
 export type RegionTiming = Omit<TimedRegion, 'refill'>;
 
-/** `pages` is the size of the machine's memory in WebAssembly pages. */
-export function compileRegion(region: Region, banks: Banks, pages: number, timing?: RegionTiming): CompiledRegion {
+/** The bytes of a region's module. `pages` is the size of the machine's memory in WebAssembly pages. */
+export function compileRegion(region: Region, banks: Banks, pages: number, timing?: RegionTiming): Uint8Array {
   const module = new ModuleBuilder();
   module.importMemory('m', 'm', { minimum: pages, maximum: pages });
   module.importTable('m', 't', 1);
   const timed = timing && { ...timing, refill: module.importFunction('m', 'r', REFILL_PARAMETERS, [I32]) };
   const type = module.type(REGION_PARAMETERS, REGION_RESULTS);
   const code = module.function(REGION_PARAMETERS, REGION_RESULTS);
-  const writer = new RegionWriter(region, new Emission(code, region, banks, timed));
-  const numbers = writer.write(type);
+  new RegionWriter(region, new Emission(code, region, banks, timed)).write(type);
   module.export('f', 'function', code.index);
-  return { bytes: module.build(), numbers };
+  return module.build();
 }
 
 /** A sequence of items being emitted. */
@@ -40,7 +33,7 @@ interface Scope {
   readonly loop: Loop;
   /** Nesting depth of its loop; -1 for the region itself. */
   readonly head: number;
-  /** Nesting depth of the block that ends where an item begins; -1: nothing jumps there. */
+  /** Nesting depth of the block that ends where an item begins; the first has none. */
   readonly labels: number[];
   position: number;
 }
@@ -49,8 +42,6 @@ class RegionWriter {
   readonly #emission: Emission;
   readonly #region: Region;
   readonly #index: ReadonlyMap<number, number>;
-  /** Blocks that are entered by number, and their numbers. */
-  readonly #numbers = new Map<number, number>();
   readonly #scopes: Scope[] = [];
   readonly #edges: (readonly [number, number])[];
 
@@ -61,34 +52,11 @@ class RegionWriter {
     this.#edges = region.blocks.flatMap((block, i) => this.#successors(block).map((to) => [i, to] as const));
   }
 
-  /** Emits the function; returns the numbers of the region's entries. */
-  write(type: number): number[] {
-    const root = nest(this.#region.blocks.length, this.#edges);
-    for (const entry of this.#region.entries) this.#number(this.#index.get(entry) ?? 0);
-    this.#numberJumpsInto(root);
+  /** Emits the function; `type` is that of regions. */
+  write(type: number): void {
     this.#emission.begin();
-    this.#sequence(root, false);
+    this.#sequence(nest(this.#region.blocks.length, this.#edges), false);
     this.#emission.end(type);
-    return this.#region.entries.map((entry) => this.#number(this.#index.get(entry) ?? 0));
-  }
-
-  #number(block: number): number {
-    const known = this.#numbers.get(block);
-    if (known !== undefined) return known;
-    this.#numbers.set(block, this.#numbers.size + 1);
-    return this.#numbers.size;
-  }
-
-  /** Gives a number to each block that is jumped to from outside of a loop that it is not the head of. */
-  #numberJumpsInto({ items }: Loop): void {
-    for (const item of items) {
-      if (!('loop' in item)) continue;
-      const { first, last } = item.loop;
-      for (const [from, to] of this.#edges) {
-        if ((from < first || from > last) && to > first && to <= last) this.#number(to);
-      }
-      this.#numberJumpsInto(item.loop);
-    }
   }
 
   /** Blocks of the region to which a block goes. */
@@ -113,15 +81,14 @@ class RegionWriter {
     const { code } = this.#emission;
     if (isLoop) code.loop();
     const scope: Scope = { loop, head: isLoop ? code.depth : -1, labels: [], position: 0 };
-    const wanted = loop.items.map((item, i) => i > 0 && this.#isTarget(item));
     for (let i = loop.items.length - 1; i > 0; i -= 1) {
-      if (wanted[i] === true) code.block();
-      scope.labels[i] = wanted[i] === true ? code.depth : -1;
+      code.block();
+      scope.labels[i] = code.depth;
     }
     this.#scopes.push(scope);
     this.#dispatch(scope);
     loop.items.forEach((item, i) => {
-      if (wanted[i] === true) code.end();
+      if (i > 0) code.end();
       scope.position = i;
       if ('loop' in item) this.#sequence(item.loop, true);
       else this.#block(item.block);
@@ -130,30 +97,23 @@ class RegionWriter {
     if (isLoop) code.end();
   }
 
-  /** Whether something other than the item before jumps to the item. */
-  #isTarget(item: Item): boolean {
-    const first = firstOf(item);
-    const last = lastOf(item);
-    for (let i = first; i <= last; i += 1) if (this.#numbers.has(i)) return true;
-    return this.#edges.some(([from, to]) => to === first && from < first);
-  }
-
-  /** Goes on to the block whose number is in `entry`, or to the item in which it is. */
+  /** Goes on to the block whose number is in `entry`, or to the item in which it is. 0: to none, it has been reached. */
   #dispatch({ loop, labels }: Scope): void {
+    const { first, last, items } = loop;
     const { code, entry } = this.#emission;
-    const inside = [...this.#numbers].filter(([block]) => block > loop.first && block <= loop.last);
-    if (inside.length === 0) return;
+    if (first === last) return;
     if (this.#scopes.length > 1) {
       code.localGet(entry);
       code.if();
     } else code.block();
-    const table = Array.from({ length: this.#numbers.size + 1 }, () => 0);
-    for (const [block, number] of inside) {
-      const item = loop.items.findIndex((candidate) => firstOf(candidate) <= block && block <= lastOf(candidate));
-      const label = labels[item] ?? -1;
-      if (item > 0 && label >= 0) table[number] = code.depth - label;
-    }
+    const here = code.depth;
+    const table = Array.from({ length: last - first + 1 }, () => 0);
+    items.forEach((item, i) => {
+      if (i > 0) table.fill(here - (labels[i] ?? here), firstOf(item) - first, lastOf(item) - first + 1);
+    });
     code.localGet(entry);
+    code.i32Const(first + 1);
+    code.i32Sub();
     code.brTable(table, 0);
     code.end();
   }
@@ -167,10 +127,8 @@ class RegionWriter {
       emission.slow(block.pc);
       return;
     }
-    if (this.#numbers.has(index)) {
-      code.i32Const(0);
-      code.localSet(emission.entry);
-    }
+    code.i32Const(0);
+    code.localSet(emission.entry);
     emission.beginBlock(block);
     for (const step of block.steps) emission.step(step);
     const next = (block.pc + 4 * block.steps.length) | 0;
@@ -222,7 +180,7 @@ class RegionWriter {
       const isFirst = item !== undefined && firstOf(item) === index;
       if (mayFall && isFirst && s === this.#scopes.length - 1 && place === scope.position + 1) return;
       if (!isFirst) {
-        code.i32Const(this.#number(index));
+        code.i32Const(index + 1);
         code.localSet(entry);
       }
       code.br(code.depth - (scope.labels[place] ?? 0));

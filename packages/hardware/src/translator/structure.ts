@@ -4,7 +4,7 @@
  * Blocks stand in the order of their addresses. A branch to an earlier block makes a loop of everything from there to the
  * branch; loops that overlap without nesting are widened until they nest. A forward branch leaves a `block` that ends where
  * its target begins. What does not fit (into the middle of a loop from outside, or from the region's caller) goes in by the
- * loop's head, with the number of the wanted entry in a local: heads of loops with such entries begin with a branch table.
+ * loop's head, with the number of the wanted block in a local: heads of loops of several blocks begin with a branch table.
  */
 
 /** Blocks `first` to `last` (by index), and inside them the loops and single blocks in order. */

@@ -29,21 +29,24 @@ import { WebAssembly, type Table } from './webassembly.ts';
 
 /** When the translator sets to work. */
 export interface TranslationOptions {
-  /** How often code is reached before it is translated, 1 to 2^20. Default 256. Assumption: where the compiler's time is earned back. */
+  /** How often code is reached before it is translated, 1 to 2^20. Default 2048. Assumption: where the compiler's time is earned back. */
   readonly after?: number;
   /** Stretches of fewer cycles are interpreted, 1 to 2^20. Default 512. Assumption: as above. */
   readonly worthwhile?: number;
 }
 
-const DEFAULT_AFTER = 256;
+const DEFAULT_AFTER = 2048;
 const DEFAULT_WORTHWHILE = 512;
 const HEAT_ENTRIES = 0x10000;
 /** What cannot be translated is not tried again soon. */
 const COLD = 0x100000;
 /** Most regions at a time; when there are more, all are dropped. */
-const MAX_REGIONS = 4096;
+const MAX_REGIONS = 1024;
 /** Code of a frame that was dropped so often is left to the interpreter. */
 const MAX_DROPS = 64;
+/** Code in a page that takes so many stores, more often than once in so many instructions, is left to the interpreter too. */
+const STORES = 1024;
+const INSTRUCTIONS_PER_STORE = 50;
 /** A load or store that was left to the interpreter so often is so for good: it talks to a device. */
 const SLOW = 32;
 const SLOW_ENTRIES = 4096;
@@ -59,6 +62,9 @@ interface CodePage {
   readonly slow: Set<number>;
   /** How often code was dropped because it had changed. */
   drops: number;
+  /** Stores to it, and the instruction since which they are counted. */
+  stores: number;
+  since: number;
 }
 
 /** A region in use. */
@@ -67,15 +73,13 @@ interface Translated {
   readonly from: number;
   readonly words: Int32Array;
   readonly page: CodePage;
-  readonly keys: readonly number[];
-  readonly pcs: readonly number[];
+  /** Where it can be entered: keys and addresses. */
+  readonly entries: (readonly [key: number, pc: number])[];
   /** 1 for code of user mode. */
   readonly mode: number;
   readonly slot: number;
   /** Its blocks, where there is an instruction cache. */
   readonly blocks: readonly CachedBlock[];
-  /** The run in which it was last held against memory. */
-  checked: number;
 }
 
 /** An address at which a region can be entered. */
@@ -89,7 +93,7 @@ export class Translator implements HotCode {
   readonly table: number = JUMP_CACHE >>> 2;
   readonly mask: number = JUMP_CACHE_ENTRIES - 1;
   readonly heat: Int32Array = new Int32Array(HEAT_ENTRIES);
-  readonly worthwhile: number;
+  readonly #worthwhile: number;
   readonly #after: number;
   readonly #cpu: Cpu;
   readonly #words: Int32Array;
@@ -102,12 +106,15 @@ export class Translator implements HotCode {
   readonly #codePages = new Map<number, CodePage>();
   readonly #free: number[] = Array.from({ length: MAX_REGIONS }, (_, i) => MAX_REGIONS - 1 - i);
   readonly #slowness = new Uint8Array(SLOW_ENTRIES);
-  #run = 0;
+  /** Words of all regions. */
+  #size = 0;
+  /** Whether the regions have been held against memory in this run. */
+  #isChecked = false;
 
   constructor(cpu: Cpu, { after = DEFAULT_AFTER, worthwhile = DEFAULT_WORTHWHILE }: TranslationOptions = {}) {
     this.#cpu = cpu;
     this.#after = clamp(after);
-    this.worthwhile = clamp(worthwhile);
+    this.#worthwhile = clamp(worthwhile);
     this.#words = cpu.words;
     this.#pages = cpu.memory.wasm.buffer.byteLength / 0x10000;
     const timing = cpu.pipeline?.timing;
@@ -134,17 +141,38 @@ export class Translator implements HotCode {
 
   /** Between runs the host may have written anything anywhere: each region is held against memory before its next use. */
   beginRun(): void {
-    this.#run += 1;
-    this.#words.fill(0, this.table, this.table + JUMP_CACHE_ENTRIES * (JUMP_ENTRY_BYTES >>> 2));
+    this.#isChecked = false;
+  }
+
+  /** Stretches of fewer cycles are interpreted: before the regions have been checked, those that this would not pay for. */
+  get worthwhile(): number {
+    return this.#isChecked ? this.#worthwhile : Math.max(this.#worthwhile, this.#size >>> 2);
+  }
+
+  /** Holds all regions against memory. */
+  #check(): void {
+    this.#isChecked = true;
+    const memory = this.#words;
+    for (const page of this.#codePages.values()) {
+      for (const region of [...page.regions]) {
+        const { words, from } = region;
+        let i = 0;
+        while (i < words.length && words[i] === memory[from + i]) i += 1;
+        if (i === words.length) continue;
+        this.#hasChanged(page);
+        this.#drop(region);
+      }
+    }
   }
 
   /** Makes the jump cache know `pc`, of which the heat is used up: by a new region if there is none. */
   compile(pc: number): void {
     const known = this.#lookUp(pc);
     if (known === undefined) this.#translate(pc);
-    else this.#note(pc, known);
+    const entry = known ?? this.#lookUp(pc);
+    if (entry !== undefined) this.#note(pc, entry);
     // Code that exists is to be found again at once when the jump cache has forgotten it.
-    this.heat[(pc >>> 2) & (HEAT_ENTRIES - 1)] = this.#lookUp(pc) === undefined ? COLD : 1;
+    this.heat[(pc >>> 2) & (HEAT_ENTRIES - 1)] = entry === undefined ? COLD : 1;
   }
 
   #translate(pc: number): void {
@@ -161,26 +189,27 @@ export class Translator implements HotCode {
     const slot = this.#free.pop() ?? 0;
     const banks = { read: 4 * cpu.readBank, write: 4 * cpu.writeBank, mode: this.#mode };
     const [timing, blocks] = this.#cacheBlocks(region, host - pc);
-    const { bytes, numbers } = compileRegion(region, banks, this.#pages, timing);
+    const bytes = compileRegion(region, banks, this.#pages, timing);
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
     this.#functions.set(slot, instance.exports.f);
     const translated: Translated = {
       from: start + region.first,
       words: this.#words.slice(start + region.first, start + region.end),
       page,
-      keys: region.entries.map((entry) => this.#key(entry, host - pc + entry)),
-      pcs: region.entries,
+      entries: [],
       mode: banks.mode,
       slot,
       blocks,
-      checked: this.#run,
     };
-    region.entries.forEach((entry, i) => {
-      this.#entries.set(translated.keys[i] ?? 0, { region: translated, number: numbers[i] ?? 0 });
-      this.#note(entry, { region: translated, number: numbers[i] ?? 0 });
+    region.blocks.forEach((block, i) => {
+      if (block.length === 0) return;
+      const key = this.#key(block.pc, host - pc + block.pc);
+      translated.entries.push([key, block.pc]);
+      this.#entries.set(key, { region: translated, number: i + 1 });
     });
     this.#codePages.set(page.number, page);
     page.regions.add(translated);
+    this.#size += translated.words.length;
     if (page.regions.size === 1) this.#guard(page, 1);
   }
 
@@ -206,6 +235,7 @@ export class Translator implements HotCode {
     const cpu = this.#cpu;
     const { clock, state } = cpu;
     const words = this.#words;
+    if (!this.#isChecked) this.#check();
     words[LEFT >>> 2] = end - clock.now;
     words[STALLS >>> 2] = 0;
     words[END >>> 2] = end | 0;
@@ -259,24 +289,11 @@ export class Translator implements HotCode {
     return this.#lookUp(pc) !== undefined;
   }
 
-  /** The code for `pc`, held against memory. */
+  /** The code for `pc`. */
   #lookUp(pc: number): Entry | undefined {
     const host = this.#host(pc);
     if ((host & 0x80000003) !== 0) return undefined;
-    const entry = this.#entries.get(this.#key(pc, host));
-    if (entry === undefined) return undefined;
-    const { region } = entry;
-    if (region.checked === this.#run) return entry;
-    region.checked = this.#run;
-    const { words, from } = region;
-    for (let i = 0; i < words.length; i += 1) {
-      if (words[i] !== this.#words[from + i]) {
-        this.#hasChanged(region.page);
-        this.#drop(region);
-        return undefined;
-      }
-    }
-    return entry;
+    return this.#entries.get(this.#key(pc, host));
   }
 
   /** Place of the instruction at `pc` in memory; negative if the page tables do not show it. */
@@ -313,7 +330,7 @@ export class Translator implements HotCode {
     const number = host >>> 12;
     let page = this.#codePages.get(number);
     if (page === undefined) {
-      page = { number, regions: new Set(), slow: new Set(), drops: 0 };
+      page = { number, regions: new Set(), slow: new Set(), drops: 0, stores: 0, since: this.#cpu.instructions };
       this.#codePages.set(number, page);
     }
     return page;
@@ -332,8 +349,23 @@ export class Translator implements HotCode {
     const host = RAM_HOST + physical;
     for (let number = host >>> 12; number << 12 < host + bytes; number += 1) {
       const page = this.#codePages.get(number);
-      if (page !== undefined) this.#dropRange(page, host >>> 2, (host + bytes + 3) >>> 2, true);
+      if (page === undefined) continue;
+      this.#dropRange(page, host >>> 2, (host + bytes + 3) >>> 2, true);
+      this.#wasStoredTo(page);
     }
+  }
+
+  /** A page that is stored to all the time is worth more as data: its code is left to the interpreter. */
+  #wasStoredTo(page: CodePage): void {
+    page.stores += 1;
+    if (page.stores < STORES) return;
+    const { instructions } = this.#cpu;
+    if (instructions - page.since < STORES * INSTRUCTIONS_PER_STORE) {
+      page.drops = MAX_DROPS + 1;
+      for (const region of [...page.regions]) this.#drop(region);
+    }
+    page.stores = 0;
+    page.since = instructions;
   }
 
   /** Drops what was made of words `first` to `end` (exclusive) of the whole memory. */
@@ -352,16 +384,17 @@ export class Translator implements HotCode {
   }
 
   #drop(region: Translated): void {
-    const { page, slot, keys, pcs, mode } = region;
-    keys.forEach((key, i) => {
+    const { page, slot, entries, mode } = region;
+    for (const [key, pc] of entries) {
       if (this.#entries.get(key)?.region === region) this.#entries.delete(key);
-      const at = jumpEntry(pcs[i] ?? 0, mode) >>> 2;
+      const at = jumpEntry(pc, mode) >>> 2;
       if (this.#words[at + 2] === slot) this.#words.fill(0, at, at + (JUMP_ENTRY_BYTES >>> 2));
-    });
+    }
     for (const block of region.blocks) this.#residency?.remove(block);
     this.#functions.set(slot, null);
     this.#free.push(slot);
     page.regions.delete(region);
+    this.#size -= region.words.length;
     if (page.regions.size === 0) this.#guard(page, 0);
   }
 
