@@ -4,11 +4,11 @@
  * Nothing of the exokernel is in it: this is how software that was written for the machine runs, Linux for example. All
  * that can be wrong with files and options is found here, before anything has run, and is a `UsageError`.
  */
-import { readFileSync } from 'node:fs';
-import { HardwareError, Machine, PROM_ADDRESS, PROM_ENTRIES, bootProm, type MachineOptions } from '@exokernel/hardware';
+import { readFileSync, statSync } from 'node:fs';
+import { Machine, PROM_ADDRESS, PROM_ENTRIES, bootProm, type MachineOptions } from '@exokernel/hardware';
 import { fileStore } from '@exokernel/hardware/node';
 import { IsaError, decode, loadElf, type ElfImage } from '@exokernel/isa';
-import { UsageError } from './error.ts';
+import { UsageError, orRefuse } from './error.ts';
 import type { MachineSettings } from './run-options.ts';
 
 /** What the machine starts with. */
@@ -55,10 +55,17 @@ export function readElf(file: string): ElfImage {
 /** Reads a file that the user named. Throws `UsageError`. */
 export function readInput(file: string): Uint8Array {
   try {
+    // Some of those never end.
+    if (statSync(file).isCharacterDevice()) throw new Error('it is a device');
     return readFileSync(file);
   } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw refusal('read', file, error);
   }
+}
+
+/** What is said of a file that cannot be used. */
+export function refusal(what: 'read' | 'write', file: string, error: unknown): UsageError {
+  return new UsageError(`cannot ${what} ${file}: ${error instanceof Error ? error.message : String(error)}`);
 }
 
 /**
@@ -77,7 +84,8 @@ export function bareMachine(
   const rdStart = initrd === undefined ? 0 : placeInitrd(elf, initrd, ramBytes);
   const rdArgs =
     initrd === undefined ? [] : [`rd_start=0x${(KSEG0 + rdStart).toString(16)}`, `rd_size=${initrd.length}`];
-  const disk = settings.disk === undefined ? undefined : orRefuse(settings.disk, fileStore, settings.disk);
+  const { disk: path } = settings;
+  const disk = path === undefined ? undefined : orRefuse(path, () => fileStore(path));
   try {
     return orRefuse(name, () => {
       const prom = bootProm({ entry: elf.entry, args: [BOOT_DEVICE, ...rdArgs, ...program.args] });
@@ -104,16 +112,6 @@ export function bareMachine(
     });
   } catch (error) {
     disk?.close();
-    throw error;
-  }
-}
-
-/** What the machine's packages refuse here is the user's. */
-function orRefuse<T>(what: string, make: (what: string) => T, argument = what): T {
-  try {
-    return make(argument);
-  } catch (error) {
-    if (error instanceof HardwareError) throw new UsageError(`${what}: ${error.message}`);
     throw error;
   }
 }

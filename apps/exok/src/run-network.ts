@@ -18,7 +18,7 @@ import {
   type DatagramAddress,
   type StreamAddress,
 } from '@exokernel/hardware/node';
-import { UsageError } from './error.ts';
+import { UsageError, orRefuse } from './error.ts';
 import type { MachineSettings } from './run-options.ts';
 
 /** A wire with what the options have put on it. */
@@ -26,6 +26,7 @@ export interface RunNetwork {
   readonly wire: Wire;
   /** Whether somebody outside is on it: then the machine must not be faster than the host's clock. */
   readonly isOutside: boolean;
+  /** Throws `UsageError` if the capture could not be written. */
   readonly close: () => void;
 }
 
@@ -57,7 +58,7 @@ export async function openNetwork(
     isOutside,
     close: () => {
       close();
-      capture?.close();
+      orRefuse(pcap ?? '', () => capture?.close());
     },
   };
 }

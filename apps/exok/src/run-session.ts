@@ -5,9 +5,9 @@
  * A replay takes nothing from the terminal or a link. The disk is not part of any of them: give a replay a copy of it as it was.
  */
 import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { HardwareError, Recorder, Replay, type Machine, type RunResult } from '@exokernel/hardware';
-import { UsageError } from './error.ts';
-import { readInput } from './run-machine.ts';
+import { Recorder, Replay, type Machine, type RunResult } from '@exokernel/hardware';
+import { orRefuse } from './error.ts';
+import { readInput, refusal } from './run-machine.ts';
 import type { MachineSettings } from './run-options.ts';
 
 /** How a run is driven. */
@@ -17,7 +17,7 @@ export interface Session {
   /** What a replay has come to; `undefined` before its end, and always for another run. */
   readonly replayed: () => 'replayed' | 'diverged' | undefined;
   readonly isReplay: boolean;
-  /** To be called once, after the last run. `halted`: the program has ended, and there is nothing to go on with. */
+  /** To be called once, after the last run. `halted`: the program has ended, and there is nothing to go on with. Throws `UsageError`. */
   readonly finish: (halted: boolean) => void;
 }
 
@@ -36,7 +36,7 @@ export function beginSession(
   if (record !== undefined) {
     checkWritable(record);
     const recorder = new Recorder(machine);
-    return { ...plain, finish: () => writeFileSync(record, recorder.finish()) };
+    return { ...plain, finish: () => orUnwritable(record, () => writeFileSync(record, recorder.finish())) };
   }
   if (snapshot === undefined) return plain;
   if (existsSync(snapshot)) orRefuse(snapshot, () => machine.restore(readInput(snapshot)));
@@ -46,8 +46,10 @@ export function beginSession(
     finish: (halted) => {
       if (halted) return;
       // Whole or not at all: the run may be cut off meanwhile.
-      writeFileSync(`${snapshot}.new`, machine.snapshot());
-      renameSync(`${snapshot}.new`, snapshot);
+      orUnwritable(snapshot, () => {
+        writeFileSync(`${snapshot}.new`, machine.snapshot());
+        renameSync(`${snapshot}.new`, snapshot);
+      });
     },
   };
 }
@@ -64,20 +66,17 @@ function replaying(machine: Machine, file: string): Session {
 
 /** It is better to know before the run. */
 function checkWritable(file: string): void {
-  try {
+  orUnwritable(file, () => {
     const isNew = !existsSync(file);
     closeSync(openSync(file, 'a'));
     if (isNew) rmSync(file);
-  } catch (error) {
-    throw new UsageError(`cannot write ${file}: ${error instanceof Error ? error.message : String(error)}`);
-  }
+  });
 }
 
-function orRefuse<T>(file: string, make: () => T): T {
+function orUnwritable(file: string, write: () => void): void {
   try {
-    return make();
+    write();
   } catch (error) {
-    if (error instanceof HardwareError) throw new UsageError(`${file}: ${error.message}`);
-    throw error;
+    throw refusal('write', file, error);
   }
 }

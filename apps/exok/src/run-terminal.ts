@@ -86,8 +86,8 @@ export async function runAtTerminal(
     input.off('data', typed);
     if (input.isTTY) input.setRawMode(false);
     input.pause();
-    network?.close();
     bare.close();
+    network?.close();
   }
 }
 

@@ -32,6 +32,12 @@ export async function runHere(program: Program, settings: MachineSettings): Prom
     abort.abort();
   });
   const console = settings.json ? process.stderr : process.stdout;
+  // Who reads it may leave; then there is nobody to run for.
+  let failure: NodeJS.ErrnoException | undefined;
+  console.on('error', (error: NodeJS.ErrnoException) => {
+    failure = error;
+    abort.abort();
+  });
   if (process.stdin.isTTY) process.stderr.write('Ctrl-] ends it\n');
   const started = performance.now();
   const outcome = await runAtTerminal(program, settings, {
@@ -40,6 +46,7 @@ export async function runHere(program: Program, settings: MachineSettings): Prom
     input: process.stdin,
     signal: abort.signal,
   });
+  if (failure !== undefined && failure.code !== 'EPIPE') throw new UsageError(`cannot print: ${failure.message}`);
   const hostSeconds = (performance.now() - started) / 1000;
   if (settings.json) process.stdout.write(`${JSON.stringify({ ...outcome, hostSeconds })}\n`);
   else {

@@ -53,6 +53,8 @@ describe('refused with one line on stderr and exit code 2', () => {
     [['demo', '--serve', '--offline'], /--offline/],
     [['demo', '--disk', join(folder, 'missing.img')], /missing\.img/],
     [['nonsense'], /nonsense/],
+    [['run', 'x.elf', '--seconds', '-1'], /--seconds/],
+    [['run', '/dev/zero'], /\/dev\/zero/],
     [['site'], /usage/],
     [['site', join(folder, 'missing'), join(folder, 'out.img')], /missing/],
   ] as const)('%j', async (args, line) => {

@@ -1,5 +1,5 @@
 /** Recordings, replays and snapshots on the command line: a run again, a run continued, and what is refused. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -102,6 +102,17 @@ test.each([
   ['a snapshot in no folder', { snapshot: join(folder, 'no', 'where') }, /no.where/],
 ] as const)('refused: %s', async (_, options, message) => {
   const refusal = run(options);
+  await expect(refusal).rejects.toThrow(UsageError);
+  await expect(refusal).rejects.toThrow(message);
+});
+
+test.each([
+  ['a recording', { record: '/dev/full' }, /dev.full/],
+  ['a snapshot', { snapshot: join(folder, 'taken') }, /taken/],
+  ['a capture', { pcap: '/dev/full' }, /dev.full/],
+] as const)('refused in the end: %s that can be begun and not written', async (_, options, message) => {
+  mkdirSync(join(folder, 'taken.new'), { recursive: true });
+  const refusal = run({ ...options, seconds: '0.01' });
   await expect(refusal).rejects.toThrow(UsageError);
   await expect(refusal).rejects.toThrow(message);
 });

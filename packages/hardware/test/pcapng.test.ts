@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -122,6 +122,30 @@ describe('pcapng [PCAPNG]', () => {
     }
     expect(code).toBe('capture');
   });
+
+  test.skipIf(!existsSync('/dev/full'))(
+    'a file that cannot take all says so when it is asked, and the machine goes on',
+    () => {
+      const wire = new Wire();
+      const machine = idle({ ramBytes: 0x2000, lance: { mac: MAC, wire } });
+      const file = captureFile('/dev/full');
+      file.writer.capture(wire, { name: 'eth0' });
+      const { send } = wire.attach({ receive: () => undefined });
+      for (let i = 0; i < 100; i += 1) {
+        send(new Uint8Array(1500));
+        machine.run(50_000);
+      }
+      const codes = (['flush', 'close'] as const).map((end) => {
+        try {
+          file[end]();
+        } catch (error) {
+          if (error instanceof HardwareError) return error.code;
+        }
+        return 'nothing thrown';
+      });
+      expect(codes).toEqual(['capture', 'capture']);
+    },
+  );
 
   /** Two wires captured to a file: what was sent on them, in nanoseconds. */
   function captured(): string {

@@ -8,9 +8,9 @@ const BUFFER = 64 * 1024;
 /** A capture and its file. */
 export interface CaptureFile {
   readonly writer: PcapngWriter;
-  /** Writes what is not in the file yet. Throws what the file system throws. */
+  /** Writes what is not in the file yet. Throws `capture` if that, or something before, could not be written. */
   flush(): void;
-  /** The same, and closes the file; call it once, after the captures have ended. */
+  /** The same, and closes the file in any case; call it once, after the captures have ended. */
   close(): void;
 }
 
@@ -24,23 +24,37 @@ export function captureFile(path: string): CaptureFile {
   }
   let waiting: Uint8Array[] = [];
   let bytes = 0;
-  const flush = (): void => {
+  let failure: HardwareError | undefined;
+  const write = (): void => {
     const all = Buffer.concat(waiting);
     waiting = [];
     bytes = 0;
-    for (let done = 0; done < all.length;) done += writeSync(file, all, done);
+    try {
+      for (let done = 0; done < all.length;) done += writeSync(file, all, done);
+    } catch (cause) {
+      failure = new HardwareError('capture', `cannot write all of ${path}`, { path }, { cause });
+    }
   };
+  // The machine must not notice a full disk: whoever owns the file is told.
   const writer = new PcapngWriter((block) => {
+    if (failure !== undefined) return;
     waiting.push(block);
     bytes += block.length;
-    if (bytes > BUFFER) flush();
+    if (bytes > BUFFER) write();
   });
+  const flush = (): void => {
+    if (failure === undefined) write();
+    if (failure !== undefined) throw failure;
+  };
   return {
     writer,
     flush,
     close: () => {
-      flush();
-      closeSync(file);
+      try {
+        flush();
+      } finally {
+        closeSync(file);
+      }
     },
   };
 }
