@@ -1,5 +1,15 @@
 /** `exok linux` when it cannot do what it is asked: it says what is missing, and leaves nothing half-made. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -16,15 +26,21 @@ afterAll(() => {
 /** What is in the cache after the last run. */
 let cache: readonly string[] = [];
 
-/** Runs it on a host whose path has only these programs, each a shell script; resolves to what it refuses with. */
-async function refusal(args: readonly string[], programs: Readonly<Record<string, string>> = {}): Promise<string> {
+/** A host's path and cache folder. */
+function hostWith(programs: Readonly<Record<string, string>>): [path: string, cacheFolder: string] {
   const host = mkdtempSync(join(folder, 'host-'));
-  const [path, cacheFolder] = [join(host, 'bin'), join(host, 'cache')];
+  const path = join(host, 'bin');
   mkdirSync(path);
   for (const [name, script] of Object.entries(programs)) {
     writeFileSync(join(path, name), `#!/bin/sh\n${script}\n`);
     chmodSync(join(path, name), 0o755);
   }
+  return [path, join(host, 'cache')];
+}
+
+/** Runs it on a host whose path has only these programs, each a shell script; resolves to what it refuses with. */
+async function refusal(args: readonly string[], programs: Readonly<Record<string, string>> = {}): Promise<string> {
+  const [path, cacheFolder] = hostWith(programs);
   const { env } = process;
   process.env = { PATH: path, EXOKERNEL_CACHE: cacheFolder };
   try {
@@ -113,3 +129,28 @@ test.skipIf(!HAS_HEADERS)('a source that lacks what the configuration asks for i
   });
   expect(said).toMatch(/this source does not take CONFIG_CPU_R3000=y, /);
 });
+
+test
+  .skipIf(!HAS_HEADERS || spawnSync('mkfifo', ['--version']).status !== 0)
+  .each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+  'a build that %s ends takes all its programs with it, those that they have started too, and leaves nothing',
+  async (signal) => {
+    const held = join(mkdtempSync(join(folder, 'held-')), 'fifo');
+    spawnSync('mkfifo', [held]);
+    const [path, cacheFolder] = hostWith({
+      ...EMPTY_TOOLS,
+      'apt-get': '> linux-source.deb',
+      tar: '/bin/mkdir linux-source-6.1',
+      // It passes no signal on, and its child wants none.
+      make: `( trap '' TERM INT HUP; echo building > ${held}; while :; do > tree; /bin/sleep 0.01; done ) > ${held} & wait`,
+    });
+    const main = join(import.meta.dirname, '..', 'src', 'main.ts');
+    const env = { PATH: path, EXOKERNEL_CACHE: cacheFolder };
+    const exok = spawn(process.execPath, [main, 'linux', 'build'], { env, stdio: 'ignore' });
+    const ended = new Promise((resolve) => exok.on('close', resolve));
+    // It ends when nobody holds the other end any more.
+    for await (const _ of createReadStream(held)) exok.kill(signal);
+    expect(await ended).toBe(130);
+    expect(readdirSync(cacheFolder)).toEqual([]);
+  },
+);

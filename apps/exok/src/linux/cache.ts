@@ -13,7 +13,8 @@ import type { WriteStream } from 'node:fs';
 
 /** Lines of a failed build's log that are shown. */
 const TAIL = 15;
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** A terminal that is closed does not reach the programs of a build, which are in groups of their own. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** Folders of builds under way have this name and the process's number. */
 const BUILDING = 'building-';
 

@@ -37,9 +37,15 @@ export interface StepOptions {
 
 const running = new Set<ChildProcess>();
 
-/** Ends the programs that `step` runs; theirs end with them. */
+/** Ends the programs that `step` runs, and all that those have started: at once, for what they write is thrown away. */
 export function stopSteps(): void {
-  for (const child of running) child.kill();
+  for (const { pid } of running) {
+    try {
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    } catch {
+      // It has just ended by itself.
+    }
+  }
 }
 
 /** Runs a program to its end. Rejects with an `Error` if it cannot be started or fails. */
@@ -54,6 +60,7 @@ export function step(
       ...(cwd === undefined ? {} : { cwd }),
       env: { ...process.env, LC_ALL: 'C', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true, // a group of its own, to be ended as one
     });
     for (const [stream, each] of [
       [child.stdout, line],
