@@ -135,21 +135,22 @@ test
   .each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
   'a build that %s ends takes all its programs with it, those that they have started too, and leaves nothing',
   async (signal) => {
-    const held = join(mkdtempSync(join(folder, 'held-')), 'fifo');
-    spawnSync('mkfifo', [held]);
+    const fifo = join(mkdtempSync(join(folder, 'held-')), 'fifo');
+    spawnSync('mkfifo', [fifo]);
     const [path, cacheFolder] = hostWith({
       ...EMPTY_TOOLS,
       'apt-get': '> linux-source.deb',
       tar: '/bin/mkdir linux-source-6.1',
       // It passes no signal on, and its child wants none.
-      make: `( trap '' TERM INT HUP; echo building > ${held}; while :; do > tree; /bin/sleep 0.01; done ) > ${held} & wait`,
+      make: `( trap '' TERM INT HUP; echo building > ${fifo}; while :; do > tree; /bin/sleep 0.01; done ) > ${fifo} & wait`,
     });
     const main = join(import.meta.dirname, '..', 'src', 'main.ts');
     const env = { PATH: path, EXOKERNEL_CACHE: cacheFolder };
     const exok = spawn(process.execPath, [main, 'linux', 'build'], { env, stdio: 'ignore' });
     const ended = new Promise((resolve) => exok.on('close', resolve));
     // It ends when nobody holds the other end any more.
-    for await (const _ of createReadStream(held)) exok.kill(signal);
+    const held = createReadStream(fifo).on('data', () => exok.kill(signal));
+    await new Promise((resolve) => held.on('close', resolve));
     expect(await ended).toBe(130);
     expect(readdirSync(cacheFolder)).toEqual([]);
   },

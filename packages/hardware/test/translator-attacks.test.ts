@@ -1,14 +1,20 @@
 import { A0, K0, RA, S0, S1, T0, T1, T2, V0, ZERO } from '@exokernel/isa';
-import { describe, expect, test } from 'vitest';
-import type { Machine, MachineOptions, Profile } from '../src/index.ts';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { HardwareError, Machine, type MachineOptions, type Profile } from '../src/index.ts';
 import { boot, load, record, state } from './support.ts';
 
 const PROFILES = ['ideal', 'dec3100', 'dec5000'] as const satisfies readonly Profile[];
 const TRANSLATION = { after: 2, worthwhile: 8 };
 
 /** Runs what `build` makes on both engines, in equal steps; state and events are the same. Returns the translator's machine. */
-function both(build: (options: MachineOptions) => Machine, options: MachineOptions, cycles = 20_000): Machine {
+function both(
+  build: (options: MachineOptions) => Machine,
+  options: MachineOptions,
+  cycles = 20_000,
+  before: () => void = () => undefined,
+): Machine {
   const [a, b] = (['interpreter', 'translator'] as const).map((engine) => {
+    before();
     const machine = build({ engine, translation: TRANSLATION, ...options });
     const events = record(machine);
     const states: unknown[] = [];
@@ -156,5 +162,69 @@ describe('the instruction cache', () => {
       },
       { profile },
     );
+  });
+});
+
+describe('a host that compiles no WebAssembly', () => {
+  const api = (globalThis as unknown as { WebAssembly: { Module: new (bytes: Uint8Array) => object } }).WebAssembly;
+  const { Module } = api;
+  afterEach(() => {
+    api.Module = Module;
+  });
+  /** Modules can be made `allowed` times from now on. */
+  function allow(allowed: number): { refused: number } {
+    const seen = { refused: 0 };
+    let left = allowed;
+    api.Module = vi.fn(function make(bytes: Uint8Array) {
+      left -= 1;
+      if (left >= 0) return new Module(bytes);
+      seen.refused += 1;
+      throw new RangeError('no');
+    });
+    return seen;
+  }
+
+  test('has machines that interpret; one that must translate is refused', () => {
+    allow(0);
+    expect(new Machine({ ramBytes: 4096 }).engine).toBe('interpreter');
+    let code = 'nothing thrown';
+    try {
+      new Machine({ ramBytes: 4096, engine: 'translator' });
+    } catch (error) {
+      if (error instanceof HardwareError) code = error.code;
+    }
+    expect(code).toBe('engine');
+  });
+
+  test.each(PROFILES)('%s: or not any more: the code is interpreted', (profile) => {
+    for (const allowed of [1, 2]) {
+      let seen = { refused: 0 };
+      both(
+        (options) => {
+          const made = boot((a) => {
+            a.label('next');
+            a.addiu(V0, V0, 1);
+            a.andi(T0, V0, 7);
+            a.bnez(T0, 'next');
+            a.nop();
+            a.jal('there');
+            a.nop();
+            a.b('next');
+            a.nop();
+            a.label('there');
+            a.jr(RA);
+            a.addiu(V0, V0, 1);
+          }, options);
+          return made;
+        },
+        { profile, ramBytes: 0x4000 },
+        20_000,
+        () => {
+          api.Module = Module;
+          seen = allow(allowed);
+        },
+      );
+      expect(seen.refused > 0).toBe(true);
+    }
   });
 });

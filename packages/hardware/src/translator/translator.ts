@@ -190,8 +190,11 @@ export class Translator implements HotCode {
     const banks = { read: 4 * cpu.readBank, write: 4 * cpu.writeBank, mode: this.#mode };
     const [timing, blocks] = this.#cacheBlocks(region, host - pc);
     const bytes = compileRegion(region, banks, this.#pages, timing);
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
-    this.#functions.set(slot, instance.exports.f);
+    if (!this.#install(bytes, slot)) {
+      for (const block of blocks) this.#residency?.remove(block);
+      this.#free.push(slot);
+      return;
+    }
     const translated: Translated = {
       from: start + region.first,
       words: this.#words.slice(start + region.first, start + region.end),
@@ -211,6 +214,17 @@ export class Translator implements HotCode {
     page.regions.add(translated);
     this.#size += translated.words.length;
     if (page.regions.size === 1) this.#guard(page, 1);
+  }
+
+  /** Puts a region's function into the table; false if the host has no more room for code, or compiles none so large. */
+  #install(bytes: Uint8Array, slot: number): boolean {
+    try {
+      const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
+      this.#functions.set(slot, instance.exports.f);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Flags for the blocks of a region whose addresses are `delta` below their places in memory. */
