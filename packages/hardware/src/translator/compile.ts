@@ -1,8 +1,8 @@
 /**
  * A region as a WebAssembly module: its blocks in the nest of loops that `structure.ts` found.
  *
- * The module imports the machine's memory and the table of regions, and exports one function: it takes the number of a block, from 1 on, and returns a reason
- * (`layout.ts`).
+ * The module imports the machine's memory and the table of regions, and exports one function: it takes the number of a
+ * block, from 1 on, and returns a reason (`layout.ts`).
  */
 import { controlFlow } from '@exokernel/isa';
 import { I32, ModuleBuilder } from '@exokernel/wasm';
