@@ -1,4 +1,4 @@
-import { A0, K0, RA, S0, S1, T0, T1, T2, V0, ZERO } from '@exokernel/isa';
+import { A0, CP0_STATUS, K0, RA, S0, S1, T0, T1, T2, V0, ZERO } from '@exokernel/isa';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { HardwareError, Machine, type MachineOptions, type Profile } from '../src/index.ts';
 import { boot, load, record, state } from './support.ts';
@@ -68,10 +68,10 @@ describe('addresses that are nearly those of translated code', () => {
             a.nop();
             a.label('user');
             a.li(K0, 0x4000);
-            a.mfc0(T2, 12);
+            a.mfc0(T2, CP0_STATUS);
             a.nop();
             a.ori(T2, T2, 0x8);
-            a.mtc0(T2, 12);
+            a.mtc0(T2, CP0_STATUS);
             a.nop();
             a.jr(K0);
             a.rfe();
@@ -145,13 +145,13 @@ describe('the instruction cache', () => {
           a.bnez(T1, 'next');
           a.nop();
           a.lui(T0, 2);
-          a.mtc0(T0, 12);
+          a.mtc0(T0, CP0_STATUS);
           a.nop();
           a.nop();
           a.sw(ZERO, 0x4010, S0);
           a.sw(ZERO, 0x4014, S0);
           a.nop();
-          a.mtc0(ZERO, 12);
+          a.mtc0(ZERO, CP0_STATUS);
           a.nop();
           a.nop();
           a.b('again');
