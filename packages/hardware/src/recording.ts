@@ -113,7 +113,8 @@ export class Replay {
     this.#machine = machine;
     this.#contents = contents;
     this.end = contents.endCycle;
-    const hears = { receive: (): void => undefined };
+    // It stands for all stations that there were, and what those sent had room.
+    const hears = { capacity: Infinity, receive: (): void => undefined };
     this.#wire = contents.inputs.some(({ place }) => place === WIRE) ? machine.wire?.attach(hears) : undefined;
   }
 

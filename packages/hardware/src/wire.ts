@@ -33,6 +33,8 @@ export interface Transmission {
 
 /** What is attached to a wire. Must not keep or change a frame; a station of the host must not touch a machine. */
 export interface Station {
+  /** Frames of it that may wait to be sent, if not so many as the wire says. */
+  readonly capacity?: number;
   /** `time` in nanoseconds of the wire. */
   receive(frame: Uint8Array, time: number): void;
   /** A frame with an FCS that does not match it. Without this method such frames are dropped, as controllers do. */
@@ -363,7 +365,7 @@ export class Wire {
     const asked = from.line?.base?.now ?? this.now;
     const { waiting } = from;
     while (waiting[0] !== undefined && waiting[0].leaves <= asked) waiting.shift();
-    if (waiting.length >= this.#capacity) {
+    if (waiting.length >= (from.station.capacity ?? this.#capacity)) {
       this.#droppedQueue += 1;
       return false;
     }

@@ -269,6 +269,24 @@ describe('a recording', () => {
     expect(replay.run(100)).toEqual({ cycles: 0, instructions: 0, idleCycles: 0 });
   });
 
+  test('of several stations has all that they had waiting, frames with an FCS of their own, and breaks', () => {
+    const one = listening('translator');
+    const recorder = new Recorder(one.machine);
+    const peers = [0, 1].map(() => one.wire.attach({ receive: () => undefined }));
+    for (let i = 0; i < 400; i += 1) {
+      peers[i % 2]?.send(new Uint8Array(60 + i).fill(0xff, 0, 6), i % 5 === 0 ? i : undefined);
+      if (i % 50 === 0) one.machine.serialBreak(2);
+    }
+    one.machine.run(3_000_000);
+    const two = listening('interpreter');
+    const replay = new Replay(two.machine, recorder.finish());
+    while (replay.agrees === undefined) replay.run(500_009);
+    expect(replay.agrees).toBe(true);
+    expect(two.wire.counters).toEqual(one.wire.counters);
+    expect(one.wire.counters.sent).toBeGreaterThan(100);
+    expect(two.said).toBe(one.said);
+  });
+
   test('that is damaged, of another version or of another machine is refused', () => {
     const { machine } = listening('interpreter');
     const recorder = new Recorder(machine);
