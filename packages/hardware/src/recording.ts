@@ -7,6 +7,7 @@
  * otherwise between runs (memory, registers, the cable, the disk's store) is not recorded: do it before recording, and
  * before replaying.
  */
+import { HardwareError } from './error.ts';
 import { refuse, unwrap, wrap, type Envelope } from './envelope.ts';
 import type { Machine, RunResult } from './machine.ts';
 import { StateReader, StateWriter, type StateStream } from './state-stream.ts';
@@ -52,7 +53,7 @@ function contentsState(s: StateStream, contents: Contents): Contents {
   };
 }
 
-/** Records a machine from now on. It must be alone on its wire. */
+/** Records a machine from now on. It must be alone on its wire: throws `recording`. */
 export class Recorder {
   readonly #machine: Machine;
   readonly #start: string;
@@ -61,6 +62,9 @@ export class Recorder {
   readonly #leave: (() => void)[] = [];
 
   constructor(machine: Machine) {
+    if ((machine.wire?.clocks.length ?? 0) > 1) {
+      throw new HardwareError('recording', 'this machine shares its wire with others, whose frames would be missing');
+    }
     this.#machine = machine;
     this.#start = machine.fingerprint;
     this.#startCycle = machine.cycles;

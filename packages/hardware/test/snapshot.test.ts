@@ -308,6 +308,12 @@ describe('a recording', () => {
     load(other, 0x80003000, (a) => a.nop());
   });
 
+  test('is not made of one of several machines on a wire, whose frames it would not hear', () => {
+    const wire = new Wire();
+    const [machine] = [1, 2].map(() => new Machine({ ramBytes: 4096, lance: { mac: MAC, wire } }));
+    expect(refusal(() => machine && new Recorder(machine)).code).toBe('recording');
+  });
+
   test('of a machine whose end is not that of its replay says so', () => {
     const one = listening('interpreter').machine;
     const recorder = new Recorder(one);
