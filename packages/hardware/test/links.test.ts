@@ -280,6 +280,9 @@ describe('datagrams', () => {
     await until(b.machine, () => b.heard.length === 10);
     expect(b.heard).toEqual(Array.from({ length: 10 }, (_, i) => i + 2));
     expect(await codeOf(datagramLink(a.wire, { port: one.port }, { port: 9 }))).toBe('link');
+    for (const remote of [{ port: 0 }, { port: 65_536 }, { port: 9, host: 'host.invalid' }]) {
+      expect(await codeOf(datagramLink(a.wire, { port: 0 }, remote))).toBe('link');
+    }
     one.link.close();
     two.link.close();
   });

@@ -27,11 +27,17 @@ export async function datagramLink(wire: Wire, local: DatagramAddress, remote: D
   const socket = createSocket('udp4');
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve();
+    });
     socket.bind(local.port, local.host ?? THIS_HOST, () => {
-      socket.connect(remote.port, remote.host ?? THIS_HOST, () => {
-        socket.off('error', reject);
-        resolve();
-      });
+      try {
+        // With a callback, Node would give it what else is an event.
+        socket.connect(remote.port, remote.host ?? THIS_HOST);
+      } catch (error) {
+        reject(error); // no such port
+      }
     });
   }).catch((cause: unknown) => {
     socket.close();
