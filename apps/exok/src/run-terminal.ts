@@ -76,7 +76,7 @@ export async function runAtTerminal(
   if (input.isTTY) input.setRawMode(true);
   input.on('data', typed);
   try {
-    const pace = network?.isOutside === true ? pacemaker(machine.hz) : undefined;
+    const pace = network?.isOutside === true ? pacemaker(machine.hz, machine.cycles) : undefined;
     const reason = await drive(bare, session, settings.seconds, AbortSignal.any([signal, ended.signal]), flush, pace);
     session.finish(reason === 'halted');
     const { instructions, cycles, hz, engine } = machine;
@@ -120,10 +120,10 @@ function isIdle({ cycles, idleCycles }: RunResult): boolean {
   return idleCycles * 2 > cycles;
 }
 
-/** For others the machine's time is the host's: by how many milliseconds it is ahead of it. */
-function pacemaker(hz: number): (cycles: number) => number {
+/** For others the machine's time is the host's: by how many milliseconds it is ahead of it since now, its cycle `from`. */
+export function pacemaker(hz: number, from: number): (cycles: number) => number {
   const started = performance.now();
-  return (cycles) => (cycles / hz) * 1000 - (performance.now() - started);
+  return (cycles) => ((cycles - from) / hz) * 1000 - (performance.now() - started);
 }
 
 /** Lets Node see its input, and waits. */

@@ -36,7 +36,7 @@ export async function datagramLink(wire: Wire, local: DatagramAddress, remote: D
         // With a callback, Node would give it what else is an event.
         socket.connect(remote.port, remote.host ?? THIS_HOST);
       } catch (error) {
-        reject(error); // no such port
+        reject(error instanceof Error ? error : new Error(String(error))); // no such port
       }
     });
   }).catch((cause: unknown) => {
