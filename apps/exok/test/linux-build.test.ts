@@ -120,6 +120,19 @@ test.skipIf(!HAS_HEADERS)(
   },
 );
 
+test.skipIf(!HAS_HEADERS)(
+  'a build whose log cannot be written, as on a full disk, says how it failed all the same',
+  async () => {
+    const failing = { ...EMPTY_TOOLS, 'apt-get': '> linux-source.deb', tar: 'exit 3' };
+    const said = await refusal(['build'], failing);
+    const [log = ''] = cache;
+    const taken = `/bin/mkdir -p "$EXOKERNEL_CACHE/${log}"; ${EMPTY_TOOLS['apt-cache'] ?? ''}`;
+    const again = await refusal(['build'], { ...failing, 'apt-cache': taken });
+    expect(again.split('\n')[0]).toBe(said.split('\n')[0]);
+    expect(again).toMatch(/tar ended with exit code 3/);
+  },
+);
+
 test.skipIf(!HAS_HEADERS)('a source that lacks what the configuration asks for is named, not built', async () => {
   const said = await refusal(['build'], {
     ...EMPTY_TOOLS,

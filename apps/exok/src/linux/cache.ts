@@ -81,7 +81,7 @@ export async function cached(
   } catch (error) {
     await closeLog(log);
     if (error instanceof UsageError) throw error;
-    const lines = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-TAIL);
+    const lines = tailOf(logFile);
     const why = error instanceof Error ? error.message : String(error);
     throw new UsageError(`${name} cannot be built: ${why}\n${lines.join('\n')}\nthe whole log: ${logFile}`);
   } finally {
@@ -89,6 +89,15 @@ export async function cached(
     remove();
   }
   return entry;
+}
+
+/** Its last lines, as far as it could be written. */
+function tailOf(logFile: string): readonly string[] {
+  try {
+    return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-TAIL);
+  } catch {
+    return [];
+  }
 }
 
 /** Removes what builds that were cut off have left. */

@@ -84,14 +84,16 @@ export function step(
   });
 }
 
-/** A log file, made anew. */
+/** A log file, made anew. What it has no room for is lost: a build that fails says so itself. */
 export function openLog(path: string): WriteStream {
-  return createWriteStream(path);
+  return createWriteStream(path).on('error', () => undefined);
 }
 
 /** Writes what is still in the log's buffer. */
 export function closeLog(log: WriteStream): Promise<void> {
   return new Promise((resolve) => {
-    log.end(resolve);
+    log.end(() => {
+      resolve();
+    });
   });
 }
