@@ -290,10 +290,14 @@ export class Cpu {
     return physical >= 0 && this.isUncached(va) ? this.memory.hostAddress(physical) : -1;
   }
 
-  /** Why the instruction at `va` cannot be fetched: sets `fault`. */
-  failFetch(va: number): void {
+  /** Takes the exception of the instruction at `va`, which cannot be fetched; that takes its cycle. */
+  raiseFetchFault(va: number, inSlot: boolean): void {
+    this.clock.now += 1;
+    this.at = va;
+    this.atInSlot = inSlot;
     if ((va & 3) !== 0) this.#fail(S.EXC_ADEL, va, false);
     else if (this.translate(va, false) >= 0) this.#fail(S.EXC_IBE, va, false);
+    this.raiseFault();
   }
 
   /** The word of the instruction at `va`, or 0 if it cannot be fetched (its fetch will raise an exception then). */

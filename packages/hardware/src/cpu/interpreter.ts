@@ -30,9 +30,6 @@ const MAX_STRETCH = 0x3fffffff;
 /** With a translator, so that the host gets to replace the code that it is running by better code. */
 const HOT_STRETCH = 1_000_000;
 
-/** The first address of kseg1, in which no address is mapped and nothing is cached. */
-const KSEG1 = 0xa0000000 | 0;
-
 /** Why the inner loop was left. */
 const BUDGET = 0;
 const SLOW = 1;
@@ -84,477 +81,415 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     let delta = 0;
     let at = pc;
     let w = 0;
-    let exit = BUDGET;
+    let exit = SLOW;
     // Without caches to ask and with nothing isolated, in kernel mode, devices answer loads in the loop.
     const isDirect = pipeline === undefined && readBank === cpu.tables.kernelRead && delayed === 0;
-    let missed = 0;
     let isOver = false;
 
-    inner: while (left > floor) {
-      // At the start of a stretch neither holds; the second test is for the hook alone.
-      if (((pc ^ page) & 0xfffff003) !== 0 || (hooked && pc !== ((at + 4) | 0))) {
-        let host = (pc + (m32[fetchBank + (pc >>> 12)] as number)) | 0;
-        uncached = false;
-        if ((host & 0x80000003) !== 0) {
-          host = cpu.uncachedFetchHost(pc);
-          uncached = true;
-          if (host < 0) {
-            exit = FETCH;
-            break inner;
+    stretch: {
+      inner: while (left > floor) {
+        // At the start of a stretch neither holds; the second test is for the hook alone.
+        if (((pc ^ page) & 0xfffff003) !== 0 || (hooked && pc !== ((at + 4) | 0))) {
+          let host = (pc + (m32[fetchBank + (pc >>> 12)] as number)) | 0;
+          uncached = false;
+          if ((host & 0x80000003) !== 0) {
+            host = cpu.uncachedFetchHost(pc);
+            uncached = true;
+            if (host < 0) {
+              exit = FETCH;
+              break stretch;
+            }
+          }
+          page = pc & 0xfffff000;
+          delta = (host - pc) | 0;
+          if (watched !== undefined && left !== budget && slotAt !== left) {
+            if (m32[watched.table + 4 * (((pc >>> 2) ^ exchange) & watched.mask)] === pc) {
+              exit = TRANSLATED;
+              break stretch;
+            }
+            const place = (pc >>> 2) & 0xffff;
+            const heat = ((watched.heat[place] as number) - 1) | 0;
+            watched.heat[place] = heat;
+            if (heat === 0) {
+              exit = HOT;
+              break stretch;
+            }
           }
         }
-        page = pc & 0xfffff000;
-        delta = (host - pc) | 0;
-        if (watched !== undefined && left !== budget && slotAt !== left) {
-          if (m32[watched.table + 4 * (((pc >>> 2) ^ exchange) & watched.mask)] === pc) {
-            exit = TRANSLATED;
-            break inner;
-          }
-          const place = (pc >>> 2) & 0xffff;
-          const heat = ((watched.heat[place] as number) - 1) | 0;
-          watched.heat[place] = heat;
-          if (heat === 0) {
-            exit = HOT;
-            break inner;
-          }
+        if (pipeline !== undefined) {
+          const now = (origin - left + floor) | 0;
+          floor += uncached ? pipeline.uncached(now) : pipeline.fetch((pc + delta) | 0, now);
         }
-      }
-      if (pipeline !== undefined) {
-        const now = (origin - left + floor) | 0;
-        floor += uncached ? pipeline.uncached(now) : pipeline.fetch((pc + delta) | 0, now);
-      }
-      w = m32[(pc + delta) >> 2] as number;
-      at = pc;
-      pc = npc;
-      npc = (npc + 4) | 0;
-      left -= 1;
-      r[0] = 0;
-      const a = r[(w >>> 21) & 31] as number;
-      const b = r[(w >>> 16) & 31] as number;
-      const imm = (w << 16) >> 16;
-      let value = 0;
+        w = m32[(pc + delta) >> 2] as number;
+        at = pc;
+        pc = npc;
+        npc = (npc + 4) | 0;
+        left -= 1;
+        r[0] = 0;
+        const a = r[(w >>> 21) & 31] as number;
+        const b = r[(w >>> 16) & 31] as number;
+        const imm = (w << 16) >> 16;
+        let value = 0;
 
-      dispatch: switch (w >>> 26) {
-        case 0x00:
-          switch (w & 63) {
-            case 0x00: // sll
-              r[(w >>> 11) & 31] = b << ((w >>> 6) & 31);
-              continue;
-            case 0x02: // srl
-              r[(w >>> 11) & 31] = b >>> ((w >>> 6) & 31);
-              continue;
-            case 0x03: // sra
-              r[(w >>> 11) & 31] = b >> ((w >>> 6) & 31);
-              continue;
-            case 0x04: // sllv
-              r[(w >>> 11) & 31] = b << a;
-              continue;
-            case 0x06: // srlv
-              r[(w >>> 11) & 31] = b >>> a;
-              continue;
-            case 0x07: // srav
-              r[(w >>> 11) & 31] = b >> a;
-              continue;
-            case 0x08: // jr
-              npc = a;
+        loaded: {
+          switch (w >>> 26) {
+            case 0x00:
+              switch (w & 63) {
+                case 0x00: // sll
+                  r[(w >>> 11) & 31] = b << ((w >>> 6) & 31);
+                  continue;
+                case 0x02: // srl
+                  r[(w >>> 11) & 31] = b >>> ((w >>> 6) & 31);
+                  continue;
+                case 0x03: // sra
+                  r[(w >>> 11) & 31] = b >> ((w >>> 6) & 31);
+                  continue;
+                case 0x04: // sllv
+                  r[(w >>> 11) & 31] = b << a;
+                  continue;
+                case 0x06: // srlv
+                  r[(w >>> 11) & 31] = b >>> a;
+                  continue;
+                case 0x07: // srav
+                  r[(w >>> 11) & 31] = b >> a;
+                  continue;
+                case 0x08: // jr
+                  npc = a;
+                  slotAt = left;
+                  continue;
+                case 0x09: // jalr
+                  r[(w >>> 11) & 31] = at + 8;
+                  npc = a;
+                  slotAt = left;
+                  continue;
+                case 0x10: // mfhi
+                  if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
+                  r[(w >>> 11) & 31] = s[S.HI] as number;
+                  continue;
+                case 0x11: // mthi
+                  if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
+                  s[S.HI] = a;
+                  continue;
+                case 0x12: // mflo
+                  if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
+                  r[(w >>> 11) & 31] = s[S.LO] as number;
+                  continue;
+                case 0x13: // mtlo
+                  if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
+                  s[S.LO] = a;
+                  continue;
+                case 0x18: {
+                  if (pipeline !== undefined) floor += pipeline.multiply((origin - left + floor) | 0);
+                  // mult: the double's error is far below half of the high word's unit, so rounding gives it exactly
+                  const low = Math.imul(a, b);
+                  s[S.LO] = low;
+                  s[S.HI] = Math.round((a * b - (low >>> 0)) / 4294967296);
+                  continue;
+                }
+                case 0x19: {
+                  if (pipeline !== undefined) floor += pipeline.multiply((origin - left + floor) | 0);
+                  // multu
+                  const low = Math.imul(a, b);
+                  s[S.LO] = low;
+                  s[S.HI] = Math.round(((a >>> 0) * (b >>> 0) - (low >>> 0)) / 4294967296);
+                  continue;
+                }
+                case 0x1a: // div; by zero as the R3000 does it
+                  if (pipeline !== undefined) floor += pipeline.divide((origin - left + floor) | 0);
+                  s[S.LO] = b === 0 ? (a < 0 ? 1 : -1) : (a / b) | 0;
+                  s[S.HI] = b === 0 ? a : (a % b) | 0;
+                  continue;
+                case 0x1b: // divu
+                  if (pipeline !== undefined) floor += pipeline.divide((origin - left + floor) | 0);
+                  s[S.LO] = b === 0 ? -1 : ((a >>> 0) / (b >>> 0)) | 0;
+                  s[S.HI] = b === 0 ? a : ((a >>> 0) % (b >>> 0)) | 0;
+                  continue;
+                case 0x20: {
+                  // add
+                  const sum = (a + b) | 0;
+                  if (((a ^ sum) & (b ^ sum)) < 0) break;
+                  r[(w >>> 11) & 31] = sum;
+                  continue;
+                }
+                case 0x21: // addu
+                  r[(w >>> 11) & 31] = a + b;
+                  continue;
+                case 0x22: {
+                  // sub
+                  const difference = (a - b) | 0;
+                  if (((a ^ b) & (a ^ difference)) < 0) break;
+                  r[(w >>> 11) & 31] = difference;
+                  continue;
+                }
+                case 0x23: // subu
+                  r[(w >>> 11) & 31] = a - b;
+                  continue;
+                case 0x24: // and
+                  r[(w >>> 11) & 31] = a & b;
+                  continue;
+                case 0x25: // or
+                  r[(w >>> 11) & 31] = a | b;
+                  continue;
+                case 0x26: // xor
+                  r[(w >>> 11) & 31] = a ^ b;
+                  continue;
+                case 0x27: // nor
+                  r[(w >>> 11) & 31] = ~(a | b);
+                  continue;
+                case 0x2a: // slt
+                  r[(w >>> 11) & 31] = a < b ? 1 : 0;
+                  continue;
+                case 0x2b: // sltu
+                  r[(w >>> 11) & 31] = a >>> 0 < b >>> 0 ? 1 : 0;
+                  continue;
+              }
+              break stretch;
+            case 0x01: {
+              const kind = (w >>> 16) & 31;
+              if ((kind & 0x0e) !== 0) break stretch;
+              if ((kind & 0x10) !== 0) r[31] = at + 8; // bltzal, bgezal
+              if (a < 0 === ((kind & 1) === 0)) npc = (at + 4 + (imm << 2)) | 0;
               slotAt = left;
               continue;
-            case 0x09: // jalr
-              r[(w >>> 11) & 31] = at + 8;
-              npc = a;
+            }
+            case 0x02: // j
+              npc = ((at + 4) & 0xf0000000) | ((w << 6) >>> 4);
+              slotAt = left;
+              if (npc !== at) continue;
+              exit = SELF;
+              break stretch;
+            case 0x03: // jal
+              r[31] = at + 8;
+              npc = ((at + 4) & 0xf0000000) | ((w << 6) >>> 4);
               slotAt = left;
               continue;
-            case 0x10: // mfhi
-              if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
-              r[(w >>> 11) & 31] = s[S.HI] as number;
+            case 0x04: // beq
+              slotAt = left;
+              if (a !== b) continue;
+              npc = (at + 4 + (imm << 2)) | 0;
+              if (npc !== at) continue;
+              exit = SELF;
+              break stretch;
+            case 0x05: // bne
+              slotAt = left;
+              if (a !== b) npc = (at + 4 + (imm << 2)) | 0;
               continue;
-            case 0x11: // mthi
-              if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
-              s[S.HI] = a;
+            case 0x06: // blez
+              slotAt = left;
+              if (a <= 0) npc = (at + 4 + (imm << 2)) | 0;
               continue;
-            case 0x12: // mflo
-              if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
-              r[(w >>> 11) & 31] = s[S.LO] as number;
+            case 0x07: // bgtz
+              slotAt = left;
+              if (a > 0) npc = (at + 4 + (imm << 2)) | 0;
               continue;
-            case 0x13: // mtlo
-              if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
-              s[S.LO] = a;
-              continue;
-            case 0x18: {
-              if (pipeline !== undefined) floor += pipeline.multiply((origin - left + floor) | 0);
-              // mult: the double's error is far below half of the high word's unit, so rounding gives it exactly
-              const low = Math.imul(a, b);
-              s[S.LO] = low;
-              s[S.HI] = Math.round((a * b - (low >>> 0)) / 4294967296);
-              continue;
-            }
-            case 0x19: {
-              if (pipeline !== undefined) floor += pipeline.multiply((origin - left + floor) | 0);
-              // multu
-              const low = Math.imul(a, b);
-              s[S.LO] = low;
-              s[S.HI] = Math.round(((a >>> 0) * (b >>> 0) - (low >>> 0)) / 4294967296);
+            case 0x08: {
+              // addi
+              const sum = (a + imm) | 0;
+              if (((a ^ sum) & (imm ^ sum)) < 0) break stretch;
+              r[(w >>> 16) & 31] = sum;
               continue;
             }
-            case 0x1a: // div; by zero as the R3000 does it
-              if (pipeline !== undefined) floor += pipeline.divide((origin - left + floor) | 0);
-              s[S.LO] = b === 0 ? (a < 0 ? 1 : -1) : (a / b) | 0;
-              s[S.HI] = b === 0 ? a : (a % b) | 0;
+            case 0x09: // addiu
+              r[(w >>> 16) & 31] = a + imm;
               continue;
-            case 0x1b: // divu
-              if (pipeline !== undefined) floor += pipeline.divide((origin - left + floor) | 0);
-              s[S.LO] = b === 0 ? -1 : ((a >>> 0) / (b >>> 0)) | 0;
-              s[S.HI] = b === 0 ? a : ((a >>> 0) % (b >>> 0)) | 0;
+            case 0x0a: // slti
+              r[(w >>> 16) & 31] = a < imm ? 1 : 0;
               continue;
+            case 0x0b: // sltiu
+              r[(w >>> 16) & 31] = a >>> 0 < imm >>> 0 ? 1 : 0;
+              continue;
+            case 0x0c: // andi
+              r[(w >>> 16) & 31] = a & (w & 0xffff);
+              continue;
+            case 0x0d: // ori
+              r[(w >>> 16) & 31] = a | (w & 0xffff);
+              continue;
+            case 0x0e: // xori
+              r[(w >>> 16) & 31] = a ^ (w & 0xffff);
+              continue;
+            case 0x0f: // lui
+              r[(w >>> 16) & 31] = w << 16;
+              continue;
+            case 0x11: {
+              // coprocessor 1
+              const kind = (w >>> 21) & 31;
+              if (((s[S.STATUS] as number) & S.STATUS_CU1) !== 0 && ((s[S.CAUSE] as number) & S.IP_FPU) === 0) {
+                if (pipeline !== undefined) floor += pipeline.fpu.interlock(w, (origin - left + floor) | 0);
+                if ((kind & 16) !== 0) {
+                  if (fpu.operate(w)) {
+                    pipeline?.fpu.issue(w, (origin - left + floor) | 0);
+                    continue;
+                  }
+                } else if (kind === 0) {
+                  // mfc1
+                  value = s[S.FPR + ((w >>> 11) & 31)] as number;
+                  break loaded;
+                } else if (kind === 8 && (w & 0x1e0000) === 0) {
+                  // bc1f, bc1t
+                  slotAt = left;
+                  if ((((s[S.FCR31] as number) >>> 23) & 1) === ((w >>> 16) & 1)) npc = (at + 4 + (imm << 2)) | 0;
+                  continue;
+                }
+              }
+              break stretch;
+            }
             case 0x20: {
-              // add
-              const sum = (a + b) | 0;
-              if (((a ^ sum) & (b ^ sum)) < 0) break;
-              r[(w >>> 11) & 31] = sum;
+              // lb
+              const va = (a + imm) | 0;
+              const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+              if (h < 0) break;
+              if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
+              value = m8[h] as number;
+              break loaded;
+            }
+            case 0x21: {
+              // lh
+              const va = (a + imm) | 0;
+              const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+              if ((h & 0x80000001) !== 0) break;
+              if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
+              value = m16[h >> 1] as number;
+              break loaded;
+            }
+            case 0x22:
+            case 0x26: {
+              // lwl, lwr
+              const va = (a + imm) | 0;
+              const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+              if (h < 0) break stretch;
+              if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
+              const old = delayed !== 0 && delayed === ((w >>> 16) & 31) ? (s[S.DELAY_VALUE] as number) : b;
+              const whole = m32[h >> 2] as number;
+              const shift = 8 * (h & 3);
+              value = w >>> 26 === 0x22 ? mergeLeft(whole, old, shift) : mergeRight(whole, old, shift);
+              break loaded;
+            }
+            case 0x23: {
+              // lw
+              const va = (a + imm) | 0;
+              const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+              if ((h & 0x80000003) !== 0) break;
+              if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
+              value = m32[h >> 2] as number;
+              break loaded;
+            }
+            case 0x24: {
+              // lbu
+              const va = (a + imm) | 0;
+              const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+              if (h < 0) break;
+              if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
+              value = (m8[h] as number) & 0xff;
+              break loaded;
+            }
+            case 0x25: {
+              // lhu
+              const va = (a + imm) | 0;
+              const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+              if ((h & 0x80000001) !== 0) break;
+              if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
+              value = (m16[h >> 1] as number) & 0xffff;
+              break loaded;
+            }
+            case 0x28: {
+              // sb
+              const va = (a + imm) | 0;
+              const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
+              if (h < 0) break stretch;
+              if (pipeline !== undefined) floor += pipeline.storePart(h, (origin - left + floor) | 0);
+              m8[h] = b;
               continue;
             }
-            case 0x21: // addu
-              r[(w >>> 11) & 31] = a + b;
-              continue;
-            case 0x22: {
-              // sub
-              const difference = (a - b) | 0;
-              if (((a ^ b) & (a ^ difference)) < 0) break;
-              r[(w >>> 11) & 31] = difference;
+            case 0x29: {
+              // sh
+              const va = (a + imm) | 0;
+              const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
+              if ((h & 0x80000001) !== 0) break stretch;
+              if (pipeline !== undefined) floor += pipeline.storePart(h, (origin - left + floor) | 0);
+              m16[h >> 1] = b;
               continue;
             }
-            case 0x23: // subu
-              r[(w >>> 11) & 31] = a - b;
+            case 0x2b: {
+              // sw
+              const va = (a + imm) | 0;
+              const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
+              if ((h & 0x80000003) !== 0) break stretch;
+              if (pipeline !== undefined) floor += pipeline.storeWord(h, (origin - left + floor) | 0);
+              m32[h >> 2] = b;
               continue;
-            case 0x24: // and
-              r[(w >>> 11) & 31] = a & b;
-              continue;
-            case 0x25: // or
-              r[(w >>> 11) & 31] = a | b;
-              continue;
-            case 0x26: // xor
-              r[(w >>> 11) & 31] = a ^ b;
-              continue;
-            case 0x27: // nor
-              r[(w >>> 11) & 31] = ~(a | b);
-              continue;
-            case 0x2a: // slt
-              r[(w >>> 11) & 31] = a < b ? 1 : 0;
-              continue;
-            case 0x2b: // sltu
-              r[(w >>> 11) & 31] = a >>> 0 < b >>> 0 ? 1 : 0;
-              continue;
-          }
-          exit = SLOW;
-          break inner;
-        case 0x01: {
-          const kind = (w >>> 16) & 31;
-          if ((kind & 0x0e) !== 0) {
-            exit = SLOW;
-            break inner;
-          }
-          if ((kind & 0x10) !== 0) r[31] = at + 8; // bltzal, bgezal
-          if (a < 0 === ((kind & 1) === 0)) npc = (at + 4 + (imm << 2)) | 0;
-          slotAt = left;
-          continue;
-        }
-        case 0x02: // j
-          npc = ((at + 4) & 0xf0000000) | ((w << 6) >>> 4);
-          slotAt = left;
-          if (npc !== at) continue;
-          exit = SELF;
-          break inner;
-        case 0x03: // jal
-          r[31] = at + 8;
-          npc = ((at + 4) & 0xf0000000) | ((w << 6) >>> 4);
-          slotAt = left;
-          continue;
-        case 0x04: // beq
-          slotAt = left;
-          if (a !== b) continue;
-          npc = (at + 4 + (imm << 2)) | 0;
-          if (npc !== at) continue;
-          exit = SELF;
-          break inner;
-        case 0x05: // bne
-          slotAt = left;
-          if (a !== b) npc = (at + 4 + (imm << 2)) | 0;
-          continue;
-        case 0x06: // blez
-          slotAt = left;
-          if (a <= 0) npc = (at + 4 + (imm << 2)) | 0;
-          continue;
-        case 0x07: // bgtz
-          slotAt = left;
-          if (a > 0) npc = (at + 4 + (imm << 2)) | 0;
-          continue;
-        case 0x08: {
-          // addi
-          const sum = (a + imm) | 0;
-          if (((a ^ sum) & (imm ^ sum)) < 0) {
-            exit = SLOW;
-            break inner;
-          }
-          r[(w >>> 16) & 31] = sum;
-          continue;
-        }
-        case 0x09: // addiu
-          r[(w >>> 16) & 31] = a + imm;
-          continue;
-        case 0x0a: // slti
-          r[(w >>> 16) & 31] = a < imm ? 1 : 0;
-          continue;
-        case 0x0b: // sltiu
-          r[(w >>> 16) & 31] = a >>> 0 < imm >>> 0 ? 1 : 0;
-          continue;
-        case 0x0c: // andi
-          r[(w >>> 16) & 31] = a & (w & 0xffff);
-          continue;
-        case 0x0d: // ori
-          r[(w >>> 16) & 31] = a | (w & 0xffff);
-          continue;
-        case 0x0e: // xori
-          r[(w >>> 16) & 31] = a ^ (w & 0xffff);
-          continue;
-        case 0x0f: // lui
-          r[(w >>> 16) & 31] = w << 16;
-          continue;
-        case 0x11: {
-          // coprocessor 1
-          const kind = (w >>> 21) & 31;
-          if (((s[S.STATUS] as number) & S.STATUS_CU1) !== 0 && ((s[S.CAUSE] as number) & S.IP_FPU) === 0) {
-            if (pipeline !== undefined) floor += pipeline.fpu.interlock(w, (origin - left + floor) | 0);
-            if ((kind & 16) !== 0) {
-              if (fpu.operate(w)) {
-                pipeline?.fpu.issue(w, (origin - left + floor) | 0);
+            }
+            case 0x31: {
+              // lwc1
+              const va = (a + imm) | 0;
+              const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
+              if ((h & 0x80000003) !== 0 || ((s[S.STATUS] as number) & S.STATUS_CU1) === 0) break stretch;
+              if (pipeline !== undefined) floor += pipeline.loadFpu(w, h, (origin - left + floor) | 0);
+              const ft = (w >>> 16) & 31;
+              const following = ((pc ^ page) & 0xfffff003) === 0 ? (m32[(pc + delta) >> 2] as number) : cpu.peek(pc);
+              if (!isFpuHazard(following, ft)) {
+                s[S.FPR + ft] = m32[h >> 2] as number;
                 continue;
               }
-            } else if (kind === 0) {
-              // mfc1
-              value = s[S.FPR + ((w >>> 11) & 31)] as number;
-              break dispatch;
-            } else if (kind === 8 && (w & 0x1e0000) === 0) {
-              // bc1f, bc1t
-              slotAt = left;
-              if ((((s[S.FCR31] as number) >>> 23) & 1) === ((w >>> 16) & 1)) npc = (at + 4 + (imm << 2)) | 0;
+              cpu.lateRegister = 32 + ft;
+              cpu.lateValue = m32[h >> 2] as number;
+              break inner;
+            }
+            case 0x39: {
+              // swc1
+              const va = (a + imm) | 0;
+              const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
+              if ((h & 0x80000003) !== 0 || ((s[S.STATUS] as number) & S.STATUS_CU1) === 0) break stretch;
+              if (pipeline !== undefined) floor += pipeline.storeFpu(w, h, (origin - left + floor) | 0);
+              m32[h >> 2] = s[S.FPR + ((w >>> 16) & 31)] as number;
               continue;
             }
+            case 0x2a:
+            case 0x2e: {
+              // swl, swr
+              const va = (a + imm) | 0;
+              const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
+              if (h < 0) break stretch;
+              if (pipeline !== undefined) floor += pipeline.storePart(h, (origin - left + floor) | 0);
+              const shift = 8 * (h & 3);
+              const left3 = w >>> 26 === 0x2a;
+              const mask = left3 ? 0xffffffff >>> (24 - shift) : 0xffffffff << shift;
+              const lanes = left3 ? b >>> (24 - shift) : b << shift;
+              m32[h >> 2] = ((m32[h >> 2] as number) & ~mask) | (lanes & mask);
+              continue;
+            }
+            default:
+              break stretch;
           }
-          exit = SLOW;
-          break inner;
-        }
-        case 0x20: {
-          // lb
-          const va = (a + imm) | 0;
-          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
-          if (h < 0) {
-            missed = 1;
-            break dispatch;
-          }
-          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
-          value = m8[h] as number;
-          break dispatch;
-        }
-        case 0x21: {
-          // lh
-          const va = (a + imm) | 0;
-          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
-          if ((h & 0x80000001) !== 0) {
-            missed = 2;
-            break dispatch;
-          }
-          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
-          value = m16[h >> 1] as number;
-          break dispatch;
-        }
-        case 0x22:
-        case 0x26: {
-          // lwl, lwr
-          const va = (a + imm) | 0;
-          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
-          if (h < 0) {
-            exit = SLOW;
-            break inner;
-          }
-          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
-          const old = delayed !== 0 && delayed === ((w >>> 16) & 31) ? (s[S.DELAY_VALUE] as number) : b;
-          const whole = m32[h >> 2] as number;
-          const shift = 8 * (h & 3);
-          value = w >>> 26 === 0x22 ? mergeLeft(whole, old, shift) : mergeRight(whole, old, shift);
-          break dispatch;
-        }
-        case 0x23: {
-          // lw
-          const va = (a + imm) | 0;
-          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
-          if ((h & 0x80000003) !== 0) {
-            missed = 4;
-            break dispatch;
-          }
-          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
-          value = m32[h >> 2] as number;
-          break dispatch;
-        }
-        case 0x24: {
-          // lbu
-          const va = (a + imm) | 0;
-          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
-          if (h < 0) {
-            missed = 1;
-            break dispatch;
-          }
-          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
-          value = (m8[h] as number) & 0xff;
-          break dispatch;
-        }
-        case 0x25: {
-          // lhu
-          const va = (a + imm) | 0;
-          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
-          if ((h & 0x80000001) !== 0) {
-            missed = 2;
-            break dispatch;
-          }
-          if (pipeline !== undefined) floor += pipeline.load(h, (origin - left + floor) | 0);
-          value = (m16[h >> 1] as number) & 0xffff;
-          break dispatch;
-        }
-        case 0x28: {
-          // sb
-          const va = (a + imm) | 0;
-          const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
-          if (h < 0) {
-            exit = SLOW;
-            break inner;
-          }
-          if (pipeline !== undefined) floor += pipeline.storePart(h, (origin - left + floor) | 0);
-          m8[h] = b;
-          continue;
-        }
-        case 0x29: {
-          // sh
-          const va = (a + imm) | 0;
-          const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
-          if ((h & 0x80000001) !== 0) {
-            exit = SLOW;
-            break inner;
-          }
-          if (pipeline !== undefined) floor += pipeline.storePart(h, (origin - left + floor) | 0);
-          m16[h >> 1] = b;
-          continue;
-        }
-        case 0x2b: {
-          // sw
-          const va = (a + imm) | 0;
-          const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
-          if ((h & 0x80000003) !== 0) {
-            exit = SLOW;
-            break inner;
-          }
-          if (pipeline !== undefined) floor += pipeline.storeWord(h, (origin - left + floor) | 0);
-          m32[h >> 2] = b;
-          continue;
-        }
-        case 0x31: {
-          // lwc1
-          const va = (a + imm) | 0;
-          const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
-          if ((h & 0x80000003) !== 0 || ((s[S.STATUS] as number) & S.STATUS_CU1) === 0) {
-            exit = SLOW;
-            break inner;
-          }
-          if (pipeline !== undefined) floor += pipeline.loadFpu(w, h, (origin - left + floor) | 0);
-          const ft = (w >>> 16) & 31;
-          const following = ((pc ^ page) & 0xfffff003) === 0 ? (m32[(pc + delta) >> 2] as number) : cpu.peek(pc);
-          if (!isFpuHazard(following, ft)) {
-            s[S.FPR + ft] = m32[h >> 2] as number;
-            continue;
-          }
-          cpu.lateRegister = 32 + ft;
-          cpu.lateValue = m32[h >> 2] as number;
-          break inner;
-        }
-        case 0x39: {
-          // swc1
-          const va = (a + imm) | 0;
-          const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
-          if ((h & 0x80000003) !== 0 || ((s[S.STATUS] as number) & S.STATUS_CU1) === 0) {
-            exit = SLOW;
-            break inner;
-          }
-          if (pipeline !== undefined) floor += pipeline.storeFpu(w, h, (origin - left + floor) | 0);
-          m32[h >> 2] = s[S.FPR + ((w >>> 16) & 31)] as number;
-          continue;
-        }
-        case 0x2a:
-        case 0x2e: {
-          // swl, swr
-          const va = (a + imm) | 0;
-          const h = (va + (m32[writeBank + (va >>> 12)] as number)) | 0;
-          if (h < 0) {
-            exit = SLOW;
-            break inner;
-          }
-          if (pipeline !== undefined) floor += pipeline.storePart(h, (origin - left + floor) | 0);
-          const shift = 8 * (h & 3);
-          const left3 = w >>> 26 === 0x2a;
-          const mask = left3 ? 0xffffffff >>> (24 - shift) : 0xffffffff << shift;
-          const lanes = left3 ? b >>> (24 - shift) : b << shift;
-          m32[h >> 2] = ((m32[h >> 2] as number) & ~mask) | (lanes & mask);
-          continue;
-        }
-        default:
-          exit = SLOW;
-          break inner;
-      }
 
-      if (missed !== 0) {
-        // A load that the page tables did not let through: a device's register can be read at once.
-        const va = (a + imm) | 0;
-        if (!isDirect || (va & (0xe0000000 | (missed - 1))) !== KSEG1) {
-          exit = SLOW;
-          break inner;
+          // A load that the page tables did not let through: a device's register can be read at once.
+          if (!isDirect) break stretch;
+          cpu.leaveLoop(end - left, pc, npc, slotAt === left);
+          if (!readRegister(cpu, w, (a + imm) | 0)) break stretch;
+          value = cpu.registerValue;
+          // It may have moved an event into this stretch, or raised an interrupt.
+          isOver = clock.next < end || ((s[S.CAUSE] as number) & (s[S.STATUS] as number) & 0xff00) !== 0;
         }
-        cpu.leaveLoop(end - left, pc, npc, slotAt === left);
-        if (!readRegister(cpu, w, va, missed)) {
-          exit = SLOW;
-          break inner;
-        }
-        value = cpu.registerValue;
-        missed = 0;
-        // It may have moved an event into this stretch, or raised an interrupt.
-        isOver = clock.next < end || ((s[S.CAUSE] as number) & (s[S.STATUS] as number) & 0xff00) !== 0;
-      }
 
-      // A load has its value.
-      const rt = (w >>> 16) & 31;
-      let next = 0;
-      if (((pc ^ page) & 0xfffff003) === 0) next = m32[(pc + delta) >> 2] as number;
-      else next = cpu.peek(pc);
-      if ((((next >>> 21) & 31) !== rt && ((next >>> 16) & 31) !== rt) || rt === 0 || !isHazard(next, rt)) {
-        r[rt] = value;
-        if (!isOver) continue;
+        // A load has its value.
+        const rt = (w >>> 16) & 31;
+        const next = ((pc ^ page) & 0xfffff003) === 0 ? (m32[(pc + delta) >> 2] as number) : cpu.peek(pc);
+        if ((((next >>> 21) & 31) !== rt && ((next >>> 16) & 31) !== rt) || rt === 0 || !isHazard(next, rt)) {
+          r[rt] = value;
+          if (!isOver) continue;
+          break inner;
+        }
+        cpu.lateRegister = rt;
+        cpu.lateValue = value;
         break inner;
       }
-      cpu.lateRegister = rt;
-      cpu.lateValue = value;
-      break inner;
+      exit = BUDGET;
     }
 
     r[0] = 0;
     cpu.leaveLoop(end - left + (floor - bottom), pc, npc, slotAt === left);
     cpu.charged += floor - bottom;
-    if (exit === SLOW) {
-      cpu.at = at;
-      cpu.atInSlot = slotAt === left + 1;
-      executeSlow(cpu, native, w);
-    } else if (exit === FETCH) {
-      clock.now += 1;
-      cpu.at = pc;
-      cpu.atInSlot = slotAt === left;
-      cpu.failFetch(pc);
-      cpu.raiseFault();
-    }
+    if (exit === SLOW) executeSlow(cpu, native, w, at, slotAt === left + 1);
+    else if (exit === FETCH) cpu.raiseFetchFault(pc, slotAt === left);
     if (delayed !== 0 || cpu.lateRegister !== 0) settle(cpu, w);
     if (exit === HOT && watched !== undefined) watched.compile(pc);
     if (exit === SELF && fastIdle) idle += skipIdle(cpu, target);

@@ -4,8 +4,7 @@
  *
  * There is no coprocessor 3: its instructions find it unusable, whatever Status.CU3 says.
  *
- * Called with PC and NEXT_PC already advanced and `cpu.at` the instruction. It completes the instruction or takes its
- * exception; it never does both.
+ * Called with PC and NEXT_PC already advanced. It completes the instruction or takes its exception; it never does both.
  *
  * Source: [KANE92 app. A].
  */
@@ -19,8 +18,13 @@ import { TWO_ENTRIES } from './tlb.ts';
 /** Runs native function `n`; completes it or takes its exception. */
 export type NativeCall = (n: number) => void;
 
-/** Executes `word`. */
-export function executeSlow(cpu: Cpu, native: NativeCall, word: number): void {
+/** In kseg1, 0xa0000000 to 0xbfffffff, nothing is mapped and nothing cached. */
+const KSEG1 = 5;
+
+/** Executes `word`, the instruction at `at`. */
+export function executeSlow(cpu: Cpu, native: NativeCall, word: number, at: number, inSlot: boolean): void {
+  cpu.at = at;
+  cpu.atInSlot = inSlot;
   const opcode = word >>> 26;
   switch (opcode) {
     case 0x00:
@@ -131,16 +135,19 @@ function access(cpu: Cpu, word: number): void {
 }
 
 /**
- * Loads from a device's register as the load `word` does: `size` bytes at `va`, aligned and in kseg1, into `registerValue`.
- * Returns whether there is a device, and so whether anything has happened.
+ * Loads from a device's register as the load `word` does, into `registerValue`. Returns whether `va` is an aligned address of
+ * one in kseg1; if not, nothing has happened.
  */
-export function readRegister(cpu: Cpu, word: number, va: number, size: number): boolean {
+export function readRegister(cpu: Cpu, word: number, va: number): boolean {
+  const opcode = word >>> 26;
+  const size = opcode === 0x23 ? 4 : (opcode & 1) + 1;
+  if (va >>> 29 !== KSEG1 || (va & (size - 1)) !== 0) return false;
   const physical = va & 0x1fffffff;
   const device = cpu.memory.hostAddress(physical) >= 0 ? undefined : cpu.bus.find(physical);
   if (device === undefined) return false;
   const shift = 32 - 8 * size;
   const value = (device.read((physical - device.base) & ~3) >>> (8 * (physical & 3))) << shift;
-  cpu.registerValue = word >>> 26 < 0x24 ? value >> shift : value >>> shift;
+  cpu.registerValue = opcode < 0x24 ? value >> shift : value >>> shift;
   return true;
 }
 

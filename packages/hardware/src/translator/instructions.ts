@@ -17,6 +17,7 @@ const WORD = 3;
 const HALF = 1;
 const BYTE = 0;
 
+/** Also shifts by a register. */
 const binary =
   (opcode: Plain): Emitter =>
   (e, [rd = 0, rs = 0, rt = 0]) => {
@@ -26,6 +27,7 @@ const binary =
     e.set(rd);
   };
 
+/** Also shifts by a constant. */
 const immediate =
   (opcode: Plain, mask = -1): Emitter =>
   (e, [rt = 0, rs = 0, value = 0]) => {
@@ -33,24 +35,6 @@ const immediate =
     e.constant(value & mask);
     e.op(opcode);
     e.set(rt);
-  };
-
-const shift =
-  (opcode: Plain): Emitter =>
-  (e, [rd = 0, rt = 0, amount = 0]) => {
-    e.get(rt);
-    e.constant(amount);
-    e.op(opcode);
-    e.set(rd);
-  };
-
-const shiftBy =
-  (opcode: Plain): Emitter =>
-  (e, [rd = 0, rt = 0, rs = 0]) => {
-    e.get(rt);
-    e.get(rs);
-    e.op(opcode);
-    e.set(rd);
   };
 
 /** `add`, `addi`: an overflow is the interpreter's. */
@@ -234,12 +218,12 @@ export const EMITTERS: Partial<Readonly<Record<Mnemonic, Emitter>>> = {
   },
   slt: binary('i32LtS'),
   sltu: binary('i32LtU'),
-  sll: shift('i32Shl'),
-  srl: shift('i32ShrU'),
-  sra: shift('i32ShrS'),
-  sllv: shiftBy('i32Shl'),
-  srlv: shiftBy('i32ShrU'),
-  srav: shiftBy('i32ShrS'),
+  sll: immediate('i32Shl'),
+  srl: immediate('i32ShrU'),
+  sra: immediate('i32ShrS'),
+  sllv: binary('i32Shl'),
+  srlv: binary('i32ShrU'),
+  srav: binary('i32ShrS'),
   mfhi: (e, [rd = 0]) => {
     e.multiplierWait();
     e.getHi();
