@@ -36,19 +36,6 @@ type EmitMethods = {
   [N in OpcodeName]: (...immediates: Immediates<(typeof OPCODES)[N][1]>) => void;
 };
 
-/** What is expected of a branch. `offset` counts bytes, in the end from the start of the function's body. */
-interface BranchHint {
-  readonly offset: number;
-  readonly isLikely: boolean;
-}
-
-/** A finished function. */
-export interface FunctionBody {
-  readonly index: number;
-  readonly body: ByteWriter;
-  readonly hints: readonly BranchHint[];
-}
-
 class FunctionCore {
   /** How the immediates of each kind are written. */
   static readonly #writers: { readonly [K in ImmediateKind]: (f: FunctionCore, ...of: Immediates<K>) => void } = {
@@ -93,7 +80,6 @@ class FunctionCore {
   readonly #parameters: number;
   readonly #locals: ValueType[] = [];
   readonly #code = new ByteWriter();
-  readonly #hints: BranchHint[] = [];
   #depth = 1;
 
   static {
@@ -139,13 +125,8 @@ class FunctionCore {
     (this as unknown as Record<OpcodeName, (...immediates: readonly unknown[]) => void>)[name](...immediates);
   }
 
-  /** Says of the `if` or `br_if` emitted next whether its condition is likely to hold. */
-  hint(isLikely: boolean): void {
-    this.#hints.push({ offset: this.#code.length, isLikely });
-  }
-
   /** The body as the code section has it, without its size. Throws `WasmError` `nesting` when a block is still open. */
-  body(): FunctionBody {
+  body(): ByteWriter {
     if (this.#depth !== 1) {
       throw new WasmError('nesting', `function ${this.index} has ${this.#depth - 1} open blocks`, {
         index: this.index,
@@ -163,11 +144,9 @@ class FunctionCore {
       body.unsigned(count);
       body.byte(type);
     }
-    const locals = body.length;
     body.append(this.#code.bytes());
     body.byte(OPCODES.end[0]);
-    const hints = this.#hints.map(({ offset, isLikely }) => ({ offset: locals + offset, isLikely }));
-    return { index: this.index, body, hints };
+    return body;
   }
 
   #nest(name: OpcodeName): void {

@@ -7,14 +7,7 @@
  * Source: [WASM §5.5].
  */
 import { ByteWriter } from './byte-writer.ts';
-import {
-  createFunction,
-  I32,
-  I64,
-  type FunctionBody,
-  type FunctionBuilder,
-  type ValueType,
-} from './function-builder.ts';
+import { createFunction, I32, I64, type FunctionBuilder, type ValueType } from './function-builder.ts';
 import { WasmError } from './error.ts';
 
 /** Sizes of a memory in pages of 64 KiB. */
@@ -24,7 +17,6 @@ export interface MemoryLimits {
 }
 
 const SECTION = {
-  custom: 0,
   type: 1,
   import: 2,
   function: 3,
@@ -199,33 +191,11 @@ export class ModuleBuilder {
       to.unsigned(functions.length);
       for (const index of functions) to.unsigned(index);
     });
-    const bodies = this.#functions.map((built) => built.body());
-    writeHints(out, bodies);
-    section(out, SECTION.code, bodies, (to, { body }) => {
-      to.sized(body);
+    section(out, SECTION.code, this.#functions, (to, built) => {
+      to.sized(built.body());
     });
     return out.bytes().slice();
   }
-}
-
-/** The custom section of branch hints, which stands before the code [WASMHINT]. Engines that do not know it pass over it. */
-function writeHints(out: ByteWriter, bodies: readonly FunctionBody[]): void {
-  const hinted = bodies.filter(({ hints }) => hints.length > 0);
-  if (hinted.length === 0) return;
-  const content = new ByteWriter();
-  content.name('metadata.code.branch_hint');
-  content.unsigned(hinted.length);
-  for (const { index, hints } of hinted) {
-    content.unsigned(index);
-    content.unsigned(hints.length);
-    for (const { offset, isLikely } of hints) {
-      content.unsigned(offset);
-      content.unsigned(1);
-      content.byte(isLikely ? 1 : 0);
-    }
-  }
-  out.byte(SECTION.custom);
-  out.sized(content);
 }
 
 /** One section: its number, its size, a vector of items. An empty vector writes nothing. */

@@ -146,7 +146,6 @@ export class Emission {
     this.#stalls?.end();
     code.localGet(this.#reason);
     code.i32Eqz();
-    code.hint(true);
     code.if();
     const locals = { pc: this.#pc, entry: this.#temporary };
     const { read, mode } = this.#banks;
@@ -171,7 +170,6 @@ export class Emission {
       code.localGet(this.#left);
       this.#stalls.needed(block);
       code.i32LtS();
-      code.hint(false);
       code.if();
       this.#goOut(block.pc, REASON.budget);
       code.end();
@@ -187,7 +185,6 @@ export class Emission {
     code.localTee(this.#left);
     code.i32Const(0);
     code.i32LtS();
-    code.hint(false);
     code.if();
     this.#leave(block.pc, REASON.budget);
     code.end();
@@ -263,7 +260,6 @@ export class Emission {
 
   /** Leaves the instruction to the interpreter if the word on the stack is not 0. */
   slowIf(): void {
-    this.code.hint(false);
     this.code.if();
     this.#leave(this.#at, REASON.slow);
     this.code.end();

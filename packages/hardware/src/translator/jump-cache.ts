@@ -46,7 +46,6 @@ export function goToRegion(
   code.i32Load(0);
   code.i32Eq();
   code.i32And();
-  code.hint(true);
   code.if();
   code.localGet(entry);
   code.i32Load(JUMP_CACHE + 12);

@@ -97,7 +97,6 @@ export class StallEmission {
   load(behind: number, host: number): void {
     const code = this.#code;
     this.#missed(host);
-    code.hint(false);
     code.if();
     code.localGet(host);
     this.#pushNow(behind);
@@ -165,7 +164,6 @@ export class StallEmission {
     code.localGet(this.#cycles);
     code.i32Const(writeCycles * writeBufferDepth);
     code.i32GtS();
-    code.hint(false);
     code.if();
     code.localGet(this.#cycles);
     code.i32Const(writeCycles * writeBufferDepth);
