@@ -57,4 +57,4 @@ export const CALLS = {
 export type CallName = keyof typeof CALLS;
 
 /** One more than the highest call number that the dispatch table holds. */
-export const CALL_LIMIT = 48;
+export const CALL_LIMIT = 64;

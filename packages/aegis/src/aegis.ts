@@ -20,6 +20,7 @@ import {
 } from '@exokernel/abi';
 import type { Machine } from '@exokernel/hardware';
 import { Accounting, type Usage } from './accounting.ts';
+import type { Parts } from './call.ts';
 import { Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
 import { Disk } from './disk.ts';
@@ -31,7 +32,7 @@ import { dispatchTables, kernelImage } from './kernel-image.ts';
 import { FIRST_FREE_FRAME, KP, KSEG0, NATIVE, PHYSICAL, STLB_ENTRIES, kernelPageAddress } from './layout.ts';
 import { loadImage } from './loader.ts';
 import { KernelMemory } from './memory.ts';
-import { nativeCalls, type Parts } from './native-calls.ts';
+import { nativeCalls } from './native-calls.ts';
 import { bootNetwork } from './network.ts';
 import { Rings } from './rings.ts';
 import { Serial } from './serial.ts';
@@ -150,7 +151,7 @@ export class Aegis {
     const rings = new Rings(memory, frames, (ring) => {
       filters.ringFreed(ring);
     });
-    const serial = new Serial(memory);
+    const serial = new Serial(memory, capabilities);
     const disk = new Disk(memory, frames, capabilities);
     environments.resources.push(filters, rings, serial);
     return { memory, capabilities, frames, slices, environments, rings, filters, serial, disk };

@@ -88,6 +88,7 @@ export class Disk {
     this.#memory = memory;
     this.#frames = frames;
     this.#capabilities = capabilities;
+    capabilities.guard('extent', (name) => (name < this.#extents.length ? 0 : undefined));
   }
 
   /** Finds and starts the device [VIRTIO §3.1]. */
@@ -125,20 +126,12 @@ export class Disk {
   /** The capability of a new extent of the disk. */
   grant(extent: Extent): CapabilityWords {
     this.#extents.push(extent);
-    return this.#capabilities.make('extent', RIGHTS.read | RIGHTS.write, this.#extents.length - 1, 0);
-  }
-
-  /** The capability of the same extent with these rights. */
-  derive(name: number, rights: number): CapabilityWords {
-    return this.#capabilities.make('extent', rights, name, 0);
+    return this.#capabilities.make('extent', RIGHTS.read | RIGHTS.write, this.#extents.length - 1);
   }
 
   /** The extent that a capability names, if it grants these rights. */
   check(words: CapabilityWords, rights: number): Extent | undefined {
-    const valid = this.#capabilities.check(words, 'extent', rights, (name) =>
-      name < this.#extents.length ? 0 : undefined,
-    );
-    return valid ? this.#extents[words[1]] : undefined;
+    return this.#extents[this.#capabilities.check(words, 'extent', rights)];
   }
 
   /** Starts a transfer; the rights to extent and frame have been checked. Returns an error code. */

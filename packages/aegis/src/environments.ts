@@ -74,6 +74,7 @@ export class Environments {
     this.#capabilities = parts.capabilities;
     this.#install = parts.install;
     this.#created = parts.created;
+    parts.capabilities.guard('env', (id) => this.#generation(id));
     for (let id = 0; id < ENV_LIMIT; id += 1) memory.setEnv(id, ENV.id, id);
   }
 
@@ -103,14 +104,12 @@ export class Environments {
   }
 
   capability(env: number): CapabilityWords {
-    return this.#capabilities.make('env', RIGHTS.control, env, this.#memory.env(env, ENV.generation));
+    return this.#capabilities.make('env', RIGHTS.control, env);
   }
 
   /** The environment that a capability controls; the null capability is `self`. Else E_CAP. */
   check(words: CapabilityWords, self: number): number {
-    if (isNull(words)) return self;
-    const valid = this.#capabilities.check(words, 'env', RIGHTS.control, (id) => this.#generation(id));
-    return valid ? words[1] >>> 0 : ERRORS.E_CAP;
+    return isNull(words) ? self : this.#capabilities.check(words, 'env', RIGHTS.control);
   }
 
   /**

@@ -34,6 +34,7 @@ export class Frames {
     this.#tlb = tlb;
     this.count = Math.min(memory.ram.ramBytes / PAGE_BYTES, FRAME_CAPACITY);
     this.#free = this.count - FIRST_FREE_FRAME;
+    capabilities.guard('frame', (ppn) => this.#generation(ppn));
     const { nobody } = capabilities;
     for (let ppn = 0; ppn < this.count; ppn += 1) {
       memory.setFrame(ppn, FRAME.owner, NO_ENV);
@@ -66,14 +67,12 @@ export class Frames {
 
   /** The capability of the frame's present generation. */
   capability(ppn: number, rights: number = FRAME_RIGHTS): CapabilityWords {
-    return this.#capabilities.make('frame', rights, ppn, this.#memory.frame(ppn, FRAME.generation));
+    return this.#capabilities.make('frame', rights, ppn);
   }
 
   /** The frame a capability names, if it grants these rights; else E_CAP. */
   check(words: CapabilityWords, rights: number): number {
-    return this.#capabilities.check(words, 'frame', rights, (ppn) => this.#generation(ppn))
-      ? words[1] >>> 0
-      : ERRORS.E_CAP;
+    return this.#capabilities.check(words, 'frame', rights);
   }
 
   /** The environments that hold a frame. */

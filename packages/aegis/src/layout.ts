@@ -61,47 +61,47 @@ export const KP = {
   /** Handler by call number. */
   calls: -0xfc0,
   /** Record of the running environment. */
-  env: -0xf00,
+  env: -0xec0,
   /** Entry of the slice vector that a synchronous transfer donates; `noSlice` when it is not the caller's to donate. */
-  slice: -0xefc,
+  slice: -0xebc,
   /** Address of `sliceDummy`. */
-  noSlice: -0xef8,
+  noSlice: -0xeb8,
   /** Where a transfer writes when there is no slice to donate. */
-  sliceDummy: -0xef0,
+  sliceDummy: -0xeb0,
   /** Byte offset of the current position in the slice vector, and the vector's length in bytes. */
-  position: -0xee8,
-  vectorBytes: -0xee4,
-  tick: -0xee0,
+  position: -0xea8,
+  vectorBytes: -0xea4,
+  tick: -0xea0,
   /** Non-zero from the end-of-slice upcall until the switch. */
-  ending: -0xedc,
+  ending: -0xe9c,
   /** Set by a native call after which the caller cannot go on. */
-  reschedule: -0xed8,
+  reschedule: -0xe98,
   /** Number of frames. */
-  frames: -0xed4,
+  frames: -0xe94,
   /** Saved while the kernel works. */
-  epc: -0xed0,
-  k1: -0xecc,
-  t0: -0xec8,
-  t1: -0xec4,
-  t2: -0xec0,
+  epc: -0xe90,
+  k1: -0xe8c,
+  t0: -0xe88,
+  t1: -0xe84,
+  t2: -0xe80,
   /** Why an environment is being killed: a code of DEATHS, ExcCode in bits 8 to 15. */
-  death: -0xebc,
+  death: -0xe7c,
   /** Next receive and transmit descriptor, as byte offsets. */
-  receiveIndex: -0xeb8,
-  transmitIndex: -0xeb4,
+  receiveIndex: -0xe78,
+  transmitIndex: -0xe74,
   /** Entry of the compiled filters, or 0; and their activation record. */
-  demux: -0xeb0,
-  demuxActivation: -0xeac,
+  demux: -0xe70,
+  demuxActivation: -0xe6c,
   /** Packets that no filter claimed. */
-  unclaimed: -0xea8,
+  unclaimed: -0xe68,
   /** Non-zero: there is a network controller. */
-  lance: -0xea4,
+  lance: -0xe64,
   /** Times the idle loop was entered. */
-  idles: -0xea0,
+  idles: -0xe60,
   /** 32 registers, HI and LO of what an interrupt interrupted. */
-  saved: -0xe80,
-  savedHi: -0xe00,
-  savedLo: -0xdfc,
+  saved: -0xe40,
+  savedHi: -0xdc0,
+  savedLo: -0xdbc,
 } as const;
 
 /** kseg0 address of a field of the kernel page. */

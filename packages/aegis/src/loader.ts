@@ -16,7 +16,7 @@ import {
   RIGHTS,
 } from '@exokernel/abi';
 import { AegisError } from './error.ts';
-import type { Parts } from './native-calls.ts';
+import type { Parts } from './call.ts';
 import { isLine } from './serial.ts';
 
 /**
@@ -65,7 +65,7 @@ function fill(parts: Parts, env: number, image: Image): void {
     uPage,
     segments,
     frames,
-    ...(image.serialLine === undefined ? {} : { serial: capabilities.make('serial', rights, image.serialLine, 0) }),
+    ...(image.serialLine === undefined ? {} : { serial: capabilities.make('serial', rights, image.serialLine) }),
     ...(image.extent === undefined ? {} : { extent: disk.grant(image.extent) }),
   };
   for (const [va, word] of image.words(grants)) {

@@ -5,6 +5,7 @@
  * direction, and what does not fit is not accepted (sending) or lost (receiving).
  */
 import { ENV, ERRORS, type NativeCpu } from '@exokernel/abi';
+import type { Capabilities } from './capabilities.ts';
 import type { KernelMemory } from './memory.ts';
 
 /** DC7085 registers in kseg1, 16 bits each. */
@@ -39,8 +40,10 @@ export class Serial {
   /** Who last used a line, and is told when something happens on it. */
   readonly #users: (number | undefined)[] = [];
 
-  constructor(memory: KernelMemory) {
+  constructor(memory: KernelMemory, capabilities: Capabilities) {
     this.#memory = memory;
+    // Lines are never replaced.
+    capabilities.guard('serial', (line) => (isLine(line) ? 0 : undefined));
   }
 
   boot(cpu: NativeCpu): void {

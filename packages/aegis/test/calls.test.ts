@@ -145,7 +145,7 @@ describe('a call changes v0, v1 and its results, nothing else:', () => {
 test('a number that is no call changes v0 alone', () => {
   runRaw(
     function* (raw) {
-      for (const number of [9, 15, 47, 48, -1]) {
+      for (const number of [15, 63, 64, -1]) {
         expect(yield* effectOf(raw, number, [])).toEqual({ code: ERRORS.E_CALL, names: ['v0'] });
       }
       return 0;

@@ -1,0 +1,60 @@
+/**
+ * What a system call that TypeScript executes is made of: the kernel's parts, its arguments, its answer.
+ *
+ * No argument is a pointer: memory is named by capabilities for physical frames.
+ */
+import type { CapabilityWords, NativeCpu } from '@exokernel/abi';
+import type { Capabilities } from './capabilities.ts';
+import { COSTS } from './costs.ts';
+import type { Disk } from './disk.ts';
+import type { Environments } from './environments.ts';
+import type { Filters } from './filters.ts';
+import type { Frames } from './frames.ts';
+import type { KernelMemory } from './memory.ts';
+import type { Rings } from './rings.ts';
+import type { Serial } from './serial.ts';
+import type { Slices } from './slices.ts';
+
+/** The kernel's parts, as the calls use them. */
+export interface Parts {
+  readonly memory: KernelMemory;
+  readonly capabilities: Capabilities;
+  readonly frames: Frames;
+  readonly slices: Slices;
+  readonly environments: Environments;
+  readonly rings: Rings;
+  readonly filters: Filters;
+  readonly serial: Serial;
+  readonly disk: Disk;
+}
+
+/** Registers of the arguments in order: a0 to a3, t0 to t7. */
+const ARGUMENTS = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
+/** One call: the arguments, the caller; answers with an error code, or with the value for v1. */
+export type Call = (call: Arguments, self: number) => number | Answer;
+
+export interface Answer {
+  readonly value: number;
+  readonly capability: CapabilityWords;
+}
+
+/** The arguments of the call that is being executed. */
+export class Arguments {
+  readonly cpu: NativeCpu;
+
+  constructor(cpu: NativeCpu) {
+    this.cpu = cpu;
+  }
+
+  /** Argument `i`, signed. */
+  word(i: number): number {
+    return this.cpu.registers[ARGUMENTS[i] ?? 0] ?? 0;
+  }
+
+  /** The capability in arguments i to i + 3. */
+  capability(i: number): CapabilityWords {
+    this.cpu.charge(COSTS.mac);
+    return [this.word(i) >>> 0, this.word(i + 1) >>> 0, this.word(i + 2) >>> 0, this.word(i + 3) >>> 0];
+  }
+}
