@@ -3,6 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { CALLS, STRUCTURES } from '../packages/abi/src/index.ts';
+import { withTables } from '../scripts/docs-tables.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -100,4 +102,20 @@ test("the README's library operating system does what the README says", () => {
   expect(readme).toContain(snippet);
   const printed = execFileSync(process.execPath, [join(ROOT, 'apps/exok/test/readme/libos.ts')], { encoding: 'utf8' });
   expect(readme).toContain(`\`${printed.trim()}\``);
+});
+
+/** A table however it is laid out. */
+function cells(text: string): string {
+  return text.replace(/ +/g, ' ').replace(/-{3,}/g, '---');
+}
+
+test('the tables of calls and structures in the documents are those of abi: npm run docs:tables', () => {
+  for (const file of DOCUMENTS) expect(cells(withTables(read(file))), file).toBe(cells(read(file)));
+});
+
+test('every call and every exposed structure stands in a document', () => {
+  const text = DOCUMENTS.map((file) => read(file)).join('\n');
+  const pages = new Set(Object.values(CALLS).map((call) => call.page));
+  expect([...pages].filter((page) => !text.includes(`<!-- calls: ${page} -->`))).toEqual([]);
+  expect(Object.keys(STRUCTURES).filter((name) => !text.includes(`<!-- structure: ${name} -->`))).toEqual([]);
 });

@@ -11,47 +11,53 @@
  * binding). A capability takes four registers (see `capability.ts`).
  */
 
+import type { ErrorName } from './errors.ts';
+
 /** How one call is written in the table; `name:4` is an argument or result of four words. */
 export interface CallRow {
   readonly number: number;
   readonly path: 'machine' | 'native';
   readonly args: readonly string[];
   readonly results: readonly string[];
+  /** The mechanism it belongs to: its page in docs/. */
+  readonly page: string;
+  /** Codes that it answers with beside E_OK and, of a machine without such a device, E_DEVICE. */
+  readonly errors: readonly ErrorName[];
   readonly what: string;
 }
 
 /* prettier-ignore */
 export const CALLS = {
-  null:   { number: 0, path: 'machine', args: [], results: [], what: 'does nothing: the null system call' },
-  yield:  { number: 1, path: 'machine', args: ['env'], results: [], what: 'gives up the rest of the slice: to env, or with -1 to whoever is next; comes back at the prologue' },
-  sleep:  { number: 2, path: 'machine', args: ['tick'], results: [], what: 'returns at once if an event is pending (and takes it), else sleeps until an event or until the tick counter reaches tick (0: no limit); comes back at the prologue' },
-  scall:  { number: 3, path: 'machine', args: [], results: [], what: 'synchronous protected control transfer to env v1: donates this and all future instances of the slice; the registers are the message, v1 becomes the caller; returns only on an error' },
-  acall:  { number: 4, path: 'machine', args: [], results: [], what: 'asynchronous protected control transfer to env v1: donates the rest of this slice' },
-  tlbwr:  { number: 5, path: 'machine', args: ['va', 'entrylo', 'mac0', 'mac1'], results: [], what: 'binds the page at va to the frame of entrylo in TLB and STLB, if the MAC is that of a capability for it (for writing if D is set)' },
-  tlbvad: { number: 6, path: 'machine', args: ['va'], results: [], what: 'removes the mapping of the page at va from TLB and STLB' },
-  xmit:   { number: 7, path: 'machine', args: ['ring'], results: ['sent'], what: 'sends the full slots of a transmit ring of the caller, until a slot is empty or the controller has no room' },
-  tick:   { number: 8, path: 'machine', args: [], results: ['tick'], what: 'reads the tick counter (1/64 s)' },
+  null:   { number: 0, path: 'machine', args: [], results: [], page: 'calls', errors: [], what: 'does nothing: the null system call' },
+  yield:  { number: 1, path: 'machine', args: ['env'], results: [], page: 'slices', errors: [], what: 'gives up the rest of the slice: to env, or with -1 to whoever is next; comes back at the prologue' },
+  sleep:  { number: 2, path: 'machine', args: ['tick'], results: [], page: 'slices', errors: [], what: 'returns at once if an event is pending (and takes it), else sleeps until an event or until the tick counter reaches tick (0: no limit); comes back at the prologue' },
+  scall:  { number: 3, path: 'machine', args: [], results: [], page: 'transfer', errors: ['E_ENV', 'E_SLICE'], what: 'synchronous protected control transfer to env v1: donates this and all future instances of the slice; the registers are the message, v1 becomes the caller; returns only on an error' },
+  acall:  { number: 4, path: 'machine', args: [], results: [], page: 'transfer', errors: ['E_ENV', 'E_SLICE'], what: 'asynchronous protected control transfer to env v1: donates the rest of this slice' },
+  tlbwr:  { number: 5, path: 'machine', args: ['va', 'entrylo', 'mac0', 'mac1'], results: [], page: 'frames', errors: ['E_RANGE', 'E_CAP'], what: 'binds the page at va to the frame of entrylo in TLB and STLB, if the MAC is that of a capability for it (for writing if D is set)' },
+  tlbvad: { number: 6, path: 'machine', args: ['va'], results: [], page: 'frames', errors: ['E_RANGE'], what: 'removes the mapping of the page at va from TLB and STLB' },
+  xmit:   { number: 7, path: 'machine', args: ['ring'], results: ['sent'], page: 'packets', errors: ['E_RANGE', 'E_CAP', 'E_DEVICE'], what: 'sends the full slots of a transmit ring of the caller, until a slot is empty or the controller has no room' },
+  tick:   { number: 8, path: 'machine', args: [], results: ['tick'], page: 'slices', errors: [], what: 'reads the tick counter (1/64 s)' },
 
-  frame_alloc:  { number: 16, path: 'native', args: ['ppn'], results: ['ppn', 'capability:4'], what: 'allocates the frame ppn, or any with -1; contents are zero' },
-  frame_free:   { number: 17, path: 'native', args: ['frame:4'], results: [], what: 'drops the hold of the caller on a frame, and with it its mappings, guaranteed ones too; with the last hold every binding to the frame is broken and its capabilities die' },
-  cap_derive:   { number: 18, path: 'native', args: ['capability:4', 'rights'], results: ['0', 'capability:4'], what: 'makes a capability with fewer rights for the same resource, of whichever kind' },
-  env_alloc:    { number: 19, path: 'native', args: [], results: ['env', 'capability:4'], what: 'creates an environment without slices; it gets the native functions of its creator' },
-  env_free:     { number: 20, path: 'native', args: ['env:4', 'code'], results: [], what: 'destroys an environment (null capability: the caller); code, a word, goes to its record' },
-  env_set:      { number: 21, path: 'native', args: ['env:4', 'field', 'value'], results: [], what: 'sets a word of a context of an environment: see ENV_SETTABLE; entry points need a u-page, those of transfers a started environment' },
-  env_map:      { number: 22, path: 'native', args: ['env:4', 'frame:4', 'va'], results: [], what: 'adds a guaranteed mapping; bit 0 of va: writable; bit 1: this frame is the u-page' },
-  slice_alloc:  { number: 23, path: 'native', args: ['env:4', 'position'], results: ['position'], what: 'gives an environment the slice at position, or the first free one with -1; until it is started nobody runs in it' },
-  slice_free:   { number: 24, path: 'native', args: ['env:4', 'position'], results: [], what: 'frees a slice of an environment' },
-  ring_bind:    { number: 25, path: 'native', args: ['frame:4', 'direction'], results: ['ring'], what: 'makes the two slots of a frame a packet ring (direction 0 receive, 1 transmit); the frame is pinned' },
-  ring_extend:  { number: 26, path: 'native', args: ['frame:4', 'ring'], results: ['slots'], what: 'adds the two slots of a frame to a ring' },
-  ring_free:    { number: 27, path: 'native', args: ['ring'], results: [], what: 'unbinds a ring and unpins its frames' },
-  filter_bind:  { number: 28, path: 'native', args: ['frame:4', 'length', 'ring'], results: ['filter'], what: 'downloads a packet filter whose bytes lie in a frame; packets that it accepts go to a receive ring of the caller' },
-  filter_free:  { number: 29, path: 'native', args: ['filter'], results: [], what: 'removes a filter, and its handler' },
-  ash_attach:   { number: 30, path: 'native', args: ['code:4', 'window:4', 'length', 'filter'], results: [], what: 'downloads a handler whose bytes lie in the code frame and attaches it to a filter of the caller, with the window frame pinned' },
-  serial_write: { number: 31, path: 'native', args: ['line:4', 'length', 'bytes:7'], results: ['accepted'], what: 'queues up to 28 bytes, packed in little-endian words, on a serial line; accepted may be fewer' },
-  serial_read:  { number: 32, path: 'native', args: ['line:4'], results: ['byte'], what: 'takes one received byte, or E_AGAIN' },
-  frame_hold:   { number: 35, path: 'native', args: ['env:4', 'frame:4'], results: [], what: 'makes an environment a further holder of a frame (null capability: the caller)' },
-  disk_read:    { number: 33, path: 'native', args: ['extent:4', 'frame:4', 'block', 'slot'], results: [], what: 'starts reading one 4 KiB block of an extent into a frame; completion is posted to a slot of the u-page' },
-  disk_write:   { number: 34, path: 'native', args: ['extent:4', 'frame:4', 'block', 'slot'], results: [], what: 'starts writing a frame to one 4 KiB block of an extent' },
+  frame_alloc:  { number: 16, path: 'native', args: ['ppn'], results: ['ppn', 'capability:4'], page: 'frames', errors: ['E_RANGE', 'E_BUSY', 'E_NONE'], what: 'allocates the frame ppn, or any with -1; contents are zero' },
+  frame_free:   { number: 17, path: 'native', args: ['frame:4'], results: [], page: 'frames', errors: ['E_CAP'], what: 'drops the hold of the caller on a frame, and with it its mappings, guaranteed ones too; with the last hold every binding to the frame is broken and its capabilities die' },
+  cap_derive:   { number: 18, path: 'native', args: ['capability:4', 'rights'], results: ['0', 'capability:4'], page: 'capabilities', errors: ['E_CAP'], what: 'makes a capability with fewer rights for the same resource, of whichever kind' },
+  env_alloc:    { number: 19, path: 'native', args: [], results: ['env', 'capability:4'], page: 'environments', errors: ['E_NONE', 'E_CODE'], what: 'creates an environment without slices; it gets the native functions of its creator' },
+  env_free:     { number: 20, path: 'native', args: ['env:4', 'code'], results: [], page: 'environments', errors: ['E_CAP'], what: 'destroys an environment (null capability: the caller); code, a word, goes to its record' },
+  env_set:      { number: 21, path: 'native', args: ['env:4', 'field', 'value'], results: [], page: 'environments', errors: ['E_CAP', 'E_RANGE'], what: 'sets a word of a context of an environment: see ENV_SETTABLE; entry points need a u-page, those of transfers a started environment' },
+  env_map:      { number: 22, path: 'native', args: ['env:4', 'frame:4', 'va'], results: [], page: 'frames', errors: ['E_CAP', 'E_RANGE', 'E_NONE', 'E_BUSY'], what: 'adds a guaranteed mapping; bit 0 of va: writable; bit 1: this frame is the u-page' },
+  slice_alloc:  { number: 23, path: 'native', args: ['env:4', 'position'], results: ['position'], page: 'slices', errors: ['E_CAP', 'E_RANGE', 'E_BUSY', 'E_NONE'], what: 'gives an environment the slice at position, or the first free one with -1; until it is started nobody runs in it' },
+  slice_free:   { number: 24, path: 'native', args: ['env:4', 'position'], results: [], page: 'slices', errors: ['E_CAP', 'E_RANGE'], what: 'frees a slice of an environment' },
+  ring_bind:    { number: 25, path: 'native', args: ['frame:4', 'direction'], results: ['ring'], page: 'packets', errors: ['E_CAP', 'E_RANGE', 'E_NONE'], what: 'makes the two slots of a frame a packet ring (direction 0 receive, 1 transmit); the frame is pinned' },
+  ring_extend:  { number: 26, path: 'native', args: ['frame:4', 'ring'], results: ['slots'], page: 'packets', errors: ['E_CAP', 'E_RANGE'], what: 'adds the two slots of a frame to a ring' },
+  ring_free:    { number: 27, path: 'native', args: ['ring'], results: [], page: 'packets', errors: ['E_CAP'], what: 'unbinds a ring and unpins its frames' },
+  filter_bind:  { number: 28, path: 'native', args: ['frame:4', 'length', 'ring'], results: ['filter'], page: 'packets', errors: ['E_CAP', 'E_RANGE', 'E_CODE', 'E_OVERLAP', 'E_NONE'], what: 'downloads a packet filter whose bytes lie in a frame; packets that it accepts go to a receive ring of the caller' },
+  filter_free:  { number: 29, path: 'native', args: ['filter'], results: [], page: 'packets', errors: ['E_CAP'], what: 'removes a filter, and its handler' },
+  ash_attach:   { number: 30, path: 'native', args: ['code:4', 'window:4', 'length', 'filter'], results: [], page: 'handlers', errors: ['E_CAP', 'E_RANGE', 'E_CODE', 'E_NONE'], what: 'downloads a handler whose bytes lie in the code frame and attaches it to a filter of the caller, with the window frame pinned' },
+  serial_write: { number: 31, path: 'native', args: ['line:4', 'length', 'bytes:7'], results: ['accepted'], page: 'serial', errors: ['E_CAP', 'E_RANGE'], what: 'queues up to 28 bytes, packed in little-endian words, on a serial line; accepted may be fewer' },
+  serial_read:  { number: 32, path: 'native', args: ['line:4'], results: ['byte'], page: 'serial', errors: ['E_CAP', 'E_AGAIN'], what: 'takes one received byte, or E_AGAIN' },
+  frame_hold:   { number: 35, path: 'native', args: ['env:4', 'frame:4'], results: [], page: 'frames', errors: ['E_CAP'], what: 'makes an environment a further holder of a frame (null capability: the caller)' },
+  disk_read:    { number: 33, path: 'native', args: ['extent:4', 'frame:4', 'block', 'slot'], results: [], page: 'disk', errors: ['E_CAP', 'E_RANGE', 'E_BUSY', 'E_DEVICE'], what: 'starts reading one 4 KiB block of an extent into a frame; completion is posted to a slot of the u-page' },
+  disk_write:   { number: 34, path: 'native', args: ['extent:4', 'frame:4', 'block', 'slot'], results: [], page: 'disk', errors: ['E_CAP', 'E_RANGE', 'E_BUSY', 'E_DEVICE'], what: 'starts writing a frame to one 4 KiB block of an extent' },
 } as const;
 
 export type CallName = keyof typeof CALLS;

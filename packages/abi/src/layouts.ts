@@ -2,6 +2,7 @@
  * Layouts that kernel and applications share: byte offsets of words in the environment table, the u-page, packet rings
  * and the exposed tables. All words are 32 bits, little-endian.
  */
+import { ENVIRONMENT_FIELDS, FRAME_FIELDS, SLICE_FIELDS, offsets, type Offsets } from './structures.ts';
 
 /** ExcCode of the R3000's Cause register [KANE92 §6]. */
 export const EXCEPTIONS = {
@@ -30,51 +31,7 @@ export const TICKS_PER_SECOND = 64;
 export const ENV_STATUS = { free: 0, embryo: 1, runnable: 2, dead: 3 } as const;
 
 /** Offsets of words in one record of the environment table, which everyone may read. */
-export const ENV = {
-  id: 0x00,
-  status: 0x04,
-  /** ASID in EntryHi position: the STLB's and the TLB's tag. */
-  asid: 0x08,
-  /** kseg0 address of the u-page. */
-  uPage: 0x0c,
-  /** Non-zero: asleep. */
-  asleep: 0x10,
-  /** Entry at the start of a slice. */
-  prologue: 0x14,
-  /** Entry at the end of a slice. */
-  epilogue: 0x18,
-  syncEntry: 0x1c,
-  asyncEntry: 0x20,
-  /** Slices overrun and not yet repaid. */
-  excess: 0x24,
-  /** Tick at which a sleeper wakes; 0: none. */
-  wakeTick: 0x28,
-  /** Non-zero: something happened since the last sleep. */
-  pending: 0x2c,
-  /** Slices begun. */
-  slices: 0x30,
-  /** TLB misses that the STLB did not answer. */
-  stlbMisses: 0x34,
-  /** Of these, how many went to the application. */
-  tlbUpcalls: 0x38,
-  packetsIn: 0x3c,
-  packetsOut: 0x40,
-  packetsDropped: 0x44,
-  parent: 0x48,
-  generation: 0x4c,
-  /** Why it died: a code of DEATHS; for an unhandled exception its ExcCode in bits 8 to 15. */
-  death: 0x50,
-  /** The word given to env_free: the program's result. */
-  exit: 0x58,
-  /** Transmit operations that found the controller full. */
-  xmitBusy: 0x54,
-  /** 16 entry points, one per ExcCode. */
-  exceptionPc: 0x60,
-  /** 16 guaranteed mappings { EntryHi, EntryLo }; a zero EntryHi ends the list. */
-  guaranteed: 0xa0,
-  /** The zero that ends a full list of guaranteed mappings. */
-  guaranteedEnd: 0x120,
-} as const;
+export const ENV: Offsets<typeof ENVIRONMENT_FIELDS> = offsets(ENVIRONMENT_FIELDS);
 
 export const ENV_BYTES = 512;
 export const ENV_LIMIT = 64;
@@ -121,15 +78,15 @@ export const RING_SLOT_LIMIT = 32;
 export const RING_LIMIT = 32;
 export const PACKET_BYTES_MAX = 1514;
 
-/** One entry of the slice vector: the owner's number, and the address of the record of the environment that runs in it (0: nobody). */
-export const SLICE = { owner: 0, running: 4 } as const;
+/** One entry of the slice vector. */
+export const SLICE: Offsets<typeof SLICE_FIELDS> = offsets(SLICE_FIELDS);
 export const SLICE_BYTES = 8;
 export const SLICE_LIMIT = 64;
 /** The owner of what nobody owns. */
 export const NO_ENV = 0xffffffff;
 
-/** One entry of the exposed frame table: who allocated it, how many environments hold it, how often it was allocated, and how many rings, handlers and disk transfers pin it. */
-export const FRAME = { owner: 0, holders: 4, generation: 8, pins: 12 } as const;
+/** One entry of the frame table. */
+export const FRAME: Offsets<typeof FRAME_FIELDS> = offsets(FRAME_FIELDS);
 export const FRAME_BYTES = 16;
 
 /** EntryLo bits an application may set [KANE92 §6]. */

@@ -1,0 +1,89 @@
+/**
+ * The kernel's exposed structures: one table for the constants of `layouts.ts`, the kernel and the page docs/exposed.md.
+ *
+ * Each is an array of records of words (32 bits, little-endian) at a physical address of EXPOSED. Anyone may map their
+ * frames for reading with the well-known words WELL_KNOWN_READ; nobody may write them but the kernel. [SOSP95 §3]
+ */
+
+/** One word, or the first of several: its byte offset in the record, and what it holds. */
+export interface Field {
+  readonly at: number;
+  readonly what: string;
+}
+
+/** An array of records of one kind. */
+export interface Structure {
+  /** Its name in EXPOSED. */
+  readonly table: string;
+  /** Bytes of a record, and how many records there are (the most, where memory's size decides). */
+  readonly bytes: number;
+  readonly count: number;
+  readonly what: string;
+  readonly fields: Readonly<Record<string, Field>>;
+}
+
+/** The byte offset of each field. */
+export type Offsets<T extends Readonly<Record<string, Field>>> = { readonly [K in keyof T]: T[K]['at'] };
+
+/* prettier-ignore */
+export const ENVIRONMENT_FIELDS = {
+  id: { at: 0x00, what: 'its number' },
+  status: { at: 0x04, what: 'one of ENV_STATUS' },
+  asid: { at: 0x08, what: "ASID in EntryHi position: the STLB's and the TLB's tag" },
+  uPage: { at: 0x0c, what: 'kseg0 address of the u-page' },
+  asleep: { at: 0x10, what: 'non-zero: asleep' },
+  prologue: { at: 0x14, what: 'entry at the start of a slice' },
+  epilogue: { at: 0x18, what: 'entry at the end of a slice' },
+  syncEntry: { at: 0x1c, what: 'entry of synchronous transfers' },
+  asyncEntry: { at: 0x20, what: 'entry of asynchronous transfers' },
+  excess: { at: 0x24, what: 'slices overrun and not yet repaid' },
+  wakeTick: { at: 0x28, what: 'tick at which a sleeper wakes; 0: none' },
+  pending: { at: 0x2c, what: 'non-zero: something happened since the last sleep' },
+  slices: { at: 0x30, what: 'slices begun' },
+  stlbMisses: { at: 0x34, what: 'TLB misses that the STLB did not answer' },
+  tlbUpcalls: { at: 0x38, what: 'of these, how many went to the application' },
+  packetsIn: { at: 0x3c, what: 'packets delivered or consumed' },
+  packetsOut: { at: 0x40, what: 'packets sent' },
+  packetsDropped: { at: 0x44, what: 'packets that found no room in its ring' },
+  parent: { at: 0x48, what: 'who created it, or NO_ENV' },
+  generation: { at: 0x4c, what: 'how often the record has been used' },
+  death: { at: 0x50, what: 'why it died: a code of DEATHS; for an unhandled exception its ExcCode in bits 8 to 15' },
+  xmitBusy: { at: 0x54, what: 'transmit operations that found the controller full' },
+  exit: { at: 0x58, what: "the word given to env_free: the program's result" },
+  exceptionPc: { at: 0x60, what: '16 entry points, one per ExcCode' },
+  guaranteed: { at: 0xa0, what: '16 guaranteed mappings { EntryHi, EntryLo }; a zero EntryHi ends the list' },
+  guaranteedEnd: { at: 0x120, what: 'the zero that ends a full list of guaranteed mappings' },
+} as const;
+
+/* prettier-ignore */
+export const FRAME_FIELDS = {
+  owner: { at: 0, what: 'who allocated it, or NO_ENV' },
+  holders: { at: 4, what: 'how many environments hold it' },
+  generation: { at: 8, what: 'how often it was allocated' },
+  pins: { at: 12, what: 'how many rings, handlers, u-pages and disk transfers pin it' },
+} as const;
+
+/* prettier-ignore */
+export const SLICE_FIELDS = {
+  owner: { at: 0, what: 'number of the environment that owns it, or NO_ENV' },
+  running: { at: 4, what: 'address of the record of the environment that runs in it: another than the owner if the slice is donated; 0: nobody' },
+} as const;
+
+/* prettier-ignore */
+export const STLB_FIELDS = {
+  entryHi: { at: 0, what: 'virtual page and ASID; 0: empty' },
+  entryLo: { at: 4, what: 'frame, N, D, V' },
+} as const;
+
+/* prettier-ignore */
+export const STRUCTURES: Readonly<Record<string, Structure>> = {
+  environment: { table: 'environments', bytes: 512, count: 64, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
+  frame: { table: 'frames', bytes: 16, count: 0x3000, what: 'frames, by physical page number', fields: FRAME_FIELDS },
+  slice: { table: 'slices', bytes: 8, count: 64, what: 'the slice vector, by position', fields: SLICE_FIELDS },
+  stlb: { table: 'stlb', bytes: 8, count: 4096, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },
+};
+
+/** The offsets of a structure's fields. */
+export function offsets<T extends Readonly<Record<string, Field>>>(fields: T): Offsets<T> {
+  return Object.fromEntries(Object.entries(fields).map(([name, { at }]) => [name, at])) as Offsets<T>;
+}
