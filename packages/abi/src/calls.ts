@@ -3,12 +3,13 @@
  *
  * A call is `v0 = number; syscall`. Arguments travel in `a0 a1 a2 a3 t0 t1 … t7` (in this order), the error code comes
  * back in `v0` (0 is success) and results in `v1 a0 a1 a2 a3`. `v0`, `v1` and `k0` are the kernel's; every other register
- * that holds no result is preserved, `k1`, HI and LO included, but for the calls that leave (yield, sleep, scall, acall).
+ * that holds no result is preserved, `k1`, HI and LO included, but for the calls that leave (yield, sleep, scall, acall)
+ * and those that need a stack.
  * **No argument is a pointer**: memory is named by capabilities for physical frames, so no call can fault on an argument.
  * A `syscall` in a branch delay slot is executed twice and the branch is lost; do not put one there.
  *
- * `path` says how the call is executed: `machine` is kernel machine code (an access), `native` is kernel TypeScript (a
- * binding). A capability takes four registers (see `capability.ts`).
+ * `path` says how the call is executed: `machine` is kernel machine code (an access); `stack` is kernel machine code that
+ * needs the kernel's stack and may change a0 to a3 and t0 to t9; `native` is kernel TypeScript (a binding). A capability takes four registers (see `capability.ts`).
  */
 
 import type { ErrorName } from './errors.ts';
@@ -16,7 +17,7 @@ import type { ErrorName } from './errors.ts';
 /** How one call is written in the table; `name:4` is an argument or result of four words. */
 export interface CallRow {
   readonly number: number;
-  readonly path: 'machine' | 'native';
+  readonly path: 'machine' | 'stack' | 'native';
   readonly args: readonly string[];
   readonly results: readonly string[];
   /** The mechanism it belongs to: its page in docs/. */
@@ -37,6 +38,8 @@ export const CALLS = {
   tlbvad: { number: 6, path: 'machine', args: ['va'], results: [], page: 'frames', errors: ['E_RANGE'], what: 'removes the mapping of the page at va from TLB and STLB' },
   xmit:   { number: 7, path: 'machine', args: ['ring'], results: ['sent'], page: 'packets', errors: ['E_RANGE', 'E_CAP', 'E_DEVICE'], what: 'sends the full slots of a transmit ring of the caller, until a slot is empty or the controller has no room' },
   tick:   { number: 8, path: 'machine', args: [], results: ['tick'], page: 'slices', errors: [], what: 'reads the tick counter (1/64 s)' },
+  null_stack:   { number: 9, path: 'stack', args: [], results: [], page: 'calls', errors: [], what: "does nothing, on the kernel's stack: the null system call of the path that needs one" },
+  tlbvad_range: { number: 11, path: 'stack', args: ['va', 'pages'], results: [], page: 'frames', errors: ['E_RANGE'], what: 'removes the mappings of up to 1024 pages from va on from TLB and STLB' },
 
   frame_alloc:  { number: 16, path: 'native', args: ['ppn'], results: ['ppn', 'capability:4'], page: 'frames', errors: ['E_RANGE', 'E_BUSY', 'E_NONE'], what: 'allocates the frame ppn, or any with -1; contents are zero' },
   frame_free:   { number: 17, path: 'native', args: ['frame:4'], results: [], page: 'frames', errors: ['E_CAP'], what: 'drops the hold of the caller on a frame, and with it its mappings, guaranteed ones too; with the last hold every binding to the frame is broken and its capabilities die' },

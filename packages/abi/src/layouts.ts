@@ -44,7 +44,7 @@ export const GUARANTEED_LIMIT = 16;
 export const ENV_SETTABLE: readonly number[] = [ENV.status, ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry];
 
 /** Why an environment died. */
-export const DEATHS = { none: 0, exit: 1, unhandled: 2, excess: 3, destroyed: 4, noEntry: 5 } as const;
+export const DEATHS = { none: 0, exit: 1, unhandled: 2, excess: 3, destroyed: 4, noEntry: 5, double: 6 } as const;
 
 /**
  * Offsets in the u-page: a frame that its environment and the kernel write. Others may read it if they are given a
@@ -100,5 +100,5 @@ export const EXPOSED = {
   stlb: 0x10000,
   environments: 0x20000,
   frames: 0x30000,
-  slices: 0x90000,
+  slices: 0x9c000,
 } as const;

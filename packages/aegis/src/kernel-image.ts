@@ -6,12 +6,13 @@ import { createAssembler, type Assembly } from '@exokernel/isa';
 import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
 import { emitBoot } from './text/boot.ts';
 import { callLabel, emitCallDispatch, emitNativeCalls } from './text/calls.ts';
-import { emitException } from './text/exception.ts';
+import { emitStackCalls } from './text/stack.ts';
+import { emitExceptions, exceptionLabel } from './text/exception.ts';
 import { emitInterrupt } from './text/interrupt.ts';
 import { emitReceive } from './text/receive.ts';
 import { emitSchedule, emitYield } from './text/schedule.ts';
-import { emitTlbCalls } from './text/tlb.ts';
-import { emitTransfer } from './text/transfer.ts';
+import { emitTlbCalls, emitTlbRange } from './text/tlb.ts';
+import { emitTransfer, emitTransferRefusals } from './text/transfer.ts';
 import { emitTransmit, emitXmitCall } from './text/transmit.ts';
 import { emitGeneralVector, emitRefillMiss, emitRefillVector } from './text/vectors.ts';
 
@@ -35,11 +36,13 @@ function assembleKernel(): Assembly {
   while (a.here < KSEG0 + PHYSICAL.text) a.word(0);
   emitBoot(a);
   emitRefillMiss(a);
-  emitException(a);
+  emitExceptions(a);
   emitCallDispatch(a);
   emitTlbCalls(a);
+  emitTlbRange(a);
   emitTransfer(a, 'synchronous');
   emitTransfer(a, 'asynchronous');
+  emitTransferRefusals(a);
   emitYield(a);
   emitSchedule(a);
   emitInterrupt(a);
@@ -47,6 +50,7 @@ function assembleKernel(): Assembly {
   emitTransmit(a);
   emitXmitCall(a);
   emitNativeCalls(a);
+  emitStackCalls(a);
   if (a.here > KSEG0 + PHYSICAL.stlb) throw new RangeError('the kernel text overlaps the STLB');
   return a.assemble();
 }
@@ -60,10 +64,10 @@ export function dispatchTables(kernel: Assembly): Map<number, number> {
   };
   const table = new Map<number, number>();
   for (let code = 0; code < 16; code += 1) {
-    table.set(kernelPageAddress(KP.exceptions) + 4 * code, symbol('exception'));
+    const label =
+      code === EXCEPTIONS.interrupt ? 'interrupt' : code === EXCEPTIONS.syscall ? 'syscall' : exceptionLabel(code);
+    table.set(kernelPageAddress(KP.exceptions) + 4 * code, symbol(label));
   }
-  table.set(kernelPageAddress(KP.exceptions) + 4 * EXCEPTIONS.interrupt, symbol('interrupt'));
-  table.set(kernelPageAddress(KP.exceptions) + 4 * EXCEPTIONS.syscall, symbol('syscall'));
   for (let number = 0; kernelPageAddress(KP.calls) + 4 * number < kernelPageAddress(KP.env); number += 1) {
     table.set(kernelPageAddress(KP.calls) + 4 * number, symbol('call.unknown'));
   }

@@ -28,7 +28,7 @@ export const PHYSICAL = {
   /** Per frame: the MAC words of its read-write and of its read capability. Secret. */
   frameAuth: 0x60000,
   /** Slice vector. Exposed. */
-  slices: 0x90000,
+  slices: 0x9c000,
   /** Packet rings. */
   rings: 0xa0000,
   /** Packet filters. */
@@ -98,11 +98,17 @@ export const KP = {
   lance: -0xe64,
   /** Times the idle loop was entered. */
   idles: -0xe60,
+  /** The caller's, while a call that needs the kernel's stack is executed. */
+  userSp: -0xe5c,
+  userRa: -0xe58,
   /** 32 registers, HI and LO of what an interrupt interrupted. */
   saved: -0xe40,
   savedHi: -0xdc0,
   savedLo: -0xdbc,
 } as const;
+
+/** The kernel's stack grows down from here, within the kernel page. */
+export const KERNEL_STACK_TOP = -0x10;
 
 /** kseg0 address of a field of the kernel page. */
 export function kernelPageAddress(field: number): number {

@@ -34,6 +34,8 @@ const ARGUMENTS: readonly Register[] = [
   register(14),
   register(15),
 ];
+/** What a call that needs a stack may change besides. */
+const GIVEN_UP = [...[0, 1, 2, 3].map((i) => `a${i}`), ...Array.from({ length: 10 }, (_, i) => `t${i}`)];
 /** Where the routine below finds the call's number and arguments. */
 const CALL = 0x4800;
 
@@ -109,6 +111,7 @@ function caller(name: CallName, changes: string[]): RawImage {
         const { code, names } = yield* effectOf(raw, name, one);
         const isMore = code === 0 && results.includes('capability:4' as never);
         const allowed = isMore ? ['v0', 'v1', 'a0', 'a1', 'a2', 'a3'] : ['v0', 'v1'];
+        if (CALLS[name].path === 'stack') allowed.push(...GIVEN_UP);
         changes.push(...names.filter((register) => !allowed.includes(register)));
       }
       return tries.length;

@@ -100,6 +100,7 @@ function exception(code: number, body: (a: Assembler) => void): number {
 test('paths of the kernel, in instructions from the vector to user mode', () => {
   const costs: Record<string, number> = {};
   costs['null system call'] = syscall('null');
+  costs['null system call with a stack'] = syscall('null_stack');
   costs['tick'] = syscall('tick');
   costs['exception to the application (break)'] = exception(EXCEPTIONS.breakpoint, (a) => a.break(0));
   costs['exception to the application (modify a read-only page)'] = exception(EXCEPTIONS.mod, (a) =>
@@ -110,6 +111,13 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
   costs['directed yield'] = syscall('yield', (a) => a.li(A0, 1));
   costs['yield to the next of two'] = syscall('yield', (a) => a.li(A0, -1));
   costs['tlbvad of a page not in the TLB'] = syscall('tlbvad', (a) => a.li(A0, WINDOW));
+
+  for (const pages of [1, 100]) {
+    costs[`tlbvad_range of ${pages}, not in the TLB`] = syscall('tlbvad_range', (a) => {
+      a.li(A0, WINDOW);
+      a.li(A1, pages);
+    });
+  }
 
   const binder = looping('binder', (a) => {
     a.li(A0, WINDOW);
@@ -166,21 +174,24 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
 
   expect(costs).toMatchInlineSnapshot(`
     {
-      "TLB miss to the application (past 8 guaranteed mappings)": 105,
+      "TLB miss to the application (past 8 guaranteed mappings)": 109,
       "TLB refill from the STLB": 19,
       "TLB refill from the seventh guaranteed mapping": 81,
-      "asynchronous protected control transfer": 35,
-      "clock tick, end of slice": 56,
-      "clock tick, nobody else": 53,
+      "asynchronous protected control transfer": 31,
+      "clock tick, end of slice": 63,
+      "clock tick, nobody else": 54,
       "directed yield": 75,
       "exception to the application (break)": 28,
       "exception to the application (modify a read-only page)": 28,
-      "null system call": 17,
-      "synchronous protected control transfer": 35,
+      "null system call": 18,
+      "null system call with a stack": 34,
+      "synchronous protected control transfer": 30,
       "tick": 21,
       "tlbvad of a page not in the TLB": 39,
+      "tlbvad_range of 1, not in the TLB": 59,
+      "tlbvad_range of 100, not in the TLB": 1346,
       "tlbwr": 59,
-      "yield to the next of two": 95,
+      "yield to the next of two": 99,
     }
   `);
 });

@@ -288,7 +288,7 @@ test('a syscall in a delay slot is executed, then executed again, and the branch
   expect(checkInvariants(booted.aegis)).toEqual([]);
 });
 
-test('handlers where nothing is mapped fault in turn, in the environment’s own time', () => {
+test('a double fault, where the handler itself cannot begin, ends that environment alone', () => {
   const image = rawImage({
     entry: 'bad',
     emit: (a) => {
@@ -298,6 +298,7 @@ test('handlers where nothing is mapped fault in turn, in the environment’s own
       emitEnd(a);
     },
   });
+  // The handler of breakpoints is not mapped, and so is that of the misses to which this leads.
   const nowhere = new Map([
     [EXCEPTIONS.breakpoint, 0x7ffffffc],
     [EXCEPTIONS.tlbl, 0x6000000],
@@ -313,11 +314,40 @@ test('handlers where nothing is mapped fault in turn, in the environment’s own
   ]);
   const [other] = booted.finish(1);
   expect(other).toMatchObject({ death: DEATHS.exit, exit: 4 });
-  // It goes on for ever, slice after slice, and gives each back at its end.
+  expect(booted.aegis.environment(0)).toMatchObject({
+    status: 'dead',
+    death: DEATHS.double | (EXCEPTIONS.tlbl << 8),
+    tlbUpcalls: 2,
+  });
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+});
+
+test('a handler that takes its own exception later goes on for ever, in the environment’s own time', () => {
+  const image = rawImage({
+    entry: 'bad',
+    handlers: { breakpoint: 'handler' },
+    emit: (a) => {
+      a.label('handler');
+      a.nop();
+      a.label('bad');
+      a.break(0);
+    },
+  });
+  const booted = boot([
+    image,
+    rawImage({
+      main: function* (raw) {
+        yield* raw.sleep(20);
+        return 4;
+      },
+    }),
+  ]);
+  const [other] = booted.finish(1);
+  expect(other).toMatchObject({ death: DEATHS.exit, exit: 4 });
   const lost = booted.aegis.environment(0);
   expect(lost.status).toBe('runnable');
   expect(lost.slices).toBeGreaterThan(15);
-  expect(lost.tlbUpcalls).toBeGreaterThan(10_000);
+  expect(lost.exceptions).toBeGreaterThan(10_000);
   expect(checkInvariants(booted.aegis)).toEqual([]);
 });
 

@@ -222,6 +222,36 @@ test('a binding that is replaced or removed takes effect at once, in TLB and STL
   });
 });
 
+test('tlbvad_range removes what lies in its range, and nothing of it beside', () => {
+  const pages = 70;
+  runEvicting(function* (raw) {
+    const frame = yield* raw.frame();
+    const vas = Array.from({ length: pages + 2 }, (_, i) => WINDOW + 4096 * i);
+    const mapped = function* (): Fiber<boolean[]> {
+      const found: boolean[] = [];
+      for (const va of vas) found.push((yield* raw.peek(va)) !== undefined);
+      return found;
+    };
+    for (const va of vas) expect(yield* raw.bind(va, frame)).toBe(0);
+    expect(yield* mapped()).toEqual(vas.map(() => true));
+    for (const [va, count] of [
+      [-4096, 1],
+      [0x7ffff000, 2],
+      [WINDOW, 1025],
+      [WINDOW, -1],
+      [0x40000000, 0x7fffffff],
+    ] as const) {
+      expect(yield* raw.code('tlbvad_range', va, count)).toBe(ERRORS.E_RANGE);
+    }
+    expect(yield* raw.code('tlbvad_range', WINDOW, 0)).toBe(0);
+    expect(yield* mapped()).toEqual(vas.map(() => true));
+    expect(yield* raw.code('tlbvad_range', WINDOW + 4096 + 4095, pages)).toBe(0);
+    expect(yield* mapped()).toEqual(vas.map((_, i) => i === 0 || i === pages + 1));
+    expect(yield* raw.code('tlbvad_range', 0x7ffff000, 1)).toBe(0);
+    return 0;
+  });
+});
+
 test('an entry without V faults to the application until it is bound again', () => {
   runRaw(function* (raw) {
     const frame = yield* raw.frame();

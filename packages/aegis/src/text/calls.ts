@@ -2,10 +2,13 @@
  * System-call dispatch, and the calls that are a few instructions: null, tick, sleep.
  *
  * A handler starts with k0 = the address after the `syscall`. It may use k0, k1, v0 and v1 and nothing else, and leaves
- * through `call.done` with v0 set. See the table of calls in `@exokernel/abi`.
+ * through `call.done` with v0 set; one that needs more goes through stack.ts. See the table of calls in `@exokernel/abi`.
+ *
+ * Two places behind a load and a jump, where other kernels have a `nop`, begin the protected control transfer, of which
+ * every instruction counts: v0 = KP.slice, k1 = whether v1 names an environment.
  */
 import { CP0_EPC, A0, K0, K1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
-import { CALLS, CALL_LIMIT, ENV, ERRORS, type CallName } from '@exokernel/abi';
+import { CALLS, CALL_LIMIT, ENV, ENV_LIMIT, ERRORS, type CallName } from '@exokernel/abi';
 import { KP } from '../layout.ts';
 
 /** Label of the code that executes a call. */
@@ -15,19 +18,15 @@ export function callLabel(name: CallName): string {
 
 export function emitCallDispatch(a: Assembler): void {
   a.label('syscall');
-  a.sltiu(K0, V0, CALL_LIMIT);
-  a.beq(K0, ZERO, 'call.unknown');
-  a.sll(K0, V0, 2);
-  a.lw(K1, KP.calls, K0);
-  a.mfc0(K0, CP0_EPC);
+  a.sltiu(K1, V0, CALL_LIMIT);
+  a.beq(K1, ZERO, 'call.unknown');
+  a.sll(K1, V0, 2);
+  a.lw(K1, KP.calls, K1);
+  a.lw(V0, KP.slice, ZERO);
   a.jr(K1);
-  a.addiu(K0, K0, 4);
+  a.sltiu(K1, V1, ENV_LIMIT);
 
   a.label(callLabel('null'));
-  a.lw(K1, KP.k1, ZERO);
-  a.jr(K0);
-  a.rfe();
-
   a.label('call.ok');
   a.move(V0, ZERO);
   a.label('call.done');
@@ -40,15 +39,16 @@ export function emitCallDispatch(a: Assembler): void {
     ['call.range', ERRORS.E_RANGE],
     ['call.capability', ERRORS.E_CAP],
     ['call.environment', ERRORS.E_ENV],
-    ['call.slice', ERRORS.E_SLICE],
     ['call.device', ERRORS.E_DEVICE],
   ] as const) {
     a.label(label);
-    a.mfc0(K0, CP0_EPC);
+    a.b('call.refused');
     a.li(V0, code);
-    a.b('call.done');
-    a.addiu(K0, K0, 4);
   }
+  a.label('call.refused');
+  a.mfc0(K0, CP0_EPC);
+  a.b('call.done');
+  a.addiu(K0, K0, 4);
 
   a.label(callLabel('tick'));
   a.lw(V1, KP.tick, ZERO);

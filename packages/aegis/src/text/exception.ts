@@ -3,41 +3,39 @@
  * them, and a jump to its handler. The application resumes itself; the kernel does not hear of it again. [SOSP95 §5.3]
  *
  * The handler starts in user mode with t0 = EPC, t1 = BadVAddr, t2 = Cause; the registers' values are in the save area of
- * that ExcCode, U.exceptionSave + 16 × code in its u-page. An environment without a handler for the cause is destroyed.
+ * that ExcCode, U.exceptionSave + 16 × code in its u-page. An environment without a handler for the cause is destroyed; so is
+ * one whose handler's first instruction takes the exception that it is to handle: nothing could come of it (double fault).
  */
-import { CP0_BADVADDR, CP0_CAUSE, CP0_EPC, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
-import { DEATHS, ENV, U } from '@exokernel/abi';
+import { CP0_BADVADDR, CP0_CAUSE, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
+import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
 import { KP, NATIVE, STATUS } from '../layout.ts';
 
-/** Entered with k0 = 4 × ExcCode and k1 = environment (one instruction late), `k1` of the application in the kernel page. */
-export function emitException(a: Assembler): void {
-  a.label('exception');
-  a.sll(K0, K0, 2);
-  a.lw(K1, ENV.uPage, K1);
-  a.nop();
-  a.addu(K1, K1, K0);
-  a.sw(T0, U.exceptionSave, K1);
-  a.mfc0(T0, CP0_STATUS);
-  a.sw(T1, U.exceptionSave + 4, K1);
-  a.andi(T0, T0, STATUS.kup);
-  a.beq(T0, ZERO, 'panic');
-  a.sw(T2, U.exceptionSave + 8, K1);
-  a.lw(T1, KP.env, ZERO);
-  a.srl(K0, K0, 2);
-  a.addu(T1, T1, K0);
-  a.lw(K0, ENV.exceptionPc, T1);
-  a.mfc0(T2, CP0_CAUSE);
-  a.beq(K0, ZERO, 'exception.unhandled');
-  a.mfc0(T0, CP0_EPC);
-  a.lw(K1, KP.k1, ZERO);
-  a.mfc0(T1, CP0_BADVADDR);
-  a.jr(K0);
-  a.rfe();
+/** Label of the handler of an exception: each cause has one of its own, which knows its save area. */
+export function exceptionLabel(code: number): string {
+  return `exception.${code}`;
+}
+
+/** The handlers: entered with k0 = EPC + 4, `k1` of the application in the kernel page. */
+export function emitExceptions(a: Assembler): void {
+  for (let code = 0; code < 16; code += 1) {
+    if (code !== EXCEPTIONS.interrupt && code !== EXCEPTIONS.syscall) emitException(a, code);
+  }
 
   a.label('exception.unhandled');
+  a.mfc0(T2, CP0_CAUSE);
+  a.li(T1, DEATHS.unhandled);
   a.andi(T2, T2, 0x7c);
   a.sll(T2, T2, 6);
-  a.ori(T2, T2, DEATHS.unhandled);
+  a.or(T2, T2, T1);
+  a.b('kill');
+  a.sw(T2, KP.death, ZERO);
+
+  a.label('exception.double');
+  a.mfc0(T2, CP0_CAUSE);
+  a.li(T1, DEATHS.double);
+  a.andi(T2, T2, 0x7c);
+  a.sll(T2, T2, 6);
+  a.or(T2, T2, T1);
   a.b('kill');
   a.sw(T2, KP.death, ZERO);
 
@@ -52,4 +50,30 @@ export function emitException(a: Assembler): void {
   a.cop2(NATIVE.panic);
   a.b('panic');
   a.nop();
+}
+
+function emitException(a: Assembler, code: number): void {
+  const save = U.exceptionSave + 16 * code;
+  a.label(exceptionLabel(code));
+  a.lw(K1, KP.env, ZERO);
+  a.nop();
+  a.lw(K1, ENV.uPage, K1);
+  a.addiu(K0, K0, -4);
+  a.sw(T0, save, K1);
+  a.mfc0(T0, CP0_STATUS);
+  a.sw(T1, save + 4, K1);
+  a.andi(T0, T0, STATUS.kup);
+  a.beq(T0, ZERO, 'panic');
+  a.sw(T2, save + 8, K1);
+  a.lw(T1, KP.env, ZERO);
+  a.mfc0(T2, CP0_CAUSE);
+  a.lw(K1, ENV.exceptionPc + 4 * code, T1);
+  a.move(T0, K0);
+  a.beq(K1, ZERO, 'exception.unhandled');
+  a.mfc0(T1, CP0_BADVADDR);
+  a.beq(K1, T0, 'exception.double');
+  a.move(K0, K1);
+  a.lw(K1, KP.k1, ZERO);
+  a.jr(K0);
+  a.rfe();
 }

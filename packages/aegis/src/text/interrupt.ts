@@ -24,6 +24,7 @@ import {
 import { DEATHS, ENV, SLICE, U } from '@exokernel/abi';
 import { EXCESS_LIMIT, INTERRUPT, KP, KSEG0, NATIVE, PHYSICAL, STATUS } from '../layout.ts';
 import { emitNextPosition } from './schedule.ts';
+import { emitTransfersPossible } from './transfer.ts';
 
 /** MC146818 at 0x1d000000 in kseg1, a register every 4 bytes. */
 export const CLOCK_REGISTERS = 0xbd000000;
@@ -112,7 +113,7 @@ function emitClock(a: Assembler): void {
   a.lw(T1, KP.vectorBytes, ZERO);
   a.nop();
   emitNextPosition(a, T0, T1, T2);
-  a.lui(T2, (KSEG0 + PHYSICAL.slices) >>> 16);
+  a.li(T2, KSEG0 + PHYSICAL.slices);
   a.addu(T2, T2, T0);
   a.lw(T1, SLICE.running, T2);
   a.nop();
@@ -135,6 +136,7 @@ function emitClock(a: Assembler): void {
   a.lw(K0, ENV.epilogue, K0);
   a.li(T0, 1);
   a.sw(T0, KP.ending, ZERO);
+  emitTransfersPossible(a, false, T0);
   a.li(T1, DEATHS.noEntry);
   a.beq(K0, ZERO, 'kill');
   a.sw(T1, KP.death, ZERO);

@@ -28,7 +28,7 @@ import {
 import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES } from '@exokernel/abi';
 import { IDLE_STATUS, KP, KSEG0, PHYSICAL, USER_STATUS } from '../layout.ts';
 import { callLabel } from './calls.ts';
-import { ENVIRONMENTS, ENV_SHIFT } from './transfer.ts';
+import { ENVIRONMENTS, ENV_SHIFT, emitTransfersPossible } from './transfer.ts';
 
 /** Emits `offset = next position`, a byte offset into the vector of `bytes`; labels need a name of their own. */
 export function emitNextPosition(a: Assembler, offset: typeof T0, bytes: typeof T0, scratch: typeof T0): void {
@@ -43,13 +43,18 @@ export function emitNextPosition(a: Assembler, offset: typeof T0, bytes: typeof 
 
 export function emitSchedule(a: Assembler): void {
   a.label('schedule');
+  a.lw(T0, KP.ending, ZERO);
+  a.nop();
+  a.beq(T0, ZERO, 'schedule.position');
   a.sw(ZERO, KP.ending, ZERO);
+  emitTransfersPossible(a, true, T0);
+  a.label('schedule.position');
   a.sw(ZERO, KP.reschedule, ZERO);
   a.lw(T0, KP.position, ZERO);
   a.lw(T1, KP.vectorBytes, ZERO);
   a.lw(T2, KP.tick, ZERO);
   a.move(T3, T1);
-  a.lui(T4, (KSEG0 + PHYSICAL.slices) >>> 16);
+  a.li(T4, KSEG0 + PHYSICAL.slices);
 
   a.label('schedule.next');
   a.blez(T3, 'idle');

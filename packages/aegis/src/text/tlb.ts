@@ -15,18 +15,31 @@ import {
   CP0_INDEX,
   K0,
   K1,
+  RA,
+  T0,
+  T1,
+  T2,
+  T3,
+  T4,
+  T5,
+  T6,
+  T7,
   V0,
   V1,
   ZERO,
   type Assembler,
 } from '@exokernel/isa';
-import { ENTRYLO } from '@exokernel/abi';
+import { ENTRYLO, ERRORS } from '@exokernel/abi';
 import { KP, KSEG0, PHYSICAL } from '../layout.ts';
 import { callLabel } from './calls.ts';
-import { emitStlbSlot } from './vectors.ts';
+import { routineLabel } from './stack.ts';
+import { STLB_BASE, emitStlbSlot } from './vectors.ts';
 
 /** EntryLo bits that an application chooses: frame, N, D, V; never G. */
 const ENTRYLO_MASK = -0x1000 | ENTRYLO.noncached | ENTRYLO.dirty | ENTRYLO.valid;
+
+/** The most pages of one call, so that the clock is not kept out for longer than a millisecond. */
+const TLBVAD_PAGES_MAX = 1024;
 
 /** Emits v1 = EntryHi of the page at a0 in the caller's address space; uses k1, v0. */
 function emitEntryHi(a: Assembler): void {
@@ -105,4 +118,54 @@ export function emitTlbCalls(a: Assembler): void {
   a.mtc0(V1, CP0_ENTRYHI);
   a.b('call.ok');
   a.nop();
+}
+
+/**
+ * tlbvad_range(va, pages): a loop over the pages, 13 instructions for one that is not in the TLB, 16 for one that is. An entry of
+ * the STLB is emptied whatever page it holds: it is a cache, and comparing costs more than it saves.
+ */
+export function emitTlbRange(a: Assembler): void {
+  a.label(routineLabel('tlbvad_range'));
+  a.bltz(A0, 'range.refused');
+  a.sltiu(T0, A1, TLBVAD_PAGES_MAX + 1);
+  a.beq(T0, ZERO, 'range.refused');
+  a.sll(T0, A1, 12);
+  a.addu(T0, T0, A0);
+  a.addiu(T0, T0, -1);
+  a.bltz(T0, 'range.refused');
+  a.mfc0(V1, CP0_ENTRYHI);
+  a.beq(A1, ZERO, 'range.empty');
+  a.srl(T0, A0, 12);
+  a.andi(T1, V1, 0xfc0);
+  a.sll(T0, T0, 12);
+  a.or(T0, T0, T1);
+  a.li(T4, STLB_BASE);
+  a.li(T6, 0x1000);
+  a.lui(T7, KSEG0 >>> 16);
+  a.label('range.next');
+  a.mtc0(T0, CP0_ENTRYHI);
+  a.srl(T2, T0, 9);
+  a.sll(T3, T0, 3);
+  a.tlbp();
+  a.xor(T2, T2, T3);
+  a.andi(T2, T2, 0x7ff8);
+  a.mfc0(T5, CP0_INDEX);
+  a.addu(T2, T2, T4);
+  a.sw(ZERO, 0, T2);
+  a.bltz(T5, 'range.absent');
+  a.addiu(A1, A1, -1);
+  a.mtc0(T7, CP0_ENTRYHI);
+  a.mtc0(ZERO, CP0_ENTRYLO);
+  a.nop();
+  a.tlbwi();
+  a.label('range.absent');
+  a.bne(A1, ZERO, 'range.next');
+  a.addu(T0, T0, T6);
+  a.mtc0(V1, CP0_ENTRYHI);
+  a.label('range.empty');
+  a.jr(RA);
+  a.move(V0, ZERO);
+  a.label('range.refused');
+  a.jr(RA);
+  a.li(V0, ERRORS.E_RANGE);
 }

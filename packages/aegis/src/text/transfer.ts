@@ -7,8 +7,8 @@
  * which finds the caller's number in v1, where the kernel put it. Not possible once the slice is over (E_SLICE). A call that
  * is refused changes v0 alone.
  */
-import { CP0_ENTRYHI, K0, K1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
-import { ENV, ENV_LIMIT, SLICE } from '@exokernel/abi';
+import { CP0_ENTRYHI, K0, K1, V0, V1, ZERO, type Assembler, type Register } from '@exokernel/isa';
+import { CALLS, ENV, ERRORS, SLICE } from '@exokernel/abi';
 import { KP, KSEG0, PHYSICAL } from '../layout.ts';
 import { callLabel } from './calls.ts';
 
@@ -19,26 +19,46 @@ export const ENV_SHIFT = 9;
 export function emitTransfer(a: Assembler, kind: 'synchronous' | 'asynchronous'): void {
   const synchronous = kind === 'synchronous';
   a.label(callLabel(synchronous ? 'scall' : 'acall'));
-  a.sltiu(K1, V1, ENV_LIMIT);
+  // The dispatch has put KP.slice into v0, and into k1 whether there is an environment v1.
   a.beq(K1, ZERO, 'call.environment');
   a.sll(K1, V1, ENV_SHIFT);
-  a.lui(V0, ENVIRONMENTS >>> 16);
-  a.addu(K1, K1, V0);
+  a.lui(K0, ENVIRONMENTS >>> 16);
+  a.addu(K1, K1, K0);
   a.lw(K0, synchronous ? ENV.syncEntry : ENV.asyncEntry, K1);
-  a.lw(V0, KP.ending, ZERO);
-  a.beq(K0, ZERO, 'call.environment');
-  a.nop();
-  a.bne(V0, ZERO, 'call.slice');
-  a.lw(V0, synchronous ? KP.slice : KP.noSlice, ZERO);
   a.lw(V1, KP.env, ZERO);
-  if (synchronous) a.sw(K1, SLICE.running, V0);
-  else a.sw(V0, KP.slice, ZERO);
+  a.beq(K0, ZERO, 'transfer.refused');
   a.lw(V1, ENV.id, V1);
+  if (synchronous) a.sw(K1, SLICE.running, V0);
+  else a.lw(V0, KP.noSlice, ZERO);
   a.sw(K1, KP.env, ZERO);
+  if (!synchronous) a.sw(V0, KP.slice, ZERO);
   a.lw(V0, ENV.asid, K1);
   a.sw(ZERO, ENV.asleep, K1);
   a.mtc0(V0, CP0_ENTRYHI);
   a.lw(K1, KP.k1, ZERO);
   a.jr(K0);
   a.rfe();
+}
+
+/** Why there is no transfer: the callee (k1) has no such entry; or the slice is over. */
+export function emitTransferRefusals(a: Assembler): void {
+  a.label('transfer.refused');
+  a.lui(V1, ENVIRONMENTS >>> 16);
+  a.subu(V1, K1, V1);
+  a.b('call.environment');
+  a.srl(V1, V1, ENV_SHIFT);
+  a.label('call.slice');
+  a.b('call.refused');
+  a.li(V0, ERRORS.E_SLICE);
+}
+
+/**
+ * Emits: transfers are refused from now on (`over`), or possible again. A slice ends seldom and transfers are many, so the
+ * dispatch table says it, not a test in each transfer. Uses `scratch`.
+ */
+export function emitTransfersPossible(a: Assembler, possible: boolean, scratch: Register): void {
+  for (const name of ['scall', 'acall'] as const) {
+    a.la(scratch, possible ? callLabel(name) : 'call.slice');
+    a.sw(scratch, KP.calls + 4 * CALLS[name].number, ZERO);
+  }
 }

@@ -17,8 +17,9 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
-import { ENV } from '@exokernel/abi';
+import { ENV, EXCEPTIONS } from '@exokernel/abi';
 import { KP, KSEG0, PHYSICAL } from '../layout.ts';
+import { exceptionLabel } from './exception.ts';
 
 export const STLB_BASE: number = KSEG0 + PHYSICAL.stlb;
 
@@ -59,16 +60,19 @@ export function emitRefillVector(a: Assembler): void {
   a.rfe();
 }
 
-/** The general vector, at 0x80000080. Handlers start with k0 = 4 × ExcCode and, after one instruction, k1 = environment. */
+/**
+ * The general vector, at 0x80000080. Handlers start with k0 = EPC + 4, k1 free, and what it was in KP.k1: a call returns to
+ * k0, an exception steps back.
+ */
 export function emitGeneralVector(a: Assembler): void {
   a.label('general');
   a.mfc0(K0, CP0_CAUSE);
   a.sw(K1, KP.k1, ZERO);
   a.andi(K0, K0, 0x7c);
   a.lw(K1, KP.exceptions, K0);
-  a.nop();
+  a.mfc0(K0, CP0_EPC);
   a.jr(K1);
-  a.lw(K1, KP.env, ZERO);
+  a.addiu(K0, K0, 4);
 }
 
 /**
@@ -114,6 +118,11 @@ export function emitRefillMiss(a: Assembler): void {
   a.addiu(T0, T0, 1);
   a.sw(T0, ENV.tlbUpcalls, K1);
   a.lw(T0, KP.t0, ZERO);
-  a.j('exception');
-  a.andi(K0, K0, 0x7c);
+  // Bit 2 of a TLB miss's cause tells a store (TLBS) from a load.
+  a.andi(K1, K0, 4);
+  a.lw(K0, KP.epc, ZERO);
+  a.bne(K1, ZERO, exceptionLabel(EXCEPTIONS.tlbs));
+  a.addiu(K0, K0, 4);
+  a.b(exceptionLabel(EXCEPTIONS.tlbl));
+  a.nop();
 }
