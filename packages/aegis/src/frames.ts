@@ -25,7 +25,8 @@ export class Frames {
   readonly #tlb: TlbKeeper;
   /** Holders of each frame. */
   readonly #holders = new Map<number, Set<number>>();
-  #cursor: number = FIRST_FREE_FRAME;
+  // The first images get pages of cache colours that the kernel's vectors, page and text have not.
+  #cursor: number = FIRST_FREE_FRAME + 4;
   #free: number;
 
   constructor(memory: KernelMemory, capabilities: Capabilities, tlb: TlbKeeper) {
