@@ -34,7 +34,7 @@ export const ENV_STATUS = { free: 0, embryo: 1, runnable: 2, dead: 3 } as const;
 export const ENV: Offsets<typeof ENVIRONMENT_FIELDS> = offsets(ENVIRONMENT_FIELDS);
 
 export const ENV_BYTES = 512;
-export const ENV_LIMIT = 64;
+export const ENV_LIMIT = 128;
 export const GUARANTEED_LIMIT = 16;
 
 /**

@@ -29,7 +29,7 @@ export type Offsets<T extends Readonly<Record<string, Field>>> = { readonly [K i
 export const ENVIRONMENT_FIELDS = {
   id: { at: 0x00, what: 'its number' },
   status: { at: 0x04, what: 'one of ENV_STATUS' },
-  asid: { at: 0x08, what: "ASID in EntryHi position: the STLB's and the TLB's tag" },
+  asid: { at: 0x08, what: "ASID in EntryHi position: the STLB's and the TLB's tag; 0: it has none now, and gets one when it is next entered" },
   uPage: { at: 0x0c, what: 'kseg0 address of the u-page' },
   asleep: { at: 0x10, what: 'non-zero: asleep' },
   prologue: { at: 0x14, what: 'entry at the start of a slice' },
@@ -51,8 +51,11 @@ export const ENVIRONMENT_FIELDS = {
   xmitBusy: { at: 0x54, what: 'transmit operations that found the controller full' },
   exit: { at: 0x58, what: "the word given to env_free: the program's result" },
   exceptionPc: { at: 0x60, what: '16 entry points, one per ExcCode' },
-  guaranteed: { at: 0xa0, what: '16 guaranteed mappings { EntryHi, EntryLo }; a zero EntryHi ends the list' },
+  guaranteed: { at: 0xa0, what: '16 guaranteed mappings { EntryHi, EntryLo }; a zero EntryHi ends the list; 1 stands for the ASID while there is none' },
   guaranteedEnd: { at: 0x120, what: 'the zero that ends a full list of guaranteed mappings' },
+  syncGate: { at: 0x130, what: 'what a synchronous transfer jumps to: the entry, or 0 while there is no ASID' },
+  asyncGate: { at: 0x134, what: 'the same of asynchronous transfers' },
+  dispatched: { at: 0x138, what: 'tick at which it last began to run by its slice or a yield: by this ASIDs are recycled' },
 } as const;
 
 /* prettier-ignore */
@@ -77,7 +80,7 @@ export const STLB_FIELDS = {
 
 /* prettier-ignore */
 export const STRUCTURES: Readonly<Record<string, Structure>> = {
-  environment: { table: 'environments', bytes: 512, count: 64, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
+  environment: { table: 'environments', bytes: 512, count: 128, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
   frame: { table: 'frames', bytes: 16, count: 0x3000, what: 'frames, by physical page number', fields: FRAME_FIELDS },
   slice: { table: 'slices', bytes: 8, count: 64, what: 'the slice vector, by position', fields: SLICE_FIELDS },
   stlb: { table: 'stlb', bytes: 8, count: 4096, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },

@@ -20,6 +20,7 @@ import {
 } from '@exokernel/abi';
 import type { Machine } from '@exokernel/hardware';
 import { Accounting, type Usage } from './accounting.ts';
+import { Asids } from './asids.ts';
 import type { Parts } from './call.ts';
 import { Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
@@ -31,7 +32,7 @@ import { Frames } from './frames.ts';
 import { dispatchTables, kernelImage } from './kernel-image.ts';
 import { FIRST_FREE_FRAME, KP, KSEG0, NATIVE, PHYSICAL, STLB_ENTRIES, kernelPageAddress } from './layout.ts';
 import { loadImage } from './loader.ts';
-import { KernelMemory } from './memory.ts';
+import { KernelMemory, envOf } from './memory.ts';
 import { nativeCalls } from './native-calls.ts';
 import { bootNetwork } from './network.ts';
 import { Rings } from './rings.ts';
@@ -57,6 +58,9 @@ export interface EnvironmentInfo extends Usage {
   /** ENV.exit: the word it gave to env_free, signed. */
   readonly exit: number;
 }
+
+/** Register k1. */
+const K1 = 27;
 
 const STATUS_NAMES: readonly (keyof typeof ENV_STATUS)[] = ['free', 'embryo', 'runnable', 'dead'];
 
@@ -105,10 +109,10 @@ export class Aegis {
       .map((id) => this.environment(id));
   }
 
-  /** What is known of environment `id`, 0 to 62, also if it never was. Throws `AegisError` `environments`. */
+  /** What is known of environment `id`, 0 to 127, also if it never was. Throws `AegisError` `environments`. */
   environment(id: number): EnvironmentInfo {
     if (!Number.isInteger(id) || id < 0 || id >= ENV_LIMIT) {
-      throw new AegisError('environments', `no environment ${id}: use 0 to ${ENV_LIMIT - 2}`, { id });
+      throw new AegisError('environments', `no environment ${id}: use 0 to ${ENV_LIMIT - 1}`, { id });
     }
     const { memory } = this.parts;
     const parent = memory.env(id, ENV.parent);
@@ -140,13 +144,13 @@ export class Aegis {
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
     const frames = new Frames(memory, capabilities, tlb);
     const slices = new Slices(memory);
-    const install = (asid: number, functions: readonly NativeFunction[]): void => {
+    const asids = new Asids(memory, tlb, (asid, functions) => {
       machine.native.install(asid, functions);
-    };
+    });
     const created = (id: number, parent: number): void => {
       this.#created(id, parent);
     };
-    const environments = new Environments(memory, { frames, slices, tlb, capabilities, install, created });
+    const environments = new Environments(memory, { frames, slices, tlb, capabilities, asids, created });
     const filters = new Filters(memory, frames);
     const rings = new Rings(memory, frames, (ring) => {
       filters.ringFreed(ring);
@@ -154,7 +158,7 @@ export class Aegis {
     const serial = new Serial(memory, capabilities);
     const disk = new Disk(memory, frames, capabilities);
     environments.resources.push(filters, rings, serial);
-    return { memory, capabilities, frames, slices, environments, rings, filters, serial, disk };
+    return { memory, capabilities, frames, slices, asids, environments, rings, filters, serial, disk };
   }
 
   /** Kernel page, exposed tables, native functions. */
@@ -195,6 +199,10 @@ export class Aegis {
     natives[NATIVE.diskInterrupt] = (cpu) => {
       cpu.charge(COSTS.device);
       parts.disk.interrupt(cpu);
+    };
+    natives[NATIVE.asid] = (cpu) => {
+      const recycled = parts.asids.give(envOf(cpu.registers[K1] ?? 0));
+      cpu.charge(recycled ? COSTS.call + COSTS.flush : COSTS.call);
     };
     natives[NATIVE.boot] = (cpu) => {
       parts.serial.boot(cpu);

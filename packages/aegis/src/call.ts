@@ -4,6 +4,7 @@
  * No argument is a pointer: memory is named by capabilities for physical frames.
  */
 import type { CapabilityWords, NativeCpu } from '@exokernel/abi';
+import type { Asids } from './asids.ts';
 import type { Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
 import type { Disk } from './disk.ts';
@@ -21,6 +22,7 @@ export interface Parts {
   readonly capabilities: Capabilities;
   readonly frames: Frames;
   readonly slices: Slices;
+  readonly asids: Asids;
   readonly environments: Environments;
   readonly rings: Rings;
   readonly filters: Filters;

@@ -19,14 +19,14 @@ import {
   RIGHTS,
   type CapabilityWords,
   type NativeFactory,
-  type NativeFunction,
 } from '@exokernel/abi';
+import { NO_ASID_TAG, type Asids } from './asids.ts';
 import { isNull, type Capabilities } from './capabilities.ts';
 import type { Frames } from './frames.ts';
 import { KP, KSEG0 } from './layout.ts';
 import { envPhysical, type KernelMemory } from './memory.ts';
 import type { Slices } from './slices.ts';
-import { asidField, type TlbKeeper } from './tlb-keeper.ts';
+import type { TlbKeeper } from './tlb-keeper.ts';
 
 /** Entries that others may jump to. */
 const PROTECTED_ENTRIES: readonly number[] = [ENV.syncEntry, ENV.asyncEntry];
@@ -40,16 +40,13 @@ export interface Resource {
   release(env: number): void;
 }
 
-/** Installs native functions in an address space; an empty list removes them. */
-export type InstallNatives = (asid: number, functions: readonly NativeFunction[]) => void;
-
 export class Environments {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
   readonly #slices: Slices;
   readonly #tlb: TlbKeeper;
   readonly #capabilities: Capabilities;
-  readonly #install: InstallNatives;
+  readonly #asids: Asids;
   readonly #created: (env: number, parent: number) => void;
   readonly #factories: (NativeFactory | undefined)[] = [];
   /** Rings, filters, disk transfers: registered by the kernel. */
@@ -62,7 +59,7 @@ export class Environments {
       readonly slices: Slices;
       readonly tlb: TlbKeeper;
       readonly capabilities: Capabilities;
-      readonly install: InstallNatives;
+      readonly asids: Asids;
       /** Told of every new environment. */
       readonly created: (env: number, parent: number) => void;
     },
@@ -72,7 +69,7 @@ export class Environments {
     this.#slices = parts.slices;
     this.#tlb = parts.tlb;
     this.#capabilities = parts.capabilities;
-    this.#install = parts.install;
+    this.#asids = parts.asids;
     this.#created = parts.created;
     parts.capabilities.guard('env', (id) => this.#generation(id));
     for (let id = 0; id < ENV_LIMIT; id += 1) memory.setEnv(id, ENV.id, id);
@@ -90,11 +87,10 @@ export class Environments {
     for (let offset = 0; offset < ENV_BYTES; offset += 4) this.#memory.setEnv(id, offset, 0);
     this.#memory.setEnv(id, ENV.id, id);
     this.#memory.setEnv(id, ENV.status, ENV_STATUS.embryo);
-    this.#memory.setEnv(id, ENV.asid, asidField(id));
     this.#memory.setEnv(id, ENV.parent, parent);
     this.#memory.setEnv(id, ENV.generation, generation);
     this.#factories[id] = factory;
-    this.#install(id + 1, functions);
+    this.#asids.enter(id, functions);
     this.#created(id, parent);
     return id;
   }
@@ -126,13 +122,15 @@ export class Environments {
     const started = this.#memory.env(env, ENV.status) === ENV_STATUS.runnable;
     if (PROTECTED_ENTRIES.includes(field) && !started) return ERRORS.E_RANGE;
     this.#memory.setEnv(env, field, value);
+    if (PROTECTED_ENTRIES.includes(field)) this.#asids.openGates(env);
     return ERRORS.E_OK;
   }
 
   /** Adds a guaranteed mapping, and with it a hold on the frame; `uPage` makes the frame the u-page. */
   map(env: number, ppn: number, va: number, how: { readonly writable: boolean; readonly uPage: boolean }): number {
     if (va >= KSEG0) return ERRORS.E_RANGE;
-    const tag = ((va & -PAGE_BYTES) | asidField(env)) >>> 0;
+    const asid = this.#memory.env(env, ENV.asid);
+    const tag = ((va & -PAGE_BYTES) | (asid === 0 ? NO_ASID_TAG : asid)) >>> 0;
     let slot = 0;
     for (; slot < GUARANTEED_LIMIT; slot += 1) {
       const present = this.#memory.env(env, ENV.guaranteed + 8 * slot);
@@ -166,11 +164,10 @@ export class Environments {
     this.#memory.setEnv(env, ENV.death, death);
     this.#slices.release(env);
     for (const resource of this.resources) resource.release(env);
+    this.#asids.leave(env);
     if (uPage !== 0) this.#frames.unpin((uPage - KSEG0) / PAGE_BYTES);
-    this.#tlb.flushEnv(env);
     const held = this.#frames.dropAll(env);
     this.#factories[env] = undefined;
-    this.#install(env + 1, []);
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
     if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
     return held;
@@ -181,6 +178,7 @@ export class Environments {
     if (value !== ENV_STATUS.runnable || !ready) return ERRORS.E_RANGE;
     this.#memory.setEnv(env, ENV.status, value);
     this.#slices.start(env);
+    this.#asids.start(env);
     return ERRORS.E_OK;
   }
 
@@ -192,10 +190,10 @@ export class Environments {
       : undefined;
   }
 
-  /** The first record that was never used, else the dead one that had the fewest tenants. The last record has no ASID. */
+  /** The first record that was never used, else the dead one that had the fewest tenants. */
   #find(): number {
     let oldest = -1;
-    for (let id = 0; id < ENV_LIMIT - 1; id += 1) {
+    for (let id = 0; id < ENV_LIMIT; id += 1) {
       const status = this.#memory.env(id, ENV.status);
       if (status === ENV_STATUS.free) return id;
       if (status !== ENV_STATUS.dead) continue;

@@ -118,7 +118,15 @@ export function kernelPageAddress(field: number): number {
 if (KP.env - KP.calls < 4 * CALL_LIMIT) throw new RangeError('the dispatch table overlaps the kernel page fields');
 
 /** Native functions of the kernel that are no system calls; the calls' own numbers lie below. */
-export const NATIVE = { kill: 64, panic: 65, serialInterrupt: 66, diskInterrupt: 67, boot: 68 } as const;
+export const NATIVE = {
+  kill: 64,
+  panic: 65,
+  serialInterrupt: 66,
+  diskInterrupt: 67,
+  boot: 68,
+  /** k1: the record of an environment that is about to be entered and has no ASID. */
+  asid: 69,
+} as const;
 
 /** Status bits [KANE92 §6]. */
 export const STATUS = { cu2: 0x40000000, im: 0x3c00, kup: 0x8, iep: 0x4, iec: 0x1 } as const;

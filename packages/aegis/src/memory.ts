@@ -88,6 +88,11 @@ export function envPhysical(id: number): number {
   return PHYSICAL.environments + id * ENV_BYTES;
 }
 
+/** The environment of a record by its kseg0 address. */
+export function envOf(address: number): number {
+  return ((address >>> 0) - KSEG0 - PHYSICAL.environments) / ENV_BYTES;
+}
+
 /** kseg0 address of an environment's record, as the kernel's machine code and the slice vector hold it. */
 export function envAddress(id: number): number {
   return KSEG0 + envPhysical(id);

@@ -38,8 +38,10 @@ export class TlbKeeper {
 
   /** Removes the translations of one environment to a frame, its guaranteed mappings too. */
   flushFrameOf(env: number, ppn: number): void {
+    const asid = this.#memory.env(env, ENV.asid);
     this.#removeGuaranteed(env, ppn);
-    this.#flush((hi, lo) => lo >>> 12 === ppn && (hi & ASID_MASK) === asidField(env));
+    if (asid === 0) return;
+    this.#flush((hi, lo) => lo >>> 12 === ppn && (hi & ASID_MASK) === asid);
   }
 
   /** Removes the translation of one page: `hi` is its EntryHi. */
@@ -49,7 +51,8 @@ export class TlbKeeper {
 
   /** Removes every translation of an address space. */
   flushEnv(env: number): void {
-    this.#flush((hi) => (hi & ASID_MASK) === asidField(env));
+    const asid = this.#memory.env(env, ENV.asid);
+    if (asid !== 0) this.#flush((hi) => (hi & ASID_MASK) === asid);
   }
 
   /** Closes the gaps: a zero EntryHi ends the list. */
@@ -77,9 +80,4 @@ export class TlbKeeper {
       if (hi !== 0 && doomed(hi, this.#memory.get(at + 4))) this.#memory.set(at, 0);
     }
   }
-}
-
-/** The ASID of an environment, in EntryHi position: its number plus one, so that no environment has ASID 0. */
-export function asidField(env: number): number {
-  return (env + 1) << 6;
 }

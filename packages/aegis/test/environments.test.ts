@@ -137,15 +137,15 @@ test('who ends whom: oneself, one’s child, nobody else; a second time is refus
   expect(checkInvariants(booted.aegis)).toEqual([]);
 });
 
-test('63 environments, then E_NONE; the dead are replaced with a new generation; all is counted anew', () => {
+test('128 environments, then E_NONE; the dead are replaced with a new generation; all is counted anew', () => {
   const booted = runRaw(function* (raw) {
     const children = new Map<number, Child>();
-    for (let i = 1; i < ENV_LIMIT - 1; i += 1) {
+    for (let i = 1; i < ENV_LIMIT; i += 1) {
       const { code, value, capability } = yield* raw.call('env_alloc');
       expect(code).toBe(0);
       children.set(value, { env: value, capability: [...capability] });
     }
-    expect([...children.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: 62 }, (_, i) => i + 1));
+    expect([...children.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: ENV_LIMIT - 1 }, (_, i) => i + 1));
     expect(yield* raw.code('env_alloc')).toBe(ERRORS.E_NONE);
     const old = children.get(30);
     if (old === undefined) return 1;
@@ -157,14 +157,14 @@ test('63 environments, then E_NONE; the dead are replaced with a new generation;
     return 0;
   });
   expect(checkInvariants(booted.aegis)).toEqual([]);
-  expect(booted.aegis.environments()).toHaveLength(63);
+  expect(booted.aegis.environments()).toHaveLength(ENV_LIMIT);
 });
 
 test('names and counts are those of the tenant, also when parents and children follow each other in one record', () => {
   const grandchild = { name: '' };
   const booted = runRaw(function* (raw) {
     const children: Child[] = [];
-    for (let i = 1; i < ENV_LIMIT - 1; i += 1) {
+    for (let i = 1; i < ENV_LIMIT; i += 1) {
       const { value, capability } = yield* raw.call('env_alloc');
       children.push({ env: value, capability: [...capability] });
     }
@@ -278,7 +278,7 @@ describe('an image that cannot be is the host’s mistake, and nothing is left o
     expect(checkInvariants(booted.aegis)).toEqual([]);
   });
 
-  test.each([-1, 64, 1.5, Number.NaN])('and there is no environment %d to ask about', (id) => {
+  test.each([-1, 128, 1.5, Number.NaN])('and there is no environment %d to ask about', (id) => {
     expect(() => booted.aegis.environment(id)).toThrow(AegisError);
   });
 

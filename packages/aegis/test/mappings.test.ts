@@ -3,6 +3,7 @@ import {
   DEATHS,
   ENV,
   ENV_BYTES,
+  ENV_LIMIT,
   ERRORS,
   EXCEPTIONS,
   EXPOSED,
@@ -109,7 +110,7 @@ test('no frame of the kernel can be written, and only exposed tables can be read
     Array.from({ length: bytes / PAGE_BYTES }, (_, i) => table / PAGE_BYTES + i);
   expect([...readable]).toEqual([
     ...pages(EXPOSED.stlb, 0x8000),
-    ...pages(EXPOSED.environments, 0x8000),
+    ...pages(EXPOSED.environments, ENV_BYTES * ENV_LIMIT),
     ...pages(EXPOSED.frames, 0x1000 * 16),
     ...pages(EXPOSED.slices, PAGE_BYTES),
   ]);

@@ -205,7 +205,7 @@ test('random calls with random and with valid arguments', () => {
       .filter(({ name, status }) => status !== 'dead' && name.startsWith('soak') && !name.includes('/'));
     if (alive.length < 3 && world.calls < CALLS_WANTED) {
       // Room for the next: what the dead made may have taken all records or slices.
-      if (aegis.environments().filter(({ status }) => status !== 'dead').length > 60) endAll();
+      if (aegis.environments().filter(({ status }) => status !== 'dead').length > 120) endAll();
       try {
         aegis.load(image(SEED + next, world));
         next += 1;
@@ -216,7 +216,7 @@ test('random calls with random and with valid arguments', () => {
     return world.calls >= CALLS_WANTED;
   }, 200);
   function endAll(): void {
-    for (let env = 0; env < ENV_LIMIT - 1; env += 1) {
+    for (let env = 0; env < ENV_LIMIT; env += 1) {
       if ([1, 2].includes(aegis.parts.memory.env(env, ENV.status))) aegis.parts.environments.end(env, DEATHS.destroyed);
     }
   }

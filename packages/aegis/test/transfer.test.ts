@@ -1,5 +1,5 @@
 /** Protected control transfer, synchronous and asynchronous. [SOSP95 §5.2] */
-import { CALLS, DEATHS, ENV, ERRORS, SLICE } from '@exokernel/abi';
+import { CALLS, DEATHS, ENV, ENV_LIMIT, ERRORS, SLICE } from '@exokernel/abi';
 import { A0, S0, S1, T0, V0, V1, ZERO, type Assembler, type Register } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { KP } from '../src/layout.ts';
@@ -99,7 +99,7 @@ function boot(images: readonly RawImage[]): Booted {
 /** Who runs in the slice at `position`: an environment's number. */
 function runner({ aegis }: Booted, position: number): number {
   const running = aegis.parts.memory.slice(position, SLICE.running);
-  return Array.from({ length: 64 }, (_, env) => env).find((env) => envAddress(env) === running) ?? -1;
+  return Array.from({ length: ENV_LIMIT }, (_, env) => env).find((env) => envAddress(env) === running) ?? -1;
 }
 
 describe('the registers are the message', () => {

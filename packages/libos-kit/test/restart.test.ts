@@ -39,16 +39,20 @@ function* dumped(raw: Raw): Fiber<number[]> {
 /** Runs every routine below, checking each time; `rounds` times. */
 function* main(raw: Raw, rounds: number): Fiber<number> {
   let random = 1;
-  for (let i = 0; i < rounds; i += 1) {
-    // Rounds of different lengths, or program and clock fall into step.
+  // Everything at different times, or program and clock fall into step.
+  const spin = function* (): Fiber<void> {
     random = (Math.imul(random, 1103515245) + 12345) >>> 0;
-    yield* raw.routine('spin', 1 + (random >>> 24));
+    yield* raw.routine('spin', 1 + (random >>> 22));
+  };
+  for (let i = 0; i < rounds; i += 1) {
     for (const routine of ['yields', 'sleeps']) {
+      yield* spin();
       yield* raw.routine(routine);
       const wrong = changed(yield* dumped(raw)).filter((name) => KEPT.includes(name));
       if (wrong.length > 0) throw new Error(`round ${i}: ${routine} changes ${wrong.join()}`);
     }
     for (const routine of ['breaks', 'computes']) {
+      yield* spin();
       yield* raw.routine(routine);
       const wrong = changed(yield* dumped(raw)).filter((name) => name !== 'k1');
       if (wrong.length > 0) throw new Error(`round ${i}: ${routine} changes ${wrong.join()}`);

@@ -4,6 +4,7 @@
  */
 import {
   ENV,
+  ENV_BYTES,
   ENV_LIMIT,
   ENV_STATUS,
   ENTRYLO,
@@ -19,6 +20,7 @@ import {
   SLICE_LIMIT,
 } from '@exokernel/abi';
 import type { Aegis } from '@exokernel/aegis';
+import { NO_ASID_TAG } from '../../aegis/src/asids.ts';
 import {
   FILTER,
   FILTER_LIMIT,
@@ -119,10 +121,10 @@ function countPins({ parts: { memory, disk } }: Aegis): Map<number, number> {
 
 /** TLB and STLB lead living environments to allocated frames, or to the exposed tables for reading. */
 function checkTranslations(aegis: Aegis, report: Report): void {
-  const { memory, frames } = aegis.parts;
+  const { memory, frames, asids } = aegis.parts;
   const exposed = exposedFrames(frames.count);
   const check = (where: string, hi: number, lo: number): void => {
-    const env = ((hi >>> ASID_SHIFT) & 63) - 1;
+    const env = asids.owner((hi >>> ASID_SHIFT) & 63);
     const ppn = lo >>> 12;
     report(hi < KSEG0, `${where}: not a user's page`);
     report(isAlive(aegis, env), `${where}: of environment ${env}, which is not alive`);
@@ -148,7 +150,7 @@ function exposedFrames(count: number): ReadonlySet<number> {
   const ppns = new Set<number>();
   for (const [table, bytes] of [
     [EXPOSED.stlb, 0x8000],
-    [EXPOSED.environments, 0x8000],
+    [EXPOSED.environments, ENV_BYTES * ENV_LIMIT],
     [EXPOSED.frames, 16 * count],
     [EXPOSED.slices, PAGE_BYTES],
   ] as const) {
@@ -158,16 +160,31 @@ function exposedFrames(count: number): ReadonlySet<number> {
 }
 
 function checkEnvironments(aegis: Aegis, report: Report): void {
-  const { memory, frames } = aegis.parts;
+  const { memory, frames, asids } = aegis.parts;
   for (let env = 0; env < ENV_LIMIT; env += 1) {
     const name = `environment ${env}`;
     const alive = isAlive(aegis, env);
+    const asid = memory.env(env, ENV.asid);
+    for (let i = 0; i < 64; i += 1) {
+      const has = asids.owner(i) === env;
+      report(has === (asid !== 0 && asid === i << ASID_SHIFT), `${name}: ASID ${asid >>> ASID_SHIFT}, not ${i}`);
+    }
+    for (const [gate, entry] of [
+      [ENV.syncGate, ENV.syncEntry],
+      [ENV.asyncGate, ENV.asyncEntry],
+    ] as const) {
+      report(memory.env(env, gate) === (asid === 0 ? 0 : memory.env(env, entry)), `${name}: a gate is not its entry`);
+    }
     let ended = false;
     for (let slot = 0; slot < GUARANTEED_LIMIT; slot += 1) {
       const hi = memory.env(env, ENV.guaranteed + 8 * slot);
       const ppn = memory.env(env, ENV.guaranteed + 8 * slot + 4) >>> 12;
       if (hi === 0) ended = true;
       else {
+        report(
+          (hi & (PAGE_BYTES - 1)) === (asid === 0 ? NO_ASID_TAG : asid),
+          `${name}: a guaranteed mapping of another space`,
+        );
         report(!ended && alive, `${name}: a guaranteed mapping behind the end of the list`);
         report(frames.holders(ppn).has(env), `${name}: a guaranteed mapping to frame ${ppn}, which it does not hold`);
       }
@@ -177,7 +194,7 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
       report(memory.env(env, ENV.uPage) !== 0, `${name}: runs without a u-page`);
     }
     if (alive) continue;
-    for (const field of [ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry, ENV.uPage]) {
+    for (const field of [ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry, ENV.uPage, ENV.asid]) {
       report(memory.env(env, field) === 0, `${name}: dead, but word ${field} is left`);
     }
   }

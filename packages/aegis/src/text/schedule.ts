@@ -26,7 +26,7 @@ import {
   type Assembler,
 } from '@exokernel/isa';
 import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES } from '@exokernel/abi';
-import { IDLE_STATUS, KP, KSEG0, PHYSICAL, USER_STATUS } from '../layout.ts';
+import { IDLE_STATUS, KP, KSEG0, NATIVE, PHYSICAL, USER_STATUS } from '../layout.ts';
 import { callLabel } from './calls.ts';
 import { ENVIRONMENTS, ENV_SHIFT, emitTransfersPossible } from './transfer.ts';
 
@@ -97,13 +97,17 @@ export function emitSchedule(a: Assembler): void {
   // Starts environment t6 in the slice t5.
   a.label('dispatch');
   a.lw(K0, ENV.prologue, T6);
+  a.lw(T8, KP.tick, ZERO);
   a.sw(T5, KP.slice, ZERO);
   a.sw(T6, KP.env, ZERO);
+  a.sw(T8, ENV.dispatched, T6);
   a.li(T7, DEATHS.noEntry);
   a.beq(K0, ZERO, 'kill');
   a.sw(T7, KP.death, ZERO);
   a.lw(T7, ENV.asid, T6);
   a.li(T8, USER_STATUS);
+  a.beq(T7, ZERO, 'dispatch.asid');
+  a.label('dispatch.space');
   a.mtc0(T7, CP0_ENTRYHI);
   a.mtc0(T8, CP0_STATUS);
   a.mthi(ZERO);
@@ -111,6 +115,14 @@ export function emitSchedule(a: Assembler): void {
   for (let r = 1; r < 32; r += 1) if (r !== K0) a.move(register(r), ZERO);
   a.jr(K0);
   a.rfe();
+
+  // It lost its ASID while others ran.
+  a.label('dispatch.asid');
+  a.move(K1, T6);
+  a.cop2(NATIVE.asid);
+  a.lw(T7, ENV.asid, T6);
+  a.b('dispatch.space');
+  a.nop();
 
   // Nobody wants to run. Interrupts come back to `schedule`.
   a.label('idle');
