@@ -31,7 +31,7 @@ export interface CallRow {
 export const CALLS = {
   null:   { number: 0, path: 'machine', args: [], results: [], page: 'calls', errors: [], what: 'does nothing: the null system call' },
   yield:  { number: 1, path: 'machine', args: ['env'], results: [], page: 'slices', errors: [], what: 'gives up the rest of the slice: to env, or with -1 to whoever is next; comes back at the prologue' },
-  sleep:  { number: 2, path: 'machine', args: ['tick'], results: [], page: 'slices', errors: [], what: 'returns at once if an event is pending (and takes it), else sleeps until an event or until the tick counter reaches tick (0: no limit); comes back at the prologue' },
+  sleep:  { number: 2, path: 'machine', args: ['tick'], results: [], page: 'slices', errors: [], what: 'returns at once if an event is pending (and takes it), else sleeps until an event, until the tick counter reaches tick (0: no limit) or until the predicate holds; comes back at the prologue' },
   scall:  { number: 3, path: 'machine', args: [], results: [], page: 'transfer', errors: ['E_ENV', 'E_SLICE'], what: 'synchronous protected control transfer to env v1: donates this and all future instances of the slice; the registers are the message, v1 becomes the caller; returns only on an error' },
   acall:  { number: 4, path: 'machine', args: [], results: [], page: 'transfer', errors: ['E_ENV', 'E_SLICE'], what: 'asynchronous protected control transfer to env v1: donates the rest of this slice' },
   tlbwr:  { number: 5, path: 'machine', args: ['va', 'entrylo', 'mac0', 'mac1'], results: [], page: 'frames', errors: ['E_RANGE', 'E_CAP'], what: 'binds the page at va to the frame of entrylo in TLB and STLB, if the MAC is that of a capability for it (for writing if D is set)' },
@@ -39,6 +39,7 @@ export const CALLS = {
   xmit:   { number: 7, path: 'machine', args: ['ring'], results: ['sent'], page: 'packets', errors: ['E_RANGE', 'E_CAP', 'E_DEVICE'], what: 'sends the full slots of a transmit ring of the caller, until a slot is empty or the controller has no room' },
   tick:   { number: 8, path: 'machine', args: [], results: ['tick'], page: 'slices', errors: [], what: 'reads the tick counter (1/64 s)' },
   null_stack:   { number: 9, path: 'stack', args: [], results: [], page: 'calls', errors: [], what: "does nothing, on the kernel's stack: the null system call of the path that needs one" },
+  msg_send:     { number: 10, path: 'machine', args: ['env', 'words:8'], results: [], page: 'messages', errors: ['E_ENV', 'E_AGAIN'], what: 'puts eight words and the caller\'s number into the next slot of the message ring of env, and makes an event of it; E_AGAIN: the ring is full' },
   tlbvad_range: { number: 11, path: 'stack', args: ['va', 'pages'], results: [], page: 'frames', errors: ['E_RANGE'], what: 'removes the mappings of up to 1024 pages from va on from TLB and STLB' },
 
   frame_alloc:  { number: 16, path: 'native', args: ['ppn'], results: ['ppn', 'capability:4'], page: 'frames', errors: ['E_RANGE', 'E_BUSY', 'E_NONE'], what: 'allocates the frame ppn, or any with -1; contents are zero' },
@@ -48,8 +49,8 @@ export const CALLS = {
   env_free:     { number: 20, path: 'native', args: ['env:4', 'code'], results: [], page: 'environments', errors: ['E_CAP'], what: 'destroys an environment (null capability: the caller); code, a word, goes to its record' },
   env_set:      { number: 21, path: 'native', args: ['env:4', 'field', 'value'], results: [], page: 'environments', errors: ['E_CAP', 'E_RANGE'], what: 'sets a word of a context of an environment: see ENV_SETTABLE; entry points need a u-page, those of transfers a started environment' },
   env_map:      { number: 22, path: 'native', args: ['env:4', 'frame:4', 'va'], results: [], page: 'frames', errors: ['E_CAP', 'E_RANGE', 'E_NONE', 'E_BUSY'], what: 'adds a guaranteed mapping; bit 0 of va: writable; bit 1: this frame is the u-page' },
-  slice_alloc:  { number: 23, path: 'native', args: ['env:4', 'position'], results: ['position'], page: 'slices', errors: ['E_CAP', 'E_RANGE', 'E_BUSY', 'E_NONE'], what: 'gives an environment the slice at position, or the first free one with -1; until it is started nobody runs in it' },
-  slice_free:   { number: 24, path: 'native', args: ['env:4', 'position'], results: [], page: 'slices', errors: ['E_CAP', 'E_RANGE'], what: 'frees a slice of an environment' },
+  slice_alloc:  { number: 23, path: 'native', args: ['env:4', 'position'], results: ['position', 'capability:4'], page: 'slices', errors: ['E_CAP', 'E_RANGE', 'E_BUSY', 'E_NONE'], what: 'gives an environment the slice at position, or the first free one with -1; until it is started nobody runs in it. Of a slice that it owns already: its capability' },
+  slice_free:   { number: 24, path: 'native', args: ['slice:4'], results: [], page: 'slices', errors: ['E_CAP'], what: 'frees a slice (right: control)' },
   ring_bind:    { number: 25, path: 'native', args: ['frame:4', 'direction'], results: ['ring'], page: 'packets', errors: ['E_CAP', 'E_RANGE', 'E_NONE'], what: 'makes the two slots of a frame a packet ring (direction 0 receive, 1 transmit); the frame is pinned' },
   ring_extend:  { number: 26, path: 'native', args: ['frame:4', 'ring'], results: ['slots'], page: 'packets', errors: ['E_CAP', 'E_RANGE'], what: 'adds the two slots of a frame to a ring' },
   ring_free:    { number: 27, path: 'native', args: ['ring'], results: [], page: 'packets', errors: ['E_CAP'], what: 'unbinds a ring and unpins its frames' },
@@ -61,6 +62,11 @@ export const CALLS = {
   frame_hold:   { number: 35, path: 'native', args: ['env:4', 'frame:4'], results: [], page: 'frames', errors: ['E_CAP'], what: 'makes an environment a further holder of a frame (null capability: the caller)' },
   disk_read:    { number: 33, path: 'native', args: ['extent:4', 'frame:4', 'block', 'slot'], results: [], page: 'disk', errors: ['E_CAP', 'E_RANGE', 'E_BUSY', 'E_DEVICE'], what: 'starts reading one 4 KiB block of an extent into a frame; completion is posted to a slot of the u-page' },
   disk_write:   { number: 34, path: 'native', args: ['extent:4', 'frame:4', 'block', 'slot'], results: [], page: 'disk', errors: ['E_CAP', 'E_RANGE', 'E_BUSY', 'E_DEVICE'], what: 'starts writing a frame to one 4 KiB block of an extent' },
+  slice_give:   { number: 58, path: 'native', args: ['slice:4', 'env'], results: [], page: 'slices', errors: ['E_CAP', 'E_ENV'], what: 'makes env the owner of a slice (right: control); the capabilities for it die' },
+  slice_swap:   { number: 59, path: 'native', args: ['slice:4', 'other:4'], results: [], page: 'slices', errors: ['E_CAP'], what: 'exchanges the owners of two slices (right: write, which allows nothing else); the capabilities for both die' },
+  wake_set:     { number: 60, path: 'native', args: ['frame:4', 'length'], results: [], page: 'predicates', errors: ['E_CAP', 'E_RANGE', 'E_CODE', 'E_NONE'], what: 'downloads the predicate whose bytes lie in a frame: what a sleep of the caller waits for beside events and its tick; length 0: none' },
+  msg_bind:     { number: 61, path: 'native', args: ['frame:4'], results: [], page: 'messages', errors: ['E_CAP', 'E_BUSY'], what: 'makes a frame the message ring of the caller; it is pinned' },
+  msg_free:     { number: 62, path: 'native', args: [], results: [], page: 'messages', errors: ['E_NONE'], what: 'unbinds the message ring of the caller' },
 } as const;
 
 export type CallName = keyof typeof CALLS;

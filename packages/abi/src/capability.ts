@@ -16,7 +16,7 @@
 /** A capability as it travels through registers. */
 export type CapabilityWords = readonly [number, number, number, number];
 
-export const CAPABILITY_KINDS = { frame: 1, env: 2, extent: 3, serial: 4 } as const;
+export const CAPABILITY_KINDS = { frame: 1, env: 2, extent: 3, serial: 4, slice: 5 } as const;
 export type CapabilityKind = keyof typeof CAPABILITY_KINDS;
 
 /** Rights are bits; a derived capability has a subset of its parent's. */

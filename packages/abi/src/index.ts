@@ -34,6 +34,12 @@ export {
   FRAME,
   FRAME_BYTES,
   ENTRYLO,
+  MESSAGE,
+  MESSAGE_BYTES,
+  MESSAGE_WORDS,
+  PREDICATE,
+  PREDICATE_OPERATORS,
+  type PredicateOperator,
   EXPOSED,
   type ExceptionName,
 } from './layouts.ts';

@@ -80,7 +80,7 @@ export const PACKET_BYTES_MAX = 1514;
 
 /** One entry of the slice vector. */
 export const SLICE: Offsets<typeof SLICE_FIELDS> = offsets(SLICE_FIELDS);
-export const SLICE_BYTES = 8;
+export const SLICE_BYTES = 16;
 export const SLICE_LIMIT = 64;
 /** The owner of what nobody owns. */
 export const NO_ENV = 0xffffffff;
@@ -88,6 +88,29 @@ export const NO_ENV = 0xffffffff;
 /** One entry of the frame table. */
 export const FRAME: Offsets<typeof FRAME_FIELDS> = offsets(FRAME_FIELDS);
 export const FRAME_BYTES = 16;
+
+/** One slot of a message ring, of which a frame holds 64: the sender's number + 1 (0: empty), and eight words. */
+export const MESSAGE = { sender: 0, words: 4 } as const;
+export const MESSAGE_BYTES = 64;
+export const MESSAGE_WORDS = 8;
+
+/**
+ * A wakeup predicate as it is downloaded, in words: the number of products; of each its tag (not 0) and number of terms; of
+ * each term an operator and two sides. A side is five words: a constant and its value (three words are not looked at), or
+ * a variable: the physical address of a word, and words 0, 2 and 3 of a capability to read its frame.
+ */
+export const PREDICATE = {
+  constant: 0,
+  variable: 1,
+  /** The most products, terms of one product, frames of its variables, bytes. */
+  products: 8,
+  terms: 8,
+  pages: 8,
+  bytes: 4096,
+} as const;
+/** Comparisons of a term, of unsigned words. */
+export const PREDICATE_OPERATORS = { eq: 0, ne: 1, lt: 2, le: 3, gt: 4, ge: 5 } as const;
+export type PredicateOperator = keyof typeof PREDICATE_OPERATORS;
 
 /** EntryLo bits an application may set [KANE92 §6]. */
 export const ENTRYLO = { noncached: 0x800, dirty: 0x400, valid: 0x200 } as const;

@@ -56,6 +56,12 @@ export const ENVIRONMENT_FIELDS = {
   syncGate: { at: 0x130, what: 'what a synchronous transfer jumps to: the entry, or 0 while there is no ASID' },
   asyncGate: { at: 0x134, what: 'the same of asynchronous transfers' },
   dispatched: { at: 0x138, what: 'tick at which it last began to run by its slice or a yield: by this ASIDs are recycled' },
+  predicate: { at: 0x180, what: 'kseg0 address of the compiled wakeup predicate, or 0' },
+  predicateActivation: { at: 0x184, what: 'kseg0 address of its activation record' },
+  wakeTag: { at: 0x188, what: 'what the last sleep ended with: the tag of a predicate, or 0 for an event or a tick' },
+  messageRing: { at: 0x18c, what: 'kseg0 address of its message ring, or 0' },
+  messageNext: { at: 0x190, what: 'byte offset of the slot for the next message' },
+  borrowed: { at: 0x194, what: 'of the slices begun, how many are others\' (donated to it)' },
 } as const;
 
 /* prettier-ignore */
@@ -70,6 +76,7 @@ export const FRAME_FIELDS = {
 export const SLICE_FIELDS = {
   owner: { at: 0, what: 'number of the environment that owns it, or NO_ENV' },
   running: { at: 4, what: 'address of the record of the environment that runs in it: another than the owner if the slice is donated; 0: nobody' },
+  generation: { at: 8, what: 'how often it has changed its owner' },
 } as const;
 
 /* prettier-ignore */
@@ -82,7 +89,7 @@ export const STLB_FIELDS = {
 export const STRUCTURES: Readonly<Record<string, Structure>> = {
   environment: { table: 'environments', bytes: 512, count: 128, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
   frame: { table: 'frames', bytes: 16, count: 0x3000, what: 'frames, by physical page number', fields: FRAME_FIELDS },
-  slice: { table: 'slices', bytes: 8, count: 64, what: 'the slice vector, by position', fields: SLICE_FIELDS },
+  slice: { table: 'slices', bytes: 16, count: 64, what: 'the slice vector, by position', fields: SLICE_FIELDS },
   stlb: { table: 'stlb', bytes: 8, count: 4096, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },
 };
 

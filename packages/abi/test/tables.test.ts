@@ -52,7 +52,7 @@ describe('calls', () => {
   });
 
   test.each(calls)('%s: every capability starts where the table can say so', (_, { args }) => {
-    for (const arg of args) expect(arg).toMatch(/^[a-z][a-z0-9]*(:[47])?$/);
+    for (const arg of args) expect(arg).toMatch(/^[a-z][a-z0-9]*(:[478])?$/);
   });
 });
 

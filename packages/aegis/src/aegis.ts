@@ -33,8 +33,10 @@ import { dispatchTables, kernelImage } from './kernel-image.ts';
 import { FIRST_FREE_FRAME, KP, KSEG0, NATIVE, PHYSICAL, STLB_ENTRIES, kernelPageAddress } from './layout.ts';
 import { loadImage } from './loader.ts';
 import { KernelMemory, envOf } from './memory.ts';
+import { Messages } from './messages.ts';
 import { nativeCalls } from './native-calls.ts';
 import { bootNetwork } from './network.ts';
+import { Predicates } from './predicates.ts';
 import { Rings } from './rings.ts';
 import { Serial } from './serial.ts';
 import { Slices } from './slices.ts';
@@ -143,7 +145,7 @@ export class Aegis {
     const capabilities = new Capabilities(secret);
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
     const frames = new Frames(memory, capabilities, tlb);
-    const slices = new Slices(memory);
+    const slices = new Slices(memory, capabilities);
     const asids = new Asids(memory, tlb, (asid, functions) => {
       machine.native.install(asid, functions);
     });
@@ -155,10 +157,25 @@ export class Aegis {
     const rings = new Rings(memory, frames, (ring) => {
       filters.ringFreed(ring);
     });
+    const predicates = new Predicates(memory, frames);
+    const messages = new Messages(memory, frames);
     const serial = new Serial(memory, capabilities);
     const disk = new Disk(memory, frames, capabilities);
-    environments.resources.push(filters, rings, serial);
-    return { memory, capabilities, frames, slices, asids, environments, rings, filters, serial, disk };
+    environments.resources.push(predicates, messages, filters, rings, serial);
+    return {
+      memory,
+      capabilities,
+      frames,
+      slices,
+      asids,
+      predicates,
+      messages,
+      environments,
+      rings,
+      filters,
+      serial,
+      disk,
+    };
   }
 
   /** Kernel page, exposed tables, native functions. */

@@ -12,6 +12,8 @@ import type { Environments } from './environments.ts';
 import type { Filters } from './filters.ts';
 import type { Frames } from './frames.ts';
 import type { KernelMemory } from './memory.ts';
+import type { Messages } from './messages.ts';
+import type { Predicates } from './predicates.ts';
 import type { Rings } from './rings.ts';
 import type { Serial } from './serial.ts';
 import type { Slices } from './slices.ts';
@@ -23,6 +25,8 @@ export interface Parts {
   readonly frames: Frames;
   readonly slices: Slices;
   readonly asids: Asids;
+  readonly predicates: Predicates;
+  readonly messages: Messages;
   readonly environments: Environments;
   readonly rings: Rings;
   readonly filters: Filters;

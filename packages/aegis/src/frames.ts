@@ -76,6 +76,18 @@ export class Frames {
     return this.#capabilities.check(words, 'frame', rights);
   }
 
+  /**
+   * Whether these words allow reading the frame that they name: a capability, or the MAC that its owner lets everybody
+   * map it with.
+   */
+  mayRead(words: CapabilityWords): boolean {
+    const [, ppn, low, high] = words;
+    if (ppn >= this.count) return false;
+    const at = PHYSICAL.frameAuth + 16 * ppn + 8;
+    const open = ((this.#memory.get(at) ^ low) | (this.#memory.get(at + 4) ^ high)) === 0;
+    return open || this.check(words, RIGHTS.read) >= 0;
+  }
+
   /** The environments that hold a frame. */
   holders(ppn: number): ReadonlySet<number> {
     return this.#holders.get(ppn) ?? NOBODY;

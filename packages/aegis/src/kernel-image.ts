@@ -9,6 +9,7 @@ import { callLabel, emitCallDispatch, emitNativeCalls } from './text/calls.ts';
 import { emitStackCalls } from './text/stack.ts';
 import { emitExceptions, exceptionLabel } from './text/exception.ts';
 import { emitInterrupt } from './text/interrupt.ts';
+import { emitMessageCall } from './text/message.ts';
 import { emitReceive } from './text/receive.ts';
 import { emitSchedule, emitYield } from './text/schedule.ts';
 import { emitTlbCalls, emitTlbRange } from './text/tlb.ts';
@@ -43,6 +44,7 @@ function assembleKernel(): Assembly {
   emitTransfer(a, 'synchronous');
   emitTransfer(a, 'asynchronous');
   emitTransferRefusals(a);
+  emitMessageCall(a);
   emitYield(a);
   emitSchedule(a);
   emitInterrupt(a);

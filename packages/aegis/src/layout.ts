@@ -27,6 +27,8 @@ export const PHYSICAL = {
   frames: 0x30000,
   /** Per frame: the MAC words of its read-write and of its read capability. Secret. */
   frameAuth: 0x60000,
+  /** Compiled wakeup predicates. */
+  predicates: 0x90000,
   /** Slice vector. Exposed. */
   slices: 0x9c000,
   /** Packet rings. */
@@ -43,6 +45,11 @@ export const PHYSICAL = {
 /** How the space of one handler is divided, in bytes. */
 export const HANDLER = { bytes: 0x2000, code: 0, activation: 0x1800, reply: 0x1a00, replyBytes: 0x600 } as const;
 export const HANDLER_LIMIT = 16;
+
+/** How the space of one wakeup predicate is divided, in bytes; the fuel of an evaluation, in instructions. */
+export const PREDICATE_SLOT = { bytes: 0x300, activation: 0x280 } as const;
+export const PREDICATE_LIMIT = 64;
+export const PREDICATE_FUEL = 1000;
 
 export const STLB_ENTRIES = 4096;
 export const FIRST_FREE_FRAME = 0x100;

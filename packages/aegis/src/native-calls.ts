@@ -5,6 +5,7 @@
 import { CALLS, type CallName, type NativeFunction } from '@exokernel/abi';
 import { Arguments, type Call, type Parts } from './call.ts';
 import { deviceCalls } from './calls/device.ts';
+import { environmentCalls } from './calls/environment.ts';
 import { memoryCalls } from './calls/memory.ts';
 import { networkCalls } from './calls/network.ts';
 import { processorCalls } from './calls/processor.ts';
@@ -32,5 +33,11 @@ export function nativeCalls(parts: Parts): Map<number, NativeFunction> {
   return functions;
 }
 function callTable(parts: Parts): Record<string, Call> {
-  return { ...memoryCalls(parts), ...processorCalls(parts), ...networkCalls(parts), ...deviceCalls(parts) };
+  return {
+    ...memoryCalls(parts),
+    ...environmentCalls(parts),
+    ...processorCalls(parts),
+    ...networkCalls(parts),
+    ...deviceCalls(parts),
+  };
 }

@@ -5,16 +5,36 @@
  * spread ones to answer soon. The machine code of the switch reads the vector; here it is only written. An environment
  * may own slices before it is started: until then nobody runs in them.
  */
-import { ENV, ENV_STATUS, ERRORS, NO_ENV, SLICE, SLICE_BYTES, SLICE_LIMIT } from '@exokernel/abi';
+import {
+  ENV,
+  ENV_STATUS,
+  ERRORS,
+  NO_ENV,
+  RIGHTS,
+  SLICE,
+  SLICE_BYTES,
+  SLICE_LIMIT,
+  type CapabilityWords,
+} from '@exokernel/abi';
+import type { Capabilities } from './capabilities.ts';
 import { KP, KSEG0, PHYSICAL } from './layout.ts';
 import { envAddress, type KernelMemory } from './memory.ts';
 
 export class Slices {
   readonly #memory: KernelMemory;
 
-  constructor(memory: KernelMemory) {
+  readonly #capabilities: Capabilities;
+
+  constructor(memory: KernelMemory, capabilities: Capabilities) {
     this.#memory = memory;
+    this.#capabilities = capabilities;
+    capabilities.guard('slice', (p) => this.#generation(p));
     for (let p = 0; p < SLICE_LIMIT; p += 1) memory.setSlice(p, NO_ENV, 0);
+  }
+
+  /** The capability of a slice that somebody owns: to exchange it (write), and to free it or give it away (control). */
+  capability(position: number): CapabilityWords {
+    return this.#capabilities.make('slice', RIGHTS.write | RIGHTS.control, position);
   }
 
   /** Gives `env` the slice at `position`, or the first free one (−1). Returns the position or an error. */
@@ -22,7 +42,9 @@ export class Slices {
     const p = position === -1 ? this.#run(1) : position;
     if (p === ERRORS.E_NONE && position === -1) return p;
     if (p < 0 || p >= SLICE_LIMIT) return ERRORS.E_RANGE;
-    if (this.#memory.slice(p, SLICE.owner) !== NO_ENV) return ERRORS.E_BUSY;
+    const owner = this.#memory.slice(p, SLICE.owner);
+    if (owner === env) return p;
+    if (owner !== NO_ENV) return ERRORS.E_BUSY;
     this.#memory.setSlice(p, env, this.#runner(env));
     this.#measure();
     return p;
@@ -36,12 +58,24 @@ export class Slices {
     return first;
   }
 
-  free(env: number, position: number): number {
-    if (position < 0 || position >= SLICE_LIMIT) return ERRORS.E_RANGE;
-    if (this.#memory.slice(position, SLICE.owner) !== env) return ERRORS.E_CAP;
+  free(position: number): number {
     this.#empty(position);
     this.#measure();
     return ERRORS.E_OK;
+  }
+
+  /** Makes `env` the owner of a slice that is owned; it runs there from its next instance on. */
+  give(position: number, env: number): void {
+    this.#forgetInstance(position);
+    this.#memory.setSlice(position, env, this.#runner(env));
+    this.#age(position);
+  }
+
+  /** Exchanges the owners of two slices that are owned. Both are the owners' own again if they were donated. */
+  swap(one: number, other: number): void {
+    const owner = this.#memory.slice(one, SLICE.owner);
+    this.give(one, this.#memory.slice(other, SLICE.owner));
+    this.give(other, owner);
   }
 
   /** An environment is started: it runs in the slices that it owns. */
@@ -64,13 +98,27 @@ export class Slices {
     this.#measure();
   }
 
-  /** Whoever runs in a slice that is freed runs on to its end, but has nothing to donate any more. */
   #empty(position: number): void {
+    this.#forgetInstance(position);
     this.#memory.setSlice(position, NO_ENV, 0);
+    this.#age(position);
+  }
+
+  /** Whoever runs in a slice that changes its owner runs on to its end, but has nothing to donate any more. */
+  #forgetInstance(position: number): void {
     const here = KSEG0 + PHYSICAL.slices + position * SLICE_BYTES;
     if (this.#memory.kernelPage(KP.slice) === here) {
       this.#memory.setKernelPage(KP.slice, this.#memory.kernelPage(KP.noSlice));
     }
+  }
+
+  #age(position: number): void {
+    this.#memory.add(PHYSICAL.slices + position * SLICE_BYTES + SLICE.generation, 1);
+  }
+
+  #generation(position: number): number | undefined {
+    const owned = position < SLICE_LIMIT && this.#memory.slice(position, SLICE.owner) !== NO_ENV;
+    return owned ? this.#memory.slice(position, SLICE.generation) : undefined;
   }
 
   #runner(env: number): number {

@@ -100,8 +100,10 @@ function caller(name: CallName, changes: string[]): RawImage {
         else if (arg === 'env:4') right.push(...(yield* raw.call('env_alloc')).capability);
         else if (arg === 'line:4') right.push(...(yield* raw.granted('serial')));
         else if (arg === 'extent:4') right.push(...(yield* raw.granted('extent')));
-        else if (arg === 'bytes:7') right.push(...Array.from({ length: 7 }, () => 0x41414141));
-        else right.push(rightWord(arg, frame));
+        else if (/:[78]$/.test(arg)) right.push(...Array.from({ length: Number(arg.slice(-1)) }, () => 0x41414141));
+        else if (arg === 'slice:4' || arg === 'other:4') {
+          right.push(...(yield* raw.call('slice_alloc', 0, 0, 0, 0, -1)).capability);
+        } else right.push(rightWord(arg, frame));
       }
       if (name !== 'env_free') tries.push(right);
       // It comes back at once only once.

@@ -9,7 +9,7 @@ import { checkInvariants, runRaw, type Fiber, type Raw } from '../../testkit/src
 const { read: READ, write: WRITE, control: CONTROL } = RIGHTS;
 const READ_WRITE = READ | WRITE;
 
-type Kind = 'frame' | 'env' | 'extent' | 'serial';
+type Kind = 'frame' | 'env' | 'extent' | 'serial' | 'slice';
 type Need = readonly [kind: Kind, rights: number];
 
 /** What each capability of each call has to be, and its other arguments, so that only the capability is wrong. */
@@ -46,7 +46,18 @@ const CHECKED: readonly (readonly [call: CallName, needs: readonly Need[], rest:
     [0x200001],
   ],
   ['slice_alloc', [['env', CONTROL]], [-1]],
-  ['slice_free', [['env', CONTROL]], [63]],
+  ['slice_free', [['slice', CONTROL]], []],
+  ['slice_give', [['slice', CONTROL]], [0]],
+  [
+    'slice_swap',
+    [
+      ['slice', WRITE],
+      ['slice', WRITE],
+    ],
+    [],
+  ],
+  ['wake_set', [['frame', READ]], [0]],
+  ['msg_bind', [['frame', READ_WRITE]], []],
   ['ring_bind', [['frame', READ_WRITE]], [0]],
   ['ring_extend', [['frame', READ_WRITE]], [0]],
   ['filter_bind', [['frame', READ]], [0, 0]],
@@ -77,7 +88,13 @@ const CHECKED: readonly (readonly [call: CallName, needs: readonly Need[], rest:
     [0, 0],
   ],
 ];
-const ALL_RIGHTS: Record<Kind, number> = { frame: READ_WRITE, env: CONTROL, extent: READ_WRITE, serial: READ_WRITE };
+const ALL_RIGHTS: Record<Kind, number> = {
+  frame: READ_WRITE,
+  env: CONTROL,
+  extent: READ_WRITE,
+  serial: READ_WRITE,
+  slice: WRITE | CONTROL,
+};
 
 test('the table names every call that takes a capability', () => {
   const taking = Object.entries(CALLS).filter(([, { args }]) => args.some((arg) => arg.endsWith(':4')));
@@ -97,13 +114,13 @@ function* derive(raw: Raw, from: CapabilityWords, rights: number): Fiber<Capabil
 function* resources(raw: Raw): Fiber<Record<Kind, CapabilityWords>> {
   const { capability: env } = yield* raw.call('env_alloc');
   const { capability: frame } = yield* raw.frame();
-  expect(yield* raw.code('slice_alloc', ...env, 63)).toBe(0);
+  const { capability: slice } = yield* raw.call('slice_alloc', ...env, 63);
   const ring = yield* raw.frame();
   expect(yield* raw.call('ring_bind', ...ring.capability, 0)).toMatchObject({ code: 0, value: 0 });
   const filter = encodeFilter(arp());
   yield* raw.fill(ring, filter);
   expect(yield* raw.call('filter_bind', ...ring.capability, filter.length, 0)).toMatchObject({ code: 0, value: 0 });
-  return { frame, env, extent: yield* raw.granted('extent'), serial: yield* raw.granted('serial') };
+  return { frame, env, slice, extent: yield* raw.granted('extent'), serial: yield* raw.granted('serial') };
 }
 
 /** Capabilities that must not do where `right`, of this kind, would: each with what is wrong about it. */

@@ -179,7 +179,7 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
       "TLB refill from the seventh guaranteed mapping": 81,
       "asynchronous protected control transfer": 31,
       "clock tick, end of slice": 63,
-      "clock tick, nobody else": 54,
+      "clock tick, nobody else": 59,
       "directed yield": 78,
       "exception to the application (break)": 28,
       "exception to the application (modify a read-only page)": 28,
@@ -191,7 +191,7 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
       "tlbvad_range of 1, not in the TLB": 59,
       "tlbvad_range of 100, not in the TLB": 1346,
       "tlbwr": 59,
-      "yield to the next of two": 102,
+      "yield to the next of two": 107,
     }
   `);
 });

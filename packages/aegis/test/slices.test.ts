@@ -1,5 +1,5 @@
 /** The slice vector: positions, ends of slices, overruns, directed yields, sleep. [SOSP95 §5.1.1] */
-import { CALLS, DEATHS, ENV, ERRORS, NO_ENV, SLICE } from '@exokernel/abi';
+import { CALLS, DEATHS, ENV, ERRORS, NO_ENV, RIGHTS, SLICE } from '@exokernel/abi';
 import { A0, A1, A2, A3, S0, S1, T0, T1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { EXCESS_LIMIT, KP } from '../src/layout.ts';
@@ -55,15 +55,31 @@ describe('positions', () => {
     const booted = runRaw(function* (raw) {
       for (const position of [64, 65, 1000, 0x7fffffff, -2, -5, -0x80000000]) {
         expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, position), String(position)).toBe(ERRORS.E_RANGE);
-        expect(yield* raw.code('slice_free', 0, 0, 0, 0, position), String(position)).toBe(ERRORS.E_RANGE);
       }
-      expect(yield* raw.code('slice_free', 0, 0, 0, 0, -1)).toBe(ERRORS.E_RANGE);
-      expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, 0)).toBe(ERRORS.E_BUSY);
-      expect(yield* raw.code('slice_free', 0, 0, 0, 0, 1)).toBe(ERRORS.E_CAP);
+      const own = yield* raw.call('slice_alloc', 0, 0, 0, 0, 0);
+      expect(own).toMatchObject({ code: 0, value: 0 });
       const child = yield* raw.call('env_alloc');
-      expect(yield* raw.call('slice_alloc', ...child.capability, 7)).toMatchObject({ code: 0, value: 7 });
-      expect(yield* raw.code('slice_free', 0, 0, 0, 0, 7)).toBe(ERRORS.E_CAP);
-      expect(yield* raw.code('slice_free', ...child.capability, 0)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.code('slice_alloc', ...child.capability, 0)).toBe(ERRORS.E_BUSY);
+      const seventh = yield* raw.call('slice_alloc', ...child.capability, 7);
+      expect(seventh).toMatchObject({ code: 0, value: 7 });
+      expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, 7)).toBe(ERRORS.E_BUSY);
+      for (const [head, name, low, high] of [own.capability, seventh.capability]) {
+        for (const forged of [
+          [head, name + 1, low, high],
+          [head, name - 1, low, high],
+          [head, 64, low, high],
+          [head ^ 0x10000, name, low, high],
+          [head, name, low ^ 1, high],
+          [head, name, low, high ^ 0x80000000],
+          [0, 0, 0, 0],
+          child.capability,
+        ]) {
+          expect(yield* raw.code('slice_free', ...forged)).toBe(ERRORS.E_CAP);
+          expect(yield* raw.code('slice_give', ...forged, 0)).toBe(ERRORS.E_CAP);
+          expect(yield* raw.code('slice_swap', ...forged, ...own.capability)).toBe(ERRORS.E_CAP);
+          expect(yield* raw.code('slice_swap', ...own.capability, ...forged)).toBe(ERRORS.E_CAP);
+        }
+      }
       for (let i = 0; i < 62; i += 1) expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, -1)).toBe(0);
       expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, -1)).toBe(ERRORS.E_NONE);
       expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
@@ -72,6 +88,61 @@ describe('positions', () => {
     });
     expect(checkInvariants(booted.aegis)).toEqual([]);
     expect(booted.aegis.parts.memory.slice(7, SLICE.owner)).toBe(NO_ENV);
+  });
+
+  test('change hands: given, and exchanged with the consent of both owners, atomically', () => {
+    const owner = (booted: Booted, position: number): number => booted.aegis.parts.memory.slice(position, SLICE.owner);
+    const booted = runRaw(function* (raw) {
+      const child = yield* raw.call('env_alloc');
+      const one = yield* raw.call('slice_alloc', 0, 0, 0, 0, 10);
+      const other = yield* raw.call('slice_alloc', ...child.capability, 20);
+      for (const env of [-1, 64, 63, 1000, 40]) {
+        expect(yield* raw.code('slice_give', ...one.capability, env)).toBe(ERRORS.E_ENV);
+      }
+      // A capability to exchange allows nothing else.
+      const swap = yield* raw.call('cap_derive', ...other.capability, RIGHTS.write);
+      expect(yield* raw.code('slice_free', ...swap.capability)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.code('slice_give', ...swap.capability, 0)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.code('slice_swap', ...one.capability, ...swap.capability)).toBe(0);
+      // It is spent, and so is everything else for the two.
+      for (const dead of [one, other, swap]) {
+        expect(yield* raw.code('slice_swap', ...dead.capability, ...dead.capability)).toBe(ERRORS.E_CAP);
+        expect(yield* raw.code('slice_free', ...dead.capability)).toBe(ERRORS.E_CAP);
+      }
+      const twentieth = yield* raw.call('slice_alloc', 0, 0, 0, 0, 20);
+      expect(twentieth.code).toBe(0);
+      expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, 10)).toBe(ERRORS.E_BUSY);
+      // With itself: nothing changes but the capability.
+      expect(yield* raw.code('slice_swap', ...twentieth.capability, ...twentieth.capability)).toBe(0);
+      const again = yield* raw.call('slice_alloc', 0, 0, 0, 0, 20);
+      expect(yield* raw.code('slice_give', ...again.capability, child.value)).toBe(0);
+      expect(yield* raw.code('slice_give', ...again.capability, 0)).toBe(ERRORS.E_CAP);
+      // The only one that it runs in, given away: it runs on to the end of it, then no more.
+      return 0;
+    });
+    expect(owner(booted, 10)).toBe(1);
+    expect(owner(booted, 20)).toBe(1);
+    expect(checkInvariants(booted.aegis)).toEqual([]);
+  });
+
+  test('a slice that is given away while its owner runs in it is the new owner’s from the next instance on', () => {
+    const giver = rawImage({
+      main: function* (raw) {
+        const { capability } = yield* raw.call('slice_alloc', 0, 0, 0, 0, 0);
+        expect(yield* raw.code('slice_give', ...capability, 1)).toBe(0);
+        yield* raw.routine('kit.yield', -1);
+        return 0;
+      },
+    });
+    const booted = boot([giver, spinner(), spinner()]);
+    const turns = booted.watch();
+    run(booted, 9);
+    expect(booted.aegis.environment(0).status).toBe('runnable');
+    const runners = turns.slice(2).map(({ env }) => env);
+    expect(runners).not.toContain(0);
+    // Position 0 and 1 are contiguous now: two quanta of environment 1, one of 2.
+    expect(booted.aegis.environment(1).slices).toBeGreaterThan(booted.aegis.environment(2).slices);
+    expect(checkInvariants(booted.aegis)).toEqual([]);
   });
 
   test('are an order: one quantum each, round and round', () => {
@@ -84,7 +155,7 @@ describe('positions', () => {
   test('may be several and apart: two turns in a round', () => {
     const booted = boot([spinner(), spinner(), spinner()]);
     const { slices } = booted.aegis.parts;
-    expect(slices.free(0, 0)).toBe(0);
+    expect(slices.free(0)).toBe(0);
     expect([slices.allocate(0, 20), slices.allocate(0, 63), slices.allocate(1, 40)]).toEqual([20, 63, 40]);
     const turns = booted.watch();
     run(booted, 11);

@@ -95,7 +95,16 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
     [0, 0, 0, 0],
   ];
   const pick = <T>(from: readonly T[]): T | undefined => from[random(from.length)];
-  const kinds: Readonly<Record<string, number>> = { frame: 1, code: 1, window: 1, env: 2, extent: 3, line: 4 };
+  const kinds: Readonly<Record<string, number>> = {
+    frame: 1,
+    code: 1,
+    window: 1,
+    env: 2,
+    extent: 3,
+    line: 4,
+    slice: 5,
+    other: 5,
+  };
   const capability = (argument: string): CapabilityWords => {
     const known4 = random(4) === 0 ? world.capabilities : own;
     const kind = kinds[argument];

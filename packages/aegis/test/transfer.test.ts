@@ -287,6 +287,7 @@ describe('synchronous', () => {
         // Its own slice, in which it runs.
         for (let r = 4; r < 8; r += 1) a.move(r as Register, ZERO);
         a.li(T0, 0);
+        emitCall(a, 'slice_alloc');
         emitCall(a, 'slice_free');
         a.li(V1, 1);
         emitCall(a, 'scall');
@@ -307,7 +308,8 @@ describe('synchronous', () => {
     const client = rawImage({
       main: function* (raw) {
         const child = yield* raw.call('env_alloc');
-        expect(yield* raw.code('slice_free', 0, 0, 0, 0, 0)).toBe(0);
+        const own = yield* raw.call('slice_alloc', 0, 0, 0, 0, 0);
+        expect(yield* raw.code('slice_free', ...own.capability)).toBe(0);
         expect(yield* raw.code('slice_alloc', ...child.capability, 0)).toBe(0);
         yield* raw.routine('call');
         return 0;

@@ -61,5 +61,13 @@ export {
   type Placement,
   type Program,
 } from './program.ts';
+export { emitCriticalEnter, emitCriticalLeave } from './critical.ts';
+export {
+  encodePredicate,
+  exposedWord,
+  type PredicateProduct,
+  type PredicateSide,
+  type PredicateTerm,
+} from './predicate.ts';
 export { LibosError, type LibosErrorCode } from './error.ts';
 export { address, buildImage, linkProgram, pageTableEntry, wordBytes, type ImageParts, type Pages } from './image.ts';

@@ -33,6 +33,9 @@ export const UKIT = {
   contextHi: 0x1200,
   contextLo: 0x1204,
   contextPc: 0x1208,
+  /** How many critical sections it is in, and whether its slice has ended meanwhile. */
+  criticalDepth: 0x1210,
+  criticalInterrupted: 0x1214,
   /** EPC of the exception being handled, by ExcCode. */
   epc: 0x1240,
   /** Registers that the fault handler saves beyond the three of the kernel. */

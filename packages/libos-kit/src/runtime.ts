@@ -32,6 +32,7 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
+import { emitCriticalEpilogue } from './critical.ts';
 import { LibosError } from './error.ts';
 import { KIT_TEXT, KIT_TEXT_BYTES, UKIT, U_PAGE, exceptionSave } from './layout.ts';
 
@@ -156,6 +157,7 @@ function emitEpilogue(a: Assembler): void {
   a.srl(T0, T0, Math.log2(CHUNK));
   a.sll(T0, T0, Math.log2(CHUNK));
   a.label(whole);
+  emitCriticalEpilogue(a, K1);
   a.sw(T0, UKIT.contextPc, ZERO);
   for (const r of GENERAL) if (r !== T0 && r !== T1 && r !== T2) a.sw(r, contextOf(r), ZERO);
   [T0, T1, T2].forEach((r, i) => {

@@ -1,6 +1,6 @@
 /** What the workspace's tests share. */
 export { EVENT_KINDS, memoryStore } from '@exokernel/hardware';
-export type { Fiber } from '@exokernel/libos-kit';
+export { encodePredicate, exposedWord, type Fiber, type PredicateTerm } from '@exokernel/libos-kit';
 export { boot, exitOf, quicken, runRaw, type Booted } from './booted.ts';
 export { describeLibOs } from './conformance.ts';
 export { checkInvariants } from './invariants.ts';

@@ -95,8 +95,8 @@ function checkFrames(aegis: Aegis, report: Report): void {
   report(free === aegis.framesFree, `${free} frames are free, ${aegis.framesFree} are said to be`);
 }
 
-/** Pins per frame: u-pages, ring slots, windows of handlers, disk transfers. */
-function countPins({ parts: { memory, disk } }: Aegis): Map<number, number> {
+/** Pins per frame: u-pages, message rings, variables of predicates, ring slots, windows of handlers, disk transfers. */
+function countPins({ parts: { memory, disk, predicates } }: Aegis): Map<number, number> {
   const pins = new Map<number, number>();
   const pin = (address: number): void => {
     const ppn = Math.floor((address - KSEG0) / PAGE_BYTES);
@@ -105,6 +105,8 @@ function countPins({ parts: { memory, disk } }: Aegis): Map<number, number> {
   for (let env = 0; env < ENV_LIMIT; env += 1) {
     const uPage = memory.env(env, ENV.uPage);
     if (uPage !== 0) pin(uPage);
+    const messages = memory.env(env, ENV.messageRing);
+    if (messages !== 0) pin(messages);
   }
   for (let ring = 0; ring < RING_LIMIT; ring += 1) {
     const at = ringPhysical(ring);
@@ -115,6 +117,7 @@ function countPins({ parts: { memory, disk } }: Aegis): Map<number, number> {
     const at = PHYSICAL.filters + (filter << FILTER_SHIFT);
     if (memory.get(at + FILTER.handler) !== 0) pin(memory.get(memory.get(at + FILTER.activation) - KSEG0 + 16));
   }
+  for (const ppn of predicates.pinned) pin(KSEG0 + ppn * PAGE_BYTES);
   for (const ppn of disk.inFlight) pin(KSEG0 + ppn * PAGE_BYTES);
   return pins;
 }
@@ -194,7 +197,16 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
       report(memory.env(env, ENV.uPage) !== 0, `${name}: runs without a u-page`);
     }
     if (alive) continue;
-    for (const field of [ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry, ENV.uPage, ENV.asid]) {
+    for (const field of [
+      ENV.prologue,
+      ENV.epilogue,
+      ENV.syncEntry,
+      ENV.asyncEntry,
+      ENV.uPage,
+      ENV.predicate,
+      ENV.messageRing,
+      ENV.asid,
+    ]) {
       report(memory.env(env, field) === 0, `${name}: dead, but word ${field} is left`);
     }
   }

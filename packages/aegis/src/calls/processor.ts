@@ -1,54 +1,55 @@
 /**
- * Calls on environments and slices.
+ * Calls on the processor: slices, wakeup predicates, message rings.
  */
-import { DEATHS, ENV, ERRORS, RIGHTS } from '@exokernel/abi';
-import type { Call, Parts } from '../call.ts';
+import { ENV, ENV_LIMIT, ENV_STATUS, ERRORS, PAGE_BYTES, RIGHTS, type CapabilityWords } from '@exokernel/abi';
+import type { Arguments, Call, Parts } from '../call.ts';
 import { COSTS } from '../costs.ts';
 
-export function processorCalls({ frames, environments, slices, memory }: Parts): Record<string, Call> {
+export function processorCalls(parts: Parts): Record<string, Call> {
+  const { frames, environments, slices, memory, capabilities, predicates, messages } = parts;
+  const sliceOf = (call: Arguments, i: number, rights: number): number =>
+    capabilities.check(call.capability(i), 'slice', rights);
+  const made = (position: number): number | { value: number; capability: CapabilityWords } =>
+    position < 0 ? position : { value: position, capability: slices.capability(position) };
   return {
-    env_alloc: (call, self) => {
-      call.cpu.charge(COSTS.environment + COSTS.mac);
-      const env = allocateChild(self);
-      return env < 0 ? env : { value: env, capability: environments.capability(env) };
-    },
-    env_free: (call, self) => {
-      const env = environments.check(call.capability(0), self);
-      if (env < 0) return env;
-      memory.setEnv(env, ENV.exit, call.word(4));
-      const held = environments.end(env, env === self ? DEATHS.exit : DEATHS.destroyed);
-      call.cpu.charge(COSTS.environment + COSTS.flush + COSTS.release * held);
-      return ERRORS.E_OK;
-    },
-    env_set: (call, self) => {
-      const env = environments.check(call.capability(0), self);
-      return env < 0 ? env : environments.set(env, call.word(4), call.word(5) >>> 0);
-    },
-    env_map: (call, self) => {
-      const va = call.word(8) >>> 0;
-      const writable = (va & 1) !== 0;
-      const env = environments.check(call.capability(0), self);
-      const ppn = frames.check(call.capability(4), writable ? RIGHTS.read | RIGHTS.write : RIGHTS.read);
-      if (env < 0 || ppn < 0) return ERRORS.E_CAP;
-      call.cpu.charge(COSTS.flush);
-      return environments.map(env, ppn, va, { writable, uPage: (va & 2) !== 0 });
-    },
     slice_alloc: (call, self) => {
       const env = environments.check(call.capability(0), self);
-      return env < 0 ? env : slices.allocate(env, call.word(4));
+      if (env < 0) return env;
+      call.cpu.charge(COSTS.mac);
+      return made(slices.allocate(env, call.word(4)));
     },
-    slice_free: (call, self) => {
-      const env = environments.check(call.capability(0), self);
-      return env < 0 ? env : slices.free(env, call.word(4));
+    slice_free: (call) => {
+      const position = sliceOf(call, 0, RIGHTS.control);
+      return position < 0 ? position : slices.free(position);
     },
+    slice_give: (call) => {
+      const position = sliceOf(call, 0, RIGHTS.control);
+      const env = call.word(4) >>> 0;
+      if (position < 0) return position;
+      const alive: readonly number[] = [ENV_STATUS.embryo, ENV_STATUS.runnable];
+      if (env >= ENV_LIMIT || !alive.includes(memory.env(env, ENV.status))) return ERRORS.E_ENV;
+      slices.give(position, env);
+      return ERRORS.E_OK;
+    },
+    slice_swap: (call) => {
+      const [one, other] = [sliceOf(call, 0, RIGHTS.write), sliceOf(call, 4, RIGHTS.write)];
+      if (one < 0 || other < 0) return ERRORS.E_CAP;
+      slices.swap(one, other);
+      return ERRORS.E_OK;
+    },
+    wake_set: (call, self) => {
+      const ppn = frames.check(call.capability(0), RIGHTS.read);
+      const length = call.word(4);
+      if (ppn < 0) return ppn;
+      if (length < 0 || length > PAGE_BYTES) return ERRORS.E_RANGE;
+      const words = predicates.set(self, memory.ram.bytes.slice(ppn * PAGE_BYTES, ppn * PAGE_BYTES + length));
+      call.cpu.charge(length === 0 ? 0 : COSTS.compile + COSTS.compileWord * Math.max(words, 0));
+      return Math.min(words, 0);
+    },
+    msg_bind: (call, self) => {
+      const ppn = frames.check(call.capability(0), RIGHTS.read | RIGHTS.write);
+      return ppn < 0 ? ppn : messages.bind(self, ppn);
+    },
+    msg_free: (_, self) => messages.free(self),
   };
-
-  /** A new environment with the native functions of `self`. Making them is the library's code, which may fail. */
-  function allocateChild(self: number): number {
-    try {
-      return environments.allocate(self, environments.factory(self));
-    } catch {
-      return ERRORS.E_CODE;
-    }
-  }
 }

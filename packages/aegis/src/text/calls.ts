@@ -60,6 +60,7 @@ export function emitCallDispatch(a: Assembler): void {
   a.nop();
   a.lw(V0, ENV.pending, K1);
   a.sw(ZERO, ENV.pending, K1);
+  a.sw(ZERO, ENV.wakeTag, K1);
   a.bne(V0, ZERO, 'call.ok');
   a.li(V0, 1);
   a.sw(V0, ENV.asleep, K1);

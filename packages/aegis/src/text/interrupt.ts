@@ -23,7 +23,7 @@ import {
 } from '@exokernel/isa';
 import { DEATHS, ENV, SLICE, U } from '@exokernel/abi';
 import { EXCESS_LIMIT, INTERRUPT, KP, KSEG0, NATIVE, PHYSICAL, STATUS } from '../layout.ts';
-import { emitNextPosition } from './schedule.ts';
+import { emitCountBorrowed, emitNextPosition } from './schedule.ts';
 import { emitTransfersPossible } from './transfer.ts';
 
 /** MC146818 at 0x1d000000 in kseg1, a register every 4 bytes. */
@@ -122,6 +122,7 @@ function emitClock(a: Assembler): void {
   a.sw(T0, KP.position, ZERO);
   a.addiu(T1, T1, 1);
   a.sw(T1, ENV.slices, K0);
+  emitCountBorrowed(a, T2, K0, T0, T1);
   a.b('interrupt.return');
   a.sw(T2, KP.slice, ZERO);
 

@@ -12,21 +12,30 @@ import {
   CP0_STATUS,
   K0,
   K1,
+  RA,
+  S0,
+  S1,
+  S2,
+  S3,
+  S4,
+  S5,
+  S6,
   T0,
   T1,
-  T2,
-  T3,
-  T4,
   T5,
-  T6,
   T7,
   T8,
+  T9,
+  V0,
+  V1,
   ZERO,
   register,
   type Assembler,
+  type Register,
 } from '@exokernel/isa';
 import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES } from '@exokernel/abi';
-import { IDLE_STATUS, KP, KSEG0, NATIVE, PHYSICAL, USER_STATUS } from '../layout.ts';
+import { IDLE_STATUS, KP, KSEG0, NATIVE, PHYSICAL, PREDICATE_FUEL, USER_STATUS } from '../layout.ts';
+import { emitCount } from './receive.ts';
 import { callLabel } from './calls.ts';
 import { ENVIRONMENTS, ENV_SHIFT, emitTransfersPossible } from './transfer.ts';
 
@@ -41,6 +50,29 @@ export function emitNextPosition(a: Assembler, offset: typeof T0, bytes: typeof 
   a.label(wrapped);
 }
 
+/** Offset of the fuel in an activation record: see `@exokernel/vcode`. */
+const ACTIVATION_FUEL = 0;
+/** The scheduler's variables: registers that compiled predicates keep. */
+const POSITION = S0;
+const VECTOR_BYTES = S1;
+const TICK = S2;
+const LEFT = S3;
+const VECTOR = S4;
+const SLICE_AT = S5;
+const ENV_AT = S6;
+
+/** Counts a slice begun in one that another owns (it was donated). */
+export function emitCountBorrowed(a: Assembler, slice: Register, env: Register, t: Register, u: Register): void {
+  const own = a.fresh('own');
+  a.lw(t, SLICE.owner, slice);
+  a.lw(u, ENV.id, env);
+  a.nop();
+  a.beq(t, u, own);
+  a.nop();
+  emitCount(a, env, ENV.borrowed, t);
+  a.label(own);
+}
+
 export function emitSchedule(a: Assembler): void {
   a.label('schedule');
   a.lw(T0, KP.ending, ZERO);
@@ -50,61 +82,76 @@ export function emitSchedule(a: Assembler): void {
   emitTransfersPossible(a, true, T0);
   a.label('schedule.position');
   a.sw(ZERO, KP.reschedule, ZERO);
-  a.lw(T0, KP.position, ZERO);
-  a.lw(T1, KP.vectorBytes, ZERO);
-  a.lw(T2, KP.tick, ZERO);
-  a.move(T3, T1);
-  a.li(T4, KSEG0 + PHYSICAL.slices);
+  a.lw(POSITION, KP.position, ZERO);
+  a.lw(VECTOR_BYTES, KP.vectorBytes, ZERO);
+  a.lw(TICK, KP.tick, ZERO);
+  a.move(LEFT, VECTOR_BYTES);
+  a.li(VECTOR, KSEG0 + PHYSICAL.slices);
 
   a.label('schedule.next');
-  a.blez(T3, 'idle');
-  a.addiu(T3, T3, -SLICE_BYTES);
-  emitNextPosition(a, T0, T1, T5);
-  a.addu(T5, T4, T0);
-  a.lw(T6, SLICE.running, T5);
+  a.blez(LEFT, 'idle');
+  a.addiu(LEFT, LEFT, -SLICE_BYTES);
+  emitNextPosition(a, POSITION, VECTOR_BYTES, T5);
+  a.addu(SLICE_AT, VECTOR, POSITION);
+  a.lw(ENV_AT, SLICE.running, SLICE_AT);
   a.nop();
-  a.beq(T6, ZERO, 'schedule.next');
+  a.beq(ENV_AT, ZERO, 'schedule.next');
   a.nop();
-  a.lw(T7, ENV.asleep, T6);
+  a.lw(T7, ENV.asleep, ENV_AT);
   a.nop();
-  a.beq(T7, ZERO, 'schedule.awake');
-  a.lw(T7, ENV.pending, T6);
-  a.lw(T8, ENV.wakeTick, T6);
-  a.bne(T7, ZERO, 'schedule.wake');
-  a.nop();
-  a.beq(T8, ZERO, 'schedule.next');
-  a.subu(T8, T2, T8);
-  a.bltz(T8, 'schedule.next');
-  a.nop();
-  a.label('schedule.wake');
-  a.sw(ZERO, ENV.asleep, T6);
-  a.sw(ZERO, ENV.pending, T6);
+  a.bne(T7, ZERO, 'schedule.asleep');
 
   a.label('schedule.awake');
-  a.lw(T7, ENV.excess, T6);
+  a.lw(T7, ENV.excess, ENV_AT);
   a.nop();
   a.beq(T7, ZERO, 'schedule.begin');
   a.addiu(T7, T7, -1);
   a.b('schedule.next');
-  a.sw(T7, ENV.excess, T6);
+  a.sw(T7, ENV.excess, ENV_AT);
+
+  // Asleep: does an event, its tick or its predicate wake it?
+  a.label('schedule.asleep');
+  a.lw(T7, ENV.pending, ENV_AT);
+  a.lw(T8, ENV.wakeTick, ENV_AT);
+  a.bne(T7, ZERO, 'schedule.wake');
+  a.move(V0, ZERO);
+  a.beq(T8, ZERO, 'schedule.predicate');
+  a.subu(T8, TICK, T8);
+  a.bgez(T8, 'schedule.wake');
+  a.nop();
+  a.label('schedule.predicate');
+  a.lw(T9, ENV.predicate, ENV_AT);
+  a.lw(A0, ENV.predicateActivation, ENV_AT);
+  a.beq(T9, ZERO, 'schedule.next');
+  a.li(T0, PREDICATE_FUEL);
+  a.jalr(RA, T9);
+  a.sw(T0, ACTIVATION_FUEL, A0);
+  a.bne(V1, ZERO, 'schedule.next');
+  a.nop();
+  a.beq(V0, ZERO, 'schedule.next');
+  a.nop();
+  a.label('schedule.wake');
+  a.sw(V0, ENV.wakeTag, ENV_AT);
+  a.sw(ZERO, ENV.asleep, ENV_AT);
+  a.b('schedule.awake');
+  a.sw(ZERO, ENV.pending, ENV_AT);
 
   a.label('schedule.begin');
-  a.lw(T7, ENV.slices, T6);
-  a.sw(T0, KP.position, ZERO);
-  a.addiu(T7, T7, 1);
-  a.sw(T7, ENV.slices, T6);
+  emitCount(a, ENV_AT, ENV.slices, T7);
+  a.sw(POSITION, KP.position, ZERO);
+  emitCountBorrowed(a, SLICE_AT, ENV_AT, T7, T8);
 
-  // Starts environment t6 in the slice t5.
+  // Starts environment s6 in the slice s5.
   a.label('dispatch');
-  a.lw(K0, ENV.prologue, T6);
+  a.lw(K0, ENV.prologue, ENV_AT);
   a.lw(T8, KP.tick, ZERO);
-  a.sw(T5, KP.slice, ZERO);
-  a.sw(T6, KP.env, ZERO);
-  a.sw(T8, ENV.dispatched, T6);
+  a.sw(SLICE_AT, KP.slice, ZERO);
+  a.sw(ENV_AT, KP.env, ZERO);
+  a.sw(T8, ENV.dispatched, ENV_AT);
   a.li(T7, DEATHS.noEntry);
   a.beq(K0, ZERO, 'kill');
   a.sw(T7, KP.death, ZERO);
-  a.lw(T7, ENV.asid, T6);
+  a.lw(T7, ENV.asid, ENV_AT);
   a.li(T8, USER_STATUS);
   a.beq(T7, ZERO, 'dispatch.asid');
   a.label('dispatch.space');
@@ -118,9 +165,9 @@ export function emitSchedule(a: Assembler): void {
 
   // It lost its ASID while others ran.
   a.label('dispatch.asid');
-  a.move(K1, T6);
+  a.move(K1, ENV_AT);
   a.cop2(NATIVE.asid);
-  a.lw(T7, ENV.asid, T6);
+  a.lw(T7, ENV.asid, ENV_AT);
   a.b('dispatch.space');
   a.nop();
 
@@ -142,17 +189,17 @@ export function emitYield(a: Assembler): void {
   a.lw(K1, KP.ending, ZERO);
   a.sltiu(T0, A0, ENV_LIMIT);
   a.bne(K1, ZERO, 'schedule');
-  a.sll(T6, A0, ENV_SHIFT);
+  a.sll(ENV_AT, A0, ENV_SHIFT);
   a.beq(T0, ZERO, 'schedule');
   a.lui(T0, ENVIRONMENTS >>> 16);
-  a.addu(T6, T6, T0);
-  a.lw(T0, ENV.status, T6);
+  a.addu(ENV_AT, ENV_AT, T0);
+  a.lw(T0, ENV.status, ENV_AT);
   a.li(T1, ENV_STATUS.runnable);
   a.bne(T0, T1, 'schedule');
-  a.lw(T0, ENV.excess, T6);
-  a.lw(T5, KP.noSlice, ZERO);
+  a.lw(T0, ENV.excess, ENV_AT);
+  a.lw(SLICE_AT, KP.noSlice, ZERO);
   a.bne(T0, ZERO, 'schedule');
   a.nop();
   a.b('dispatch');
-  a.sw(ZERO, ENV.asleep, T6);
+  a.sw(ZERO, ENV.asleep, ENV_AT);
 }

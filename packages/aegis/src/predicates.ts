@@ -1,0 +1,208 @@
+/**
+ * Wakeup predicates: what an environment sleeps for, as terms over words that it may read. [XOK]
+ *
+ * Downloaded as words in a frame (`PREDICATE` in abi), checked, and compiled through vcode to kernel text; the scheduler runs
+ * it when a slice of the sleeping environment comes up (text/schedule.ts), and wakes it with the tag of the product that
+ * holds. Every variable names a physical word and carries the capability to read it, checked once, here; its frame is
+ * pinned, so that the word stays what it was.
+ */
+import { ENV, ERRORS, PAGE_BYTES, PREDICATE, PREDICATE_OPERATORS, type CapabilityWords } from '@exokernel/abi';
+import {
+  and,
+  compileMips,
+  defineProgram,
+  eq,
+  leu,
+  ltu,
+  maxCost,
+  ne,
+  type Expression,
+  type Operand,
+  type Program,
+  type RegionHandle,
+} from '@exokernel/vcode';
+import type { Frames } from './frames.ts';
+import { KSEG0, PHYSICAL, PREDICATE_FUEL, PREDICATE_LIMIT, PREDICATE_SLOT } from './layout.ts';
+import type { KernelMemory } from './memory.ts';
+
+/** Offset of the first region's base in an activation record: see `@exokernel/vcode`. */
+const REGIONS = 8;
+
+/** A word of memory, or a constant. */
+type Side = { readonly ppn: number; readonly offset: number } | { readonly value: number };
+
+interface Term {
+  readonly operator: number;
+  readonly left: Side;
+  readonly right: Side;
+}
+
+interface Product {
+  readonly tag: number;
+  readonly terms: readonly Term[];
+}
+
+interface Installed {
+  readonly env: number;
+  /** Frames of its variables, each once: all pinned. */
+  readonly frames: readonly number[];
+}
+
+export class Predicates {
+  readonly #memory: KernelMemory;
+  readonly #frames: Frames;
+  readonly #slots: (Installed | undefined)[] = Array.from({ length: PREDICATE_LIMIT }, () => undefined);
+
+  constructor(memory: KernelMemory, frames: Frames) {
+    this.#memory = memory;
+    this.#frames = frames;
+  }
+
+  /**
+   * Makes the words in `bytes` the predicate of `env`, instead of the one it had; no bytes: none. Returns how many
+   * instructions were made, or an error: then it keeps the one it had.
+   */
+  set(env: number, bytes: Uint8Array): number {
+    if (bytes.length === 0) {
+      this.release(env);
+      return 0;
+    }
+    const products = this.#parse(bytes);
+    if (typeof products === 'number') return products;
+    const frames = framesOf(products);
+    if (frames.length > PREDICATE.pages) return ERRORS.E_RANGE;
+    const held = this.#slots.findIndex((slot) => slot?.env === env);
+    const free = held === -1 ? this.#slots.indexOf(undefined) : held;
+    if (free === -1) return ERRORS.E_NONE;
+    const base = PHYSICAL.predicates + free * PREDICATE_SLOT.bytes;
+    const program = predicateProgram(products, frames);
+    const { words, activationBytes } = compileMips(program, KSEG0 + base);
+    const fits =
+      4 * words.length <= PREDICATE_SLOT.activation &&
+      activationBytes <= PREDICATE_SLOT.bytes - PREDICATE_SLOT.activation;
+    if (!fits || (maxCost(program) ?? Infinity) > PREDICATE_FUEL) return ERRORS.E_RANGE;
+    for (const ppn of frames) this.#frames.pin(ppn);
+    this.release(env);
+    this.#slots[free] = { env, frames };
+    words.forEach((word, i) => {
+      this.#memory.set(base + 4 * i, word);
+    });
+    const activation = base + PREDICATE_SLOT.activation;
+    frames.forEach((ppn, i) => {
+      this.#memory.set(activation + REGIONS + 8 * i, KSEG0 + ppn * PAGE_BYTES);
+      this.#memory.set(activation + REGIONS + 8 * i + 4, PAGE_BYTES);
+    });
+    this.#memory.setEnv(env, ENV.predicate, KSEG0 + base);
+    this.#memory.setEnv(env, ENV.predicateActivation, KSEG0 + activation);
+    return words.length;
+  }
+
+  /** The frames that predicates pin, each as often as it is. */
+  get pinned(): readonly number[] {
+    return this.#slots.flatMap((slot) => slot?.frames ?? []);
+  }
+
+  /** An environment loses its binding to a frame: a predicate over it goes. */
+  releaseFrame(env: number, ppn: number): void {
+    if (this.#slots.some((slot) => slot?.env === env && slot.frames.includes(ppn))) this.release(env);
+  }
+
+  release(env: number): void {
+    this.#memory.setEnv(env, ENV.predicate, 0);
+    this.#slots.forEach((slot, i) => {
+      if (slot?.env !== env) return;
+      this.#slots[i] = undefined;
+      for (const ppn of slot.frames) this.#frames.unpin(ppn);
+    });
+  }
+
+  /** The predicate in these bytes, or an error. They are an allegation: nothing of them is believed. */
+  #parse(bytes: Uint8Array): readonly Product[] | number {
+    if (bytes.length % 4 !== 0 || bytes.length > PREDICATE.bytes) return ERRORS.E_RANGE;
+    const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    let at = 0;
+    // What lies behind the end reads as a number that nothing allows.
+    const next = (): number => {
+      at += 4;
+      return at <= bytes.length ? words.getUint32(at - 4, true) : 0xffffffff;
+    };
+    const side = (): Side | number => {
+      const [kind, value] = [next(), next()];
+      const capability = [next(), value >>> 12, next(), next()] as const;
+      if (kind === PREDICATE.constant) return { value };
+      if (kind !== PREDICATE.variable || value % 4 !== 0) return ERRORS.E_CODE;
+      return this.#readable(capability) ? { ppn: value >>> 12, offset: value % PAGE_BYTES } : ERRORS.E_CAP;
+    };
+    const products: Product[] = [];
+    const count = next();
+    if (count === 0 || count > PREDICATE.products) return ERRORS.E_CODE;
+    while (products.length < count) {
+      const [tag, length] = [next(), next()];
+      if (tag === 0 || length === 0 || length > PREDICATE.terms) return ERRORS.E_CODE;
+      const terms: Term[] = [];
+      while (terms.length < length) {
+        const operator = next();
+        const [left, right] = [side(), side()];
+        if (operator >= Object.keys(PREDICATE_OPERATORS).length) return ERRORS.E_CODE;
+        if (typeof left === 'number') return left;
+        if (typeof right === 'number') return right;
+        terms.push({ operator, left, right });
+      }
+      products.push({ tag, terms });
+    }
+    return at === bytes.length ? products : ERRORS.E_CODE;
+  }
+
+  #readable([head, ppn, low, high]: CapabilityWords): boolean {
+    return this.#frames.mayRead([head, ppn, low, high]);
+  }
+}
+
+function framesOf(products: readonly Product[]): number[] {
+  const sides = products.flatMap(({ terms }) => terms.flatMap(({ left, right }) => [left, right]));
+  return [...new Set(sides.flatMap((side) => ('ppn' in side ? side.ppn : [])))];
+}
+
+/** The first product all of whose terms hold gives its tag, else 0. One region per frame, in the order of `frames`. */
+function predicateProgram(products: readonly Product[], frames: readonly number[]): Program {
+  return defineProgram('predicate', (b) => {
+    const regions = frames.map((ppn) => b.region(`frame ${ppn}`, 'r', { align: 4 }));
+    regions.forEach((region) => {
+      b.require(region, 0, PAGE_BYTES);
+    });
+    const operand = (side: Side): Operand =>
+      'value' in side ? side.value : loadOf(regions[frames.indexOf(side.ppn)], side.offset);
+    for (const { tag, terms } of products) {
+      const all = terms.map(({ operator, left, right }) => comparison(operator, operand(left), operand(right)));
+      b.if(
+        all.reduce((x, y) => and(x, y)),
+        () => {
+          b.return(tag);
+        },
+      );
+    }
+  });
+}
+
+function loadOf(region: RegionHandle | undefined, offset: number): Expression {
+  if (region === undefined) throw new RangeError('a variable in no frame');
+  return region.le32(offset);
+}
+
+/** 1 or 0; words compare unsigned. */
+function comparison(operator: number, left: Operand, right: Operand): Expression {
+  switch (operator) {
+    case PREDICATE_OPERATORS.eq:
+      return eq(left, right);
+    case PREDICATE_OPERATORS.ne:
+      return ne(left, right);
+    case PREDICATE_OPERATORS.lt:
+      return ltu(left, right);
+    case PREDICATE_OPERATORS.le:
+      return leu(left, right);
+    case PREDICATE_OPERATORS.gt:
+      return ltu(right, left);
+    default:
+      return leu(right, left);
+  }
+}
