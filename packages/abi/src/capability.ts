@@ -3,14 +3,15 @@
  *
  *     word 0   31      24 23      16 15                 0
  *             +----------+----------+--------------------+
- *             |   kind   |  rights  |     generation     |
+ *             |   kind   |  rights  |        node        |
  *             +----------+----------+--------------------+
  *     word 1   the resource's name: ppn, environment, extent, line
- *     word 2   MAC, low word   \  of words 0 and 1 under the
- *     word 3   MAC, high word  /  kernel's key, cut to 64 bits
+ *     word 2   MAC, low word   \  of words 0 and 1 and of the generations of
+ *     word 3   MAC, high word  /  resource and node, under the kernel's key
  *
- * The kernel stores no list of holders: it recomputes the MAC and compares the generation with the resource's.
- * Four zero words are the null capability; where an environment is asked for, it names the caller. [SOSP95 §3.1]
+ * The kernel stores no list of holders: it recomputes the MAC. Capabilities of one resource form a tree of nodes, of which 0 is
+ * the root; who holds one of a node can revoke all those of a node below it. Four zero words are the null capability; where
+ * an environment is asked for, it names the caller. [SOSP95 §3.1]
  */
 
 /** A capability as it travels through registers. */
@@ -23,6 +24,11 @@ export type CapabilityKind = keyof typeof CAPABILITY_KINDS;
 export const RIGHTS = { read: 1, write: 2, control: 4 } as const;
 
 export const CAPABILITY_BYTES = 16;
+
+/** Nodes in all (node 0, the root, counted); of one environment; and below the root, one below the other. */
+export const NODE_LIMIT = 1024;
+export const NODES_PER_ENV = 64;
+export const NODE_DEPTH = 8;
 
 /** The MAC words by which every environment may read the frames of exposed kernel tables. */
 export const WELL_KNOWN_READ: readonly [number, number] = [0x65786f6b, 0x72656164];

@@ -2,7 +2,7 @@
  * Layouts that kernel and applications share: byte offsets of words in the environment table, the u-page, packet rings
  * and the exposed tables. All words are 32 bits, little-endian.
  */
-import { ENVIRONMENT_FIELDS, FRAME_FIELDS, SLICE_FIELDS, offsets, type Offsets } from './structures.ts';
+import { ENVIRONMENT_FIELDS, FRAME_FIELDS, NODE_FIELDS, SLICE_FIELDS, offsets, type Offsets } from './structures.ts';
 
 /** ExcCode of the R3000's Cause register [KANE92 §6]. */
 export const EXCEPTIONS = {
@@ -112,6 +112,10 @@ export const PREDICATE = {
 export const PREDICATE_OPERATORS = { eq: 0, ne: 1, lt: 2, le: 3, gt: 4, ge: 5 } as const;
 export type PredicateOperator = keyof typeof PREDICATE_OPERATORS;
 
+/** One node of a tree of capabilities. */
+export const NODE: Offsets<typeof NODE_FIELDS> = offsets(NODE_FIELDS);
+export const NODE_BYTES = 24;
+
 /** EntryLo bits an application may set [KANE92 §6]. */
 export const ENTRYLO = { noncached: 0x800, dirty: 0x400, valid: 0x200 } as const;
 
@@ -121,6 +125,7 @@ export const ENTRYLO = { noncached: 0x800, dirty: 0x400, valid: 0x200 } as const
  */
 export const EXPOSED = {
   stlb: 0x10000,
+  nodes: 0x1a000,
   environments: 0x20000,
   frames: 0x30000,
   slices: 0x9c000,

@@ -62,6 +62,7 @@ export const ENVIRONMENT_FIELDS = {
   messageRing: { at: 0x18c, what: 'kseg0 address of its message ring, or 0' },
   messageNext: { at: 0x190, what: 'byte offset of the slot for the next message' },
   borrowed: { at: 0x194, what: 'of the slices begun, how many are others\' (donated to it)' },
+  guaranteedNode: { at: 0x1c0, what: 'the node of the capability through which each guaranteed mapping was made: 16 words' },
 } as const;
 
 /* prettier-ignore */
@@ -86,10 +87,21 @@ export const STLB_FIELDS = {
 } as const;
 
 /* prettier-ignore */
+export const NODE_FIELDS = {
+  owner: { at: 0x00, what: 'who made it, or NO_ENV: there is no such node' },
+  parent: { at: 0x04, what: 'the node above it; 0: the root' },
+  generation: { at: 0x08, what: 'how often the record has been used' },
+  kind: { at: 0x0c, what: 'of which kind its resource is' },
+  name: { at: 0x10, what: 'the name of its resource' },
+  resource: { at: 0x14, what: 'the generation of its resource; another than the present one: the node is as good as gone' },
+} as const;
+
+/* prettier-ignore */
 export const STRUCTURES: Readonly<Record<string, Structure>> = {
   environment: { table: 'environments', bytes: 512, count: 128, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
   frame: { table: 'frames', bytes: 16, count: 0x3000, what: 'frames, by physical page number', fields: FRAME_FIELDS },
   slice: { table: 'slices', bytes: 16, count: 64, what: 'the slice vector, by position', fields: SLICE_FIELDS },
+  node: { table: 'nodes', bytes: 24, count: 1024, what: 'nodes of the trees of capabilities, by number; record 0 is not used', fields: NODE_FIELDS },
   stlb: { table: 'stlb', bytes: 8, count: 4096, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },
 };
 

@@ -18,6 +18,9 @@ import {
   FRAME,
   FRAME_BYTES,
   GUARANTEED_LIMIT,
+  NODE,
+  NODE_BYTES,
+  NODE_LIMIT,
   PACKET_BYTES_MAX,
   PAGE_BYTES,
   RIGHTS,
@@ -87,7 +90,11 @@ function check(fields: readonly (readonly [at: number, bytes: number])[], size: 
 }
 
 test('the fields of an environment’s record do not overlap', () => {
-  const sizes: Partial<Record<keyof typeof ENV, number>> = { exceptionPc: 64, guaranteed: 8 * GUARANTEED_LIMIT };
+  const sizes: Partial<Record<keyof typeof ENV, number>> = {
+    exceptionPc: 64,
+    guaranteedNode: 64,
+    guaranteed: 8 * GUARANTEED_LIMIT,
+  };
   const fields = Object.entries(ENV).map(([name, at]) => [at, sizes[name as keyof typeof ENV] ?? 4] as const);
   check(fields, ENV_BYTES);
   expect(ENV.guaranteedEnd).toBe(ENV.guaranteed + 8 * GUARANTEED_LIMIT);
@@ -117,12 +124,17 @@ test('the fields of the other layouts do not overlap', () => {
     FRAME_BYTES,
   );
   check(
+    Object.values(NODE).map((at) => [at, 4]),
+    NODE_BYTES,
+  );
+  check(
     Object.values(SLICE).map((at) => [at, 4]),
     SLICE_BYTES,
   );
   check(
     [
       [EXPOSED.stlb, 8 * 4096],
+      [EXPOSED.nodes, NODE_BYTES * NODE_LIMIT],
       [EXPOSED.environments, ENV_BYTES * ENV_LIMIT],
       [EXPOSED.frames, FRAME_BYTES * 0x3000],
       [EXPOSED.slices, SLICE_BYTES * 64],

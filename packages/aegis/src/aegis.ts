@@ -11,6 +11,8 @@ import {
   ENV_LIMIT,
   ENV_STATUS,
   FRAME_BYTES,
+  NODE_BYTES,
+  NODE_LIMIT,
   PAGE_BYTES,
   SLICE_BYTES,
   SLICE_LIMIT,
@@ -21,7 +23,8 @@ import {
 import type { Machine } from '@exokernel/hardware';
 import { Accounting, type Usage } from './accounting.ts';
 import { Asids } from './asids.ts';
-import type { Parts } from './call.ts';
+import { Arguments, type Parts } from './call.ts';
+import { frameGranted } from './calls/memory.ts';
 import { Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
 import { Disk } from './disk.ts';
@@ -36,6 +39,7 @@ import { KernelMemory, envOf } from './memory.ts';
 import { Messages } from './messages.ts';
 import { nativeCalls } from './native-calls.ts';
 import { bootNetwork } from './network.ts';
+import { Nodes } from './nodes.ts';
 import { Predicates } from './predicates.ts';
 import { Rings } from './rings.ts';
 import { Serial } from './serial.ts';
@@ -61,7 +65,8 @@ export interface EnvironmentInfo extends Usage {
   readonly exit: number;
 }
 
-/** Register k1. */
+/** Registers v0 and k1. */
+const V0 = 2;
 const K1 = 27;
 
 const STATUS_NAMES: readonly (keyof typeof ENV_STATUS)[] = ['free', 'embryo', 'runnable', 'dead'];
@@ -142,7 +147,7 @@ export class Aegis {
   #build(secret: Uint8Array): Parts {
     const { machine } = this;
     const memory = new KernelMemory(machine.memory);
-    const capabilities = new Capabilities(secret);
+    const capabilities = new Capabilities(secret, new Nodes(memory));
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
     const frames = new Frames(memory, capabilities, tlb);
     const slices = new Slices(memory, capabilities);
@@ -190,6 +195,7 @@ export class Aegis {
       [PHYSICAL.environments, ENV_BYTES * ENV_LIMIT],
       [PHYSICAL.frames, FRAME_BYTES * parts.frames.count],
       [PHYSICAL.slices, SLICE_BYTES * SLICE_LIMIT],
+      [PHYSICAL.nodes, NODE_BYTES * NODE_LIMIT],
     ] as const) {
       for (let ppn = table / PAGE_BYTES; ppn < (table + bytes) / PAGE_BYTES; ppn += 1) {
         parts.frames.expose(ppn, WELL_KNOWN_READ);
@@ -220,6 +226,10 @@ export class Aegis {
     natives[NATIVE.asid] = (cpu) => {
       const recycled = parts.asids.give(envOf(cpu.registers[K1] ?? 0));
       cpu.charge(recycled ? COSTS.call + COSTS.flush : COSTS.call);
+    };
+    natives[NATIVE.tlbwr] = (cpu) => {
+      cpu.charge(COSTS.call);
+      cpu.registers[V0] = frameGranted(parts.frames, new Arguments(cpu));
     };
     natives[NATIVE.boot] = (cpu) => {
       parts.serial.boot(cpu);

@@ -1,28 +1,38 @@
 /**
  * Self-authenticating capabilities: made and checked with a key that only the kernel knows. [SOSP95 §3.1]
  *
- * The MAC is keyed BLAKE2s-64 over kind, rights, name and the resource's full 32-bit generation, of which the word that
- * travels holds the low half: a capability for an earlier life of a resource never authenticates. Comparison is constant-time.
+ * The MAC is keyed BLAKE2s-64 over kind, rights, node and name, and over the full 32-bit generations of resource and node,
+ * which do not travel: a capability for an earlier life of either never authenticates. Comparison is constant-time. Capabilities
+ * of one node are revoked together, with those of all nodes below it (nodes.ts); the bindings made through them are broken by
+ * force, by the parts of the kernel that made them.
  *
  * Every resource is guarded here, in one way: its part of the kernel tells with `guard` what generation a name of its kind
- * is in, and asks with `check`.
+ * is in, asks with `check`, and if its bindings outlive the call it notes their node (`nodeOf`) and listens (`breaking`).
  */
 import { CAPABILITY_KINDS, ERRORS, type CapabilityKind, type CapabilityWords } from '@exokernel/abi';
 import { blake2s } from '@noble/hashes/blake2.js';
+import type { Nodes } from './nodes.ts';
 
 const KEY_BYTES = 32;
 const MAC_BYTES = 8;
+const NODE_MASK = 0xffff;
 
 /** The present generation of the resource with this name; undefined if there is none. */
 export type GenerationOf = (name: number) => number | undefined;
 
+/** Breaks the bindings to a resource, by name, that were made through capabilities of these nodes. */
+export type Break = (name: number, nodes: ReadonlySet<number>) => void;
+
 export class Capabilities {
+  readonly nodes: Nodes;
   readonly #key: Uint8Array;
   readonly #generations = new Map<number, GenerationOf>();
+  readonly #breaking: (readonly [kind: number, breaks: Break])[] = [];
 
   /** `secret` seeds the key; any length. */
-  constructor(secret: Uint8Array) {
+  constructor(secret: Uint8Array, nodes: Nodes) {
     this.#key = blake2s(secret, { dkLen: KEY_BYTES });
+    this.nodes = nodes;
   }
 
   /** The resources of a kind from now on. */
@@ -30,14 +40,19 @@ export class Capabilities {
     this.#generations.set(CAPABILITY_KINDS[kind], generationOf);
   }
 
-  /** The capability with these rights for the present generation of a resource, which must exist. */
+  /** From now on `breaks` is called when nodes of a living resource of this kind have been revoked. */
+  breaking(kind: CapabilityKind, breaks: Break): void {
+    this.#breaking.push([CAPABILITY_KINDS[kind], breaks]);
+  }
+
+  /** The capability with these rights at the root of a resource's present life, which must exist. */
   make(kind: CapabilityKind, rights: number, name: number): CapabilityWords {
-    return this.#make(CAPABILITY_KINDS[kind], rights, name, this.#generations.get(CAPABILITY_KINDS[kind])?.(name) ?? 0);
+    return this.#make(CAPABILITY_KINDS[kind], rights, 0, name);
   }
 
   /** MAC words that no capability has and nobody is told: what stands where nothing is to be granted. */
   get nobody(): readonly [number, number] {
-    return this.#mac(0, 0, 0);
+    return this.#mac(0, 0, 0, 0);
   }
 
   /**
@@ -49,36 +64,78 @@ export class Capabilities {
     return valid ? words[1] >>> 0 : ERRORS.E_CAP;
   }
 
-  /** The capability of the same resource with these rights, or E_CAP: if `parent` is none, or has not all of them. */
+  /** The capability of the same node with these rights, or E_CAP: if `parent` is none, or has not all of them. */
   derive(parent: CapabilityWords, rights: number): CapabilityWords | number {
     if (!this.#grants(parent, rights)) return ERRORS.E_CAP;
-    const name = parent[1] >>> 0;
-    return this.#make(parent[0] >>> 24, rights, name, this.#generations.get(parent[0] >>> 24)?.(name) ?? 0);
+    return this.#make(parent[0] >>> 24, rights, nodeOf(parent), parent[1] >>> 0);
+  }
+
+  /** The same of a new node below it, which `env` makes; also E_RANGE: too deep, E_NONE: no node left. */
+  branch(parent: CapabilityWords, rights: number, env: number): CapabilityWords | number {
+    if (!this.#grants(parent, rights)) return ERRORS.E_CAP;
+    const [kind, name] = [parent[0] >>> 24, parent[1] >>> 0];
+    const generation = this.#generations.get(kind)?.(name) ?? 0;
+    const node = this.nodes.make(nodeOf(parent), { kind, name, generation }, env, (resource) => this.#lives(resource));
+    return node < 0 ? node : this.#make(kind, rights, node, name);
+  }
+
+  /** Revokes the subtree of `node`, which must hang below the node of a capability. Returns an error code. */
+  revoke(words: CapabilityWords, node: number): number {
+    const name = words[1] >>> 0;
+    if (!this.#grants(words, 0) || node === 0 || this.nodes.generation(node) === undefined) return ERRORS.E_CAP;
+    const resource = this.nodes.resource(node);
+    const same = resource.kind === words[0] >>> 24 && resource.name === name && this.#lives(resource);
+    if (!same || !this.nodes.isBelow(node, nodeOf(words))) return ERRORS.E_CAP;
+    this.#end(node);
+    return ERRORS.E_OK;
+  }
+
+  /** An environment ends: the nodes that it made go, with their subtrees. */
+  release(env: number): void {
+    for (let node = this.nodes.firstOf(env); node !== undefined; node = this.nodes.firstOf(env)) this.#end(node);
+  }
+
+  #end(node: number): void {
+    const resource = this.nodes.resource(node);
+    const gone = this.nodes.end(node);
+    if (!this.#lives(resource)) return;
+    for (const [kind, breaks] of this.#breaking) if (kind === resource.kind) breaks(resource.name, gone);
+  }
+
+  #lives({ kind, name, generation }: { kind: number; name: number; generation: number }): boolean {
+    return this.#generations.get(kind)?.(name) === generation;
   }
 
   #grants(words: CapabilityWords, rights: number): boolean {
     const [head, name, low, high] = words;
     const generation = this.#generations.get(head >>> 24)?.(name >>> 0);
-    if (generation === undefined || ((head >>> 16) & rights) !== rights) return false;
-    const mac = this.#mac(head, name, generation);
+    const node = this.nodes.generation(nodeOf(words));
+    if (generation === undefined || node === undefined || ((head >>> 16) & rights) !== rights) return false;
+    const mac = this.#mac(head, name, generation, node);
     return ((mac[0] ^ low) | (mac[1] ^ high)) === 0;
   }
 
-  #make(kind: number, rights: number, name: number, generation: number): CapabilityWords {
-    const head = ((kind << 24) | ((rights & 0xff) << 16) | (generation & 0xffff)) >>> 0;
-    const [low, high] = this.#mac(head, name, generation);
+  #make(kind: number, rights: number, node: number, name: number): CapabilityWords {
+    const head = ((kind << 24) | ((rights & 0xff) << 16) | node) >>> 0;
+    const generation = this.#generations.get(kind)?.(name) ?? 0;
+    const [low, high] = this.#mac(head, name, generation, this.nodes.generation(node) ?? 0);
     return [head, name >>> 0, low, high];
   }
 
-  /** The two MAC words of a capability with these first two words for that generation of its resource. */
-  #mac(head: number, name: number, generation: number): readonly [number, number] {
-    const message = new DataView(new ArrayBuffer(12));
-    message.setUint32(0, head, true);
-    message.setUint32(4, name, true);
-    message.setUint32(8, generation, true);
+  /** The two MAC words of a capability with these first two words for that life of its resource and its node. */
+  #mac(head: number, name: number, generation: number, node: number): readonly [number, number] {
+    const message = new DataView(new ArrayBuffer(16));
+    [head, name, generation, node].forEach((word, i) => {
+      message.setUint32(4 * i, word, true);
+    });
     const mac = new DataView(blake2s(new Uint8Array(message.buffer), { key: this.#key, dkLen: MAC_BYTES }).buffer);
     return [mac.getUint32(0, true), mac.getUint32(4, true)];
   }
+}
+
+/** The node of a capability; 0 is the root. */
+export function nodeOf(words: CapabilityWords): number {
+  return words[0] & NODE_MASK;
 }
 
 export function isNull(words: CapabilityWords): boolean {

@@ -35,6 +35,15 @@ const PROTECTED_ENTRIES: readonly number[] = [ENV.syncEntry, ENV.asyncEntry];
 const VALID = 0x200;
 const DIRTY = 0x400;
 
+/** How a page is to be mapped for good. */
+export interface Mapping {
+  readonly writable: boolean;
+  /** The frame is to be the u-page. */
+  readonly uPage: boolean;
+  /** The node of the capability through which it is mapped; of what the kernel itself uses, the root. */
+  readonly node: number;
+}
+
 /** What else must be taken apart when an environment ends. */
 export interface Resource {
   release(env: number): void;
@@ -127,7 +136,7 @@ export class Environments {
   }
 
   /** Adds a guaranteed mapping, and with it a hold on the frame; `uPage` makes the frame the u-page. */
-  map(env: number, ppn: number, va: number, how: { readonly writable: boolean; readonly uPage: boolean }): number {
+  map(env: number, ppn: number, va: number, how: Mapping): number {
     if (va >= KSEG0) return ERRORS.E_RANGE;
     const asid = this.#memory.env(env, ENV.asid);
     const tag = ((va & -PAGE_BYTES) | (asid === 0 ? NO_ASID_TAG : asid)) >>> 0;
@@ -139,15 +148,17 @@ export class Environments {
     if (slot === GUARANTEED_LIMIT) return ERRORS.E_NONE;
     if (how.uPage) {
       // The kernel writes it, so it is pinned for the environment's life, and chosen once.
+      if (how.node !== 0) return ERRORS.E_CAP;
       if (!how.writable) return ERRORS.E_RANGE;
       if (this.#memory.env(env, ENV.uPage) !== 0) return ERRORS.E_BUSY;
       this.#frames.pin(ppn);
       this.#memory.setEnv(env, ENV.uPage, KSEG0 + ppn * PAGE_BYTES);
     }
-    this.#frames.hold(env, ppn);
+    this.#frames.hold(env, ppn, how.node);
     this.#tlb.flushPage(tag);
     this.#memory.setEnv(env, ENV.guaranteed + 8 * slot, tag);
     this.#memory.setEnv(env, ENV.guaranteed + 8 * slot + 4, ppn * PAGE_BYTES + VALID + (how.writable ? DIRTY : 0));
+    this.#memory.setEnv(env, ENV.guaranteedNode + 4 * slot, how.node);
     return ERRORS.E_OK;
   }
 
@@ -160,6 +171,7 @@ export class Environments {
     }
     for (let code = 0; code < 16; code += 1) this.#memory.setEnv(env, ENV.exceptionPc + 4 * code, 0);
     for (let i = 0; i < 2 * GUARANTEED_LIMIT; i += 1) this.#memory.setEnv(env, ENV.guaranteed + 4 * i, 0);
+    for (let i = 0; i < GUARANTEED_LIMIT; i += 1) this.#memory.setEnv(env, ENV.guaranteedNode + 4 * i, 0);
     this.#memory.setEnv(env, ENV.status, ENV_STATUS.dead);
     this.#memory.setEnv(env, ENV.death, death);
     this.#slices.release(env);
@@ -167,6 +179,7 @@ export class Environments {
     this.#asids.leave(env);
     if (uPage !== 0) this.#frames.unpin((uPage - KSEG0) / PAGE_BYTES);
     const held = this.#frames.dropAll(env);
+    this.#capabilities.release(env);
     this.#factories[env] = undefined;
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
     if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);

@@ -13,7 +13,7 @@ import type { TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, FRAME_CAPACITY, PHYSICAL } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 
-const NOBODY: ReadonlySet<number> = new Set();
+const NOBODY: ReadonlyMap<number, ReadonlySet<number>> = new Map();
 
 /** Rights of the capability that an allocation returns. */
 const FRAME_RIGHTS: number = RIGHTS.read | RIGHTS.write;
@@ -23,8 +23,10 @@ export class Frames {
   readonly #memory: KernelMemory;
   readonly #capabilities: Capabilities;
   readonly #tlb: TlbKeeper;
-  /** Holders of each frame. */
-  readonly #holders = new Map<number, Set<number>>();
+  /** Holders of each frame, and the nodes of the capabilities through which they hold it. */
+  readonly #holders = new Map<number, Map<number, Set<number>>>();
+  /** Frames of which tlbwr compares words that somebody chose. */
+  readonly #chosen = new Set<number>();
   // The first images get pages of cache colours that the kernel's vectors, page and text have not.
   #cursor: number = FIRST_FREE_FRAME + 4;
   #free: number;
@@ -36,6 +38,9 @@ export class Frames {
     this.count = Math.min(memory.ram.ramBytes / PAGE_BYTES, FRAME_CAPACITY);
     this.#free = this.count - FIRST_FREE_FRAME;
     capabilities.guard('frame', (ppn) => this.#generation(ppn));
+    capabilities.breaking('frame', (ppn, nodes) => {
+      this.#revoke(ppn, nodes);
+    });
     const { nobody } = capabilities;
     for (let ppn = 0; ppn < this.count; ppn += 1) {
       memory.setFrame(ppn, FRAME.owner, NO_ENV);
@@ -57,7 +62,7 @@ export class Frames {
     if (this.#memory.frame(ppn, FRAME.owner) !== NO_ENV) return ERRORS.E_BUSY;
     this.#memory.setFrame(ppn, FRAME.owner, env);
     this.#memory.ram.bytes.fill(0, ppn * PAGE_BYTES, (ppn + 1) * PAGE_BYTES);
-    this.#holders.set(ppn, new Set([env]));
+    this.#holders.set(ppn, new Map([[env, new Set([0])]]));
     this.#memory.setFrame(ppn, FRAME.holders, 1);
     const [, , w0, w1] = this.capability(ppn);
     const [, , r0, r1] = this.capability(ppn, RIGHTS.read);
@@ -88,21 +93,23 @@ export class Frames {
     return open || this.check(words, RIGHTS.read) >= 0;
   }
 
-  /** The environments that hold a frame. */
-  holders(ppn: number): ReadonlySet<number> {
+  /** The environments that hold a frame, each with the nodes of the capabilities through which it does. */
+  holders(ppn: number): ReadonlyMap<number, ReadonlySet<number>> {
     return this.#holders.get(ppn) ?? NOBODY;
   }
 
-  hold(env: number, ppn: number): void {
+  /** `env` holds a frame, through a capability of this node. */
+  hold(env: number, ppn: number, node: number): void {
     const holders = this.#holders.get(ppn);
     if (holders === undefined) return;
-    holders.add(env);
+    holders.set(env, (holders.get(env) ?? new Set()).add(node));
     this.#memory.setFrame(ppn, FRAME.holders, holders.size);
   }
 
   /** Drops the hold of `env`: it loses its mappings at least. Returns an error code. */
   drop(env: number, ppn: number): number {
     if (!this.#dropHold(env, ppn)) return ERRORS.E_CAP;
+    this.#tlb.removeGuaranteed(env, ppn);
     this.#tlb.flushFrameOf(env, ppn);
     this.#release([ppn]);
     return ERRORS.E_OK;
@@ -113,6 +120,31 @@ export class Frames {
     const held = [...this.#holders.keys()].filter((ppn) => this.#dropHold(env, ppn));
     this.#release(held);
     return held.length;
+  }
+
+  /** Breaks what was bound through capabilities of these nodes: guaranteed mappings, holds, and every translation to the frame. */
+  #revoke(ppn: number, nodes: ReadonlySet<number>): void {
+    for (const [env, through] of this.#holders.get(ppn) ?? []) {
+      this.#tlb.removeGuaranteed(env, ppn, nodes);
+      for (const node of nodes) through.delete(node);
+      if (through.size === 0) this.#dropHold(env, ppn);
+    }
+    this.#tlb.flushFrames(new Set([ppn]));
+    this.#release([ppn]);
+  }
+
+  /** Sets the words that tlbwr compares for writing or reading an allocated frame; what was bound by the old ones is not any more. */
+  setGuard(ppn: number, which: 'write' | 'read', words: readonly [number, number]): void {
+    const at = PHYSICAL.frameAuth + 16 * ppn + (which === 'write' ? 0 : 8);
+    this.#memory.set(at, words[0]);
+    this.#memory.set(at + 4, words[1]);
+    this.#chosen.add(ppn);
+    this.#tlb.flushFrames(new Set([ppn]));
+  }
+
+  /** Whether somebody chose the words that tlbwr compares. */
+  isGuardChosen(ppn: number): boolean {
+    return this.#chosen.has(ppn);
   }
 
   #dropHold(env: number, ppn: number): boolean {
@@ -138,6 +170,7 @@ export class Frames {
     const { nobody } = this.#capabilities;
     for (const ppn of gone) {
       this.#holders.delete(ppn);
+      this.#chosen.delete(ppn);
       this.#memory.setFrame(ppn, FRAME.owner, NO_ENV);
       this.#memory.setFrame(ppn, FRAME.generation, this.#memory.frame(ppn, FRAME.generation) + 1);
       this.#authenticate(ppn, nobody, nobody);

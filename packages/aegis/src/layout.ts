@@ -21,6 +21,8 @@ export const PHYSICAL = {
   /** Virtqueue and requests of the disk driver. */
   diskQueue: 0x18000,
   diskRequests: 0x19000,
+  /** Nodes of the trees of capabilities. Exposed. */
+  nodes: 0x1a000,
   /** Environment records. Exposed. */
   environments: 0x20000,
   /** Frame table: owner, holders, generation, pins. Exposed. */
@@ -133,6 +135,8 @@ export const NATIVE = {
   boot: 68,
   /** k1: the record of an environment that is about to be entered and has no ASID. */
   asid: 69,
+  /** A frame's capability at tlbwr that is neither of the two that the machine code compares: v0 = 0 or E_CAP. */
+  tlbwr: 70,
 } as const;
 
 /** Status bits [KANE92 §6]. */

@@ -36,10 +36,9 @@ export class TlbKeeper {
     if (ppns.size > 0) this.#flush((_, lo) => ppns.has(lo >>> 12));
   }
 
-  /** Removes the translations of one environment to a frame, its guaranteed mappings too. */
+  /** Removes the translations of one environment to a frame. */
   flushFrameOf(env: number, ppn: number): void {
     const asid = this.#memory.env(env, ENV.asid);
-    this.#removeGuaranteed(env, ppn);
     if (asid === 0) return;
     this.#flush((hi, lo) => lo >>> 12 === ppn && (hi & ASID_MASK) === asid);
   }
@@ -55,17 +54,22 @@ export class TlbKeeper {
     if (asid !== 0) this.#flush((hi) => (hi & ASID_MASK) === asid);
   }
 
-  /** Closes the gaps: a zero EntryHi ends the list. */
-  #removeGuaranteed(env: number, ppn: number): void {
+  /** Removes the guaranteed mappings of an environment to a frame that were made through `nodes`, or all. The translations stay. */
+  removeGuaranteed(env: number, ppn: number, nodes?: ReadonlySet<number>): void {
     const at = (slot: number): number => ENV.guaranteed + 8 * slot;
+    const word = (slot: number): number => ENV.guaranteedNode + 4 * slot;
     let kept = 0;
+    // The gaps are closed: a zero EntryHi ends the list.
     for (let slot = 0; slot < GUARANTEED_LIMIT; slot += 1) {
       const [hi, lo] = [this.#memory.env(env, at(slot)), this.#memory.env(env, at(slot) + 4)];
+      const node = this.#memory.env(env, word(slot));
       this.#memory.setEnv(env, at(slot), 0);
       this.#memory.setEnv(env, at(slot) + 4, 0);
-      if (hi === 0 || lo >>> 12 === ppn) continue;
+      this.#memory.setEnv(env, word(slot), 0);
+      if (hi === 0 || (lo >>> 12 === ppn && nodes?.has(node) !== false)) continue;
       this.#memory.setEnv(env, at(kept), hi);
       this.#memory.setEnv(env, at(kept) + 4, lo);
+      this.#memory.setEnv(env, word(kept), node);
       kept += 1;
     }
   }

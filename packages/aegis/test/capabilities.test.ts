@@ -4,6 +4,8 @@ import { arp, encodeFilter } from '@exokernel/dpf';
 import { memoryStore } from '@exokernel/hardware';
 import { expect, test } from 'vitest';
 import { Capabilities } from '../src/capabilities.ts';
+import { KernelMemory } from '../src/memory.ts';
+import { Nodes } from '../src/nodes.ts';
 import { checkInvariants, runRaw, type Fiber, type Raw } from '../../testkit/src/index.ts';
 
 const { read: READ, write: WRITE, control: CONTROL } = RIGHTS;
@@ -23,10 +25,13 @@ const CHECKED: readonly (readonly [call: CallName, needs: readonly Need[], rest:
     ],
     [],
   ],
-  ['cap_derive', [['frame', 0]], [0]],
-  ['cap_derive', [['env', CONTROL]], [0]],
-  ['cap_derive', [['extent', 0]], [0]],
-  ['cap_derive', [['serial', 0]], [0]],
+  ['cap_derive', [['frame', 0]], [0, 0]],
+  ['cap_derive', [['env', CONTROL]], [0, 0]],
+  ['cap_derive', [['extent', 0]], [0, 1]],
+  ['cap_derive', [['serial', 0]], [0, 1]],
+  // Node 1 is the first that `resources` makes.
+  ['cap_revoke', [['frame', 0]], [1]],
+  ['frame_guard', [['frame', WRITE]], [0, 1, 2]],
   ['env_free', [['env', CONTROL]], [1]],
   ['env_set', [['env', CONTROL]], [0x14, 0x2000]],
   [
@@ -105,7 +110,7 @@ const HOST = { disk: { store: memoryStore(64 * 4096) } };
 const EXTENT = { extent: { start: 0, blocks: 8 } };
 
 function* derive(raw: Raw, from: CapabilityWords, rights: number): Fiber<CapabilityWords> {
-  const { code, capability } = yield* raw.call('cap_derive', ...from, rights);
+  const { code, capability } = yield* raw.call('cap_derive', ...from, rights, 0);
   expect(code).toBe(0);
   return capability;
 }
@@ -115,6 +120,7 @@ function* resources(raw: Raw): Fiber<Record<Kind, CapabilityWords>> {
   const { capability: env } = yield* raw.call('env_alloc');
   const { capability: frame } = yield* raw.frame();
   const { capability: slice } = yield* raw.call('slice_alloc', ...env, 63);
+  expect((yield* raw.call('cap_derive', ...frame, 0, 1)).value).toBe(1);
   const ring = yield* raw.frame();
   expect(yield* raw.call('ring_bind', ...ring.capability, 0)).toMatchObject({ code: 0, value: 0 });
   const filter = encodeFilter(arp());
@@ -136,7 +142,8 @@ function* wrong(
     ['MAC, high word', [head, name, low, high ^ 0x80000000]],
     ['MAC words exchanged', [head, name, high, low]],
     ['MAC of zeros', [head, name, 0, 0]],
-    ['generation', [head ^ 1, name, low, high]],
+    ['of a node that there is not', [head | 1000, name, low, high]],
+    ['of a node of another resource', [head | 1, name, low, high]],
     ['more rights', [head | 0xff0000, name, low, high]],
     ['kind 0', [head & 0xffffff, name, low, high]],
     ['kind 255', [head | 0xff000000, name, low, high]],
@@ -181,8 +188,7 @@ test.each(CHECKED.map(([call, needs, rest]) => [call, needs.map(([kind]) => kind
         for (const [i, need] of needs.entries()) {
           for (const [what, bad] of yield* wrong(raw, right, need)) {
             // Deriving a subset from a capability without all rights is what cap_derive is for.
-            if (call === 'cap_derive' && /^(of a [a-z]+|without right \d)$/.test(what) && !what.includes('free'))
-              continue;
+            if (call === 'cap_derive' && /^(of a [a-z]+|without right \d)$/.test(what)) continue;
             const given = needs.flatMap(([kind], j) => (i === j ? bad : right[kind]));
             codes.push([`${call}: ${what}`, yield* raw.code(call, ...given, ...rest)]);
           }
@@ -206,14 +212,14 @@ test('cap_derive never adds a right, and what it makes has those of its parent a
     function* (raw) {
       const { frame, extent, serial } = yield* resources(raw);
       const readOnly = yield* derive(raw, frame, READ);
-      expect(yield* raw.code('cap_derive', ...readOnly, READ_WRITE)).toBe(ERRORS.E_CAP);
-      expect(yield* raw.code('cap_derive', ...readOnly, WRITE)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.code('cap_derive', ...readOnly, READ_WRITE, 0)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.code('cap_derive', ...readOnly, WRITE, 0)).toBe(ERRORS.E_CAP);
       expect(yield* derive(raw, readOnly, READ)).toEqual(readOnly);
       const none = yield* derive(raw, readOnly, 0);
       expect(yield* raw.code('frame_free', ...none)).toBe(ERRORS.E_CAP);
-      expect(yield* raw.code('cap_derive', ...none, READ)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.code('cap_derive', ...none, READ, 0)).toBe(ERRORS.E_CAP);
       // Bits beyond the eight of rights do not count.
-      expect(yield* raw.code('cap_derive', ...none, 0x100)).toBe(0);
+      expect(yield* raw.code('cap_derive', ...none, 0x100, 0)).toBe(0);
       const writeOnly = yield* derive(raw, serial, WRITE);
       expect(yield* raw.code('serial_read', ...writeOnly)).toBe(ERRORS.E_CAP);
       expect(yield* raw.call('serial_write', ...writeOnly, 1, 65)).toMatchObject({ code: 0, value: 1 });
@@ -229,9 +235,14 @@ test('cap_derive never adds a right, and what it makes has those of its parent a
   );
 });
 
+function nodes(): Nodes {
+  const words = new Int32Array(0x40000);
+  return new Nodes(new KernelMemory({ words, bytes: new Uint8Array(words.buffer), ramBytes: words.byteLength }));
+}
+
 test('a capability of one machine opens nothing on a machine with another secret', () => {
   const [ours, theirs] = [1, 2].map((secret) => {
-    const capabilities = new Capabilities(Uint8Array.of(secret));
+    const capabilities = new Capabilities(Uint8Array.of(secret), nodes());
     capabilities.guard('frame', () => 1);
     return capabilities;
   });
@@ -240,8 +251,8 @@ test('a capability of one machine opens nothing on a machine with another secret
   expect(theirs?.check(frame, 'frame', READ)).toBe(ERRORS.E_CAP);
 });
 
-test('a generation counts in full: after 65536 lives the word that travels is the same, the MAC is not', () => {
-  const capabilities = new Capabilities(Uint8Array.of(1));
+test('a generation counts in full', () => {
+  const capabilities = new Capabilities(Uint8Array.of(1), nodes());
   let generation = 5;
   capabilities.guard('frame', () => generation);
   const old = capabilities.make('frame', READ, 300);

@@ -211,8 +211,8 @@ test('a frame of which one may only read is not read into; an extent of which on
   run(function* (raw) {
     const extent = yield* raw.granted('extent');
     const { capability } = yield* raw.frame();
-    const readFrame = (yield* raw.call('cap_derive', ...capability, RIGHTS.read)).capability;
-    const readExtent = (yield* raw.call('cap_derive', ...extent, RIGHTS.read)).capability;
+    const readFrame = (yield* raw.call('cap_derive', ...capability, RIGHTS.read, 0)).capability;
+    const readExtent = (yield* raw.call('cap_derive', ...extent, RIGHTS.read, 0)).capability;
     expect(yield* raw.code('disk_read', ...extent, ...readFrame, 0, 0)).toBe(ERRORS.E_CAP);
     expect(yield* raw.code('disk_write', ...readExtent, ...capability, 0, 0)).toBe(ERRORS.E_CAP);
     expect(yield* raw.code('disk_write', ...extent, ...readFrame, 0, 0)).toBe(0);

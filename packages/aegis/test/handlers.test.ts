@@ -113,7 +113,7 @@ describe('what cannot be attached', () => {
         for (const other of [-1, 255, 256, 1000, shared.filter]) {
           expect(yield* attach(raw, other, window, good)).toBe(ERRORS.E_CAP);
         }
-        const readOnly = yield* raw.call('cap_derive', ...window.capability, RIGHTS.read);
+        const readOnly = yield* raw.call('cap_derive', ...window.capability, RIGHTS.read, 0);
         expect(yield* attach(raw, filter, { ppn: window.ppn, capability: readOnly.capability }, good)).toBe(
           ERRORS.E_CAP,
         );

@@ -7,6 +7,8 @@ import {
   ERRORS,
   EXCEPTIONS,
   EXPOSED,
+  NODE_BYTES,
+  NODE_LIMIT,
   PAGE_BYTES,
   RIGHTS,
   WELL_KNOWN_READ,
@@ -110,6 +112,7 @@ test('no frame of the kernel can be written, and only exposed tables can be read
     Array.from({ length: bytes / PAGE_BYTES }, (_, i) => table / PAGE_BYTES + i);
   expect([...readable]).toEqual([
     ...pages(EXPOSED.stlb, 0x8000),
+    ...pages(EXPOSED.nodes, NODE_BYTES * NODE_LIMIT),
     ...pages(EXPOSED.environments, ENV_BYTES * ENV_LIMIT),
     ...pages(EXPOSED.frames, 0x1000 * 16),
     ...pages(EXPOSED.slices, PAGE_BYTES),
@@ -142,9 +145,9 @@ test('the exposed tables show what is so', () => {
 test('a capability to read does not bind for writing, and the page it binds cannot be written', () => {
   runRaw(function* (raw) {
     const { ppn, capability } = yield* raw.frame();
-    const read = (yield* raw.call('cap_derive', ...capability, RIGHTS.read)).capability;
-    const write = (yield* raw.call('cap_derive', ...capability, RIGHTS.write)).capability;
-    const none = (yield* raw.call('cap_derive', ...capability, 0)).capability;
+    const read = (yield* raw.call('cap_derive', ...capability, RIGHTS.read, 0)).capability;
+    const write = (yield* raw.call('cap_derive', ...capability, RIGHTS.write, 0)).capability;
+    const none = (yield* raw.call('cap_derive', ...capability, 0, 0)).capability;
     expect(yield* raw.bind(WINDOW, { ppn, capability: read })).toBe(ERRORS.E_CAP);
     expect(yield* raw.bind(WINDOW, { ppn, capability: none }, false)).toBe(ERRORS.E_CAP);
     expect(yield* raw.bind(WINDOW, { ppn, capability: write })).toBe(ERRORS.E_CAP);

@@ -143,7 +143,7 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
     if (name === 'yield') yield* raw.routine('kit.yield', random(3) === 0 ? word() : random(5));
     else if (name === 'sleep') {
       const { value } = yield* raw.call('tick');
-      yield* raw.routine('kit.sleep', value + random(2));
+      yield* raw.routine('kit.sleep', value + 1 + random(2));
     } else if (name === 'scall' || name === 'acall') {
       code = yield* raw.routine('transfer', random(3) === 0 ? word() : random(5), call.number);
     } else {
@@ -160,6 +160,14 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
       if (name === 'env_free' && args[0] === 0 && random(20) > 0) continue;
       if (name === 'env_set' && (args[0] === 0 || args[1] === own[0]?.[1])) continue;
       if (name === 'env_map' && args[0] === 0) args[8] = (WINDOW + 4096 * random(24)) | random(2);
+      if (name === 'env_set' && random(2) === 0) {
+        const child = yield* raw.call('env_alloc');
+        const uPage = yield* raw.call('frame_alloc', -1);
+        if (child.code === 0 && uPage.code === 0) {
+          yield* raw.code('env_map', ...child.capability, ...uPage.capability, 0x1003);
+          args.splice(0, 6, ...child.capability, ENV.prologue, 4 * random(0x1000));
+        }
+      }
       if (name === 'filter_bind' && random(2) === 0) {
         const code4 = yield* raw.call('frame_alloc', -1);
         if (code4.code === 0) {
@@ -241,4 +249,5 @@ test('random calls with random and with valid arguments', () => {
   booted.runUntil(() => aegis.parts.disk.inFlight.length === 0, 2);
   expect(checkInvariants(aegis)).toEqual([]);
   expect(aegis.framesFree).toBe(aegis.parts.frames.count - 0x100);
+  expect(aegis.parts.capabilities.nodes.used).toBe(0);
 }, 60_000);

@@ -11,6 +11,9 @@ import {
   EXPOSED,
   FRAME,
   GUARANTEED_LIMIT,
+  NODE_BYTES,
+  NODE_DEPTH,
+  NODE_LIMIT,
   NO_ENV,
   PAGE_BYTES,
   RIGHTS,
@@ -49,6 +52,7 @@ export function checkInvariants(aegis: Aegis): string[] {
   checkTranslations(aegis, report);
   checkEnvironments(aegis, report);
   checkSlices(aegis, report);
+  checkNodes(aegis, report);
   return violations;
 }
 
@@ -66,7 +70,7 @@ function checkFrames(aegis: Aegis, report: Report): void {
     const holders = frames.holders(ppn);
     const name = `frame ${ppn}`;
     report(memory.frame(ppn, FRAME.holders) === holders.size, `${name}: the table counts other holders`);
-    for (const env of holders) report(isAlive(aegis, env), `${name}: held by ${env}, which is not alive`);
+    for (const env of holders.keys()) report(isAlive(aegis, env), `${name}: held by ${env}, which is not alive`);
     const pinned = pins.get(ppn) ?? 0;
     report(
       memory.frame(ppn, FRAME.pins) === pinned,
@@ -87,7 +91,7 @@ function checkFrames(aegis: Aegis, report: Report): void {
       report(holders.size > 0 || pinned > 0, `${name}: allocated for nobody`);
       const macs = [...frames.capability(ppn).slice(2), ...frames.capability(ppn, RIGHTS.read).slice(2)];
       report(
-        auth.every((word, i) => word === macs[i]),
+        frames.isGuardChosen(ppn) || auth.every((word, i) => word === macs[i]),
         `${name}: the MACs of its binding are not its capabilities'`,
       );
     }
@@ -156,6 +160,7 @@ function exposedFrames(count: number): ReadonlySet<number> {
     [EXPOSED.environments, ENV_BYTES * ENV_LIMIT],
     [EXPOSED.frames, 16 * count],
     [EXPOSED.slices, PAGE_BYTES],
+    [EXPOSED.nodes, NODE_BYTES * NODE_LIMIT],
   ] as const) {
     for (let at = table; at < table + bytes; at += PAGE_BYTES) ppns.add(at / PAGE_BYTES);
   }
@@ -189,7 +194,11 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
           `${name}: a guaranteed mapping of another space`,
         );
         report(!ended && alive, `${name}: a guaranteed mapping behind the end of the list`);
-        report(frames.holders(ppn).has(env), `${name}: a guaranteed mapping to frame ${ppn}, which it does not hold`);
+        const node = memory.env(env, ENV.guaranteedNode + 4 * slot);
+        report(
+          frames.holders(ppn).get(env)?.has(node) === true,
+          `${name}: a guaranteed mapping to frame ${ppn}, which it does not hold`,
+        );
       }
     }
     report(memory.env(env, ENV.guaranteedEnd) === 0, `${name}: its list of guaranteed mappings does not end`);
@@ -209,6 +218,25 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
     ]) {
       report(memory.env(env, field) === 0, `${name}: dead, but word ${field} is left`);
     }
+  }
+}
+
+/** Every node hangs, in a way that ends at the root, below living ones of its resource, and its maker lives. */
+function checkNodes(aegis: Aegis, report: Report): void {
+  const { nodes } = aegis.parts.capabilities;
+  for (let node = 1; node < NODE_LIMIT; node += 1) {
+    if (nodes.generation(node) === undefined) continue;
+    const name = `node ${node}`;
+    report(isAlive(aegis, nodes.owner(node)), `${name}: made by ${nodes.owner(node)}, which is not alive`);
+    const { kind, name: of, generation } = nodes.resource(node);
+    let depth = 0;
+    for (let at = node; at !== 0 && depth <= NODE_DEPTH; at = nodes.parent(at)) {
+      depth += 1;
+      const above = nodes.resource(at);
+      const same = above.kind === kind && above.name === of && above.generation === generation;
+      report(nodes.generation(at) !== undefined && same, `${name}: hangs below ${at}, which is gone or another's`);
+    }
+    report(depth <= NODE_DEPTH, `${name}: too deep`);
   }
 }
 

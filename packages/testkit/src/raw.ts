@@ -207,7 +207,7 @@ function rawOs(fibers: Fibers, runtime: Assembly): Raw {
       return { ppn: value, capability };
     },
     bind: (va, { ppn, capability }, writable = true) =>
-      raw.code('tlbwr', va, (ppn << 12) | (writable ? 0x600 : 0x200), capability[2], capability[3]),
+      raw.code('tlbwr', va, (ppn << 12) | (writable ? 0x600 : 0x200), capability[2], capability[3], capability[0]),
     *fill(frame, bytes) {
       const code = yield* raw.bind(WINDOW, frame);
       if (code !== 0) throw new Error(`tlbwr answers ${code}`);

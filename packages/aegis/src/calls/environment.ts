@@ -3,6 +3,7 @@
  */
 import { DEATHS, ENV, ERRORS, RIGHTS } from '@exokernel/abi';
 import type { Call, Parts } from '../call.ts';
+import { nodeOf } from '../capabilities.ts';
 import { COSTS } from '../costs.ts';
 
 export function environmentCalls({ frames, environments, memory }: Parts): Record<string, Call> {
@@ -28,10 +29,11 @@ export function environmentCalls({ frames, environments, memory }: Parts): Recor
       const va = call.word(8) >>> 0;
       const writable = (va & 1) !== 0;
       const env = environments.check(call.capability(0), self);
-      const ppn = frames.check(call.capability(4), writable ? RIGHTS.read | RIGHTS.write : RIGHTS.read);
+      const frame = call.capability(4);
+      const ppn = frames.check(frame, writable ? RIGHTS.read | RIGHTS.write : RIGHTS.read);
       if (env < 0 || ppn < 0) return ERRORS.E_CAP;
       call.cpu.charge(COSTS.flush);
-      return environments.map(env, ppn, va, { writable, uPage: (va & 2) !== 0 });
+      return environments.map(env, ppn, va, { writable, uPage: (va & 2) !== 0, node: nodeOf(frame) });
     },
   };
 

@@ -1,9 +1,11 @@
 /**
  * Calls on frames and capabilities.
  */
-import { ERRORS, RIGHTS } from '@exokernel/abi';
-import type { Call, Parts } from '../call.ts';
+import { ENTRYLO, ERRORS, RIGHTS } from '@exokernel/abi';
+import type { Arguments, Call, Parts } from '../call.ts';
+import { nodeOf } from '../capabilities.ts';
 import { COSTS } from '../costs.ts';
+import type { Frames } from '../frames.ts';
 
 export function memoryCalls({ frames, environments, capabilities }: Parts): Record<string, Call> {
   return {
@@ -20,15 +22,44 @@ export function memoryCalls({ frames, environments, capabilities }: Parts): Reco
     },
     frame_hold: (call, self) => {
       const env = environments.check(call.capability(0), self);
-      const ppn = frames.check(call.capability(4), RIGHTS.read);
+      const frame = call.capability(4);
+      const ppn = frames.check(frame, RIGHTS.read);
       if (env < 0 || ppn < 0) return ERRORS.E_CAP;
-      frames.hold(env, ppn);
+      frames.hold(env, ppn, nodeOf(frame));
       return ERRORS.E_OK;
     },
-    cap_derive: (call) => {
+    frame_guard: (call) => {
+      const frame = call.capability(0);
+      const ppn = frames.check(frame, RIGHTS.write);
+      const which = call.word(4);
+      if (ppn < 0 || nodeOf(frame) !== 0) return ERRORS.E_CAP;
+      if (which !== 0 && which !== 1) return ERRORS.E_RANGE;
+      call.cpu.charge(COSTS.flush);
+      frames.setGuard(ppn, which === 1 ? 'write' : 'read', [call.word(5) >>> 0, call.word(6) >>> 0]);
+      return ERRORS.E_OK;
+    },
+    cap_derive: (call, self) => {
       call.cpu.charge(COSTS.mac);
-      const capability = capabilities.derive(call.capability(0), call.word(4) & 0xff);
-      return typeof capability === 'number' ? capability : { value: 0, capability };
+      const [from, rights, branch] = [call.capability(0), call.word(4) & 0xff, call.word(5)];
+      if (branch !== 0 && branch !== 1) return ERRORS.E_RANGE;
+      const capability = branch === 0 ? capabilities.derive(from, rights) : capabilities.branch(from, rights, self);
+      return typeof capability === 'number' ? capability : { value: nodeOf(capability), capability };
+    },
+    cap_revoke: (call) => {
+      call.cpu.charge(COSTS.flush);
+      return capabilities.revoke(call.capability(0), call.word(4) >>> 0);
     },
   };
+}
+
+/**
+ * The part of tlbwr that its machine code leaves to TypeScript: whether the MAC in a2 and a3, with its head in t0, is that of
+ * some capability for the frame of the EntryLo in a1. Returns 0 or E_CAP.
+ */
+export function frameGranted(frames: Frames, call: Arguments): number {
+  call.cpu.charge(COSTS.mac);
+  const entryLo = call.word(1);
+  const words = [call.word(4) >>> 0, entryLo >>> 12, call.word(2) >>> 0, call.word(3) >>> 0] as const;
+  const rights = (entryLo & ENTRYLO.dirty) === 0 ? RIGHTS.read : RIGHTS.read | RIGHTS.write;
+  return Math.min(0, frames.check(words, rights));
 }

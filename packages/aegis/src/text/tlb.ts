@@ -3,7 +3,8 @@
  *
  * The right to the frame is checked here, once; translation afterwards costs nothing. The capability's MAC is compared,
  * in constant time, with those the kernel keeps for the frame's present generation: one for reading and writing, one for
- * reading. A frame of which neither matches is refused, whatever else the caller holds. [SOSP95 §3.1, §5.4]
+ * reading, both of the root. What is neither may be a capability of another node, or with other words in the guard: TypeScript
+ * checks it whole. [SOSP95 §3.1, §5.4]
  */
 import {
   A0,
@@ -30,7 +31,7 @@ import {
   type Assembler,
 } from '@exokernel/isa';
 import { ENTRYLO, ERRORS } from '@exokernel/abi';
-import { KP, KSEG0, PHYSICAL } from '../layout.ts';
+import { KP, KSEG0, NATIVE, PHYSICAL } from '../layout.ts';
 import { callLabel } from './calls.ts';
 import { routineLabel } from './stack.ts';
 import { STLB_BASE, emitStlbSlot } from './vectors.ts';
@@ -67,13 +68,13 @@ export function emitTlbCalls(a: Assembler): void {
   a.or(K1, K1, V0);
   a.beq(K1, ZERO, 'tlbwr.granted');
   a.andi(V0, A1, ENTRYLO.dirty);
-  a.bne(V0, ZERO, 'call.capability');
+  a.bne(V0, ZERO, 'tlbwr.slow');
   a.lw(K1, 8, V1);
   a.lw(V0, 12, V1);
   a.xor(K1, K1, A2);
   a.xor(V0, V0, A3);
   a.or(K1, K1, V0);
-  a.bne(K1, ZERO, 'call.capability');
+  a.bne(K1, ZERO, 'tlbwr.slow');
   a.nop();
 
   a.label('tlbwr.granted');
@@ -97,6 +98,13 @@ export function emitTlbCalls(a: Assembler): void {
   a.label('tlbwr.random');
   a.tlbwr();
   a.b('call.ok');
+  a.nop();
+
+  a.label('tlbwr.slow');
+  a.cop2(NATIVE.tlbwr);
+  a.beq(V0, ZERO, 'tlbwr.granted');
+  a.nop();
+  a.b('call.capability');
   a.nop();
 
   a.label(callLabel('tlbvad'));

@@ -1,0 +1,127 @@
+/**
+ * The tree of capabilities: its nodes, each the place from which one subtree of a resource's capabilities can be revoked. [SOSP95 §3.1]
+ *
+ * Node 0 is the root of every resource and is not in the table; every other node hangs below another of the same resource and
+ * belongs to the environment that made it. A node that goes takes its subtree with it and gets a new generation, so a capability
+ * of a node that lives is one whose way up to the root lives. Nodes of a resource that is no more are swept away when one is
+ * wanted: their capabilities died with the resource's generation.
+ *
+ * The table is exposed. No two nodes of it are of one number at a time; the caller must not keep a number beyond its node's life.
+ */
+import { ERRORS, NODE, NODE_BYTES, NODE_DEPTH, NODE_LIMIT, NODES_PER_ENV, NO_ENV } from '@exokernel/abi';
+import { PHYSICAL } from './layout.ts';
+import type { KernelMemory } from './memory.ts';
+
+/** Whose capability it is: of this kind, name and life. */
+export interface Resource {
+  readonly kind: number;
+  readonly name: number;
+  readonly generation: number;
+}
+
+export class Nodes {
+  readonly #memory: KernelMemory;
+
+  constructor(memory: KernelMemory) {
+    this.#memory = memory;
+    for (let node = 0; node < NODE_LIMIT; node += 1) this.#set(node, NODE.owner, NO_ENV);
+  }
+
+  /**
+   * A new node of `owner` below `parent`, which lives or is 0. `lives` tells whether a resource is still the same. Returns its
+   * number; E_RANGE: too deep; E_NONE: no more of them, or not for this environment.
+   */
+  make(parent: number, resource: Resource, owner: number, lives: (resource: Resource) => boolean): number {
+    if (this.#depth(parent) >= NODE_DEPTH) return ERRORS.E_RANGE;
+    this.#free(this.#all().filter((node) => !lives(this.resource(node))));
+    const used = this.#all();
+    if (used.filter((node) => this.owner(node) === owner).length >= NODES_PER_ENV) return ERRORS.E_NONE;
+    const taken = new Set(used);
+    let node = 1;
+    while (taken.has(node)) node += 1;
+    if (node >= NODE_LIMIT) return ERRORS.E_NONE;
+    this.#set(node, NODE.owner, owner);
+    this.#set(node, NODE.parent, parent);
+    this.#set(node, NODE.kind, resource.kind);
+    this.#set(node, NODE.name, resource.name);
+    this.#set(node, NODE.resource, resource.generation);
+    return node;
+  }
+
+  /** The generation of a node, which every capability of it is sealed with; undefined: there is no such node. The root has 0. */
+  generation(node: number): number | undefined {
+    if (node === 0) return 0;
+    return node < NODE_LIMIT && this.owner(node) !== NO_ENV ? this.#get(node, NODE.generation) : undefined;
+  }
+
+  /** Who made a node, or NO_ENV. */
+  owner(node: number): number {
+    return this.#get(node, NODE.owner);
+  }
+
+  parent(node: number): number {
+    return this.#get(node, NODE.parent);
+  }
+
+  resource(node: number): Resource {
+    return {
+      kind: this.#get(node, NODE.kind),
+      name: this.#get(node, NODE.name),
+      generation: this.#get(node, NODE.resource),
+    };
+  }
+
+  /** How many there are. */
+  get used(): number {
+    return this.#all().length;
+  }
+
+  /** The first node that an environment made, or undefined. */
+  firstOf(env: number): number | undefined {
+    return this.#all().find((node) => this.owner(node) === env);
+  }
+
+  /** Whether a node, not the root, hangs somewhere below another or the root. */
+  isBelow(node: number, above: number): boolean {
+    let at = node;
+    while (at !== 0) {
+      at = this.parent(at);
+      if (at === above) return true;
+    }
+    return false;
+  }
+
+  /** Ends a node and all that hang below it. Returns them. */
+  end(node: number): ReadonlySet<number> {
+    const subtree = this.#all().filter((other) => other === node || this.isBelow(other, node));
+    this.#free(subtree);
+    return new Set(subtree);
+  }
+
+  #free(nodes: readonly number[]): void {
+    for (const node of nodes) {
+      this.#set(node, NODE.owner, NO_ENV);
+      this.#set(node, NODE.generation, this.#get(node, NODE.generation) + 1);
+    }
+  }
+
+  #all(): number[] {
+    const nodes: number[] = [];
+    for (let node = 1; node < NODE_LIMIT; node += 1) if (this.owner(node) !== NO_ENV) nodes.push(node);
+    return nodes;
+  }
+
+  #depth(node: number): number {
+    let depth = 0;
+    for (let at = node; at !== 0; at = this.parent(at)) depth += 1;
+    return depth;
+  }
+
+  #get(node: number, field: number): number {
+    return this.#memory.get(PHYSICAL.nodes + node * NODE_BYTES + field);
+  }
+
+  #set(node: number, field: number, value: number): void {
+    this.#memory.set(PHYSICAL.nodes + node * NODE_BYTES + field, value);
+  }
+}
