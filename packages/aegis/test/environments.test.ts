@@ -138,24 +138,29 @@ test('who ends whom: oneself, one’s child, nobody else; a second time is refus
 });
 
 test('128 environments, then E_NONE; the dead are replaced with a new generation; all is counted anew', () => {
-  const booted = runRaw(function* (raw) {
-    const children = new Map<number, Child>();
-    for (let i = 1; i < ENV_LIMIT; i += 1) {
-      const { code, value, capability } = yield* raw.call('env_alloc');
-      expect(code).toBe(0);
-      children.set(value, { env: value, capability: [...capability] });
-    }
-    expect([...children.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: ENV_LIMIT - 1 }, (_, i) => i + 1));
-    expect(yield* raw.code('env_alloc')).toBe(ERRORS.E_NONE);
-    const old = children.get(30);
-    if (old === undefined) return 1;
-    expect(yield* raw.code('env_free', ...old.capability, 0)).toBe(0);
-    const again = yield* raw.call('env_alloc');
-    expect(again.value).toBe(30);
-    expect(yield* raw.code('env_free', ...old.capability, 0)).toBe(ERRORS.E_CAP);
-    expect(yield* raw.code('env_free', ...again.capability, 0)).toBe(0);
-    return 0;
-  });
+  const booted = runRaw(
+    function* (raw) {
+      const children = new Map<number, Child>();
+      for (let i = 1; i < ENV_LIMIT; i += 1) {
+        const { code, value, capability } = yield* raw.call('env_alloc');
+        expect(code).toBe(0);
+        children.set(value, { env: value, capability: [...capability] });
+      }
+      expect([...children.keys()].sort((a, b) => a - b)).toEqual(
+        Array.from({ length: ENV_LIMIT - 1 }, (_, i) => i + 1),
+      );
+      expect(yield* raw.code('env_alloc')).toBe(ERRORS.E_NONE);
+      const old = children.get(30);
+      if (old === undefined) return 1;
+      expect(yield* raw.code('env_free', ...old.capability, 0)).toBe(0);
+      const again = yield* raw.call('env_alloc');
+      expect(again.value).toBe(30);
+      expect(yield* raw.code('env_free', ...old.capability, 0)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.code('env_free', ...again.capability, 0)).toBe(0);
+      return 0;
+    },
+    { alone: true },
+  );
   expect(checkInvariants(booted.aegis)).toEqual([]);
   expect(booted.aegis.environments()).toHaveLength(ENV_LIMIT);
 });
@@ -228,6 +233,7 @@ test('a child made by hand runs, with the memory that its parent gave it', () =>
       return child.env;
     },
     {
+      alone: true,
       emit: (a) => {
         a.label('where');
         a.la(V0, 'child');

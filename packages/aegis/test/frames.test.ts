@@ -22,18 +22,21 @@ test('names out of range, of the kernel, of no frame are refused', () => {
 });
 
 test('a frame is had by its name, once; any other frame by −1', () => {
-  const booted = runRaw(function* (raw) {
-    const named = yield* raw.frame(0xabc);
-    expect(named.ppn).toBe(0xabc);
-    expect(named.capability[1]).toBe(0xabc);
-    expect(yield* raw.code('frame_alloc', 0xabc)).toBe(ERRORS.E_BUSY);
-    const any = yield* raw.frame();
-    expect(any.ppn).not.toBe(0xabc);
-    expect(yield* raw.code('frame_free', ...named.capability)).toBe(0);
-    expect(yield* raw.code('frame_free', ...named.capability)).toBe(ERRORS.E_CAP);
-    expect((yield* raw.frame(0xabc)).capability).not.toEqual(named.capability);
-    return 0;
-  });
+  const booted = runRaw(
+    function* (raw) {
+      const named = yield* raw.frame(0xabc);
+      expect(named.ppn).toBe(0xabc);
+      expect(named.capability[1]).toBe(0xabc);
+      expect(yield* raw.code('frame_alloc', 0xabc)).toBe(ERRORS.E_BUSY);
+      const any = yield* raw.frame();
+      expect(any.ppn).not.toBe(0xabc);
+      expect(yield* raw.code('frame_free', ...named.capability)).toBe(0);
+      expect(yield* raw.code('frame_free', ...named.capability)).toBe(ERRORS.E_CAP);
+      expect((yield* raw.frame(0xabc)).capability).not.toEqual(named.capability);
+      return 0;
+    },
+    { alone: true },
+  );
   expect(checkInvariants(booted.aegis)).toEqual([]);
   expect(booted.aegis.framesFree).toBe(allFree(booted));
 });
@@ -134,18 +137,21 @@ test('a hog gets the last frame and then E_NONE; others are told so; when it die
 });
 
 test('a frame that was freed by one holder and held by another is not freed twice', () => {
-  const booted = runRaw(function* (raw) {
-    const frame = yield* raw.frame();
-    const children = [yield* raw.call('env_alloc'), yield* raw.call('env_alloc')];
-    for (const child of children) {
-      expect(yield* raw.code('frame_hold', ...child.capability, ...frame.capability)).toBe(0);
-    }
-    expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
-    for (const child of children) expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
-    const next = yield* raw.frame(frame.ppn);
-    expect(yield* raw.code('frame_free', ...frame.capability)).toBe(ERRORS.E_CAP);
-    expect(yield* raw.code('frame_free', ...next.capability)).toBe(0);
-    return 0;
-  });
+  const booted = runRaw(
+    function* (raw) {
+      const frame = yield* raw.frame();
+      const children = [yield* raw.call('env_alloc'), yield* raw.call('env_alloc')];
+      for (const child of children) {
+        expect(yield* raw.code('frame_hold', ...child.capability, ...frame.capability)).toBe(0);
+      }
+      expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
+      for (const child of children) expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
+      const next = yield* raw.frame(frame.ppn);
+      expect(yield* raw.code('frame_free', ...frame.capability)).toBe(ERRORS.E_CAP);
+      expect(yield* raw.code('frame_free', ...next.capability)).toBe(0);
+      return 0;
+    },
+    { alone: true },
+  );
   expect(booted.aegis.framesFree).toBe(allFree(booted));
 });

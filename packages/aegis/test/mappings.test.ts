@@ -121,25 +121,28 @@ test('no frame of the kernel can be written, and only exposed tables can be read
 });
 
 test('the exposed tables show what is so', () => {
-  runRaw(function* (raw) {
-    const look = function* (at: number): Fiber<number | undefined> {
-      const entry = (at & -PAGE_BYTES) | VALID;
-      expect(yield* raw.code('tlbwr', WINDOW, entry, ...WELL_KNOWN_READ)).toBe(0);
-      expect(yield* raw.poke(WINDOW, 1)).toBe(EXCEPTIONS.mod);
-      return yield* raw.peek(WINDOW + (at & (PAGE_BYTES - 1)));
-    };
-    expect(yield* look(EXPOSED.environments + ENV.asid)).toBe(1 << 6);
-    expect(yield* look(EXPOSED.environments + ENV_BYTES + ENV.status)).toBe(0);
-    expect(yield* look(EXPOSED.slices)).toBe(0);
-    const { ppn } = yield* raw.frame(0xfff);
-    expect(ppn).toBe(0xfff);
-    expect(yield* look(EXPOSED.frames + 16 * ppn)).toBe(0);
-    expect(yield* look(EXPOSED.frames + 16 * ppn + 4)).toBe(1);
-    // The entry of the STLB by which this very page is found.
-    const at = (STLB_BASE - 0x80000000 + stlbOffset(WINDOW | (1 << 6))) >>> 0;
-    expect(yield* look(at)).toBe(WINDOW | (1 << 6));
-    return 0;
-  });
+  runRaw(
+    function* (raw) {
+      const look = function* (at: number): Fiber<number | undefined> {
+        const entry = (at & -PAGE_BYTES) | VALID;
+        expect(yield* raw.code('tlbwr', WINDOW, entry, ...WELL_KNOWN_READ)).toBe(0);
+        expect(yield* raw.poke(WINDOW, 1)).toBe(EXCEPTIONS.mod);
+        return yield* raw.peek(WINDOW + (at & (PAGE_BYTES - 1)));
+      };
+      expect(yield* look(EXPOSED.environments + ENV.asid)).toBe(1 << 6);
+      expect(yield* look(EXPOSED.environments + ENV_BYTES + ENV.status)).toBe(0);
+      expect(yield* look(EXPOSED.slices)).toBe(0);
+      const { ppn } = yield* raw.frame(0xfff);
+      expect(ppn).toBe(0xfff);
+      expect(yield* look(EXPOSED.frames + 16 * ppn)).toBe(0);
+      expect(yield* look(EXPOSED.frames + 16 * ppn + 4)).toBe(1);
+      // The entry of the STLB by which this very page is found.
+      const at = (STLB_BASE - 0x80000000 + stlbOffset(WINDOW | (1 << 6))) >>> 0;
+      expect(yield* look(at)).toBe(WINDOW | (1 << 6));
+      return 0;
+    },
+    { alone: true },
+  );
 });
 
 test('a capability to read does not bind for writing, and the page it binds cannot be written', () => {

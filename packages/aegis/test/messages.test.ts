@@ -82,18 +82,21 @@ test('a message wakes who sleeps, and says who sent it, whatever the sender says
 });
 
 test('a frame that is a ring stays, though its owner lets go of it, until the ring is freed or the owner ends', () => {
-  const booted = runRaw(function* (raw) {
-    const frame = yield* raw.frame();
-    const child = yield* raw.call('env_alloc');
-    expect(yield* raw.code('msg_bind', ...frame.capability)).toBe(0);
-    expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
-    expect(yield* raw.code('msg_send', 0, ...words(1))).toBe(0);
-    expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(ERRORS.E_BUSY);
-    expect(yield* raw.code('msg_free')).toBe(0);
-    expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(0);
-    expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
-    return 0;
-  });
+  const booted = runRaw(
+    function* (raw) {
+      const frame = yield* raw.frame();
+      const child = yield* raw.call('env_alloc');
+      expect(yield* raw.code('msg_bind', ...frame.capability)).toBe(0);
+      expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
+      expect(yield* raw.code('msg_send', 0, ...words(1))).toBe(0);
+      expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(ERRORS.E_BUSY);
+      expect(yield* raw.code('msg_free')).toBe(0);
+      expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(0);
+      expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
+      return 0;
+    },
+    { alone: true },
+  );
   expect(booted.aegis.parts.memory.env(0, ENV.messageRing)).toBe(0);
   expect(checkInvariants(booted.aegis)).toEqual([]);
   expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);

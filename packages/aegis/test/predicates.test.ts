@@ -177,15 +177,18 @@ test('its tick and an event wake it as ever, with no tag', () => {
 });
 
 test('a variable’s frame is kept while the predicate lives, and goes with its environment', () => {
-  const booted = runRaw(function* (raw) {
-    const frame = yield* raw.frame();
-    const always = encodePredicate([{ tag: 9, terms: [{ left: word(frame), operator: 'eq', right: 0 }] }]);
-    expect(yield* install(raw, always)).toBe(0);
-    expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
-    expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(ERRORS.E_BUSY);
-    yield* raw.routine('kit.sleep', 0);
-    return 0;
-  });
+  const booted = runRaw(
+    function* (raw) {
+      const frame = yield* raw.frame();
+      const always = encodePredicate([{ tag: 9, terms: [{ left: word(frame), operator: 'eq', right: 0 }] }]);
+      expect(yield* install(raw, always)).toBe(0);
+      expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
+      expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(ERRORS.E_BUSY);
+      yield* raw.routine('kit.sleep', 0);
+      return 0;
+    },
+    { alone: true },
+  );
   expect(checkInvariants(booted.aegis)).toEqual([]);
   expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
 });
@@ -233,7 +236,7 @@ test('what is compiled means what it says: random predicates against their evalu
         })),
       );
       expect(yield* install(raw, encoded)).toBe(0);
-      yield* raw.routine('kit.sleep', (yield* raw.call('tick')).value + 1);
+      yield* raw.routine('kit.sleep', (yield* raw.call('tick')).value + 3);
       got.push(yield* wakeTag(raw, 0));
     }
     return 0;

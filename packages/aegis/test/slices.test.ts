@@ -52,74 +52,80 @@ function boot(images: readonly RawImage[]): Booted {
 
 describe('positions', () => {
   test('bad positions and slices of others are refused', () => {
-    const booted = runRaw(function* (raw) {
-      for (const position of [64, 65, 1000, 0x7fffffff, -2, -5, -0x80000000]) {
-        expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, position), String(position)).toBe(ERRORS.E_RANGE);
-      }
-      const own = yield* raw.call('slice_alloc', 0, 0, 0, 0, 0);
-      expect(own).toMatchObject({ code: 0, value: 0 });
-      const child = yield* raw.call('env_alloc');
-      expect(yield* raw.code('slice_alloc', ...child.capability, 0)).toBe(ERRORS.E_BUSY);
-      const seventh = yield* raw.call('slice_alloc', ...child.capability, 7);
-      expect(seventh).toMatchObject({ code: 0, value: 7 });
-      expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, 7)).toBe(ERRORS.E_BUSY);
-      for (const [head, name, low, high] of [own.capability, seventh.capability]) {
-        for (const forged of [
-          [head, name + 1, low, high],
-          [head, name - 1, low, high],
-          [head, 64, low, high],
-          [head ^ 0x10000, name, low, high],
-          [head, name, low ^ 1, high],
-          [head, name, low, high ^ 0x80000000],
-          [0, 0, 0, 0],
-          child.capability,
-        ]) {
-          expect(yield* raw.code('slice_free', ...forged)).toBe(ERRORS.E_CAP);
-          expect(yield* raw.code('slice_give', ...forged, 0)).toBe(ERRORS.E_CAP);
-          expect(yield* raw.code('slice_swap', ...forged, ...own.capability)).toBe(ERRORS.E_CAP);
-          expect(yield* raw.code('slice_swap', ...own.capability, ...forged)).toBe(ERRORS.E_CAP);
+    const booted = runRaw(
+      function* (raw) {
+        for (const position of [64, 65, 1000, 0x7fffffff, -2, -5, -0x80000000]) {
+          expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, position), String(position)).toBe(ERRORS.E_RANGE);
         }
-      }
-      for (let i = 0; i < 62; i += 1) expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, -1)).toBe(0);
-      expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, -1)).toBe(ERRORS.E_NONE);
-      expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
-      expect(yield* raw.call('slice_alloc', 0, 0, 0, 0, -1)).toMatchObject({ code: 0, value: 7 });
-      return 0;
-    });
+        const own = yield* raw.call('slice_alloc', 0, 0, 0, 0, 0);
+        expect(own).toMatchObject({ code: 0, value: 0 });
+        const child = yield* raw.call('env_alloc');
+        expect(yield* raw.code('slice_alloc', ...child.capability, 0)).toBe(ERRORS.E_BUSY);
+        const seventh = yield* raw.call('slice_alloc', ...child.capability, 7);
+        expect(seventh).toMatchObject({ code: 0, value: 7 });
+        expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, 7)).toBe(ERRORS.E_BUSY);
+        for (const [head, name, low, high] of [own.capability, seventh.capability]) {
+          for (const forged of [
+            [head, name + 1, low, high],
+            [head, name - 1, low, high],
+            [head, 64, low, high],
+            [head ^ 0x10000, name, low, high],
+            [head, name, low ^ 1, high],
+            [head, name, low, high ^ 0x80000000],
+            [0, 0, 0, 0],
+            child.capability,
+          ]) {
+            expect(yield* raw.code('slice_free', ...forged)).toBe(ERRORS.E_CAP);
+            expect(yield* raw.code('slice_give', ...forged, 0)).toBe(ERRORS.E_CAP);
+            expect(yield* raw.code('slice_swap', ...forged, ...own.capability)).toBe(ERRORS.E_CAP);
+            expect(yield* raw.code('slice_swap', ...own.capability, ...forged)).toBe(ERRORS.E_CAP);
+          }
+        }
+        for (let i = 0; i < 62; i += 1) expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, -1)).toBe(0);
+        expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, -1)).toBe(ERRORS.E_NONE);
+        expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
+        expect(yield* raw.call('slice_alloc', 0, 0, 0, 0, -1)).toMatchObject({ code: 0, value: 7 });
+        return 0;
+      },
+      { alone: true },
+    );
     expect(checkInvariants(booted.aegis)).toEqual([]);
     expect(booted.aegis.parts.memory.slice(7, SLICE.owner)).toBe(NO_ENV);
   });
 
   test('change hands: given, and exchanged with the consent of both owners, atomically', () => {
     const owner = (booted: Booted, position: number): number => booted.aegis.parts.memory.slice(position, SLICE.owner);
-    const booted = runRaw(function* (raw) {
-      const child = yield* raw.call('env_alloc');
-      const one = yield* raw.call('slice_alloc', 0, 0, 0, 0, 10);
-      const other = yield* raw.call('slice_alloc', ...child.capability, 20);
-      for (const env of [-1, 64, 63, 1000, 40]) {
-        expect(yield* raw.code('slice_give', ...one.capability, env)).toBe(ERRORS.E_ENV);
-      }
-      // A capability to exchange allows nothing else.
-      const swap = yield* raw.call('cap_derive', ...other.capability, RIGHTS.write);
-      expect(yield* raw.code('slice_free', ...swap.capability)).toBe(ERRORS.E_CAP);
-      expect(yield* raw.code('slice_give', ...swap.capability, 0)).toBe(ERRORS.E_CAP);
-      expect(yield* raw.code('slice_swap', ...one.capability, ...swap.capability)).toBe(0);
-      // It is spent, and so is everything else for the two.
-      for (const dead of [one, other, swap]) {
-        expect(yield* raw.code('slice_swap', ...dead.capability, ...dead.capability)).toBe(ERRORS.E_CAP);
-        expect(yield* raw.code('slice_free', ...dead.capability)).toBe(ERRORS.E_CAP);
-      }
-      const twentieth = yield* raw.call('slice_alloc', 0, 0, 0, 0, 20);
-      expect(twentieth.code).toBe(0);
-      expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, 10)).toBe(ERRORS.E_BUSY);
-      // With itself: nothing changes but the capability.
-      expect(yield* raw.code('slice_swap', ...twentieth.capability, ...twentieth.capability)).toBe(0);
-      const again = yield* raw.call('slice_alloc', 0, 0, 0, 0, 20);
-      expect(yield* raw.code('slice_give', ...again.capability, child.value)).toBe(0);
-      expect(yield* raw.code('slice_give', ...again.capability, 0)).toBe(ERRORS.E_CAP);
-      // The only one that it runs in, given away: it runs on to the end of it, then no more.
-      return 0;
-    });
+    const booted = runRaw(
+      function* (raw) {
+        const child = yield* raw.call('env_alloc');
+        const one = yield* raw.call('slice_alloc', 0, 0, 0, 0, 10);
+        const other = yield* raw.call('slice_alloc', ...child.capability, 20);
+        for (const env of [-1, 64, 63, 1000, 40]) {
+          expect(yield* raw.code('slice_give', ...one.capability, env)).toBe(ERRORS.E_ENV);
+        }
+        // A capability to exchange allows nothing else.
+        const swap = yield* raw.call('cap_derive', ...other.capability, RIGHTS.write);
+        expect(yield* raw.code('slice_free', ...swap.capability)).toBe(ERRORS.E_CAP);
+        expect(yield* raw.code('slice_give', ...swap.capability, 0)).toBe(ERRORS.E_CAP);
+        expect(yield* raw.code('slice_swap', ...one.capability, ...swap.capability)).toBe(0);
+        // It is spent, and so is everything else for the two.
+        for (const dead of [one, other, swap]) {
+          expect(yield* raw.code('slice_swap', ...dead.capability, ...dead.capability)).toBe(ERRORS.E_CAP);
+          expect(yield* raw.code('slice_free', ...dead.capability)).toBe(ERRORS.E_CAP);
+        }
+        const twentieth = yield* raw.call('slice_alloc', 0, 0, 0, 0, 20);
+        expect(twentieth.code).toBe(0);
+        expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, 10)).toBe(ERRORS.E_BUSY);
+        // With itself: nothing changes but the capability.
+        expect(yield* raw.code('slice_swap', ...twentieth.capability, ...twentieth.capability)).toBe(0);
+        const again = yield* raw.call('slice_alloc', 0, 0, 0, 0, 20);
+        expect(yield* raw.code('slice_give', ...again.capability, child.value)).toBe(0);
+        expect(yield* raw.code('slice_give', ...again.capability, 0)).toBe(ERRORS.E_CAP);
+        // The only one that it runs in, given away: it runs on to the end of it, then no more.
+        return 0;
+      },
+      { alone: true },
+    );
     expect(owner(booted, 10)).toBe(1);
     expect(owner(booted, 20)).toBe(1);
     expect(checkInvariants(booted.aegis)).toEqual([]);
@@ -184,15 +190,19 @@ describe('positions', () => {
   });
 
   test('of an environment that is not started are passed over', () => {
-    const booted = runRaw(function* (raw) {
-      const child = yield* raw.call('env_alloc');
-      for (const position of [1, 2, 30]) expect(yield* raw.code('slice_alloc', ...child.capability, position)).toBe(0);
-      yield* raw.sleep(3);
-      expect(yield* raw.code('env_set', ...child.capability, ENV.status, 2)).toBe(ERRORS.E_RANGE);
-      yield* raw.sleep(3);
-      // It still exists.
-      return yield* raw.code('env_free', ...child.capability, 0);
-    });
+    const booted = runRaw(
+      function* (raw) {
+        const child = yield* raw.call('env_alloc');
+        for (const position of [1, 2, 30])
+          expect(yield* raw.code('slice_alloc', ...child.capability, position)).toBe(0);
+        yield* raw.sleep(3);
+        expect(yield* raw.code('env_set', ...child.capability, ENV.status, 2)).toBe(ERRORS.E_RANGE);
+        yield* raw.sleep(3);
+        // It still exists.
+        return yield* raw.code('env_free', ...child.capability, 0);
+      },
+      { alone: true },
+    );
     expect(booted.aegis.environment(1)).toMatchObject({ death: DEATHS.destroyed, slices: 0 });
   });
 });
@@ -355,16 +365,19 @@ describe('sleep', () => {
   });
 
   test('ends at its tick, also one that has passed, and at once after the tick counter’s end', () => {
-    const booted = runRaw(function* (raw) {
-      const { value: now } = yield* raw.call('tick');
-      yield* raw.routine('kit.sleep', now + 2);
-      expect((yield* raw.call('tick')).value).toBe(now + 2);
-      // A tick in the past, also in the sense of a counter that wraps: 2^31 behind is the farthest.
-      yield* raw.routine('kit.sleep', now - 5);
-      yield* raw.routine('kit.sleep', (now + 0x80000005) | 0);
-      expect((yield* raw.call('tick')).value).toBeLessThanOrEqual(now + 4);
-      return 0;
-    });
+    const booted = runRaw(
+      function* (raw) {
+        const { value: now } = yield* raw.call('tick');
+        yield* raw.routine('kit.sleep', now + 2);
+        expect((yield* raw.call('tick')).value).toBe(now + 2);
+        // A tick in the past, also in the sense of a counter that wraps: 2^31 behind is the farthest.
+        yield* raw.routine('kit.sleep', now - 5);
+        yield* raw.routine('kit.sleep', (now + 0x80000005) | 0);
+        expect((yield* raw.call('tick')).value).toBeLessThanOrEqual(now + 4);
+        return 0;
+      },
+      { alone: true },
+    );
     expect(booted.aegis.parts.memory.kernelPage(KP.idles)).toBeGreaterThan(0);
   });
 

@@ -2,6 +2,7 @@
 import { DEATHS, ENV, ENV_BYTES, EXPOSED, GUARANTEED_LIMIT, PAGE_BYTES, type Image } from '@exokernel/abi';
 import { Aegis, type EnvironmentInfo } from '@exokernel/aegis';
 import { EVENT_KINDS, Machine, type MachineOptions } from '@exokernel/hardware';
+import { BystanderWatch, bystander } from './bystander.ts';
 import { rawImage, type Raw, type RawOptions } from './raw.ts';
 import type { Fiber } from '@exokernel/libos-kit';
 
@@ -118,20 +119,28 @@ export function exitOf(env: EnvironmentInfo): number {
 }
 
 /**
- * Boots a machine with one raw environment (number 0) and whatever else is given, and runs until the first has ended by
- * itself. An error that its fiber threw is thrown here.
+ * Boots a machine with one raw environment (number 0), whatever else is given and a bystander, and runs until the first has
+ * ended by itself. An error that its fiber threw is thrown here, and whatever happened to the bystander. `alone`: without
+ * it, for a test that counts all environments, slices or frames.
  */
 export function runRaw(
   main: (raw: Raw) => Fiber<number>,
-  options: Omit<RawOptions, 'main'> = {},
+  options: Omit<RawOptions, 'main'> & { readonly alone?: boolean } = {},
   others: readonly Image[] = [],
   machine: Omit<MachineOptions, 'serial'> = {},
 ): Booted {
-  const booted = boot([rawImage({ ...options, main }), ...others], machine);
-  const ended = booted.runUntil(() => booted.aegis.environment(0).status === 'dead');
+  const { alone = false, ...raw } = options;
+  const booted = boot([rawImage({ ...raw, main }), ...others], machine);
+  const watch = alone ? undefined : new BystanderWatch(booted.aegis, booted.aegis.load(bystander()));
+  const ended = booted.runUntil(() => {
+    watch?.look();
+    return booted.aegis.environment(0).status === 'dead';
+  });
   const { lastError } = booted.machine.native;
   if (lastError !== undefined) throw new Error(lastError.message);
   if (!ended) throw new Error('the raw environment is still running');
   exitOf(booted.aegis.environment(0));
+  const damage = watch?.damage() ?? [];
+  if (damage.length > 0) throw new Error(damage.join('; '));
   return booted;
 }

@@ -10,7 +10,8 @@ export function networkCalls({ frames, rings, filters, memory }: Parts): Record<
   const compiling = (call: Arguments, run: () => number): number => {
     const before = filters.made;
     const answer = run();
-    call.cpu.charge(COSTS.compile + COSTS.compileWord * (filters.made - before));
+    const made = filters.made - before;
+    if (made > 0) call.cpu.charge(COSTS.compile + COSTS.compileWord * made);
     return answer;
   };
   return {
