@@ -5,23 +5,21 @@
  * stand beside what was published of the nearest machine; what memory takes when the cache does not have a word is where
  * the profiles have it from, so that row says whether the model does what was put into it.
  */
-import { PROFILES, type Profile } from '@exokernel/hardware';
+import { PROFILES } from '@exokernel/hardware';
 import { copy, nullCalls, sum } from './programs.ts';
 import { measure } from './region.ts';
 import type { Claim, Result, Row, Section } from './lab.ts';
-
-/** The profiles that stand for real machines. */
-export type Model = Exclude<Profile, 'ideal'>;
-export const MODELS: readonly Model[] = ['dec2100', 'dec3100', 'dec5000'];
+import { title, type Model } from './models.ts';
 
 /** How much is done; the numbers barely depend on it. */
-export interface Effort {
+export interface Amount {
   readonly repetitions: number;
   readonly calls: number;
   readonly largeBytes: number;
 }
 
-export const FULL: Effort = { repetitions: 7, calls: 1000, largeBytes: 1024 * 1024 };
+export const FULL: Amount = { repetitions: 7, calls: 1000, largeBytes: 1024 * 1024 };
+export const SHORT: Amount = { repetitions: 3, calls: 100, largeBytes: 128 * 1024 };
 
 /** The largest difference from the published null procedure call for which the claim holds. */
 const TOLERANCE = 0.25;
@@ -37,17 +35,16 @@ const COPY_TWICE = 14;
 const COPY_MACHINE = '5000/240 at 40 MHz';
 
 /** Measures these models. */
-export function calibrate(models: readonly Model[], effort: Effort): Result {
+export function calibrate(models: readonly Model[], effort: Amount): Result {
   const sections: Section[] = [];
   const ratios: string[] = [];
   let holds = true;
   for (const model of models) {
-    const { hz } = PROFILES[model];
     const call = nullCall(model, effort);
     const ratio = call.measured / NULL_CALL[model];
     holds &&= Math.abs(ratio - 1) <= TOLERANCE;
     ratios.push(`${model} ${ratio.toFixed(2)}`);
-    sections.push({ title: `${model}, ${(hz / 1e6).toFixed(2)} MHz`, rows: [call, ...memory(model, effort)] });
+    sections.push({ title: title(model), rows: [call, ...memory(model, effort)] });
   }
   const claim: Claim = {
     text: `a null procedure call takes what was published, within ${100 * TOLERANCE} % (${ratios.join(', ')})`,
@@ -56,13 +53,13 @@ export function calibrate(models: readonly Model[], effort: Effort): Result {
   return { lab: 'calibration', sections, claims: [claim] };
 }
 
-function nullCall(model: Model, { calls, repetitions }: Effort): Row {
+function nullCall(model: Model, { calls, repetitions }: Amount): Row {
   const cycles = measure(model, nullCalls(calls), repetitions) / calls;
   const measured = (1e6 * cycles) / PROFILES[model].hz;
   return { what: 'null procedure call', unit: 'µs', measured, published: NULL_CALL[model], source: '[SOSP95 T4]' };
 }
 
-function memory(model: Model, { largeBytes, repetitions }: Effort): Row[] {
+function memory(model: Model, { largeBytes, repetitions }: Amount): Row[] {
   const { hz } = PROFILES[model];
   const bandwidth = (bytes: number, cached: boolean): number =>
     (bytes * hz) / measure(model, copy(bytes, cached), repetitions) / 1e6;

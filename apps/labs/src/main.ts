@@ -1,44 +1,70 @@
 #!/usr/bin/env node
 /**
- * The labs' command line. Tables go to stdout, errors to stderr; exit code 0: every claim holds, 1: one does not, 2: the
- * command cannot be carried out as given.
+ * The labs' command line. Tables go to stdout, errors and progress to stderr; exit code 0: every claim holds, 1: one does
+ * not, 2: the command cannot be carried out as given.
  */
 import { parseArgs } from 'node:util';
-import { calibrate, FULL, MODELS, type Model } from './calibration.ts';
 import { UsageError } from './error.ts';
-import { format, toJson } from './lab.ts';
+import { format, toJson, type Lab, type Progress } from './lab.ts';
+import { LABS } from './labs.ts';
+import { MODELS, type Model } from './models.ts';
 
-const HELP = `usage: npm run lab -- calibration [--profile ${MODELS.join('|')}] [--json]
+const NAMES = LABS.map(({ name }) => name);
 
-  calibration   measures a null procedure call and memory on the timing profiles, beside what was published
+const HELP = `usage: npm run lab -- <lab>… [--profile ${MODELS.join('|')}] [--short] [--json]
+       npm run labs        all of them
+
+${LABS.map(({ name, what }) => `  ${name.padEnd(14)}${what}`).join('\n')}
+
+  --profile     one machine only
+  --short       fewer repetitions; the claims are the same
+  --json        one JSON object per lab and line
 `;
 
 const OPTIONS = {
   profile: { type: 'string' },
+  short: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
+  all: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
 function main(args: readonly string[]): number {
   const { values, positionals } = parse(args);
-  const [lab] = positionals;
-  if (lab === undefined || values.help) {
+  if (values.help || (positionals.length === 0 && !values.all)) {
     process.stdout.write(HELP);
     return values.help ? 0 : 2;
   }
-  if (lab !== 'calibration' || positionals.length > 1) {
-    throw new UsageError(`no lab ${positionals.join(' ')}: use calibration`);
+  const labs = values.all ? LABS : positionals.map(find);
+  const models = choose(values.profile);
+  let holds = true;
+  for (const lab of labs) {
+    const result = lab.run(models, values.short ? 'short' : 'full', progress(lab));
+    if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+    if (labs.length > 1 && !values.json) process.stdout.write(`\n${lab.name}: ${lab.what}\n\n`);
+    process.stdout.write(values.json ? toJson(result) : format(result));
+    holds &&= result.claims.every((claim) => claim.holds);
   }
-  const result = calibrate(models(values.profile), FULL);
-  process.stdout.write(values.json ? toJson(result) : format(result));
-  return result.claims.every((claim) => claim.holds) ? 0 : 1;
+  return holds ? 0 : 1;
 }
 
-function models(name: string | undefined): readonly Model[] {
+function find(name: string): Lab {
+  const lab = LABS.find((known) => known.name === name);
+  if (lab === undefined) throw new UsageError(`no lab ${name}: use ${NAMES.join(', ')}`);
+  return lab;
+}
+
+function choose(name: string | undefined): readonly Model[] {
   if (name === undefined) return MODELS;
   const model = MODELS.find((known) => known === name);
-  if (model === undefined) throw new UsageError(`no profile ${name} to calibrate: use ${MODELS.join(', ')}`);
+  if (model === undefined) throw new UsageError(`no profile ${name} for a lab: use ${MODELS.join(', ')}`);
   return [model];
+}
+
+/** A line on stderr that is rewritten, or, where there is no terminal, one line each. */
+function progress(lab: Lab): Progress {
+  return (text) =>
+    process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${lab.name}: ${text}` : `${lab.name}: ${text}\n`);
 }
 
 function parse(args: readonly string[]) {

@@ -1,11 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { calibrate, MODELS } from '../src/calibration.ts';
+import { calibrate, SHORT } from '../src/calibration.ts';
 import { format, ratio, toJson, type Result } from '../src/lab.ts';
+import { MODELS } from '../src/models.ts';
 import { measure } from '../src/region.ts';
-
-const SHORT = { repetitions: 3, calls: 100, largeBytes: 128 * 1024 };
 
 function lab(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   const main = join(import.meta.dirname, '../src/main.ts');
@@ -15,8 +14,8 @@ function lab(...args: string[]): { status: number | null; stdout: string; stderr
 describe('the command', () => {
   test.each([
     [['calibrate'], 'no lab calibrate'],
-    [['calibration', 'memory'], 'no lab calibration memory'],
-    [['calibration', '--profile', 'ideal'], 'no profile ideal to calibrate: use dec2100, dec3100, dec5000'],
+    [['calibration', 'memory'], 'no lab memory: use calibration, '],
+    [['calibration', '--profile', 'ideal'], 'no profile ideal for a lab: use dec2100, dec3100, dec5000'],
     [['calibration', '--fast'], '--fast'],
   ])('%j is refused in one line', (args, message) => {
     const { status, stdout, stderr } = lab(...args);

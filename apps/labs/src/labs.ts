@@ -1,0 +1,14 @@
+/** Every lab by its name. */
+import { calibrate, FULL, SHORT } from './calibration.ts';
+import { exceptionsLab } from './exceptions.ts';
+import type { Lab } from './lab.ts';
+import { pctLab } from './pct.ts';
+import { syscallLab } from './syscall.ts';
+
+const calibration: Lab = {
+  name: 'calibration',
+  what: 'do the timing profiles take as long as the machines they are named for?',
+  run: (models, effort) => calibrate(models, effort === 'full' ? FULL : SHORT),
+};
+
+export const LABS: readonly Lab[] = [calibration, syscallLab, exceptionsLab, pctLab];
