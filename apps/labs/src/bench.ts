@@ -5,9 +5,9 @@
  * measured: no call, no word of memory, no line of a cache. A sample is from when the instruction at `from` is about to be
  * executed until the one at `to` is, with the stalls between. Native functions that ran in it are counted with it.
  */
-import { ENV, EXPOSED, type Image } from '@exokernel/abi';
+import { EXPOSED, type ENV, type Image } from '@exokernel/abi';
 import { Aegis } from '@exokernel/aegis';
-import { EVENT_KINDS, Machine, PROFILES } from '@exokernel/hardware';
+import { EVENT_KINDS, Machine } from '@exokernel/hardware';
 import type { Claim, Row } from './lab.ts';
 import { microseconds, type Model } from './models.ts';
 
@@ -161,9 +161,4 @@ export function timed(
 export function noNatives(samples: readonly Sample[]): Claim {
   const natives = samples.reduce((n, sample) => n + sample.natives, 0);
   return { text: `native code ran in no measured region (${samples.length} looked at)`, holds: natives === 0 };
-}
-
-/** The clock of a model, cycles per second. */
-export function hertz(model: Model): number {
-  return PROFILES[model].hz;
 }

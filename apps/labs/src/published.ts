@@ -18,7 +18,7 @@ interface Entry {
 const none = undefined;
 
 /* prettier-ignore */
-const PUBLISHED = {
+const PUBLISHED: Readonly<Record<string, Entry>> = {
   'null procedure call': { table: 'T4', exo: [0.56, 0.42, 0.28], ultrix: [0.57, 0.42, 0.28] },
   'null system call, no stack': { table: 'T4', exo: [3.2, 2.9, 1.6], ultrix: [32.2, 33.7, 21.3] },
   'null system call, stack': { table: 'T4', exo: [4.7, 3.5, 2.3], ultrix: [32.2, 33.7, 21.3] },
@@ -47,13 +47,12 @@ const PUBLISHED = {
   'trap, inverted': { table: 'T13', exo: [13.9, 10.1, none] },
   'appel1, inverted': { table: 'T13', exo: [54.4, 40.4, none] },
   'appel2, inverted': { table: 'T13', exo: [38.8, 28.9, none] },
-} as const satisfies Readonly<Record<string, Entry>>;
+};
 
-export type Quantity = keyof typeof PUBLISHED;
-
-/** What a row shows of the publication; nothing where a cell was not published. */
-export function published(quantity: Quantity, model: Model): Pick<Row, 'published' | 'source' | 'beside' | 'note'> {
-  const entry: Entry = PUBLISHED[quantity];
+/** What a row shows of the publication; nothing where a cell was not published. Throws `RangeError` for no quantity of it. */
+export function published(quantity: string, model: Model): Pick<Row, 'published' | 'source' | 'beside' | 'note'> {
+  const entry = PUBLISHED[quantity];
+  if (entry === undefined) throw new RangeError(`nothing was published of ${quantity}`);
   const cell = (cells: Cells | undefined): number | undefined => cells?.[MODELS.indexOf(model)];
   const exo = cell(entry.exo);
   const ultrix = cell(entry.ultrix);

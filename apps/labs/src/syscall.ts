@@ -33,7 +33,7 @@ function measure(model: Model, effort: Effort): { section: Section; samples: rea
       a.label('null');
       emitCall(a, 'null');
       a.label('stack');
-      emitCall(a, 'null');
+      emitCall(a, 'null_stack');
       a.label('end');
       a.j('main');
       a.nop();
@@ -48,15 +48,17 @@ function measure(model: Model, effort: Effort): { section: Section; samples: rea
     bench.measure({ env: 0, pc: program.at(from) }, { env: 0, pc: program.at(to) }, count);
   const procedure = between('calls', 'calls.end');
   const call = between('null', 'stack');
+  const stack = between('stack', 'end');
   return {
     section: {
       title: title(model),
       rows: [
         timed(model, 'null procedure call', procedure, published('null procedure call', model), CALLS_IN_LOOP),
         timed(model, 'null system call, no stack', call, published('null system call, no stack', model)),
+        timed(model, 'null system call, stack', stack, published('null system call, stack', model)),
       ],
     },
-    samples: [procedure, call],
+    samples: [procedure, call, stack],
   };
 }
 
