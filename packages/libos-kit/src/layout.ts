@@ -32,7 +32,10 @@ export const UKIT = {
   context: 0x1180,
   contextHi: 0x1200,
   contextLo: 0x1204,
+  /** Zero while no context waits. */
   contextPc: 0x1208,
+  /** Where the prologue goes on, once it has loaded the context. */
+  resumePc: 0x120c,
   /** How many critical sections it is in, and whether its slice has ended meanwhile. */
   criticalDepth: 0x1210,
   criticalInterrupted: 0x1214,

@@ -4,9 +4,11 @@
  *
  * The kernel saves nothing for us: at the end of a slice the epilogue stores every register in the u-page and yields; at
  * the start of the next one the prologue loads them. Both jump with `k1`, which the kernel preserves and compilers leave
- * alone. Sequences that an end of slice must not split (between loading k1 and jumping, between saving the context and yielding)
- * are *restartable*: they lie in aligned chunks, and the epilogue moves an interrupted PC back to the start of its chunk.
- * [SOSP95 §5.1.1]
+ * alone. Sequences between loading k1 and jumping are *restartable*: they lie in aligned chunks, and the epilogue moves an
+ * interrupted PC back to the start of its chunk. [SOSP95 §5.1.1]
+ *
+ * There is one context. From when its PC is stored, last of it, until it is resumed, `contextPc` is not zero and the context
+ * *waits*: whatever runs meanwhile (the prologue, an entry that others jumped to) has nothing that an end of slice would save.
  */
 import { CALLS, U } from '@exokernel/abi';
 import {
@@ -75,7 +77,10 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
   emitPrologue(a);
   a.align(CHUNK);
   a.label('kit.restart');
+  emitResumeContext(a);
   for (const code of parts.resumes) emitResume(a, code);
+  a.align(CHUNK);
+  a.label('kit.restart.end');
   emitYield(a);
   emitSleep(a);
   emitEpilogue(a);
@@ -89,15 +94,29 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
   return a.assemble();
 }
 
-/** Only reads the context, so that an end of slice in here needs to save nothing. */
+/** Loads the context, which waits until the chunk below resumes it: an end of slice in here starts it again. */
 function emitPrologue(a: Assembler): void {
   a.label('kit.prologue');
-  a.lw(T0, UKIT.contextHi, ZERO);
+  a.lw(T0, UKIT.contextPc, ZERO);
+  a.la(T1, 'kit.resume.context');
+  // Interrupted in that chunk, it has the PC to go on at already.
+  a.beq(T0, T1, 'kit.prologue.registers');
+  a.lw(T2, UKIT.contextHi, ZERO);
+  a.sw(T0, UKIT.resumePc, ZERO);
+  a.label('kit.prologue.registers');
   a.lw(T1, UKIT.contextLo, ZERO);
-  a.mthi(T0);
+  a.mthi(T2);
   a.mtlo(T1);
   for (const r of GENERAL) a.lw(r, contextOf(r), ZERO);
-  a.lw(K1, UKIT.contextPc, ZERO);
+  a.j('kit.resume.context');
+  a.nop();
+}
+
+/** The context waits no longer; its registers are loaded. */
+function emitResumeContext(a: Assembler): void {
+  a.label('kit.resume.context');
+  a.sw(ZERO, UKIT.contextPc, ZERO);
+  a.lw(K1, UKIT.resumePc, ZERO);
   a.nop();
   a.jr(K1);
   a.nop();
@@ -118,75 +137,68 @@ function emitResume(a: Assembler, code: number): void {
 
 function emitSaveForCall(a: Assembler): void {
   for (const r of CALLEE_SAVED) a.sw(r, contextOf(r), ZERO);
-  a.sw(RA, UKIT.contextPc, ZERO);
   a.sw(ZERO, contextOf(V0), ZERO);
+  a.sw(RA, UKIT.contextPc, ZERO);
 }
 
-/** kit.yield: a0 = environment or −1; returns when this environment runs again. A routine: keeps s0–s7, gp, sp, fp. */
+/**
+ * kit.yield: a0 = environment or −1; returns when this environment runs again. A routine: keeps s0–s7, gp, sp, fp. An end of
+ * slice once the PC is stored is the yield.
+ */
 function emitYield(a: Assembler): void {
-  a.align(CHUNK);
   a.label('kit.yield');
   emitSaveForCall(a);
   a.li(V0, CALLS.yield.number);
   a.syscall(0);
 }
 
-/**
- * kit.sleep: a0 = tick or 0; returns v0 = 0 after an event or at the tick. The syscall is the last instruction that restarts: once
- * it has returned, the event is taken.
- */
+/** kit.sleep: a0 = tick or 0; returns v0 = 0 after an event or at the tick, or sooner: at an end of slice before the call. */
 function emitSleep(a: Assembler): void {
-  a.align(CHUNK);
   a.label('kit.sleep');
-  const start = a.here;
   emitSaveForCall(a);
   a.li(V0, CALLS.sleep.number);
-  while (a.here < start + CHUNK - 4) a.nop();
   a.syscall(0);
-  a.label('kit.restart.end');
+  // There was an event, and no sleep.
   a.ret();
-  a.nop();
+  a.sw(ZERO, UKIT.contextPc, ZERO);
 }
 
-/** The end of a slice: t0 = PC; t0, t1, t2 are in U.interruptSave. */
+/** The end of a slice: t0 = PC; t0, t1, t2 are in U.interruptSave. Saves nothing if a context waits: there is none to save. */
 function emitEpilogue(a: Assembler): void {
   a.label('kit.epilogue');
-  emitIfBelow(a, 'kit.restart', 'kit.epilogue.yield');
-  const whole = a.fresh('epilogue');
-  emitUnlessBelow(a, 'kit.restart.end', whole);
+  a.lw(T1, UKIT.contextPc, ZERO);
+  a.nop();
+  a.bne(T1, ZERO, 'kit.epilogue.yield');
+  a.nop();
+  emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.whole');
+  emitBranch(a, 'not below', 'kit.restart.end', 'kit.epilogue.whole');
   a.srl(T0, T0, Math.log2(CHUNK));
   a.sll(T0, T0, Math.log2(CHUNK));
-  a.label(whole);
+  a.label('kit.epilogue.whole');
   emitCriticalEpilogue(a, K1);
-  a.sw(T0, UKIT.contextPc, ZERO);
   for (const r of GENERAL) if (r !== T0 && r !== T1 && r !== T2) a.sw(r, contextOf(r), ZERO);
   [T0, T1, T2].forEach((r, i) => {
     a.lw(V0, U_PAGE + U.interruptSave + 4 * i, ZERO);
     a.nop();
     a.sw(V0, contextOf(r), ZERO);
   });
-  a.mfhi(T0);
-  a.mflo(T1);
-  a.sw(T0, UKIT.contextHi, ZERO);
-  a.sw(T1, UKIT.contextLo, ZERO);
+  a.mfhi(T1);
+  a.mflo(T2);
+  a.sw(T1, UKIT.contextHi, ZERO);
+  a.sw(T2, UKIT.contextLo, ZERO);
+  a.sw(T0, UKIT.contextPc, ZERO);
   a.label('kit.epilogue.yield');
   a.li(V0, CALLS.yield.number);
   a.li(A0, -1);
   a.syscall(0);
 }
 
-/** Branches to `to` if t0 < label; uses t1. */
-function emitIfBelow(a: Assembler, label: string, to: string): void {
+/** Branches to `to` if t0 is below the label, or is not; uses t1. */
+function emitBranch(a: Assembler, when: 'below' | 'not below', label: string, to: string): void {
   a.la(T1, label);
   a.sltu(T1, T0, T1);
-  a.bne(T1, ZERO, to);
-  a.nop();
-}
-
-function emitUnlessBelow(a: Assembler, label: string, to: string): void {
-  a.la(T1, label);
-  a.sltu(T1, T0, T1);
-  a.beq(T1, ZERO, to);
+  if (when === 'below') a.bne(T1, ZERO, to);
+  else a.beq(T1, ZERO, to);
   a.nop();
 }
 
