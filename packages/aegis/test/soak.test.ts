@@ -66,6 +66,7 @@ function emitTransfer(a: Assembler): void {
   a.move(V0, A1);
   a.syscall(0);
   a.label('transfer.resumed');
+  a.sw(ZERO, CONTEXT_PC, ZERO);
   a.sw(ZERO, WAITING, ZERO);
   a.ret();
   a.nop();
