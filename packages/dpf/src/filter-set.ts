@@ -153,9 +153,9 @@ export class FilterSet {
     return searchAll(this.#copies, packet, 0);
   }
 
-  /** Whether there is a filter with policy `all`, and so something for `copiesProgram` to find. */
-  get hasCopies(): boolean {
-    return this.#copies.branches.length > 0;
+  /** How many filters have policy `all`, so that `copiesProgram` may find them. */
+  get copyCount(): number {
+    return [...this.#entries.values()].filter(({ policy }) => policy === 'all').length;
   }
 
   /**
@@ -169,7 +169,7 @@ export class FilterSet {
 
   /** The merged trie as text, for people. */
   explain(): string {
-    if (!this.hasCopies) return explainTrie(this.#root);
+    if (this.copyCount === 0) return explainTrie(this.#root);
     return `${explainTrie(this.#root)}\ncopies\n${explainTrie(this.#copies)}`;
   }
 

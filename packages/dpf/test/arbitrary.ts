@@ -21,7 +21,7 @@ export const testAtom: fc.Arbitrary<Atom> = fc.oneof(
   },
 );
 
-export const atom: fc.Arbitrary<Atom> = fc.oneof(
+const atom: fc.Arbitrary<Atom> = fc.oneof(
   { weight: 7, arbitrary: testAtom },
   {
     weight: 1,

@@ -232,7 +232,7 @@ describe('policies', () => {
       copies.splice(copies.indexOf(gone ?? -1), 1);
       expect(sorted(set.copies(packetOf(1)))).toEqual(copies);
     }
-    expect(set.hasCopies).toBe(false);
+    expect(set.copyCount).toBe(0);
     expect(set.demux(packetOf(1))).toBe(winner);
   });
 });

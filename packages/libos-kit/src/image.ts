@@ -59,6 +59,7 @@ export interface ImageParts {
   readonly syncEntry?: string;
   readonly asyncEntry?: string;
   readonly extent?: Image['extent'];
+  readonly tap?: Image['tap'];
   /** Further words for the u-page or the other guaranteed pages. */
   readonly words?: (grants: Grants) => ReadonlyMap<number, number>;
 }
@@ -95,6 +96,7 @@ export function buildImage(parts: ImageParts): Image {
     ...(parts.syncEntry === undefined ? {} : { syncEntry: address(runtime, parts.syncEntry) }),
     ...(parts.asyncEntry === undefined ? {} : { asyncEntry: address(runtime, parts.asyncEntry) }),
     ...(parts.extent === undefined ? {} : { extent: parts.extent }),
+    ...(parts.tap === undefined ? {} : { tap: parts.tap }),
   };
 }
 
@@ -166,6 +168,7 @@ function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Gra
   put(UKIT.self, grants.self);
   put(UKIT.serial, grants.serial);
   put(UKIT.extent, grants.extent);
+  put(UKIT.net, grants.net);
   put(UKIT.uPageCapability, grants.uPage);
   grants.segments.forEach((capability, i) => {
     put(UKIT.segments + 16 * i, capability);
