@@ -56,6 +56,8 @@ export interface ImageParts {
   readonly handlers: Partial<Record<ExceptionName, string>>;
   readonly natives: NativeFactory;
   readonly placement: Placement;
+  /** Label where a slice begins; the kit's prologue by default. */
+  readonly prologue?: string;
   readonly syncEntry?: string;
   readonly asyncEntry?: string;
   readonly extent?: Image['extent'];
@@ -82,7 +84,7 @@ export function buildImage(parts: ImageParts): Image {
     ],
     frames: slots.map((slot) => slot.bytes),
     words: (grants) => initialWords(parts, slots, grants),
-    prologue: address(runtime, 'kit.prologue'),
+    prologue: address(runtime, parts.prologue ?? 'kit.prologue'),
     epilogue: address(runtime, 'kit.epilogue'),
     exceptionPc: new Map(
       Object.entries(parts.handlers).map(([name, label]) => [

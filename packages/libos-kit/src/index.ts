@@ -47,9 +47,11 @@ export {
   type EntryPoint,
   type InterfaceName,
   type Interfaces,
+  type Lrpc,
   type Memory,
   type Pipes,
   type Processes,
+  type SharedMemory,
 } from './interfaces.ts';
 export {
   compose,
