@@ -128,8 +128,9 @@ function* begin(fibers: Fibers, runtime: Assembly, control: CapabilityWords): Fi
   }
   yield* retainPipes(fibers);
   const started = yield* fibers.syscall('env_set', ...control, ENV.status, ENV_STATUS.runnable);
-  if (started < 0) return started;
-  return yield* fibers.syscall('env_set', ...control, ENV.asyncEntry, address(runtime, 'exos.enter'));
+  // From here on it has a life of its own, which may be over: an error is not ours.
+  if (started === 0) yield* fibers.syscall('env_set', ...control, ENV.asyncEntry, address(runtime, 'exos.enter'));
+  return started;
 }
 
 /** Every frame of the page table gets the child as a holder; writable ones become copy-on-write. */
