@@ -2,16 +2,7 @@
  * Layouts that kernel and applications share: byte offsets of words in the environment table, the u-page, packet rings
  * and the exposed tables. All words are 32 bits, little-endian.
  */
-import {
-  ENVIRONMENT_FIELDS,
-  FILTER_FIELDS,
-  FRAME_FIELDS,
-  NODE_FIELDS,
-  RING_FIELDS,
-  SLICE_FIELDS,
-  offsets,
-  type Offsets,
-} from './structures.ts';
+import { ENVIRONMENT_FIELDS, FRAME_FIELDS, NODE_FIELDS, SLICE_FIELDS, offsets, type Offsets } from './structures.ts';
 
 /** ExcCode of the R3000's Cause register [KANE92 §6]. */
 export const EXCEPTIONS = {
@@ -47,10 +38,18 @@ export const ENV_LIMIT = 128;
 export const GUARANTEED_LIMIT = 16;
 
 /**
- * Fields that `env_set` may set, by their offset in ENV; `exceptionPc + 4 * code` too, but for interrupts and system
- * calls. `status` may only become runnable, once there are u-page and prologue.
+ * Fields that `env_set` may set, by their offset in ENV; `exceptionPc + 4 * code` too, but for system calls; of code 0 it is
+ * where the kernel tells of revocation. `status` may only become runnable, once there are u-page and prologue; `frameLimit`
+ * may be up to the caller's own.
  */
-export const ENV_SETTABLE: readonly number[] = [ENV.status, ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry];
+export const ENV_SETTABLE: readonly number[] = [
+  ENV.status,
+  ENV.prologue,
+  ENV.epilogue,
+  ENV.syncEntry,
+  ENV.asyncEntry,
+  ENV.frameLimit,
+];
 
 /** Why an environment died. */
 export const DEATHS = { none: 0, exit: 1, unhandled: 2, excess: 3, destroyed: 4, noEntry: 5, double: 6 } as const;
@@ -66,55 +65,60 @@ export const U = {
   interruptSave: 0x100,
   /** 16 completion words that the disk writes: 0 pending, 1 done, negative an error. */
   completion: 0x110,
+  /** Visible revocation: how many frames and how many slices to give up, until which tick; how many were taken by force. */
+  revokeFrames: 0x150,
+  revokeSlices: 0x154,
+  revokeDeadline: 0x158,
+  lost: 0x15c,
   /** From here the page belongs to the library operating system. */
   user: 0x180,
 } as const;
 
 export const COMPLETION_SLOTS = 16;
 
-/**
- * One slot of a packet ring, in the ring's first frame, from its start on. The packet lies in up to RING_BUFFERS buffers,
- * taken in order; a buffer of no bytes ends the list.
- *
- * A buffer is two words: `at`, its place in the ring, 4096 × the number of a frame of the ring (0 is the first) + the offset
- * in it, a multiple of four; and its length in bytes, at most to the end of the frame. Those of a receive ring have lengths
- * that are multiples of four; the kernel stores whole words.
- */
+/** One slot of a packet ring: half a frame. */
 export const RING_SLOT = {
   /** 0: empty. Receive: the kernel stores the length when the packet is whole. Transmit: the application does. */
   length: 0,
-  /** Receive: the filter that accepted the packet; of a tap TAP.in or TAP.out. */
+  /** Receive: the filter that accepted the packet. */
   filter: 4,
-  /** Transmit: the offset in the first frame of a word that the kernel counts down when it is done with the slot; or 0. */
-  completion: 4,
-  buffers: 8,
+  /** The packet, from its destination address; at most 1514 bytes. */
+  data: 8,
 } as const;
 
-export const RING_SLOT_BYTES = 64;
+export const RING_SLOT_BYTES = 2048;
 export const RING_SLOT_LIMIT = 32;
-export const RING_BUFFERS = 4;
 export const RING_LIMIT = 32;
-/** Offsets in the record of a ring. */
-export const RING: Offsets<typeof RING_FIELDS> = offsets(RING_FIELDS);
-export const RING_BYTES = 2048;
-/** Frames of a ring. */
-export const RING_FRAME_LIMIT: number = (RING_BYTES - RING_FIELDS.frame.at) / 4;
-/** What a tap's slots have for a filter. */
-export const TAP = { in: -1, out: -2 } as const;
-
-/** Offsets in the record of a filter. */
-export const FILTER: Offsets<typeof FILTER_FIELDS> = offsets(FILTER_FIELDS);
-export const FILTER_BYTES = 64;
-export const FILTER_LIMIT = 256;
-/**
- * What becomes of packets that a filter and others accept. specific: the one that tests more bits wins; first: the one that
- * was bound first; refuse: there are none, whoever could accept one is not bound; all: this one gets a copy, whoever wins.
- */
-export const POLICIES = { specific: 0, first: 1, refuse: 2, all: 3 } as const;
-/** Pages of a handler's window. */
-export const WINDOW_FRAMES_MAX = 4;
-
 export const PACKET_BYTES_MAX = 1514;
+
+/** Fewest frames to which revocation and quotas bring an environment down. Assumption: of the paper's 5 to 10 [SOSP95 §3.4]. */
+export const FRAME_MINIMUM = 8;
+/** Fewest slices to which revocation brings it down. Assumption: one, or it could not be told. */
+export const SLICE_MINIMUM = 1;
+/** A limit or target that there is not. */
+export const NO_TARGET = 0xffffffff;
+/** What is revoked, and how. */
+export const REVOKE_KINDS = { frames: 0, slices: 1 } as const;
+export const REVOKE_MODES = { cooperative: 0, notify: 1 } as const;
+
+/**
+ * One entry of a repossession vector, a frame of its environment: what was taken by force, and what became of it. The
+ * environment preloads entries with backing store: an extent that it may write and a block in it.
+ */
+export const REPOSSESSION = {
+  /** One of REPOSSESSION_STATES. */
+  state: 0x00,
+  /** One of REVOKE_KINDS, and the frame or the position. */
+  kind: 0x04,
+  name: 0x08,
+  /** A capability of four words. */
+  extent: 0x10,
+  block: 0x20,
+} as const;
+export const REPOSSESSION_BYTES = 64;
+export const REPOSSESSION_ENTRIES = 64;
+/** Of `empty` and `preloaded` the environment says so; the others the kernel sets. */
+export const REPOSSESSION_STATES = { empty: 0, preloaded: 1, saving: 2, saved: 3, lost: 4 } as const;
 
 /** One entry of the slice vector. */
 export const SLICE: Offsets<typeof SLICE_FIELDS> = offsets(SLICE_FIELDS);
@@ -167,11 +171,4 @@ export const EXPOSED = {
   environments: 0x20000,
   frames: 0x30000,
   slices: 0x9c000,
-  rings: 0xa0000,
-  filters: 0xb0000,
-  /** The bytes of the filters, as they were downloaded: FILTER.code says where. */
-  filterCode: 0xb4000,
 } as const;
-
-/** Bytes of EXPOSED.filterCode. */
-export const FILTER_CODE_BYTES = 0xc000;

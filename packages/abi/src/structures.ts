@@ -56,6 +56,15 @@ export const ENVIRONMENT_FIELDS = {
   syncGate: { at: 0x130, what: 'what a synchronous transfer jumps to: the entry, or 0 while there is no ASID' },
   asyncGate: { at: 0x134, what: 'the same of asynchronous transfers' },
   dispatched: { at: 0x138, what: 'tick at which it last began to run by its slice or a yield: by this ASIDs are recycled' },
+  begin: { at: 0x13c, what: 'where its next slice begins: the prologue, or 0 if the kernel has something to tell first' },
+  publicPage: { at: 0x140, what: 'kseg0 address of the page that it writes and everyone may read, or 0' },
+  repossession: { at: 0x144, what: 'kseg0 address of its repossession vector, or 0' },
+  frames: { at: 0x148, what: 'how many frames it holds' },
+  frameLimit: { at: 0x14c, what: 'how many it may hold' },
+  frameTarget: { at: 0x150, what: 'to how many frames it is asked to come down; NO_TARGET: it is not' },
+  sliceTarget: { at: 0x154, what: 'the same of slices' },
+  revokeDeadline: { at: 0x158, what: 'the tick at which it must have; 0: nothing is asked of it' },
+  lost: { at: 0x15c, what: 'how many frames and slices were taken from it by force' },
   predicate: { at: 0x180, what: 'kseg0 address of the compiled wakeup predicate, or 0' },
   predicateActivation: { at: 0x184, what: 'kseg0 address of its activation record' },
   wakeTag: { at: 0x188, what: 'what the last sleep ended with: the tag of a predicate, or 0 for an event or a tick' },
@@ -97,48 +106,11 @@ export const NODE_FIELDS = {
 } as const;
 
 /* prettier-ignore */
-export const RING_FIELDS = {
-  owner: { at: 0x00, what: 'who bound it, or NO_ENV' },
-  env: { at: 0x04, what: "address of its owner's record; 0: there is no such ring" },
-  direction: { at: 0x08, what: '0 receive, 1 transmit' },
-  slots: { at: 0x0c, what: 'how many slots it has' },
-  index: { at: 0x10, what: 'the slot that the kernel looks at next' },
-  frames: { at: 0x14, what: 'how many frames it has' },
-  packets: { at: 0x18, what: 'packets received or sent' },
-  refused: { at: 0x1c, what: 'packets that found no room; slots that made no sense' },
-  generation: { at: 0x20, what: 'how often the record has been used' },
-  nextTap: { at: 0x24, what: 'address of the record of the next tap' },
-  frame: { at: 0x40, what: 'kseg0 addresses of its frames, in the order in which they were bound; 0: taken away' },
-} as const;
-
-/* prettier-ignore */
-export const FILTER_FIELDS = {
-  owner: { at: 0x00, what: 'who bound it, or NO_ENV' },
-  env: { at: 0x04, what: "address of its owner's record" },
-  ring: { at: 0x08, what: 'address of the record of the ring it delivers to; 0: nowhere' },
-  id: { at: 0x0c, what: 'its number' },
-  policy: { at: 0x10, what: 'one of POLICIES' },
-  accepted: { at: 0x14, what: 'packets it won, or got copies of' },
-  consumed: { at: 0x18, what: 'of these, how many its handler took' },
-  aborted: { at: 0x1c, what: 'how often its handler was stopped' },
-  overlaps: { at: 0x20, what: 'how many filters of other environments could accept a packet that it accepts' },
-  code: { at: 0x24, what: 'physical address of its atoms, as they were downloaded' },
-  length: { at: 0x28, what: 'bytes of its atoms' },
-  generation: { at: 0x2c, what: 'how often the record has been used' },
-  handler: { at: 0x30, what: 'address of the code of its handler, or 0' },
-  activation: { at: 0x34, what: "address of its handler's activation record" },
-  reply: { at: 0x38, what: "address of its handler's replies" },
-  fuel: { at: 0x3c, what: 'instructions that one run of its handler may take' },
-} as const;
-
-/* prettier-ignore */
 export const STRUCTURES: Readonly<Record<string, Structure>> = {
   environment: { table: 'environments', bytes: 512, count: 128, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
   frame: { table: 'frames', bytes: 16, count: 0x3000, what: 'frames, by physical page number', fields: FRAME_FIELDS },
   slice: { table: 'slices', bytes: 16, count: 64, what: 'the slice vector, by position', fields: SLICE_FIELDS },
   node: { table: 'nodes', bytes: 24, count: 1024, what: 'nodes of the trees of capabilities, by number; record 0 is not used', fields: NODE_FIELDS },
-  ring: { table: 'rings', bytes: 2048, count: 32, what: 'packet rings, by number', fields: RING_FIELDS },
-  filter: { table: 'filters', bytes: 64, count: 256, what: 'packet filters, by number', fields: FILTER_FIELDS },
   stlb: { table: 'stlb', bytes: 8, count: 4096, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },
 };
 

@@ -10,15 +10,10 @@ import {
   ENV_BYTES,
   ENV_LIMIT,
   ENV_STATUS,
-  FILTER_BYTES,
-  FILTER_CODE_BYTES,
-  FILTER_LIMIT,
   FRAME_BYTES,
   NODE_BYTES,
   NODE_LIMIT,
   PAGE_BYTES,
-  RING_BYTES,
-  RING_LIMIT,
   SLICE_BYTES,
   SLICE_LIMIT,
   WELL_KNOWN_READ,
@@ -46,6 +41,8 @@ import { nativeCalls } from './native-calls.ts';
 import { bootNetwork } from './network.ts';
 import { Nodes } from './nodes.ts';
 import { Predicates } from './predicates.ts';
+import { Repossession } from './repossession.ts';
+import { Revocation } from './revocation.ts';
 import { Rings } from './rings.ts';
 import { Serial } from './serial.ts';
 import { Slices } from './slices.ts';
@@ -70,8 +67,9 @@ export interface EnvironmentInfo extends Usage {
   readonly exit: number;
 }
 
-/** Registers v0 and k1. */
+/** Registers v0, k0 and k1. */
 const V0 = 2;
+const K0 = 26;
 const K1 = 27;
 
 const STATUS_NAMES: readonly (keyof typeof ENV_STATUS)[] = ['free', 'embryo', 'runnable', 'dead'];
@@ -154,7 +152,9 @@ export class Aegis {
     const memory = new KernelMemory(machine.memory);
     const capabilities = new Capabilities(secret, new Nodes(memory));
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
-    const frames = new Frames(memory, capabilities, tlb);
+    const frames = new Frames(memory, capabilities, tlb, (env, ppn) => {
+      for (const resource of environments.resources) resource.releaseFrame?.(env, ppn);
+    });
     const slices = new Slices(memory, capabilities);
     const asids = new Asids(memory, tlb, (asid, functions) => {
       machine.native.install(asid, functions);
@@ -163,17 +163,16 @@ export class Aegis {
       this.#created(id, parent);
     };
     const environments = new Environments(memory, { frames, slices, tlb, capabilities, asids, created });
-    const filters = new Filters(memory, frames, capabilities);
-    const rings = new Rings(memory, frames, capabilities, (ring) => {
+    const filters = new Filters(memory, frames);
+    const rings = new Rings(memory, frames, (ring) => {
       filters.ringFreed(ring);
     });
     const predicates = new Predicates(memory, frames);
     const messages = new Messages(memory, frames);
-    // There is one network, and it is never another.
-    capabilities.guard('net', (name) => (name === 0 ? 0 : undefined));
     const serial = new Serial(memory, capabilities);
     const disk = new Disk(memory, frames, capabilities);
-    environments.resources.push(predicates, messages, filters, rings, serial);
+    const revocation = new Revocation(memory, slices, new Repossession(memory, frames, slices, disk));
+    environments.resources.push(predicates, messages, filters, rings, serial, revocation);
     return {
       memory,
       capabilities,
@@ -187,6 +186,7 @@ export class Aegis {
       filters,
       serial,
       disk,
+      revocation,
     };
   }
 
@@ -203,9 +203,6 @@ export class Aegis {
       [PHYSICAL.frames, FRAME_BYTES * parts.frames.count],
       [PHYSICAL.slices, SLICE_BYTES * SLICE_LIMIT],
       [PHYSICAL.nodes, NODE_BYTES * NODE_LIMIT],
-      [PHYSICAL.rings, RING_BYTES * RING_LIMIT],
-      [PHYSICAL.filters, FILTER_BYTES * FILTER_LIMIT],
-      [PHYSICAL.filterCode, FILTER_CODE_BYTES],
     ] as const) {
       for (let ppn = table / PAGE_BYTES; ppn < (table + bytes) / PAGE_BYTES; ppn += 1) {
         parts.frames.expose(ppn, WELL_KNOWN_READ);
@@ -240,6 +237,14 @@ export class Aegis {
     natives[NATIVE.tlbwr] = (cpu) => {
       cpu.charge(COSTS.call);
       cpu.registers[V0] = frameGranted(parts.frames, new Arguments(cpu));
+    };
+    natives[NATIVE.begin] = (cpu) => {
+      cpu.charge(COSTS.call);
+      cpu.registers[K0] = parts.revocation.begin(envOf(cpu.registers[K1] ?? 0));
+    };
+    natives[NATIVE.revoke] = (cpu) => {
+      cpu.charge(COSTS.call);
+      parts.revocation.due(cpu);
     };
     natives[NATIVE.boot] = (cpu) => {
       parts.serial.boot(cpu);
