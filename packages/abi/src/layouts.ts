@@ -47,10 +47,18 @@ export const ENV_LIMIT = 128;
 export const GUARANTEED_LIMIT = 16;
 
 /**
- * Fields that `env_set` may set, by their offset in ENV; `exceptionPc + 4 * code` too, but for interrupts and system
- * calls. `status` may only become runnable, once there are u-page and prologue.
+ * Fields that `env_set` may set, by their offset in ENV; `exceptionPc + 4 * code` too, but for system calls; of code 0 it is
+ * where the kernel tells of revocation. `status` may only become runnable, once there are u-page and prologue; `frameLimit`
+ * may be up to the caller's own.
  */
-export const ENV_SETTABLE: readonly number[] = [ENV.status, ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry];
+export const ENV_SETTABLE: readonly number[] = [
+  ENV.status,
+  ENV.prologue,
+  ENV.epilogue,
+  ENV.syncEntry,
+  ENV.asyncEntry,
+  ENV.frameLimit,
+];
 
 /** Why an environment died. */
 export const DEATHS = { none: 0, exit: 1, unhandled: 2, excess: 3, destroyed: 4, noEntry: 5, double: 6 } as const;
@@ -66,6 +74,11 @@ export const U = {
   interruptSave: 0x100,
   /** 16 completion words that the disk writes: 0 pending, 1 done, negative an error. */
   completion: 0x110,
+  /** Visible revocation: how many frames and how many slices to give up, until which tick; how many were taken by force. */
+  revokeFrames: 0x150,
+  revokeSlices: 0x154,
+  revokeDeadline: 0x158,
+  lost: 0x15c,
   /** From here the page belongs to the library operating system. */
   user: 0x180,
 } as const;
@@ -115,6 +128,35 @@ export const POLICIES = { specific: 0, first: 1, refuse: 2, all: 3 } as const;
 export const WINDOW_FRAMES_MAX = 4;
 
 export const PACKET_BYTES_MAX = 1514;
+
+/** Fewest frames to which revocation and quotas bring an environment down. Assumption: of the paper's 5 to 10 [SOSP95 §3.4]. */
+export const FRAME_MINIMUM = 8;
+/** Fewest slices to which revocation brings it down. Assumption: one, or it could not be told. */
+export const SLICE_MINIMUM = 1;
+/** A limit or target that there is not. */
+export const NO_TARGET = 0xffffffff;
+/** What is revoked, and how. */
+export const REVOKE_KINDS = { frames: 0, slices: 1 } as const;
+export const REVOKE_MODES = { cooperative: 0, notify: 1 } as const;
+
+/**
+ * One entry of a repossession vector, a frame of its environment: what was taken by force, and what became of it. The
+ * environment preloads entries with backing store: an extent that it may write and a block in it.
+ */
+export const REPOSSESSION = {
+  /** One of REPOSSESSION_STATES. */
+  state: 0x00,
+  /** One of REVOKE_KINDS, and the frame or the position. */
+  kind: 0x04,
+  name: 0x08,
+  /** A capability of four words. */
+  extent: 0x10,
+  block: 0x20,
+} as const;
+export const REPOSSESSION_BYTES = 64;
+export const REPOSSESSION_ENTRIES = 64;
+/** Of `empty` and `preloaded` the environment says so; the others the kernel sets. */
+export const REPOSSESSION_STATES = { empty: 0, preloaded: 1, saving: 2, saved: 3, lost: 4 } as const;
 
 /** One entry of the slice vector. */
 export const SLICE: Offsets<typeof SLICE_FIELDS> = offsets(SLICE_FIELDS);

@@ -46,6 +46,8 @@ import { nativeCalls } from './native-calls.ts';
 import { bootNetwork } from './network.ts';
 import { Nodes } from './nodes.ts';
 import { Predicates } from './predicates.ts';
+import { Repossession } from './repossession.ts';
+import { Revocation } from './revocation.ts';
 import { Rings } from './rings.ts';
 import { Serial } from './serial.ts';
 import { Slices } from './slices.ts';
@@ -70,8 +72,9 @@ export interface EnvironmentInfo extends Usage {
   readonly exit: number;
 }
 
-/** Registers v0 and k1. */
+/** Registers v0, k0 and k1. */
 const V0 = 2;
+const K0 = 26;
 const K1 = 27;
 
 const STATUS_NAMES: readonly (keyof typeof ENV_STATUS)[] = ['free', 'embryo', 'runnable', 'dead'];
@@ -154,7 +157,9 @@ export class Aegis {
     const memory = new KernelMemory(machine.memory);
     const capabilities = new Capabilities(secret, new Nodes(memory));
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
-    const frames = new Frames(memory, capabilities, tlb);
+    const frames = new Frames(memory, capabilities, tlb, (env, ppn) => {
+      for (const resource of environments.resources) resource.releaseFrame?.(env, ppn);
+    });
     const slices = new Slices(memory, capabilities);
     const asids = new Asids(memory, tlb, (asid, functions) => {
       machine.native.install(asid, functions);
@@ -173,7 +178,8 @@ export class Aegis {
     capabilities.guard('net', (name) => (name === 0 ? 0 : undefined));
     const serial = new Serial(memory, capabilities);
     const disk = new Disk(memory, frames, capabilities);
-    environments.resources.push(predicates, messages, filters, rings, serial);
+    const revocation = new Revocation(memory, slices, new Repossession(memory, frames, slices, disk));
+    environments.resources.push(predicates, messages, filters, rings, serial, revocation);
     return {
       memory,
       capabilities,
@@ -187,6 +193,7 @@ export class Aegis {
       filters,
       serial,
       disk,
+      revocation,
     };
   }
 
@@ -240,6 +247,14 @@ export class Aegis {
     natives[NATIVE.tlbwr] = (cpu) => {
       cpu.charge(COSTS.call);
       cpu.registers[V0] = frameGranted(parts.frames, new Arguments(cpu));
+    };
+    natives[NATIVE.begin] = (cpu) => {
+      cpu.charge(COSTS.call);
+      cpu.registers[K0] = parts.revocation.begin(envOf(cpu.registers[K1] ?? 0));
+    };
+    natives[NATIVE.revoke] = (cpu) => {
+      cpu.charge(COSTS.call);
+      parts.revocation.due(cpu);
     };
     natives[NATIVE.boot] = (cpu) => {
       parts.serial.boot(cpu);

@@ -14,6 +14,7 @@ import type { Frames } from './frames.ts';
 import type { KernelMemory } from './memory.ts';
 import type { Messages } from './messages.ts';
 import type { Predicates } from './predicates.ts';
+import type { Revocation } from './revocation.ts';
 import type { Rings } from './rings.ts';
 import type { Serial } from './serial.ts';
 import type { Slices } from './slices.ts';
@@ -32,6 +33,7 @@ export interface Parts {
   readonly filters: Filters;
   readonly serial: Serial;
   readonly disk: Disk;
+  readonly revocation: Revocation;
 }
 
 /** Registers of the arguments in order: a0 to a3, t0 to t7. */

@@ -67,10 +67,18 @@ export interface Extent {
 }
 
 interface Transfer {
-  readonly env: number;
-  readonly generation: number;
   readonly ppn: number;
-  readonly slot: number;
+  /** Told 1, or a negative error. */
+  readonly done: (result: number) => void;
+}
+
+/** A block of an extent, and a frame whose contents go there. */
+export interface Saving {
+  readonly extent: Extent;
+  readonly ppn: number;
+  readonly block: number;
+  /** Told 1 when the device is done, or a negative error. */
+  readonly done: (result: number) => void;
 }
 
 export class Disk {
@@ -146,15 +154,29 @@ export class Disk {
       readonly write: boolean;
     },
   ): number {
-    const { extent, ppn, block, slot, write } = request;
+    const { slot } = request;
+    if (this.blocks !== 0 && slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
+    const generation = this.#memory.env(env, ENV.generation);
+    const done = (result: number): void => {
+      if (this.#memory.env(env, ENV.generation) === generation) this.#post(env, slot, result);
+    };
+    const code = this.#submit(cpu, { ...request, done });
+    if (code === 0) this.#memory.set(uPagePhysical(this.#memory, env) + U.completion + 4 * slot, 0);
+    return code;
+  }
+
+  /** Starts writing a frame, for the kernel itself; the right to the extent has been checked. Returns an error code. */
+  save(cpu: NativeCpu, saving: Saving): number {
+    return this.#submit(cpu, { ...saving, write: true });
+  }
+
+  #submit(cpu: NativeCpu, { extent, ppn, block, write, done }: Saving & { readonly write: boolean }): number {
     if (this.blocks === 0) return ERRORS.E_DEVICE;
     if (block >= extent.blocks || extent.start + block >= this.blocks) return ERRORS.E_RANGE;
-    if (slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
     const index = this.#transfers.indexOf(undefined);
     if (index === -1) return ERRORS.E_BUSY;
-    this.#transfers[index] = { env, generation: this.#memory.env(env, ENV.generation), ppn, slot };
+    this.#transfers[index] = { ppn, done };
     this.#frames.pin(ppn);
-    this.#memory.set(uPagePhysical(this.#memory, env) + U.completion + 4 * slot, 0);
 
     const header = PHYSICAL.diskRequests + REQUEST_BYTES * index;
     this.#memory.set(header, write ? 1 : 0);
@@ -189,17 +211,16 @@ export class Disk {
       if (transfer === undefined) continue;
       this.#transfers[index] = undefined;
       const status = this.#memory.get(PHYSICAL.diskRequests + REQUEST_BYTES * index + 16) & 0xff;
-      this.#post(transfer, status === 0 ? 1 : ERRORS.E_DEVICE);
+      transfer.done(status === 0 ? 1 : ERRORS.E_DEVICE);
+      this.#frames.unpin(transfer.ppn);
     }
   }
 
-  #post({ env, generation, ppn, slot }: Transfer, result: number): void {
+  #post(env: number, slot: number, result: number): void {
     const uPage = uPagePhysical(this.#memory, env);
-    if (uPage !== 0 && this.#memory.env(env, ENV.generation) === generation) {
-      this.#memory.set(uPage + U.completion + 4 * slot, result);
-      this.#memory.setEnv(env, ENV.pending, 1);
-    }
-    this.#frames.unpin(ppn);
+    if (uPage === 0) return;
+    this.#memory.set(uPage + U.completion + 4 * slot, result);
+    this.#memory.setEnv(env, ENV.pending, 1);
   }
 
   #describe(index: number, address: number, length: number, flags: number): void {

@@ -13,10 +13,13 @@ import {
   ENV_STATUS,
   ERRORS,
   EXCEPTIONS,
+  FRAME_MINIMUM,
   GUARANTEED_LIMIT,
   NO_ENV,
+  NO_TARGET,
   PAGE_BYTES,
   RIGHTS,
+  WELL_KNOWN_READ,
   type CapabilityWords,
   type NativeFactory,
 } from '@exokernel/abi';
@@ -28,6 +31,8 @@ import { envPhysical, type KernelMemory } from './memory.ts';
 import type { Slices } from './slices.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
 
+/** Entries, and where the next slice begins, which is the prologue. */
+const ENTRIES: readonly number[] = [ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry, ENV.begin];
 /** Entries that others may jump to. */
 const PROTECTED_ENTRIES: readonly number[] = [ENV.syncEntry, ENV.asyncEntry];
 
@@ -35,18 +40,23 @@ const PROTECTED_ENTRIES: readonly number[] = [ENV.syncEntry, ENV.asyncEntry];
 const VALID = 0x200;
 const DIRTY = 0x400;
 
+/** Pages of an environment that the kernel knows by physical address, chosen once and pinned for its life: bits 1, 2, 3 of env_map. */
+export const KERNEL_PAGES: readonly number[] = [ENV.uPage, ENV.publicPage, ENV.repossession];
+
 /** How a page is to be mapped for good. */
 export interface Mapping {
   readonly writable: boolean;
-  /** The frame is to be the u-page. */
-  readonly uPage: boolean;
+  /** What the frame is to be for the kernel: words of its record, of KERNEL_PAGES. */
+  readonly pages: readonly number[];
   /** The node of the capability through which it is mapped; of what the kernel itself uses, the root. */
   readonly node: number;
 }
 
-/** What else must be taken apart when an environment ends. */
+/** What else must be taken apart when an environment ends, or when it loses a frame. */
 export interface Resource {
   release(env: number): void;
+  /** Breaks what binds a frame to an environment: a ring, a window. */
+  releaseFrame?(env: number, ppn: number): void;
 }
 
 export class Environments {
@@ -98,6 +108,9 @@ export class Environments {
     this.#memory.setEnv(id, ENV.status, ENV_STATUS.embryo);
     this.#memory.setEnv(id, ENV.parent, parent);
     this.#memory.setEnv(id, ENV.generation, generation);
+    this.#memory.setEnv(id, ENV.frameLimit, parent === NO_ENV ? NO_TARGET : this.#memory.env(parent, ENV.frameLimit));
+    this.#memory.setEnv(id, ENV.frameTarget, NO_TARGET);
+    this.#memory.setEnv(id, ENV.sliceTarget, NO_TARGET);
     this.#factories[id] = factory;
     this.#asids.enter(id, functions);
     this.#created(id, parent);
@@ -124,18 +137,22 @@ export class Environments {
   set(env: number, field: number, value: number): number {
     const handler = (field - ENV.exceptionPc) / 4;
     const isHandler = Number.isInteger(handler) && handler >= 0 && handler < 16;
-    if (isHandler && (handler === EXCEPTIONS.interrupt || handler === EXCEPTIONS.syscall)) return ERRORS.E_RANGE;
+    if (isHandler && handler === EXCEPTIONS.syscall) return ERRORS.E_RANGE;
     if (!isHandler && !ENV_SETTABLE.includes(field)) return ERRORS.E_RANGE;
     if (field === ENV.status) return this.#start(env, value);
+    if (field === ENV.frameLimit) return this.#limit(env, value);
     if (value % 4 !== 0 || value >= KSEG0 || this.#memory.env(env, ENV.uPage) === 0) return ERRORS.E_RANGE;
     const started = this.#memory.env(env, ENV.status) === ENV_STATUS.runnable;
     if (PROTECTED_ENTRIES.includes(field) && !started) return ERRORS.E_RANGE;
+    // What the kernel has to tell is told first.
+    const telling = this.#memory.env(env, ENV.begin) !== this.#memory.env(env, ENV.prologue);
+    if (field === ENV.prologue && !telling) this.#memory.setEnv(env, ENV.begin, value);
     this.#memory.setEnv(env, field, value);
     if (PROTECTED_ENTRIES.includes(field)) this.#asids.openGates(env);
     return ERRORS.E_OK;
   }
 
-  /** Adds a guaranteed mapping, and with it a hold on the frame; `uPage` makes the frame the u-page. */
+  /** Adds a guaranteed mapping, and with it a hold on the frame. */
   map(env: number, ppn: number, va: number, how: Mapping): number {
     if (va >= KSEG0) return ERRORS.E_RANGE;
     const asid = this.#memory.env(env, ENV.asid);
@@ -146,15 +163,18 @@ export class Environments {
       if (present === 0 || present === tag) break;
     }
     if (slot === GUARANTEED_LIMIT) return ERRORS.E_NONE;
-    if (how.uPage) {
-      // The kernel writes it, so it is pinned for the environment's life, and chosen once.
+    if (how.pages.length > 0) {
       if (how.node !== 0) return ERRORS.E_CAP;
       if (!how.writable) return ERRORS.E_RANGE;
-      if (this.#memory.env(env, ENV.uPage) !== 0) return ERRORS.E_BUSY;
-      this.#frames.pin(ppn);
-      this.#memory.setEnv(env, ENV.uPage, KSEG0 + ppn * PAGE_BYTES);
+      if (how.pages.some((page) => this.#memory.env(env, page) !== 0)) return ERRORS.E_BUSY;
     }
-    this.#frames.hold(env, ppn, how.node);
+    const held = this.#frames.hold(env, ppn, how.node);
+    if (held < 0) return held;
+    for (const page of how.pages) {
+      this.#frames.pin(ppn);
+      this.#memory.setEnv(env, page, KSEG0 + ppn * PAGE_BYTES);
+      if (page === ENV.publicPage) this.#frames.setGuard(ppn, 'read', WELL_KNOWN_READ);
+    }
     this.#tlb.flushPage(tag);
     this.#memory.setEnv(env, ENV.guaranteed + 8 * slot, tag);
     this.#memory.setEnv(env, ENV.guaranteed + 8 * slot + 4, ppn * PAGE_BYTES + VALID + (how.writable ? DIRTY : 0));
@@ -164,9 +184,10 @@ export class Environments {
 
   /** Ends an environment: everything it was bound to is unbound. `death` is a word for its record. Returns how many frames it held. */
   end(env: number, death: number): number {
-    const uPage = this.#memory.env(env, ENV.uPage);
+    const pages = KERNEL_PAGES.map((page) => this.#memory.env(env, page));
     const parent = this.#memory.env(env, ENV.parent);
-    for (const field of [ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry, ENV.uPage]) {
+    this.#frames.resetGuard(this.#memory.env(env, ENV.publicPage));
+    for (const field of [...ENTRIES, ...KERNEL_PAGES]) {
       this.#memory.setEnv(env, field, 0);
     }
     for (let code = 0; code < 16; code += 1) this.#memory.setEnv(env, ENV.exceptionPc + 4 * code, 0);
@@ -177,13 +198,19 @@ export class Environments {
     this.#slices.release(env);
     for (const resource of this.resources) resource.release(env);
     this.#asids.leave(env);
-    if (uPage !== 0) this.#frames.unpin((uPage - KSEG0) / PAGE_BYTES);
+    for (const page of pages) if (page !== 0) this.#frames.unpin((page - KSEG0) / PAGE_BYTES);
     const held = this.#frames.dropAll(env);
     this.#capabilities.release(env);
     this.#factories[env] = undefined;
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
     if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
     return held;
+  }
+
+  #limit(env: number, value: number): number {
+    if (value < FRAME_MINIMUM) return ERRORS.E_RANGE;
+    this.#memory.setEnv(env, ENV.frameLimit, value);
+    return ERRORS.E_OK;
   }
 
   #start(env: number, value: number): number {

@@ -7,10 +7,10 @@
  *
  * A capability lets its bearer map a frame without holding it; then the mapping lasts as long as somebody else's hold.
  */
-import { ERRORS, FRAME, NO_ENV, PAGE_BYTES, RIGHTS, type CapabilityWords } from '@exokernel/abi';
+import { ENV, ENV_LIMIT, ERRORS, FRAME, NO_ENV, PAGE_BYTES, RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
-import { FIRST_FREE_FRAME, FRAME_CAPACITY, PHYSICAL } from './layout.ts';
+import { FIRST_FREE_FRAME, FRAME_CAPACITY, KSEG0, PHYSICAL } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 
 const NOBODY: ReadonlyMap<number, ReadonlySet<number>> = new Map();
@@ -23,6 +23,7 @@ export class Frames {
   readonly #memory: KernelMemory;
   readonly #capabilities: Capabilities;
   readonly #tlb: TlbKeeper;
+  readonly #unbind: (env: number, ppn: number) => void;
   /** Holders of each frame, and the nodes of the capabilities through which they hold it. */
   readonly #holders = new Map<number, Map<number, Set<number>>>();
   /** Frames of which tlbwr compares words that somebody chose. */
@@ -31,7 +32,15 @@ export class Frames {
   #cursor: number = FIRST_FREE_FRAME + 4;
   #free: number;
 
-  constructor(memory: KernelMemory, capabilities: Capabilities, tlb: TlbKeeper) {
+  /** `unbind` breaks what else binds a frame to an environment. */
+  constructor(
+    memory: KernelMemory,
+    capabilities: Capabilities,
+    tlb: TlbKeeper,
+    unbind: (env: number, ppn: number) => void,
+  ) {
+    this.#unbind = unbind;
+
     this.#memory = memory;
     this.#capabilities = capabilities;
     this.#tlb = tlb;
@@ -60,10 +69,12 @@ export class Frames {
     if (ppn === ERRORS.E_NONE && want === -1) return ppn;
     if (ppn < FIRST_FREE_FRAME || ppn >= this.count) return ERRORS.E_RANGE;
     if (this.#memory.frame(ppn, FRAME.owner) !== NO_ENV) return ERRORS.E_BUSY;
+    if (this.#isFull(env)) return ERRORS.E_NONE;
     this.#memory.setFrame(ppn, FRAME.owner, env);
     this.#memory.ram.bytes.fill(0, ppn * PAGE_BYTES, (ppn + 1) * PAGE_BYTES);
     this.#holders.set(ppn, new Map([[env, new Set([0])]]));
     this.#memory.setFrame(ppn, FRAME.holders, 1);
+    this.#count(env, 1);
     const [, , w0, w1] = this.capability(ppn);
     const [, , r0, r1] = this.capability(ppn, RIGHTS.read);
     this.#authenticate(ppn, [w0, w1], [r0, r1]);
@@ -98,19 +109,24 @@ export class Frames {
     return this.#holders.get(ppn) ?? NOBODY;
   }
 
-  /** `env` holds a frame, through a capability of this node. */
-  hold(env: number, ppn: number, node: number): void {
+  /** `env` holds an allocated frame, through a capability of this node. Returns an error code: E_NONE beyond its limit. */
+  hold(env: number, ppn: number, node: number): number {
     const holders = this.#holders.get(ppn);
-    if (holders === undefined) return;
+    if (holders === undefined) return ERRORS.E_CAP;
+    if (!holders.has(env)) {
+      if (this.#isFull(env)) return ERRORS.E_NONE;
+      this.#count(env, 1);
+    }
     holders.set(env, (holders.get(env) ?? new Set()).add(node));
     this.#memory.setFrame(ppn, FRAME.holders, holders.size);
+    return ERRORS.E_OK;
   }
 
   /** Drops the hold of `env`: it loses its mappings at least. Returns an error code. */
   drop(env: number, ppn: number): number {
     if (!this.#dropHold(env, ppn)) return ERRORS.E_CAP;
     this.#tlb.removeGuaranteed(env, ppn);
-    this.#tlb.flushFrameOf(env, ppn);
+    this.#tlb.flushFramesOf(env, new Set([ppn]));
     this.#release([ppn]);
     return ERRORS.E_OK;
   }
@@ -130,6 +146,9 @@ export class Frames {
       if (through.size === 0) this.#dropHold(env, ppn);
     }
     this.#tlb.flushFrames(new Set([ppn]));
+    // A ring or a window may have been bound through them without a hold: who wants to be safe from this holds the frame.
+    const holders = this.holders(ppn);
+    for (let env = 0; env < ENV_LIMIT; env += 1) if (!holders.has(env)) this.#unbind(env, ppn);
     this.#release([ppn]);
   }
 
@@ -142,14 +161,60 @@ export class Frames {
     this.#tlb.flushFrames(new Set([ppn]));
   }
 
+  /** What tlbwr compares for reading the frame at a kseg0 address (0: none) is its capability again. */
+  resetGuard(address: number): void {
+    if (address === 0) return;
+    const ppn = (address - KSEG0) / PAGE_BYTES;
+    const [, , low, high] = this.capability(ppn, RIGHTS.read);
+    this.setGuard(ppn, 'read', [low, high]);
+  }
+
   /** Whether somebody chose the words that tlbwr compares. */
   isGuardChosen(ppn: number): boolean {
     return this.#chosen.has(ppn);
   }
 
+  /** The frames that an environment holds, in order. */
+  heldBy(env: number): number[] {
+    return [...this.#holders]
+      .filter(([, holders]) => holders.has(env))
+      .map(([ppn]) => ppn)
+      .sort((a, b) => a - b);
+  }
+
+  /**
+   * Takes frames from `env` by force: its holds, mappings, rings, windows. What nobody else holds loses its capabilities at
+   * once, also if a device still has it: then it is free when the device is done.
+   */
+  repossess(env: number, ppns: readonly number[]): void {
+    for (const ppn of ppns) {
+      this.#dropHold(env, ppn);
+      this.#tlb.removeGuaranteed(env, ppn);
+      this.#unbind(env, ppn);
+      if (this.holders(ppn).size === 0 && this.#generation(ppn) !== undefined) this.#age(ppn);
+    }
+    this.#tlb.flushFramesOf(env, new Set(ppns));
+    this.#release(ppns);
+  }
+
+  #isFull(env: number): boolean {
+    return this.#memory.env(env, ENV.frames) >= this.#memory.env(env, ENV.frameLimit);
+  }
+
+  #count(env: number, delta: number): void {
+    this.#memory.setEnv(env, ENV.frames, this.#memory.env(env, ENV.frames) + delta);
+  }
+
+  /** All capabilities for a frame die. */
+  #age(ppn: number): void {
+    this.#memory.setFrame(ppn, FRAME.generation, this.#memory.frame(ppn, FRAME.generation) + 1);
+    this.#authenticate(ppn, this.#capabilities.nobody, this.#capabilities.nobody);
+  }
+
   #dropHold(env: number, ppn: number): boolean {
     const holders = this.#holders.get(ppn);
     if (holders === undefined || !holders.delete(env)) return false;
+    this.#count(env, -1);
     this.#memory.setFrame(ppn, FRAME.holders, holders.size);
     return true;
   }
@@ -167,13 +232,11 @@ export class Frames {
   #release(ppns: readonly number[]): void {
     const gone = ppns.filter((p) => this.#memory.frame(p, FRAME.pins) === 0 && this.#holders.get(p)?.size === 0);
     this.#tlb.flushFrames(new Set(gone));
-    const { nobody } = this.#capabilities;
     for (const ppn of gone) {
       this.#holders.delete(ppn);
       this.#chosen.delete(ppn);
       this.#memory.setFrame(ppn, FRAME.owner, NO_ENV);
-      this.#memory.setFrame(ppn, FRAME.generation, this.#memory.frame(ppn, FRAME.generation) + 1);
-      this.#authenticate(ppn, nobody, nobody);
+      this.#age(ppn);
     }
     this.#free += gone.length;
   }

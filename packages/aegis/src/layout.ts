@@ -113,6 +113,8 @@ export const KP = {
   /** The caller's, while a call that needs the kernel's stack is executed. */
   userSp: -0xe5c,
   userRa: -0xe58,
+  /** Tick of the next deadline of a revocation; 0: none. */
+  revokeTick: -0xe54,
   /** 32 registers, HI and LO of what an interrupt interrupted. */
   saved: -0xe40,
   savedHi: -0xdc0,
@@ -156,6 +158,10 @@ export const NATIVE = {
   asid: 69,
   /** A frame's capability at tlbwr that is neither of the two that the machine code compares: v0 = 0 or E_CAP. */
   tlbwr: 70,
+  /** k1: the record of an environment that is about to begin a slice and has no `begin`; k0 becomes where it begins, or 0. */
+  begin: 71,
+  /** A deadline of revocation has come. */
+  revoke: 72,
 } as const;
 
 /** Status bits [KANE92 §6]. */

@@ -41,7 +41,11 @@ function fill(parts: Parts, env: number, image: Image): void {
   const pages = new Map<number, number>();
   const place = (va: number, bytes: Uint8Array, writable: boolean, uPage: boolean): CapabilityWords => {
     const ppn = newFrame(parts, env, image, bytes);
-    if (va % PAGE_BYTES !== 0 || pages.has(va) || environments.map(env, ppn, va, { writable, uPage, node: 0 }) < 0) {
+    if (
+      va % PAGE_BYTES !== 0 ||
+      pages.has(va) ||
+      environments.map(env, ppn, va, { writable, pages: uPage ? [ENV.uPage] : [], node: 0 }) < 0
+    ) {
       throw new AegisError('image', `${image.name}: cannot map the page at 0x${va.toString(16)}`, { va });
     }
     pages.set(va, ppn);

@@ -50,6 +50,13 @@ export class Slices {
     return p;
   }
 
+  /** The positions that an environment owns, in order. */
+  of(env: number): number[] {
+    const positions: number[] = [];
+    for (let p = 0; p < SLICE_LIMIT; p += 1) if (this.#memory.slice(p, SLICE.owner) === env) positions.push(p);
+    return positions;
+  }
+
   /** The first of `count` contiguous slices given to `env` (0 if it wants none), or E_NONE. */
   allocateRun(env: number, count: number): number {
     if (count === 0) return 0;

@@ -36,11 +36,11 @@ export class TlbKeeper {
     if (ppns.size > 0) this.#flush((_, lo) => ppns.has(lo >>> 12));
   }
 
-  /** Removes the translations of one environment to a frame. */
-  flushFrameOf(env: number, ppn: number): void {
+  /** Removes the translations of one environment to these frames. */
+  flushFramesOf(env: number, ppns: ReadonlySet<number>): void {
     const asid = this.#memory.env(env, ENV.asid);
     if (asid === 0) return;
-    this.#flush((hi, lo) => lo >>> 12 === ppn && (hi & ASID_MASK) === asid);
+    this.#flush((hi, lo) => ppns.has(lo >>> 12) && (hi & ASID_MASK) === asid);
   }
 
   /** Removes the translation of one page: `hi` is its EntryHi. */

@@ -34,6 +34,7 @@ const CHECKED: readonly (readonly [call: CallName, needs: readonly Need[], rest:
   ['frame_guard', [['frame', WRITE]], [0, 1, 2]],
   ['env_free', [['env', CONTROL]], [1]],
   ['env_set', [['env', CONTROL]], [0x14, 0x2000]],
+  ['revoke', [['env', CONTROL]], [0, 1, 0]],
   [
     'env_map',
     [

@@ -43,8 +43,8 @@ test('env_set sets entry points in user space and nothing else', () => {
       if (code === 0) settable.push(field);
       else expect(code).toBe(ERRORS.E_RANGE);
     }
-    const handlers = [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15].map((code) => ENV.exceptionPc + 4 * code);
-    expect(settable).toEqual([ENV.prologue, ENV.epilogue, ...handlers]);
+    const handlers = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15].map((code) => ENV.exceptionPc + 4 * code);
+    expect(settable).toEqual([ENV.prologue, ENV.epilogue, ...handlers, ENV.frameLimit]);
     for (const field of [ENV.prologue, ENV.exceptionPc + 8]) {
       for (const value of [1, 2, 3, 0x2002, 0x80000000, 0x80000080, 0xa0000000, 0xfffff000, -4]) {
         expect(yield* set(raw, child, field, value), `${field} ${value}`).toBe(ERRORS.E_RANGE);

@@ -19,6 +19,7 @@ import {
   NODE_DEPTH,
   NODE_LIMIT,
   NO_ENV,
+  NO_TARGET,
   PAGE_BYTES,
   RIGHTS,
   RING,
@@ -105,8 +106,9 @@ function countPins({ parts: { memory, disk, predicates, filters } }: Aegis): Map
     pins.set(ppn, (pins.get(ppn) ?? 0) + 1);
   };
   for (let env = 0; env < ENV_LIMIT; env += 1) {
-    const uPage = memory.env(env, ENV.uPage);
-    if (uPage !== 0) pin(uPage);
+    for (const page of [ENV.uPage, ENV.publicPage, ENV.repossession]) {
+      if (memory.env(env, page) !== 0) pin(memory.env(env, page));
+    }
     const messages = memory.env(env, ENV.messageRing);
     if (messages !== 0) pin(messages);
   }
@@ -170,6 +172,10 @@ function exposedFrames(count: number): ReadonlySet<number> {
 
 function checkEnvironments(aegis: Aegis, report: Report): void {
   const { memory, frames, asids } = aegis.parts;
+  const holds = new Map<number, number>();
+  for (let ppn = 0; ppn < frames.count; ppn += 1) {
+    for (const env of frames.holders(ppn).keys()) holds.set(env, (holds.get(env) ?? 0) + 1);
+  }
   for (let env = 0; env < ENV_LIMIT; env += 1) {
     const name = `environment ${env}`;
     const alive = isAlive(aegis, env);
@@ -206,6 +212,7 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
     if (memory.env(env, ENV.status) === ENV_STATUS.runnable) {
       report(memory.env(env, ENV.uPage) !== 0, `${name}: runs without a u-page`);
     }
+    checkRevocation(aegis, env, holds, report);
     if (alive) continue;
     for (const field of [
       ENV.prologue,
@@ -213,6 +220,10 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
       ENV.syncEntry,
       ENV.asyncEntry,
       ENV.uPage,
+      ENV.begin,
+      ENV.publicPage,
+      ENV.repossession,
+      ENV.frames,
       ENV.predicate,
       ENV.messageRing,
       ENV.asid,
@@ -239,6 +250,22 @@ function checkNodes(aegis: Aegis, report: Report): void {
     }
     report(depth <= NODE_DEPTH, `${name}: too deep`);
   }
+}
+
+/** Where slices begin, what is held and what is asked for. */
+function checkRevocation(aegis: Aegis, env: number, holds: ReadonlyMap<number, number>, report: Report): void {
+  const { memory } = aegis.parts;
+  const name = `environment ${env}`;
+  const begin = memory.env(env, ENV.begin);
+  report(begin === 0 || begin === memory.env(env, ENV.prologue), `${name}: begins where it should not`);
+  const held = holds.get(env) ?? 0;
+  report(memory.env(env, ENV.frames) === held, `${name}: holds ${held} frames, not ${memory.env(env, ENV.frames)}`);
+  if (memory.env(env, ENV.status) === ENV_STATUS.free) return;
+  const deadline = memory.env(env, ENV.revokeDeadline);
+  const asked = [ENV.frameTarget, ENV.sliceTarget].some((field) => memory.env(env, field) !== NO_TARGET);
+  report(asked === (deadline !== 0), `${name}: a deadline without a request, or a request without a deadline`);
+  const left = (deadline - memory.kernelPage(KP.tick)) | 0;
+  report(!asked || (left > 0 && left <= SLICE_LIMIT + 2), `${name}: a deadline in ${left} ticks`);
 }
 
 function checkSlices(aegis: Aegis, report: Report): void {

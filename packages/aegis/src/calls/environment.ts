@@ -5,8 +5,9 @@ import { DEATHS, ENV, ERRORS, RIGHTS } from '@exokernel/abi';
 import type { Call, Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
 import { COSTS } from '../costs.ts';
+import { KERNEL_PAGES } from '../environments.ts';
 
-export function environmentCalls({ frames, environments, memory }: Parts): Record<string, Call> {
+export function environmentCalls({ frames, environments, memory, revocation }: Parts): Record<string, Call> {
   return {
     env_alloc: (call, self) => {
       call.cpu.charge(COSTS.environment + COSTS.mac);
@@ -23,7 +24,10 @@ export function environmentCalls({ frames, environments, memory }: Parts): Recor
     },
     env_set: (call, self) => {
       const env = environments.check(call.capability(0), self);
-      return env < 0 ? env : environments.set(env, call.word(4), call.word(5) >>> 0);
+      const [field, value] = [call.word(4), call.word(5) >>> 0];
+      // Nobody gives more than it has itself.
+      if (field === ENV.frameLimit && value > memory.env(self, ENV.frameLimit)) return ERRORS.E_CAP;
+      return env < 0 ? env : environments.set(env, field, value);
     },
     env_map: (call, self) => {
       const va = call.word(8) >>> 0;
@@ -33,7 +37,15 @@ export function environmentCalls({ frames, environments, memory }: Parts): Recor
       const ppn = frames.check(frame, writable ? RIGHTS.read | RIGHTS.write : RIGHTS.read);
       if (env < 0 || ppn < 0) return ERRORS.E_CAP;
       call.cpu.charge(COSTS.flush);
-      return environments.map(env, ppn, va, { writable, uPage: (va & 2) !== 0, node: nodeOf(frame) });
+      const pages = KERNEL_PAGES.filter((_, i) => (va & (2 << i)) !== 0);
+      return environments.map(env, ppn, va, { writable, pages, node: nodeOf(frame) });
+    },
+    revoke: (call, self) => {
+      const env = environments.check(call.capability(0), self);
+      const [kind, count, mode] = [call.word(4), call.word(5), call.word(6)];
+      if (env < 0) return env;
+      if ((kind !== 0 && kind !== 1) || (mode !== 0 && mode !== 1) || count <= 0) return ERRORS.E_RANGE;
+      return mode === 0 ? revocation.ask(env, kind, count) : revocation.take(call.cpu, env, kind, count);
     },
   };
 

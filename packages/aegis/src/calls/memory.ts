@@ -7,26 +7,29 @@ import { nodeOf } from '../capabilities.ts';
 import { COSTS } from '../costs.ts';
 import type { Frames } from '../frames.ts';
 
-export function memoryCalls({ frames, environments, capabilities }: Parts): Record<string, Call> {
+export function memoryCalls({ frames, environments, capabilities, revocation }: Parts): Record<string, Call> {
   return {
     frame_alloc: (call, self) => {
       // Three MACs: the capability's, and the two that tlbwr compares.
       call.cpu.charge(COSTS.clearFrame + 3 * COSTS.mac);
       const ppn = frames.allocate(self, call.word(0));
+      if (ppn === ERRORS.E_NONE && revocation.need(self)) return ERRORS.E_AGAIN;
+      revocation.settle(self);
       return ppn < 0 ? ppn : { value: ppn, capability: frames.capability(ppn) };
     },
     frame_free: (call, self) => {
       const ppn = frames.check(call.capability(0), RIGHTS.read);
       call.cpu.charge(COSTS.flush);
-      return ppn < 0 ? ppn : frames.drop(self, ppn);
+      const dropped = ppn < 0 ? ppn : frames.drop(self, ppn);
+      revocation.settle(self);
+      return dropped;
     },
     frame_hold: (call, self) => {
       const env = environments.check(call.capability(0), self);
       const frame = call.capability(4);
       const ppn = frames.check(frame, RIGHTS.read);
       if (env < 0 || ppn < 0) return ERRORS.E_CAP;
-      frames.hold(env, ppn, nodeOf(frame));
-      return ERRORS.E_OK;
+      return frames.hold(env, ppn, nodeOf(frame));
     },
     frame_guard: (call) => {
       const frame = call.capability(0);

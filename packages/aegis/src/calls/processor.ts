@@ -1,12 +1,12 @@
 /**
  * Calls on the processor: slices, wakeup predicates, message rings.
  */
-import { ENV, ENV_LIMIT, ENV_STATUS, ERRORS, PAGE_BYTES, RIGHTS, type CapabilityWords } from '@exokernel/abi';
+import { ENV, ENV_LIMIT, ENV_STATUS, ERRORS, PAGE_BYTES, RIGHTS, SLICE, type CapabilityWords } from '@exokernel/abi';
 import type { Arguments, Call, Parts } from '../call.ts';
 import { COSTS } from '../costs.ts';
 
 export function processorCalls(parts: Parts): Record<string, Call> {
-  const { frames, environments, slices, memory, capabilities, predicates, messages } = parts;
+  const { frames, environments, slices, memory, capabilities, predicates, messages, revocation } = parts;
   const sliceOf = (call: Arguments, i: number, rights: number): number =>
     capabilities.check(call.capability(i), 'slice', rights);
   const made = (position: number): number | { value: number; capability: CapabilityWords } =>
@@ -20,7 +20,11 @@ export function processorCalls(parts: Parts): Record<string, Call> {
     },
     slice_free: (call) => {
       const position = sliceOf(call, 0, RIGHTS.control);
-      return position < 0 ? position : slices.free(position);
+      if (position < 0) return position;
+      const owner = memory.slice(position, SLICE.owner);
+      slices.free(position);
+      revocation.settle(owner);
+      return ERRORS.E_OK;
     },
     slice_give: (call) => {
       const position = sliceOf(call, 0, RIGHTS.control);

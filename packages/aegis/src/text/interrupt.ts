@@ -102,8 +102,11 @@ function emitClock(a: Assembler): void {
   a.lbu(ZERO, CLOCK_REGISTER_C, T0);
   a.lw(T0, KP.tick, ZERO);
   a.mfc0(T1, CP0_STATUS);
+  a.lw(T2, KP.revokeTick, ZERO);
   a.addiu(T0, T0, 1);
   a.sw(T0, KP.tick, ZERO);
+  a.beq(T0, T2, 'clock.revoke');
+  a.label('clock.kept');
   a.andi(T1, T1, STATUS.kup);
   a.beq(T1, ZERO, 'schedule');
   a.lw(T1, KP.ending, ZERO);
@@ -125,6 +128,12 @@ function emitClock(a: Assembler): void {
   emitCountBorrowed(a, T2, K0, T0, T1);
   a.b('interrupt.return');
   a.sw(T2, KP.slice, ZERO);
+
+  // Somebody did not give up what it was asked for.
+  a.label('clock.revoke');
+  a.cop2(NATIVE.revoke);
+  a.b('clock.kept');
+  a.nop();
 
   a.label('clock.end');
   a.lw(K1, ENV.uPage, K0);

@@ -143,14 +143,15 @@ export function emitSchedule(a: Assembler): void {
 
   // Starts environment s6 in the slice s5.
   a.label('dispatch');
-  a.lw(K0, ENV.prologue, ENV_AT);
+  a.lw(K0, ENV.begin, ENV_AT);
   a.lw(T8, KP.tick, ZERO);
   a.sw(SLICE_AT, KP.slice, ZERO);
   a.sw(ENV_AT, KP.env, ZERO);
   a.sw(T8, ENV.dispatched, ENV_AT);
   a.li(T7, DEATHS.noEntry);
-  a.beq(K0, ZERO, 'kill');
+  a.beq(K0, ZERO, 'dispatch.begin');
   a.sw(T7, KP.death, ZERO);
+  a.label('dispatch.told');
   a.lw(T7, ENV.asid, ENV_AT);
   a.li(T8, USER_STATUS);
   a.beq(T7, ZERO, 'dispatch.asid');
@@ -162,6 +163,15 @@ export function emitSchedule(a: Assembler): void {
   for (let r = 1; r < 32; r += 1) if (r !== K0) a.move(register(r), ZERO);
   a.jr(K0);
   a.rfe();
+
+  // It has no prologue, or begins where the kernel tells it something.
+  a.label('dispatch.begin');
+  a.move(K1, ENV_AT);
+  a.cop2(NATIVE.begin);
+  a.bne(K0, ZERO, 'dispatch.told');
+  a.nop();
+  a.j('kill');
+  a.nop();
 
   // It lost its ASID while others ran.
   a.label('dispatch.asid');

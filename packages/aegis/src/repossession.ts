@@ -1,0 +1,128 @@
+/**
+ * The abort protocol: what an environment does not give up is taken by force, listed in its repossession vector, and, where it
+ * has preloaded backing store, saved there. [SOSP95 §3.4]
+ *
+ * The kernel chooses: frames without a guaranteed mapping before others, in order; never those that the kernel itself uses
+ * (u-page, public page, vector) nor those of guaranteed mappings that hold an entry point, and never below the guaranteed
+ * minimum. The vector lies in the environment's own memory, so what stands in it is an allegation: only entries that say empty
+ * or preloaded are used, an extent is checked like any capability, and a false one means that the contents are lost.
+ */
+import {
+  ENV,
+  FRAME_MINIMUM,
+  GUARANTEED_LIMIT,
+  PAGE_BYTES,
+  REPOSSESSION,
+  REPOSSESSION_BYTES,
+  REPOSSESSION_ENTRIES,
+  REPOSSESSION_STATES,
+  REVOKE_KINDS,
+  RIGHTS,
+  SLICE_MINIMUM,
+  type NativeCpu,
+} from '@exokernel/abi';
+import type { Disk } from './disk.ts';
+import { KERNEL_PAGES } from './environments.ts';
+import type { Frames } from './frames.ts';
+import { KSEG0 } from './layout.ts';
+import type { KernelMemory } from './memory.ts';
+import type { Slices } from './slices.ts';
+
+/** Words of a record that hold entry points. */
+const ENTRY_FIELDS: readonly number[] = [
+  ENV.prologue,
+  ENV.epilogue,
+  ENV.syncEntry,
+  ENV.asyncEntry,
+  ...Array.from({ length: 16 }, (_, code) => ENV.exceptionPc + 4 * code),
+];
+
+export class Repossession {
+  readonly #memory: KernelMemory;
+  readonly #frames: Frames;
+  readonly #slices: Slices;
+  readonly #disk: Disk;
+
+  constructor(memory: KernelMemory, frames: Frames, slices: Slices, disk: Disk) {
+    this.#memory = memory;
+    this.#frames = frames;
+    this.#slices = slices;
+    this.#disk = disk;
+  }
+
+  /** Takes up to `count` frames of `env`. Returns how many. */
+  takeFrames(cpu: NativeCpu, env: number, count: number): number {
+    const most = Math.min(count, this.#memory.env(env, ENV.frames) - FRAME_MINIMUM);
+    const taken = this.#choose(env).slice(0, Math.max(0, most));
+    // Saved before they are let go of: a transfer pins its frame.
+    for (const ppn of taken) this.#list(cpu, env, REVOKE_KINDS.frames, ppn);
+    this.#frames.repossess(env, taken);
+    return taken.length;
+  }
+
+  /** Takes up to `count` slices of `env`, from the end of the vector. Returns how many. */
+  takeSlices(cpu: NativeCpu, env: number, count: number): number {
+    const owned = this.#slices.of(env);
+    const taken = owned.slice(SLICE_MINIMUM).reverse().slice(0, count);
+    for (const position of taken) {
+      this.#list(cpu, env, REVOKE_KINDS.slices, position);
+      this.#slices.free(position);
+    }
+    return taken.length;
+  }
+
+  /** The frames that may be taken, those first that are missed least. */
+  #choose(env: number): number[] {
+    const guaranteed = new Set<number>();
+    const never = new Set(KERNEL_PAGES.map((page) => (this.#memory.env(env, page) - KSEG0) / PAGE_BYTES));
+    const entries = new Set(ENTRY_FIELDS.map((field) => this.#memory.env(env, field) >>> 12));
+    for (let slot = 0; slot < GUARANTEED_LIMIT; slot += 1) {
+      const hi = this.#memory.env(env, ENV.guaranteed + 8 * slot);
+      const ppn = this.#memory.env(env, ENV.guaranteed + 8 * slot + 4) >>> 12;
+      if (hi === 0) break;
+      guaranteed.add(ppn);
+      if (entries.has(hi >>> 12)) never.add(ppn);
+    }
+    const may = this.#frames.heldBy(env).filter((ppn) => !never.has(ppn));
+    return [...may.filter((ppn) => !guaranteed.has(ppn)), ...may.filter((ppn) => guaranteed.has(ppn))];
+  }
+
+  /** Notes in the vector that something is taken; a frame with backing store is saved. */
+  #list(cpu: NativeCpu, env: number, kind: number, name: number): void {
+    this.#memory.setEnv(env, ENV.lost, this.#memory.env(env, ENV.lost) + 1);
+    const entry = this.#entry(env, kind === REVOKE_KINDS.frames);
+    if (entry === undefined) return;
+    const preloaded = this.#memory.get(entry + REPOSSESSION.state) === REPOSSESSION_STATES.preloaded;
+    this.#memory.set(entry + REPOSSESSION.kind, kind);
+    this.#memory.set(entry + REPOSSESSION.name, name);
+    const saving = preloaded && kind === REVOKE_KINDS.frames && this.#save(cpu, env, entry, name);
+    this.#memory.set(entry + REPOSSESSION.state, saving ? REPOSSESSION_STATES.saving : REPOSSESSION_STATES.lost);
+  }
+
+  /** Physical address of an entry to be used: the first preloaded one, if it is of use, else the first empty one. */
+  #entry(env: number, useful: boolean): number | undefined {
+    const vector = this.#memory.env(env, ENV.repossession);
+    if (vector === 0) return undefined;
+    const entries = Array.from({ length: REPOSSESSION_ENTRIES }, (_, i) => vector - KSEG0 + i * REPOSSESSION_BYTES);
+    const first = (state: number): number | undefined =>
+      entries.find((entry) => this.#memory.get(entry + REPOSSESSION.state) === state);
+    return (useful ? first(REPOSSESSION_STATES.preloaded) : undefined) ?? first(REPOSSESSION_STATES.empty);
+  }
+
+  /** Starts writing a frame to the backing store of an entry. Returns whether the disk has begun. */
+  #save(cpu: NativeCpu, env: number, entry: number, ppn: number): boolean {
+    const word = (i: number): number => this.#memory.get(entry + REPOSSESSION.extent + 4 * i);
+    const extent = this.#disk.check([word(0), word(1), word(2), word(3)], RIGHTS.write);
+    if (extent === undefined) return false;
+    const life = [this.#memory.env(env, ENV.generation), this.#memory.env(env, ENV.repossession)];
+    const done = (result: number): void => {
+      const now = [this.#memory.env(env, ENV.generation), this.#memory.env(env, ENV.repossession)];
+      if (now.some((value, i) => value !== life[i])) return;
+      const { saved, lost } = REPOSSESSION_STATES;
+      this.#memory.set(entry + REPOSSESSION.state, result > 0 ? saved : lost);
+      this.#memory.setEnv(env, ENV.pending, 1);
+    };
+    const block = this.#memory.get(entry + REPOSSESSION.block);
+    return this.#disk.save(cpu, { extent, ppn, block, done }) === 0;
+  }
+}
