@@ -2,7 +2,7 @@
  * An environment that is its own library operating system: it downloads a packet filter and a handler into the kernel and then
  * sleeps for good. The handler answers UDP echo from inside the kernel, bounded in memory and time. [ASH96]
  */
-import { EXCEPTIONS, PAGE_BYTES, type Image } from '@exokernel/abi';
+import { EXCEPTIONS, PAGE_BYTES, POLICIES, type Image } from '@exokernel/abi';
 import { encodeHandler, udpEcho } from '@exokernel/ash';
 import { encodeFilter, udp } from '@exokernel/dpf';
 import { A0, V0 } from '@exokernel/isa';
@@ -83,19 +83,22 @@ function* main(fibers: Fibers, memory: Memory, sleep: number, { ip, port }: Echo
   const codeFrame = yield* pageCapability(fibers, code);
   const windowFrame = yield* pageCapability(fibers, window);
 
-  let failed = yield* fibers.syscall('ring_bind', ...ringFrame, 0);
+  // One slot without a buffer: the handler takes every datagram, and nothing is to come here.
+  let failed = yield* fibers.syscall('ring_bind', ...ringFrame, 0, 1);
   if (failed < 0) return failed;
-  const receive = fibers.result(0);
+  const receive = fibers.capability();
 
   const filter = encodeFilter(udp({ dstIp: ip, dstPort: port }));
   yield* fibers.write(code, filter);
-  failed = yield* fibers.syscall('filter_bind', ...codeFrame, filter.length, receive);
+  failed = yield* fibers.syscall('filter_bind', ...codeFrame, ...receive, filter.length, POLICIES.specific);
   if (failed < 0) return failed;
-  const bound = fibers.result(0);
+  const bound = fibers.capability();
+  failed = yield* fibers.syscall('ash_window', ...bound, ...windowFrame, 0);
+  if (failed < 0) return failed;
 
   const handler = encodeHandler(udpEcho({ ip, port, counterOffset: COUNTER }));
   yield* fibers.write(code, handler);
-  failed = yield* fibers.syscall('ash_attach', ...codeFrame, ...windowFrame, handler.length, bound);
+  failed = yield* fibers.syscall('ash_attach', ...bound, ...codeFrame, handler.length);
   if (failed < 0) return failed;
   for (;;) yield* fibers.call(sleep, 0);
 }

@@ -1,6 +1,7 @@
 /** Every lab by its name. */
 import { calibrate, FULL, SHORT } from './calibration.ts';
 import { exceptionsLab } from './exceptions.ts';
+import { ipcLab, trustedLrpcLab } from './ipc.ts';
 import type { Lab } from './lab.ts';
 import { pctLab } from './pct.ts';
 import { syscallLab } from './syscall.ts';
@@ -11,4 +12,4 @@ const calibration: Lab = {
   run: (models, effort) => calibrate(models, effort === 'full' ? FULL : SHORT),
 };
 
-export const LABS: readonly Lab[] = [calibration, syscallLab, exceptionsLab, pctLab];
+export const LABS: readonly Lab[] = [calibration, syscallLab, exceptionsLab, pctLab, ipcLab, trustedLrpcLab];

@@ -5,7 +5,7 @@
  *             +----------+----------+--------------------+
  *             |   kind   |  rights  |        node        |
  *             +----------+----------+--------------------+
- *     word 1   the resource's name: ppn, environment, extent, line
+ *     word 1   the resource's name: ppn, environment, extent, line, ring, filter, …
  *     word 2   MAC, low word   \  of words 0 and 1 and of the generations of
  *     word 3   MAC, high word  /  resource and node, under the kernel's key
  *
@@ -17,7 +17,16 @@
 /** A capability as it travels through registers. */
 export type CapabilityWords = readonly [number, number, number, number];
 
-export const CAPABILITY_KINDS = { frame: 1, env: 2, extent: 3, serial: 4, slice: 5 } as const;
+export const CAPABILITY_KINDS = {
+  frame: 1,
+  env: 2,
+  extent: 3,
+  serial: 4,
+  slice: 5,
+  ring: 6,
+  filter: 7,
+  net: 8,
+} as const;
 export type CapabilityKind = keyof typeof CAPABILITY_KINDS;
 
 /** Rights are bits; a derived capability has a subset of its parent's. */

@@ -22,7 +22,7 @@ export const ERRORS = {
   E_SLICE: -8,
   /** The downloaded bytes are no filter or handler, or exceed its bounds. */
   E_CODE: -9,
-  /** An identical filter exists. */
+  /** An identical filter exists, or one that may not share packets with it. */
   E_OVERLAP: -10,
   /** The device is absent or failed. */
   E_DEVICE: -11,

@@ -25,6 +25,8 @@ export interface Grants {
   readonly frames: readonly CapabilityWords[];
   readonly serial?: CapabilityWords;
   readonly extent?: CapabilityWords;
+  /** The right to tap the network. */
+  readonly net?: CapabilityWords;
 }
 
 /** What the kernel makes an environment of. */
@@ -53,4 +55,6 @@ export interface Image {
   readonly serialLine?: number;
   /** Disk extent granted, in 4 KiB blocks, if any. */
   readonly extent?: { readonly start: number; readonly blocks: number };
+  /** Granted the right to see every packet (tap_bind). */
+  readonly tap?: boolean;
 }

@@ -2,7 +2,16 @@
  * Layouts that kernel and applications share: byte offsets of words in the environment table, the u-page, packet rings
  * and the exposed tables. All words are 32 bits, little-endian.
  */
-import { ENVIRONMENT_FIELDS, FRAME_FIELDS, NODE_FIELDS, SLICE_FIELDS, offsets, type Offsets } from './structures.ts';
+import {
+  ENVIRONMENT_FIELDS,
+  FILTER_FIELDS,
+  FRAME_FIELDS,
+  NODE_FIELDS,
+  RING_FIELDS,
+  SLICE_FIELDS,
+  offsets,
+  type Offsets,
+} from './structures.ts';
 
 /** ExcCode of the R3000's Cause register [KANE92 §6]. */
 export const EXCEPTIONS = {
@@ -76,19 +85,48 @@ export const U = {
 
 export const COMPLETION_SLOTS = 16;
 
-/** One slot of a packet ring: half a frame. */
+/**
+ * One slot of a packet ring, in the ring's first frame, from its start on. The packet lies in up to RING_BUFFERS buffers,
+ * taken in order; a buffer of no bytes ends the list.
+ *
+ * A buffer is two words: `at`, its place in the ring, 4096 × the number of a frame of the ring (0 is the first) + the offset
+ * in it, a multiple of four; and its length in bytes, at most to the end of the frame. Those of a receive ring have lengths
+ * that are multiples of four; the kernel stores whole words.
+ */
 export const RING_SLOT = {
   /** 0: empty. Receive: the kernel stores the length when the packet is whole. Transmit: the application does. */
   length: 0,
-  /** Receive: the filter that accepted the packet. */
+  /** Receive: the filter that accepted the packet; of a tap TAP.in or TAP.out. */
   filter: 4,
-  /** The packet, from its destination address; at most 1514 bytes. */
-  data: 8,
+  /** Transmit: the offset in the first frame of a word that the kernel counts down when it is done with the slot; or 0. */
+  completion: 4,
+  buffers: 8,
 } as const;
 
-export const RING_SLOT_BYTES = 2048;
+export const RING_SLOT_BYTES = 64;
 export const RING_SLOT_LIMIT = 32;
+export const RING_BUFFERS = 4;
 export const RING_LIMIT = 32;
+/** Offsets in the record of a ring. */
+export const RING: Offsets<typeof RING_FIELDS> = offsets(RING_FIELDS);
+export const RING_BYTES = 2048;
+/** Frames of a ring. */
+export const RING_FRAME_LIMIT: number = (RING_BYTES - RING_FIELDS.frame.at) / 4;
+/** What a tap's slots have for a filter. */
+export const TAP = { in: -1, out: -2 } as const;
+
+/** Offsets in the record of a filter. */
+export const FILTER: Offsets<typeof FILTER_FIELDS> = offsets(FILTER_FIELDS);
+export const FILTER_BYTES = 64;
+export const FILTER_LIMIT = 256;
+/**
+ * What becomes of packets that a filter and others accept. specific: the one that tests more bits wins; first: the one that
+ * was bound first; refuse: there are none, whoever could accept one is not bound; all: this one gets a copy, whoever wins.
+ */
+export const POLICIES = { specific: 0, first: 1, refuse: 2, all: 3 } as const;
+/** Pages of a handler's window. */
+export const WINDOW_FRAMES_MAX = 4;
+
 export const PACKET_BYTES_MAX = 1514;
 
 /** Fewest frames to which revocation and quotas bring an environment down. Assumption: of the paper's 5 to 10 [SOSP95 §3.4]. */
@@ -171,4 +209,11 @@ export const EXPOSED = {
   environments: 0x20000,
   frames: 0x30000,
   slices: 0x9c000,
+  rings: 0xa0000,
+  filters: 0xb0000,
+  /** The bytes of the filters, as they were downloaded: FILTER.code says where. */
+  filterCode: 0xb4000,
 } as const;
+
+/** Bytes of EXPOSED.filterCode. */
+export const FILTER_CODE_BYTES = 0xc000;

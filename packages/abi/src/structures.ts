@@ -106,11 +106,48 @@ export const NODE_FIELDS = {
 } as const;
 
 /* prettier-ignore */
+export const RING_FIELDS = {
+  owner: { at: 0x00, what: 'who bound it, or NO_ENV' },
+  env: { at: 0x04, what: "address of its owner's record; 0: there is no such ring" },
+  direction: { at: 0x08, what: '0 receive, 1 transmit' },
+  slots: { at: 0x0c, what: 'how many slots it has' },
+  index: { at: 0x10, what: 'the slot that the kernel looks at next' },
+  frames: { at: 0x14, what: 'how many frames it has' },
+  packets: { at: 0x18, what: 'packets received or sent' },
+  refused: { at: 0x1c, what: 'packets that found no room; slots that made no sense' },
+  generation: { at: 0x20, what: 'how often the record has been used' },
+  nextTap: { at: 0x24, what: 'address of the record of the next tap' },
+  frame: { at: 0x40, what: 'kseg0 addresses of its frames, in the order in which they were bound; 0: taken away' },
+} as const;
+
+/* prettier-ignore */
+export const FILTER_FIELDS = {
+  owner: { at: 0x00, what: 'who bound it, or NO_ENV' },
+  env: { at: 0x04, what: "address of its owner's record" },
+  ring: { at: 0x08, what: 'address of the record of the ring it delivers to; 0: nowhere' },
+  id: { at: 0x0c, what: 'its number' },
+  policy: { at: 0x10, what: 'one of POLICIES' },
+  accepted: { at: 0x14, what: 'packets it won, or got copies of' },
+  consumed: { at: 0x18, what: 'of these, how many its handler took' },
+  aborted: { at: 0x1c, what: 'how often its handler was stopped' },
+  overlaps: { at: 0x20, what: 'how many filters of other environments could accept a packet that it accepts' },
+  code: { at: 0x24, what: 'physical address of its atoms, as they were downloaded' },
+  length: { at: 0x28, what: 'bytes of its atoms' },
+  generation: { at: 0x2c, what: 'how often the record has been used' },
+  handler: { at: 0x30, what: 'address of the code of its handler, or 0' },
+  activation: { at: 0x34, what: "address of its handler's activation record" },
+  reply: { at: 0x38, what: "address of its handler's replies" },
+  fuel: { at: 0x3c, what: 'instructions that one run of its handler may take' },
+} as const;
+
+/* prettier-ignore */
 export const STRUCTURES: Readonly<Record<string, Structure>> = {
   environment: { table: 'environments', bytes: 512, count: 128, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
   frame: { table: 'frames', bytes: 16, count: 0x3000, what: 'frames, by physical page number', fields: FRAME_FIELDS },
   slice: { table: 'slices', bytes: 16, count: 64, what: 'the slice vector, by position', fields: SLICE_FIELDS },
   node: { table: 'nodes', bytes: 24, count: 1024, what: 'nodes of the trees of capabilities, by number; record 0 is not used', fields: NODE_FIELDS },
+  ring: { table: 'rings', bytes: 2048, count: 32, what: 'packet rings, by number', fields: RING_FIELDS },
+  filter: { table: 'filters', bytes: 64, count: 256, what: 'packet filters, by number', fields: FILTER_FIELDS },
   stlb: { table: 'stlb', bytes: 8, count: 4096, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },
 };
 

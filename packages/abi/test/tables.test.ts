@@ -15,17 +15,26 @@ import {
   ERRORS,
   EXCEPTIONS,
   EXPOSED,
+  FILTER,
+  FILTER_BYTES,
+  FILTER_CODE_BYTES,
+  FILTER_LIMIT,
   FRAME,
   FRAME_BYTES,
   GUARANTEED_LIMIT,
   NODE,
   NODE_BYTES,
   NODE_LIMIT,
-  PACKET_BYTES_MAX,
   PAGE_BYTES,
   RIGHTS,
+  RING,
+  RING_BUFFERS,
+  RING_BYTES,
+  RING_FRAME_LIMIT,
+  RING_LIMIT,
   RING_SLOT,
   RING_SLOT_BYTES,
+  RING_SLOT_LIMIT,
   SLICE,
   SLICE_BYTES,
   U,
@@ -119,9 +128,18 @@ test('the fields of the other layouts do not overlap', () => {
     [
       [RING_SLOT.length, 4],
       [RING_SLOT.filter, 4],
-      [RING_SLOT.data, 4 * Math.ceil(PACKET_BYTES_MAX / 4)],
+      [RING_SLOT.buffers, 8 * RING_BUFFERS],
     ],
     RING_SLOT_BYTES,
+  );
+  expect(RING_SLOT_BYTES * RING_SLOT_LIMIT).toBeLessThanOrEqual(PAGE_BYTES);
+  check(
+    Object.entries(RING).map(([name, at]) => [at, name === 'frame' ? 4 * RING_FRAME_LIMIT : 4]),
+    RING_BYTES,
+  );
+  check(
+    Object.values(FILTER).map((at) => [at, 4]),
+    FILTER_BYTES,
   );
   check(
     Object.values(FRAME).map((at) => [at, 4]),
@@ -142,6 +160,9 @@ test('the fields of the other layouts do not overlap', () => {
       [EXPOSED.environments, ENV_BYTES * ENV_LIMIT],
       [EXPOSED.frames, FRAME_BYTES * 0x3000],
       [EXPOSED.slices, SLICE_BYTES * 64],
+      [EXPOSED.rings, RING_BYTES * RING_LIMIT],
+      [EXPOSED.filters, FILTER_BYTES * FILTER_LIMIT],
+      [EXPOSED.filterCode, FILTER_CODE_BYTES],
     ],
     0x100000,
   );

@@ -10,10 +10,15 @@ import {
   ENV_BYTES,
   ENV_LIMIT,
   ENV_STATUS,
+  FILTER_BYTES,
+  FILTER_CODE_BYTES,
+  FILTER_LIMIT,
   FRAME_BYTES,
   NODE_BYTES,
   NODE_LIMIT,
   PAGE_BYTES,
+  RING_BYTES,
+  RING_LIMIT,
   SLICE_BYTES,
   SLICE_LIMIT,
   WELL_KNOWN_READ,
@@ -163,12 +168,14 @@ export class Aegis {
       this.#created(id, parent);
     };
     const environments = new Environments(memory, { frames, slices, tlb, capabilities, asids, created });
-    const filters = new Filters(memory, frames);
-    const rings = new Rings(memory, frames, (ring) => {
+    const filters = new Filters(memory, frames, capabilities);
+    const rings = new Rings(memory, frames, capabilities, (ring) => {
       filters.ringFreed(ring);
     });
     const predicates = new Predicates(memory, frames);
     const messages = new Messages(memory, frames);
+    // There is one network, and it is never another.
+    capabilities.guard('net', (name) => (name === 0 ? 0 : undefined));
     const serial = new Serial(memory, capabilities);
     const disk = new Disk(memory, frames, capabilities);
     const revocation = new Revocation(memory, slices, new Repossession(memory, frames, slices, disk));
@@ -203,6 +210,9 @@ export class Aegis {
       [PHYSICAL.frames, FRAME_BYTES * parts.frames.count],
       [PHYSICAL.slices, SLICE_BYTES * SLICE_LIMIT],
       [PHYSICAL.nodes, NODE_BYTES * NODE_LIMIT],
+      [PHYSICAL.rings, RING_BYTES * RING_LIMIT],
+      [PHYSICAL.filters, FILTER_BYTES * FILTER_LIMIT],
+      [PHYSICAL.filterCode, FILTER_CODE_BYTES],
     ] as const) {
       for (let ppn = table / PAGE_BYTES; ppn < (table + bytes) / PAGE_BYTES; ppn += 1) {
         parts.frames.expose(ppn, WELL_KNOWN_READ);

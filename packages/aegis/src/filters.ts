@@ -1,104 +1,134 @@
 /**
- * Packet filters and handlers: downloaded, checked, merged and compiled when they are bound. [SOSP95 §5.5], [DPF96], [ASH96]
+ * Packet filters: downloaded, checked, merged and compiled when they are bound. [SOSP95 §5.5], [DPF96]
  *
- * Filters of all environments form one DPF trie, compiled to kernel text; a handler is compiled to kernel text of its own with its
- * owner's pinned frame as its only memory. What runs at arrival is machine code (text/receive.ts). The filters
- * themselves are believed: one that claims another's packets is not found out here, but identical ones are refused.
+ * Filters of all environments form one DPF trie, compiled to kernel text; those that get copies form a second. What runs at
+ * arrival is machine code (text/receive.ts). The filters themselves are believed, but not in secret: the record of each,
+ * its atoms and the number of others' filters that it overlaps can be read by everyone.
  */
-import { ERRORS, PACKET_BYTES_MAX, PAGE_BYTES } from '@exokernel/abi';
-import { AshError, checkHandler, decodeHandler } from '@exokernel/ash';
-import { DpfError, FilterSet, decodeFilter } from '@exokernel/dpf';
-import { VcodeError, compileMips, type MipsProgram } from '@exokernel/vcode';
+import {
+  ERRORS,
+  FILTER,
+  FILTER_CODE_BYTES,
+  FILTER_LIMIT,
+  NO_ENV,
+  POLICIES,
+  RIGHTS,
+  type CapabilityWords,
+} from '@exokernel/abi';
+import { DpfError, FilterSet, decodeFilter, type OverlapPolicy } from '@exokernel/dpf';
+import { VcodeError, compileMips, type Program } from '@exokernel/vcode';
+import type { Capabilities } from './capabilities.ts';
 import type { Frames } from './frames.ts';
-import { FILTER, FILTER_LIMIT, FILTER_SHIFT, HANDLER, HANDLER_LIMIT, KP, KSEG0, PHYSICAL } from './layout.ts';
+import { Handlers } from './handlers.ts';
+import { FILTER_SHIFT, KP, KSEG0, PHYSICAL } from './layout.ts';
 import { envAddress, type KernelMemory } from './memory.ts';
 import { ringPhysical } from './rings.ts';
 
-/** Fuel of one run of a handler, in instructions. Assumption: ten times what copying the longest packet takes. */
-const HANDLER_FUEL = 20_000;
-
-/** Words of the region of downloaded code, in an activation record: base and length of each region. */
-const REGION = { window: 16, reply: 24 } as const;
+/** Where the activation record of the second program has base and length of the words that it fills. */
+const FOUND = { base: 16, length: 20 } as const;
+const ACTIVATION_ROOM = PHYSICAL.copiesActivation - PHYSICAL.demuxActivation;
 
 interface Binding {
   readonly env: number;
-  /** Place of its handler, and the frame that the handler may use; or undefined. */
-  handler: { readonly place: number; readonly window: number } | undefined;
+  readonly bytes: Uint8Array;
+  readonly policy: OverlapPolicy;
+}
+
+/** What a filter is bound with. */
+export interface FilterRequest {
+  readonly bytes: Uint8Array;
+  readonly ring: number;
+  /** One of POLICIES; any word. */
+  readonly policy: number;
 }
 
 export class Filters {
   readonly #memory: KernelMemory;
-  readonly #frames: Frames;
+  readonly #capabilities: Capabilities;
   readonly #set = new FilterSet({ maxFilters: FILTER_LIMIT });
   readonly #bindings = new Map<number, Binding>();
-  readonly #places: boolean[] = Array.from({ length: HANDLER_LIMIT }, () => false);
-  /** Instructions that were made since power-on: what compiling is charged by. */
-  made = 0;
+  readonly handlers: Handlers;
+  #made = 0;
 
-  constructor(memory: KernelMemory, frames: Frames) {
+  constructor(memory: KernelMemory, frames: Frames, capabilities: Capabilities) {
     this.#memory = memory;
-    this.#frames = frames;
+    this.#capabilities = capabilities;
+    this.handlers = new Handlers(memory, frames);
     memory.setKernelPage(KP.demuxActivation, KSEG0 + PHYSICAL.demuxActivation);
+    memory.set(PHYSICAL.copiesActivation + FOUND.base, KSEG0 + PHYSICAL.copies);
+    memory.set(PHYSICAL.copiesActivation + FOUND.length, 4 * FILTER_LIMIT);
+    capabilities.guard('filter', (id) =>
+      this.#bindings.has(id) ? memory.get(filterPhysical(id) + FILTER.generation) : undefined,
+    );
+    for (let id = 0; id < FILTER_LIMIT; id += 1) memory.set(filterPhysical(id) + FILTER.owner, NO_ENV);
   }
 
-  /** Binds the filter in `bytes` to a receive ring of `env`. Returns its number or an error. */
-  bind(env: number, bytes: Uint8Array, ring: number): number {
-    const id = this.#insert(bytes);
+  /** Instructions that were made since power-on: what compiling is charged by. */
+  get made(): number {
+    return this.#made + this.handlers.made;
+  }
+
+  /** Binds a filter of `env`. Returns its number or an error. */
+  bind(env: number, { bytes, ring, policy }: FilterRequest): number {
+    const name = policyName(policy);
+    if (name === undefined) return ERRORS.E_RANGE;
+    const id = this.#insert(bytes, name);
     if (id < 0) return id;
-    if (!this.#compile()) {
-      this.#set.delete(id);
-      this.#compile();
+    this.#bindings.set(id, { env, bytes, policy: name });
+    if (!this.#compile() || !this.#storeBytes()) {
+      this.#remove(id);
       return ERRORS.E_NONE;
     }
-    this.#bindings.set(id, { env, handler: undefined });
     const at = filterPhysical(id);
-    for (let i = 0; i < 1 << FILTER_SHIFT; i += 4) this.#memory.set(at + i, 0);
-    this.#memory.set(at + FILTER.env, envAddress(env));
-    this.#memory.set(at + FILTER.ring, KSEG0 + ringPhysical(ring));
-    this.#memory.set(at + FILTER.id, id);
+    const generation = this.#memory.get(at + FILTER.generation) + 1;
+    for (const [field, value] of [
+      [FILTER.owner, env],
+      [FILTER.env, envAddress(env)],
+      [FILTER.ring, KSEG0 + ringPhysical(ring)],
+      [FILTER.id, id],
+      [FILTER.policy, policy],
+      [FILTER.accepted, 0],
+      [FILTER.consumed, 0],
+      [FILTER.aborted, 0],
+      [FILTER.generation, generation],
+      [FILTER.handler, 0],
+    ] as const) {
+      this.#memory.set(at + field, value);
+    }
+    this.#countOverlaps();
     return id;
   }
 
-  free(env: number, id: number): number {
-    const binding = this.#bindings.get(id);
-    if (binding?.env !== env) return ERRORS.E_CAP;
-    this.#set.delete(id);
-    this.#bindings.delete(id);
-    // Should the rest not compile, the old code stays, and what it still accepts for this filter goes nowhere.
-    this.#memory.set(filterPhysical(id) + FILTER.ring, 0);
-    this.#compile();
-    this.#detach(id, binding);
-    return ERRORS.E_OK;
+  /** The capability of a filter: to free it and to attach a handler (control). */
+  capability(id: number): CapabilityWords {
+    return this.#capabilities.make('filter', RIGHTS.control, id);
   }
 
-  /** Attaches the handler in `bytes` to a filter of `env`, with the frame `window` as its memory. Returns an error code. */
-  attach(env: number, id: number, bytes: Uint8Array, window: number): number {
-    const binding = this.#bindings.get(id);
-    if (binding?.env !== env) return ERRORS.E_CAP;
-    const place = this.#places.indexOf(false);
-    if (place === -1) return ERRORS.E_NONE;
-    const base = PHYSICAL.handlers + place * HANDLER.bytes;
-    const code = compileHandler(bytes, KSEG0 + base + HANDLER.code);
-    if (code === undefined) return ERRORS.E_CODE;
-    // Pinned before the old handler lets go of its window, which may be the same frame and have nobody else.
-    this.#frames.pin(window);
-    this.#detach(id, binding);
-    this.#places[place] = true;
-    binding.handler = { place, window };
-    this.#store(base + HANDLER.code, code.words);
-    const activation = base + HANDLER.activation;
-    // The last tenant's replies are not for this one.
-    this.#memory.ram.bytes.fill(0, base + HANDLER.reply, base + HANDLER.bytes);
-    this.#memory.set(activation + REGION.window, KSEG0 + window * PAGE_BYTES);
-    this.#memory.set(activation + REGION.window + 4, PAGE_BYTES);
-    this.#memory.set(activation + REGION.reply, KSEG0 + base + HANDLER.reply);
-    this.#memory.set(activation + REGION.reply + 4, PACKET_BYTES_MAX);
+  /** The filter that a capability names, if it grants these rights; else E_CAP. */
+  check(words: CapabilityWords, rights: number): number {
+    return this.#capabilities.check(words, 'filter', rights);
+  }
+
+  free(id: number): void {
     const at = filterPhysical(id);
-    this.#memory.set(at + FILTER.activation, KSEG0 + activation);
-    this.#memory.set(at + FILTER.reply, KSEG0 + base + HANDLER.reply);
-    this.#memory.set(at + FILTER.fuel, HANDLER_FUEL);
-    this.#memory.set(at + FILTER.handler, KSEG0 + base + HANDLER.code);
-    return ERRORS.E_OK;
+    // Should the rest not compile, the old code stays, and what it still accepts for this filter goes nowhere.
+    this.#memory.set(at + FILTER.ring, 0);
+    this.#memory.set(at + FILTER.owner, NO_ENV);
+    this.#memory.set(at + FILTER.length, 0);
+    this.handlers.remove(at);
+    this.#remove(id);
+    this.#countOverlaps();
+  }
+
+  /** Makes a frame the window of a filter's handler, or its next page. Returns how many it has, or an error. */
+  window(id: number, ppn: number, append: boolean): number {
+    return this.handlers.window(filterPhysical(id), ppn, append);
+  }
+
+  /** Attaches the handler in `bytes`. Returns an error code: E_RANGE for a filter that gets copies, which only reads along. */
+  attach(id: number, bytes: Uint8Array): number {
+    if (this.#bindings.get(id)?.policy === 'all') return ERRORS.E_RANGE;
+    return this.handlers.attach(filterPhysical(id), bytes);
   }
 
   /** A ring is gone: filters that delivered to it deliver nowhere. */
@@ -109,33 +139,51 @@ export class Filters {
     }
   }
 
+  /** Frees every filter of an environment. */
   release(env: number): void {
-    for (const [id, binding] of this.#bindings) if (binding.env === env) this.free(env, id);
+    for (const id of this.#ofEnv(env)) this.free(id);
   }
 
-  #insert(bytes: Uint8Array): number {
+  /** Takes a frame away from the windows of an environment's filters. */
+  releaseFrame(env: number, ppn: number): void {
+    for (const id of this.#ofEnv(env)) this.handlers.releaseFrame(filterPhysical(id), ppn);
+  }
+
+  #ofEnv(env: number): number[] {
+    return [...this.#bindings].filter(([, binding]) => binding.env === env).map(([id]) => id);
+  }
+
+  #insert(bytes: Uint8Array, policy: OverlapPolicy): number {
     try {
-      return this.#set.insert(decodeFilter(bytes));
+      return this.#set.insert(decodeFilter(bytes), policy);
     } catch (error) {
       if (!(error instanceof DpfError)) throw error;
       return error.code === 'overlap' ? ERRORS.E_OVERLAP : error.code === 'limit' ? ERRORS.E_NONE : ERRORS.E_CODE;
     }
   }
 
-  /** Compiles the trie anew. Returns whether it fits. */
+  #remove(id: number): void {
+    this.#set.delete(id);
+    this.#bindings.delete(id);
+    this.#compile();
+    this.#storeBytes();
+  }
+
+  /** Compiles both tries anew. Returns whether they fit; otherwise what was there stays. */
   #compile(): boolean {
-    if (this.#set.size === 0) {
-      this.#memory.setKernelPage(KP.demux, 0);
-      return true;
-    }
-    const space = PHYSICAL.demuxActivation - PHYSICAL.demux;
-    const room = PHYSICAL.handlers - PHYSICAL.demuxActivation;
+    // Packets lie at word boundaries in the controller's buffers.
+    const align = { align: 4 } as const;
+    const copies = this.#set.copyCount > 0;
     try {
-      // Packets lie at word boundaries in the controller's buffers.
-      const code = compileMips(this.#set.program({ align: 4 }), KSEG0 + PHYSICAL.demux);
-      if (4 * code.words.length > space || code.activationBytes > room) return false;
-      this.#store(PHYSICAL.demux, code.words);
-      this.#memory.setKernelPage(KP.demux, KSEG0 + PHYSICAL.demux);
+      const winner = this.#set.size === this.#set.copyCount ? [] : make(this.#set.program(align), PHYSICAL.demux);
+      const second = copies ? make(this.#set.copiesProgram(align), PHYSICAL.demux + 4 * winner.length) : [];
+      if (4 * (winner.length + second.length) > PHYSICAL.demuxActivation - PHYSICAL.demux) return false;
+      this.#memory.setKernelPage(KP.demux, winner.length === 0 ? 0 : KSEG0 + PHYSICAL.demux);
+      this.#memory.setKernelPage(KP.copies, copies ? KSEG0 + PHYSICAL.demux + 4 * winner.length : 0);
+      [...winner, ...second].forEach((word, i) => {
+        this.#memory.set(PHYSICAL.demux + 4 * i, word);
+      });
+      this.#made += winner.length + second.length;
       return true;
     } catch (error) {
       if (error instanceof VcodeError) return false;
@@ -143,38 +191,37 @@ export class Filters {
     }
   }
 
-  #detach(id: number, binding: Binding): void {
-    const { handler } = binding;
-    if (handler === undefined) return;
-    binding.handler = undefined;
-    this.#memory.set(filterPhysical(id) + FILTER.handler, 0);
-    this.#places[handler.place] = false;
-    this.#frames.unpin(handler.window);
+  /** Lays the bytes of all filters out for everyone to read. Returns whether they fit. */
+  #storeBytes(): boolean {
+    let at = PHYSICAL.filterCode;
+    const end = at + FILTER_CODE_BYTES;
+    for (const [id, { bytes }] of this.#bindings) {
+      if (at + bytes.length > end) return false;
+      this.#memory.ram.bytes.set(bytes, at);
+      this.#memory.set(filterPhysical(id) + FILTER.code, at);
+      this.#memory.set(filterPhysical(id) + FILTER.length, bytes.length);
+      at += (bytes.length + 3) & ~3;
+    }
+    return true;
   }
 
-  #store(physical: number, words: Uint32Array): void {
-    this.made += words.length;
-    words.forEach((word, i) => {
-      this.#memory.set(physical + 4 * i, word);
-    });
+  #countOverlaps(): void {
+    for (const [id, { env }] of this.#bindings) {
+      const others = this.#set.overlapping(id).filter((other) => this.#bindings.get(other)?.env !== env);
+      this.#memory.set(filterPhysical(id) + FILTER.overlaps, others.length);
+    }
   }
 }
 
-/** The handler's MIPS code for `origin`, or `undefined` if the bytes are no handler that keeps within its bounds. */
-function compileHandler(bytes: Uint8Array, origin: number): MipsProgram | undefined {
-  try {
-    const { program, windowBytes } = decodeHandler(bytes);
-    if (windowBytes > PAGE_BYTES) return undefined;
-    checkHandler(program, {
-      fuel: HANDLER_FUEL,
-      words: HANDLER.activation / 4,
-      activationBytes: HANDLER.reply - HANDLER.activation,
-    });
-    return compileMips(program, origin);
-  } catch (error) {
-    if (error instanceof AshError || error instanceof VcodeError) return undefined;
-    throw error;
-  }
+function policyName(policy: number): OverlapPolicy | undefined {
+  return (Object.keys(POLICIES) as OverlapPolicy[]).find((name) => POLICIES[name] === policy);
+}
+
+/** The MIPS code of a program. Throws `VcodeError` if it does not fit. */
+function make(program: Program, physical: number): number[] {
+  const code = compileMips(program, KSEG0 + physical);
+  if (code.activationBytes > ACTIVATION_ROOM) throw new VcodeError('limit', 'the filters need too many words');
+  return [...code.words];
 }
 
 /** Physical address of a filter's record. */

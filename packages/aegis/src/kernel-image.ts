@@ -11,6 +11,7 @@ import { emitExceptions, exceptionLabel } from './text/exception.ts';
 import { emitInterrupt } from './text/interrupt.ts';
 import { emitMessageCall } from './text/message.ts';
 import { emitReceive } from './text/receive.ts';
+import { emitRingPut } from './text/ring.ts';
 import { emitSchedule, emitYield } from './text/schedule.ts';
 import { emitTlbCalls, emitTlbRange } from './text/tlb.ts';
 import { emitTransfer, emitTransferRefusals } from './text/transfer.ts';
@@ -49,6 +50,7 @@ function assembleKernel(): Assembly {
   emitSchedule(a);
   emitInterrupt(a);
   emitReceive(a);
+  emitRingPut(a);
   emitTransmit(a);
   emitXmitCall(a);
   emitNativeCalls(a);

@@ -4,7 +4,7 @@
  * Everything below `FIRST_FREE_FRAME` belongs to the kernel. Tables whose comment says *exposed* may be mapped read-only
  * by every environment; the others hold secrets. Each table starts on a 64 KiB boundary, so that one `lui` reaches it.
  */
-import { CALL_LIMIT } from '@exokernel/abi';
+import { CALL_LIMIT, FILTER_BYTES, RING_BYTES } from '@exokernel/abi';
 
 /** kseg0: unmapped, cached. */
 export const KSEG0 = 0x80000000;
@@ -33,13 +33,16 @@ export const PHYSICAL = {
   predicates: 0x90000,
   /** Slice vector. Exposed. */
   slices: 0x9c000,
-  /** Packet rings. */
+  /** Packet rings. Exposed. */
   rings: 0xa0000,
-  /** Packet filters. */
+  /** Packet filters, and their bytes. Exposed. */
   filters: 0xb0000,
-  /** The compiled filters, and their activation record. */
+  filterCode: 0xb4000,
+  /** The compiled filters: who wins, then who gets copies; their activation records; ids of the filters that get copies. */
   demux: 0xc0000,
-  demuxActivation: 0xdff00,
+  demuxActivation: 0xd7000,
+  copiesActivation: 0xd7200,
+  copies: 0xd7400,
   /** Handlers: code, activation record, reply buffer each. */
   handlers: 0xe0000,
 } as const;
@@ -116,6 +119,22 @@ export const KP = {
   saved: -0xe40,
   savedHi: -0xdc0,
   savedLo: -0xdbc,
+  /** First ring that is a tap, or 0. */
+  tap: -0xd00,
+  /** Entry of the compiled filters that get copies, or 0. */
+  copies: -0xcfc,
+  /** The station's address: four bytes, then two. */
+  station: -0xcf8,
+  /** Return addresses of the routines of the packet path that call others. */
+  packetReturn: -0xcf0,
+  sendReturn: -0xcec,
+  commitReturn: -0xce8,
+  /** A packet that was sent to this machine itself and is not delivered yet: address, and length or 0. */
+  loopPacket: -0xce4,
+  loopLength: -0xce0,
+  /** How many came back since the kernel was entered; how many were not delivered because these were too many. */
+  loops: -0xcdc,
+  loopsDropped: -0xcd8,
 } as const;
 
 /** The kernel's stack grows down from here, within the kernel page. */
@@ -159,26 +178,12 @@ export const IDLE_STATUS: number = STATUS.cu2 | STATUS.im | STATUS.iec;
 /** Status in the kernel: interrupts off. The device lines stay unmasked. */
 export const KERNEL_STATUS: number = STATUS.cu2 | STATUS.im;
 
-/** Offsets in a packet ring record; 256 bytes each. */
-export const RING = { env: 0, direction: 4, count: 8, index: 12, slots: 16 } as const;
-export const RING_SHIFT = 8;
+/** log2 of the bytes of a ring's and a filter's record. */
+export const RING_SHIFT: number = Math.log2(RING_BYTES);
+export const FILTER_SHIFT: number = Math.log2(FILTER_BYTES);
 
-/** Offsets in a filter record; 64 bytes each. */
-export const FILTER = {
-  env: 0,
-  ring: 4,
-  /** Entry of the handler, or 0; its activation record; its reply buffer. */
-  handler: 8,
-  activation: 12,
-  reply: 16,
-  fuel: 20,
-  accepted: 24,
-  consumed: 28,
-  aborted: 32,
-  id: 36,
-} as const;
-export const FILTER_SHIFT = 6;
-export const FILTER_LIMIT = 256;
+/** Packets that come back to this machine in one entry of the kernel, replies of handlers to handlers among them. Assumption. */
+export const LOOPS_MAX = 16;
 
 /** An environment that overruns this many slices is destroyed [SOSP95 §5.1.1]. Assumption: the paper prints no number. */
 export const EXCESS_LIMIT = 8;

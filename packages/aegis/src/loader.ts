@@ -70,6 +70,7 @@ function fill(parts: Parts, env: number, image: Image): void {
     segments,
     frames,
     ...(image.serialLine === undefined ? {} : { serial: capabilities.make('serial', rights, image.serialLine) }),
+    ...(image.tap === true ? { net: capabilities.make('net', RIGHTS.read, 0) } : {}),
     ...(image.extent === undefined ? {} : { extent: disk.grant(image.extent) }),
   };
   for (const [va, word] of image.words(grants)) {

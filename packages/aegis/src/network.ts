@@ -39,6 +39,8 @@ export function bootNetwork(cpu: NativeCpu, memory: KernelMemory): void {
     cpu.store32(base + NET.transmitRing + 8 * i, transmit);
     cpu.store32(base + NET.transmitRing + 8 * i + 4, 0xf000);
   }
+  memory.setKernelPage(KP.station, byte(0) | (byte(1) << 8) | (byte(2) << 16) | (byte(3) << 24));
+  memory.setKernelPage(KP.station + 4, byte(4) | (byte(5) << 8));
   memory.setKernelPage(KP.receiveIndex, 0);
   memory.setKernelPage(KP.transmitIndex, 0);
   memory.setKernelPage(KP.lance, 1);

@@ -1,81 +1,151 @@
 /**
- * Packet rings: frames of an environment, pinned, into which the kernel puts packets or from which it sends them.
+ * Packet rings: slots in a frame of an environment, and frames that its buffers lie in, all pinned. [SOSP95 §5.5], [XOK]
  *
- * Binding checks the capability once; the machine code of arrival and transmission then knows the slots by physical address.
+ * Binding checks the capabilities once; the machine code of arrival and transmission (text/ring.ts) then reads the slots and
+ * finds the frames by their number in the ring. A record of a ring lies in simulated memory, readable by all.
  */
-import { ERRORS, NO_ENV, PAGE_BYTES, RING_LIMIT, RING_SLOT_BYTES, RING_SLOT_LIMIT } from '@exokernel/abi';
+import {
+  ERRORS,
+  NO_ENV,
+  PAGE_BYTES,
+  RIGHTS,
+  RING,
+  RING_BYTES,
+  RING_FRAME_LIMIT,
+  RING_LIMIT,
+  type CapabilityWords,
+} from '@exokernel/abi';
+import type { Capabilities } from './capabilities.ts';
 import type { Frames } from './frames.ts';
-import { KSEG0, PHYSICAL, RING, RING_SHIFT } from './layout.ts';
+import { KP, KSEG0, PHYSICAL, RING_SHIFT } from './layout.ts';
 import { envAddress, type KernelMemory } from './memory.ts';
-
-const SLOTS_PER_FRAME = PAGE_BYTES / RING_SLOT_BYTES;
 
 export class Rings {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
+  readonly #capabilities: Capabilities;
   readonly #freed: (ring: number) => void;
-  readonly #owners: number[] = Array.from({ length: RING_LIMIT }, () => NO_ENV);
 
   /** `freed` is told of every ring that is gone. */
-  constructor(memory: KernelMemory, frames: Frames, freed: (ring: number) => void) {
+  constructor(memory: KernelMemory, frames: Frames, capabilities: Capabilities, freed: (ring: number) => void) {
     this.#memory = memory;
     this.#frames = frames;
+    this.#capabilities = capabilities;
     this.#freed = freed;
+    capabilities.guard('ring', (ring) => (this.#exists(ring) ? this.#get(ring, RING.generation) : undefined));
+    for (let ring = 0; ring < RING_LIMIT; ring += 1) this.#set(ring, RING.owner, NO_ENV);
   }
 
-  /** A new ring of the two slots of a frame that `env` may write. Returns its number or E_NONE. */
-  bind(env: number, ppn: number, transmit: boolean): number {
-    const ring = this.#owners.indexOf(NO_ENV);
-    if (ring === -1) return ERRORS.E_NONE;
-    this.#owners[ring] = env;
-    const at = ringPhysical(ring);
-    this.#memory.set(at + RING.env, envAddress(env));
-    this.#memory.set(at + RING.direction, transmit ? 1 : 0);
-    this.#memory.set(at + RING.count, 0);
-    this.#memory.set(at + RING.index, 0);
-    this.extend(env, ppn, ring);
+  /** A new ring whose slots lie in a frame that `env` may read and write. Returns its number or E_NONE. */
+  bind(env: number, ppn: number, how: { readonly transmit: boolean; readonly slots: number }): number {
+    const ring = Array.from({ length: RING_LIMIT }, (_, i) => i).find((i) => !this.#exists(i));
+    if (ring === undefined) return ERRORS.E_NONE;
+    const generation = this.#get(ring, RING.generation) + 1;
+    for (let offset = 0; offset < RING_BYTES; offset += 4) this.#set(ring, offset, 0);
+    this.#set(ring, RING.owner, env);
+    this.#set(ring, RING.env, envAddress(env));
+    this.#set(ring, RING.direction, how.transmit ? 1 : 0);
+    this.#set(ring, RING.slots, how.slots);
+    this.#set(ring, RING.generation, generation);
+    this.extend(ring, ppn);
     return ring;
   }
 
-  /** Two more slots. Returns how many the ring has, or an error. */
-  extend(env: number, ppn: number, ring: number): number {
-    if (!this.owns(env, ring)) return ERRORS.E_CAP;
-    const at = ringPhysical(ring);
-    const count = this.#memory.get(at + RING.count);
-    if (count + SLOTS_PER_FRAME > RING_SLOT_LIMIT) return ERRORS.E_RANGE;
-    for (let i = 0; i < SLOTS_PER_FRAME; i += 1) {
-      const slot = KSEG0 + ppn * PAGE_BYTES + i * RING_SLOT_BYTES;
-      this.#memory.set(at + RING.slots + 4 * (count + i), slot);
-    }
-    this.#memory.set(at + RING.count, count + SLOTS_PER_FRAME);
+  /** One more frame for buffers. Returns its place in the ring, or E_NONE. */
+  extend(ring: number, ppn: number): number {
+    const n = this.#get(ring, RING.frames);
+    if (n === RING_FRAME_LIMIT) return ERRORS.E_NONE;
     this.#frames.pin(ppn);
-    return count + SLOTS_PER_FRAME;
+    this.#set(ring, RING.frame + 4 * n, KSEG0 + ppn * PAGE_BYTES);
+    this.#set(ring, RING.frames, n + 1);
+    return n * PAGE_BYTES;
   }
 
-  owns(env: number, ring: number): boolean {
-    return env !== NO_ENV && this.#owners[ring] === env;
+  /** The capability of a ring: to deliver to it (write), to extend, tap and free it (control). */
+  capability(ring: number): CapabilityWords {
+    return this.#capabilities.make('ring', RIGHTS.write | RIGHTS.control, ring);
+  }
+
+  /** The ring that a capability names, if it grants these rights; else E_CAP. */
+  check(words: CapabilityWords, rights: number): number {
+    return this.#capabilities.check(words, 'ring', rights);
   }
 
   isReceive(ring: number): boolean {
-    return this.#memory.get(ringPhysical(ring) + RING.direction) === 0;
+    return this.#get(ring, RING.direction) === 0;
   }
 
-  free(env: number, ring: number): number {
-    if (!this.owns(env, ring)) return ERRORS.E_CAP;
-    const at = ringPhysical(ring);
-    this.#owners[ring] = NO_ENV;
-    this.#freed(ring);
-    this.#memory.set(at + RING.env, 0);
-    for (let i = 0; i < this.#memory.get(at + RING.count); i += SLOTS_PER_FRAME) {
-      this.#frames.unpin((this.#memory.get(at + RING.slots + 4 * i) - KSEG0) / PAGE_BYTES);
+  /** Makes a receive ring a tap. Returns an error code. */
+  tap(ring: number): number {
+    for (let at = this.#memory.kernelPage(KP.tap); at !== 0; at = this.#memory.get(at - KSEG0 + RING.nextTap)) {
+      if (at === KSEG0 + ringPhysical(ring)) return ERRORS.E_BUSY;
     }
+    this.#set(ring, RING.nextTap, this.#memory.kernelPage(KP.tap));
+    this.#memory.setKernelPage(KP.tap, KSEG0 + ringPhysical(ring));
     return ERRORS.E_OK;
   }
 
+  free(ring: number): void {
+    this.#freed(ring);
+    this.#untap(ring);
+    this.#set(ring, RING.owner, NO_ENV);
+    this.#set(ring, RING.env, 0);
+    const frames = this.#get(ring, RING.frames);
+    for (let i = 0; i < frames; i += 1) this.#dropFrame(ring, i);
+    this.#set(ring, RING.frames, 0);
+  }
+
+  /** Frees every ring of an environment. */
   release(env: number): void {
-    this.#owners.forEach((owner, ring) => {
-      if (owner === env) this.free(env, ring);
+    this.#ofEnv(env).forEach((ring) => {
+      this.free(ring);
     });
+  }
+
+  /** Takes a frame away from the rings of an environment: without its slots a ring is gone, without others it goes on. */
+  releaseFrame(env: number, ppn: number): void {
+    for (const ring of this.#ofEnv(env)) {
+      const places = Array.from({ length: this.#get(ring, RING.frames) }, (_, i) => i).filter(
+        (i) => this.#get(ring, RING.frame + 4 * i) === KSEG0 + ppn * PAGE_BYTES,
+      );
+      if (places[0] === 0) this.free(ring);
+      else for (const i of places) this.#dropFrame(ring, i);
+    }
+  }
+
+  #dropFrame(ring: number, i: number): void {
+    const address = this.#get(ring, RING.frame + 4 * i);
+    if (address === 0) return;
+    this.#set(ring, RING.frame + 4 * i, 0);
+    this.#frames.unpin((address - KSEG0) / PAGE_BYTES);
+  }
+
+  #untap(ring: number): void {
+    const next = this.#get(ring, RING.nextTap);
+    const address = KSEG0 + ringPhysical(ring);
+    if (this.#memory.kernelPage(KP.tap) === address) this.#memory.setKernelPage(KP.tap, next);
+    for (let other = 0; other < RING_LIMIT; other += 1) {
+      if (this.#get(other, RING.nextTap) === address) this.#set(other, RING.nextTap, next);
+    }
+    this.#set(ring, RING.nextTap, 0);
+  }
+
+  #ofEnv(env: number): number[] {
+    return Array.from({ length: RING_LIMIT }, (_, i) => i).filter(
+      (ring) => this.#exists(ring) && this.#get(ring, RING.owner) === env,
+    );
+  }
+
+  #exists(ring: number): boolean {
+    return ring < RING_LIMIT && this.#get(ring, RING.env) !== 0;
+  }
+
+  #get(ring: number, field: number): number {
+    return this.#memory.get(ringPhysical(ring) + field);
+  }
+
+  #set(ring: number, field: number, value: number): void {
+    this.#memory.set(ringPhysical(ring) + field, value);
   }
 }
 

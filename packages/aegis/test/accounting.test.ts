@@ -100,7 +100,7 @@ function events(
     extent: { start: 0, blocks: 8 },
     main: function* (raw) {
       const ring = yield* makeRing(raw, false);
-      yield* bindFilter(raw, ring.ring, 0x9000);
+      yield* bindFilter(raw, ring.capability, 0x9000);
       const extent = yield* raw.granted('extent');
       const frame = yield* raw.frame();
       yield* raw.code('disk_read', ...extent, ...frame.capability, 3, 0);

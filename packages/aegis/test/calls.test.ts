@@ -1,5 +1,5 @@
 /** What system calls and interrupts do to registers: what the table of calls says, and nothing else. */
-import { CALLS, DEATHS, ENV, ERRORS, type CallName } from '@exokernel/abi';
+import { CALLS, DEATHS, ENV, ERRORS, type CallName, type CapabilityWords } from '@exokernel/abi';
 import { defineHandler, encodeHandler } from '@exokernel/ash';
 import { memoryStore } from '@exokernel/hardware';
 import { A0, A1, A2, A3, K1, T0, T1, T2, T3, V0, ZERO, register, type Register } from '@exokernel/isa';
@@ -80,6 +80,14 @@ function rightWord(argument: string, { ppn, capability }: RawFrame): number {
   }
 }
 
+/** A ring and a filter of it. */
+function* packets(raw: Raw): Fiber<Record<'ring:4' | 'filter:4', CapabilityWords>> {
+  const { capability } = yield* raw.frame();
+  const ring = (yield* raw.call('ring_bind', ...capability, 0, 1)).capability;
+  const { capability: filter } = yield* bindFilter(raw, ring, 0x9000);
+  return { 'ring:4': ring, 'filter:4': filter };
+}
+
 /** A program that makes one call, with arguments that are wrong and with some that are right. */
 function caller(name: CallName, changes: string[]): RawImage {
   const { args, results } = CALLS[name];
@@ -87,6 +95,7 @@ function caller(name: CallName, changes: string[]): RawImage {
   return rawImage({
     name,
     extent: { start: 0, blocks: 4 },
+    tap: true,
     main: function* (raw) {
       // An event, so that sleep comes back.
       const child = yield* raw.call('env_alloc');
@@ -96,7 +105,9 @@ function caller(name: CallName, changes: string[]): RawImage {
       // As well as possible with arguments that are right.
       const right: number[] = [];
       for (const arg of args) {
-        if (/^(frame|capability|code|window):4$/.test(arg)) right.push(...frame.capability);
+        if (/^(frame|capability|code):4$/.test(arg)) right.push(...frame.capability);
+        else if (arg === 'ring:4' || arg === 'filter:4') right.push(...(yield* packets(raw))[arg]);
+        else if (arg === 'net:4') right.push(...(yield* raw.granted('net')));
         else if (arg === 'env:4') right.push(...(yield* raw.call('env_alloc')).capability);
         else if (arg === 'line:4') right.push(...(yield* raw.granted('serial')));
         else if (arg === 'extent:4') right.push(...(yield* raw.granted('extent')));
@@ -176,7 +187,7 @@ test('interrupts of every device, with a handler of packets at work, change no r
     extent: { start: 0, blocks: 16 },
     main: function* (raw) {
       const ring = yield* makeRing(raw, false);
-      const filter = yield* bindFilter(raw, ring.ring, 0x9000);
+      const filter = yield* bindFilter(raw, ring.capability, 0x9000);
       const window = yield* raw.frame();
       // Uses many registers, HI and LO too.
       const busy = encodeHandler(
@@ -194,8 +205,9 @@ test('interrupts of every device, with a handler of packets at work, change no r
           h.consume(60);
         }),
       );
+      expect(yield* raw.code('ash_window', ...filter.capability, ...window.capability, 0)).toBe(0);
       const code = yield* download(raw, busy, (frame) =>
-        raw.code('ash_attach', ...frame.capability, ...window.capability, busy.length, filter),
+        raw.code('ash_attach', ...filter.capability, ...frame.capability, busy.length),
       );
       expect(code).toBe(0);
       const [extent, line] = [yield* raw.granted('extent'), yield* raw.granted('serial')];

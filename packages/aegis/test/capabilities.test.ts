@@ -11,7 +11,7 @@ import { checkInvariants, runRaw, type Fiber, type Raw } from '../../testkit/src
 const { read: READ, write: WRITE, control: CONTROL } = RIGHTS;
 const READ_WRITE = READ | WRITE;
 
-type Kind = 'frame' | 'env' | 'extent' | 'serial' | 'slice';
+type Kind = 'frame' | 'env' | 'extent' | 'serial' | 'slice' | 'ring' | 'filter' | 'net';
 type Need = readonly [kind: Kind, rights: number];
 
 /** What each capability of each call has to be, and its other arguments, so that only the capability is wrong. */
@@ -64,16 +64,48 @@ const CHECKED: readonly (readonly [call: CallName, needs: readonly Need[], rest:
   ],
   ['wake_set', [['frame', READ]], [0]],
   ['msg_bind', [['frame', READ_WRITE]], []],
-  ['ring_bind', [['frame', READ_WRITE]], [0]],
-  ['ring_extend', [['frame', READ_WRITE]], [0]],
-  ['filter_bind', [['frame', READ]], [0, 0]],
+  ['ring_bind', [['frame', READ_WRITE]], [0, 1]],
+  [
+    'ring_extend',
+    [
+      ['ring', CONTROL],
+      ['frame', READ_WRITE],
+    ],
+    [],
+  ],
+  ['ring_free', [['ring', CONTROL]], []],
+  [
+    'filter_bind',
+    [
+      ['frame', READ],
+      ['ring', WRITE],
+    ],
+    [0, 0],
+  ],
+  ['filter_free', [['filter', CONTROL]], []],
+  [
+    'ash_window',
+    [
+      ['filter', CONTROL],
+      ['frame', READ_WRITE],
+    ],
+    [0],
+  ],
+  [
+    'tap_bind',
+    [
+      ['net', READ],
+      ['ring', CONTROL],
+    ],
+    [],
+  ],
   [
     'ash_attach',
     [
+      ['filter', CONTROL],
       ['frame', READ],
-      ['frame', READ_WRITE],
     ],
-    [0, 0],
+    [0],
   ],
   ['serial_write', [['serial', WRITE]], [1, 65]],
   ['serial_read', [['serial', READ]], []],
@@ -100,6 +132,9 @@ const ALL_RIGHTS: Record<Kind, number> = {
   extent: READ_WRITE,
   serial: READ_WRITE,
   slice: WRITE | CONTROL,
+  ring: WRITE | CONTROL,
+  filter: CONTROL,
+  net: READ,
 };
 
 test('the table names every call that takes a capability', () => {
@@ -108,7 +143,7 @@ test('the table names every call that takes a capability', () => {
 });
 
 const HOST = { disk: { store: memoryStore(64 * 4096) } };
-const EXTENT = { extent: { start: 0, blocks: 8 } };
+const EXTENT = { extent: { start: 0, blocks: 8 }, tap: true };
 
 function* derive(raw: Raw, from: CapabilityWords, rights: number): Fiber<CapabilityWords> {
   const { code, capability } = yield* raw.call('cap_derive', ...from, rights, 0);
@@ -116,18 +151,28 @@ function* derive(raw: Raw, from: CapabilityWords, rights: number): Fiber<Capabil
   return capability;
 }
 
-/** One living resource of each kind; and slice 63, ring 0 and filter 0, which some calls want besides. */
+/** One living resource of each kind; and slice 63, which some calls want besides. */
 function* resources(raw: Raw): Fiber<Record<Kind, CapabilityWords>> {
   const { capability: env } = yield* raw.call('env_alloc');
   const { capability: frame } = yield* raw.frame();
   const { capability: slice } = yield* raw.call('slice_alloc', ...env, 63);
   expect((yield* raw.call('cap_derive', ...frame, 0, 1)).value).toBe(1);
-  const ring = yield* raw.frame();
-  expect(yield* raw.call('ring_bind', ...ring.capability, 0)).toMatchObject({ code: 0, value: 0 });
-  const filter = encodeFilter(arp());
-  yield* raw.fill(ring, filter);
-  expect(yield* raw.call('filter_bind', ...ring.capability, filter.length, 0)).toMatchObject({ code: 0, value: 0 });
-  return { frame, env, slice, extent: yield* raw.granted('extent'), serial: yield* raw.granted('serial') };
+  const page = yield* raw.frame();
+  const ring = yield* raw.call('ring_bind', ...page.capability, 0, 1);
+  const bytes = encodeFilter(arp());
+  yield* raw.fill(page, bytes);
+  const filter = yield* raw.call('filter_bind', ...page.capability, ...ring.capability, bytes.length, 0);
+  expect([ring.code, filter.code]).toEqual([0, 0]);
+  return {
+    frame,
+    env,
+    slice,
+    extent: yield* raw.granted('extent'),
+    serial: yield* raw.granted('serial'),
+    ring: ring.capability,
+    filter: filter.capability,
+    net: yield* raw.granted('net'),
+  };
 }
 
 /** Capabilities that must not do where `right`, of this kind, would: each with what is wrong about it. */
@@ -170,6 +215,15 @@ function* wrong(
     list.push(['of an earlier life', old.capability]);
     list.push(['of another frame', [head, name, again.capability[2], again.capability[3]]]);
     list.push(['of a frame of the kernel', [head, 0x20, low, high]]);
+  }
+  if (kind === 'ring' || kind === 'filter') {
+    const page = (yield* raw.frame()).capability;
+    const other = yield* raw.call('ring_bind', ...page, 0, 1);
+    yield* raw.code('ring_free', ...other.capability);
+    if (kind === 'ring') list.push(['of a ring that is gone', other.capability]);
+    const again = yield* raw.call('ring_bind', ...page, 0, 1);
+    if (kind === 'ring') list.push(['of another’s earlier life', other.capability]);
+    list.push(['of another ring', [head, name, again.capability[2], again.capability[3]]]);
   }
   if (kind === 'env') {
     const dead = yield* raw.call('env_alloc');

@@ -70,7 +70,8 @@ test('the table tells owner, holders, generation and pins', () => {
         expect(look(0x300)).toEqual([0, 2, 1, 0]);
         expect(yield* raw.code('frame_hold', 0, 0, 0, 0, ...frame.capability)).toBe(0);
         expect(look(0x300)).toEqual([0, 2, 1, 0]);
-        expect(yield* raw.code('ring_bind', ...frame.capability, 0)).toBe(0);
+        const ring = yield* raw.call('ring_bind', ...frame.capability, 0, 1);
+        expect(ring.code).toBe(0);
         expect(look(0x300)).toEqual([0, 2, 1, 1]);
         // Its allocator drops it, then its other holder dies; the ring still has it, and with the ring it is free.
         expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
@@ -82,7 +83,7 @@ test('the table tells owner, holders, generation and pins', () => {
         expect(yield* raw.code('frame_hold', 0, 0, 0, 0, ...frame.capability)).toBe(0);
         expect(look(0x300)).toEqual([0, 1, 1, 1]);
         expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
-        expect(yield* raw.code('ring_free', 0)).toBe(0);
+        expect(yield* raw.code('ring_free', ...ring.capability)).toBe(0);
         expect(look(0x300)).toEqual([NO_ENV, 0, 2, 0]);
         expect(yield* raw.code('frame_hold', 0, 0, 0, 0, ...frame.capability)).toBe(ERRORS.E_CAP);
         return 0;

@@ -1,9 +1,9 @@
 /** Message handlers in the kernel: what they may do, and what becomes of those that try more. [SOSP95 §5.5.2], [ASH96] */
-import { ENV, ERRORS, RIGHTS, TICKS_PER_SECOND } from '@exokernel/abi';
+import { ENV, ERRORS, EXPOSED, FILTER, RIGHTS, TICKS_PER_SECOND } from '@exokernel/abi';
 import { CONSUME, UPCALL, defineHandler, encodeHandler, type Handler, type HandlerBuilder } from '@exokernel/ash';
 import { add } from '@exokernel/vcode';
 import { describe, expect, test } from 'vitest';
-import { FILTER, HANDLER_LIMIT, KP, PHYSICAL } from '../src/layout.ts';
+import { HANDLER_LIMIT, KP } from '../src/layout.ts';
 import {
   boot,
   checkInvariants,
@@ -14,18 +14,33 @@ import {
   type Raw,
   type RawFrame,
 } from '../../testkit/src/index.ts';
-import { bindFilter, download, makeRing, outside, packet, take, type Outside, type RawRing } from './network.ts';
+import {
+  bindFilter,
+  download,
+  makeRing,
+  outside,
+  packet,
+  take,
+  type Outside,
+  type RawFilter,
+  type RawRing,
+} from './network.ts';
 
 const TYPE = 0x9000;
+/** What the machine under test can be made to do from outside. */
+const kernel: { take?: (ppn: number) => void } = {};
 
 function handler(write: (h: HandlerBuilder) => void, windowBytes = 4096): Handler {
   return defineHandler('tested', { windowBytes }, write);
 }
 
-function* attach(raw: Raw, filter: number, window: RawFrame, one: Handler | Uint8Array): Fiber<number> {
+/** Attaches a handler with a window. */
+function* attach(raw: Raw, filter: RawFilter, window: RawFrame, one: Handler | Uint8Array): Fiber<number> {
   const bytes = one instanceof Uint8Array ? one : encodeHandler(one);
+  const { code: failed } = yield* raw.call('ash_window', ...filter.capability, ...window.capability, 0);
+  if (failed < 0) return failed;
   return yield* download(raw, bytes, (code) =>
-    raw.code('ash_attach', ...code.capability, ...window.capability, bytes.length, filter),
+    raw.code('ash_attach', ...filter.capability, ...code.capability, bytes.length),
   );
 }
 
@@ -33,7 +48,7 @@ interface Setting {
   readonly raw: Raw;
   readonly net: Outside;
   readonly ring: RawRing;
-  readonly filter: number;
+  readonly filter: RawFilter;
   /** The handler's memory, mapped at WINDOW. */
   readonly window: RawFrame;
 }
@@ -47,13 +62,16 @@ function run(
   const first = rawImage({
     main: function* (raw) {
       const ring = yield* makeRing(raw, false);
-      const filter = yield* bindFilter(raw, ring.ring, TYPE);
+      const filter = yield* bindFilter(raw, ring.capability, TYPE);
       const window = yield* raw.frame();
       expect(yield* raw.code('env_map', 0, 0, 0, 0, ...window.capability, WINDOW | 1)).toBe(0);
       return yield* main({ raw, net, ring, filter, window });
     },
   });
   const booted = boot([first, ...others.map((other) => rawImage({ main: other }))], net.machine);
+  kernel.take = (ppn) => {
+    booted.aegis.parts.filters.releaseFrame(0, ppn);
+  };
   booted.runUntil(() => booted.aegis.environment(0).status === 'dead');
   const error = booted.machine.native.lastError;
   if (error !== undefined) throw new Error(error.message);
@@ -64,7 +82,7 @@ function run(
 
 /** Counters of the filter with number 0, which are left when its environment is dead. */
 function counters({ machine }: Booted): { accepted: number; consumed: number; aborted: number } {
-  const word = (field: number): number => machine.memory.load32(PHYSICAL.filters + field);
+  const word = (field: number): number => machine.memory.load32(EXPOSED.filters + field);
   return { accepted: word(FILTER.accepted), consumed: word(FILTER.consumed), aborted: word(FILTER.aborted) };
 }
 
@@ -104,38 +122,150 @@ describe('what cannot be attached', () => {
     });
   });
 
-  test('to a filter that is none or another’s; with a window that is only to be read; more than there is room for', () => {
-    const shared = { filter: -1, done: false };
+  test('with a capability that is none; with a window that is only to be read; more than there is room for', () => {
+    const shared = { name: -1, done: false };
     run(
       function* ({ raw, filter, window, ring }) {
         const good = handler((h) => h.consume());
-        while (shared.filter < 0) yield* raw.sleep(1);
-        for (const other of [-1, 255, 256, 1000, shared.filter]) {
-          expect(yield* attach(raw, other, window, good)).toBe(ERRORS.E_CAP);
+        while (shared.name < 0) yield* raw.sleep(1);
+        const [head, , low, high] = filter.capability;
+        for (const other of [-1, 255, 256, 1000, shared.name]) {
+          const forged: RawFilter = { filter: other, capability: [head, other, low, high] };
+          expect(yield* attach(raw, forged, window, good)).toBe(ERRORS.E_CAP);
         }
         const readOnly = yield* raw.call('cap_derive', ...window.capability, RIGHTS.read, 0);
-        expect(yield* attach(raw, filter, { ppn: window.ppn, capability: readOnly.capability }, good)).toBe(
-          ERRORS.E_CAP,
-        );
+        expect(yield* raw.code('ash_window', ...filter.capability, ...readOnly.capability, 0)).toBe(ERRORS.E_CAP);
         for (let i = 0; i < HANDLER_LIMIT; i += 1) {
-          const more = i === 0 ? filter : yield* bindFilter(raw, ring.ring, 0xa000 + i);
+          const more = i === 0 ? filter : yield* bindFilter(raw, ring.capability, 0xa000 + i);
           expect(yield* attach(raw, more, window, good)).toBe(0);
         }
-        const last = yield* bindFilter(raw, ring.ring, 0xb000);
+        const last = yield* bindFilter(raw, ring.capability, 0xb000);
         expect(yield* attach(raw, last, window, good)).toBe(ERRORS.E_NONE);
         // A place is free again when a filter is.
-        expect(yield* raw.code('filter_free', filter)).toBe(0);
+        expect(yield* raw.code('filter_free', ...filter.capability)).toBe(0);
         expect(yield* attach(raw, last, window, good)).toBe(0);
+        expect(yield* attach(raw, filter, window, good)).toBe(ERRORS.E_CAP);
         shared.done = true;
         return 0;
       },
       function* (raw) {
-        const { ring } = yield* makeRing(raw, false);
-        shared.filter = yield* bindFilter(raw, ring, 0x9999);
+        const ring = yield* makeRing(raw, false);
+        shared.name = (yield* bindFilter(raw, ring.capability, 0x9999)).filter;
         while (!shared.done) yield* raw.sleep(1);
         return 0;
       },
     );
+  });
+
+  test('who holds the capability of another’s filter attaches to it; a filter that gets copies has no handler', () => {
+    const shared: { filter: RawFilter | undefined; done: boolean } = { filter: undefined, done: false };
+    const { booted } = run(
+      function* ({ raw, net: { send } }) {
+        while (shared.filter === undefined) yield* raw.sleep(1);
+        const window = yield* raw.frame();
+        expect(
+          yield* attach(
+            raw,
+            shared.filter,
+            window,
+            handler((h) => h.consume()),
+          ),
+        ).toBe(0);
+        send(packet(0x9999));
+        yield* raw.sleep(2);
+        shared.done = true;
+        return 0;
+      },
+      function* (raw) {
+        const ring = yield* makeRing(raw, false);
+        const copies = yield* bindFilter(raw, ring.capability, 0x8888, 'all');
+        const good = handler((h) => h.consume(), 0);
+        expect(yield* attach(raw, copies, yield* raw.frame(), good)).toBe(ERRORS.E_RANGE);
+        shared.filter = yield* bindFilter(raw, ring.capability, 0x9999);
+        while (!shared.done) yield* raw.sleep(1);
+        return yield* raw.fibers.load(ring.slot(0));
+      },
+    );
+    booted.runUntil(() => booted.aegis.environment(1).status === 'dead');
+    expect(booted.aegis.environment(1)).toMatchObject({ exit: 0, packetsIn: 1 });
+  });
+});
+
+describe('windows', () => {
+  test('grow by the frames that follow each other physically, up to four; a handler has all of them', () => {
+    const { booted } = run(function* ({ raw, net: { send }, filter }) {
+      const base = 0x400;
+      const frames: RawFrame[] = [];
+      for (let i = 0; i < 5; i += 1) frames.push(yield* raw.frame(base + i));
+      const window = (i: number, append: number): Fiber<{ code: number; value: number }> =>
+        raw.call('ash_window', ...filter.capability, ...(frames[i]?.capability ?? [0, 0, 0, 0]), append);
+      // Nothing to append to; then not the next.
+      expect(yield* window(0, 1)).toMatchObject({ code: ERRORS.E_RANGE });
+      expect(yield* window(0, 0)).toMatchObject({ code: 0, value: 1 });
+      for (const [i, append] of [
+        [0, 1],
+        [2, 1],
+        [1, 2],
+        [1, -1],
+      ] as const) {
+        expect(yield* window(i, append)).toMatchObject({ code: ERRORS.E_RANGE });
+      }
+      const wide = handler((h) => {
+        h.code.store(h.window, 4, 'little', 3 * 4096, 0x600d);
+        h.consume();
+      }, 4 * 4096);
+      const attached = (): Fiber<number> =>
+        download(raw, encodeHandler(wide), (code) =>
+          raw.code('ash_attach', ...filter.capability, ...code.capability, encodeHandler(wide).length),
+        );
+      expect(yield* attached()).toBe(ERRORS.E_CODE);
+      for (let i = 1; i < 4; i += 1) expect(yield* window(i, 1)).toMatchObject({ code: 0, value: i + 1 });
+      expect(yield* window(4, 1)).toMatchObject({ code: ERRORS.E_RANGE });
+      expect(yield* attached()).toBe(0);
+      send(packet(TYPE));
+      yield* raw.sleep(2);
+      expect(yield* raw.bind(WINDOW + 0x4000, frames[3] as RawFrame)).toBe(0);
+      expect(yield* raw.peek(WINDOW + 0x4000)).toBe(0x600d);
+      // The window shrinks under the handler: what it wants is not there any more.
+      expect(yield* window(0, 0)).toMatchObject({ code: 0, value: 1 });
+      send(packet(TYPE));
+      yield* raw.sleep(2);
+      return 0;
+    });
+    expect(counters(booted)).toEqual({ accepted: 2, consumed: 1, aborted: 1 });
+  });
+
+  test('what a handler did to its window before it was stopped stands', () => {
+    const { booted } = run(function* ({ raw, net: { send }, filter, window }) {
+      const half = handler((h) => {
+        h.code.store(h.window, 4, 'little', 0, 7);
+        h.code.abort(100);
+      });
+      expect(yield* attach(raw, filter, window, half)).toBe(0);
+      send(packet(TYPE));
+      yield* raw.sleep(2);
+      expect(yield* raw.fibers.load(WINDOW)).toBe(7);
+      return 0;
+    });
+    expect(counters(booted)).toEqual({ accepted: 1, consumed: 0, aborted: 1 });
+  });
+
+  test('a frame that is taken away takes handler and window along; the packets take the normal path', () => {
+    const { booted } = run(function* ({ raw, net: { send }, filter, window, ring }) {
+      expect(
+        yield* attach(
+          raw,
+          filter,
+          window,
+          handler((h) => h.consume()),
+        ),
+      ).toBe(0);
+      kernel.take?.(window.ppn);
+      send(packet(TYPE));
+      expect((yield* take(raw, ring, 0)).filter).toBe(filter.filter);
+      return 0;
+    });
+    expect(counters(booted)).toEqual({ accepted: 1, consumed: 0, aborted: 0 });
   });
 });
 
@@ -187,7 +317,7 @@ describe('verdicts', () => {
         ),
       ).toBe(0);
       net.send(packet(TYPE));
-      expect((yield* take(raw, ring, 0)).filter).toBe(filter);
+      expect((yield* take(raw, ring, 0)).filter).toBe(filter.filter);
       return 0;
     });
     expect(counters(booted)).toEqual({ accepted: 1, consumed: 1, aborted: 0 });
@@ -299,7 +429,7 @@ describe('aborts: the packet takes the normal path', () => {
         rawImage({
           main: function* (raw) {
             const ring = yield* makeRing(raw, false);
-            const filter = yield* bindFilter(raw, ring.ring, TYPE);
+            const filter = yield* bindFilter(raw, ring.capability, TYPE);
             const window = yield* raw.frame();
             expect(yield* attach(raw, filter, window, forever)).toBe(0);
             shared.ready = true;
@@ -344,7 +474,7 @@ test('a window that its owner freed is the handler’s until it is replaced; and
     expect(yield* raw.code('frame_alloc', window.ppn)).toBe(ERRORS.E_BUSY);
     send(packet(TYPE));
     yield* raw.sleep(2);
-    expect(yield* raw.code('filter_free', filter)).toBe(0);
+    expect(yield* raw.code('filter_free', ...filter.capability)).toBe(0);
     const next = yield* raw.frame(window.ppn);
     expect(yield* raw.bind(WINDOW, next)).toBe(0);
     expect(yield* raw.peek(WINDOW)).toBe(0);
@@ -365,8 +495,8 @@ test('a handler finds nothing of the replies of the one before in its place', ()
     expect(yield* attach(raw, filter, window, secret)).toBe(0);
     send(packet(TYPE));
     yield* raw.sleep(2);
-    expect(yield* raw.code('filter_free', filter)).toBe(0);
-    const next = yield* bindFilter(raw, ring.ring, TYPE);
+    expect(yield* raw.code('filter_free', ...filter.capability)).toBe(0);
+    const next = yield* bindFilter(raw, ring.capability, TYPE);
     const spy = handler((h) => {
       h.code.store(h.window, 4, 'little', 0, h.reply.le32(200));
       h.code.store(h.window, 4, 'little', 4, 1);

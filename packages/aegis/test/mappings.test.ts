@@ -9,7 +9,12 @@ import {
   EXPOSED,
   NODE_BYTES,
   NODE_LIMIT,
+  FILTER_BYTES,
+  FILTER_CODE_BYTES,
+  FILTER_LIMIT,
   PAGE_BYTES,
+  RING_BYTES,
+  RING_LIMIT,
   RIGHTS,
   WELL_KNOWN_READ,
 } from '@exokernel/abi';
@@ -116,6 +121,9 @@ test('no frame of the kernel can be written, and only exposed tables can be read
     ...pages(EXPOSED.environments, ENV_BYTES * ENV_LIMIT),
     ...pages(EXPOSED.frames, 0x1000 * 16),
     ...pages(EXPOSED.slices, PAGE_BYTES),
+    ...pages(EXPOSED.rings, RING_BYTES * RING_LIMIT),
+    ...pages(EXPOSED.filters, FILTER_BYTES * FILTER_LIMIT),
+    ...pages(EXPOSED.filterCode, FILTER_CODE_BYTES),
   ]);
   expect(readable.has(PHYSICAL.frameAuth / PAGE_BYTES)).toBe(false);
 });

@@ -93,18 +93,21 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
     yield* raw.granted('self'),
     yield* raw.granted('serial'),
     yield* raw.granted('extent'),
+    yield* raw.granted('net'),
     [0, 0, 0, 0],
   ];
   const pick = <T>(from: readonly T[]): T | undefined => from[random(from.length)];
   const kinds: Readonly<Record<string, number>> = {
     frame: 1,
     code: 1,
-    window: 1,
     env: 2,
     extent: 3,
     line: 4,
     slice: 5,
     other: 5,
+    ring: 6,
+    filter: 7,
+    net: 8,
   };
   const capability = (argument: string): CapabilityWords => {
     const known4 = random(4) === 0 ? world.capabilities : own;
@@ -144,6 +147,7 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
     if (name === 'yield') yield* raw.routine('kit.yield', random(3) === 0 ? word() : random(5));
     else if (name === 'sleep') {
       const { value } = yield* raw.call('tick');
+      // Never 0, which is for ever.
       yield* raw.routine('kit.sleep', value + 1 + random(2));
     } else if (name === 'scall' || name === 'acall') {
       code = yield* raw.routine('transfer', random(3) === 0 ? word() : random(5), call.number);
@@ -153,7 +157,7 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
         if (argument.endsWith(':4')) args.push(...capability(argument.slice(0, -2)));
         else for (let i = Number(/:(\d+)$/.exec(argument)?.[1] ?? 1); i > 0; i -= 1) args.push(word());
       }
-      const kept = own[4 + random(Math.max(1, own.length - 4))];
+      const kept = own[5 + random(Math.max(1, own.length - 5))];
       if (name === 'tlbwr' && kept !== undefined && random(3) > 0) {
         args.splice(1, 3, (kept[1] << 12) | (random(2) * 0x400 + 0x200), kept[2], kept[3]);
       }
@@ -174,7 +178,7 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
         if (code4.code === 0) {
           own.push(code4.capability);
           yield* raw.fill({ ppn: code4.value, capability: code4.capability }, filter);
-          args.splice(0, 6, ...code4.capability, filter.length, random(4));
+          args.splice(0, 10, ...code4.capability, ...capability('ring'), filter.length, random(4));
         }
       }
       const answer = yield* raw.call(random(30) === 0 ? word() & ~3 & 0x30 : call.number, ...args);
@@ -182,7 +186,7 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
       if (code === 0 && call.results.includes('capability:4' as never)) {
         own.push(answer.capability);
         if (random(3) === 0) world.capabilities.push(answer.capability);
-        if (own.length > 60) own.splice(4, 20);
+        if (own.length > 60) own.splice(5, 20);
         if (world.capabilities.length > 60) world.capabilities.splice(0, 30);
       }
     }
@@ -201,6 +205,7 @@ function image(seed: number, world: World): RawImage {
     syncEntry: 'entered',
     asyncEntry: 'entered',
     extent: { start: 0, blocks: 16 },
+    tap: true,
   });
 }
 

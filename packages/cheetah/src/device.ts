@@ -2,17 +2,25 @@
  * The network device as a library sees it: a receive and a transmit ring in its own memory, filters that say which packets are its
  * own, and the kernel's calls to bind them. [SOSP95 §5.5]
  *
- * Packets are copied between ring slots and the stack by TypeScript, which charges what a copy loop would cost.
+ * Packets are copied from receive slots to the stack by TypeScript, which charges what a copy loop would cost. A file is sent
+ * from the cache it lies in: its pages are bound to the transmit ring, and the kernel gathers header and file. [SOSP97 §7.3]
  */
-import { RING_SLOT, RING_SLOT_BYTES, PAGE_BYTES } from '@exokernel/abi';
+import { PAGE_BYTES, POLICIES } from '@exokernel/abi';
 import { arp, encodeFilter, icmpEcho, tcp, type Atom } from '@exokernel/dpf';
-import { pageCapability, type Fiber, type Fibers, type Memory } from '@exokernel/libos-kit';
+import {
+  PacketRing,
+  RING_BUFFER_BYTES,
+  pageCapability,
+  type Fiber,
+  type Fibers,
+  type Memory,
+  type RingPiece,
+} from '@exokernel/libos-kit';
 import { fold, sumBytes, type NetworkStack, type OutgoingFrame } from '@exokernel/net';
 import { CachedFile } from './cached-file.ts';
 
-/** Slots of each ring: a frame holds two. */
+/** Slots of each ring. */
 const SLOTS = 16;
-const RING_FRAMES = (SLOTS * RING_SLOT_BYTES) / PAGE_BYTES;
 
 /**
  * Assumption: cycles to take or make a packet in the protocols, per word copied (load, store, increment, branch), and per
@@ -34,14 +42,13 @@ export interface DeviceFailure {
 /** Rings and filters of one environment. Open it once; it lives as long as its environment. */
 export class NetworkDevice {
   readonly #fibers: Fibers;
-  readonly #receive: number;
-  readonly #transmit: number;
-  #transmitRing = -1;
+  readonly #receive: PacketRing;
+  readonly #transmit: PacketRing;
   #receiveSlot = 0;
   #transmitSlot = 0;
-  readonly #packet = new Uint8Array(RING_SLOT_BYTES);
+  readonly #packet = new Uint8Array(RING_BUFFER_BYTES);
 
-  private constructor(fibers: Fibers, receive: number, transmit: number) {
+  private constructor(fibers: Fibers, receive: PacketRing, transmit: PacketRing) {
     this.#fibers = fibers;
     this.#receive = receive;
     this.#transmit = transmit;
@@ -53,38 +60,34 @@ export class NetworkDevice {
     memory: Memory,
     address: { readonly ip: number; readonly port: number },
   ): Fiber<NetworkDevice | DeviceFailure> {
-    const receive = yield* memory.allocate(RING_FRAMES * PAGE_BYTES);
-    const transmit = yield* memory.allocate(RING_FRAMES * PAGE_BYTES);
-    if (receive < 0 || transmit < 0) return { call: 'frame_alloc', code: -1 };
-    const device = new NetworkDevice(fibers, receive, transmit);
-    const receiveRing = yield* bindRing(fibers, receive, 0);
-    if (receiveRing < 0) return { call: 'ring_bind', code: receiveRing };
-    device.#transmitRing = yield* bindRing(fibers, transmit, 1);
-    if (device.#transmitRing < 0) return { call: 'ring_bind', code: device.#transmitRing };
+    const receive = yield* PacketRing.bind(fibers, memory, { transmit: false, slots: SLOTS });
+    if (!(receive instanceof PacketRing)) return receive;
+    const transmit = yield* PacketRing.bind(fibers, memory, { transmit: true, slots: SLOTS });
+    if (!(transmit instanceof PacketRing)) return transmit;
     // Nothing to send yet, but without a controller this says so.
-    const sent = yield* fibers.syscall('xmit', device.#transmitRing);
+    const sent = yield* fibers.syscall('xmit', transmit.ring);
     if (sent < 0) return { call: 'xmit', code: sent };
     const code = yield* memory.allocate(PAGE_BYTES);
     if (code < 0) return { call: 'frame_alloc', code };
     const { ip, port } = address;
     for (const atoms of [tcp({ dstIp: ip, dstPort: port }), arp({ targetIp: ip }), icmpEcho({ dstIp: ip })]) {
-      const bound = yield* bindFilter(fibers, code, receiveRing, atoms);
+      const bound = yield* bindFilter(fibers, code, receive, atoms);
       if (bound < 0) return { call: 'filter_bind', code: bound };
     }
-    return device;
+    return new NetworkDevice(fibers, receive, transmit);
   }
 
   /** Gives the packets in the receive ring to the stack, one ring of them at most. Returns how many. */
   *receive(stack: NetworkStack, now: number): Fiber<number> {
     let n = 0;
     for (; n < SLOTS; n += 1) {
-      const slot = this.#receive + this.#receiveSlot * RING_SLOT_BYTES;
-      const length = yield* this.#fibers.load(slot + RING_SLOT.length);
-      if (length <= 0 || length > RING_SLOT_BYTES - RING_SLOT.data) break;
+      const slot = this.#receiveSlot;
+      const length = yield* this.#receive.length(slot);
+      if (length <= 0 || length > RING_BUFFER_BYTES) break;
       const packet = this.#packet.subarray(0, length);
-      yield* this.#fibers.read(slot + RING_SLOT.data, packet);
-      yield* this.#fibers.store(slot + RING_SLOT.length, 0);
-      this.#receiveSlot = (this.#receiveSlot + 1) % SLOTS;
+      yield* this.#fibers.read(this.#receive.buffer(slot), packet);
+      yield* this.#receive.give(slot, 0);
+      this.#receiveSlot = (slot + 1) % SLOTS;
       this.#fibers.cpu.charge(PACKET_CYCLES + (length >>> 2) * CYCLES_PER_WORD);
       stack.receive(packet, now);
     }
@@ -94,7 +97,7 @@ export class NetworkDevice {
   /** Sends what the stack has, as far as there are slots. Returns how many packets. */
   *transmit(stack: NetworkStack, now: number): Fiber<number> {
     let room = 0;
-    while (room < SLOTS && (yield* this.#fibers.load(this.#slot(room) + RING_SLOT.length)) === 0) room += 1;
+    while (room < SLOTS && (yield* this.#transmit.length(this.#slot(room))) === 0) room += 1;
     // The frames' headers are copied at once, as the stack demands; payloads stay the stack's until they are acknowledged.
     const frames: OutgoingFrame[] = [];
     stack.transmit((frame) => {
@@ -103,62 +106,69 @@ export class NetworkDevice {
       return true;
     }, now);
     for (const frame of frames) yield* this.#fill(frame);
-    const waiting = (yield* this.#fibers.load(this.#slot(SLOTS - 1) + RING_SLOT.length)) !== 0;
-    if (frames.length > 0 || waiting) yield* this.#fibers.syscall('xmit', this.#transmitRing);
+    if (frames.length > 0 || (yield* this.isBusy())) yield* this.#fibers.syscall('xmit', this.#transmit.ring);
     return frames.length;
   }
 
   /** Whether packets wait for the controller. */
   *isBusy(): Fiber<boolean> {
-    return (yield* this.#fibers.load(this.#slot(SLOTS - 1) + RING_SLOT.length)) !== 0;
+    return (yield* this.#transmit.length(this.#slot(SLOTS - 1))) !== 0;
   }
 
-  /** Address of the slot `ahead` places after the next one to be filled. */
+  /** The slot `ahead` places after the next one to be filled. */
   #slot(ahead: number): number {
-    return this.#transmit + ((this.#transmitSlot + ahead) % SLOTS) * RING_SLOT_BYTES;
+    return (this.#transmitSlot + ahead) % SLOTS;
   }
 
-  /** Makes the next slot a packet. The kernel pads short ones: what an earlier packet left in the slot stays there. */
+  /** Makes the next slot a packet. The kernel pads short ones: what an earlier packet left in the buffer stays there. */
   *#fill({ header, payload, from, to }: OutgoingFrame): Fiber<void> {
-    const slot = this.#slot(0);
-    const data = this.#packet.subarray(0, payload === undefined ? 0 : to - from);
-    const length = header.length + data.length;
-    let cycles = PACKET_CYCLES + (length >>> 2) * CYCLES_PER_WORD;
-    if (payload instanceof CachedFile) {
-      yield* this.#fibers.read(payload.va + from, data);
-      if (payload.needsSum(from, to)) {
-        addToChecksum(header, sumBytes(data, 0, data.length));
-        cycles += (data.length >>> 2) * SUM_CYCLES_PER_WORD;
-      }
-    } else payload?.copy(from, to, data, 0);
-    yield* this.#fibers.write(slot + RING_SLOT.data, header);
-    yield* this.#fibers.write(slot + RING_SLOT.data + header.length, data);
-    this.#fibers.cpu.charge(cycles);
-    yield* this.#fibers.store(slot + RING_SLOT.length, length);
-    this.#transmitSlot = (this.#transmitSlot + 1) % SLOTS;
+    const slot = this.#transmitSlot;
+    const buffer = this.#transmit.buffer(slot);
+    const length = payload === undefined ? 0 : to - from;
+    let cycles = PACKET_CYCLES;
+    const pieces = payload instanceof CachedFile ? yield* this.#pieces(payload, from, to) : [];
+    let copied = header.length;
+    if (pieces.length === 0) {
+      const data = this.#packet.subarray(0, length);
+      if (payload instanceof CachedFile) {
+        yield* this.#fibers.read(payload.va + from, data);
+        if (payload.needsSum(from, to)) {
+          addToChecksum(header, sumBytes(data, 0, data.length));
+          cycles += (data.length >>> 2) * SUM_CYCLES_PER_WORD;
+        }
+      } else payload?.copy(from, to, data, 0);
+      yield* this.#fibers.write(buffer + header.length, data);
+      copied += length;
+    }
+    yield* this.#fibers.write(buffer, header);
+    yield* this.#transmit.compose(slot, copied, pieces);
+    this.#fibers.cpu.charge(cycles + (copied >>> 2) * CYCLES_PER_WORD);
+    yield* this.#transmit.give(slot, header.length + length);
+    this.#transmitSlot = (slot + 1) % SLOTS;
   }
-}
 
-/** A ring of RING_FRAMES pages from `va` on. Returns its number or an error. */
-function* bindRing(fibers: Fibers, va: number, direction: number): Fiber<number> {
-  const first = yield* pageCapability(fibers, va);
-  const code = yield* fibers.syscall('ring_bind', ...first, direction);
-  if (code < 0) return code;
-  const ring = fibers.result(0);
-  for (let i = 1; i < RING_FRAMES; i += 1) {
-    const frame = yield* pageCapability(fibers, va + i * PAGE_BYTES);
-    const extended = yield* fibers.syscall('ring_extend', ...frame, ring);
-    if (extended < 0) return extended;
+  /** The pieces of a file in the ring, if it can be sent from where it is; none if it has to be copied. */
+  *#pieces(file: CachedFile, from: number, to: number): Fiber<readonly RingPiece[]> {
+    if (file.needsSum(from, to) || (file.va + from) % 4 !== 0) return [];
+    const pieces: RingPiece[] = [];
+    for (let va = file.va + from; va < file.va + to;) {
+      const offset = va % PAGE_BYTES;
+      const length = Math.min(PAGE_BYTES - offset, file.va + to - va);
+      const at = yield* this.#transmit.place(va - offset);
+      if (at < 0) return [];
+      pieces.push({ at: at + offset, length });
+      va += length;
+    }
+    return pieces;
   }
-  return ring;
 }
 
 /** Downloads a filter by way of the page at `va`. Returns its number or an error. */
-function* bindFilter(fibers: Fibers, va: number, ring: number, atoms: readonly Atom[]): Fiber<number> {
+function* bindFilter(fibers: Fibers, va: number, ring: PacketRing, atoms: readonly Atom[]): Fiber<number> {
   const bytes = encodeFilter(atoms);
   yield* fibers.write(va, bytes);
   const frame = yield* pageCapability(fibers, va);
-  const code = yield* fibers.syscall('filter_bind', ...frame, bytes.length, ring);
+  const code = yield* fibers.syscall('filter_bind', ...frame, ...ring.capability, bytes.length, POLICIES.specific);
   return code < 0 ? code : fibers.result(0);
 }
 

@@ -1,7 +1,8 @@
 /** The error that every host-side misuse of this package throws. Match `code`, never the message. */
 
 /**
- * `malformed`: an atom, a filter or its bytes break a rule. `overlap`: this very filter is in the set. `limit`: too many
+ * `malformed`: an atom, a filter or its bytes break a rule. `overlap`: this very filter is in the set, or
+ * one that may not have packets in common with it. `limit`: too many
  * filters or atoms. `unknown-filter`: no filter has this id. `range`: a packet that is too long or outside the window.
  */
 export type DpfErrorCode = 'malformed' | 'overlap' | 'limit' | 'unknown-filter' | 'range';

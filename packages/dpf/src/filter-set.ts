@@ -1,9 +1,17 @@
 /**
- * A set of filters, merged: insert, delete, find the filter of a packet, and give the whole as one program.
+ * A set of filters, merged: insert, delete, find the filters of a packet, and give the whole as programs.
  *
- * Of several filters that match a packet the one that tests the most bits wins; of equals, the one inserted first. Ids are
- * the smallest free numbers from 0 on and are reused after `delete`. Source: [DPF96] and its release [XOK], which
- * refuses duplicates and limits filters and atoms in the same way.
+ * Each filter says what becomes of packets that others accept too, its `policy`:
+ *
+ * - `specific`: of two that match, the one that tests more bits wins; of equals, the one inserted first;
+ * - `first`: of this and any other that match, the one inserted first wins;
+ * - `refuse`: no packet may be another's too. A filter that could accept one is not inserted beside it, whoever came first;
+ * - `all`: it competes with nobody, and gets a copy of each packet that it matches.
+ *
+ * The winner is decided between pairs. A filter that would have no place (this wins over that, that over a third, the third
+ * over this) is refused like a duplicate. Ids are the smallest free numbers from 0 on and are reused after `delete`.
+ * Source: [DPF96] and its release [XOK], which refuses duplicates and limits filters and atoms in the same way; it says
+ * nothing of overlaps.
  *
  * Deviation: length is counted in tested bits, not in atoms, so that a longer prefix wins over a shorter one.
  */
@@ -11,8 +19,9 @@ import type { Program, RegionOptions } from '@exokernel/vcode';
 import { normalize, testedBits, type Atom } from './atoms.ts';
 import { DpfError } from './error.ts';
 import { explainTrie } from './explain.ts';
-import { generate } from './generate.ts';
-import { search } from './search.ts';
+import { generate, generateCopies } from './generate.ts';
+import { canOverlap } from './overlap.ts';
+import { search, searchAll } from './search.ts';
 import { addFilter, emptyNode, findFilter, removeFilter, type Filter } from './trie.ts';
 
 /** Bounds of a set. */
@@ -23,9 +32,13 @@ export interface FilterSetOptions {
   readonly maxAtoms?: number;
 }
 
+/** What becomes of packets that another filter accepts too. */
+export type OverlapPolicy = 'specific' | 'first' | 'refuse' | 'all';
+
 interface Entry extends Filter {
   readonly bits: number;
   readonly sequence: number;
+  readonly policy: OverlapPolicy;
 }
 
 /** Filters, merged. */
@@ -33,8 +46,14 @@ export class FilterSet {
   readonly #maxFilters: number;
   readonly #maxAtoms: number;
   readonly #root = emptyNode();
+  /** Those that get copies. */
+  readonly #copies = emptyNode();
   readonly #entries = new Map<number, Entry>();
   readonly #programs = new Map<string, Program>();
+  /** Whether two filters can accept one packet, by the pair of their ids; what has been asked so far. */
+  readonly #overlaps = new Map<number, boolean>();
+  /** Filters that do not stand beside just any other. */
+  #choosy = 0;
   #sequence = 0;
   #ranked = true;
 
@@ -53,24 +72,38 @@ export class FilterSet {
 
   /**
    * Adds a filter and returns its id. Throws `DpfError`: `malformed`; `limit` (filters or atoms); `overlap`, with the id of
-   * the filter that has these very atoms in `details`.
+   * the filter that has these very atoms, or that it may not overlap, in `details`.
    */
-  insert(atoms: readonly Atom[]): number {
+  insert(atoms: readonly Atom[], policy: OverlapPolicy = 'specific'): number {
     if (atoms.length > this.#maxAtoms) {
       throw new DpfError('limit', `${atoms.length} atoms are more than ${this.#maxAtoms}`, { atoms: atoms.length });
     }
     const normal = normalize(atoms);
-    const same = findFilter(this.#root, normal);
-    if (same !== undefined) throw new DpfError('overlap', `filter ${same.id} has the same atoms`, { id: same.id });
+    const root = policy === 'all' ? this.#copies : this.#root;
+    const same = findFilter(root, normal);
+    if (same !== undefined && policy !== 'all') {
+      throw new DpfError('overlap', `filter ${same.id} has the same atoms`, { id: same.id });
+    }
     if (this.#entries.size >= this.#maxFilters) {
       throw new DpfError('limit', `there are ${this.#maxFilters} filters already`, { filters: this.#maxFilters });
     }
     let id = this.#entries.size;
     if (this.#entries.has(id)) for (id = 0; this.#entries.has(id);) id += 1;
     this.#sequence += 1;
-    const entry: Entry = { id, atoms: normal, rank: 0, bits: testedBits(normal), sequence: this.#sequence };
-    addFilter(this.#root, entry);
+    const entry: Entry = {
+      id,
+      atoms: normal,
+      rank: 0,
+      twins: [],
+      bits: testedBits(normal),
+      sequence: this.#sequence,
+      policy,
+    };
+    this.#admit(entry);
+    if (same === undefined) addFilter(root, entry);
+    else same.twins.push(entry);
     this.#entries.set(id, entry);
+    if (isChoosy(policy)) this.#choosy += 1;
     this.#changed();
     return id;
   }
@@ -79,9 +112,20 @@ export class FilterSet {
   delete(id: number): void {
     const entry = this.#entries.get(id);
     if (entry === undefined) throw new DpfError('unknown-filter', `there is no filter ${id}`, { id });
-    removeFilter(this.#root, entry);
+    removeFilter(entry.policy === 'all' ? this.#copies : this.#root, entry);
     this.#entries.delete(id);
+    if (isChoosy(entry.policy)) this.#choosy -= 1;
+    this.#forget(id);
     this.#changed();
+  }
+
+  /** The ids of the filters that could accept a packet which this one accepts. Throws `DpfError` `unknown-filter`. */
+  overlapping(id: number): number[] {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) throw new DpfError('unknown-filter', `there is no filter ${id}`, { id });
+    return [...this.#entries.values()]
+      .filter((other) => other !== entry && this.#overlap(entry, other))
+      .map((e) => e.id);
   }
 
   /** The id of the filter that wins this packet, or -1. Needs no compiled code; for speed see `compileFilters`. */
@@ -104,9 +148,29 @@ export class FilterSet {
     return program;
   }
 
+  /** The ids of the filters with policy `all` that match this packet, in no particular order. */
+  copies(packet: Uint8Array): number[] {
+    return searchAll(this.#copies, packet, 0);
+  }
+
+  /** How many filters have policy `all`, so that `copiesProgram` may find them. */
+  get copyCount(): number {
+    return [...this.#entries.values()].filter(({ policy }) => policy === 'all').length;
+  }
+
+  /**
+   * The filters with policy `all` as a program: two regions, the message and `found`, in which it stores a word with the id
+   * of each that matches; it returns how many these are. `found` has a word for every filter of the set, and lies at a word
+   * boundary. Throws `VcodeError` `limit`.
+   */
+  copiesProgram(message: RegionOptions = {}): Program {
+    return generateCopies(this.#copies, message);
+  }
+
   /** The merged trie as text, for people. */
   explain(): string {
-    return explainTrie(this.#root);
+    if (this.copyCount === 0) return explainTrie(this.#root);
+    return `${explainTrie(this.#root)}\ncopies\n${explainTrie(this.#copies)}`;
   }
 
   #changed(): void {
@@ -115,12 +179,79 @@ export class FilterSet {
     this.#ranked = false;
   }
 
+  /** Whether a filter may stand beside those that are there. Throws `DpfError` `overlap`. */
+  #admit(entry: Entry): void {
+    const { policy } = entry;
+    if (this.#choosy === 0 && !isChoosy(policy)) return;
+    const others = [...this.#entries.values()];
+    for (const other of others) {
+      if (entry.policy !== 'refuse' && other.policy !== 'refuse') continue;
+      if (!this.#overlap(entry, other)) continue;
+      this.#forget(entry.id);
+      throw new DpfError('overlap', `packets could be filter ${other.id}'s too`, { id: other.id });
+    }
+    if (this.#order([...others, entry]) !== undefined) return;
+    this.#forget(entry.id);
+    throw new DpfError('overlap', 'the filter wins over one that wins over one that wins over it', {});
+  }
+
+  #forget(id: number): void {
+    for (const other of this.#entries.keys()) this.#overlaps.delete(pair(id, other));
+  }
+
+  #overlap(a: Entry, b: Entry): boolean {
+    const key = pair(a.id, b.id);
+    let known = this.#overlaps.get(key);
+    if (known === undefined) this.#overlaps.set(key, (known = canOverlap(a.atoms, b.atoms)));
+    return known;
+  }
+
   #rank(): void {
     if (this.#ranked) return;
-    const order = [...this.#entries.values()].sort((a, b) => a.bits - b.bits || b.sequence - a.sequence);
-    order.forEach((entry, i) => {
+    this.#order([...this.#entries.values()])?.forEach((entry, i) => {
       entry.rank = i + 1;
     });
     this.#ranked = true;
   }
+
+  /** The filters that compete, the weakest first; undefined if there is no such order. */
+  #order(entries: readonly Entry[]): readonly Entry[] | undefined {
+    const rivals = entries.filter(({ policy }) => policy !== 'all').sort(bySpecificity);
+    // Among specific ones alone the order is theirs, whatever overlaps.
+    if (rivals.every(({ policy }) => policy !== 'first')) return rivals;
+    // The weakest first: who beats nobody that is left. Among several of them the less specific.
+    const beaten = rivals.map((one) => rivals.filter((other) => other !== one && this.#beats(one, other)));
+    const beats = new Map(rivals.map((one, i) => [one, beaten[i]?.length ?? 0]));
+    const left = new Set(rivals);
+    const ordered: Entry[] = [];
+    for (;;) {
+      const next = [...left].find((one) => beats.get(one) === 0);
+      if (next === undefined) return left.size === 0 ? ordered : undefined;
+      ordered.push(next);
+      left.delete(next);
+      rivals.forEach((one, i) => {
+        if (beaten[i]?.includes(next) === true) beats.set(one, (beats.get(one) ?? 0) - 1);
+      });
+    }
+  }
+
+  /** Whether packets of both are `a`'s. */
+  #beats(a: Entry, b: Entry): boolean {
+    if (!this.#overlap(a, b)) return false;
+    if (a.policy === 'first' || b.policy === 'first') return a.sequence < b.sequence;
+    return bySpecificity(a, b) > 0;
+  }
+}
+
+function isChoosy(policy: OverlapPolicy): boolean {
+  return policy === 'first' || policy === 'refuse';
+}
+
+function bySpecificity(a: Entry, b: Entry): number {
+  return a.bits - b.bits || b.sequence - a.sequence;
+}
+
+/** Ids are far below 2^20: there are no more filters than fit in memory. */
+function pair(a: number, b: number): number {
+  return Math.min(a, b) * 0x100000 + Math.max(a, b);
 }

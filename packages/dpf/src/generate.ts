@@ -22,6 +22,19 @@ export function generate(root: Node, region: RegionOptions): Program {
   });
 }
 
+/**
+ * The program of a trie all of whose matches count: it stores the id of each in the region `found`, a word each, and returns
+ * how many there are. Throws `VcodeError` `limit` if it outgrows the IR.
+ */
+export function generateCopies(root: Node, region: RegionOptions): Program {
+  return defineProgram('copies', (b) => {
+    const message = b.region('message', 'r', region);
+    const generator = new CopyGenerator(b, message, b.region('found', 'rw', { align: 4 }));
+    generator.node(root, { position: 0, shifts: 0, inside: 0, pending: 0 }, 0);
+    generator.finish();
+  });
+}
+
 interface Place {
   /** Where offsets count from. */
   readonly position: Expression | number;
@@ -63,7 +76,7 @@ class Generator {
       // The filter that ends here matches in any case: what ranks below it need not be tried.
       if (rank < own) break;
       const next = Math.max(branches[i + 1]?.rank ?? 0, own);
-      after = this.#branch(branch, { ...place, pending: Math.max(place.pending, next) }, after);
+      after = this.branch(branch, { ...place, pending: Math.max(place.pending, next) }, after);
     }
     return node.filter === undefined ? after : this.#accept(node.filter, place.pending, after);
   }
@@ -84,7 +97,7 @@ class Generator {
     return Math.max(recorded, rank);
   }
 
-  #branch(branch: TestBranch | ShiftBranch, place: Place, recorded: number): number {
+  protected branch(branch: TestBranch | ShiftBranch, place: Place, recorded: number): number {
     let after = recorded;
     const need = this.#branchNeed(branch);
     const inner = (inside: number): void => {
@@ -157,6 +170,34 @@ class Generator {
     const need = node.filter === undefined ? least : 0;
     this.#needs.set(node, need);
     return need;
+  }
+}
+
+/** Tries everything, whatever has matched. */
+class CopyGenerator extends Generator {
+  readonly #builder: ProgramBuilder;
+  readonly #found: RegionHandle;
+  readonly #count: Local;
+
+  constructor(b: ProgramBuilder, message: RegionHandle, found: RegionHandle) {
+    super(b, message);
+    this.#builder = b;
+    this.#found = found;
+    this.#count = b.local('count');
+  }
+
+  override finish(): void {
+    this.#builder.return(this.#count);
+  }
+
+  override node(node: Node, place: Place, recorded: number): number {
+    const { filter } = node;
+    for (const { id } of filter === undefined ? [] : [filter, ...filter.twins]) {
+      this.#builder.store(this.#found, 4, 'little', shl(this.#count, 2), id);
+      this.#builder.set(this.#count, add(this.#count, 1));
+    }
+    for (const branch of node.branches) this.branch(branch, place, recorded);
+    return recorded;
   }
 }
 

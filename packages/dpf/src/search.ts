@@ -19,3 +19,20 @@ export function search(node: Node, packet: Uint8Array, position: number): Filter
   }
   return best;
 }
+
+/** The ids of all filters that match, at or below a node reached at this position of the packet. */
+export function searchAll(node: Node, packet: Uint8Array, position: number): number[] {
+  const found = node.filter === undefined ? [] : [node.filter.id, ...node.filter.twins.map(({ id }) => id)];
+  for (const branch of node.branches) {
+    const { offset, size, mask } = branch.atom;
+    const field = readField(packet, position + offset, size);
+    if (field < 0) continue;
+    const bits = (field & mask) >>> 0;
+    const next = branch.kind === 'shift' ? branch.next : branch.cases.get(bits);
+    if (next === undefined) continue;
+    found.push(
+      ...searchAll(next, packet, branch.kind === 'shift' ? position + bits * 2 ** branch.atom.shift : position),
+    );
+  }
+  return found;
+}

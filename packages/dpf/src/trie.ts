@@ -10,8 +10,10 @@ import type { NormalAtom } from './atoms.ts';
 export interface Filter {
   readonly id: number;
   readonly atoms: readonly NormalAtom[];
-  /** Higher ranks win: more bits tested, then inserted earlier. Given anew whenever the set changes. */
+  /** Higher ranks win. Given anew whenever the set changes. */
   rank: number;
+  /** Others with the very same atoms, which only those that get copies may have. */
+  readonly twins: Filter[];
 }
 
 export interface TestBranch {
@@ -77,8 +79,14 @@ export function addFilter(root: Node, filter: Filter): void {
   node.filter = filter;
 }
 
-/** Removes a filter and every node that only it needed. */
+/** Removes a filter and every node that only it needed. A twin takes its place. */
 export function removeFilter(root: Node, filter: Filter): void {
+  const main = findFilter(root, filter.atoms);
+  if (main === undefined) return;
+  const all = [main, ...main.twins].filter((one) => one !== filter);
+  all.forEach((one) => one.twins.splice(0));
+  const [heir, ...twins] = all;
+  heir?.twins.push(...twins);
   const path: { readonly node: Node; readonly branch: TestBranch | ShiftBranch; readonly atom: NormalAtom }[] = [];
   let node = root;
   for (const atom of filter.atoms) {
@@ -88,7 +96,7 @@ export function removeFilter(root: Node, filter: Filter): void {
     path.push({ node, branch, atom });
     node = next;
   }
-  node.filter = undefined;
+  node.filter = heir;
   for (const step of path.reverse()) {
     if (node.filter !== undefined || node.branches.length > 0) return;
     if (step.branch.kind === 'test' && step.atom.kind === 'meq') step.branch.cases.delete(step.atom.value);

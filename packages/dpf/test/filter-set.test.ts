@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { interpret } from '@exokernel/vcode';
 import { compileFilters, DpfError, FilterSet, matches, type Atom, type FieldSize } from '../src/index.ts';
+import { filter, packet } from './arbitrary.ts';
 import { onMips } from './on-mips.ts';
 
 const code = (run: () => unknown): string => {
@@ -109,37 +110,6 @@ function naive(filters: ReadonlyMap<number, { atoms: readonly Atom[]; age: numbe
   }
   return winner;
 }
-
-const size = fc.constantFrom<FieldSize>(1, 2, 4);
-const full = (bytes: FieldSize): number => 2 ** (8 * bytes) - 1;
-/** Values of few bits, so that random packets match now and then. */
-const atom: fc.Arbitrary<Atom> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('eq' as const), offset: fc.nat(10), size, value: fc.nat(1) }) },
-  {
-    weight: 3,
-    arbitrary: fc
-      .record({
-        kind: fc.constant('meq' as const),
-        offset: fc.nat(10),
-        size,
-        mask: fc.constantFrom(1, 3, 0x80, 0xff),
-        value: fc.nat(3),
-      })
-      .map((one) => ({ ...one, mask: one.mask & full(one.size), value: one.value & one.mask })),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({
-      kind: fc.constant('shift' as const),
-      offset: fc.nat(6),
-      size,
-      mask: fc.constantFrom(1, 3),
-      shift: fc.nat(2),
-    }),
-  },
-);
-const filter = fc.array(atom, { minLength: 1, maxLength: 5 });
-const packet = fc.array(fc.constantFrom(0, 0, 0, 1, 1, 2, 3), { maxLength: 24 }).map((bytes) => Uint8Array.from(bytes));
 
 test('trie walk, interpreter, WebAssembly and MIPS agree with the linear matcher, through inserts and deletes', () => {
   let matched = 0;

@@ -3,6 +3,27 @@ import { compileMips, type RegionOptions } from '@exokernel/vcode';
 import type { FilterSet } from '../src/index.ts';
 import { executeMips, MEMORY_BASE, ORIGIN } from '../../vcode/test/mips-executor.ts';
 
+/** The ids that a set's copies program finds for a packet, on MIPS. */
+export function copiesOnMips(set: FilterSet): (packet: Uint8Array) => number[] {
+  const { words, costs, activationBytes } = compileMips(set.copiesProgram({ align: 4 }), ORIGIN);
+  const memory = new Uint8Array(1 << 17);
+  const view = new DataView(memory.buffer);
+  const found = (activationBytes + 63) & ~15;
+  const base = found + 4 * set.size;
+  return (packet) => {
+    memory.set(packet, base);
+    [costs[0] ?? 0, 0, MEMORY_BASE + base, packet.length, MEMORY_BASE + found, 4 * set.size].forEach((word, i) => {
+      view.setUint32(4 * i, word, true);
+    });
+    const { v0, v1 } = executeMips(words, memory, MEMORY_BASE, [
+      [MEMORY_BASE, MEMORY_BASE + activationBytes],
+      [MEMORY_BASE + found, MEMORY_BASE + base + packet.length],
+    ]);
+    if (v1 !== 0) throw new Error(`status ${v1}`);
+    return Array.from({ length: v0 }, (_, i) => view.getUint32(found + 4 * i, true));
+  };
+}
+
 export interface MipsMatch {
   readonly id: number;
   readonly executed: number;

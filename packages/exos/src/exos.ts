@@ -38,12 +38,16 @@ import {
 import { fiberConsole, writeSerial } from './console.ts';
 import { HANDLERS } from './handlers.ts';
 import { ENVIRONMENT_PAGES, HEAP_END, UEXOS, WINDOWS } from './layout.ts';
+import { emitDirectedYield } from './directed-yield.ts';
+import { emitEntries } from './entry.ts';
+import { LRPC_WORDS, emitLrpc } from './lrpc.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
 import { emitExit, fiberProcesses, forkProcess, waitForChild } from './process.ts';
+import { emitSharedMemory } from './shared-memory.ts';
 import { emitAbsent, emitAllocate, emitCopyOnWrite } from './vm.ts';
 
-export type ExosInterface = 'console' | 'clock' | 'memory' | 'processes' | 'pipes';
+export type ExosInterface = 'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc';
 
 /** Native functions of ExOS by index. */
 const NATIVE = {
@@ -57,7 +61,7 @@ const NATIVE = {
 /** The Unix-like library operating system. */
 export const exos: LibOs<ExosInterface> = {
   name: 'exos',
-  provides: ['console', 'clock', 'memory', 'processes', 'pipes'],
+  provides: ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'lrpc'],
   load: (program, placement) => {
     const runtime = exosRuntime();
     const pages = program.kind === 'machine' ? linkProgram(program, runtime, HEAP_END) : [];
@@ -72,6 +76,8 @@ export const exos: LibOs<ExosInterface> = {
       handlers: HANDLERS,
       natives: exosNatives(program, runtime),
       placement,
+      prologue: 'exos.enter',
+      asyncEntry: 'exos.enter',
       words: (grants) => initialWords(grants, used),
     });
   },
@@ -81,6 +87,7 @@ export const exos: LibOs<ExosInterface> = {
 function exosRuntime(): Assembly {
   return assembleRuntime({
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod],
+    entries: emitEntries,
     emit: (a) => {
       const policy = { absent: 'exos.absent', outside: 'exos.bad' };
       emitFaultHandler(a, 'tlbl', policy);
@@ -88,7 +95,10 @@ function exosRuntime(): Assembly {
       emitAbsent(a);
       emitCopyOnWrite(a);
       emitAllocate(a);
+      emitDirectedYield(a);
+      emitSharedMemory(a);
       emitPipes(a);
+      emitLrpc(a);
       emitClock(a);
       emitExit(a);
       emitStart(a);
@@ -125,10 +135,7 @@ function emitStart(a: Assembler): void {
 
 /** Who this is, where the heap begins, and the window onto the kernel's environment table. */
 function initialWords(grants: Grants, used: number): Map<number, number> {
-  const words = new Map<number, number>([
-    [UEXOS.heap, used * PTE_BYTES],
-    [UEXOS.self, grants.env],
-  ]);
+  const words = new Map<number, number>([[UEXOS.heap, used * PTE_BYTES], [UEXOS.self, grants.env], ...LRPC_WORDS]);
   for (let i = 0; i < ENVIRONMENT_PAGES; i += 1) {
     const entry = pageTableEntry(WINDOWS.environments + i * PAGE_BYTES);
     words.set(entry + PTE.entryLo, (EXPOSED.environments + i * PAGE_BYTES) | ENTRYLO.valid);
@@ -149,6 +156,11 @@ function exosNatives(program: Program<ExosInterface>, runtime: Assembly): Native
     memory,
     processes: fiberProcesses(fibers, runtime, children),
     pipes: fiberPipes(fibers, runtime, memory),
+    shared: { allocate: () => fibers.call(address(runtime, 'shared_allocate')) },
+    lrpc: {
+      bind: () => fibers.call(address(runtime, 'lrpc_bind')),
+      call: (...call) => fibers.call(address(runtime, 'lrpc_call'), ...call),
+    },
   };
   return (env) => [
     fibers.step(env),

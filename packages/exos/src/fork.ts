@@ -40,6 +40,8 @@ const DIRTY = 0x400;
 const VALID = 0x200;
 /** Pages of kit text, in UKIT.segments before those of page table and stack. */
 const TEXT_PAGES = 2;
+/** Pages of one way of the data cache: 64 KB, direct-mapped. */
+const COLOURS = 16;
 const TABLE_PAGES = PAGE_TABLE_BYTES / PAGE_BYTES;
 
 /** Where the child starts: registers by number, and a PC. */
@@ -112,7 +114,7 @@ function* fill(fibers: Fibers, making: Making): Fiber<number> {
 /** Entry points, a slice, and the child may run. */
 function* begin(fibers: Fibers, runtime: Assembly, control: CapabilityWords): Fiber<number> {
   const entries: readonly (readonly [number, number])[] = [
-    [ENV.prologue, address(runtime, 'kit.prologue')],
+    [ENV.prologue, address(runtime, 'exos.enter')],
     [ENV.epilogue, address(runtime, 'kit.epilogue')],
     ...Object.entries(HANDLERS).map(
       ([name, label]) => [ENV.exceptionPc + 4 * EXCEPTIONS[name as ExceptionName], address(runtime, label)] as const,
@@ -125,7 +127,10 @@ function* begin(fibers: Fibers, runtime: Assembly, control: CapabilityWords): Fi
     if (code < 0) return code;
   }
   yield* retainPipes(fibers);
-  return yield* fibers.syscall('env_set', ...control, ENV.status, ENV_STATUS.runnable);
+  const started = yield* fibers.syscall('env_set', ...control, ENV.status, ENV_STATUS.runnable);
+  // From here on it has a life of its own, which may be over: an error is not ours.
+  if (started === 0) yield* fibers.syscall('env_set', ...control, ENV.asyncEntry, address(runtime, 'exos.enter'));
+  return started;
 }
 
 /** Every frame of the page table gets the child as a holder; writable ones become copy-on-write. */
@@ -162,9 +167,8 @@ function* retainPipes(fibers: Fibers): Fiber<void> {
 
 /** A new frame with a copy of the page at `from`, changed by `edit`; it stays mapped in the window. */
 function* copyPage(fibers: Fibers, from: number, edit: (words: DataView) => void): Fiber<CapabilityWords | number> {
-  const code = yield* fibers.syscall('frame_alloc', -1);
-  if (code < 0) return code;
-  const frame = fibers.capability();
+  const frame = from === U_PAGE ? yield* uPageFrame(fibers) : yield* allocate(fibers);
+  if (typeof frame === 'number') return frame;
   const bytes = new Uint8Array(PAGE_BYTES);
   yield* fibers.read(from, bytes);
   edit(new DataView(bytes.buffer));
@@ -177,6 +181,25 @@ function* copyPage(fibers: Fibers, from: number, edit: (words: DataView) => void
   yield* fibers.syscall('tlbwr', WINDOWS.child, entry, frame[2], frame[3]);
   yield* fibers.write(WINDOWS.child, bytes);
   return frame;
+}
+
+function* allocate(fibers: Fibers): Fiber<CapabilityWords | number> {
+  const code = yield* fibers.syscall('frame_alloc', -1);
+  return code < 0 ? code : fibers.capability();
+}
+
+/**
+ * A frame of another cache colour than our u-page's: parent and child save their registers in these pages when they give
+ * each other the processor, and would push each other out of the cache.
+ */
+function* uPageFrame(fibers: Fibers): Fiber<CapabilityWords | number> {
+  const [, own] = yield* loadCapability(fibers, UKIT.uPageCapability);
+  const first = yield* allocate(fibers);
+  if (typeof first === 'number' || first[1] % COLOURS !== own % COLOURS) return first;
+  const second = yield* allocate(fibers);
+  if (typeof second === 'number') return first;
+  yield* fibers.syscall('frame_free', ...first);
+  return second;
 }
 
 /** Stores a capability into the child's u-page, which is in the window. */

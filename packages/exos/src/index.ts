@@ -1,3 +1,7 @@
 /** ExOS, the Unix-like library operating system. */
 export { exos, type ExosInterface } from './exos.ts';
 export { BAD_ADDRESS, KILLED } from './process.ts';
+export { emitGive } from './directed-yield.ts';
+export { emitPipeReadWord, emitPipeWriteWord } from './pipe-inlined.ts';
+export { emitTrustedCall, emitTrustedReply } from './lrpc.ts';
+export { DESCRIPTORS, UEXOS } from './layout.ts';

@@ -1,6 +1,7 @@
 /**
  * What ExOS keeps in its u-page and in its page table, beyond the kit's.
  */
+import { ENV_BYTES, ENV_LIMIT, PAGE_BYTES } from '@exokernel/abi';
 
 /** Absolute addresses of words in the u-page, from UKIT.libos on. */
 export const UEXOS = {
@@ -16,9 +17,25 @@ export const UEXOS = {
   descriptors: 0x1440,
   /** Sixteen children { environment + 1 or 0, generation }. */
   children: 0x14c0,
+  /** Where it goes on when it is given the processor, after it gave it away; 0: it gave nothing away. Its stack then. */
+  waiting: 0x1540,
+  waitingSp: 0x1544,
+  /** The environment that it has called and whose reply it awaits; anything that is no environment's number: none. */
+  callee: 0x1548,
+  /** Stack of a server that awaits a call; 0: it is busy, or is no server. */
+  serverSp: 0x154c,
+  /** Procedures that it serves: addresses. */
+  procedures: 0x1550,
+  /** Callee-saved registers of who gave the processor away, and of who called: twelve words each. */
+  yieldSave: 0x1580,
+  callSave: 0x15b0,
+  /** Up to the end of the page: words of the program's own, which it reaches without a base register. */
+  program: 0x1f00,
 } as const;
 
 export const DESCRIPTORS = 16;
+/** Procedures that a server can have. */
+export const PROCEDURES = 8;
 export const CHILDREN = 16;
 
 /** Which end of a pipe a descriptor is. */
@@ -30,10 +47,10 @@ export const WINDOWS = {
   copy: 0x7ff000,
   /** Page of a child that is being made. */
   child: 0x7fe000,
-  /** The environment table, read-only: 8 pages. */
-  environments: 0x7f0000,
+  /** The environment table, read-only. */
+  environments: 0x7e0000,
 } as const;
-export const ENVIRONMENT_PAGES = 8;
+export const ENVIRONMENT_PAGES: number = (ENV_LIMIT * ENV_BYTES) / PAGE_BYTES;
 /** The heap ends here. */
 export const HEAP_END: number = WINDOWS.environments;
 
@@ -52,6 +69,9 @@ export const PIPE = {
   /** Environment + 1 that waits to read, or to write. */
   readerWaits: 16,
   writerWaits: 20,
+  /** Environment + 1 that read last, and that wrote last. */
+  reader: 24,
+  writer: 28,
   data: 64,
 } as const;
 /** Bytes a pipe holds: a power of two. */

@@ -1,8 +1,9 @@
 /**
  * Pipes, in machine code: a ring in a page that both ends share, and directed yields instead of a kernel. [SOSP95 §6.1]
  *
- * Who finds the pipe empty (or full) notes that it waits and sleeps; who fills (or empties) it yields the processor straight to
- * the one who waits. The limit of one tick on the sleep makes a lost wakeup a delay. The ends trust each other: a pipe
+ * Who finds the pipe empty (or full) gives the processor to the process at the other end, a few times; then it notes that
+ * it waits and sleeps, and who fills (or empties) the pipe yields straight to it. The limit of one tick on the sleep
+ * makes a lost wakeup a delay. Words are copied as words where everything is aligned. The ends trust each other: a pipe
  * joins a process and its children.
  */
 import { CALLS, ENTRYLO } from '@exokernel/abi';
@@ -35,6 +36,8 @@ import { DESCRIPTORS, END, HEAP_END, PIPE, PIPE_BYTES, SHARED, UEXOS } from './l
 
 const SAVED: readonly Register[] = [RA, S0, S1, S2, S3, S4];
 const FRAME = 24;
+/** Directed yields before a sleep [XOK]. */
+const TRIES = 3;
 
 function emitEnter(a: Assembler): void {
   a.addiu(SP, SP, -FRAME);
@@ -141,12 +144,17 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
   const reading = kind === 'read';
   const name = `pipe_${kind}`;
   const [mine, theirs] = reading ? [PIPE.readerWaits, PIPE.writerWaits] : [PIPE.writerWaits, PIPE.readerWaits];
+  const [self, peer] = reading ? [PIPE.reader, PIPE.writer] : [PIPE.writer, PIPE.reader];
   a.label(name);
   emitEnter(a);
   emitDescriptor(a, reading ? END.reader : END.writer, 'pipe.bad');
   a.move(S1, A1);
   a.move(S2, A2);
+  a.lw(S4, UEXOS.self, ZERO);
   a.move(S3, ZERO);
+  a.addiu(S4, S4, 1);
+  a.sw(S4, self, S0);
+  a.li(S4, TRIES);
 
   a.label(`${name}.again`);
   a.beq(S2, ZERO, `${name}.end`);
@@ -169,7 +177,19 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
     a.nop();
     a.beq(T3, ZERO, `${name}.end`);
   }
-  // Wait: whoever changes the pipe yields to us.
+  // Wait: the other end has the processor, and yields it when it waits itself.
+  a.lw(A0, peer, S0);
+  a.addiu(S4, S4, -1);
+  a.bltz(S4, `${name}.sleep`);
+  a.nop();
+  a.beq(A0, ZERO, `${name}.sleep`);
+  a.addiu(A0, A0, -1);
+  a.bal('process_yield');
+  a.nop();
+  a.b(`${name}.again`);
+  a.nop();
+  // Or sleep: whoever changes the pipe yields to us.
+  a.label(`${name}.sleep`);
   a.lw(T3, UEXOS.self, ZERO);
   a.nop();
   a.addiu(T3, T3, 1);
@@ -194,6 +214,22 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
   a.subu(S2, S2, T2);
   const index = reading ? T0 : T1;
   a.addu(T4, index, T2);
+  a.or(T3, S1, index);
+  a.or(T3, T3, T2);
+  a.andi(T3, T3, 3);
+  a.bne(T3, ZERO, `${name}.copy`);
+  a.nop();
+  a.label(`${name}.words`);
+  a.andi(T3, index, PIPE_BYTES - 1);
+  a.addu(T3, T3, S0);
+  a.lw(T5, reading ? PIPE.data : 0, reading ? T3 : S1);
+  a.addiu(index, index, 4);
+  if (reading) a.sw(T5, 0, S1);
+  else a.sw(T5, PIPE.data, T3);
+  a.bne(index, T4, `${name}.words`);
+  a.addiu(S1, S1, 4);
+  a.b(`${name}.copied`);
+  a.nop();
   a.label(`${name}.copy`);
   a.andi(T3, index, PIPE_BYTES - 1);
   a.addu(T3, T3, S0);
@@ -208,13 +244,14 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
   }
   a.bne(index, T4, `${name}.copy`);
   a.addiu(S1, S1, 1);
+  a.label(`${name}.copied`);
   a.sw(index, reading ? PIPE.read : PIPE.written, S0);
   // Whoever waits for this runs now.
   a.lw(A0, theirs, S0);
   a.nop();
   a.beq(A0, ZERO, `${name}.woken`);
   a.addiu(A0, A0, -1);
-  a.bal('kit.yield');
+  a.bal('process_yield');
   a.sw(ZERO, theirs, S0);
   a.label(`${name}.woken`);
   if (!reading) {
@@ -251,7 +288,7 @@ function emitClose(a: Assembler): void {
   a.nop();
   a.beq(A0, ZERO, 'pipe_close.done');
   a.addiu(A0, A0, -1);
-  a.bal('kit.yield');
+  a.bal('process_yield');
   a.nop();
   a.label('pipe_close.done');
   a.b('pipe.leave');

@@ -93,6 +93,9 @@ export function fiberProcesses(
 ): Processes {
   return {
     self: () => fibers.load(UEXOS.self),
+    *yield(process) {
+      yield* fibers.call(address(runtime, 'process_yield'), process);
+    },
     *fork(child) {
       const start = { registers: fibers.cpu.registers.slice(), pc: address(runtime, 'exos.start.child') };
       return yield* forkProcess(fibers, runtime, start, (process) => {

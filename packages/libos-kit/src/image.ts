@@ -56,9 +56,12 @@ export interface ImageParts {
   readonly handlers: Partial<Record<ExceptionName, string>>;
   readonly natives: NativeFactory;
   readonly placement: Placement;
+  /** Label where a slice begins; the kit's prologue by default. */
+  readonly prologue?: string;
   readonly syncEntry?: string;
   readonly asyncEntry?: string;
   readonly extent?: Image['extent'];
+  readonly tap?: Image['tap'];
   /** Further words for the u-page or the other guaranteed pages. */
   readonly words?: (grants: Grants) => ReadonlyMap<number, number>;
 }
@@ -81,7 +84,7 @@ export function buildImage(parts: ImageParts): Image {
     ],
     frames: slots.map((slot) => slot.bytes),
     words: (grants) => initialWords(parts, slots, grants),
-    prologue: address(runtime, 'kit.prologue'),
+    prologue: address(runtime, parts.prologue ?? 'kit.prologue'),
     epilogue: address(runtime, 'kit.epilogue'),
     exceptionPc: new Map(
       Object.entries(parts.handlers).map(([name, label]) => [
@@ -95,6 +98,7 @@ export function buildImage(parts: ImageParts): Image {
     ...(parts.syncEntry === undefined ? {} : { syncEntry: address(runtime, parts.syncEntry) }),
     ...(parts.asyncEntry === undefined ? {} : { asyncEntry: address(runtime, parts.asyncEntry) }),
     ...(parts.extent === undefined ? {} : { extent: parts.extent }),
+    ...(parts.tap === undefined ? {} : { tap: parts.tap }),
   };
 }
 
@@ -166,6 +170,7 @@ function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Gra
   put(UKIT.self, grants.self);
   put(UKIT.serial, grants.serial);
   put(UKIT.extent, grants.extent);
+  put(UKIT.net, grants.net);
   put(UKIT.uPageCapability, grants.uPage);
   grants.segments.forEach((capability, i) => {
     put(UKIT.segments + 16 * i, capability);

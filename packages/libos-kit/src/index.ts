@@ -30,6 +30,7 @@ export { loadCapability, pageCapability } from './capabilities.ts';
 export { emitEagerAllocate } from './allocate.ts';
 export { emitClock, fiberClock } from './clock.ts';
 export { fiberMemory } from './memory.ts';
+export { PacketRing, RING_BUFFER_BYTES, type RingFailure, type RingPiece } from './packet-ring.ts';
 export { decodeUtf8, encodeUtf8 } from './utf8.ts';
 export {
   emitFaultEntry,
@@ -46,9 +47,11 @@ export {
   type EntryPoint,
   type InterfaceName,
   type Interfaces,
+  type Lrpc,
   type Memory,
   type Pipes,
   type Processes,
+  type SharedMemory,
 } from './interfaces.ts';
 export {
   compose,

@@ -41,6 +41,8 @@ export interface Processes {
    * twice. Returns the child's number, or a negative error.
    */
   fork(child: () => Fiber<number>): Fiber<number>;
+  /** Gives the rest of the slice to another process. May return for no reason. */
+  yield(process: number): Fiber<void>;
   /** Waits for a child to end. Returns its number and exit code, or `undefined` if there is no child. */
   wait(): Fiber<{ readonly process: number; readonly code: number } | undefined>;
 }
@@ -56,6 +58,20 @@ export interface Pipes {
   close(descriptor: number): Fiber<void>;
 }
 
+/** Memory that children share with their parent. */
+export interface SharedMemory {
+  /** The address of a page of zeros that children to come share. −1 if there is none. */
+  allocate(): Fiber<number>;
+}
+
+/** Calls of procedures of other processes. Serving them is for machine code. */
+export interface Lrpc {
+  /** To be done once before the first call. 0, or a negative error. */
+  bind(): Fiber<number>;
+  /** What procedure number `procedure` of a server returns; −1 if there is none, or the server is busy, or has died. */
+  call(server: number, procedure: number, x: number, y: number): Fiber<number>;
+}
+
 /** Every interface by its name. */
 export interface Interfaces {
   readonly console: Console;
@@ -63,6 +79,8 @@ export interface Interfaces {
   readonly memory: Memory;
   readonly processes: Processes;
   readonly pipes: Pipes;
+  readonly shared: SharedMemory;
+  readonly lrpc: Lrpc;
 }
 
 export type InterfaceName = keyof Interfaces;
@@ -75,10 +93,17 @@ export const ENTRY_POINTS = {
   clock: ['clock_ticks', 'clock_sleep'],
   /** memory_allocate(bytes). */
   memory: ['memory_allocate'],
-  /** process_self(); process_fork(): 0 in the child; process_wait(address of a word for the code): the child. */
-  processes: ['process_self', 'process_fork', 'process_wait'],
+  /**
+   * process_self(); process_fork(): 0 in the child; process_wait(address of a word for the code): the child;
+   * process_yield(process): 0.
+   */
+  processes: ['process_self', 'process_fork', 'process_wait', 'process_yield'],
   /** pipe_open(address of two words: reader, writer); pipe_read(d, address, max); pipe_write(d, address, n); pipe_close(d). */
   pipes: ['pipe_open', 'pipe_read', 'pipe_write', 'pipe_close'],
+  /** shared_allocate(). */
+  shared: ['shared_allocate'],
+  /** lrpc_bind(); lrpc_call(server, procedure, x, y); lrpc_serve(table of addresses, how many); lrpc_trust(server or −1, entry). */
+  lrpc: ['lrpc_bind', 'lrpc_call', 'lrpc_serve', 'lrpc_trust'],
 } as const;
 
 export type EntryPoint<N extends InterfaceName> = (typeof ENTRY_POINTS)[N][number];

@@ -52,6 +52,8 @@ export const UKIT = {
   segments: 0x1340,
   /** Code given to env_free when the program ends. */
   exitCode: 0x13c0,
+  /** The right to tap the network, if it was given. */
+  net: 0x13d0,
   /** From here on the words belong to the library operating system, up to the end of the page. */
   libos: 0x1400,
 } as const;

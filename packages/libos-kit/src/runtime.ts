@@ -8,7 +8,8 @@
  * interrupted PC back to the start of its chunk. [SOSP95 §5.1.1]
  *
  * There is one context. From when its PC is stored, last of it, until it is resumed, `contextPc` is not zero and the context
- * *waits*: whatever runs meanwhile (the prologue, an entry that others jumped to) has nothing that an end of slice would save.
+ * *waits*: whatever runs meanwhile (the prologue, an entry that others jumped to) has nothing that an end of slice would save,
+ * nor has what lies before `kit.restart`.
  */
 import { CALLS, U } from '@exokernel/abi';
 import {
@@ -67,6 +68,8 @@ export function resumeLabel(code: number): string {
 export interface RuntimeParts {
   /** ExcCodes for which `resumeLabel(code)` is wanted. */
   readonly resumes: readonly number[];
+  /** Text at whose end of slice nothing is to be saved, because it can be entered anew: entries that only look. */
+  readonly entries?: (a: Assembler) => void;
   /** The library operating system's text. */
   readonly emit: (a: Assembler) => void;
 }
@@ -75,6 +78,7 @@ export interface RuntimeParts {
 export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['assemble']> {
   const a = createAssembler(KIT_TEXT);
   emitPrologue(a);
+  parts.entries?.(a);
   a.align(CHUNK);
   a.label('kit.restart');
   emitResumeContext(a);
@@ -163,19 +167,20 @@ function emitSleep(a: Assembler): void {
   a.sw(ZERO, UKIT.contextPc, ZERO);
 }
 
-/** The end of a slice: t0 = PC; t0, t1, t2 are in U.interruptSave. Saves nothing if a context waits: there is none to save. */
+/** The end of a slice: t0 = PC; t0, t1, t2 are in U.interruptSave. Saves nothing if there is nothing to save. */
 function emitEpilogue(a: Assembler): void {
   a.label('kit.epilogue');
-  a.lw(T1, UKIT.contextPc, ZERO);
-  a.nop();
-  a.bne(T1, ZERO, 'kit.epilogue.yield');
-  a.nop();
   emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.whole');
   emitBranch(a, 'not below', 'kit.restart.end', 'kit.epilogue.whole');
   a.srl(T0, T0, Math.log2(CHUNK));
   a.sll(T0, T0, Math.log2(CHUNK));
   a.label('kit.epilogue.whole');
   emitCriticalEpilogue(a, K1);
+  a.lw(T1, UKIT.contextPc, ZERO);
+  a.nop();
+  a.bne(T1, ZERO, 'kit.epilogue.yield');
+  a.nop();
+  emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.yield');
   for (const r of GENERAL) if (r !== T0 && r !== T1 && r !== T2) a.sw(r, contextOf(r), ZERO);
   [T0, T1, T2].forEach((r, i) => {
     a.lw(V0, U_PAGE + U.interruptSave + 4 * i, ZERO);

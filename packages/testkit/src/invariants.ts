@@ -9,6 +9,10 @@ import {
   ENV_STATUS,
   ENTRYLO,
   EXPOSED,
+  FILTER,
+  FILTER_BYTES,
+  FILTER_CODE_BYTES,
+  FILTER_LIMIT,
   FRAME,
   GUARANTEED_LIMIT,
   NODE_BYTES,
@@ -18,6 +22,8 @@ import {
   NO_TARGET,
   PAGE_BYTES,
   RIGHTS,
+  RING,
+  RING_BYTES,
   RING_LIMIT,
   SLICE,
   SLICE_BYTES,
@@ -25,16 +31,7 @@ import {
 } from '@exokernel/abi';
 import type { Aegis } from '@exokernel/aegis';
 import { NO_ASID_TAG } from '../../aegis/src/asids.ts';
-import {
-  FILTER,
-  FILTER_LIMIT,
-  FILTER_SHIFT,
-  FIRST_FREE_FRAME,
-  KP,
-  KSEG0,
-  PHYSICAL,
-  RING,
-} from '../../aegis/src/layout.ts';
+import { FIRST_FREE_FRAME, KP, KSEG0, PHYSICAL } from '../../aegis/src/layout.ts';
 import { ringPhysical } from '../../aegis/src/rings.ts';
 
 const ASID_SHIFT = 6;
@@ -54,6 +51,7 @@ export function checkInvariants(aegis: Aegis): string[] {
   checkEnvironments(aegis, report);
   checkSlices(aegis, report);
   checkNodes(aegis, report);
+  checkPackets(aegis, report);
   return violations;
 }
 
@@ -101,7 +99,7 @@ function checkFrames(aegis: Aegis, report: Report): void {
 }
 
 /** Pins per frame: u-pages, message rings, variables of predicates, ring slots, windows of handlers, disk transfers. */
-function countPins({ parts: { memory, disk, predicates } }: Aegis): Map<number, number> {
+function countPins({ parts: { memory, disk, predicates, filters } }: Aegis): Map<number, number> {
   const pins = new Map<number, number>();
   const pin = (address: number): void => {
     const ppn = Math.floor((address - KSEG0) / PAGE_BYTES);
@@ -117,13 +115,13 @@ function countPins({ parts: { memory, disk, predicates } }: Aegis): Map<number, 
   for (let ring = 0; ring < RING_LIMIT; ring += 1) {
     const at = ringPhysical(ring);
     if (memory.get(at + RING.env) === 0) continue;
-    for (let i = 0; i < memory.get(at + RING.count); i += 2) pin(memory.get(at + RING.slots + 4 * i));
-  }
-  for (let filter = 0; filter < FILTER_LIMIT; filter += 1) {
-    const at = PHYSICAL.filters + (filter << FILTER_SHIFT);
-    if (memory.get(at + FILTER.handler) !== 0) pin(memory.get(memory.get(at + FILTER.activation) - KSEG0 + 16));
+    for (let i = 0; i < memory.get(at + RING.frames); i += 1) {
+      const frame = memory.get(at + RING.frame + 4 * i);
+      if (frame !== 0) pin(frame);
+    }
   }
   for (const ppn of predicates.pinned) pin(KSEG0 + ppn * PAGE_BYTES);
+  for (const ppn of filters.handlers.windows) pin(KSEG0 + ppn * PAGE_BYTES);
   for (const ppn of disk.inFlight) pin(KSEG0 + ppn * PAGE_BYTES);
   return pins;
 }
@@ -163,6 +161,9 @@ function exposedFrames(count: number): ReadonlySet<number> {
     [EXPOSED.frames, 16 * count],
     [EXPOSED.slices, PAGE_BYTES],
     [EXPOSED.nodes, NODE_BYTES * NODE_LIMIT],
+    [EXPOSED.rings, RING_BYTES * RING_LIMIT],
+    [EXPOSED.filters, FILTER_BYTES * FILTER_LIMIT],
+    [EXPOSED.filterCode, FILTER_CODE_BYTES],
   ] as const) {
     for (let at = table; at < table + bytes; at += PAGE_BYTES) ppns.add(at / PAGE_BYTES);
   }
@@ -291,4 +292,35 @@ function checkSlices(aegis: Aegis, report: Report): void {
   const owned = position >= 0 && position < SLICE_LIMIT && memory.slice(position, SLICE.owner) !== NO_ENV;
   const nothing = here === 0 || here === memory.kernelPage(KP.noSlice);
   report(owned || nothing, `the slice to donate is ${here.toString(16)}, which nobody owns`);
+}
+
+/** Rings and filters belong to the living; filters deliver to rings that exist; taps are receive rings, each once. */
+function checkPackets(aegis: Aegis, report: Report): void {
+  const { memory } = aegis.parts;
+  const rings = new Map<number, number>();
+  for (let ring = 0; ring < RING_LIMIT; ring += 1) {
+    const at = ringPhysical(ring);
+    const owner = memory.get(at + RING.owner);
+    const exists = memory.get(at + RING.env) !== 0;
+    report(exists === (owner !== NO_ENV), `ring ${ring}: half there`);
+    if (!exists) continue;
+    rings.set(KSEG0 + at, ring);
+    report(isAlive(aegis, owner), `ring ${ring}: owned by ${owner}, which is not alive`);
+    report(memory.get(at + RING.index) < memory.get(at + RING.slots), `ring ${ring}: is behind its last slot`);
+  }
+  const taps = new Set<number>();
+  for (let at = memory.kernelPage(KP.tap); at !== 0 && !taps.has(at); at = memory.get(at - KSEG0 + RING.nextTap)) {
+    taps.add(at);
+    const isReceive = rings.has(at) && memory.get(at - KSEG0 + RING.direction) === 0;
+    report(isReceive, `the tap ${at.toString(16)} is no receive ring`);
+  }
+  for (let filter = 0; filter < FILTER_LIMIT; filter += 1) {
+    const at = EXPOSED.filters + filter * FILTER_BYTES;
+    const owner = memory.get(at + FILTER.owner);
+    const ring = memory.get(at + FILTER.ring);
+    if (memory.get(at + FILTER.generation) === 0) continue;
+    report(ring === 0 || rings.has(ring), `filter ${filter}: delivers to no ring`);
+    if (owner === NO_ENV) report(ring === 0, `filter ${filter}: free, but it delivers`);
+    else report(isAlive(aegis, owner), `filter ${filter}: owned by ${owner}, which is not alive`);
+  }
 }

@@ -67,7 +67,7 @@ export interface Raw {
   /** Calls a routine of the program's own machine code. */
   routine(label: string, ...args: readonly number[]): Fiber<number>;
   /** A capability that the image was granted. */
-  granted(which: 'self' | 'serial' | 'extent' | 'uPage'): Fiber<CapabilityWords>;
+  granted(which: 'self' | 'serial' | 'extent' | 'uPage' | 'net'): Fiber<CapabilityWords>;
   /** The capability of guaranteed page i: two of text, four of page table, one of stack. */
   segment(i: number): Fiber<CapabilityWords>;
   /** A frame, which must be there. */
@@ -101,6 +101,7 @@ export interface RawOptions {
   readonly asyncEntry?: string;
   readonly placement?: Placement;
   readonly extent?: Image['extent'];
+  readonly tap?: boolean;
   readonly words?: NonNullable<Parameters<typeof buildImage>[0]['words']>;
 }
 
@@ -139,6 +140,7 @@ export function rawImage(options: RawOptions): RawImage {
     ...(options.syncEntry === undefined ? {} : { syncEntry: options.syncEntry }),
     ...(options.asyncEntry === undefined ? {} : { asyncEntry: options.asyncEntry }),
     ...(options.extent === undefined ? {} : { extent: options.extent }),
+    ...(options.tap === undefined ? {} : { tap: options.tap }),
     ...(options.words === undefined ? {} : { words: options.words }),
   });
   return {
@@ -198,8 +200,7 @@ function rawOs(fibers: Fibers, runtime: Assembly): Raw {
       return (yield* raw.call(name, ...args)).code;
     },
     routine: (label, ...args) => fibers.call(address(runtime, label), ...args),
-    granted: (which) =>
-      loadCapability(fibers, which === 'uPage' ? UKIT.uPageCapability : which === 'self' ? UKIT.self : UKIT[which]),
+    granted: (which) => loadCapability(fibers, which === 'uPage' ? UKIT.uPageCapability : UKIT[which]),
     segment: (i) => loadCapability(fibers, UKIT.segments + 16 * i),
     *frame(ppn = -1) {
       const { code, value, capability } = yield* raw.call('frame_alloc', ppn);

@@ -1,11 +1,13 @@
 /**
  * Calls on packet rings, filters and handlers.
  */
-import { ERRORS, PAGE_BYTES, RIGHTS } from '@exokernel/abi';
+import { ERRORS, PAGE_BYTES, RIGHTS, RING_SLOT_LIMIT } from '@exokernel/abi';
 import type { Arguments, Call, Parts } from '../call.ts';
 import { COSTS } from '../costs.ts';
 
-export function networkCalls({ frames, rings, filters, memory }: Parts): Record<string, Call> {
+const BOTH = RIGHTS.read | RIGHTS.write;
+
+export function networkCalls({ capabilities, frames, rings, filters, memory }: Parts): Record<string, Call> {
   /** Runs what compiles, and charges for the code that it made. */
   const compiling = (call: Arguments, run: () => number): number => {
     const before = filters.made;
@@ -16,30 +18,59 @@ export function networkCalls({ frames, rings, filters, memory }: Parts): Record<
   };
   return {
     ring_bind: (call, self) => {
-      const ppn = frames.check(call.capability(0), RIGHTS.read | RIGHTS.write);
-      const direction = call.word(4);
+      const ppn = frames.check(call.capability(0), BOTH);
+      const [direction, slots] = [call.word(4), call.word(5)];
       if (ppn < 0) return ppn;
-      return direction === 0 || direction === 1 ? rings.bind(self, ppn, direction === 1) : ERRORS.E_RANGE;
+      if ((direction !== 0 && direction !== 1) || slots < 1 || slots > RING_SLOT_LIMIT) return ERRORS.E_RANGE;
+      const ring = rings.bind(self, ppn, { transmit: direction === 1, slots });
+      return ring < 0 ? ring : { value: ring, capability: rings.capability(ring) };
     },
-    ring_extend: (call, self) => {
-      const ppn = frames.check(call.capability(0), RIGHTS.read | RIGHTS.write);
-      return ppn < 0 ? ppn : rings.extend(self, ppn, call.word(4));
+    ring_extend: (call) => {
+      const ring = rings.check(call.capability(0), RIGHTS.control);
+      if (ring < 0) return ring;
+      const ppn = frames.check(call.capability(4), rings.isReceive(ring) ? BOTH : RIGHTS.read);
+      return ppn < 0 ? ppn : rings.extend(ring, ppn);
     },
-    ring_free: (call, self) => rings.free(self, call.word(0)),
+    ring_free: (call) => {
+      const ring = rings.check(call.capability(0), RIGHTS.control);
+      if (ring < 0) return ring;
+      rings.free(ring);
+      return ERRORS.E_OK;
+    },
+    tap_bind: (call) => {
+      const net = capabilities.check(call.capability(0), 'net', RIGHTS.read);
+      const ring = rings.check(call.capability(4), RIGHTS.control);
+      return net < 0 || ring < 0 || !rings.isReceive(ring) ? ERRORS.E_CAP : rings.tap(ring);
+    },
     filter_bind: (call, self) => {
-      const bytes = codeBytes(call, 0, call.word(4));
-      const ring = call.word(5);
-      if (typeof bytes === 'number') return bytes;
-      if (!rings.owns(self, ring) || !rings.isReceive(ring)) return ERRORS.E_CAP;
-      return compiling(call, () => filters.bind(self, bytes, ring));
-    },
-    filter_free: (call, self) => compiling(call, () => filters.free(self, call.word(0))),
-    ash_attach: (call, self) => {
       const bytes = codeBytes(call, 0, call.word(8));
-      const window = frames.check(call.capability(4), RIGHTS.read | RIGHTS.write);
+      const ring = rings.check(call.capability(4), RIGHTS.write);
       if (typeof bytes === 'number') return bytes;
-      if (window < 0) return window;
-      return compiling(call, () => filters.attach(self, call.word(9), bytes, window));
+      if (ring < 0 || !rings.isReceive(ring)) return ERRORS.E_CAP;
+      const filter = compiling(call, () => filters.bind(self, { bytes, ring, policy: call.word(9) }));
+      return filter < 0 ? filter : { value: filter, capability: filters.capability(filter) };
+    },
+    filter_free: (call) => {
+      const filter = filters.check(call.capability(0), RIGHTS.control);
+      if (filter < 0) return filter;
+      return compiling(call, () => {
+        filters.free(filter);
+        return ERRORS.E_OK;
+      });
+    },
+    ash_window: (call) => {
+      const filter = filters.check(call.capability(0), RIGHTS.control);
+      const ppn = frames.check(call.capability(4), BOTH);
+      const append = call.word(8);
+      if (filter < 0 || ppn < 0) return ERRORS.E_CAP;
+      return append === 0 || append === 1 ? filters.window(filter, ppn, append === 1) : ERRORS.E_RANGE;
+    },
+    ash_attach: (call) => {
+      const filter = filters.check(call.capability(0), RIGHTS.control);
+      const bytes = codeBytes(call, 4, call.word(8));
+      if (filter < 0) return filter;
+      if (typeof bytes === 'number') return bytes;
+      return compiling(call, () => filters.attach(filter, bytes));
     },
   };
 

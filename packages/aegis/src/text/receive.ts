@@ -1,15 +1,17 @@
 /**
  * Packet arrival: the compiled filters say whose packet it is; its handler, if it has one, runs at once; otherwise the packet is
- * copied to the owner's receive ring. Everything here is an access: rights were checked when filter, handler and ring were
- * bound. [SOSP95 §5.5], [DPF96], [ASH96]
+ * put into the receive ring of its filter. Everything here is an access: rights were checked when filter, handler and ring
+ * were bound. [SOSP95 §5.5], [DPF96], [ASH96]
  *
  * A packet that nobody claims, that finds its ring full, or that arrived damaged is dropped and counted. One interrupt sees
  * to at most one round of the controller's ring, so that packets cannot keep the clock out; what came meanwhile interrupts
- * again.
+ * again. A handler's reply to this machine itself is delivered next, and so is the reply to that, up to LOOPS_MAX of them.
  */
 import {
   A0,
   A1,
+  A2,
+  A3,
   RA,
   S0,
   S1,
@@ -21,10 +23,6 @@ import {
   T0,
   T1,
   T2,
-  T3,
-  T4,
-  T5,
-  T6,
   T9,
   V0,
   V1,
@@ -32,8 +30,9 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
-import { ENV, PACKET_BYTES_MAX, RING_SLOT } from '@exokernel/abi';
-import { FILTER, FILTER_SHIFT, KP, KSEG0, NET, PHYSICAL, RING } from '../layout.ts';
+import { ENV, FILTER, PACKET_BYTES_MAX, RING, TAP } from '@exokernel/abi';
+import { FILTER_SHIFT, KP, KSEG0, LOOPS_MAX, NET, PHYSICAL } from '../layout.ts';
+import { emitCount } from './ring.ts';
 
 /** Offsets in an activation record of downloaded code: see `@exokernel/vcode`. */
 const ACTIVATION = { fuel: 0, status: 4, message: 8, messageLength: 12 } as const;
@@ -48,25 +47,6 @@ const OWN = 0x8000;
 const CSR0_STATUS = 0x7f00;
 const CSR0_INEA = 0x0040;
 
-/** Emits `counter at offset of base += 1`. */
-export function emitCount(a: Assembler, base: Register, offset: number, scratch: Register): void {
-  a.lw(scratch, offset, base);
-  a.nop();
-  a.addiu(scratch, scratch, 1);
-  a.sw(scratch, offset, base);
-}
-
-/** Emits a copy of whole words from `from` up to `end` (at least one) to `to`; all three and `scratch` are used up. */
-export function emitCopyWords(a: Assembler, from: Register, end: Register, to: Register, scratch: Register): void {
-  const loop = a.fresh('copy');
-  a.label(loop);
-  a.lw(scratch, 0, from);
-  a.addiu(from, from, 4);
-  a.sw(scratch, 0, to);
-  a.bne(from, end, loop);
-  a.addiu(to, to, 4);
-}
-
 /** `receive`: a device routine (returns to ra); see interrupt.ts for the registers it may use. */
 export function emitReceive(a: Assembler): void {
   a.label('receive');
@@ -77,6 +57,7 @@ export function emitReceive(a: Assembler): void {
   a.andi(T1, T1, CSR0_STATUS);
   a.ori(T1, T1, CSR0_INEA);
   a.sh(T1, 0, T0);
+  a.sw(ZERO, KP.loops, ZERO);
 
   a.label('receive.next');
   a.lui(S1, NET.memory >>> 16);
@@ -94,108 +75,13 @@ export function emitReceive(a: Assembler): void {
   a.or(S3, S3, T1);
   a.srl(S4, T2, 16);
   a.andi(S4, S4, 0xfff);
+  a.lw(A0, KP.tap, ZERO);
   a.addiu(S4, S4, -4);
-
-  // Whose is it?
-  a.lw(T9, KP.demux, ZERO);
-  a.lw(A0, KP.demuxActivation, ZERO);
-  a.beq(T9, ZERO, 'receive.unclaimed');
-  a.li(T0, DEMUX_FUEL);
-  a.sw(T0, ACTIVATION.fuel, A0);
-  a.sw(S3, ACTIVATION.message, A0);
-  a.jalr(RA, T9);
-  a.sw(S4, ACTIVATION.messageLength, A0);
-  a.beq(V0, ZERO, 'receive.unclaimed');
-  a.addiu(V0, V0, -1);
-  a.sll(V0, V0, FILTER_SHIFT);
-  a.lui(T0, (KSEG0 + PHYSICAL.filters) >>> 16);
-  a.addu(S5, T0, V0);
-  emitCount(a, S5, FILTER.accepted, T0);
-
-  // Its handler.
-  a.lw(T9, FILTER.handler, S5);
-  a.lw(A0, FILTER.activation, S5);
-  a.beq(T9, ZERO, 'receive.deliver');
-  a.lw(T0, FILTER.fuel, S5);
-  a.sw(S3, ACTIVATION.message, A0);
-  a.sw(T0, ACTIVATION.fuel, A0);
-  a.jalr(RA, T9);
-  a.sw(S4, ACTIVATION.messageLength, A0);
-  a.bne(V1, ZERO, 'receive.aborted');
-  a.andi(S0, V0, 0xffff);
-  a.beq(S0, ZERO, 'receive.deliver');
-  a.srl(A1, V0, 16);
-  a.sltiu(T0, A1, PACKET_BYTES_MAX + 1);
-  a.sltiu(T1, S0, VERDICT_UPCALL + 1);
-  a.and(T0, T0, T1);
-  a.beq(T0, ZERO, 'receive.aborted');
+  a.bne(A0, ZERO, 'receive.tap');
   a.nop();
-  emitCount(a, S5, FILTER.consumed, T0);
-  a.beq(A1, ZERO, 'receive.replied');
-  a.lw(A0, FILTER.reply, S5);
-  a.bal('transmit');
+  a.label('receive.demux');
+  a.bal('packet');
   a.nop();
-  a.lw(T1, FILTER.env, S5);
-  a.bltz(V0, 'receive.busy');
-  a.nop();
-  emitCount(a, T1, ENV.packetsOut, T0);
-  a.b('receive.replied');
-  a.nop();
-  a.label('receive.busy');
-  emitCount(a, T1, ENV.xmitBusy, T0);
-  a.label('receive.replied');
-  a.li(T0, VERDICT_UPCALL);
-  a.beq(S0, T0, 'receive.deliver');
-  a.lw(T1, FILTER.env, S5);
-  a.nop();
-  emitCount(a, T1, ENV.packetsIn, T0);
-  a.b('receive.release');
-  a.nop();
-  a.label('receive.aborted');
-  emitCount(a, S5, FILTER.aborted, T0);
-
-  // Its ring.
-  a.label('receive.deliver');
-  a.lw(T0, FILTER.ring, S5);
-  a.lw(T1, FILTER.env, S5);
-  a.beq(T0, ZERO, 'receive.dropped');
-  a.nop();
-  a.lw(T2, RING.index, T0);
-  a.nop();
-  a.sll(T3, T2, 2);
-  a.addu(T3, T3, T0);
-  a.lw(T3, RING.slots, T3);
-  a.nop();
-  a.lw(T4, RING_SLOT.length, T3);
-  a.addiu(T5, S4, 3);
-  a.bne(T4, ZERO, 'receive.dropped');
-  a.srl(T5, T5, 2);
-  a.sll(T5, T5, 2);
-  a.addu(T5, T5, S3);
-  a.addiu(T6, T3, RING_SLOT.data);
-  emitCopyWords(a, S3, T5, T6, T4);
-  a.lw(T4, FILTER.id, S5);
-  a.lw(T5, RING.count, T0);
-  a.sw(T4, RING_SLOT.filter, T3);
-  a.sw(S4, RING_SLOT.length, T3);
-  a.addiu(T2, T2, 1);
-  a.bne(T2, T5, 'receive.advance');
-  a.nop();
-  a.move(T2, ZERO);
-  a.label('receive.advance');
-  a.sw(T2, RING.index, T0);
-  emitCount(a, T1, ENV.packetsIn, T4);
-  a.li(T4, 1);
-  a.b('receive.release');
-  a.sw(T4, ENV.pending, T1);
-
-  a.label('receive.dropped');
-  emitCount(a, T1, ENV.packetsDropped, T4);
-  a.b('receive.release');
-  a.nop();
-
-  a.label('receive.unclaimed');
-  emitCount(a, ZERO, KP.unclaimed, T4);
 
   a.label('receive.release');
   a.lw(T0, NET.receiveRing, S1);
@@ -213,4 +99,171 @@ export function emitReceive(a: Assembler): void {
   a.label('receive.done');
   a.jr(S6);
   a.sw(S2, KP.receiveIndex, ZERO);
+
+  a.label('receive.tap');
+  a.move(A1, S3);
+  a.move(A2, S4);
+  a.bal('ring.put');
+  a.li(A3, TAP.in);
+  a.lw(A0, RING.nextTap, A0);
+  a.nop();
+  a.bne(A0, ZERO, 'receive.tap');
+  a.nop();
+  a.b('receive.demux');
+  a.nop();
+
+  emitPacket(a);
+}
+
+/** Emits `record = record of the filter with the number in id`; uses id. */
+function emitFilter(a: Assembler, record: Register, id: Register): void {
+  a.sll(id, id, FILTER_SHIFT);
+  a.lui(record, (KSEG0 + PHYSICAL.filters) >>> 16);
+  a.addu(record, record, id);
+}
+
+/** Emits the call of the downloaded code at t9 for the packet, with the activation record at a0; t0 = its fuel. */
+function emitDownloaded(a: Assembler): void {
+  a.sw(S3, ACTIVATION.message, A0);
+  a.sw(T0, ACTIVATION.fuel, A0);
+  a.jalr(RA, T9);
+  a.sw(S4, ACTIVATION.messageLength, A0);
+}
+
+/**
+ * `packet`: sees to the packet at s3 (word-aligned, s4 bytes), and to those that its handlers send here. Uses what a device
+ * routine may, but keeps s1, s2 and s6.
+ */
+function emitPacket(a: Assembler): void {
+  a.label('packet');
+  a.sw(RA, KP.packetReturn, ZERO);
+
+  // Whose is it?
+  a.label('packet.demux');
+  a.lw(T9, KP.demux, ZERO);
+  a.lw(A0, KP.demuxActivation, ZERO);
+  a.beq(T9, ZERO, 'packet.unclaimed');
+  a.li(T0, DEMUX_FUEL);
+  emitDownloaded(a);
+  a.beq(V0, ZERO, 'packet.unclaimed');
+  a.addiu(V0, V0, -1);
+  emitFilter(a, S5, V0);
+  emitCount(a, S5, FILTER.accepted, T0);
+
+  // Its handler.
+  a.lw(T9, FILTER.handler, S5);
+  a.lw(A0, FILTER.activation, S5);
+  a.beq(T9, ZERO, 'packet.deliver');
+  a.lw(T0, FILTER.fuel, S5);
+  emitDownloaded(a);
+  a.bne(V1, ZERO, 'packet.aborted');
+  a.andi(S0, V0, 0xffff);
+  a.beq(S0, ZERO, 'packet.deliver');
+  a.srl(A1, V0, 16);
+  a.sltiu(T0, A1, PACKET_BYTES_MAX + 1);
+  a.sltiu(T1, S0, VERDICT_UPCALL + 1);
+  a.and(T0, T0, T1);
+  a.beq(T0, ZERO, 'packet.aborted');
+  a.nop();
+  emitCount(a, S5, FILTER.consumed, T0);
+  a.beq(A1, ZERO, 'packet.replied');
+  a.lw(A0, FILTER.reply, S5);
+  a.bal('transmit.send');
+  a.nop();
+  a.lw(T1, FILTER.env, S5);
+  a.bltz(V0, 'packet.busy');
+  a.nop();
+  emitCount(a, T1, ENV.packetsOut, T0);
+  a.b('packet.replied');
+  a.nop();
+  a.label('packet.busy');
+  emitCount(a, T1, ENV.xmitBusy, T0);
+  a.label('packet.replied');
+  a.li(T0, VERDICT_UPCALL);
+  a.beq(S0, T0, 'packet.deliver');
+  a.lw(T1, FILTER.env, S5);
+  a.nop();
+  emitCount(a, T1, ENV.packetsIn, T0);
+  a.b('packet.copies');
+  a.nop();
+  a.label('packet.aborted');
+  emitCount(a, S5, FILTER.aborted, T0);
+
+  // Its ring.
+  a.label('packet.deliver');
+  a.lw(A0, FILTER.ring, S5);
+  a.lw(A3, FILTER.id, S5);
+  a.beq(A0, ZERO, 'packet.nowhere');
+  a.move(A1, S3);
+  a.bal('ring.put');
+  a.move(A2, S4);
+
+  emitCopies(a);
+
+  a.label('packet.nowhere');
+  a.lw(T1, FILTER.env, S5);
+  a.nop();
+  emitCount(a, T1, ENV.packetsDropped, T0);
+  a.b('packet.copies');
+  a.nop();
+
+  a.label('packet.unclaimed');
+  emitCount(a, ZERO, KP.unclaimed, T0);
+  a.b('packet.copies');
+  a.nop();
+}
+
+/** Those that get copies, and the end: unless a handler has sent a packet to this machine, which is the next. */
+function emitCopies(a: Assembler): void {
+  a.label('packet.copies');
+  a.lw(T9, KP.copies, ZERO);
+  a.nop();
+  a.bne(T9, ZERO, 'packet.find');
+  a.li(T0, DEMUX_FUEL);
+  a.label('packet.end');
+  a.lw(S4, KP.loopLength, ZERO);
+  a.lw(RA, KP.packetReturn, ZERO);
+  a.bne(S4, ZERO, 'packet.again');
+  a.lw(S3, KP.loopPacket, ZERO);
+  a.ret();
+  a.nop();
+
+  // Entered by xmit: the packet at s3 has come back.
+  a.label('packet.loop');
+  a.sw(RA, KP.packetReturn, ZERO);
+  a.label('packet.again');
+  a.lw(T0, KP.loops, ZERO);
+  a.sw(ZERO, KP.loopLength, ZERO);
+  a.sltiu(T1, T0, LOOPS_MAX);
+  a.beq(T1, ZERO, 'packet.enough');
+  a.addiu(T0, T0, 1);
+  a.b('packet.demux');
+  a.sw(T0, KP.loops, ZERO);
+  a.label('packet.enough');
+  emitCount(a, ZERO, KP.loopsDropped, T0);
+  a.ret();
+  a.nop();
+
+  a.label('packet.find');
+  a.li(A0, KSEG0 + PHYSICAL.copiesActivation);
+  emitDownloaded(a);
+  a.bne(V1, ZERO, 'packet.end');
+  a.li(S5, KSEG0 + PHYSICAL.copies);
+  a.sll(V0, V0, 2);
+  a.addu(S0, S5, V0);
+  a.label('packet.copy');
+  a.beq(S5, S0, 'packet.end');
+  a.nop();
+  a.lw(V0, 0, S5);
+  a.addiu(S5, S5, 4);
+  emitFilter(a, T1, V0);
+  emitCount(a, T1, FILTER.accepted, T0);
+  a.lw(A0, FILTER.ring, T1);
+  a.lw(A3, FILTER.id, T1);
+  a.beq(A0, ZERO, 'packet.copy');
+  a.move(A1, S3);
+  a.bal('ring.put');
+  a.move(A2, S4);
+  a.b('packet.copy');
+  a.nop();
 }

@@ -1,0 +1,61 @@
+/**
+ * Where a process is entered: at the start of its slice, by an asynchronous transfer (a directed yield), by a synchronous one
+ * (a call, or the reply to one). [SOSP95 §5.2]
+ *
+ * At the first two it goes on with what waits: its saved context; else where it gave the processor away (`waiting`); else
+ * it awaits a call or a reply, and sleeps. So being given the processor by a stranger does no harm. A synchronous
+ * transfer is a reply if it comes from whom this process has called, else a call (lrpc.ts).
+ */
+import { CALLS, ENV, ENV_LIMIT, ENV_STATUS } from '@exokernel/abi';
+import { A0, T0, T1, T8, T9, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
+import { UKIT } from '@exokernel/libos-kit';
+import { UEXOS, WINDOWS } from './layout.ts';
+
+/** Ticks after which one that awaits a reply looks whether its server lives. */
+const LOOK_TICKS = 4;
+/** log2 of ENV_BYTES. */
+const ENV_SHIFT = 9;
+
+/** Emits `exos.enter` and `exos.idle`, for which an end of slice has nothing to save: RuntimeParts.entries. */
+export function emitEntries(a: Assembler): void {
+  a.label('exos.enter');
+  a.lw(T1, UEXOS.waiting, ZERO);
+  a.lw(T0, UKIT.contextPc, ZERO);
+  a.beq(T1, ZERO, 'exos.enter.context');
+  a.nop();
+  a.bne(T0, ZERO, 'kit.prologue');
+  a.nop();
+  a.jr(T1);
+  a.nop();
+  a.label('exos.enter.context');
+  a.bne(T0, ZERO, 'kit.prologue');
+  a.nop();
+
+  // Nothing to go on with: until a call or a reply comes.
+  a.label('exos.idle');
+  a.lw(T8, UEXOS.callee, ZERO);
+  a.move(A0, ZERO);
+  a.sltiu(T9, T8, ENV_LIMIT);
+  a.beq(T9, ZERO, 'exos.idle.sleep');
+  // A reply. The table's window may fault, and the fault's handler be interrupted: not here, then.
+  a.lw(T9, UKIT.criticalDepth, ZERO);
+  a.sll(T8, T8, ENV_SHIFT);
+  a.addiu(T0, T9, 1);
+  a.sw(T0, UKIT.criticalDepth, ZERO);
+  a.li(T0, WINDOWS.environments);
+  a.addu(T8, T8, T0);
+  a.lw(T0, ENV.status, T8);
+  a.li(T1, ENV_STATUS.runnable);
+  a.sw(T9, UKIT.criticalDepth, ZERO);
+  a.bne(T0, T1, 'lrpc.dead');
+  a.sw(ZERO, UKIT.criticalInterrupted, ZERO);
+  a.li(V0, CALLS.tick.number);
+  a.syscall(0);
+  a.addiu(A0, V1, LOOK_TICKS);
+  a.label('exos.idle.sleep');
+  a.li(V0, CALLS.sleep.number);
+  a.syscall(0);
+  // There was an event already.
+  a.b('exos.idle');
+  a.nop();
+}

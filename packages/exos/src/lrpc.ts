@@ -1,0 +1,163 @@
+/**
+ * Local remote procedure calls over synchronous protected control transfer. [SOSP95 §6.1, §7.1]
+ *
+ * The server is not trusted with registers: the client saves and restores all that survive a call. Arguments and results
+ * are in registers, for the kernel changes none of them. A server has a table of procedures, a stack, and one call at a time:
+ * who calls while it is busy, or a process that serves nothing, gets −1. The client takes a reply only from whom it called,
+ * and looks now and then whether that one lives.
+ *
+ * A *trusted* server keeps those registers itself, and its procedure is its entry: the call is two transfers and little
+ * else. That is for programs that agree on it; the parts are inlined.
+ */
+import { CALLS, ENV, NO_ENV } from '@exokernel/abi';
+import { A0, A1, RA, S0, SP, T0, T1, T2, T8, T9, V0, V1, ZERO, A2, A3, type Assembler } from '@exokernel/isa';
+import { UKIT } from '@exokernel/libos-kit';
+import { CALLEE_SAVED } from './directed-yield.ts';
+import { PROCEDURES, UEXOS } from './layout.ts';
+
+/** The words of the u-page that a process starts with. */
+export const LRPC_WORDS: ReadonlyMap<number, number> = new Map([[UEXOS.callee, NO_ENV]]);
+
+/** Emits the entry of synchronous transfers, and the routines lrpc_call, lrpc_bind, lrpc_serve, lrpc_trust. */
+export function emitLrpc(a: Assembler): void {
+  emitSyncEntry(a);
+  emitServer(a);
+  emitClient(a);
+  emitTrust(a);
+}
+
+/** v1 = who; a reply's result is in a0; a call's procedure in a1, its arguments in a2 and a3. */
+function emitSyncEntry(a: Assembler): void {
+  a.label('exos.sync');
+  a.lw(T8, UEXOS.callee, ZERO);
+  a.lw(T9, UEXOS.serverSp, ZERO);
+  a.bne(V1, T8, 'lrpc.request');
+  a.sltiu(T0, A1, PROCEDURES);
+  a.move(V0, A0);
+  a.label('lrpc.reply');
+  [...CALLEE_SAVED].reverse().forEach((r) => {
+    a.lw(r, UEXOS.callSave + 4 * CALLEE_SAVED.indexOf(r), ZERO);
+  });
+  a.sw(ZERO, UKIT.contextPc, ZERO);
+  a.ret();
+  // No environment's number: nothing is awaited.
+  a.sw(SP, UEXOS.callee, ZERO);
+  // The one that was called does not live any more.
+  a.label('lrpc.dead');
+  a.b('lrpc.reply');
+  a.li(V0, -1);
+}
+
+function emitServer(a: Assembler): void {
+  a.label('lrpc.request');
+  a.beq(T0, ZERO, 'lrpc.refuse');
+  a.sll(T0, A1, 2);
+  a.beq(T9, ZERO, 'lrpc.refuse');
+  a.sw(ZERO, UEXOS.serverSp, ZERO);
+  a.move(SP, T9);
+  a.lw(T9, UEXOS.procedures, T0);
+  a.nop();
+  a.jalr(RA, T9);
+  a.move(S0, V1);
+  a.move(A0, V0);
+  a.move(V1, S0);
+  a.li(V0, CALLS.scall.number);
+  a.sw(SP, UEXOS.serverSp, ZERO);
+  a.syscall(0);
+  // Nobody to answer to any more.
+  a.j('exos.idle');
+  a.nop();
+
+  a.label('lrpc.refuse');
+  a.li(A0, -1);
+  a.li(V0, CALLS.scall.number);
+  a.syscall(0);
+  a.j('exos.enter');
+  a.nop();
+
+  // lrpc_serve(table of addresses, how many): serves, and does not return.
+  a.label('lrpc_serve');
+  a.move(T2, ZERO);
+  a.la(T1, 'lrpc.none');
+  a.label('lrpc_serve.next');
+  a.sltu(T0, T2, A1);
+  a.beq(T0, ZERO, 'lrpc_serve.none');
+  a.move(T0, T1);
+  a.lw(T0, 0, A0);
+  a.addiu(A0, A0, 4);
+  a.label('lrpc_serve.none');
+  a.sll(T9, T2, 2);
+  a.sw(T0, UEXOS.procedures, T9);
+  a.addiu(T2, T2, 1);
+  a.sltiu(T9, T2, PROCEDURES);
+  a.bne(T9, ZERO, 'lrpc_serve.next');
+  a.nop();
+  a.bal('lrpc_bind');
+  a.sw(SP, UEXOS.serverSp, ZERO);
+  a.j('exos.idle');
+  a.nop();
+  a.label('lrpc.none');
+  a.ret();
+  a.li(V0, -1);
+}
+
+function emitClient(a: Assembler): void {
+  // lrpc_bind(): from now on this process can be called, and called back. 0, or a negative error.
+  a.label('lrpc_bind');
+  a.la(T1, 'exos.sync');
+  a.label('lrpc.bind');
+  for (const r of [A0, A1, A2, A3]) a.move(r, ZERO);
+  a.li(T0, ENV.syncEntry);
+  a.li(V0, CALLS.env_set.number);
+  a.syscall(0);
+  a.ret();
+  a.nop();
+
+  // lrpc_call(server, procedure, x, y): what it returns, or −1.
+  a.label('lrpc_call');
+  CALLEE_SAVED.forEach((r, i) => {
+    a.sw(r, UEXOS.callSave + 4 * i, ZERO);
+  });
+  a.sw(A0, UEXOS.callee, ZERO);
+  a.move(V1, A0);
+  a.li(V0, CALLS.scall.number);
+  a.syscall(0);
+  // Refused by the kernel, and no register changed but v0.
+  a.sw(SP, UEXOS.callee, ZERO);
+  a.ret();
+  a.li(V0, -1);
+}
+
+/**
+ * lrpc_trust(server, entry): a client (which gets 0, or a negative error) is entered at `entry` with replies of this server;
+ * a server (−1) is entered there with calls, and does not return.
+ */
+function emitTrust(a: Assembler): void {
+  a.label('lrpc_trust');
+  a.bltz(A0, 'lrpc_trust.server');
+  a.move(T1, A1);
+  a.j('lrpc.bind');
+  a.sw(A0, UEXOS.callee, ZERO);
+  a.label('lrpc_trust.server');
+  a.bal('lrpc.bind');
+  a.nop();
+  a.j('exos.idle');
+  a.nop();
+}
+
+/**
+ * Emits a call of the trusted server in v1; arguments in any registers. What follows it is executed only if it is refused. The
+ * reply comes in at the entry that was given to lrpc_trust, whose first instructions `emitTrustedReply` emits.
+ */
+export function emitTrustedCall(a: Assembler): void {
+  a.li(V0, CALLS.scall.number);
+  a.syscall(0);
+}
+
+/** Emits: nobody but the server replies. `stranger` is a label of the program's. Uses t8. */
+export function emitTrustedReply(a: Assembler, stranger: string): void {
+  a.lw(T8, UEXOS.callee, ZERO);
+  a.nop();
+  a.bne(V1, T8, stranger);
+  a.nop();
+}

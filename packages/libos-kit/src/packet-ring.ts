@@ -1,0 +1,122 @@
+/**
+ * A packet ring in an environment's own memory: a page of slots, and a buffer of half a page for each, with which a slot
+ * begins. Where packets lie elsewhere (a file that is sent from its cache), further pages are bound and named by slots.
+ *
+ * The kernel reads and writes the slots only in `xmit` and when packets arrive; a full receive slot and an empty transmit
+ * slot are the application's. [SOSP95 §5.5]
+ */
+import { PAGE_BYTES, RING_BUFFERS, RING_SLOT, RING_SLOT_BYTES, type CapabilityWords } from '@exokernel/abi';
+import { pageCapability } from './capabilities.ts';
+import type { Fiber, Fibers } from './fiber.ts';
+import type { Memory } from './interfaces.ts';
+
+/** Bytes of the buffer that a slot of its own has: more than the longest packet. */
+export const RING_BUFFER_BYTES: number = PAGE_BYTES / 2;
+
+/** Why there is no ring: the call and its error code; −1 for memory. */
+export interface RingFailure {
+  readonly call: 'frame_alloc' | 'ring_bind' | 'ring_extend';
+  readonly code: number;
+}
+
+/** A piece of a packet to be sent: its place in the ring and its length. */
+export interface RingPiece {
+  readonly at: number;
+  readonly length: number;
+}
+
+/** A ring and where it lies. Bind it once; it lives as long as its environment. */
+export class PacketRing {
+  /** What `xmit` takes. */
+  readonly ring: number;
+  /** What `filter_bind` and `ring_extend` take. */
+  readonly capability: CapabilityWords;
+  readonly slots: number;
+  readonly #fibers: Fibers;
+  readonly #slots: number;
+  readonly #buffers: number;
+  readonly #places = new Map<number, number>();
+
+  private constructor(
+    fibers: Fibers,
+    bound: { readonly ring: number; readonly capability: CapabilityWords },
+    where: { readonly count: number; readonly slots: number; readonly buffers: number },
+  ) {
+    this.#fibers = fibers;
+    this.ring = bound.ring;
+    this.capability = bound.capability;
+    this.slots = where.count;
+    this.#slots = where.slots;
+    this.#buffers = where.buffers;
+  }
+
+  /** A new ring with `slots` slots, each with its own buffer. */
+  static *bind(
+    fibers: Fibers,
+    memory: Memory,
+    { transmit, slots }: { readonly transmit: boolean; readonly slots: number },
+  ): Fiber<PacketRing | RingFailure> {
+    const bytes = PAGE_BYTES + Math.ceil((slots * RING_BUFFER_BYTES) / PAGE_BYTES) * PAGE_BYTES;
+    const base = yield* memory.allocate(bytes);
+    if (base < 0) return { call: 'frame_alloc', code: base };
+    const first = yield* pageCapability(fibers, base);
+    const code = yield* fibers.syscall('ring_bind', ...first, transmit ? 1 : 0, slots);
+    if (code < 0) return { call: 'ring_bind', code };
+    const bound = { ring: fibers.result(0), capability: fibers.capability() };
+    const ring = new PacketRing(fibers, bound, { count: slots, slots: base, buffers: base + PAGE_BYTES });
+    for (let va = base + PAGE_BYTES; va < base + bytes; va += PAGE_BYTES) {
+      const at = yield* ring.place(va);
+      if (at < 0) return { call: 'ring_extend', code: at };
+    }
+    for (let i = 0; i < slots; i += 1) {
+      yield* ring.#describe(i, 0, { at: PAGE_BYTES + i * RING_BUFFER_BYTES, length: RING_BUFFER_BYTES });
+    }
+    return ring;
+  }
+
+  /** Address of a slot's own buffer. */
+  buffer(slot: number): number {
+    return this.#buffers + slot * RING_BUFFER_BYTES;
+  }
+
+  /** Length of the packet in a slot; 0: empty. */
+  length(slot: number): Fiber<number> {
+    return this.#fibers.load(this.#slot(slot) + RING_SLOT.length);
+  }
+
+  /** Makes a slot the kernel's: an empty one to receive into, a full one of `length` bytes to send. */
+  give(slot: number, length: number): Fiber<void> {
+    return this.#fibers.store(this.#slot(slot) + RING_SLOT.length, length);
+  }
+
+  /**
+   * The place of a page of the environment in the ring, which is bound to it if it is not yet. Negative: the error of
+   * ring_extend, if it has no room for another.
+   */
+  *place(va: number): Fiber<number> {
+    const known = this.#places.get(va);
+    if (known !== undefined) return known;
+    const frame = yield* pageCapability(this.#fibers, va);
+    const code = yield* this.#fibers.syscall('ring_extend', ...this.capability, ...frame);
+    if (code < 0) return code;
+    const at = this.#fibers.result(0);
+    this.#places.set(va, at);
+    return at;
+  }
+
+  /** Makes a slot of the first `own` bytes of its own buffer and of up to three pieces more. */
+  *compose(slot: number, own: number, pieces: readonly RingPiece[]): Fiber<void> {
+    yield* this.#describe(slot, 0, { at: PAGE_BYTES + slot * RING_BUFFER_BYTES, length: own });
+    for (let i = 1; i < RING_BUFFERS; i += 1) yield* this.#describe(slot, i, pieces[i - 1] ?? { at: 0, length: 0 });
+  }
+
+  *#describe(slot: number, i: number, { at, length }: RingPiece): Fiber<void> {
+    const buffer = this.#slot(slot) + RING_SLOT.buffers + 8 * i;
+    yield* this.#fibers.store(buffer, at);
+    yield* this.#fibers.store(buffer + 4, length);
+  }
+
+  #slot(slot: number): number {
+    return this.#slots + slot * RING_SLOT_BYTES;
+  }
+}
