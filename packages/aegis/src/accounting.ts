@@ -14,6 +14,8 @@ export interface Usage {
   readonly instructions: number;
   readonly cycles: number;
   readonly slices: number;
+  /** Of these slices, how many others owned: they were donated. */
+  readonly borrowed: number;
   readonly systemCalls: number;
   /** Exceptions other than system calls, interrupts and TLB refills. */
   readonly exceptions: number;
@@ -68,6 +70,7 @@ export class Accounting {
       instructions: counts.instructions,
       cycles: counts.cycles,
       slices: field(ENV.slices),
+      borrowed: field(ENV.borrowed),
       systemCalls: counts.systemCalls,
       exceptions: counts.exceptions,
       stlbHits: counts.refills - field(ENV.stlbMisses),
