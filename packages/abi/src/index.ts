@@ -54,6 +54,7 @@ export {
   SLICE_BYTES,
   SLICE_LIMIT,
   NO_ENV,
+  SYSTEM,
   FRAME,
   FRAME_BYTES,
   NODE,

@@ -9,6 +9,7 @@ import {
   NODE_FIELDS,
   RING_FIELDS,
   SLICE_FIELDS,
+  SYSTEM_FIELDS,
   offsets,
   type Offsets,
 } from './structures.ts';
@@ -165,6 +166,9 @@ export const SLICE_LIMIT = 64;
 /** The owner of what nobody owns. */
 export const NO_ENV = 0xffffffff;
 
+/** The one record of the machine as a whole. */
+export const SYSTEM: Offsets<typeof SYSTEM_FIELDS> = offsets(SYSTEM_FIELDS);
+
 /** One entry of the frame table. */
 export const FRAME: Offsets<typeof FRAME_FIELDS> = offsets(FRAME_FIELDS);
 export const FRAME_BYTES = 16;
@@ -213,6 +217,8 @@ export const EXPOSED = {
   filters: 0xb0000,
   /** The bytes of the filters, as they were downloaded: FILTER.code says where. */
   filterCode: 0xb4000,
+  /** In the frame of the slices. */
+  system: 0x9c400,
 } as const;
 
 /** Bytes of EXPOSED.filterCode. */

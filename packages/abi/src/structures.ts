@@ -141,6 +141,17 @@ export const FILTER_FIELDS = {
 } as const;
 
 /* prettier-ignore */
+export const SYSTEM_FIELDS = {
+  tick: { at: 0, what: 'ticks since boot' },
+  ticksPerSecond: { at: 4, what: 'ticks a second' },
+  hertz: { at: 8, what: 'cycles of the processor a second' },
+  frames: { at: 12, what: 'frames of the machine, those of the kernel too' },
+  framesFree: { at: 16, what: 'frames that nobody holds' },
+  idles: { at: 20, what: 'how often nobody wanted to run' },
+  unclaimed: { at: 24, what: 'packets that no filter claimed' },
+} as const;
+
+/* prettier-ignore */
 export const STRUCTURES: Readonly<Record<string, Structure>> = {
   environment: { table: 'environments', bytes: 512, count: 128, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
   frame: { table: 'frames', bytes: 16, count: 0x3000, what: 'frames, by physical page number', fields: FRAME_FIELDS },
@@ -148,6 +159,7 @@ export const STRUCTURES: Readonly<Record<string, Structure>> = {
   node: { table: 'nodes', bytes: 24, count: 1024, what: 'nodes of the trees of capabilities, by number; record 0 is not used', fields: NODE_FIELDS },
   ring: { table: 'rings', bytes: 2048, count: 32, what: 'packet rings, by number', fields: RING_FIELDS },
   filter: { table: 'filters', bytes: 64, count: 256, what: 'packet filters, by number', fields: FILTER_FIELDS },
+  system: { table: 'system', bytes: 64, count: 1, what: 'the machine as a whole', fields: SYSTEM_FIELDS },
   stlb: { table: 'stlb', bytes: 8, count: 4096, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },
 };
 

@@ -163,6 +163,7 @@ test('the fields of the other layouts do not overlap', () => {
       [EXPOSED.rings, RING_BYTES * RING_LIMIT],
       [EXPOSED.filters, FILTER_BYTES * FILTER_LIMIT],
       [EXPOSED.filterCode, FILTER_CODE_BYTES],
+      [EXPOSED.system, 64],
     ],
     0x100000,
   );

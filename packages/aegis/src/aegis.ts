@@ -21,6 +21,8 @@ import {
   RING_LIMIT,
   SLICE_BYTES,
   SLICE_LIMIT,
+  SYSTEM,
+  TICKS_PER_SECOND,
   WELL_KNOWN_READ,
   type Image,
   type NativeFunction,
@@ -201,6 +203,13 @@ export class Aegis {
   #install(): void {
     const { machine, parts } = this;
     parts.memory.setKernelPage(KP.frames, parts.frames.count);
+    for (const [field, value] of [
+      [SYSTEM.ticksPerSecond, TICKS_PER_SECOND],
+      [SYSTEM.hertz, machine.hz],
+      [SYSTEM.frames, parts.frames.count],
+    ] as const) {
+      parts.memory.set(PHYSICAL.system + field, value);
+    }
     parts.memory.setKernelPage(KP.noSlice, kernelPageAddress(KP.sliceDummy));
     // Before the first position, which is the next.
     parts.memory.setKernelPage(KP.position, -SLICE_BYTES);

@@ -7,7 +7,17 @@
  *
  * A capability lets its bearer map a frame without holding it; then the mapping lasts as long as somebody else's hold.
  */
-import { ENV, ENV_LIMIT, ERRORS, FRAME, NO_ENV, PAGE_BYTES, RIGHTS, type CapabilityWords } from '@exokernel/abi';
+import {
+  ENV,
+  ENV_LIMIT,
+  ERRORS,
+  FRAME,
+  NO_ENV,
+  PAGE_BYTES,
+  RIGHTS,
+  SYSTEM,
+  type CapabilityWords,
+} from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, FRAME_CAPACITY, KSEG0, PHYSICAL } from './layout.ts';
@@ -45,7 +55,8 @@ export class Frames {
     this.#capabilities = capabilities;
     this.#tlb = tlb;
     this.count = Math.min(memory.ram.ramBytes / PAGE_BYTES, FRAME_CAPACITY);
-    this.#free = this.count - FIRST_FREE_FRAME;
+    this.#free = 0;
+    this.#countFree(this.count - FIRST_FREE_FRAME);
     capabilities.guard('frame', (ppn) => this.#generation(ppn));
     capabilities.breaking('frame', (ppn, nodes) => {
       this.#revoke(ppn, nodes);
@@ -78,7 +89,7 @@ export class Frames {
     const [, , w0, w1] = this.capability(ppn);
     const [, , r0, r1] = this.capability(ppn, RIGHTS.read);
     this.#authenticate(ppn, [w0, w1], [r0, r1]);
-    this.#free -= 1;
+    this.#countFree(-1);
     return ppn;
   }
 
@@ -238,7 +249,7 @@ export class Frames {
       this.#memory.setFrame(ppn, FRAME.owner, NO_ENV);
       this.#age(ppn);
     }
-    this.#free += gone.length;
+    this.#countFree(gone.length);
   }
 
   #generation(ppn: number): number | undefined {
@@ -259,6 +270,11 @@ export class Frames {
   expose(ppn: number, mac: readonly [number, number]): void {
     this.#memory.set(PHYSICAL.frameAuth + 16 * ppn + 8, mac[0]);
     this.#memory.set(PHYSICAL.frameAuth + 16 * ppn + 12, mac[1]);
+  }
+
+  #countFree(more: number): void {
+    this.#free += more;
+    this.#memory.set(PHYSICAL.system + SYSTEM.framesFree, this.#free);
   }
 
   #find(): number {

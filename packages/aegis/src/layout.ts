@@ -33,6 +33,8 @@ export const PHYSICAL = {
   predicates: 0x90000,
   /** Slice vector. Exposed. */
   slices: 0x9c000,
+  /** The machine as a whole. Exposed. */
+  system: 0x9c400,
   /** Packet rings. Exposed. */
   rings: 0xa0000,
   /** Packet filters, and their bytes. Exposed. */
@@ -46,6 +48,9 @@ export const PHYSICAL = {
   /** Handlers: code, activation record, reply buffer each. */
   handlers: 0xe0000,
 } as const;
+
+/** kseg0 address of the exposed record of the machine as a whole. */
+export const SYSTEM_TABLE: number = KSEG0 + PHYSICAL.system;
 
 /** How the space of one handler is divided, in bytes. */
 export const HANDLER = { bytes: 0x2000, code: 0, activation: 0x1800, reply: 0x1a00, replyBytes: 0x600 } as const;
@@ -104,12 +109,8 @@ export const KP = {
   /** Entry of the compiled filters, or 0; and their activation record. */
   demux: -0xe70,
   demuxActivation: -0xe6c,
-  /** Packets that no filter claimed. */
-  unclaimed: -0xe68,
   /** Non-zero: there is a network controller. */
   lance: -0xe64,
-  /** Times the idle loop was entered. */
-  idles: -0xe60,
   /** The caller's, while a call that needs the kernel's stack is executed. */
   userSp: -0xe5c,
   userRa: -0xe58,

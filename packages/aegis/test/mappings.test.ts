@@ -15,6 +15,7 @@ import {
   PAGE_BYTES,
   RING_BYTES,
   RING_LIMIT,
+  SYSTEM,
   RIGHTS,
   WELL_KNOWN_READ,
 } from '@exokernel/abi';
@@ -140,6 +141,12 @@ test('the exposed tables show what is so', () => {
       expect(yield* look(EXPOSED.environments + ENV.asid)).toBe(1 << 6);
       expect(yield* look(EXPOSED.environments + ENV_BYTES + ENV.status)).toBe(0);
       expect(yield* look(EXPOSED.slices)).toBe(0);
+      const system = (field: number): Fiber<number | undefined> => look(EXPOSED.system + field);
+      expect(yield* system(SYSTEM.tick)).toBe((yield* raw.call('tick')).value);
+      const free = yield* system(SYSTEM.framesFree);
+      yield* raw.frame();
+      expect(yield* system(SYSTEM.framesFree)).toBe((free ?? 0) - 1);
+      expect(yield* system(SYSTEM.hertz)).toBe(25_000_000);
       const { ppn } = yield* raw.frame(0xfff);
       expect(ppn).toBe(0xfff);
       expect(yield* look(EXPOSED.frames + 16 * ppn)).toBe(0);

@@ -7,11 +7,12 @@ import {
   RING_LIMIT,
   RING_SLOT,
   RING_SLOT_LIMIT,
+  SYSTEM,
   type CapabilityWords,
 } from '@exokernel/abi';
 import { encodeFilter, etherType } from '@exokernel/dpf';
 import { expect, test } from 'vitest';
-import { KP } from '../src/layout.ts';
+import { PHYSICAL } from '../src/layout.ts';
 import { boot, checkInvariants, rawImage, type Booted, type Fiber, type Raw } from '../../testkit/src/index.ts';
 import {
   bindFilter,
@@ -283,7 +284,7 @@ test('an environment that dies with rings and filters leaves none: its packets a
     },
   );
   expect(booted.aegis.environment(1).packetsIn).toBe(0);
-  expect(booted.aegis.parts.memory.kernelPage(KP.unclaimed)).toBe(1);
+  expect(booted.aegis.parts.memory.get(PHYSICAL.system + SYSTEM.unclaimed)).toBe(1);
   expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
 });
 

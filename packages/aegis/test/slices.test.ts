@@ -1,8 +1,8 @@
 /** The slice vector: positions, ends of slices, overruns, directed yields, sleep. [SOSP95 §5.1.1] */
-import { CALLS, DEATHS, ENV, ERRORS, NO_ENV, RIGHTS, SLICE } from '@exokernel/abi';
+import { CALLS, DEATHS, ENV, ERRORS, NO_ENV, RIGHTS, SLICE, SYSTEM } from '@exokernel/abi';
 import { A0, A1, A2, A3, S0, S1, T0, T1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
-import { EXCESS_LIMIT, KP } from '../src/layout.ts';
+import { EXCESS_LIMIT, KP, PHYSICAL } from '../src/layout.ts';
 import {
   boot as bootSlow,
   checkInvariants,
@@ -378,7 +378,7 @@ describe('sleep', () => {
       },
       { alone: true },
     );
-    expect(booted.aegis.parts.memory.kernelPage(KP.idles)).toBeGreaterThan(0);
+    expect(booted.aegis.parts.memory.get(PHYSICAL.system + SYSTEM.idles)).toBeGreaterThan(0);
   });
 
   test('while all sleep the machine idles, and time passes', () => {

@@ -21,8 +21,8 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
-import { DEATHS, ENV, SLICE, U } from '@exokernel/abi';
-import { EXCESS_LIMIT, INTERRUPT, KP, KSEG0, NATIVE, PHYSICAL, STATUS } from '../layout.ts';
+import { DEATHS, ENV, SLICE, SYSTEM, U } from '@exokernel/abi';
+import { EXCESS_LIMIT, INTERRUPT, KP, KSEG0, NATIVE, PHYSICAL, STATUS, SYSTEM_TABLE } from '../layout.ts';
 import { emitCountBorrowed, emitNextPosition } from './schedule.ts';
 import { emitTransfersPossible } from './transfer.ts';
 
@@ -102,8 +102,10 @@ function emitClock(a: Assembler): void {
   a.lbu(ZERO, CLOCK_REGISTER_C, T0);
   a.lw(T0, KP.tick, ZERO);
   a.mfc0(T1, CP0_STATUS);
-  a.lw(T2, KP.revokeTick, ZERO);
+  a.li(T2, SYSTEM_TABLE);
   a.addiu(T0, T0, 1);
+  a.sw(T0, SYSTEM.tick, T2);
+  a.lw(T2, KP.revokeTick, ZERO);
   a.sw(T0, KP.tick, ZERO);
   a.beq(T0, T2, 'clock.revoke');
   a.label('clock.kept');

@@ -30,8 +30,8 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
-import { ENV, FILTER, PACKET_BYTES_MAX, RING, TAP } from '@exokernel/abi';
-import { FILTER_SHIFT, KP, KSEG0, LOOPS_MAX, NET, PHYSICAL } from '../layout.ts';
+import { ENV, FILTER, PACKET_BYTES_MAX, RING, SYSTEM, TAP } from '@exokernel/abi';
+import { FILTER_SHIFT, KP, KSEG0, LOOPS_MAX, NET, PHYSICAL, SYSTEM_TABLE } from '../layout.ts';
 import { emitCount } from './ring.ts';
 
 /** Offsets in an activation record of downloaded code: see `@exokernel/vcode`. */
@@ -208,7 +208,8 @@ function emitPacket(a: Assembler): void {
   a.nop();
 
   a.label('packet.unclaimed');
-  emitCount(a, ZERO, KP.unclaimed, T0);
+  a.li(T1, SYSTEM_TABLE);
+  emitCount(a, T1, SYSTEM.unclaimed, T0);
   a.b('packet.copies');
   a.nop();
 }

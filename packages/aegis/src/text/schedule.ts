@@ -33,8 +33,8 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
-import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES } from '@exokernel/abi';
-import { IDLE_STATUS, KP, KSEG0, NATIVE, PHYSICAL, PREDICATE_FUEL, USER_STATUS } from '../layout.ts';
+import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES, SYSTEM } from '@exokernel/abi';
+import { IDLE_STATUS, KP, KSEG0, NATIVE, PHYSICAL, PREDICATE_FUEL, SYSTEM_TABLE, USER_STATUS } from '../layout.ts';
 import { emitCount } from './ring.ts';
 import { callLabel } from './calls.ts';
 import { ENVIRONMENTS, ENV_SHIFT, emitTransfersPossible } from './transfer.ts';
@@ -183,10 +183,9 @@ export function emitSchedule(a: Assembler): void {
 
   // Nobody wants to run. Interrupts come back to `schedule`.
   a.label('idle');
-  a.lw(T0, KP.idles, ZERO);
+  a.li(T0, SYSTEM_TABLE);
+  emitCount(a, T0, SYSTEM.idles, T1);
   a.li(T1, IDLE_STATUS);
-  a.addiu(T0, T0, 1);
-  a.sw(T0, KP.idles, ZERO);
   a.mtc0(T1, CP0_STATUS);
   a.label('idle.loop');
   a.b('idle.loop');
