@@ -1,5 +1,15 @@
 /** Frames by their physical names: allocation, holders, exhaustion. [SOSP95 §3.1] */
-import { DEATHS, ERRORS, FRAME, NO_ENV, PAGE_BYTES } from '@exokernel/abi';
+import {
+  DEATHS,
+  ENTRYLO,
+  ERRORS,
+  EXPOSED,
+  FRAME,
+  FRAME_BYTES,
+  NO_ENV,
+  PAGE_BYTES,
+  WELL_KNOWN_READ,
+} from '@exokernel/abi';
 import { expect, test } from 'vitest';
 import type { KernelMemory } from '../src/memory.ts';
 import { boot, checkInvariants, rawImage, runRaw, WINDOW, type Booted } from '../../testkit/src/index.ts';
@@ -39,6 +49,31 @@ test('a frame is had by its name, once; any other frame by −1', () => {
   );
   expect(checkInvariants(booted.aegis)).toEqual([]);
   expect(booted.aegis.framesFree).toBe(allFree(booted));
+});
+
+test('frames of one cache colour are had by their names, those that are free found in the exposed table', () => {
+  const booted = runRaw(function* (raw) {
+    // 64 KiB of direct-mapped cache: sixteen colours of a page.
+    const colours = 16;
+    const colour = 5;
+    const records = PAGE_BYTES / FRAME_BYTES;
+    const page = Math.floor(COUNT / 2 / records);
+    const table = EXPOSED.frames + page * PAGE_BYTES;
+    expect(yield* raw.code('tlbwr', WINDOW, table | ENTRYLO.valid, ...WELL_KNOWN_READ, 0)).toBe(0);
+    const wanted: number[] = [];
+    for (let i = colour; i < records; i += colours) {
+      const owner = yield* raw.fibers.load(WINDOW + i * FRAME_BYTES + FRAME.owner);
+      if (owner >>> 0 === NO_ENV) wanted.push(page * records + i);
+    }
+    expect(wanted.length).toBeGreaterThan(8);
+    for (const ppn of wanted.slice(0, 8)) {
+      const frame = yield* raw.frame(ppn);
+      expect(frame.ppn).toBe(ppn);
+      expect((frame.ppn * PAGE_BYTES) % (colours * PAGE_BYTES)).toBe(colour * PAGE_BYTES);
+    }
+    return 0;
+  });
+  expect(checkInvariants(booted.aegis)).toEqual([]);
 });
 
 test('a frame has nothing of its former life in it', () => {

@@ -212,6 +212,24 @@ test('who holds a frame twice, through the root and through a branch, keeps the 
   expect(checkInvariants(booted.aegis)).toEqual([]);
 });
 
+test('a ring bound through a branch by who does not hold the frame goes with the branch; one bound by a holder stays', () => {
+  const booted = runRaw(function* (raw) {
+    for (const held of [false, true]) {
+      const frame = yield* raw.frame();
+      const lease = yield* branch(raw, frame.capability);
+      const child = yield* raw.call('env_alloc');
+      expect(yield* raw.code('frame_hold', ...child.capability, ...frame.capability)).toBe(0);
+      const ring = yield* raw.call('ring_bind', ...lease.capability, 0, 2);
+      expect(ring.code).toBe(0);
+      if (!held) expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
+      expect(yield* raw.code('cap_revoke', ...frame.capability, lease.node)).toBe(0);
+      expect(yield* raw.code('ring_free', ...ring.capability)).toBe(held ? 0 : E_CAP);
+    }
+    return 0;
+  });
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+});
+
 test('the nodes of an environment end with it, and what was given through them', () => {
   const shared: { capability: CapabilityWords | undefined; kept: CapabilityWords | undefined } = {
     capability: undefined,

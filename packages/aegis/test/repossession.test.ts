@@ -20,6 +20,7 @@ import {
 } from '@exokernel/abi';
 import { memoryStore, type BlockStore } from '@exokernel/hardware';
 import { expect, test } from 'vitest';
+import { bindFilter } from './network.ts';
 import {
   boot,
   checkInvariants,
@@ -293,6 +294,41 @@ test('an environment with the guaranteed minimum, or that is left with it, keeps
     expect(yield* holds(raw)).toBe(FRAME_MINIMUM);
     return 0;
   });
+});
+
+test('a packet ring in a frame that is taken is gone, and one that loses a further frame stays', () => {
+  const booted = runRaw(function* (raw) {
+    const [first, second] = (yield* filled(raw, 2)).sort((a, b) => a.ppn - b.ppn);
+    if (first === undefined || second === undefined) return 1;
+    // The kernel takes them in order: the ring's own frame is the second.
+    const ring = yield* raw.call('ring_bind', ...second.capability, 0, 2);
+    expect(ring.code).toBe(0);
+    expect(yield* raw.code('ring_extend', ...ring.capability, ...first.capability)).toBe(0);
+    expect(yield* takes(raw, 1)).toBe(0);
+    expect(yield* raw.code('frame_alloc', first.ppn)).toBe(0);
+    expect(yield* raw.code('cap_derive', ...ring.capability, 0, 0)).toBe(0);
+    expect(yield* takes(raw, 2)).toBe(0);
+    expect(yield* raw.code('frame_alloc', second.ppn)).toBe(0);
+    expect(yield* raw.code('ring_free', ...ring.capability)).toBe(E_CAP);
+    return 0;
+  });
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+});
+
+test('the window of a handler in a frame that is taken is gone, and the handler; the filter stays', () => {
+  const booted = runRaw(function* (raw) {
+    const [window, home] = (yield* filled(raw, 2)).sort((a, b) => a.ppn - b.ppn);
+    if (window === undefined || home === undefined) return 1;
+    expect(yield* raw.code('env_map', 0, 0, 0, 0, ...home.capability, 0x600001)).toBe(0);
+    const ring = yield* raw.call('ring_bind', ...home.capability, 0, 2);
+    const { capability } = yield* bindFilter(raw, ring.capability, 0x9000);
+    expect(yield* raw.code('ash_window', ...capability, ...window.capability, 0)).toBe(0);
+    expect(yield* takes(raw, 1)).toBe(0);
+    expect(yield* raw.code('frame_alloc', window.ppn)).toBe(0);
+    expect(yield* raw.code('filter_free', ...capability)).toBe(0);
+    return 0;
+  });
+  expect(checkInvariants(booted.aegis)).toEqual([]);
 });
 
 test('a message ring in a frame that is taken is gone', () => {

@@ -221,25 +221,6 @@ describe('who does not answer loses by force', () => {
       [0, 1],
     );
   });
-
-  test('also who never runs: at the latest a round of the slice vector after the request', () => {
-    const booted = runRaw(function* (raw) {
-      const child = yield* raw.call('env_alloc');
-      for (let i = 0; i < FRAME_MINIMUM + 5; i += 1) {
-        expect(yield* raw.code('frame_hold', ...child.capability, ...(yield* raw.frame()).capability)).toBe(0);
-      }
-      const before = (yield* raw.call('tick')).value;
-      expect(yield* raw.call('revoke', ...child.capability, FRAMES, 100, ASK)).toMatchObject({ code: 0, value: 5 });
-      yield* raw.sleep(70);
-      expect((yield* raw.call('tick')).value - before).toBeGreaterThanOrEqual(66);
-      expect(yield* raw.code('revoke', ...child.capability, FRAMES, 1, ASK)).toBe(E_NONE);
-      return child.value;
-    });
-    const { memory } = booted.aegis.parts;
-    expect(memory.env(booted.aegis.environment(0).exit, ENV.lost)).toBe(5);
-    expect(memory.kernelPage(KP.revokeTick)).toBe(0);
-    expect(checkInvariants(booted.aegis)).toEqual([]);
-  });
 });
 
 test('arguments that make no sense; capabilities that do not control', () => {

@@ -161,6 +161,7 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
       if (name === 'tlbwr' && kept !== undefined && random(3) > 0) {
         args.splice(1, 3, (kept[1] << 12) | (random(2) * 0x400 + 0x200), kept[2], kept[3]);
       }
+      if (name === 'revoke' && random(2) === 0) args.splice(4, 3, random(2), 1 + random(3), random(2));
       // Its own entry points and its own end would end the soak, not the kernel.
       if (name === 'env_free' && args[0] === 0 && random(20) > 0) continue;
       if (name === 'env_set' && (args[0] === 0 || args[1] === own[0]?.[1])) continue;

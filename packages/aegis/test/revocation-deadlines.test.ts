@@ -1,0 +1,61 @@
+/** Deadlines of revocation that nobody meets because nobody runs. [SOSP95 §3.4] */
+import { ENV, ERRORS, FRAME_MINIMUM, REVOKE_KINDS, REVOKE_MODES } from '@exokernel/abi';
+import { expect, test } from 'vitest';
+import { KP } from '../src/layout.ts';
+import { boot, checkInvariants, rawImage, runRaw, type RawFrame } from '../../testkit/src/index.ts';
+
+const { E_NONE } = ERRORS;
+const { frames: FRAMES } = REVOKE_KINDS;
+const { cooperative: ASK } = REVOKE_MODES;
+
+test('many at one tick: four at most lose in one', () => {
+  const booted = boot([
+    rawImage({
+      main: function* (raw) {
+        const frames: RawFrame[] = [];
+        for (let i = 0; i < FRAME_MINIMUM + 1; i += 1) frames.push(yield* raw.frame());
+        for (let i = 0; i < 10; i += 1) {
+          const child = yield* raw.call('env_alloc');
+          for (const { capability } of frames) {
+            expect(yield* raw.code('frame_hold', ...child.capability, ...capability)).toBe(0);
+          }
+          expect(yield* raw.code('revoke', ...child.capability, FRAMES, 1, ASK)).toBe(0);
+        }
+        yield* raw.sleep(75);
+        return 0;
+      },
+    }),
+  ]);
+  const { memory } = booted.aegis.parts;
+  const lostBy = new Map<number, number>();
+  booted.runUntil(() => {
+    const losers = Array.from({ length: 12 }, (_, env) => memory.env(env, ENV.lost)).filter((count) => count === 1);
+    lostBy.set(memory.kernelPage(KP.tick), losers.length);
+    return booted.aegis.environment(0).status === 'dead';
+  });
+  expect(booted.machine.native.lastError).toBeUndefined();
+  const counts = [...lostBy.values()];
+  expect(counts.at(-1)).toBe(10);
+  const perTick = counts.map((count, i) => count - (counts[i - 1] ?? 0));
+  expect(Math.max(...perTick)).toBeLessThanOrEqual(4);
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+});
+
+test('who never runs loses at the latest a round of the slice vector after the request', () => {
+  const booted = runRaw(function* (raw) {
+    const child = yield* raw.call('env_alloc');
+    for (let i = 0; i < FRAME_MINIMUM + 5; i += 1) {
+      expect(yield* raw.code('frame_hold', ...child.capability, ...(yield* raw.frame()).capability)).toBe(0);
+    }
+    const before = (yield* raw.call('tick')).value;
+    expect(yield* raw.call('revoke', ...child.capability, FRAMES, 100, ASK)).toMatchObject({ code: 0, value: 5 });
+    yield* raw.sleep(70);
+    expect((yield* raw.call('tick')).value - before).toBeGreaterThanOrEqual(66);
+    expect(yield* raw.code('revoke', ...child.capability, FRAMES, 1, ASK)).toBe(E_NONE);
+    return child.value;
+  });
+  const { memory } = booted.aegis.parts;
+  expect(memory.env(booted.aegis.environment(0).exit, ENV.lost)).toBe(5);
+  expect(memory.kernelPage(KP.revokeTick)).toBe(0);
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+});
