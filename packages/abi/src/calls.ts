@@ -39,6 +39,7 @@ export const CALLS = {
   xmit:   { number: 7, path: 'stack', args: ['ring'], results: ['sent'], page: 'packets', errors: ['E_RANGE', 'E_CAP', 'E_DEVICE'], what: 'sends the full slots of a transmit ring of the caller, until a slot is empty, the controller has no room, or sixteen packets have come back to this machine' },
   tick:   { number: 8, path: 'machine', args: [], results: ['tick'], page: 'slices', errors: [], what: 'reads the tick counter (1/64 s)' },
   null_stack:   { number: 9, path: 'stack', args: [], results: [], page: 'calls', errors: [], what: "does nothing, on the kernel's stack: the null system call of the path that needs one" },
+  fpu_mod:      { number: 12, path: 'stack', args: ['on'], results: [], page: 'exceptions', errors: [], what: 'makes the floating-point unit usable for the caller (all registers zero if another used it), or with 0 not' },
   msg_send:     { number: 10, path: 'machine', args: ['env', 'words:8'], results: [], page: 'messages', errors: ['E_ENV', 'E_AGAIN'], what: 'puts eight words and the caller\'s number into the next slot of the message ring of env, and makes an event of it; E_AGAIN: the ring is full' },
   tlbvad_range: { number: 11, path: 'stack', args: ['va', 'pages'], results: [], page: 'frames', errors: ['E_RANGE'], what: 'removes the mappings of up to 1024 pages from va on from TLB and STLB' },
 

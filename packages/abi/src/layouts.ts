@@ -29,6 +29,8 @@ export const EXCEPTIONS = {
   reserved: 10,
   coprocessor: 11,
   overflow: 12,
+  /** Not of the R3000: an exception of the floating-point unit, which comes as an interrupt. */
+  floatingPoint: 15,
 } as const;
 
 export type ExceptionName = keyof typeof EXCEPTIONS;

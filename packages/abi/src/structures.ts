@@ -71,6 +71,7 @@ export const ENVIRONMENT_FIELDS = {
   messageRing: { at: 0x18c, what: 'kseg0 address of its message ring, or 0' },
   messageNext: { at: 0x190, what: 'byte offset of the slot for the next message' },
   borrowed: { at: 0x194, what: 'of the slices begun, how many are others\' (donated to it)' },
+  fpu: { at: 0x198, what: 'not 0: it uses the floating-point unit' },
   guaranteedNode: { at: 0x1c0, what: 'the node of the capability through which each guaranteed mapping was made: 16 words' },
 } as const;
 

@@ -27,7 +27,7 @@ import { NO_ASID_TAG, type Asids } from './asids.ts';
 import { isNull, type Capabilities } from './capabilities.ts';
 import type { Frames } from './frames.ts';
 import { KP, KSEG0 } from './layout.ts';
-import { envPhysical, type KernelMemory } from './memory.ts';
+import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
 import type { Slices } from './slices.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
 
@@ -194,6 +194,7 @@ export class Environments {
     for (let i = 0; i < 2 * GUARANTEED_LIMIT; i += 1) this.#memory.setEnv(env, ENV.guaranteed + 4 * i, 0);
     for (let i = 0; i < GUARANTEED_LIMIT; i += 1) this.#memory.setEnv(env, ENV.guaranteedNode + 4 * i, 0);
     this.#memory.setEnv(env, ENV.status, ENV_STATUS.dead);
+    if (this.#memory.kernelPage(KP.fpuOwner) === envAddress(env)) this.#memory.setKernelPage(KP.fpuOwner, 0);
     this.#memory.setEnv(env, ENV.death, death);
     this.#slices.release(env);
     for (const resource of this.resources) resource.release(env);

@@ -8,6 +8,7 @@ import { emitBoot } from './text/boot.ts';
 import { callLabel, emitCallDispatch, emitNativeCalls } from './text/calls.ts';
 import { emitStackCalls } from './text/stack.ts';
 import { emitExceptions, exceptionLabel } from './text/exception.ts';
+import { emitFpuCall, emitFpuInterrupt } from './text/fpu.ts';
 import { emitInterrupt } from './text/interrupt.ts';
 import { emitMessageCall } from './text/message.ts';
 import { emitReceive } from './text/receive.ts';
@@ -55,6 +56,8 @@ function assembleKernel(): Assembly {
   emitXmitCall(a);
   emitNativeCalls(a);
   emitStackCalls(a);
+  emitFpuCall(a);
+  emitFpuInterrupt(a);
   if (a.here > KSEG0 + PHYSICAL.stlb) throw new RangeError('the kernel text overlaps the STLB');
   return a.assemble();
 }

@@ -116,6 +116,9 @@ export const KP = {
   userRa: -0xe58,
   /** Tick of the next deadline of a revocation; 0: none. */
   revokeTick: -0xe54,
+  /** Record of the environment whose values the floating-point registers hold, or 0; FCR31 of its last exception. */
+  fpuOwner: -0xe50,
+  fpuControl: -0xe4c,
   /** 32 registers, HI and LO of what an interrupt interrupted. */
   saved: -0xe40,
   savedHi: -0xdc0,
@@ -166,15 +169,17 @@ export const NATIVE = {
 } as const;
 
 /** Status bits [KANE92 §6]. */
-export const STATUS = { cu2: 0x40000000, im: 0x3c00, kup: 0x8, iep: 0x4, iec: 0x1 } as const;
+export const STATUS = { cu2: 0x40000000, cu1: 0x20000000, im: 0x3c00, kup: 0x8, iep: 0x4, iec: 0x1 } as const;
 /** Cause.IP bits by device [KN01]. */
-export const INTERRUPT = { disk: 0x0400, lance: 0x0800, serial: 0x1000, clock: 0x2000 } as const;
+export const INTERRUPT = { fpu: 0x8000, disk: 0x0400, lance: 0x0800, serial: 0x1000, clock: 0x2000 } as const;
 
 /**
  * Status while an environment runs (after `rfe`): user mode, interrupts on, native unit usable. Written before the `rfe`,
  * hence the previous-mode bits.
  */
 export const USER_STATUS: number = STATUS.cu2 | STATUS.im | STATUS.kup | STATUS.iep;
+/** More of Status while an environment that uses the floating-point unit runs: usable, and its exceptions heard. */
+export const FPU_STATUS: number = STATUS.cu1 | INTERRUPT.fpu;
 export const IDLE_STATUS: number = STATUS.cu2 | STATUS.im | STATUS.iec;
 /** Status in the kernel: interrupts off. The device lines stay unmasked. */
 export const KERNEL_STATUS: number = STATUS.cu2 | STATUS.im;

@@ -54,6 +54,7 @@ export function emitExceptions(a: Assembler): void {
 
 function emitException(a: Assembler, code: number): void {
   const save = U.exceptionSave + 16 * code;
+  const isFloat = code === EXCEPTIONS.floatingPoint;
   a.label(exceptionLabel(code));
   a.lw(K1, KP.env, ZERO);
   a.nop();
@@ -69,8 +70,9 @@ function emitException(a: Assembler, code: number): void {
   a.mfc0(T2, CP0_CAUSE);
   a.lw(K1, ENV.exceptionPc + 4 * code, T1);
   a.move(T0, K0);
-  a.beq(K1, ZERO, 'exception.unhandled');
-  a.mfc0(T1, CP0_BADVADDR);
+  a.beq(K1, ZERO, isFloat ? 'fpu.unhandled' : 'exception.unhandled');
+  if (isFloat) a.lw(T1, KP.fpuControl, ZERO);
+  else a.mfc0(T1, CP0_BADVADDR);
   a.beq(K1, T0, 'exception.double');
   a.move(K0, K1);
   a.lw(K1, KP.k1, ZERO);

@@ -43,6 +43,8 @@ export function emitInterrupt(a: Assembler): void {
   a.andi(T1, T0, INTERRUPT.clock);
   a.bne(T1, ZERO, 'clock');
   a.sw(T2, KP.t2, ZERO);
+  a.andi(T1, T0, INTERRUPT.fpu);
+  a.bne(T1, ZERO, 'interrupt.fpu');
   a.andi(T1, T0, INTERRUPT.lance);
   a.la(T2, 'receive');
   a.bne(T1, ZERO, 'interrupt.device');

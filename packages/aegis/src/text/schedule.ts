@@ -35,6 +35,7 @@ import {
 } from '@exokernel/isa';
 import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES, SYSTEM } from '@exokernel/abi';
 import { IDLE_STATUS, KP, KSEG0, NATIVE, PHYSICAL, PREDICATE_FUEL, SYSTEM_TABLE, USER_STATUS } from '../layout.ts';
+import { emitFpuTaken } from './fpu.ts';
 import { emitCount } from './ring.ts';
 import { callLabel } from './calls.ts';
 import { ENVIRONMENTS, ENV_SHIFT, emitTransfersPossible } from './transfer.ts';
@@ -153,9 +154,16 @@ export function emitSchedule(a: Assembler): void {
   a.sw(T7, KP.death, ZERO);
   a.label('dispatch.told');
   a.lw(T7, ENV.asid, ENV_AT);
+  a.lw(T9, ENV.fpu, ENV_AT);
   a.li(T8, USER_STATUS);
   a.beq(T7, ZERO, 'dispatch.asid');
+  a.lw(V0, KP.fpuOwner, ZERO);
   a.label('dispatch.space');
+  a.beq(T9, ZERO, 'dispatch.status');
+  a.or(T8, T8, T9);
+  a.bne(V0, ENV_AT, 'fpu.taken');
+  a.nop();
+  a.label('dispatch.status');
   a.mtc0(T7, CP0_ENTRYHI);
   a.mtc0(T8, CP0_STATUS);
   a.mthi(ZERO);
@@ -180,6 +188,8 @@ export function emitSchedule(a: Assembler): void {
   a.lw(T7, ENV.asid, ENV_AT);
   a.b('dispatch.space');
   a.nop();
+
+  emitFpuTaken(a, ENV_AT, 'dispatch.status');
 
   // Nobody wants to run. Interrupts come back to `schedule`.
   a.label('idle');

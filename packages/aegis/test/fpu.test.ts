@@ -1,0 +1,179 @@
+/** The floating-point unit: who may use it, whose values its registers hold, its exceptions. [SOSP95 T3] */
+import { DEATHS, EXCEPTIONS } from '@exokernel/abi';
+import { A0, S0, S1, T0, T1, V0, ZERO, type Assembler } from '@exokernel/isa';
+import { expect, test } from 'vitest';
+import {
+  boot,
+  checkInvariants,
+  emitCall,
+  emitEnd,
+  emitSpin,
+  quicken,
+  RAW,
+  rawImage,
+  type RawImage,
+} from '../../testkit/src/index.ts';
+
+function emitOn(a: Assembler, on: number): void {
+  a.li(A0, on);
+  emitCall(a, 'fpu_mod');
+}
+
+function running(emit: (a: Assembler) => void, more: Partial<Parameters<typeof rawImage>[0]> = {}): RawImage {
+  return rawImage({
+    entry: 'go',
+    emit: (a) => {
+      a.label('go');
+      emit(a);
+    },
+    ...more,
+  });
+}
+
+/** Ends with the word at `address`. */
+function emitEndWith(a: Assembler, address: number): void {
+  a.lw(V0, address, ZERO);
+  a.nop();
+  emitEnd(a);
+}
+
+test('who has not asked takes a coprocessor exception, before and after', () => {
+  const image = running((a) => {
+    a.mtc1(ZERO, 0);
+    emitOn(a, 1);
+    a.mtc1(ZERO, 0);
+    emitOn(a, 0);
+    a.mtc1(ZERO, 0);
+    // Again off changes nothing.
+    emitOn(a, 0);
+    a.mtc1(ZERO, 0);
+    emitEndWith(a, RAW.counts + 4 * EXCEPTIONS.coprocessor);
+  });
+  const booted = boot([image]);
+  expect(booted.finish(0)[0]).toMatchObject({ death: DEATHS.exit, exit: 3 });
+});
+
+test('its registers stay from slice to slice while nobody else uses the unit', () => {
+  const user = running((a) => {
+    emitOn(a, 1);
+    a.li(T0, 40);
+    a.mtc1(T0, 4);
+    a.nop();
+    a.cvt_d_w(4, 4);
+    a.li(T0, 2);
+    a.mtc1(T0, 6);
+    a.nop();
+    a.cvt_d_w(6, 6);
+    emitSpin(a, 200_000);
+    a.add_d(8, 4, 6);
+    a.cvt_w_d(8, 8);
+    a.mfc1(V0, 8);
+    a.nop();
+    emitEnd(a);
+  });
+  const other = running((a) => {
+    a.b('go');
+    a.nop();
+  });
+  const booted = boot([user, other]);
+  quicken(booted, 8192);
+  expect(booted.finish(0)[0]).toMatchObject({ death: DEATHS.exit, exit: 42 });
+  expect(booted.aegis.environment(0).slices).toBeGreaterThan(10);
+});
+
+/** Puts its own number into a register over and over, and exits with 1 once it reads what is neither that nor zero. */
+function possessive(mine: number): RawImage {
+  return running((a) => {
+    emitOn(a, 1);
+    a.li(S0, mine);
+    a.li(S1, 60_000);
+    a.label('again');
+    a.mfc1(T0, 31);
+    a.cfc1(T1, 31);
+    a.beq(T0, ZERO, 'fine');
+    a.nop();
+    a.bne(T0, S0, 'leak');
+    a.nop();
+    a.bne(T1, ZERO, 'leak');
+    a.label('fine');
+    a.mtc1(S0, 31);
+    a.addiu(S1, S1, -1);
+    a.bnez(S1, 'again');
+    a.nop();
+    a.li(V0, 2);
+    emitEnd(a);
+    a.label('leak');
+    a.li(V0, 1);
+    emitEnd(a);
+  });
+}
+
+test('of several users each finds its own values or zeros, never another’s', () => {
+  const booted = boot([possessive(11), possessive(22), possessive(33)]);
+  quicken(booted, 8192);
+  expect(booted.finish(0, 1, 2).map(({ exit }) => exit)).toEqual([2, 2, 2]);
+  // A record that is used again has not its former tenant's.
+  const next = booted.aegis.load(possessive(44));
+  expect(booted.finish(next).map(({ exit }) => exit)).toEqual([2]);
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+});
+
+/** 1 / 0 with the exception of division enabled. */
+function emitDivision(a: Assembler): void {
+  emitOn(a, 1);
+  a.li(T0, 1);
+  a.mtc1(T0, 4);
+  a.mtc1(ZERO, 6);
+  a.li(T0, 0x400);
+  a.ctc1(T0, 31);
+  a.cvt_d_w(4, 4);
+  a.cvt_d_w(6, 6);
+  a.label('division');
+  a.div_d(8, 4, 6);
+  a.nop();
+}
+
+test('an exception of the unit goes to the handler of code 15: where, and FCR31; it comes once', () => {
+  const image = running((a) => {
+    emitDivision(a);
+    // Bit 0: it came from the division; bit 1: FCR31 says division by zero; from bit 2 on: how often.
+    a.la(T0, 'division');
+    a.lw(T1, RAW.epc, ZERO);
+    a.lw(V0, RAW.counts + 4 * EXCEPTIONS.floatingPoint, ZERO);
+    a.xor(T0, T0, T1);
+    a.sltiu(T0, T0, 1);
+    a.lw(T1, RAW.badVaddr, ZERO);
+    a.sll(V0, V0, 2);
+    a.srl(T1, T1, 14);
+    a.andi(T1, T1, 2);
+    a.or(V0, V0, T0);
+    a.or(V0, V0, T1);
+    emitEnd(a);
+  });
+  expect(boot([image]).finish(0)[0]).toMatchObject({ death: DEATHS.exit, exit: 4 + 2 + 1 });
+});
+
+test('who has no handler for it ends, and nobody else', () => {
+  const image = running(emitDivision, { handlers: { floatingPoint: undefined } });
+  const booted = boot([image, possessive(5)]);
+  expect(booted.finish(0)[0]).toMatchObject({ death: DEATHS.unhandled | (EXCEPTIONS.floatingPoint << 8) });
+  expect(booted.finish(1)[0]).toMatchObject({ exit: 2 });
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+});
+
+test('a pending exception of one is not heard by another, nor does it stop the machine', () => {
+  // All causes and enables at once, over and over.
+  const image = running((a) => {
+    emitOn(a, 1);
+    a.li(T0, 0x3ffff);
+    a.label('again');
+    a.ctc1(T0, 31);
+    a.b('again');
+    a.nop();
+  });
+  const booted = boot([image, possessive(7)]);
+  quicken(booted, 1024);
+  expect(booted.finish(1)[0]).toMatchObject({ exit: 2 });
+  expect(booted.uWord(0, RAW.counts + 4 * EXCEPTIONS.floatingPoint)).toBeGreaterThan(100);
+  expect(booted.uWord(1, RAW.counts + 4 * EXCEPTIONS.floatingPoint)).toBe(0);
+});
