@@ -235,8 +235,7 @@ export class Aegis {
     const natives: NativeFunction[] = [];
     for (const [number, run] of nativeCalls(parts)) natives[number] = run;
     natives[NATIVE.kill] = (cpu) => {
-      const held = parts.environments.end(parts.memory.current, parts.memory.kernelPage(KP.death));
-      cpu.charge(COSTS.environment + COSTS.flush + COSTS.release * held);
+      cpu.charge(parts.environments.end(parts.memory.current, parts.memory.kernelPage(KP.death)));
     };
     natives[NATIVE.panic] = () => {
       throw new AegisError('kernel-exception', 'the kernel took an exception of its own');

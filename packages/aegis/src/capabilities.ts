@@ -90,9 +90,14 @@ export class Capabilities {
     return ERRORS.E_OK;
   }
 
-  /** An environment ends: the nodes that it made go, with their subtrees. */
-  release(env: number): void {
-    for (let node = this.nodes.firstOf(env); node !== undefined; node = this.nodes.firstOf(env)) this.#end(node);
+  /** An environment ends: the nodes that it made go, with their subtrees. Returns how many subtrees there were. */
+  release(env: number): number {
+    let ended = 0;
+    for (let node = this.nodes.firstOf(env); node !== undefined; node = this.nodes.firstOf(env)) {
+      this.#end(node);
+      ended += 1;
+    }
+    return ended;
   }
 
   #end(node: number): void {

@@ -25,6 +25,7 @@ import {
 } from '@exokernel/abi';
 import { NO_ASID_TAG, type Asids } from './asids.ts';
 import { isNull, type Capabilities } from './capabilities.ts';
+import { COSTS } from './costs.ts';
 import type { Frames } from './frames.ts';
 import { KP, KSEG0 } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
@@ -182,7 +183,7 @@ export class Environments {
     return ERRORS.E_OK;
   }
 
-  /** Ends an environment: everything it was bound to is unbound. `death` is a word for its record. Returns how many frames it held. */
+  /** Ends an environment: everything it was bound to is unbound. `death` is a word for its record. Returns what it costs. */
   end(env: number, death: number): number {
     const pages = KERNEL_PAGES.map((page) => this.#memory.env(env, page));
     const parent = this.#memory.env(env, ENV.parent);
@@ -201,11 +202,11 @@ export class Environments {
     this.#asids.leave(env);
     for (const page of pages) if (page !== 0) this.#frames.unpin((page - KSEG0) / PAGE_BYTES);
     const held = this.#frames.dropAll(env);
-    this.#capabilities.release(env);
+    const nodes = this.#capabilities.release(env);
     this.#factories[env] = undefined;
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
     if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
-    return held;
+    return COSTS.environment + COSTS.flush * (1 + nodes) + COSTS.release * held;
   }
 
   #limit(env: number, value: number): number {

@@ -2,7 +2,7 @@
  * The abort protocol: what an environment does not give up is taken by force, listed in its repossession vector, and, where it
  * has preloaded backing store, saved there. [SOSP95 §3.4]
  *
- * The kernel chooses: frames without a guaranteed mapping before others, in order; never those that the kernel itself uses
+ * The kernel chooses: frames without a guaranteed mapping before others, those that nobody else holds first, in order; never those that the kernel itself uses
  * (u-page, public page, vector) nor those of guaranteed mappings that hold an entry point, and never below the guaranteed
  * minimum. The vector lies in the environment's own memory, so what stands in it is an allegation: only entries that say empty
  * or preloaded are used, an extent is checked like any capability, and a false one means that the contents are lost.
@@ -84,7 +84,10 @@ export class Repossession {
       if (entries.has(hi >>> 12)) never.add(ppn);
     }
     const may = this.#frames.heldBy(env).filter((ppn) => !never.has(ppn));
-    return [...may.filter((ppn) => !guaranteed.has(ppn)), ...may.filter((ppn) => guaranteed.has(ppn))];
+    // Of what others hold too, nothing comes back.
+    const missed = (ppn: number): number =>
+      (guaranteed.has(ppn) ? 2 : 0) + (this.#frames.holders(ppn).size > 1 ? 1 : 0);
+    return may.sort((a, b) => missed(a) - missed(b) || a - b);
   }
 
   /** Notes in the vector that something is taken; a frame with backing store is saved. */

@@ -4,8 +4,8 @@
  *
  * A request is a target: how many it may have left, so that giving back what was only just taken is no answer. It stands in
  * the record of the environment, and in its u-page; the environment is told at the begin of its next slice, at the
- * handler of code 0, and an event wakes it. The deadline is DEADLINE ticks after it was told, and PATIENCE ticks after the
- * request in any case. Nothing of this costs an access anything: a slice begins through a word that is 0 while there is
+ * handler of code 0, and an event wakes it. The deadline is DEADLINE ticks after it was told in a slice, and PATIENCE ticks
+ * after the request in any case. Nothing of this costs an access anything: a slice begins through a word that is 0 while there is
  * something to tell, and the clock compares one word.
  */
 import {
@@ -43,8 +43,8 @@ export class Revocation {
   readonly #repossession: Repossession;
   /** Of whom something is asked. */
   readonly #asked = new Set<number>();
-  /** Who waits for a frame that others were asked for. */
-  readonly #needy = new Set<number>();
+  /** Who waits for frames that others were asked for, and until which tick free ones are kept for it. */
+  readonly #needy = new Map<number, number>();
 
   constructor(memory: KernelMemory, slices: Slices, repossession: Repossession) {
     this.#memory = memory;
@@ -99,8 +99,19 @@ export class Revocation {
     if (most < 0) return false;
     // Asking again does not ask for more.
     if (this.#memory.env(most, ENV.frameTarget) === NO_TARGET) this.ask(most, REVOKE_KINDS.frames, lacks);
-    this.#needy.add(env);
+    this.#needy.set(env, this.#now + 2 * PATIENCE);
     return true;
+  }
+
+  /** Whether what is free is kept for others, who are below their guaranteed minimum and wait. */
+  isReserved(env: number, free: number): boolean {
+    let kept = 0;
+    for (const [needy, until] of this.#needy) {
+      const lacks = FRAME_MINIMUM - this.#have(needy, REVOKE_KINDS.frames);
+      if (lacks <= 0 || this.#ticksTo(until) <= 0) this.#needy.delete(needy);
+      else kept += lacks;
+    }
+    return kept > 0 && free <= kept && !this.#needy.has(env);
   }
 
   /** Looks what `env` has given up; a request that it has answered is over. */
@@ -114,12 +125,12 @@ export class Revocation {
   begin(env: number): number {
     const prologue = this.#memory.env(env, ENV.prologue);
     this.#memory.setEnv(env, ENV.begin, prologue);
-    if (this.#asked.has(env)) {
-      const deadline = this.#now + DEADLINE;
-      if (this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > DEADLINE) {
-        this.#memory.setEnv(env, ENV.revokeDeadline, deadline);
-        this.#arm();
-      }
+    // A yield may leave it an instant only: then it has its time in its own slice.
+    const yielded = this.#memory.kernelPage(KP.slice) === this.#memory.kernelPage(KP.noSlice);
+    const patient = this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > DEADLINE;
+    if (this.#asked.has(env) && patient && !yielded) {
+      this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + DEADLINE);
+      this.#arm();
     }
     this.#publish(env);
     const handler = this.#memory.env(env, ENV.exceptionPc);
@@ -191,8 +202,7 @@ export class Revocation {
     this.#memory.setEnv(env, ENV.revokeDeadline, 0);
     if (!this.#asked.delete(env)) return;
     this.#arm();
-    for (const needy of this.#needy) this.#memory.setEnv(needy, ENV.pending, 1);
-    this.#needy.clear();
+    for (const needy of this.#needy.keys()) this.#memory.setEnv(needy, ENV.pending, 1);
   }
 
   /** The clock looks for the earliest deadline. Tick 0 is past and stands for none. */

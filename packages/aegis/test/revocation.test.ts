@@ -265,6 +265,29 @@ test('notify: it is gone at once, the revoker is told like anybody, and nothing 
   );
 });
 
+test('a yield to who is asked tells it, and does not start its time', () => {
+  const world = fresh();
+  run(
+    [
+      victim(world, 5, function* (raw) {
+        while ((yield* words(raw))[0] === 0) yield* raw.routine('kit.yield', -1);
+        expect(yield* raw.fibers.load(TOLD)).toBe(1);
+        expect(((yield* words(raw))[2] ?? 0) - (yield* raw.call('tick')).value).toBeGreaterThan(40);
+        return 0;
+      }),
+      rawImage({
+        main: function* (raw) {
+          yield* reach(raw, world, 1);
+          expect(yield* raw.code('revoke', ...world.victim, FRAMES, 1, ASK)).toBe(0);
+          yield* raw.routine('kit.yield', 0);
+          return 0;
+        },
+      }),
+    ],
+    [0, 1],
+  );
+});
+
 test('asked again and again: the target sinks to the minimum, the deadline stays, one abort', () => {
   const world = fresh();
   const booted = run(
@@ -394,7 +417,8 @@ test('who is below its guaranteed minimum and finds no frame gets one of those w
         yield* reach(raw, world, 3);
         for (let i = 0; i < 2; i += 1) yield* raw.frame();
         world.stage = 4;
-        yield* reach(raw, world, 5);
+        // It tries to be faster than the other.
+        while (world.stage < 5) expect(yield* raw.code('frame_alloc', -1)).toBe(E_NONE);
         expect((yield* words(raw))[3]).toBe(2);
         return 0;
       }),

@@ -18,8 +18,7 @@ export function environmentCalls({ frames, environments, memory, revocation }: P
       const env = environments.check(call.capability(0), self);
       if (env < 0) return env;
       memory.setEnv(env, ENV.exit, call.word(4));
-      const held = environments.end(env, env === self ? DEATHS.exit : DEATHS.destroyed);
-      call.cpu.charge(COSTS.environment + COSTS.flush + COSTS.release * held);
+      call.cpu.charge(environments.end(env, env === self ? DEATHS.exit : DEATHS.destroyed));
       return ERRORS.E_OK;
     },
     env_set: (call, self) => {
