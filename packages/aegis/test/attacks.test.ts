@@ -3,7 +3,7 @@
  * runs beside a bystander, whose memory stays what it was and whose share of slices is what it is beside a polite neighbour.
  */
 import { CALLS, ENTRYLO, EXPOSED, WELL_KNOWN_READ, type CallName } from '@exokernel/abi';
-import { A0, A1, A2, A3, S0, S1, T0, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
+import { A0, A1, A2, A3, S0, S1, T0, T1, T2, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import { EXCESS_LIMIT } from '../src/layout.ts';
 import {
@@ -137,6 +137,23 @@ const ATTACKS: readonly (readonly [string, () => RawImage])[] = [
         emitCall(a, 'msg_send');
       }),
   ],
+  ...(['asks', 'takes'] as const).map(
+    (how, mode) =>
+      [
+        `${how} frames of itself without end`,
+        () =>
+          attacker((a) => {
+            for (let i = 0; i < 4; i += 1) {
+              a.li(A0, -1);
+              emitCall(a, 'frame_alloc');
+            }
+            for (const r of [A0, A1, A2, A3, T0]) a.move(r, ZERO);
+            a.li(T1, 1);
+            a.li(T2, mode);
+            emitCall(a, 'revoke');
+          }),
+      ] as const,
+  ),
   [
     'maps the kernel’s tables for writing, and frames that are not its own',
     () =>

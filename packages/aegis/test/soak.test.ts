@@ -147,7 +147,7 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
       case 3:
         return 0x100 + random(0x1000);
       case 4:
-        return (WINDOW + 4096 * random(24)) | random(4);
+        return (WINDOW + 4096 * random(24)) | random(16);
       case 5:
         return [0x14, 0x18, 0x1c, 0x20, 0x04, 0x60, 0x68, 0x6c, 0x10][random(9)] ?? 0;
       default:
@@ -183,7 +183,7 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
       // Its own entry points and its own end would end the soak, not the kernel.
       if (name === 'env_free' && args[0] === 0 && random(20) > 0) continue;
       if (name === 'env_set' && (args[0] === 0 || args[1] === own[0]?.[1])) continue;
-      if (name === 'env_map' && args[0] === 0) args[8] = (WINDOW + 4096 * random(24)) | random(2);
+      if (name === 'env_map' && args[0] === 0) args[8] = (WINDOW + 4096 * random(24)) | (random(16) & ~2);
       if (name === 'env_set' && random(2) === 0) {
         const child = yield* raw.call('env_alloc');
         const uPage = yield* raw.call('frame_alloc', -1);
