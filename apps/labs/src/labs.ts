@@ -5,6 +5,7 @@ import { ipcLab, trustedLrpcLab } from './ipc.ts';
 import type { Lab } from './lab.ts';
 import { pctLab } from './pct.ts';
 import { syscallLab } from './syscall.ts';
+import { vmLab } from './vm.ts';
 
 const calibration: Lab = {
   name: 'calibration',
@@ -12,4 +13,4 @@ const calibration: Lab = {
   run: (models, effort) => calibrate(models, effort === 'full' ? FULL : SHORT),
 };
 
-export const LABS: readonly Lab[] = [calibration, syscallLab, exceptionsLab, pctLab, ipcLab, trustedLrpcLab];
+export const LABS: readonly Lab[] = [calibration, syscallLab, exceptionsLab, pctLab, ipcLab, trustedLrpcLab, vmLab];

@@ -19,7 +19,6 @@ import {
   Fibers,
   PAGED_BASE,
   PTE,
-  PTE_BYTES,
   address,
   assembleRuntime,
   buildImage,
@@ -29,7 +28,6 @@ import {
   fiberClock,
   fiberMemory,
   linkProgram,
-  pageTableEntry,
   type Fiber,
   type Interfaces,
   type LibOs,
@@ -37,17 +35,21 @@ import {
 } from '@exokernel/libos-kit';
 import { fiberConsole, writeSerial } from './console.ts';
 import { HANDLERS } from './handlers.ts';
-import { ENVIRONMENT_PAGES, HEAP_END, UEXOS, WINDOWS } from './layout.ts';
+import type { Text } from './fork.ts';
+import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
 import { emitDirectedYield } from './directed-yield.ts';
 import { emitEntries } from './entry.ts';
+import { invertedTable } from './inverted.ts';
 import { LRPC_WORDS, emitLrpc } from './lrpc.ts';
+import { composeWindows, linearTable, type Composition, type PageTable } from './page-table.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
 import { emitExit, fiberProcesses, forkProcess, waitForChild } from './process.ts';
+import { HOOK_RESUME, emitProtected, emitProtection, protectedLabel } from './protection.ts';
 import { emitSharedMemory } from './shared-memory.ts';
 import { emitAbsent, emitAllocate, emitCopyOnWrite } from './vm.ts';
 
-export type ExosInterface = 'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc';
+export type ExosInterface = 'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc' | 'protection';
 
 /** Native functions of ExOS by index. */
 const NATIVE = {
@@ -58,46 +60,60 @@ const NATIVE = {
   console: FIRST_LIBOS_NATIVE + 4,
 } as const;
 
-/** The Unix-like library operating system. */
-export const exos: LibOs<ExosInterface> = {
-  name: 'exos',
-  provides: ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'lrpc'],
-  load: (program, placement) => {
-    const runtime = exosRuntime();
-    const pages = program.kind === 'machine' ? linkProgram(program, runtime, HEAP_END) : [];
-    const used = pages.reduce((n, { bytes }) => n + Math.ceil(bytes.length / PAGE_BYTES), 0);
-    const isFiber = program.kind === 'fiber';
-    return buildImage({
-      name: placement.name ?? program.name,
-      libos: 'exos',
-      runtime,
-      entry: address(runtime, isFiber ? 'exos.start.fiber' : 'exos.start'),
-      pages,
-      handlers: HANDLERS,
-      natives: exosNatives(program, runtime),
-      placement,
-      prologue: 'exos.enter',
-      asyncEntry: 'exos.enter',
-      words: (grants) => initialWords(grants, used),
-    });
-  },
-};
+const PROVIDES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'lrpc', 'protection'] as const;
 
-/** The text of ExOS; the same for every program. */
-function exosRuntime(): Assembly {
+/** The Unix-like library operating system, with linear page tables. */
+export const exos: LibOs<ExosInterface> = withTable('exos', linearTable);
+/** The same with inverted page tables: for programs whose pages lie far apart; at most 448 of them. */
+export const exosInverted: LibOs<ExosInterface> = withTable('exos-inverted', invertedTable);
+
+function withTable(name: string, table: PageTable): LibOs<ExosInterface> {
+  return {
+    name,
+    provides: PROVIDES,
+    load: (program, placement) => {
+      const runtime = exosRuntime(table);
+      const pages = program.kind === 'machine' ? linkProgram(program, runtime, table.heapEnd) : [];
+      const used = pages.reduce((n, { bytes }) => n + Math.ceil(bytes.length / PAGE_BYTES), 0);
+      const isFiber = program.kind === 'fiber';
+      const composition = composeWindows(table);
+      return buildImage({
+        name: placement.name ?? program.name,
+        libos: name,
+        runtime,
+        entry: address(runtime, isFiber ? 'exos.start.fiber' : 'exos.start'),
+        pages,
+        handlers: HANDLERS,
+        natives: exosNatives(program, { runtime, table }),
+        placement,
+        prologue: 'exos.enter',
+        asyncEntry: 'exos.enter',
+        entryOf: composition.entry,
+        words: (grants) => initialWords(grants, used, composition),
+      });
+    },
+  };
+}
+
+/** The text of ExOS with this page table; the same for every program. */
+function exosRuntime(table: PageTable): Assembly {
   return assembleRuntime({
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod],
+    resumePoints: [HOOK_RESUME],
     entries: emitEntries,
     emit: (a) => {
-      const policy = { absent: 'exos.absent', outside: 'exos.bad' };
-      emitFaultHandler(a, 'tlbl', policy);
-      emitFaultHandler(a, 'tlbs', policy);
+      for (const kind of ['tlbl', 'tlbs'] as const) {
+        const policy = { absent: 'exos.absent', outside: 'exos.bad', protected: protectedLabel(kind) };
+        emitFaultHandler(a, kind, policy, table.find);
+      }
+      emitProtected(a);
       emitAbsent(a);
-      emitCopyOnWrite(a);
-      emitAllocate(a);
+      emitCopyOnWrite(a, table);
+      emitAllocate(a, table);
+      emitProtection(a, table);
       emitDirectedYield(a);
-      emitSharedMemory(a);
-      emitPipes(a);
+      emitSharedMemory(a, table);
+      emitPipes(a, table);
       emitLrpc(a);
       emitClock(a);
       emitExit(a);
@@ -134,18 +150,25 @@ function emitStart(a: Assembler): void {
 }
 
 /** Who this is, where the heap begins, and the window onto the kernel's environment table. */
-function initialWords(grants: Grants, used: number): Map<number, number> {
-  const words = new Map<number, number>([[UEXOS.heap, used * PTE_BYTES], [UEXOS.self, grants.env], ...LRPC_WORDS]);
+function initialWords(grants: Grants, used: number, { entry, words: tableWords }: Composition): Map<number, number> {
+  const words = new Map<number, number>([
+    [UEXOS.heap, PAGED_BASE + used * PAGE_BYTES],
+    [UEXOS.self, grants.env],
+    ...LRPC_WORDS,
+    ...tableWords(),
+  ]);
   for (let i = 0; i < ENVIRONMENT_PAGES; i += 1) {
-    const entry = pageTableEntry(WINDOWS.environments + i * PAGE_BYTES);
-    words.set(entry + PTE.entryLo, (EXPOSED.environments + i * PAGE_BYTES) | ENTRYLO.valid);
-    words.set(entry + PTE.mac0, WELL_KNOWN_READ[0]);
-    words.set(entry + PTE.mac1, WELL_KNOWN_READ[1]);
+    const va = WINDOWS.environments + i * PAGE_BYTES;
+    const exposed = EXPOSED.environments + i * PAGE_BYTES;
+    words.set(entry(va) + PTE.entryLo, exposed | ENTRYLO.valid);
+    words.set(entry(va) + PTE.mac0, WELL_KNOWN_READ[0]);
+    words.set(entry(va) + PTE.mac1, WELL_KNOWN_READ[1]);
   }
   return words;
 }
 
-function exosNatives(program: Program<ExosInterface>, runtime: Assembly): NativeFactory {
+function exosNatives(program: Program<ExosInterface>, text: Text): NativeFactory {
+  const { runtime } = text;
   const fibers = new Fibers();
   const children = new Map<number, () => Fiber<number>>();
   const allocate = address(runtime, 'memory_allocate');
@@ -154,12 +177,18 @@ function exosNatives(program: Program<ExosInterface>, runtime: Assembly): Native
     console: fiberConsole(fibers, runtime),
     clock: fiberClock(fibers, runtime),
     memory,
-    processes: fiberProcesses(fibers, runtime, children),
+    processes: fiberProcesses(fibers, text, children),
     pipes: fiberPipes(fibers, runtime, memory),
     shared: { allocate: () => fibers.call(address(runtime, 'shared_allocate')) },
     lrpc: {
       bind: () => fibers.call(address(runtime, 'lrpc_bind')),
       call: (...call) => fibers.call(address(runtime, 'lrpc_call'), ...call),
+    },
+    protection: {
+      protect: (...range) => fibers.call(address(runtime, 'vm_protect'), ...range),
+      unprotect: (...range) => fibers.call(address(runtime, 'vm_unprotect'), ...range),
+      clean: (...range) => fibers.call(address(runtime, 'vm_clean'), ...range),
+      dirty: (va) => fibers.call(address(runtime, 'vm_dirty'), va),
     },
   };
   return (env) => [
@@ -169,7 +198,7 @@ function exosNatives(program: Program<ExosInterface>, runtime: Assembly): Native
     fibers.start(env, (_, registers) => {
       const child = registers.slice();
       child[V0] = 0;
-      return forkProcess(fibers, runtime, { registers: child, pc: child[RA] ?? 0 });
+      return forkProcess(fibers, text, { registers: child, pc: child[RA] ?? 0 });
     }),
     fibers.start(env, ([at = 0]) => waitFiber(fibers, runtime, at)),
     fibers.start(env, ([at = 0, length = 0]) => consoleFiber(fibers, runtime, at, length)),

@@ -17,24 +17,23 @@ import type { Assembly } from '@exokernel/isa';
 import {
   BOOT_STACK,
   KIT_TEXT,
-  PAGED_BASE,
-  PAGED_PAGES,
   PAGE_TABLE,
   PAGE_TABLE_BYTES,
   PTE,
   PTE_BYTES,
+  PTE_SOFT,
   UKIT,
   U_PAGE,
   address,
   loadCapability,
-  pageCapability,
+  entryCapability,
   pageEntry,
-  pageTableEntry,
   type Fiber,
   type Fibers,
 } from '@exokernel/libos-kit';
 import { HANDLERS } from './handlers.ts';
-import { DESCRIPTORS, END, PIPE, SHARED, UEXOS, WINDOWS } from './layout.ts';
+import { CLEAN, DESCRIPTORS, END, PIPE, SHARED, UEXOS, WINDOWS } from './layout.ts';
+import { windowEntry, type PageTable } from './page-table.ts';
 
 const DIRTY = 0x400;
 const VALID = 0x200;
@@ -56,7 +55,7 @@ export interface Start {
  */
 export function* fork(
   fibers: Fibers,
-  runtime: Assembly,
+  { runtime, table }: Text,
   start: Start,
   made: (child: number) => Fiber<void>,
 ): Fiber<number> {
@@ -64,7 +63,7 @@ export function* fork(
   if (code < 0) return code;
   const child = fibers.result(0);
   const control = fibers.capability();
-  let failed = yield* fill(fibers, { child, control, start });
+  let failed = yield* fill(fibers, { child, control, start, table });
   if (failed === 0) {
     yield* made(child);
     failed = yield* begin(fibers, runtime, control);
@@ -74,20 +73,28 @@ export function* fork(
   return failed;
 }
 
+/** The text that parent and child share, and the structure of their page tables. */
+export interface Text {
+  readonly runtime: Assembly;
+  readonly table: PageTable;
+}
+
 interface Making {
   readonly child: number;
   readonly control: CapabilityWords;
   readonly start: Start;
+  readonly table: PageTable;
 }
 
 function* fill(fibers: Fibers, making: Making): Fiber<number> {
-  const { control } = making;
+  const { control, table } = making;
+  const childEntry = windowEntry(table, WINDOWS.child);
   for (let i = 0; i < TEXT_PAGES; i += 1) {
     const text = yield* loadCapability(fibers, UKIT.segments + 16 * i);
     const code = yield* fibers.syscall('env_map', ...control, ...text, KIT_TEXT + i * PAGE_BYTES);
     if (code < 0) return code;
   }
-  const copied = yield* sharePages(fibers, control);
+  const copied = yield* sharePages(fibers, control, table);
   if (copied < 0) return copied;
   const capabilities = new Map<number, CapabilityWords>();
   for (const va of [
@@ -95,9 +102,9 @@ function* fill(fibers: Fibers, making: Making): Fiber<number> {
     BOOT_STACK,
     U_PAGE,
   ]) {
-    const frame = yield* copyPage(fibers, va, (words) => {
+    const frame = yield* copyPage(fibers, childEntry, va, (words) => {
       if (va === U_PAGE) childUPage(words, making, capabilities);
-      const window = pageTableEntry(WINDOWS.child) - va;
+      const window = childEntry - va;
       if (window >= 0 && window < PAGE_BYTES) words.setUint32(window, 0, true);
     });
     if (typeof frame === 'number') return frame;
@@ -107,7 +114,7 @@ function* fill(fibers: Fibers, making: Making): Fiber<number> {
     if (va === U_PAGE) yield* storeWindow(fibers, UKIT.uPageCapability, frame);
     yield* fibers.syscall('frame_free', ...frame);
   }
-  yield* closeWindow(fibers);
+  yield* closeWindow(fibers, childEntry);
   return ERRORS.E_OK;
 }
 
@@ -134,22 +141,20 @@ function* begin(fibers: Fibers, runtime: Assembly, control: CapabilityWords): Fi
 }
 
 /** Every frame of the page table gets the child as a holder; writable ones become copy-on-write. */
-function* sharePages(fibers: Fibers, control: CapabilityWords): Fiber<number> {
-  const child = pageTableEntry(WINDOWS.child);
-  const copy = pageTableEntry(WINDOWS.copy);
-  for (let i = 0; i < PAGED_PAGES; i += 1) {
+function* sharePages(fibers: Fibers, control: CapabilityWords, table: PageTable): Fiber<number> {
+  const windows = [windowEntry(table, WINDOWS.child), windowEntry(table, WINDOWS.copy)];
+  for (let i = 0; i < table.slots; i += 1) {
     const at = PAGE_TABLE + i * PTE_BYTES;
     const entry = yield* fibers.load(at + PTE.entryLo);
-    if ((entry & VALID) === 0 || at === child || at === copy) continue;
-    const head = yield* fibers.load(at + PTE.head);
-    if (head === 0) continue;
-    const frame = yield* pageCapability(fibers, PAGED_BASE + i * PAGE_BYTES);
+    if ((entry & VALID) === 0 || windows.includes(at)) continue;
+    const frame = yield* entryCapability(fibers, at);
+    if (frame[0] === 0) continue;
     const code = yield* fibers.syscall('frame_hold', ...control, ...frame);
     if (code < 0) return code;
-    if ((entry & DIRTY) === 0 || (entry & SHARED) !== 0) continue;
-    const shared = pageEntry(entry >>> 12, { writable: false, copyOnWrite: true });
+    if ((entry & (DIRTY | CLEAN)) === 0 || (entry & SHARED) !== 0) continue;
+    const shared = pageEntry(entry >>> 12, { writable: false, copyOnWrite: true }) | (entry & PTE_SOFT.protected);
     yield* fibers.store(at + PTE.entryLo, shared);
-    yield* fibers.syscall('tlbvad', PAGED_BASE + i * PAGE_BYTES);
+    yield* fibers.syscall('tlbvad', yield* table.page(fibers, i));
   }
   return ERRORS.E_OK;
 }
@@ -165,15 +170,19 @@ function* retainPipes(fibers: Fibers): Fiber<void> {
   }
 }
 
-/** A new frame with a copy of the page at `from`, changed by `edit`; it stays mapped in the window. */
-function* copyPage(fibers: Fibers, from: number, edit: (words: DataView) => void): Fiber<CapabilityWords | number> {
+/** A new frame with a copy of the page at `from`, changed by `edit`; it stays mapped in the window, whose entry is at `at`. */
+function* copyPage(
+  fibers: Fibers,
+  at: number,
+  from: number,
+  edit: (words: DataView) => void,
+): Fiber<CapabilityWords | number> {
   const frame = from === U_PAGE ? yield* uPageFrame(fibers) : yield* allocate(fibers);
   if (typeof frame === 'number') return frame;
   const bytes = new Uint8Array(PAGE_BYTES);
   yield* fibers.read(from, bytes);
   edit(new DataView(bytes.buffer));
   const entry = pageEntry(frame[1], { writable: true });
-  const at = pageTableEntry(WINDOWS.child);
   yield* fibers.store(at + PTE.entryLo, entry);
   yield* fibers.store(at + PTE.head, frame[0]);
   yield* fibers.store(at + PTE.mac0, frame[2]);
@@ -207,8 +216,8 @@ function* storeWindow(fibers: Fibers, at: number, capability: CapabilityWords): 
   for (const [i, word] of capability.entries()) yield* fibers.store(WINDOWS.child + at - U_PAGE + 4 * i, word);
 }
 
-function* closeWindow(fibers: Fibers): Fiber<void> {
-  yield* fibers.store(pageTableEntry(WINDOWS.child) + PTE.entryLo, 0);
+function* closeWindow(fibers: Fibers, entry: number): Fiber<void> {
+  yield* fibers.store(entry + PTE.entryLo, 0);
   yield* fibers.syscall('tlbvad', WINDOWS.child);
 }
 

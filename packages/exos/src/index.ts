@@ -1,5 +1,5 @@
 /** ExOS, the Unix-like library operating system. */
-export { exos, type ExosInterface } from './exos.ts';
+export { exos, exosInverted, type ExosInterface } from './exos.ts';
 export { BAD_ADDRESS, KILLED } from './process.ts';
 export { emitGive } from './directed-yield.ts';
 export { emitPipeReadWord, emitPipeWriteWord } from './pipe-inlined.ts';

@@ -1,11 +1,9 @@
 /**
  * What ExOS keeps in its u-page and in its page table, beyond the kit's.
  */
-import { ENV_BYTES, ENV_LIMIT, PAGE_BYTES } from '@exokernel/abi';
-
 /** Absolute addresses of words in the u-page, from UKIT.libos on. */
 export const UEXOS = {
-  /** Offset in the page table of the first entry of the heap that is not used yet. */
+  /** Address of the first page of the heap that is not used yet. */
   heap: 0x1400,
   /** This process: its environment's number. */
   self: 0x1404,
@@ -29,6 +27,12 @@ export const UEXOS = {
   /** Callee-saved registers of who gave the processor away, and of who called: twelve words each. */
   yieldSave: 0x1580,
   callSave: 0x15b0,
+  /** Handler of accesses to protected pages, or 0: while it runs, too; and what it was. */
+  hook: 0x15e0,
+  hookKept: 0x15e4,
+  /** Of the access that it handles: PC, t0, t1, t2, then v0, v1, a0 to a3, ra. */
+  hookPc: 0x15e8,
+  hookSave: 0x15ec,
   /** Up to the end of the page: words of the program's own, which it reaches without a base register. */
   program: 0x1f00,
 } as const;
@@ -50,12 +54,13 @@ export const WINDOWS = {
   /** The environment table, read-only. */
   environments: 0x7e0000,
 } as const;
-export const ENVIRONMENT_PAGES: number = (ENV_LIMIT * ENV_BYTES) / PAGE_BYTES;
-/** The heap ends here. */
-export const HEAP_END: number = WINDOWS.environments;
+/** Pages of that table. */
+export const ENVIRONMENT_PAGES: number = 16;
 
-/** Software bit of a page-table entry, beside PTE_SOFT: the page is shared with children, not copied. */
+/** Software bits of a page-table entry, beside PTE_SOFT: the page is shared with children, not copied. */
 export const SHARED = 4;
+/** It may be written, but has not been since it was cleaned: then it is mapped for reading. */
+export const CLEAN = 8;
 
 /**
  * A pipe is one page that both ends map: these words, then the ring. Indices count bytes since the pipe was made, so

@@ -6,12 +6,11 @@
  * makes a lost wakeup a delay. Words are copied as words where everything is aligned. The ends trust each other: a pipe
  * joins a process and its children.
  */
-import { CALLS, ENTRYLO } from '@exokernel/abi';
+import { CALLS, PAGE_BYTES } from '@exokernel/abi';
 import {
   A0,
   A1,
   A2,
-  A3,
   RA,
   S0,
   S1,
@@ -31,8 +30,8 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
-import { PAGED_BASE, PAGE_TABLE, PTE, PTE_BYTES, pageTableEntry } from '@exokernel/libos-kit';
-import { DESCRIPTORS, END, HEAP_END, PIPE, PIPE_BYTES, SHARED, UEXOS } from './layout.ts';
+import { DESCRIPTORS, END, PIPE, PIPE_BYTES, SHARED, UEXOS } from './layout.ts';
+import { emitFillEntry, type PageTable } from './page-table.ts';
 
 const SAVED: readonly Register[] = [RA, S0, S1, S2, S3, S4];
 const FRAME = 24;
@@ -67,8 +66,8 @@ function emitDescriptor(a: Assembler, end: number, bad: string): void {
   a.nop();
 }
 
-export function emitPipes(a: Assembler): void {
-  emitOpen(a);
+export function emitPipes(a: Assembler, table: PageTable): void {
+  emitOpen(a, table);
   emitTransfer(a, 'read');
   emitTransfer(a, 'write');
   emitClose(a);
@@ -80,12 +79,12 @@ export function emitPipes(a: Assembler): void {
 }
 
 /** pipe_open(a0 = address of two words): the descriptors, reader first. A page of the heap becomes the pipe. */
-function emitOpen(a: Assembler): void {
+function emitOpen(a: Assembler, table: PageTable): void {
   a.label('pipe_open');
   emitEnter(a);
   a.move(S1, A0);
   a.lw(S2, UEXOS.heap, ZERO);
-  a.li(T0, pageTableEntry(HEAP_END) - PAGE_TABLE);
+  a.li(T0, table.heapEnd);
   a.beq(S2, T0, 'pipe.bad');
   a.nop();
   for (const descriptor of [S3, S4]) {
@@ -108,16 +107,11 @@ function emitOpen(a: Assembler): void {
   a.li(A0, -1);
   a.syscall(0);
   a.bltz(V0, 'pipe.bad');
-  a.sll(V1, V1, 12);
-  a.ori(V1, V1, ENTRYLO.valid | ENTRYLO.dirty | SHARED);
-  a.sw(V1, PAGE_TABLE + PTE.entryLo, S2);
-  a.sw(A0, PAGE_TABLE + PTE.head, S2);
-  a.sw(A2, PAGE_TABLE + PTE.mac0, S2);
-  a.sw(A3, PAGE_TABLE + PTE.mac1, S2);
-  a.sll(S0, S2, 8);
-  a.lui(T0, PAGED_BASE >>> 16);
-  a.addu(S0, S0, T0);
-  a.addiu(S2, S2, PTE_BYTES);
+  a.move(T1, S2);
+  table.claim(a);
+  emitFillEntry(a, SHARED);
+  a.move(S0, S2);
+  a.addiu(S2, S2, PAGE_BYTES);
   a.sw(S2, UEXOS.heap, ZERO);
   a.li(T0, 1);
   a.sw(T0, PIPE.readers, S0);

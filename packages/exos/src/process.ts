@@ -7,7 +7,7 @@
 import { DEATHS, ENV, ENV_BYTES, ENV_STATUS, TICKS_PER_SECOND } from '@exokernel/abi';
 import { A0, S1, S2, SP, V0, ZERO, type Assembler, type Assembly } from '@exokernel/isa';
 import { BOOT_STACK_TOP, address, type Fiber, type Fibers, type Processes } from '@exokernel/libos-kit';
-import { fork, type Start } from './fork.ts';
+import { fork, type Start, type Text } from './fork.ts';
 import { CHILDREN, DESCRIPTORS, UEXOS, WINDOWS } from './layout.ts';
 
 /** Exit code of a process that touched memory it may not, or executed what it cannot. */
@@ -43,13 +43,13 @@ export function emitExit(a: Assembler): void {
  */
 export function* forkProcess(
   fibers: Fibers,
-  runtime: Assembly,
+  text: Text,
   start: Start,
   made: (child: number) => void = () => undefined,
 ): Fiber<number> {
   const slot = yield* findChild(fibers, 0);
   if (slot < 0) return -1;
-  const child = yield* fork(fibers, runtime, start, function* (process) {
+  const child = yield* fork(fibers, text, start, function* (process) {
     // Before it runs: it may end before we do again.
     yield* fibers.store(slot + 4, yield* record(fibers, process, ENV.generation));
     yield* fibers.store(slot, process + 1);
@@ -86,11 +86,8 @@ export function* waitForChild(
 }
 
 /** The interface for TypeScript programs. `children` holds what the children of this image are to run. */
-export function fiberProcesses(
-  fibers: Fibers,
-  runtime: Assembly,
-  children: Map<number, () => Fiber<number>>,
-): Processes {
+export function fiberProcesses(fibers: Fibers, text: Text, children: Map<number, () => Fiber<number>>): Processes {
+  const { runtime } = text;
   return {
     self: () => fibers.load(UEXOS.self),
     *yield(process) {
@@ -98,7 +95,7 @@ export function fiberProcesses(
     },
     *fork(child) {
       const start = { registers: fibers.cpu.registers.slice(), pc: address(runtime, 'exos.start.child') };
-      return yield* forkProcess(fibers, runtime, start, (process) => {
+      return yield* forkProcess(fibers, text, start, (process) => {
         children.set(process, child);
       });
     },

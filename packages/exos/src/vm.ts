@@ -5,19 +5,9 @@
  */
 import { CALLS, ENTRYLO, EXCEPTIONS, PAGE_BYTES } from '@exokernel/abi';
 import { A0, A1, A2, A3, T0, T1, T2, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
-import {
-  PAGED_BASE,
-  PAGE_TABLE,
-  PTE,
-  PTE_BYTES,
-  PTE_SOFT,
-  UKIT,
-  emitFaultEntry,
-  emitFaultReturn,
-  emitInstall,
-  pageTableEntry,
-} from '@exokernel/libos-kit';
-import { HEAP_END, UEXOS, WINDOWS } from './layout.ts';
+import { PAGE_TABLE, PTE, PTE_SOFT, UKIT, emitFaultReturn, emitFaultSave, emitInstall } from '@exokernel/libos-kit';
+import { CLEAN, UEXOS, WINDOWS } from './layout.ts';
+import { emitFillEntry, windowEntry, type PageTable } from './page-table.ts';
 
 const READ_WRITE = ENTRYLO.valid | ENTRYLO.dirty;
 
@@ -29,13 +19,9 @@ export function emitAbsent(a: Assembler): void {
   a.andi(A0, A0, PTE_SOFT.zeroFill);
   a.beq(A0, ZERO, 'exos.bad');
   emitAllocateFrame(a, 'exos.bad');
-  a.sll(V1, V1, 12);
-  a.ori(V1, V1, READ_WRITE);
-  a.sw(V1, PAGE_TABLE + PTE.entryLo, T0);
-  a.sw(A0, PAGE_TABLE + PTE.head, T0);
-  a.sw(A2, PAGE_TABLE + PTE.mac0, T0);
+  emitFillEntry(a);
   a.jr(T2);
-  a.sw(A3, PAGE_TABLE + PTE.mac1, T0);
+  a.nop();
 }
 
 /** Emits frame_alloc(any): v1 = frame, a0 to a3 its capability. First word may stand in a delay slot. */
@@ -47,16 +33,24 @@ function emitAllocateFrame(a: Assembler, failed: string): void {
   a.nop();
 }
 
-/** The handler for a store to a page that is mapped read-only. */
-export function emitCopyOnWrite(a: Assembler): void {
+/** The handler for a store to a page that is mapped read-only: it is copied, or has been clean, or may not be written. */
+export function emitCopyOnWrite(a: Assembler, table: PageTable): void {
   const code = EXCEPTIONS.mod;
-  const window = pageTableEntry(WINDOWS.copy);
+  const window = windowEntry(table, WINDOWS.copy);
   a.label('exos.mod');
   a.sw(T0, UKIT.epc + 4 * code, ZERO);
-  emitFaultEntry(a, 'exos.bad', UEXOS.modSave);
+  table.find(a, 'exos.bad');
+  emitFaultSave(a, UEXOS.modSave);
   a.lw(T2, PAGE_TABLE + PTE.entryLo, T0);
   a.nop();
+  a.andi(V0, T2, CLEAN);
+  a.beq(V0, ZERO, 'exos.mod.copy-on-write');
   a.andi(V0, T2, PTE_SOFT.copyOnWrite);
+  a.xori(T2, T2, CLEAN | ENTRYLO.dirty);
+  a.sw(T2, PAGE_TABLE + PTE.entryLo, T0);
+  emitInstall(a);
+  emitFaultReturn(a, code, UEXOS.modSave);
+  a.label('exos.mod.copy-on-write');
   a.beq(V0, ZERO, 'exos.bad');
   emitAllocateFrame(a, 'exos.bad');
 
@@ -105,29 +99,28 @@ export function emitCopyOnWrite(a: Assembler): void {
 }
 
 /** memory_allocate(bytes): pages that get their frames when they are touched. */
-export function emitAllocate(a: Assembler): void {
+export function emitAllocate(a: Assembler, table: PageTable): void {
   a.label('memory_allocate');
   // So many bytes that the rounding would go round.
   a.bltz(A0, 'memory_allocate.none');
-  a.lw(T0, UEXOS.heap, ZERO);
-  a.addiu(T1, A0, PAGE_BYTES - 1);
-  a.srl(T1, T1, 12);
-  a.sll(T1, T1, 4);
-  a.addu(T1, T1, T0);
-  a.li(T2, pageTableEntry(HEAP_END) - PAGE_TABLE);
-  a.sltu(T2, T2, T1);
+  a.lw(T1, UEXOS.heap, ZERO);
+  a.addiu(A1, A0, PAGE_BYTES - 1);
+  a.srl(A1, A1, 12);
+  a.sll(A1, A1, 12);
+  a.addu(A1, A1, T1);
+  a.li(T2, table.heapEnd);
+  a.sltu(T2, T2, A1);
   a.bne(T2, ZERO, 'memory_allocate.none');
-  a.sll(V0, T0, 8);
-  a.lui(T2, PAGED_BASE >>> 16);
-  a.addu(V0, V0, T2);
-  a.li(T2, PTE_SOFT.zeroFill);
-  a.sw(T1, UEXOS.heap, ZERO);
+  a.move(V0, T1);
+  a.sw(A1, UEXOS.heap, ZERO);
+  a.li(A0, PTE_SOFT.zeroFill);
   a.label('memory_allocate.next');
-  a.beq(T0, T1, 'memory_allocate.done');
+  a.beq(T1, A1, 'memory_allocate.done');
   a.nop();
-  a.sw(T2, PAGE_TABLE + PTE.entryLo, T0);
+  table.claim(a);
+  a.sw(A0, PAGE_TABLE + PTE.entryLo, T0);
   a.b('memory_allocate.next');
-  a.addiu(T0, T0, PTE_BYTES);
+  a.addiu(T1, T1, PAGE_BYTES);
   a.label('memory_allocate.done');
   a.ret();
   a.nop();

@@ -15,8 +15,12 @@ export function* loadCapability(fibers: Fibers, at: number): Fiber<CapabilityWor
 }
 
 /** The capability of the frame of a page of the paged region, which must be present. */
-export function* pageCapability(fibers: Fibers, va: number): Fiber<CapabilityWords> {
-  const at = pageTableEntry(va);
+export function pageCapability(fibers: Fibers, va: number): Fiber<CapabilityWords> {
+  return entryCapability(fibers, pageTableEntry(va));
+}
+
+/** The capability of the frame of the page-table entry at `at`; its first word is 0 if the frame was not allocated by us. */
+export function* entryCapability(fibers: Fibers, at: number): Fiber<CapabilityWords> {
   return [
     (yield* fibers.load(at + PTE.head)) >>> 0,
     (yield* fibers.load(at + PTE.entryLo)) >>> 12,

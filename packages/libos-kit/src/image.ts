@@ -56,6 +56,8 @@ export interface ImageParts {
   readonly handlers: Partial<Record<ExceptionName, string>>;
   readonly natives: NativeFactory;
   readonly placement: Placement;
+  /** Address of the page-table entry of a page; the linear table's by default. */
+  readonly entryOf?: (va: number) => number;
   /** Label where a slice begins; the kit's prologue by default. */
   readonly prologue?: string;
   readonly syncEntry?: string;
@@ -162,6 +164,7 @@ function splitPages({ va, bytes, writable }: Pages): PageSlot[] {
 
 function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Grants): Map<number, number> {
   const words = new Map<number, number>();
+  const entryOf = parts.entryOf ?? pageTableEntry;
   const put = (at: number, capability: CapabilityWords | undefined): void => {
     capability?.forEach((word, i) => words.set(at + 4 * i, word));
   };
@@ -177,7 +180,7 @@ function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Gra
   });
   slots.forEach(({ va, writable }, i) => {
     const [head = 0, ppn = 0, mac0 = 0, mac1 = 0] = grants.frames[i] ?? [];
-    const entry = pageTableEntry(va);
+    const entry = entryOf(va);
     words.set(entry + PTE.entryLo, pageEntry(ppn, { writable }));
     words.set(entry + PTE.head, head);
     words.set(entry + PTE.mac0, mac0);
@@ -185,7 +188,7 @@ function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Gra
   });
   const { va = 0, pages = 0 } = parts.zeroFill ?? {};
   for (let i = 0; i < pages; i += 1) {
-    const entry = pageTableEntry(va + i * PAGE_BYTES) + PTE.entryLo;
+    const entry = entryOf(va + i * PAGE_BYTES) + PTE.entryLo;
     if (!words.has(entry)) words.set(entry, PTE_SOFT.zeroFill);
   }
   for (const [at, word] of parts.words?.(grants) ?? []) words.set(at, word);

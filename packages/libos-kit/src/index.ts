@@ -23,22 +23,25 @@ export {
   assembleRuntime,
   emitFiberEntry,
   resumeLabel,
+  type ResumePoint,
   type RuntimeParts,
 } from './runtime.ts';
 export { Fibers, type Fiber, type Trap } from './fiber.ts';
-export { loadCapability, pageCapability } from './capabilities.ts';
+export { entryCapability, loadCapability, pageCapability } from './capabilities.ts';
 export { emitEagerAllocate } from './allocate.ts';
 export { emitClock, fiberClock } from './clock.ts';
 export { fiberMemory } from './memory.ts';
 export { PacketRing, RING_BUFFER_BYTES, type RingFailure, type RingPiece } from './packet-ring.ts';
 export { decodeUtf8, encodeUtf8 } from './utf8.ts';
 export {
-  emitFaultEntry,
   emitFaultHandler,
   emitFaultReturn,
+  emitFaultSave,
   emitInstall,
+  findLinear,
   pageEntry,
   type FaultPolicy,
+  type FindEntry,
 } from './paging.ts';
 export {
   ENTRY_POINTS,
@@ -51,6 +54,7 @@ export {
   type Memory,
   type Pipes,
   type Processes,
+  type Protection,
   type SharedMemory,
 } from './interfaces.ts';
 export {

@@ -72,6 +72,17 @@ export interface Lrpc {
   call(server: number, procedure: number, x: number, y: number): Fiber<number>;
 }
 
+/** Protection of pages of the program, by itself. Ranges are of whole pages; each answers 0, or −1 for what is no such range. */
+export interface Protection {
+  /** From now on an access is the program's handler's, which is for machine code; a program that has none ends by it. */
+  protect(va: number, pages: number): Fiber<number>;
+  unprotect(va: number, pages: number): Fiber<number>;
+  /** From now on they are not dirty, until they are written. */
+  clean(va: number, pages: number): Fiber<number>;
+  /** 1 if the page may have been written since, 0 if not. */
+  dirty(va: number): Fiber<number>;
+}
+
 /** Every interface by its name. */
 export interface Interfaces {
   readonly console: Console;
@@ -81,6 +92,7 @@ export interface Interfaces {
   readonly pipes: Pipes;
   readonly shared: SharedMemory;
   readonly lrpc: Lrpc;
+  readonly protection: Protection;
 }
 
 export type InterfaceName = keyof Interfaces;
@@ -104,6 +116,8 @@ export const ENTRY_POINTS = {
   shared: ['shared_allocate'],
   /** lrpc_bind(); lrpc_call(server, procedure, x, y); lrpc_serve(table of addresses, how many); lrpc_trust(server or −1, entry). */
   lrpc: ['lrpc_bind', 'lrpc_call', 'lrpc_serve', 'lrpc_trust'],
+  /** vm_protect(va, pages), vm_unprotect, vm_clean: the same; vm_dirty(va); vm_handler(address or 0): gets the address in a0. */
+  protection: ['vm_protect', 'vm_unprotect', 'vm_clean', 'vm_dirty', 'vm_handler'],
 } as const;
 
 export type EntryPoint<N extends InterfaceName> = (typeof ENTRY_POINTS)[N][number];

@@ -21,17 +21,48 @@ export interface FaultPolicy {
    * v0, v1, a0–a3 are saved and free. It leaves by jumping to `retry` (with t0, t1 intact) or ends the program.
    */
   readonly absent: string;
-  /** Label for an address outside the paged region: same registers, t0 meaningless. */
+  /** Label for an address that has no entry. Nothing but t0, t1, t2 is saved. */
   readonly outside: string;
+  /** Label for a page that the program has protected (PTE_SOFT.protected): t0, t1 as above, nothing else saved. */
+  readonly protected?: string;
 }
 
+/**
+ * Emits the way from an address to its entry: t0 = byte offset of the entry in the page table for the address in t1, or a
+ * branch to `outside`. May use t2.
+ */
+export type FindEntry = (a: Assembler, outside: string) => void;
+
+/** The way of the linear page table. */
+export const findLinear: FindEntry = (a, outside) => {
+  a.lui(T2, PAGED_BASE >>> 16);
+  a.subu(T0, T1, T2);
+  a.srl(T2, T0, 22);
+  a.bne(T2, ZERO, outside);
+  a.srl(T0, T0, 12);
+  a.sll(T0, T0, 4);
+};
+
 /** Emits the handler for TLB misses and invalid entries of one kind; its entry is `fault.tlbl` or `fault.tlbs`. */
-export function emitFaultHandler(a: Assembler, kind: 'tlbl' | 'tlbs', policy: FaultPolicy): void {
+export function emitFaultHandler(
+  a: Assembler,
+  kind: 'tlbl' | 'tlbs',
+  policy: FaultPolicy,
+  find: FindEntry = findLinear,
+): void {
   const code = EXCEPTIONS[kind];
   const name = `fault.${kind}`;
   a.label(name);
   a.sw(T0, UKIT.epc + 4 * code, ZERO);
-  emitFaultEntry(a, `${name}.outside`);
+  find(a, `${name}.outside`);
+  if (policy.protected !== undefined) {
+    a.lw(T2, PAGE_TABLE + PTE.entryLo, T0);
+    a.nop();
+    a.sll(T2, T2, 31 - Math.log2(PTE_SOFT.protected));
+    a.bltz(T2, policy.protected);
+    a.nop();
+  }
+  emitFaultSave(a);
 
   a.label(`${name}.retry`);
   a.lw(T2, PAGE_TABLE + PTE.entryLo, T0);
@@ -42,31 +73,20 @@ export function emitFaultHandler(a: Assembler, kind: 'tlbl' | 'tlbs', policy: Fa
   emitInstall(a);
   emitFaultReturn(a, code);
 
-  for (const [label, target] of [
-    [`${name}.absent`, policy.absent],
-    [`${name}.outside`, policy.outside],
-  ] as const) {
-    a.label(label);
-    a.la(T2, `${name}.retry`);
-    a.j(target);
-    a.nop();
-  }
+  a.label(`${name}.absent`);
+  a.la(T2, `${name}.retry`);
+  a.j(policy.absent);
+  a.nop();
+  a.label(`${name}.outside`);
+  a.j(policy.outside);
+  a.nop();
 }
 
-/**
- * Emits the start of a fault handler: saves registers in six words at `save`, which handlers that may interrupt each other must
- * not share; t0 = offset of the page's entry, t1 = the address.
- */
-export function emitFaultEntry(a: Assembler, outside: string, save: number = UKIT.faultSave): void {
+/** Emits: saves v0, v1, a0–a3 in six words at `save`, which handlers that may interrupt each other must not share. */
+export function emitFaultSave(a: Assembler, save: number = UKIT.faultSave): void {
   SAVED.forEach((r, i) => {
     a.sw(r, save + 4 * i, ZERO);
   });
-  a.lui(V0, PAGED_BASE >>> 16);
-  a.subu(T0, T1, V0);
-  a.srl(V0, T0, 22);
-  a.bne(V0, ZERO, outside);
-  a.srl(T0, T0, 12);
-  a.sll(T0, T0, 4);
 }
 
 /** Emits: hand the entry at t0 (EntryLo in t2) for address t1 to the kernel. */
@@ -79,7 +99,7 @@ export function emitInstall(a: Assembler): void {
   a.syscall(0);
 }
 
-/** Emits: restore what `emitFaultEntry` saved and resume. */
+/** Emits: restore what `emitFaultSave` saved and resume. */
 export function emitFaultReturn(a: Assembler, code: number, save: number = UKIT.faultSave): void {
   SAVED.forEach((r, i) => {
     a.lw(r, save + 4 * i, ZERO);

@@ -64,10 +64,19 @@ export function resumeLabel(code: number): string {
   return `kit.resume.${code}`;
 }
 
+/** A resume sequence: its label, the address of three words for t0, t1, t2, and that of the PC. */
+export interface ResumePoint {
+  readonly label: string;
+  readonly registers: number;
+  readonly pc: number;
+}
+
 /** Which exceptions the library operating system handles, and what it emits after the kit's own text. */
 export interface RuntimeParts {
   /** ExcCodes for which `resumeLabel(code)` is wanted. */
   readonly resumes: readonly number[];
+  /** Further places where t0, t1, t2 and a PC are loaded from memory, and the program goes on. */
+  readonly resumePoints?: readonly ResumePoint[];
   /** Text at whose end of slice nothing is to be saved, because it can be entered anew: entries that only look. */
   readonly entries?: (a: Assembler) => void;
   /** The library operating system's text. */
@@ -82,7 +91,10 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
   a.align(CHUNK);
   a.label('kit.restart');
   emitResumeContext(a);
-  for (const code of parts.resumes) emitResume(a, code);
+  for (const code of parts.resumes) {
+    emitResume(a, { label: resumeLabel(code), registers: exceptionSave(code), pc: UKIT.epc + 4 * code });
+  }
+  for (const point of parts.resumePoints ?? []) emitResume(a, point);
   a.align(CHUNK);
   a.label('kit.restart.end');
   emitYield(a);
@@ -126,14 +138,14 @@ function emitResumeContext(a: Assembler): void {
   a.nop();
 }
 
-/** Resumes after the exception `code`, for which the handler put the PC into UKIT.epc. */
-function emitResume(a: Assembler, code: number): void {
+/** Resumes, after an exception for which the handler put the PC into `pc`. */
+function emitResume(a: Assembler, { label, registers, pc }: ResumePoint): void {
   a.align(CHUNK);
-  a.label(resumeLabel(code));
-  a.lw(T0, exceptionSave(code), ZERO);
-  a.lw(T1, exceptionSave(code) + 4, ZERO);
-  a.lw(T2, exceptionSave(code) + 8, ZERO);
-  a.lw(K1, UKIT.epc + 4 * code, ZERO);
+  a.label(label);
+  a.lw(T0, registers, ZERO);
+  a.lw(T1, registers + 4, ZERO);
+  a.lw(T2, registers + 8, ZERO);
+  a.lw(K1, pc, ZERO);
   a.nop();
   a.jr(K1);
   a.nop();
