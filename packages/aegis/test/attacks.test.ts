@@ -19,7 +19,7 @@ import {
 } from '../../testkit/src/index.ts';
 
 const HERTZ = 1024;
-const TICKS = 60;
+const TICKS = 32;
 
 function attacker(body: (a: Assembler) => void, more: Partial<Parameters<typeof rawImage>[0]> = {}): RawImage {
   return rawImage({
