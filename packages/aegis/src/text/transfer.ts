@@ -5,7 +5,7 @@
  * A synchronous transfer donates this and all future instances of the slice, until the callee transfers it back; an
  * asynchronous one donates what is left of this instance. Both are atomic. Anyone may call; access control is the callee's,
  * which finds the caller's number in v1, where the kernel put it. Not possible once the slice is over (E_SLICE). A call that
- * is refused changes v0 alone.
+ * is refused changes v0 alone. What a transfer does not test, and why, is decision 0009.
  */
 import { CP0_ENTRYHI, CP0_EPC, K0, K1, V0, V1, ZERO, type Assembler, type Register } from '@exokernel/isa';
 import { CALLS, ENV, ERRORS, SLICE } from '@exokernel/abi';
