@@ -5,7 +5,7 @@
  * measured: no call, no word of memory, no line of a cache. A sample is from when the instruction at `from` is about to be
  * executed until the one at `to` is, with the stalls between. Native functions that ran in it are counted with it.
  */
-import { EXPOSED, type ENV, type Image } from '@exokernel/abi';
+import { EXCEPTIONS, EXPOSED, type ENV, type Image } from '@exokernel/abi';
 import { Aegis } from '@exokernel/aegis';
 import { EVENT_KINDS, Machine } from '@exokernel/hardware';
 import type { Claim, Row } from './lab.ts';
@@ -27,7 +27,6 @@ export interface Sample {
 }
 
 const KUC = 2;
-const EXC_INTERRUPT = 0;
 /** A sample that takes longer than this will not end. */
 const LIMIT_SECONDS = 2;
 
@@ -58,7 +57,7 @@ export class Bench {
       if (kind === EVENT_KINDS.native.kind) {
         this.#natives += 1;
         this.#nativeCycles += c;
-      } else if (kind === EVENT_KINDS.exception.kind && a === EXC_INTERRUPT) this.#interrupts += 1;
+      } else if (kind === EVENT_KINDS.exception.kind && a === EXCEPTIONS.interrupt) this.#interrupts += 1;
     });
   }
 
@@ -99,12 +98,7 @@ export class Bench {
       this.to(to);
       const after = this.#now();
       if (this.#interrupts !== interrupts) continue;
-      samples.push({
-        cycles: after.cycles - before.cycles,
-        instructions: after.instructions - before.instructions,
-        natives: after.natives - before.natives,
-        nativeCycles: after.nativeCycles - before.nativeCycles,
-      });
+      samples.push(difference(before, after));
     }
     return samples;
   }
@@ -116,6 +110,27 @@ export class Bench {
     if (middle === undefined) throw new RangeError('no samples');
     const natives = Math.max(...sorted.map((sample) => sample.natives));
     return { ...middle, natives };
+  }
+
+  /**
+   * The same for long regions: from the system call at `from` to that at `to`, at the machine's full speed. What the first call
+   * takes is in the sample. Interrupts too. `look` is called at both.
+   */
+  between(from: Place, to: Place, seconds: number, look: () => void = () => undefined): Sample {
+    const { machine } = this;
+    const seen: Sample[] = [];
+    const stop = machine.listen((kind, _cycle, code, epc) => {
+      if (kind !== EVENT_KINDS.exception.kind || code !== EXCEPTIONS.syscall) return;
+      const place = seen.length === 0 ? from : to;
+      if (seen.length === 2 || epc !== place.pc || this.current !== place.env) return;
+      seen.push(this.#now());
+      look();
+    });
+    this.until(() => seen.length === 2, seconds);
+    stop();
+    const [before, after] = seen;
+    if (before === undefined || after === undefined) throw new Error('not both places were seen');
+    return difference(before, after);
   }
 
   /** The environment whose registers the CPU has. */
@@ -137,6 +152,15 @@ export class Bench {
     const { cycles, instructions } = this.machine;
     return { cycles, instructions, natives: this.#natives, nativeCycles: this.#nativeCycles };
   }
+}
+
+function difference(before: Sample, after: Sample): Sample {
+  return {
+    cycles: after.cycles - before.cycles,
+    instructions: after.instructions - before.instructions,
+    natives: after.natives - before.natives,
+    nativeCycles: after.nativeCycles - before.nativeCycles,
+  };
 }
 
 /** A sample as a row in µs. `per`: how many operations it was. */

@@ -4,6 +4,9 @@ import { exceptionsLab } from './exceptions.ts';
 import { ipcLab, trustedLrpcLab } from './ipc.ts';
 import type { Lab } from './lab.ts';
 import { pctLab } from './pct.ts';
+import { matmulLab } from './matmul.ts';
+import { stlbLab } from './stlb.ts';
+import { strideLab } from './stride.ts';
 import { syscallLab } from './syscall.ts';
 import { vmLab } from './vm.ts';
 
@@ -13,4 +16,15 @@ const calibration: Lab = {
   run: (models, effort) => calibrate(models, effort === 'full' ? FULL : SHORT),
 };
 
-export const LABS: readonly Lab[] = [calibration, syscallLab, exceptionsLab, pctLab, ipcLab, trustedLrpcLab, vmLab];
+export const LABS: readonly Lab[] = [
+  calibration,
+  syscallLab,
+  exceptionsLab,
+  pctLab,
+  ipcLab,
+  trustedLrpcLab,
+  vmLab,
+  matmulLab,
+  strideLab,
+  stlbLab,
+];
