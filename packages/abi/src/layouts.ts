@@ -3,10 +3,14 @@
  * and the exposed tables. All words are 32 bits, little-endian.
  */
 import {
+  BUFFER_FIELDS,
+  DISK_FIELDS,
   ENVIRONMENT_FIELDS,
+  EXTENT_FIELDS,
   FILTER_FIELDS,
   FRAME_FIELDS,
   NODE_FIELDS,
+  REQUEST_FIELDS,
   RING_FIELDS,
   SLICE_FIELDS,
   SYSTEM_FIELDS,
@@ -75,7 +79,7 @@ export const U = {
   exceptionSave: 0x000,
   /** t0, t1, t2 at the end of a slice. */
   interruptSave: 0x100,
-  /** 16 completion words that the disk writes: 0 pending, 1 done, negative an error. */
+  /** 16 completion words that the disk writes: 0 pending, 1 done, negative an error; of disk_request: blocks left. */
   completion: 0x110,
   /** Visible revocation: how many frames and how many slices to give up, until which tick; how many were taken by force. */
   revokeFrames: 0x150,
@@ -129,6 +133,23 @@ export const FILTER_LIMIT = 256;
 export const POLICIES = { specific: 0, first: 1, refuse: 2, all: 3 } as const;
 /** Pages of a handler's window. */
 export const WINDOW_FRAMES_MAX = 4;
+
+/** Offsets in the records of extents, disk, its requests and the buffer-cache registry; their bytes and numbers. */
+export const EXTENT: Offsets<typeof EXTENT_FIELDS> = offsets(EXTENT_FIELDS);
+export const EXTENT_BYTES = 32;
+export const EXTENT_LIMIT = 128;
+export const DISK: Offsets<typeof DISK_FIELDS> = offsets(DISK_FIELDS);
+export const REQUEST: Offsets<typeof REQUEST_FIELDS> = offsets(REQUEST_FIELDS);
+export const REQUEST_BYTES = 32;
+export const REQUEST_LIMIT = 128;
+export const BUFFER: Offsets<typeof BUFFER_FIELDS> = offsets(BUFFER_FIELDS);
+export const BUFFER_BYTES = 32;
+export const BUFFER_LIMIT = 1024;
+export const BUFFER_STATES = { empty: 0, valid: 1, comingIn: 2, goingOut: 3 } as const;
+/** One entry of the list of disk_request: the frame's capability and, relative to the extent, its block. */
+export const TRANSFER = { frame: 0, block: 16 } as const;
+export const TRANSFER_BYTES = 20;
+export const TRANSFER_LIMIT = 64;
 
 export const PACKET_BYTES_MAX = 1514;
 
@@ -215,12 +236,16 @@ export const EXPOSED = {
   environments: 0x20000,
   frames: 0x30000,
   slices: 0x9c000,
+  disk: 0x9d000,
+  requests: 0x9e000,
+  extents: 0x9f000,
   rings: 0xa0000,
   filters: 0xb0000,
   /** The bytes of the filters, as they were downloaded: FILTER.code says where. */
   filterCode: 0xb4000,
   /** In the frame of the slices. */
   system: 0x9c400,
+  buffers: 0xd8000,
 } as const;
 
 /** Bytes of EXPOSED.filterCode. */

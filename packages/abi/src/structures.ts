@@ -153,6 +153,46 @@ export const SYSTEM_FIELDS = {
 } as const;
 
 /* prettier-ignore */
+export const EXTENT_FIELDS = {
+  owner: { at: 0x00, what: 'who allocated it, or NO_ENV' },
+  start: { at: 0x04, what: 'its first block' },
+  blocks: { at: 0x08, what: 'how many blocks it has; of a freed one: whose requests are not finished' },
+  generation: { at: 0x0c, what: 'how often the record has been used' },
+  requests: { at: 0x10, what: 'requests for its blocks that are not finished' },
+} as const;
+
+/* prettier-ignore */
+export const DISK_FIELDS = {
+  blocks: { at: 0x00, what: 'size in 4 KiB blocks; 0: there is no disk' },
+  arm: { at: 0x04, what: 'cylinder that the arm is at or moves to, as of the last request or completion, between which it stays' },
+  cylinders: { at: 0x08, what: 'how many cylinders it has' },
+  sectorsPerCylinder: { at: 0x0c, what: 'sectors (eighths of a block) of a cylinder' },
+  requests: { at: 0x10, what: 'how many requests are not finished' },
+} as const;
+
+/* prettier-ignore */
+export const REQUEST_FIELDS = {
+  env: { at: 0x00, what: 'who wants it, or NO_ENV: there is no such request' },
+  block: { at: 0x04, what: 'its first block' },
+  count: { at: 0x08, what: 'how many blocks' },
+  write: { at: 0x0c, what: '1: to the disk' },
+  sequence: { at: 0x10, what: 'its place in the order: lower ones are served before' },
+  begun: { at: 0x14, what: '1: the device has it' },
+} as const;
+
+/* prettier-ignore */
+export const BUFFER_FIELDS = {
+  block: { at: 0x00, what: 'the block' },
+  ppn: { at: 0x04, what: 'the frame that holds its contents; who uses it: FRAME.holders of that frame' },
+  state: { at: 0x08, what: 'one of BUFFER_STATES' },
+  dirty: { at: 0x0c, what: '1: it differs from the disk' },
+  used: { at: 0x10, what: 'when it was used last, on a clock of uses: the lowest is recycled first' },
+  owner: { at: 0x14, what: 'who inserted or read it' },
+  word0: { at: 0x18, what: 'a word for applications' },
+  word1: { at: 0x1c, what: 'another' },
+} as const;
+
+/* prettier-ignore */
 export const STRUCTURES: Readonly<Record<string, Structure>> = {
   environment: { table: 'environments', bytes: 512, count: 128, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
   frame: { table: 'frames', bytes: 16, count: 0x3000, what: 'frames, by physical page number', fields: FRAME_FIELDS },
@@ -161,6 +201,10 @@ export const STRUCTURES: Readonly<Record<string, Structure>> = {
   ring: { table: 'rings', bytes: 2048, count: 32, what: 'packet rings, by number', fields: RING_FIELDS },
   filter: { table: 'filters', bytes: 64, count: 256, what: 'packet filters, by number', fields: FILTER_FIELDS },
   system: { table: 'system', bytes: 64, count: 1, what: 'the machine as a whole', fields: SYSTEM_FIELDS },
+  extent: { table: 'extents', bytes: 32, count: 128, what: 'extents of disk blocks, by number', fields: EXTENT_FIELDS },
+  disk: { table: 'disk', bytes: 32, count: 1, what: 'the disk', fields: DISK_FIELDS },
+  request: { table: 'requests', bytes: 32, count: 128, what: "the disk's queue, in no order", fields: REQUEST_FIELDS },
+  buffer: { table: 'buffers', bytes: 32, count: 1024, what: 'the buffer-cache registry, in no order', fields: BUFFER_FIELDS },
   stlb: { table: 'stlb', bytes: 8, count: 4096, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },
 };
 

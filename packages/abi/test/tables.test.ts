@@ -1,6 +1,18 @@
 /** The tables of the contract do not contradict themselves: numbers, offsets, bits. */
 import { describe, expect, test } from 'vitest';
 import {
+  BUFFER,
+  BUFFER_BYTES,
+  BUFFER_LIMIT,
+  DISK,
+  EXTENT,
+  EXTENT_BYTES,
+  EXTENT_LIMIT,
+  REQUEST,
+  REQUEST_BYTES,
+  REQUEST_LIMIT,
+  TRANSFER_BYTES,
+  TRANSFER_LIMIT,
   CALLS,
   CALL_LIMIT,
   CAPABILITY_KINDS,
@@ -132,6 +144,18 @@ test('the fields of the other layouts do not overlap', () => {
     ],
     RING_SLOT_BYTES,
   );
+  for (const [fields, bytes] of [
+    [EXTENT, EXTENT_BYTES],
+    [REQUEST, REQUEST_BYTES],
+    [BUFFER, BUFFER_BYTES],
+    [DISK, PAGE_BYTES],
+  ] as const) {
+    check(
+      Object.values(fields).map((at) => [at, 4]),
+      bytes,
+    );
+  }
+  expect(TRANSFER_BYTES * TRANSFER_LIMIT).toBeLessThanOrEqual(PAGE_BYTES);
   expect(RING_SLOT_BYTES * RING_SLOT_LIMIT).toBeLessThanOrEqual(PAGE_BYTES);
   check(
     Object.entries(RING).map(([name, at]) => [at, name === 'frame' ? 4 * RING_FRAME_LIMIT : 4]),
@@ -160,6 +184,10 @@ test('the fields of the other layouts do not overlap', () => {
       [EXPOSED.environments, ENV_BYTES * ENV_LIMIT],
       [EXPOSED.frames, FRAME_BYTES * 0x3000],
       [EXPOSED.slices, SLICE_BYTES * 64],
+      [EXPOSED.disk, PAGE_BYTES],
+      [EXPOSED.requests, REQUEST_BYTES * REQUEST_LIMIT],
+      [EXPOSED.extents, EXTENT_BYTES * EXTENT_LIMIT],
+      [EXPOSED.buffers, BUFFER_BYTES * BUFFER_LIMIT],
       [EXPOSED.rings, RING_BYTES * RING_LIMIT],
       [EXPOSED.filters, FILTER_BYTES * FILTER_LIMIT],
       [EXPOSED.filterCode, FILTER_CODE_BYTES],

@@ -6,10 +6,14 @@
  * code's `cop2` says so, once per binding.
  */
 import {
+  BUFFER_BYTES,
+  BUFFER_LIMIT,
   ENV,
   ENV_BYTES,
   ENV_LIMIT,
   ENV_STATUS,
+  EXTENT_BYTES,
+  EXTENT_LIMIT,
   FILTER_BYTES,
   FILTER_CODE_BYTES,
   FILTER_LIMIT,
@@ -17,6 +21,8 @@ import {
   NODE_BYTES,
   NODE_LIMIT,
   PAGE_BYTES,
+  REQUEST_BYTES,
+  REQUEST_LIMIT,
   RING_BYTES,
   RING_LIMIT,
   SLICE_BYTES,
@@ -37,6 +43,7 @@ import { COSTS } from './costs.ts';
 import { Disk } from './disk.ts';
 import { Environments } from './environments.ts';
 import { AegisError } from './error.ts';
+import { Extents } from './extents.ts';
 import { Filters } from './filters.ts';
 import { Frames } from './frames.ts';
 import { dispatchTables, kernelImage } from './kernel-image.ts';
@@ -48,6 +55,7 @@ import { nativeCalls } from './native-calls.ts';
 import { bootNetwork } from './network.ts';
 import { Nodes } from './nodes.ts';
 import { Predicates } from './predicates.ts';
+import { Registry } from './registry.ts';
 import { Repossession } from './repossession.ts';
 import { Revocation } from './revocation.ts';
 import { Rings } from './rings.ts';
@@ -161,6 +169,8 @@ export class Aegis {
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
     const frames = new Frames(memory, capabilities, tlb, (env, ppn) => {
       for (const resource of environments.resources) resource.releaseFrame?.(env, ppn);
+      disk.releaseFrame(env, ppn);
+      registry.releaseFrame(env, ppn);
     });
     const slices = new Slices(memory, capabilities);
     const asids = new Asids(memory, tlb, (asid, functions) => {
@@ -179,9 +189,12 @@ export class Aegis {
     // There is one network, and it is never another.
     capabilities.guard('net', (name) => (name === 0 ? 0 : undefined));
     const serial = new Serial(memory, capabilities);
-    const disk = new Disk(memory, frames, capabilities);
-    const revocation = new Revocation(memory, slices, new Repossession(memory, frames, slices, disk));
-    environments.resources.push(predicates, messages, filters, rings, serial, revocation);
+    const extents = new Extents(memory, capabilities);
+    const disk = new Disk(memory, frames, extents);
+    const registry = new Registry(memory, { frames, disk, extents, capabilities });
+    const repossession = new Repossession(memory, { frames, slices, disk, extents });
+    const revocation = new Revocation(memory, slices, repossession);
+    environments.resources.push(predicates, messages, filters, rings, extents, serial, revocation);
     return {
       memory,
       capabilities,
@@ -194,8 +207,10 @@ export class Aegis {
       rings,
       filters,
       serial,
+      extents,
       disk,
       revocation,
+      registry,
     };
   }
 
@@ -219,6 +234,10 @@ export class Aegis {
       [PHYSICAL.frames, FRAME_BYTES * parts.frames.count],
       [PHYSICAL.slices, SLICE_BYTES * SLICE_LIMIT],
       [PHYSICAL.nodes, NODE_BYTES * NODE_LIMIT],
+      [PHYSICAL.disk, PAGE_BYTES],
+      [PHYSICAL.diskTable, REQUEST_BYTES * REQUEST_LIMIT],
+      [PHYSICAL.extents, EXTENT_BYTES * EXTENT_LIMIT],
+      [PHYSICAL.buffers, BUFFER_BYTES * BUFFER_LIMIT],
       [PHYSICAL.rings, RING_BYTES * RING_LIMIT],
       [PHYSICAL.filters, FILTER_BYTES * FILTER_LIMIT],
       [PHYSICAL.filterCode, FILTER_CODE_BYTES],

@@ -9,11 +9,13 @@ import type { Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
 import type { Disk } from './disk.ts';
 import type { Environments } from './environments.ts';
+import type { Extents } from './extents.ts';
 import type { Filters } from './filters.ts';
 import type { Frames } from './frames.ts';
 import type { KernelMemory } from './memory.ts';
 import type { Messages } from './messages.ts';
 import type { Predicates } from './predicates.ts';
+import type { Registry } from './registry.ts';
 import type { Revocation } from './revocation.ts';
 import type { Rings } from './rings.ts';
 import type { Serial } from './serial.ts';
@@ -32,7 +34,9 @@ export interface Parts {
   readonly rings: Rings;
   readonly filters: Filters;
   readonly serial: Serial;
+  readonly extents: Extents;
   readonly disk: Disk;
+  readonly registry: Registry;
   readonly revocation: Revocation;
 }
 

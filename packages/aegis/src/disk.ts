@@ -1,243 +1,218 @@
 /**
- * The disk: one driver for virtio-blk, and extents of physical blocks guarded by capabilities. [VIRTIO §5.2]
+ * The disk's queue: transfers between physical blocks and frames, in the order in which they are wanted. [SOSP95 §3], [XOK]
  *
- * A transfer is one 4 KiB block of an extent to or from one frame, which is pinned until the device is done; the result is
- * posted to the completion slot that the caller chose in its u-page.
+ * The kernel does not schedule: whoever wants another order asks in it. To that end queue and arm are exposed, the arm as of
+ * the last request and the last completion, between which it does not move. The frames of a transfer are pinned until the
+ * device is done with it; whoever waits for it is told in a completion word of its u-page.
  */
 import {
   COMPLETION_SLOTS,
+  DISK,
   ENV,
   ERRORS,
-  PAGE_BYTES,
-  RIGHTS,
+  NO_ENV,
+  REQUEST,
+  REQUEST_BYTES,
+  REQUEST_LIMIT,
   U,
-  type CapabilityWords,
   type NativeCpu,
 } from '@exokernel/abi';
-import type { Capabilities } from './capabilities.ts';
 import { uPagePhysical } from './environments.ts';
+import type { Extents } from './extents.ts';
 import type { Frames } from './frames.ts';
 import { PHYSICAL } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
+import { VirtioBlk, type BlockRequest } from './virtio-blk.ts';
 
-/** virtio-mmio registers in kseg1 [VIRTIO §4.2.2]. */
-const BASE = 0xba000000;
-const REGISTER = {
-  magic: BASE,
-  version: BASE + 0x04,
-  deviceId: BASE + 0x08,
-  driverFeatures: BASE + 0x20,
-  driverFeaturesSelect: BASE + 0x24,
-  queueSelect: BASE + 0x30,
-  queueSizeMax: BASE + 0x34,
-  queueSize: BASE + 0x38,
-  queueReady: BASE + 0x44,
-  queueNotify: BASE + 0x50,
-  interruptStatus: BASE + 0x60,
-  interruptAck: BASE + 0x64,
-  status: BASE + 0x70,
-  descriptors: BASE + 0x80,
-  available: BASE + 0x90,
-  used: BASE + 0xa0,
-  capacity: BASE + 0x100,
-} as const;
-const MAGIC = 0x74726976;
-const DEVICE_BLOCK = 2;
-const STATUS = { acknowledge: 1, driver: 2, driverOk: 4, featuresOk: 8 } as const;
-/** Feature bit 32, VIRTIO_F_VERSION_1, in the second word. */
-const VERSION_1 = 1;
+/** Blocks that one request of the device has at most. Assumption: a track or so. */
+const RUN_BLOCKS = 16;
 
-const REQUESTS = 16;
-const DESCRIPTORS_PER_REQUEST = 3;
-const QUEUE_SIZE = 64;
-const DESCRIPTORS = PHYSICAL.diskQueue;
-const AVAILABLE = PHYSICAL.diskQueue + 16 * QUEUE_SIZE;
-const USED = PHYSICAL.diskQueue + 0x800;
-/** Each request: a 16-byte header, then a status byte. */
-const REQUEST_BYTES = 32;
-/** What the status byte is until the device has written it. */
-const STATUS_PENDING = 0xff;
-const NEXT = 1;
-const DEVICE_WRITES = 2;
-const SECTORS_PER_BLOCK = 8;
-
-export interface Extent {
-  readonly start: number;
-  readonly blocks: number;
+/** One request: consecutive blocks, a frame each. */
+export interface DiskRequest extends BlockRequest {
+  /** Who wants it. */
+  readonly env: number;
+  /** The extent whose blocks they are; undefined: nobody's in particular. */
+  readonly extent?: number;
+  /** It is the kernel's own: it stands also when its frame is taken away from the environment. */
+  readonly keeps?: true;
+  /** Told when it is finished. */
+  readonly done: (ok: boolean) => void;
 }
 
-interface Transfer {
-  readonly ppn: number;
-  /** Told 1, or a negative error. */
-  readonly done: (result: number) => void;
-}
-
-/** A block of an extent, and a frame whose contents go there. */
-export interface Saving {
-  readonly extent: Extent;
-  readonly ppn: number;
+/** A frame and the block it is to be read from or written to. */
+export interface BlockFrame {
   readonly block: number;
-  /** Told 1 when the device is done, or a negative error. */
-  readonly done: (result: number) => void;
+  readonly ppn: number;
 }
 
 export class Disk {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
-  readonly #capabilities: Capabilities;
-  readonly #extents: Extent[] = [];
-  readonly #transfers: (Transfer | undefined)[] = Array.from({ length: REQUESTS }, () => undefined);
-  #available = 0;
-  #used = 0;
+  readonly #extents: Extents;
+  readonly #device: VirtioBlk;
+  /** By the number of the exposed record; and those that the device has not got yet, in order. */
+  readonly #requests: (DiskRequest | undefined)[] = Array.from({ length: REQUEST_LIMIT }, () => undefined);
+  readonly #waiting: number[] = [];
+  #sequence = 0;
   /** Size in 4 KiB blocks; 0 without a disk. */
   blocks: number = 0;
 
-  constructor(memory: KernelMemory, frames: Frames, capabilities: Capabilities) {
+  constructor(memory: KernelMemory, frames: Frames, extents: Extents) {
     this.#memory = memory;
     this.#frames = frames;
-    this.#capabilities = capabilities;
-    capabilities.guard('extent', (name) => (name < this.#extents.length ? 0 : undefined));
+    this.#extents = extents;
+    this.#device = new VirtioBlk(memory);
+    for (let i = 0; i < REQUEST_LIMIT; i += 1) this.#record(i, REQUEST.env, NO_ENV);
   }
 
-  /** Finds and starts the device [VIRTIO §3.1]. */
   boot(cpu: NativeCpu): void {
-    if (
-      !cpu.probe(REGISTER.magic, false) ||
-      cpu.load32(REGISTER.magic) !== MAGIC ||
-      cpu.load32(REGISTER.deviceId) !== DEVICE_BLOCK
-    )
-      return;
-    cpu.store32(REGISTER.status, 0);
-    cpu.store32(REGISTER.status, STATUS.acknowledge | STATUS.driver);
-    cpu.store32(REGISTER.driverFeaturesSelect, 0);
-    cpu.store32(REGISTER.driverFeatures, 0);
-    cpu.store32(REGISTER.driverFeaturesSelect, 1);
-    cpu.store32(REGISTER.driverFeatures, VERSION_1);
-    cpu.store32(REGISTER.status, STATUS.acknowledge | STATUS.driver | STATUS.featuresOk);
-    if ((cpu.load32(REGISTER.status) & STATUS.featuresOk) === 0) return;
-    cpu.store32(REGISTER.queueSelect, 0);
-    if (cpu.load32(REGISTER.queueSizeMax) < QUEUE_SIZE) return;
-    cpu.store32(REGISTER.queueSize, QUEUE_SIZE);
-    for (const [register, address] of [
-      [REGISTER.descriptors, DESCRIPTORS],
-      [REGISTER.available, AVAILABLE],
-      [REGISTER.used, USED],
-    ] as const) {
-      cpu.store32(register, address);
-      cpu.store32(register + 4, 0);
-    }
-    cpu.store32(REGISTER.queueReady, 1);
-    cpu.store32(REGISTER.status, STATUS.acknowledge | STATUS.driver | STATUS.featuresOk | STATUS.driverOk);
-    this.blocks = Math.floor((cpu.load32(REGISTER.capacity) >>> 0) / SECTORS_PER_BLOCK);
+    const drive = this.#device.boot(cpu);
+    if (drive === undefined) return;
+    this.blocks = drive.blocks;
+    this.#memory.set(PHYSICAL.disk + DISK.blocks, drive.blocks);
+    this.#memory.set(PHYSICAL.disk + DISK.cylinders, drive.cylinders);
+    this.#memory.set(PHYSICAL.disk + DISK.sectorsPerCylinder, drive.sectorsPerCylinder);
+    this.#publish(cpu);
   }
 
-  /** The capability of a new extent of the disk. */
-  grant(extent: Extent): CapabilityWords {
-    this.#extents.push(extent);
-    return this.#capabilities.make('extent', RIGHTS.read | RIGHTS.write, this.#extents.length - 1);
-  }
-
-  /** The extent that a capability names, if it grants these rights. */
-  check(words: CapabilityWords, rights: number): Extent | undefined {
-    return this.#extents[this.#capabilities.check(words, 'extent', rights)];
-  }
-
-  /** Starts a transfer; the rights to extent and frame have been checked. Returns an error code. */
-  start(
-    cpu: NativeCpu,
-    env: number,
-    request: {
-      readonly extent: Extent;
-      readonly ppn: number;
-      readonly block: number;
-      readonly slot: number;
-      readonly write: boolean;
-    },
-  ): number {
-    const { slot } = request;
-    if (this.blocks !== 0 && slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
-    const generation = this.#memory.env(env, ENV.generation);
-    const done = (result: number): void => {
-      if (this.#memory.env(env, ENV.generation) === generation) this.#post(env, slot, result);
-    };
-    const code = this.#submit(cpu, { ...request, done });
-    if (code === 0) this.#memory.set(uPagePhysical(this.#memory, env) + U.completion + 4 * slot, 0);
-    return code;
-  }
-
-  /** Starts writing a frame, for the kernel itself; the right to the extent has been checked. Returns an error code. */
-  save(cpu: NativeCpu, saving: Saving): number {
-    return this.#submit(cpu, { ...saving, write: true });
-  }
-
-  #submit(cpu: NativeCpu, { extent, ppn, block, write, done }: Saving & { readonly write: boolean }): number {
+  /**
+   * Queues all of these requests, or none of them (E_BUSY); the rights to blocks and frames have been checked, and the
+   * blocks exist.
+   */
+  submit(cpu: NativeCpu, requests: readonly DiskRequest[]): number {
     if (this.blocks === 0) return ERRORS.E_DEVICE;
-    if (block >= extent.blocks || extent.start + block >= this.blocks) return ERRORS.E_RANGE;
-    const index = this.#transfers.indexOf(undefined);
-    if (index === -1) return ERRORS.E_BUSY;
-    this.#transfers[index] = { ppn, done };
-    this.#frames.pin(ppn);
-
-    const header = PHYSICAL.diskRequests + REQUEST_BYTES * index;
-    this.#memory.set(header, write ? 1 : 0);
-    this.#memory.set(header + 4, 0);
-    this.#memory.set(header + 8, (extent.start + block) * SECTORS_PER_BLOCK);
-    this.#memory.set(header + 12, 0);
-    this.#memory.set(header + 16, STATUS_PENDING);
-    const first = DESCRIPTORS_PER_REQUEST * index;
-    this.#describe(first, header, 16, NEXT);
-    this.#describe(first + 1, ppn * PAGE_BYTES, PAGE_BYTES, NEXT | (write ? 0 : DEVICE_WRITES));
-    this.#describe(first + 2, header + 16, 1, DEVICE_WRITES);
-    this.#setHalf(AVAILABLE + 4 + 2 * (this.#available % QUEUE_SIZE), first);
-    this.#available = (this.#available + 1) & 0xffff;
-    this.#setHalf(AVAILABLE + 2, this.#available);
-    cpu.store32(REGISTER.queueNotify, 0);
+    const places = this.#requests.flatMap((one, i) => (one === undefined ? i : []));
+    if (places.length < requests.length) return ERRORS.E_BUSY;
+    requests.forEach((request, n) => {
+      const i = places[n] ?? 0;
+      this.#requests[i] = request;
+      this.#waiting.push(i);
+      for (const ppn of request.ppns) this.#frames.pin(ppn);
+      if (request.extent !== undefined) this.#extents.count(request.extent, 1);
+      this.#sequence += 1;
+      this.#record(i, REQUEST.env, request.env);
+      this.#record(i, REQUEST.block, request.block);
+      this.#record(i, REQUEST.count, request.ppns.length);
+      this.#record(i, REQUEST.write, request.write ? 1 : 0);
+      this.#record(i, REQUEST.sequence, this.#sequence);
+      this.#record(i, REQUEST.begun, 0);
+    });
+    this.#feed(cpu);
     return ERRORS.E_OK;
   }
 
-  /** The frames of the transfers that the device has not finished. */
-  get inFlight(): readonly number[] {
-    return this.#transfers.flatMap((transfer) => transfer?.ppn ?? []);
+  /**
+   * Reads or writes blocks of an extent for `env`, those that are neighbours in list and disk at once. The completion word
+   * `slot` is the number of blocks that are left, and in the end 0 or E_DEVICE. Returns an error code.
+   */
+  transfer(
+    cpu: NativeCpu,
+    list: readonly BlockFrame[],
+    how: Omit<DiskRequest, keyof BlockRequest | 'done'> & { readonly write: boolean; readonly slot: number },
+  ): number {
+    const { slot, ...rest } = how;
+    const runs: { block: number; ppns: number[] }[] = [];
+    for (const { block, ppn } of list) {
+      const last = runs.at(-1);
+      const joins = last !== undefined && last.block + last.ppns.length === block && last.ppns.length < RUN_BLOCKS;
+      if (joins) last.ppns.push(ppn);
+      else runs.push({ block, ppns: [ppn] });
+    }
+    let left = list.length;
+    let failed = false;
+    const post = this.completion(how.env, slot);
+    const code = this.submit(
+      cpu,
+      runs.map((run) => ({
+        ...rest,
+        ...run,
+        done: (ok) => {
+          left -= run.ppns.length;
+          failed ||= !ok;
+          post(left === 0 && failed ? ERRORS.E_DEVICE : left, left === 0);
+        },
+      })),
+    );
+    if (code === ERRORS.E_OK) post(left, false);
+    return code;
   }
 
-  /** Posts every finished transfer. */
+  /** The physical number of an extent's block, or E_RANGE. */
+  physical(extent: number, block: number): number {
+    const { start, blocks } = this.#extents.extent(extent);
+    return block < blocks && start + block < this.blocks ? start + block : ERRORS.E_RANGE;
+  }
+
+  /** What posts to a completion word of an environment, as long as it lives; with `wakes` it is an event. */
+  completion(env: number, slot: number): (value: number, wakes: boolean) => void {
+    if (slot < 0 || slot >= COMPLETION_SLOTS) throw new RangeError(`no completion slot ${slot}`);
+    const generation = this.#memory.env(env, ENV.generation);
+    return (value, wakes) => {
+      const uPage = uPagePhysical(this.#memory, env);
+      if (uPage === 0 || this.#memory.env(env, ENV.generation) !== generation) return;
+      this.#memory.set(uPage + U.completion + 4 * slot, value);
+      if (wakes) this.#memory.setEnv(env, ENV.pending, 1);
+    };
+  }
+
+  /** The frames of the transfers that are not finished. */
+  get inFlight(): readonly number[] {
+    return this.#requests.flatMap((request) => request?.ppns ?? []);
+  }
+
+  /** How many unfinished requests there are for blocks of each extent. */
+  get requestsByExtent(): ReadonlyMap<number, number> {
+    const counts = new Map<number, number>();
+    for (const request of this.#requests) {
+      if (request?.extent !== undefined) counts.set(request.extent, (counts.get(request.extent) ?? 0) + 1);
+    }
+    return counts;
+  }
+
+  /** Finishes what the device has finished, and gives it more. */
   interrupt(cpu: NativeCpu): void {
-    cpu.store32(REGISTER.interruptAck, cpu.load32(REGISTER.interruptStatus));
-    while (this.#used !== this.#half(USED + 2)) {
-      const first = this.#memory.get(USED + 4 + 8 * (this.#used % QUEUE_SIZE));
-      this.#used = (this.#used + 1) & 0xffff;
-      const index = first / DESCRIPTORS_PER_REQUEST;
-      const transfer = this.#transfers[index];
-      if (transfer === undefined) continue;
-      this.#transfers[index] = undefined;
-      const status = this.#memory.get(PHYSICAL.diskRequests + REQUEST_BYTES * index + 16) & 0xff;
-      transfer.done(status === 0 ? 1 : ERRORS.E_DEVICE);
-      this.#frames.unpin(transfer.ppn);
+    for (const { tag, ok } of this.#device.finished(cpu)) this.#finish(tag, ok);
+    this.#feed(cpu);
+  }
+
+  /** Takes a frame away from an environment's requests: what the device has not begun fails. The rest pins it until it is done. */
+  releaseFrame(env: number, ppn: number): void {
+    for (const i of [...this.#waiting]) {
+      const request = this.#requests[i];
+      if (request?.env !== env || request.keeps === true || !request.ppns.includes(ppn)) continue;
+      this.#waiting.splice(this.#waiting.indexOf(i), 1);
+      this.#finish(i, false);
     }
   }
 
-  #post(env: number, slot: number, result: number): void {
-    const uPage = uPagePhysical(this.#memory, env);
-    if (uPage === 0) return;
-    this.#memory.set(uPage + U.completion + 4 * slot, result);
-    this.#memory.setEnv(env, ENV.pending, 1);
+  #finish(i: number, ok: boolean): void {
+    const request = this.#requests[i];
+    if (request === undefined) return;
+    this.#requests[i] = undefined;
+    this.#record(i, REQUEST.env, NO_ENV);
+    request.done(ok);
+    for (const ppn of request.ppns) this.#frames.unpin(ppn);
+    if (request.extent !== undefined) this.#extents.count(request.extent, -1);
   }
 
-  #describe(index: number, address: number, length: number, flags: number): void {
-    const at = DESCRIPTORS + 16 * index;
-    this.#memory.set(at, address);
-    this.#memory.set(at + 4, 0);
-    this.#memory.set(at + 8, length);
-    this.#memory.set(at + 12, flags | ((index + 1) << 16));
+  /** Gives the device what waits, as much as it takes. */
+  #feed(cpu: NativeCpu): void {
+    for (let i = this.#waiting[0]; i !== undefined; i = this.#waiting[0]) {
+      const request = this.#requests[i];
+      if (request === undefined || !this.#device.submit(cpu, i, request)) break;
+      this.#waiting.shift();
+      this.#record(i, REQUEST.begun, 1);
+    }
+    this.#publish(cpu);
   }
 
-  #half(physical: number): number {
-    return (this.#memory.get(physical & ~3) >>> (8 * (physical & 2))) & 0xffff;
+  #publish(cpu: NativeCpu): void {
+    if (this.blocks === 0) return;
+    this.#memory.set(PHYSICAL.disk + DISK.arm, this.#device.arm(cpu));
+    this.#memory.set(PHYSICAL.disk + DISK.requests, this.#requests.filter((one) => one !== undefined).length);
   }
 
-  #setHalf(physical: number, value: number): void {
-    const shift = 8 * (physical & 2);
-    const word = this.#memory.get(physical & ~3);
-    this.#memory.set(physical & ~3, (word & ~(0xffff << shift)) | (value << shift));
+  #record(i: number, field: number, value: number): void {
+    this.#memory.set(PHYSICAL.diskTable + REQUEST_BYTES * i + field, value);
   }
 }

@@ -69,6 +69,9 @@ export class Frames {
     }
   }
 
+  /** Frees this frame, or any (−1), if it is one that is only kept as long as nobody needs it. Returns whether one is free. */
+  reclaim: (ppn: number) => boolean = () => false;
+
   /** How many frames are free. */
   get free(): number {
     return this.#free;
@@ -76,19 +79,18 @@ export class Frames {
 
   /** Allocates the frame `want`, or any (−1), zeroed, held by `env`. Returns its number or an error. */
   allocate(env: number, want: number): number {
-    const ppn = want === -1 ? this.#find() : want;
+    let ppn = want === -1 ? this.#find() : want;
+    if (ppn === ERRORS.E_NONE && want === -1 && this.reclaim(-1)) ppn = this.#find();
     if (ppn === ERRORS.E_NONE && want === -1) return ppn;
     if (ppn < FIRST_FREE_FRAME || ppn >= this.count) return ERRORS.E_RANGE;
-    if (this.#memory.frame(ppn, FRAME.owner) !== NO_ENV) return ERRORS.E_BUSY;
+    if (this.#memory.frame(ppn, FRAME.owner) !== NO_ENV && !this.reclaim(ppn)) return ERRORS.E_BUSY;
     if (this.#isFull(env)) return ERRORS.E_NONE;
     this.#memory.setFrame(ppn, FRAME.owner, env);
     this.#memory.ram.bytes.fill(0, ppn * PAGE_BYTES, (ppn + 1) * PAGE_BYTES);
     this.#holders.set(ppn, new Map([[env, new Set([0])]]));
     this.#memory.setFrame(ppn, FRAME.holders, 1);
     this.#count(env, 1);
-    const [, , w0, w1] = this.capability(ppn);
-    const [, , r0, r1] = this.capability(ppn, RIGHTS.read);
-    this.#authenticate(ppn, [w0, w1], [r0, r1]);
+    this.#authenticateAll(ppn);
     this.#countFree(-1);
     return ppn;
   }
@@ -127,6 +129,8 @@ export class Frames {
     if (!holders.has(env)) {
       if (this.#isFull(env)) return ERRORS.E_NONE;
       this.#count(env, 1);
+      // Nobody had it but the kernel: its capabilities may have died meanwhile.
+      if (holders.size === 0 && !this.#chosen.has(ppn)) this.#authenticateAll(ppn);
     }
     holders.set(env, (holders.get(env) ?? new Set()).add(node));
     this.#memory.setFrame(ppn, FRAME.holders, holders.size);
@@ -255,6 +259,13 @@ export class Frames {
   #generation(ppn: number): number | undefined {
     const allocated = ppn < this.count && this.#memory.frame(ppn, FRAME.owner) !== NO_ENV;
     return allocated ? this.#memory.frame(ppn, FRAME.generation) : undefined;
+  }
+
+  /** Lets tlbwr accept the frame's capabilities. */
+  #authenticateAll(ppn: number): void {
+    const [, , w0, w1] = this.capability(ppn);
+    const [, , r0, r1] = this.capability(ppn, RIGHTS.read);
+    this.#authenticate(ppn, [w0, w1], [r0, r1]);
   }
 
   /** Writes the MACs that tlbwr accepts for mapping the frame read-write and read-only. */

@@ -35,6 +35,10 @@ export const PHYSICAL = {
   slices: 0x9c000,
   /** The machine as a whole. Exposed. */
   system: 0x9c400,
+  /** The disk, its queue, and the extents of its blocks. Exposed. */
+  disk: 0x9d000,
+  diskTable: 0x9e000,
+  extents: 0x9f000,
   /** Packet rings. Exposed. */
   rings: 0xa0000,
   /** Packet filters, and their bytes. Exposed. */
@@ -45,6 +49,8 @@ export const PHYSICAL = {
   demuxActivation: 0xd7000,
   copiesActivation: 0xd7200,
   copies: 0xd7400,
+  /** The buffer-cache registry. Exposed. */
+  buffers: 0xd8000,
   /** Handlers: code, activation record, reply buffer each. */
   handlers: 0xe0000,
 } as const;

@@ -37,7 +37,7 @@ export function loadImage(parts: Parts, image: Image): number {
 }
 
 function fill(parts: Parts, env: number, image: Image): void {
-  const { environments, capabilities, slices, disk } = parts;
+  const { environments, capabilities, slices } = parts;
   const pages = new Map<number, number>();
   const place = (va: number, bytes: Uint8Array, writable: boolean, uPage: boolean): CapabilityWords => {
     const ppn = newFrame(parts, env, image, bytes);
@@ -71,7 +71,7 @@ function fill(parts: Parts, env: number, image: Image): void {
     frames,
     ...(image.serialLine === undefined ? {} : { serial: capabilities.make('serial', rights, image.serialLine) }),
     ...(image.tap === true ? { net: capabilities.make('net', RIGHTS.read, 0) } : {}),
-    ...(image.extent === undefined ? {} : { extent: disk.grant(image.extent) }),
+    ...(image.extent === undefined ? {} : { extent: grantExtent(parts, env, image) }),
   };
   for (const [va, word] of image.words(grants)) {
     const ppn = pages.get(va - (va % PAGE_BYTES));
@@ -94,6 +94,13 @@ function fill(parts: Parts, env: number, image: Image): void {
       throw new AegisError('image', `${image.name}: entry 0x${value.toString(16)} is not possible`, { field, value });
     }
   }
+}
+
+function grantExtent({ extents }: Parts, env: number, image: Image): CapabilityWords {
+  const { start, blocks } = image.extent ?? { start: 0, blocks: 0 };
+  const id = extents.grant(env, { start, blocks });
+  if (id < 0) throw new AegisError('image', `${image.name}: there are too many extents`, { start, blocks });
+  return extents.capability(id);
 }
 
 function newFrame(parts: Parts, env: number, image: Image, bytes: Uint8Array): number {

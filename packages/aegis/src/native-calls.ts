@@ -4,6 +4,7 @@
  */
 import { CALLS, type CallName, type NativeFunction } from '@exokernel/abi';
 import { Arguments, type Call, type Parts } from './call.ts';
+import { cacheCalls } from './calls/cache.ts';
 import { deviceCalls } from './calls/device.ts';
 import { environmentCalls } from './calls/environment.ts';
 import { memoryCalls } from './calls/memory.ts';
@@ -39,5 +40,6 @@ function callTable(parts: Parts): Record<string, Call> {
     ...processorCalls(parts),
     ...networkCalls(parts),
     ...deviceCalls(parts),
+    ...cacheCalls(parts),
   };
 }

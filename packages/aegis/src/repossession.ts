@@ -23,6 +23,7 @@ import {
 } from '@exokernel/abi';
 import type { Disk } from './disk.ts';
 import { KERNEL_PAGES } from './environments.ts';
+import type { Extents } from './extents.ts';
 import type { Frames } from './frames.ts';
 import { KSEG0 } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
@@ -42,12 +43,22 @@ export class Repossession {
   readonly #frames: Frames;
   readonly #slices: Slices;
   readonly #disk: Disk;
+  readonly #extents: Extents;
 
-  constructor(memory: KernelMemory, frames: Frames, slices: Slices, disk: Disk) {
+  constructor(
+    memory: KernelMemory,
+    parts: {
+      readonly frames: Frames;
+      readonly slices: Slices;
+      readonly disk: Disk;
+      readonly extents: Extents;
+    },
+  ) {
     this.#memory = memory;
-    this.#frames = frames;
-    this.#slices = slices;
-    this.#disk = disk;
+    this.#frames = parts.frames;
+    this.#slices = parts.slices;
+    this.#disk = parts.disk;
+    this.#extents = parts.extents;
   }
 
   /** Takes up to `count` frames of `env`. Returns how many. */
@@ -115,17 +126,18 @@ export class Repossession {
   /** Starts writing a frame to the backing store of an entry. Returns whether the disk has begun. */
   #save(cpu: NativeCpu, env: number, entry: number, ppn: number): boolean {
     const word = (i: number): number => this.#memory.get(entry + REPOSSESSION.extent + 4 * i);
-    const extent = this.#disk.check([word(0), word(1), word(2), word(3)], RIGHTS.write);
-    if (extent === undefined) return false;
+    const extent = this.#extents.check([word(0), word(1), word(2), word(3)], RIGHTS.write);
+    if (extent < 0) return false;
+    const block = this.#disk.physical(extent, this.#memory.get(entry + REPOSSESSION.block));
+    if (block < 0) return false;
     const life = [this.#memory.env(env, ENV.generation), this.#memory.env(env, ENV.repossession)];
-    const done = (result: number): void => {
+    const done = (ok: boolean): void => {
       const now = [this.#memory.env(env, ENV.generation), this.#memory.env(env, ENV.repossession)];
       if (now.some((value, i) => value !== life[i])) return;
       const { saved, lost } = REPOSSESSION_STATES;
-      this.#memory.set(entry + REPOSSESSION.state, result > 0 ? saved : lost);
+      this.#memory.set(entry + REPOSSESSION.state, ok ? saved : lost);
       this.#memory.setEnv(env, ENV.pending, 1);
     };
-    const block = this.#memory.get(entry + REPOSSESSION.block);
-    return this.#disk.save(cpu, { extent, ppn, block, done }) === 0;
+    return this.#disk.submit(cpu, [{ env, extent, block, ppns: [ppn], write: true, keeps: true, done }]) === 0;
   }
 }

@@ -6,6 +6,8 @@ import {
   ENV_LIMIT,
   ERRORS,
   EXCEPTIONS,
+  BUFFER_BYTES,
+  BUFFER_LIMIT,
   EXPOSED,
   NODE_BYTES,
   NODE_LIMIT,
@@ -122,9 +124,11 @@ test('no frame of the kernel can be written, and only exposed tables can be read
     ...pages(EXPOSED.environments, ENV_BYTES * ENV_LIMIT),
     ...pages(EXPOSED.frames, 0x1000 * 16),
     ...pages(EXPOSED.slices, PAGE_BYTES),
+    ...pages(EXPOSED.disk, 3 * PAGE_BYTES),
     ...pages(EXPOSED.rings, RING_BYTES * RING_LIMIT),
     ...pages(EXPOSED.filters, FILTER_BYTES * FILTER_LIMIT),
     ...pages(EXPOSED.filterCode, FILTER_CODE_BYTES),
+    ...pages(EXPOSED.buffers, BUFFER_BYTES * BUFFER_LIMIT),
   ]);
   expect(readable.has(PHYSICAL.frameAuth / PAGE_BYTES)).toBe(false);
 });

@@ -3,12 +3,19 @@
  * everything that refers to a frame, a slice or an environment.
  */
 import {
+  BUFFER,
+  BUFFER_BYTES,
+  BUFFER_LIMIT,
+  BUFFER_STATES,
   ENV,
   ENV_BYTES,
   ENV_LIMIT,
   ENV_STATUS,
   ENTRYLO,
   EXPOSED,
+  EXTENT,
+  EXTENT_BYTES,
+  EXTENT_LIMIT,
   FILTER,
   FILTER_BYTES,
   FILTER_CODE_BYTES,
@@ -21,6 +28,9 @@ import {
   NO_ENV,
   NO_TARGET,
   PAGE_BYTES,
+  REQUEST,
+  REQUEST_BYTES,
+  REQUEST_LIMIT,
   RIGHTS,
   RING,
   RING_BYTES,
@@ -52,6 +62,7 @@ export function checkInvariants(aegis: Aegis): string[] {
   checkSlices(aegis, report);
   checkNodes(aegis, report);
   checkPackets(aegis, report);
+  checkDisk(aegis, report);
   return violations;
 }
 
@@ -90,7 +101,9 @@ function checkFrames(aegis: Aegis, report: Report): void {
       report(holders.size > 0 || pinned > 0, `${name}: allocated for nobody`);
       const macs = [...frames.capability(ppn).slice(2), ...frames.capability(ppn, RIGHTS.read).slice(2)];
       report(
-        frames.isGuardChosen(ppn) || auth.every((word, i) => word === macs[i]),
+        frames.isGuardChosen(ppn) ||
+          auth.every((word, i) => word === macs[i]) ||
+          (holders.size === 0 && auth.every((word, i) => word === nobody[i & 1])),
         `${name}: the MACs of its binding are not its capabilities'`,
       );
     }
@@ -99,7 +112,7 @@ function checkFrames(aegis: Aegis, report: Report): void {
 }
 
 /** Pins per frame: u-pages, message rings, variables of predicates, ring slots, windows of handlers, disk transfers. */
-function countPins({ parts: { memory, disk, predicates, filters } }: Aegis): Map<number, number> {
+function countPins({ parts: { memory, disk, predicates, filters, registry } }: Aegis): Map<number, number> {
   const pins = new Map<number, number>();
   const pin = (address: number): void => {
     const ppn = Math.floor((address - KSEG0) / PAGE_BYTES);
@@ -122,6 +135,7 @@ function countPins({ parts: { memory, disk, predicates, filters } }: Aegis): Map
   }
   for (const ppn of predicates.pinned) pin(KSEG0 + ppn * PAGE_BYTES);
   for (const ppn of filters.handlers.windows) pin(KSEG0 + ppn * PAGE_BYTES);
+  for (const ppn of registry.pinned) pin(KSEG0 + ppn * PAGE_BYTES);
   for (const ppn of disk.inFlight) pin(KSEG0 + ppn * PAGE_BYTES);
   return pins;
 }
@@ -161,6 +175,10 @@ function exposedFrames(count: number): ReadonlySet<number> {
     [EXPOSED.frames, 16 * count],
     [EXPOSED.slices, PAGE_BYTES],
     [EXPOSED.nodes, NODE_BYTES * NODE_LIMIT],
+    [EXPOSED.disk, PAGE_BYTES],
+    [EXPOSED.requests, REQUEST_BYTES * REQUEST_LIMIT],
+    [EXPOSED.extents, EXTENT_BYTES * EXTENT_LIMIT],
+    [EXPOSED.buffers, BUFFER_BYTES * BUFFER_LIMIT],
     [EXPOSED.rings, RING_BYTES * RING_LIMIT],
     [EXPOSED.filters, FILTER_BYTES * FILTER_LIMIT],
     [EXPOSED.filterCode, FILTER_CODE_BYTES],
@@ -323,4 +341,40 @@ function checkPackets(aegis: Aegis, report: Report): void {
     if (owner === NO_ENV) report(ring === 0, `filter ${filter}: free, but it delivers`);
     else report(isAlive(aegis, owner), `filter ${filter}: owned by ${owner}, which is not alive`);
   }
+}
+
+/** Extents belong to the living; the queue is what is under way; each cached block has a frame of its own, that is pinned. */
+function checkDisk(aegis: Aegis, report: Report): void {
+  const { memory, disk, registry } = aegis.parts;
+  const requests = disk.requestsByExtent;
+  for (let id = 0; id < EXTENT_LIMIT; id += 1) {
+    const get = (field: number): number => memory.get(EXPOSED.extents + EXTENT_BYTES * id + field);
+    const owner = get(EXTENT.owner);
+    report(owner === NO_ENV || isAlive(aegis, owner), `extent ${id}: owned by ${owner}, which is not alive`);
+    report(get(EXTENT.requests) === (requests.get(id) ?? 0), `extent ${id}: other requests than are counted`);
+    if (owner === NO_ENV && get(EXTENT.requests) === 0)
+      report(get(EXTENT.blocks) === 0, `extent ${id}: free, with blocks`);
+  }
+  let queued = 0;
+  for (let i = 0; i < REQUEST_LIMIT; i += 1) {
+    const at = EXPOSED.requests + REQUEST_BYTES * i;
+    if (memory.get(at + REQUEST.env) !== NO_ENV) queued += memory.get(at + REQUEST.count);
+  }
+  report(
+    queued === disk.inFlight.length,
+    `${queued} blocks are in the queue that is shown, ${disk.inFlight.length} in it`,
+  );
+  const [blocks, ppns] = [new Set<number>(), new Set<number>()];
+  for (let i = 0; i < BUFFER_LIMIT; i += 1) {
+    const get = (field: number): number => memory.get(EXPOSED.buffers + BUFFER_BYTES * i + field);
+    if (get(BUFFER.state) === BUFFER_STATES.empty) continue;
+    report(!blocks.has(get(BUFFER.block)) && !ppns.has(get(BUFFER.ppn)), `buffer ${i}: its block or frame has another`);
+    report(memory.frame(get(BUFFER.ppn), FRAME.owner) !== NO_ENV, `buffer ${i}: its frame is free`);
+    blocks.add(get(BUFFER.block));
+    ppns.add(get(BUFFER.ppn));
+  }
+  report(
+    [...registry.pinned].every((ppn) => ppns.has(ppn)),
+    'the registry pins other frames than it shows',
+  );
 }

@@ -1,22 +1,57 @@
 /**
  * Calls on serial lines and the disk.
  */
-import { ERRORS, RIGHTS, type CapabilityWords } from '@exokernel/abi';
-import type { Call, Parts } from '../call.ts';
+import {
+  COMPLETION_SLOTS,
+  ERRORS,
+  PAGE_BYTES,
+  RIGHTS,
+  TRANSFER,
+  TRANSFER_BYTES,
+  TRANSFER_LIMIT,
+  type CapabilityWords,
+} from '@exokernel/abi';
+import type { Arguments, Call, Parts } from '../call.ts';
 import { COSTS } from '../costs.ts';
+import type { BlockFrame } from '../disk.ts';
 
-export function deviceCalls({ capabilities, serial, disk, frames }: Parts): Record<string, Call> {
+export function deviceCalls({ capabilities, serial, disk, extents, frames, memory }: Parts): Record<string, Call> {
   const lineOf = (words: CapabilityWords, rights: number): number => capabilities.check(words, 'serial', rights);
+  const rightsOfFrame = (write: boolean): number => (write ? RIGHTS.read : RIGHTS.read | RIGHTS.write);
   const transfer =
     (write: boolean): Call =>
-    (call, self) => {
-      const extent = disk.check(call.capability(0), write ? RIGHTS.write : RIGHTS.read);
-      const ppn = frames.check(call.capability(4), write ? RIGHTS.read : RIGHTS.read | RIGHTS.write);
-      if (extent === undefined || ppn < 0) return ERRORS.E_CAP;
+    (call, env) => {
+      const extent = extents.check(call.capability(0), write ? RIGHTS.write : RIGHTS.read);
+      const ppn = frames.check(call.capability(4), rightsOfFrame(write));
+      const slot = call.word(9) >>> 0;
+      if (extent < 0 || ppn < 0) return ERRORS.E_CAP;
+      if (disk.blocks === 0) return ERRORS.E_DEVICE;
+      const block = disk.physical(extent, call.word(8) >>> 0);
+      if (block < 0 || slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
       call.cpu.charge(COSTS.device);
-      const request = { extent, ppn, block: call.word(8) >>> 0, slot: call.word(9) >>> 0, write };
-      return disk.start(call.cpu, self, request);
+      const post = disk.completion(env, slot);
+      const done = (ok: boolean): void => {
+        post(ok ? 1 : ERRORS.E_DEVICE, true);
+      };
+      const code = disk.submit(call.cpu, [{ env, extent, block, ppns: [ppn], write, done }]);
+      if (code === ERRORS.E_OK) post(0, false);
+      return code;
     };
+  /** The frames and blocks that the list in a frame names, all of which may be had; or an error. */
+  const gather = (call: Arguments, list: number, extent: number, write: boolean): BlockFrame[] | number => {
+    const blocks: BlockFrame[] = [];
+    for (let i = 0; i < call.word(8); i += 1) {
+      const at = list * PAGE_BYTES + i * TRANSFER_BYTES;
+      const word = (offset: number): number => memory.get(at + TRANSFER.frame + offset);
+      call.cpu.charge(COSTS.mac);
+      const ppn = frames.check([word(0), word(4), word(8), word(12)], rightsOfFrame(write));
+      if (ppn < 0) return ppn;
+      const block = disk.physical(extent, memory.get(at + TRANSFER.block));
+      if (block < 0) return block;
+      blocks.push({ block, ppn });
+    }
+    return blocks;
+  };
   return {
     serial_write: (call, self) => {
       const line = lineOf(call.capability(0), RIGHTS.write);
@@ -32,6 +67,32 @@ export function deviceCalls({ capabilities, serial, disk, frames }: Parts): Reco
     },
     disk_read: transfer(false),
     disk_write: transfer(true),
+    disk_request: (call, env) => {
+      const [count, writes, slot] = [call.word(8), call.word(9), call.word(10) >>> 0];
+      const write = writes === 1;
+      const extent = extents.check(call.capability(0), write ? RIGHTS.write : RIGHTS.read);
+      const list = frames.check(call.capability(4), RIGHTS.read);
+      if (extent < 0 || list < 0) return ERRORS.E_CAP;
+      if (disk.blocks === 0) return ERRORS.E_DEVICE;
+      const isOne = count >= 1 && count <= TRANSFER_LIMIT && slot < COMPLETION_SLOTS && (writes === 0 || writes === 1);
+      if (!isOne) return ERRORS.E_RANGE;
+      const blocks = gather(call, list, extent, write);
+      if (typeof blocks === 'number') return blocks;
+      call.cpu.charge(COSTS.device);
+      return disk.transfer(call.cpu, blocks, { env, extent, write, slot });
+    },
+    extent_alloc: (call, env) => {
+      if (disk.blocks === 0) return ERRORS.E_DEVICE;
+      call.cpu.charge(COSTS.mac);
+      const id = extents.allocate(env, call.word(0), call.word(1), disk.blocks);
+      return id < 0 ? id : { value: extents.extent(id).start, capability: extents.capability(id) };
+    },
+    extent_free: (call) => {
+      const id = extents.check(call.capability(0), RIGHTS.control);
+      if (id < 0) return id;
+      extents.free(id);
+      return ERRORS.E_OK;
+    },
   };
 }
 

@@ -1,0 +1,75 @@
+/**
+ * Calls on the buffer-cache registry. Blocks are named by their physical number; an extent's capability is the right to them.
+ */
+import { COMPLETION_SLOTS, ERRORS, RIGHTS, type CapabilityWords } from '@exokernel/abi';
+import type { Call, Parts } from '../call.ts';
+import { isNull, nodeOf } from '../capabilities.ts';
+import { COSTS } from '../costs.ts';
+import { contains } from '../extents.ts';
+
+const BOTH = RIGHTS.read | RIGHTS.write;
+
+export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<string, Call> {
+  /** E_OK if this is a capability with these rights for an extent with this block of the disk. */
+  const allowed = (words: CapabilityWords, rights: number, block: number): number => {
+    const id = extents.check(words, rights);
+    if (id < 0) return id;
+    return contains(extents.extent(id), block) && block < disk.blocks ? ERRORS.E_OK : ERRORS.E_RANGE;
+  };
+  return {
+    bc_insert: (call, self) => {
+      const block = call.word(8) >>> 0;
+      const dirty = call.word(9);
+      const code = allowed(call.capability(0), RIGHTS.write, block);
+      const ppn = frames.check(call.capability(4), BOTH);
+      if (code === ERRORS.E_CAP || ppn < 0) return ERRORS.E_CAP;
+      if (code < 0) return code;
+      return dirty === 0 || dirty === 1 ? registry.insert(self, ppn, block, dirty === 1) : ERRORS.E_RANGE;
+    },
+    bc_read: (call, self) => {
+      const [block, slot] = [call.word(0) >>> 0, call.word(1) >>> 0];
+      if (disk.blocks === 0) return ERRORS.E_DEVICE;
+      if (block >= disk.blocks || slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
+      call.cpu.charge(COSTS.device + COSTS.clearFrame + 3 * COSTS.mac);
+      return registry.read(call.cpu, self, block, disk.completion(self, slot));
+    },
+    bc_map: (call, self) => {
+      const words = call.capability(0);
+      const block = call.word(4) >>> 0;
+      const code = allowed(words, RIGHTS.read, block);
+      if (code < 0) return code;
+      const extent = extents.check(words, RIGHTS.read);
+      const ppn = registry.map(self, block, { extent, node: nodeOf(words) });
+      if (ppn < 0) return ppn;
+      call.cpu.charge(COSTS.mac);
+      const rights = extents.check(words, RIGHTS.write) < 0 ? RIGHTS.read : BOTH;
+      return { value: ppn, capability: frames.capability(ppn, rights) };
+    },
+    bc_dirty: (call) => {
+      const [block, dirty] = [call.word(4) >>> 0, call.word(5)];
+      const code = allowed(call.capability(0), RIGHTS.write, block);
+      if (code < 0) return code;
+      return dirty === 0 || dirty === 1 ? registry.setDirty(block, dirty === 1) : ERRORS.E_RANGE;
+    },
+    bc_write: (call, self) => {
+      const words = call.capability(0);
+      const [block, slot] = [call.word(4) >>> 0, call.word(5) >>> 0];
+      const mayWrite = !isNull(words);
+      const code = mayWrite ? allowed(words, RIGHTS.write, block) : ERRORS.E_OK;
+      if (code < 0) return code;
+      if (slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
+      call.cpu.charge(COSTS.device);
+      return registry.write(call.cpu, self, block, { mayWrite, post: disk.completion(self, slot) });
+    },
+    bc_remove: (call) => {
+      const block = call.word(4) >>> 0;
+      const code = allowed(call.capability(0), RIGHTS.write, block);
+      return code < 0 ? code : registry.remove(block);
+    },
+    bc_words: (call) => {
+      const block = call.word(4) >>> 0;
+      const code = allowed(call.capability(0), RIGHTS.write, block);
+      return code < 0 ? code : registry.setWords(block, call.word(5), call.word(6));
+    },
+  };
+}

@@ -1,0 +1,140 @@
+/**
+ * Extents: runs of physical disk blocks, owned by environments and guarded by capabilities. [SOSP95 §3]
+ *
+ * Who allocates names the blocks. What lies on them stays as it is, also when they change hands. Extents that are allocated
+ * never overlap another; those given at boot may, as the images say. A freed extent's blocks are free when the last request
+ * for them is finished, so that no late write lands in somebody else's.
+ */
+import { ERRORS, EXTENT, EXTENT_BYTES, EXTENT_LIMIT, NO_ENV, RIGHTS, type CapabilityWords } from '@exokernel/abi';
+import type { Capabilities } from './capabilities.ts';
+import { PHYSICAL } from './layout.ts';
+import type { KernelMemory } from './memory.ts';
+
+/** A run of blocks, by their physical numbers. */
+export interface Extent {
+  readonly start: number;
+  readonly blocks: number;
+}
+
+/** Rights of the capability that whoever allocates an extent gets. */
+const EXTENT_RIGHTS: number = RIGHTS.read | RIGHTS.write | RIGHTS.control;
+
+export class Extents {
+  readonly #memory: KernelMemory;
+  readonly #capabilities: Capabilities;
+  readonly #begun: ((extent: Extent) => void)[] = [];
+  readonly #ended: ((extent: Extent) => void)[] = [];
+
+  constructor(memory: KernelMemory, capabilities: Capabilities) {
+    this.#memory = memory;
+    this.#capabilities = capabilities;
+    for (let id = 0; id < EXTENT_LIMIT; id += 1) this.#set(id, EXTENT.owner, NO_ENV);
+    capabilities.guard('extent', (id) => (this.#lives(id) ? this.#get(id, EXTENT.generation) : undefined));
+  }
+
+  /** `begun` is told of every extent that is allocated, whose blocks were nobody's. */
+  onBegin(begun: (extent: Extent) => void): void {
+    this.#begun.push(begun);
+  }
+
+  /** `ended` is told of every extent that is gone, when its capabilities are dead. */
+  onEnd(ended: (extent: Extent) => void): void {
+    this.#ended.push(ended);
+  }
+
+  /** An extent of `env`, whatever else lies there: what images are granted. Returns its number or E_NONE. */
+  grant(env: number, { start, blocks }: Extent): number {
+    const id = this.#all().find((one) => !this.#lives(one) && this.#get(one, EXTENT.blocks) === 0);
+    if (id === undefined) return ERRORS.E_NONE;
+    this.#set(id, EXTENT.owner, env);
+    this.#set(id, EXTENT.start, start);
+    this.#set(id, EXTENT.blocks, blocks);
+    this.#set(id, EXTENT.requests, 0);
+    this.#set(id, EXTENT.generation, this.#get(id, EXTENT.generation) + 1);
+    return id;
+  }
+
+  /** A new extent from block `start` on, or anywhere (−1), of a disk of `size` blocks. Returns its number or an error. */
+  allocate(env: number, start: number, blocks: number, size: number): number {
+    if (blocks < 1 || blocks > size || start < -1 || start > size - blocks) return ERRORS.E_RANGE;
+    const taken = this.#all()
+      .map((id) => this.extent(id))
+      .filter((one) => one.blocks > 0)
+      .sort((a, b) => a.start - b.start);
+    const isFree = (at: number): boolean =>
+      taken.every((one) => at + blocks <= one.start || one.start + one.blocks <= at);
+    if (start >= 0 && !isFree(start)) return ERRORS.E_BUSY;
+    if (start >= 0) return this.#begin(env, { start, blocks });
+    const at = [0, ...taken.map((one) => one.start + one.blocks)].find((one) => one + blocks <= size && isFree(one));
+    return at === undefined ? ERRORS.E_NONE : this.#begin(env, { start: at, blocks });
+  }
+
+  #begin(env: number, extent: Extent): number {
+    const id = this.grant(env, extent);
+    if (id >= 0) for (const begun of this.#begun) begun(extent);
+    return id;
+  }
+
+  extent(id: number): Extent {
+    return { start: this.#get(id, EXTENT.start), blocks: this.#get(id, EXTENT.blocks) };
+  }
+
+  /** The capability of an extent: to read, to write, and to free it (control). */
+  capability(id: number): CapabilityWords {
+    return this.#capabilities.make('extent', EXTENT_RIGHTS, id);
+  }
+
+  /** The number of the extent that a capability names, if it grants these rights; else E_CAP. */
+  check(words: CapabilityWords, rights: number): number {
+    return this.#capabilities.check(words, 'extent', rights);
+  }
+
+  /** Whether a living extent has this block. */
+  covers(block: number): boolean {
+    return this.#all().some((id) => this.#lives(id) && contains(this.extent(id), block));
+  }
+
+  free(id: number): void {
+    const extent = this.extent(id);
+    this.#set(id, EXTENT.owner, NO_ENV);
+    this.#settle(id);
+    for (const ended of this.#ended) ended(extent);
+  }
+
+  /** Frees every extent of an environment. */
+  release(env: number): void {
+    for (const id of this.#all()) if (this.#get(id, EXTENT.owner) === env) this.free(id);
+  }
+
+  /** One request more (1) or less (−1) for blocks of an extent. */
+  count(id: number, delta: 1 | -1): void {
+    this.#set(id, EXTENT.requests, this.#get(id, EXTENT.requests) + delta);
+    this.#settle(id);
+  }
+
+  /** A freed extent lets its blocks go when nothing is under way to them. */
+  #settle(id: number): void {
+    if (!this.#lives(id) && this.#get(id, EXTENT.requests) === 0) this.#set(id, EXTENT.blocks, 0);
+  }
+
+  #lives(id: number): boolean {
+    return id < EXTENT_LIMIT && this.#get(id, EXTENT.owner) !== NO_ENV;
+  }
+
+  #all(): number[] {
+    return Array.from({ length: EXTENT_LIMIT }, (_, id) => id);
+  }
+
+  #get(id: number, field: number): number {
+    return this.#memory.get(PHYSICAL.extents + EXTENT_BYTES * id + field);
+  }
+
+  #set(id: number, field: number, value: number): void {
+    this.#memory.set(PHYSICAL.extents + EXTENT_BYTES * id + field, value);
+  }
+}
+
+/** Whether a block lies in an extent. */
+export function contains({ start, blocks }: Extent, block: number): boolean {
+  return block >= start && block - start < blocks;
+}

@@ -1,0 +1,484 @@
+/** The buffer-cache registry: who may insert, map, write; what is kept, and for how long. [SOSP97 §4.3.3], [XOK] */
+import {
+  BUFFER,
+  BUFFER_BYTES,
+  BUFFER_LIMIT,
+  BUFFER_STATES,
+  ERRORS,
+  EXPOSED,
+  PAGE_BYTES,
+  RIGHTS,
+  U,
+  type CapabilityWords,
+} from '@exokernel/abi';
+import { memoryStore, type BlockStore } from '@exokernel/hardware';
+import { describe, expect, test } from 'vitest';
+import {
+  boot,
+  checkInvariants,
+  rawImage,
+  WINDOW,
+  type Booted,
+  type Fiber,
+  type Raw,
+  type RawFrame,
+} from '../../testkit/src/index.ts';
+
+const BLOCKS = 64;
+const NONE: CapabilityWords = [0, 0, 0, 0];
+const kernel: { booted?: Booted } = {};
+
+function numbered(): Uint8Array {
+  return Uint8Array.from({ length: BLOCKS * PAGE_BYTES }, (_, i) => Math.floor(i / PAGE_BYTES));
+}
+
+/** Runs environments until all have ended, and looks whether nothing is left but what is cached. */
+function run(
+  mains: readonly ((raw: Raw) => Fiber<number>)[],
+  store: BlockStore = memoryStore(numbered()),
+  ramBytes?: number,
+): Booted {
+  const booted = boot(
+    mains.map((main) => rawImage({ main })),
+    { disk: { store }, ...(ramBytes === undefined ? {} : { ramBytes }) },
+  );
+  kernel.booted = booted;
+  const isDead = (env: number): boolean => booted.aegis.environment(env).status === 'dead';
+  booted.runUntil(() => booted.machine.native.lastError !== undefined || mains.every((_, env) => isDead(env)));
+  const error = booted.machine.native.lastError;
+  if (error !== undefined) throw new Error(error.message);
+  mains.forEach((_, env) => {
+    expect(booted.aegis.environment(env)).toMatchObject({ status: 'dead', exit: 0 });
+  });
+  booted.runUntil(() => booted.aegis.parts.disk.inFlight.length === 0);
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+  const cached = [...booted.aegis.parts.registry.pinned].length;
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100 - cached);
+  return booted;
+}
+
+/** The entry of a block, as everyone sees it. */
+function entry(block: number): Record<keyof typeof BUFFER, number> | undefined {
+  const memory = kernel.booted?.machine.memory;
+  for (let i = 0; i < BUFFER_LIMIT; i += 1) {
+    const word = (field: number): number => memory?.load32(EXPOSED.buffers + BUFFER_BYTES * i + field) ?? 0;
+    if (word(BUFFER.state) === BUFFER_STATES.empty || word(BUFFER.block) !== block) continue;
+    return Object.fromEntries(Object.entries(BUFFER).map(([name, at]) => [name, word(at)])) as never;
+  }
+  return undefined;
+}
+
+function* extent(raw: Raw, start: number, blocks: number): Fiber<CapabilityWords> {
+  const { code, capability } = yield* raw.call('extent_alloc', start, blocks);
+  expect(code).toBe(0);
+  return capability;
+}
+
+/** Waits for the completion in slot 0. */
+function* complete(raw: Raw): Fiber<number> {
+  for (;;) {
+    const result = yield* raw.fibers.load(0x1000 + U.completion);
+    if (result !== 0) return result;
+    yield* raw.routine('kit.sleep', 0);
+  }
+}
+
+function* read(raw: Raw, block: number): Fiber<void> {
+  expect(yield* raw.code('bc_read', block, 0)).toBe(0);
+  expect(yield* complete(raw)).toBe(1);
+}
+
+function* map(raw: Raw, own: CapabilityWords, block: number): Fiber<RawFrame> {
+  const { code, value, capability } = yield* raw.call('bc_map', ...own, block);
+  expect(code).toBe(0);
+  return { ppn: value, capability };
+}
+
+function* look(raw: Raw, frame: RawFrame, writable = false): Fiber<number | undefined> {
+  expect(yield* raw.bind(WINDOW, frame, writable)).toBe(0);
+  return yield* raw.peek(WINDOW);
+}
+
+const word = (byte: number): number => (byte * 0x01010101) | 0;
+
+describe('reading and mapping', () => {
+  test('anyone has a block read; only who has the right to it maps it, with the rights that he has', () => {
+    run([
+      function* (raw) {
+        const own = yield* extent(raw, 8, 8);
+        const reader = (yield* raw.call('cap_derive', ...own, RIGHTS.read, 0)).capability;
+        // 30 is nobody's.
+        for (const block of [9, 30]) yield* read(raw, block);
+        expect(entry(30)).toMatchObject({ state: BUFFER_STATES.valid, dirty: 0, owner: 0 });
+        expect(yield* raw.code('bc_map', ...own, 30)).toBe(ERRORS.E_RANGE);
+        expect(yield* raw.code('bc_map', ...own, 10)).toBe(ERRORS.E_NONE);
+        const [head, name, low, high] = own;
+        for (const bad of [NONE, [head, name, low ^ 1, high], [head, name + 1, low, high]] as const) {
+          expect(yield* raw.code('bc_map', ...bad, 9)).toBe(ERRORS.E_CAP);
+        }
+        const frame = yield* map(raw, reader, 9);
+        expect(frame.ppn).toBe(entry(9)?.ppn);
+        expect(yield* look(raw, frame)).toBe(word(9));
+        expect(yield* raw.bind(WINDOW, frame, true)).toBe(ERRORS.E_CAP);
+        const both = yield* map(raw, own, 9);
+        expect(yield* raw.bind(WINDOW, both, true)).toBe(0);
+        return 0;
+      },
+    ]);
+  });
+
+  test('impossible blocks and slots; a block that is there already; a disk that fails leaves nothing', () => {
+    const store = memoryStore(numbered());
+    const failing: BlockStore = {
+      blocks: store.blocks,
+      read: (first, into) => {
+        if (first === 8 * 13) throw new Error('bad');
+        store.read(first, into);
+      },
+      write: () => undefined,
+      flush: () => undefined,
+    };
+    run(
+      [
+        function* (raw) {
+          for (const block of [BLOCKS, -1, 0x7fffffff, -0x80000000]) {
+            expect(yield* raw.code('bc_read', block, 0)).toBe(ERRORS.E_RANGE);
+          }
+          for (const slot of [16, -1]) expect(yield* raw.code('bc_read', 0, slot)).toBe(ERRORS.E_RANGE);
+          const own = yield* extent(raw, 0, BLOCKS);
+          expect(yield* raw.code('bc_read', 5, 0)).toBe(0);
+          // While it comes in.
+          expect(yield* raw.code('bc_read', 5, 1)).toBe(ERRORS.E_BUSY);
+          expect(yield* raw.code('bc_map', ...own, 5)).toBe(ERRORS.E_AGAIN);
+          expect(yield* raw.code('bc_write', ...own, 5, 1)).toBe(ERRORS.E_AGAIN);
+          expect(yield* raw.code('bc_remove', ...own, 5)).toBe(ERRORS.E_AGAIN);
+          const { capability } = yield* raw.frame();
+          expect(yield* raw.code('bc_insert', ...own, ...capability, 5, 0)).toBe(ERRORS.E_BUSY);
+          expect(yield* complete(raw)).toBe(1);
+          expect(yield* raw.code('bc_read', 5, 0)).toBe(ERRORS.E_BUSY);
+          expect(yield* raw.code('bc_read', 13, 0)).toBe(0);
+          expect(yield* complete(raw)).toBe(ERRORS.E_DEVICE);
+          expect(entry(13)).toBeUndefined();
+          return 0;
+        },
+      ],
+      failing,
+    );
+  });
+
+  test('two environments share a block: what one writes the other sees; who lets go is out of it', () => {
+    const shared: { reader: CapabilityWords | undefined; step: number } = { reader: undefined, step: 0 };
+    run([
+      function* (raw) {
+        const own = yield* extent(raw, 0, 4);
+        shared.reader = (yield* raw.call('cap_derive', ...own, RIGHTS.read, 0)).capability;
+        yield* read(raw, 2);
+        const frame = yield* map(raw, own, 2);
+        expect(yield* look(raw, frame, true)).toBe(word(2));
+        shared.step = 1;
+        while (shared.step < 2) yield* raw.sleep(1);
+        expect(yield* raw.poke(WINDOW, 77)).toBe(0);
+        expect(yield* raw.code('bc_dirty', ...own, 2, 1)).toBe(0);
+        shared.step = 3;
+        while (shared.step < 4) yield* raw.sleep(1);
+        expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
+        expect(yield* raw.peek(WINDOW)).toBeUndefined();
+        expect(entry(2)).toMatchObject({ dirty: 1, state: BUFFER_STATES.valid });
+        return 0;
+      },
+      function* (raw) {
+        while (shared.step < 1) yield* raw.sleep(1);
+        const frame = yield* map(raw, shared.reader ?? NONE, 2);
+        expect(yield* look(raw, frame)).toBe(word(2));
+        shared.step = 2;
+        while (shared.step < 3) yield* raw.sleep(1);
+        expect(yield* raw.peek(WINDOW)).toBe(77);
+        shared.step = 4;
+        return 0;
+      },
+    ]);
+  });
+});
+
+describe('inserting', () => {
+  test('wants the right to write the block, and a frame of one’s own to write; once per block and frame', () => {
+    run([
+      function* (raw) {
+        const own = yield* extent(raw, 8, 8);
+        const reader = (yield* raw.call('cap_derive', ...own, RIGHTS.read, 0)).capability;
+        const [frame, other] = [yield* raw.frame(), yield* raw.frame()];
+        const readOnly = (yield* raw.call('cap_derive', ...frame.capability, RIGHTS.read, 0)).capability;
+        // A fake of what one may only read.
+        expect(yield* raw.code('bc_insert', ...reader, ...frame.capability, 9, 0)).toBe(ERRORS.E_CAP);
+        expect(yield* raw.code('bc_insert', ...own, ...readOnly, 9, 0)).toBe(ERRORS.E_CAP);
+        for (const block of [7, 16, BLOCKS, -1]) {
+          expect(yield* raw.code('bc_insert', ...own, ...frame.capability, block, 0)).toBe(ERRORS.E_RANGE);
+        }
+        for (const dirty of [2, -1]) {
+          expect(yield* raw.code('bc_insert', ...own, ...frame.capability, 9, dirty)).toBe(ERRORS.E_RANGE);
+        }
+        expect(yield* raw.code('bc_insert', ...own, ...frame.capability, 9, 1)).toBe(0);
+        expect(yield* raw.code('bc_insert', ...own, ...other.capability, 9, 0)).toBe(ERRORS.E_BUSY);
+        expect(yield* raw.code('bc_insert', ...own, ...frame.capability, 10, 0)).toBe(ERRORS.E_BUSY);
+        expect(yield* raw.code('bc_words', ...own, 9, 3, 4)).toBe(0);
+        expect(entry(9)).toMatchObject({ ppn: frame.ppn, dirty: 1, owner: 0, word0: 3, word1: 4 });
+        for (const [call, args] of [
+          ['bc_dirty', [0]],
+          ['bc_words', [0, 0]],
+          ['bc_remove', []],
+        ] as const) {
+          expect(yield* raw.code(call, ...reader, 9, ...args), call).toBe(ERRORS.E_CAP);
+          expect(yield* raw.code(call, ...own, 11, ...args), call).toBe(ERRORS.E_NONE);
+          expect(yield* raw.code(call, ...own, 17, ...args), call).toBe(ERRORS.E_RANGE);
+        }
+        expect(yield* raw.code('bc_dirty', ...own, 9, 2)).toBe(ERRORS.E_RANGE);
+        // The inserter lets go: the registry keeps it.
+        expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
+        expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(ERRORS.E_BUSY);
+        expect(yield* raw.code('bc_remove', ...own, 9)).toBe(0);
+        expect(yield* raw.code('bc_remove', ...own, 9)).toBe(ERRORS.E_NONE);
+        expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(0);
+        return 0;
+      },
+    ]);
+  });
+
+  test('there are so many entries: a full table makes room for the next with the least used clean one', () => {
+    run(
+      [
+        function* (raw) {
+          const own = yield* extent(raw, 0, BUFFER_LIMIT + 2);
+          const all: RawFrame[] = [];
+          for (let block = 0; block < BUFFER_LIMIT; block += 1) {
+            const frame = yield* raw.frame();
+            all.push(frame);
+            expect(yield* raw.code('bc_insert', ...own, ...frame.capability, block, 0)).toBe(0);
+          }
+          const last = yield* raw.frame();
+          // Each is held.
+          expect(yield* raw.code('bc_insert', ...own, ...last.capability, BUFFER_LIMIT, 0)).toBe(ERRORS.E_NONE);
+          expect(yield* raw.code('frame_free', ...(all[5]?.capability ?? NONE))).toBe(0);
+          expect(yield* raw.code('bc_insert', ...own, ...last.capability, BUFFER_LIMIT, 0)).toBe(0);
+          expect(entry(5)).toBeUndefined();
+          return 0;
+        },
+      ],
+      memoryStore(new Uint8Array((BUFFER_LIMIT + 2) * PAGE_BYTES)),
+    );
+  }, 20_000);
+});
+
+describe('writing back', () => {
+  test('who may write the block; anyone, if nobody holds it; not while it is being written', () => {
+    const contents = numbered();
+    const shared: { own: CapabilityWords; step: number } = { own: NONE, step: 0 };
+    run(
+      [
+        function* (raw) {
+          shared.own = yield* extent(raw, 8, 8);
+          yield* read(raw, 9);
+          const frame = yield* map(raw, shared.own, 9);
+          expect(yield* look(raw, frame, true)).toBe(word(9));
+          expect(yield* raw.poke(WINDOW, 0x55)).toBe(0);
+          // What is clean is written already.
+          expect(yield* raw.code('bc_write', ...shared.own, 9, 0)).toBe(0);
+          expect(yield* complete(raw)).toBe(1);
+          expect(contents[9 * PAGE_BYTES]).toBe(9);
+          expect(yield* raw.code('bc_dirty', ...shared.own, 9, 1)).toBe(0);
+          shared.step = 1;
+          while (shared.step < 2) yield* raw.sleep(1);
+          expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
+          shared.step = 3;
+          while (shared.step < 4) yield* raw.sleep(1);
+          expect(contents[9 * PAGE_BYTES]).toBe(0x55);
+          return 0;
+        },
+        function* (raw) {
+          while (shared.step < 1) yield* raw.sleep(1);
+          const [head, name, low, high] = shared.own;
+          expect(yield* raw.code('bc_write', ...NONE, 9, 0)).toBe(ERRORS.E_CAP);
+          expect(yield* raw.code('bc_write', head, name, low ^ 1, high, 9, 0)).toBe(ERRORS.E_CAP);
+          shared.step = 2;
+          while (shared.step < 3) yield* raw.sleep(1);
+          expect(yield* raw.code('bc_write', head, name, low ^ 1, high, 9, 0)).toBe(ERRORS.E_CAP);
+          expect(yield* raw.code('bc_write', ...NONE, 10, 0)).toBe(ERRORS.E_NONE);
+          expect(yield* raw.code('bc_write', ...NONE, 9, 16)).toBe(ERRORS.E_RANGE);
+          expect(yield* raw.code('bc_write', ...NONE, 9, 0)).toBe(0);
+          expect(entry(9)).toMatchObject({ state: BUFFER_STATES.goingOut, dirty: 0 });
+          expect(yield* raw.code('bc_write', ...NONE, 9, 1)).toBe(ERRORS.E_AGAIN);
+          // Mapped meanwhile, and written again: dirty again.
+          yield* map(raw, shared.own, 9);
+          expect(yield* raw.code('bc_dirty', ...shared.own, 9, 1)).toBe(0);
+          expect(yield* complete(raw)).toBe(1);
+          expect(entry(9)).toMatchObject({ state: BUFFER_STATES.valid, dirty: 1 });
+          shared.step = 4;
+          return 0;
+        },
+      ],
+      memoryStore(contents),
+    );
+  });
+
+  test('a disk that fails leaves the block dirty', () => {
+    const store = memoryStore(numbered());
+    const failing: BlockStore = {
+      blocks: store.blocks,
+      read: (first, into) => {
+        store.read(first, into);
+      },
+      write: () => {
+        throw new Error('no more');
+      },
+      flush: () => undefined,
+    };
+    run(
+      [
+        function* (raw) {
+          const own = yield* extent(raw, 0, 4);
+          const { capability } = yield* raw.frame();
+          expect(yield* raw.code('bc_insert', ...own, ...capability, 1, 1)).toBe(0);
+          expect(yield* raw.code('bc_write', ...own, 1, 0)).toBe(0);
+          expect(yield* complete(raw)).toBe(ERRORS.E_DEVICE);
+          expect(entry(1)).toMatchObject({ state: BUFFER_STATES.valid, dirty: 1 });
+          return 0;
+        },
+      ],
+      failing,
+    );
+  });
+});
+
+describe('what is kept', () => {
+  test('clean blocks that nobody holds, until frames run out: then the least used; never dirty or held ones', () => {
+    run(
+      [
+        function* (raw) {
+          const own = yield* extent(raw, 0, 16);
+          for (const block of [1, 2, 3, 4]) yield* read(raw, block);
+          // 1 is used again, 2 is held, 3 is dirty.
+          const one = yield* map(raw, own, 1);
+          yield* raw.code('frame_free', ...one.capability);
+          yield* map(raw, own, 2);
+          expect(yield* raw.code('bc_dirty', ...own, 3, 1)).toBe(0);
+          const free = kernel.booted?.aegis.framesFree ?? 0;
+          for (let i = 0; i < free; i += 1) yield* raw.frame();
+          expect([1, 2, 3, 4].map((block) => entry(block) !== undefined)).toEqual([true, true, true, true]);
+          const next = yield* raw.frame();
+          expect([1, 2, 3, 4].map((block) => entry(block) !== undefined)).toEqual([true, true, true, false]);
+          // Contents are zero, and the old capability is dead.
+          expect(yield* look(raw, next, true)).toBe(0);
+          yield* raw.frame(one.ppn);
+          expect(yield* raw.bind(WINDOW, one)).toBe(ERRORS.E_CAP);
+          expect(yield* raw.code('frame_alloc', -1)).toBe(ERRORS.E_NONE);
+          expect(yield* raw.code('frame_alloc', entry(2)?.ppn ?? 0)).toBe(ERRORS.E_BUSY);
+          expect(yield* raw.code('frame_alloc', entry(3)?.ppn ?? 0)).toBe(ERRORS.E_BUSY);
+          expect(yield* raw.code('bc_read', 5, 0)).toBe(ERRORS.E_NONE);
+          return 0;
+        },
+      ],
+      undefined,
+      2 << 20,
+    );
+  });
+
+  test('a right that ends ends with all that was mapped by it; what was not on the disk yet is nobody’s but the block’s', () => {
+    const contents = numbered();
+    const shared: { branch: CapabilityWords; step: number } = { branch: NONE, step: 0 };
+    run(
+      [
+        function* (raw) {
+          const own = yield* extent(raw, 8, 4);
+          const made = yield* raw.call('cap_derive', ...own, RIGHTS.read | RIGHTS.write, 1);
+          shared.branch = made.capability;
+          for (const block of [8, 9]) yield* read(raw, block);
+          shared.step = 1;
+          while (shared.step < 2) yield* raw.sleep(1);
+          expect(yield* raw.code('cap_revoke', ...own, made.value)).toBe(0);
+          // 8 was clean: it is on the disk. 9 was not: another frame has it now.
+          expect(entry(8)).toBeUndefined();
+          shared.step = 3;
+          while (shared.step < 4) yield* raw.sleep(1);
+          const frame = yield* map(raw, own, 9);
+          expect(yield* look(raw, frame)).toBe(1234);
+          expect(yield* raw.code('bc_write', ...own, 9, 0)).toBe(0);
+          expect(yield* complete(raw)).toBe(1);
+          return 0;
+        },
+        function* (raw) {
+          while (shared.step < 1) yield* raw.sleep(1);
+          yield* map(raw, shared.branch, 8);
+          const frame = yield* map(raw, shared.branch, 9);
+          expect(yield* look(raw, frame, true)).toBe(word(9));
+          expect(yield* raw.poke(WINDOW, 1234)).toBe(0);
+          expect(yield* raw.code('bc_dirty', ...shared.branch, 9, 1)).toBe(0);
+          shared.step = 2;
+          while (shared.step < 3) yield* raw.sleep(1);
+          expect(yield* raw.code('bc_map', ...shared.branch, 9)).toBe(ERRORS.E_CAP);
+          // Its frame is its own now, and nobody else's.
+          expect(entry(9)?.ppn).not.toBe(frame.ppn);
+          expect(yield* raw.poke(WINDOW, 666)).toBe(0);
+          shared.step = 4;
+          return 0;
+        },
+      ],
+      memoryStore(contents),
+    );
+    expect(new DataView(contents.buffer).getUint32(9 * PAGE_BYTES, true)).toBe(1234);
+  });
+
+  test('the end of an environment in the middle: its reads come in, its writes go out, its dirty blocks can be flushed', () => {
+    const contents = numbered();
+    const shared = { done: false };
+    run(
+      [
+        function* (raw) {
+          while (!shared.done) yield* raw.sleep(1);
+          yield* raw.sleep(20);
+          expect(entry(3)).toMatchObject({ state: BUFFER_STATES.valid, dirty: 0 });
+          expect(entry(10)).toMatchObject({ state: BUFFER_STATES.valid, dirty: 1 });
+          // Written back when its owner died; it went out, and then nobody's right to it was left.
+          expect(entry(11)).toBeUndefined();
+          expect(yield* raw.code('bc_write', ...NONE, 10, 0)).toBe(0);
+          expect(yield* complete(raw)).toBe(1);
+          // Whoever gets the blocks begins with what is on the disk.
+          yield* extent(raw, 8, 8);
+          expect(entry(10)).toBeUndefined();
+          expect(entry(3)).toBeDefined();
+          return 0;
+        },
+        function* (raw) {
+          const own = yield* extent(raw, 8, 8);
+          for (const [block, value] of [
+            [10, 0xa0],
+            [11, 0xb0],
+          ] as const) {
+            const frame = yield* raw.frame();
+            yield* raw.fill(frame, Uint8Array.of(value));
+            expect(yield* raw.code('bc_insert', ...own, ...frame.capability, block, 1)).toBe(0);
+          }
+          expect(yield* raw.code('bc_read', 3, 0)).toBe(0);
+          expect(yield* raw.code('bc_write', ...own, 11, 1)).toBe(0);
+          shared.done = true;
+          return 0;
+        },
+      ],
+      memoryStore(contents),
+    );
+    expect([contents[10 * PAGE_BYTES], contents[11 * PAGE_BYTES]]).toEqual([0xa0, 0xb0]);
+  });
+
+  test('a frame that is taken away from its last holder is free, unless it has what is not on the disk', () => {
+    run([
+      function* (raw) {
+        const own = yield* extent(raw, 0, 4);
+        const frames = [yield* raw.frame(), yield* raw.frame()];
+        for (const [block, { capability }] of frames.entries()) {
+          expect(yield* raw.code('bc_insert', ...own, ...capability, block, block)).toBe(0);
+        }
+        for (const { ppn } of frames) kernel.booted?.aegis.parts.registry.releaseFrame(0, ppn);
+        expect([entry(0) !== undefined, entry(1) !== undefined]).toEqual([false, true]);
+        return 0;
+      },
+    ]);
+  });
+});
