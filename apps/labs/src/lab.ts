@@ -2,7 +2,7 @@
 import type { Model } from './models.ts';
 
 /** Columns of the longest name. */
-const WIDTH = 56;
+const WIDTH = 66;
 
 /** One quantity. */
 export interface Row {

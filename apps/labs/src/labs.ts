@@ -1,10 +1,12 @@
 /** Every lab by its name. */
 import { calibrate, FULL, SHORT } from './calibration.ts';
 import { exceptionsLab } from './exceptions.ts';
+import { forgeLab } from './forge.ts';
 import { ipcLab, trustedLrpcLab } from './ipc.ts';
 import type { Lab } from './lab.ts';
 import { pctLab } from './pct.ts';
 import { matmulLab } from './matmul.ts';
+import { revokeLab } from './revoke.ts';
 import { stlbLab } from './stlb.ts';
 import { strideLab } from './stride.ts';
 import { syscallLab } from './syscall.ts';
@@ -27,4 +29,6 @@ export const LABS: readonly Lab[] = [
   matmulLab,
   strideLab,
   stlbLab,
+  revokeLab,
+  forgeLab,
 ];
