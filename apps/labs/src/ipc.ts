@@ -50,7 +50,7 @@ function measureAll(
 function measure(model: Model, mechanism: Mechanism, effort: Effort): { sample: Sample; ways: number } {
   const { image, from, to } = talkers(mechanism);
   const bench = new Bench(model, [image]);
-  bench.settle(0.25);
-  const sample = bench.measure({ env: 0, pc: from }, { env: 0, pc: to }, effort === 'full' ? 101 : 5);
+  bench.settle(0.15);
+  const sample = bench.measure({ env: 0, pc: from }, { env: 0, pc: to }, effort === 'full' ? 101 : 3);
   return { sample, ways: from === to ? 2 : 1 };
 }

@@ -28,10 +28,10 @@ export const vmLab: Lab = {
         progress(`${libos.name} on ${model}`);
         const { image, marks } = vmProgram(libos);
         const bench = new Bench(model, [image]);
-        bench.settle(0.2);
+        bench.settle(0.1);
         return OPERATIONS.map((name): Row => {
           const { from, to } = marks[name];
-          const sample = bench.measure({ env: 0, pc: from }, { env: 0, pc: to }, effort === 'full' ? 51 : 3);
+          const sample = bench.measure({ env: 0, pc: from }, { env: 0, pc: to }, effort === 'full' ? 51 : 1);
           samples.push(sample);
           return timed(model, `${name}${suffix}`, sample, published(`${name}${suffix}`, model), PER_PASSAGE[name]);
         });
