@@ -35,6 +35,8 @@ function main(args: readonly string[]): number {
     process.stdout.write(HELP);
     return values.help ? 0 : 2;
   }
+  if (values.all && positionals.length > 0)
+    throw new UsageError(`--all and ${positionals.join(', ')}: use one or the other`);
   const labs = values.all ? LABS : positionals.map(find);
   const models = choose(values.profile);
   let holds = true;
@@ -75,6 +77,10 @@ function parse(args: readonly string[]) {
   }
 }
 
+// A reader that has seen enough is no error of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 try {
   process.exitCode = main(process.argv.slice(2));
 } catch (error) {

@@ -17,6 +17,7 @@ describe('the command', () => {
     [['calibration', 'memory'], 'no lab memory: use calibration, '],
     [['calibration', '--profile', 'ideal'], 'no profile ideal for a lab: use dec2100, dec3100, dec5000'],
     [['calibration', '--fast'], '--fast'],
+    [['--all', 'pct'], '--all and pct: use one or the other'],
   ])('%j is refused in one line', (args, message) => {
     const { status, stdout, stderr } = lab(...args);
     expect([status, stdout]).toEqual([2, '']);
