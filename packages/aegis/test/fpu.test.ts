@@ -1,7 +1,8 @@
 /** The floating-point unit: who may use it, whose values its registers hold, its exceptions. [SOSP95 T3] */
-import { DEATHS, EXCEPTIONS } from '@exokernel/abi';
-import { A0, S0, S1, T0, T1, V0, ZERO, type Assembler } from '@exokernel/isa';
+import { DEATHS, EXCEPTIONS, type Image } from '@exokernel/abi';
+import { A0, S0, S1, T0, T1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { expect, test } from 'vitest';
+import { INTERRUPT } from '../src/layout.ts';
 import {
   boot,
   checkInvariants,
@@ -176,4 +177,81 @@ test('a pending exception of one is not heard by another, nor does it stop the m
   expect(booted.finish(1)[0]).toMatchObject({ exit: 2 });
   expect(booted.uWord(0, RAW.counts + 4 * EXCEPTIONS.floatingPoint)).toBeGreaterThan(100);
   expect(booted.uWord(1, RAW.counts + 4 * EXCEPTIONS.floatingPoint)).toBe(0);
+});
+
+test('who is ended with an exception pending leaves none that an interrupt of a device stumbles over', () => {
+  // The handler raises it again, so that many a tick finds both pending; without an epilogue that is the end.
+  const raising = (delay: number): Image => ({
+    ...running(
+      (a) => {
+        emitOn(a, 1);
+        for (let i = 0; i < delay; i += 1) a.nop();
+        a.li(T1, 0x3ffff);
+        a.label('raise');
+        a.nop();
+        a.ctc1(T1, 31);
+        a.b('raise');
+        a.nop();
+      },
+      { handlers: { floatingPoint: 'raise' } },
+    ),
+    epilogue: 0,
+  });
+  const other = running((a) => {
+    a.b('go');
+    a.nop();
+  });
+  const booted = boot([other]);
+  quicken(booted, 1024);
+  const { machine, aegis } = booted;
+  let pending = 0;
+  for (let delay = 0; delay < 100; delay += 1) {
+    booted.finish(aegis.load(raising(delay)));
+    if ((machine.cpu.cp0.cause & INTERRUPT.fpu) !== 0) pending += 1;
+    // One that does not use the unit is interrupted by a device.
+    machine.serialInput(3, Uint8Array.of(65));
+    machine.run(50_000);
+  }
+  expect(pending).toBeGreaterThan(0);
+  expect(checkInvariants(aegis)).toEqual([]);
+});
+
+test('what one leaves in the registers that it got by a transfer is not seen by whose unit it was', () => {
+  const SECRET = 0x5ec2e7;
+  // A server that was called with the unit on, keeps a secret in it, and is at its end when its slice ends.
+  const server = running(
+    (a) => {
+      a.b('go');
+      a.nop();
+      a.label('entry');
+      a.li(T0, SECRET);
+      for (let r = 0; r < 32; r += 1) a.mtc1(T0, r);
+      a.ctc1(T0, 31);
+      a.label('busy');
+      a.b('busy');
+      a.nop();
+    },
+    { syncEntry: 'entry', placement: { slices: 1 } },
+  );
+  const client = running(
+    (a) => {
+      a.lw(S0, RAW.user, ZERO);
+      a.li(T0, 1);
+      a.bnez(S0, 'again');
+      a.sw(T0, RAW.user, ZERO);
+      emitOn(a, 1);
+      a.li(V1, 0);
+      emitCall(a, 'scall');
+      a.label('again');
+      a.mfc1(T0, 5);
+      a.cfc1(T1, 31);
+      a.nop();
+      a.or(V0, T0, T1);
+      emitEnd(a);
+    },
+    { prologue: 'go', placement: { slices: 2 } },
+  );
+  const booted = boot([server, client]);
+  expect(booted.finish(1)[0]).toMatchObject({ death: DEATHS.exit, exit: 0 });
+  expect(checkInvariants(booted.aegis)).toEqual([]);
 });

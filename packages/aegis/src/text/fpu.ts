@@ -2,15 +2,16 @@
  * The floating-point unit: one set of registers, which one environment has at a time. [SOSP95 T3]
  *
  * `fpu_mod` makes it usable for the caller. Its registers are the environment's to save, at the end of a slice, like the
- * others: when an environment that uses it begins and another has used it meanwhile, all registers are zero. Nobody who
- * does not use it pays more than a branch. A protected control transfer leaves it alone: registers are the message.
+ * others: when an environment that uses it begins and another has used it meanwhile, all registers are zero. Who
+ * does not use it pays seven instructions at the begin of a slice, nothing else. A protected control transfer leaves it alone, usable or not: registers are the
+ * message. What the callee has in them when its slice ends is not for the caller any more.
  *
  * The R3010 reports exceptions by an interrupt, which comes again until its cause is cleared. The kernel clears it and delivers
  * ExcCode 15, with FCR31 as it was in t1.
  */
-import { A0, CP0_STATUS, T0, T1, T2, T8, V0, ZERO, type Assembler, type Register } from '@exokernel/isa';
+import { A0, CP0_STATUS, T0, T1, T2, T7, T8, T9, V0, ZERO, type Assembler, type Register } from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS } from '@exokernel/abi';
-import { FPU_STATUS, KP } from '../layout.ts';
+import { FPU_STATUS, KP, STATUS } from '../layout.ts';
 import { exceptionLabel } from './exception.ts';
 import { routineLabel } from './stack.ts';
 
@@ -25,6 +26,24 @@ function emitClear(a: Assembler, env: Register): void {
   a.ctc1(ZERO, CONTROL);
   for (let r = 0; r < FLOAT_REGISTERS; r += 1) a.mtc1(ZERO, r);
   a.sw(env, KP.fpuOwner, ZERO);
+}
+
+/**
+ * For the scheduler, while KP.env still says who ran until now: if it had the unit by a transfer, its values are not for whose
+ * unit it was. Uses t7 to t9.
+ */
+export function emitFpuLeft(a: Assembler): void {
+  a.mfc0(T7, CP0_STATUS);
+  a.lw(T8, KP.fpuOwner, ZERO);
+  // CU1 becomes the sign.
+  a.sll(T7, T7, Math.clz32(STATUS.cu1));
+  a.bgez(T7, 'fpu.left');
+  a.lw(T9, KP.env, ZERO);
+  a.nop();
+  a.beq(T8, T9, 'fpu.left');
+  a.nop();
+  a.sw(ZERO, KP.fpuOwner, ZERO);
+  a.label('fpu.left');
 }
 
 /** For the scheduler: environment `env` uses the unit, and t8 is the Status that it will have; another had it meanwhile. */
@@ -62,7 +81,13 @@ export function emitFpuCall(a: Assembler): void {
   // FPU_STATUS is set now: this takes it away.
   a.xor(T0, T0, T1);
   a.mtc0(T0, CP0_STATUS);
+  a.lw(T8, KP.fpuOwner, ZERO);
   a.sw(ZERO, ENV.fpu, T2);
+  a.beq(T8, T2, 'fpu_mod.kept');
+  a.nop();
+  // It may have had the unit by a transfer: see emitFpuLeft.
+  a.sw(ZERO, KP.fpuOwner, ZERO);
+  a.label('fpu_mod.kept');
   a.ret();
   a.move(V0, ZERO);
 }

@@ -43,8 +43,6 @@ export function emitInterrupt(a: Assembler): void {
   a.andi(T1, T0, INTERRUPT.clock);
   a.bne(T1, ZERO, 'clock');
   a.sw(T2, KP.t2, ZERO);
-  a.andi(T1, T0, INTERRUPT.fpu);
-  a.bne(T1, ZERO, 'interrupt.fpu');
   a.andi(T1, T0, INTERRUPT.lance);
   a.la(T2, 'receive');
   a.bne(T1, ZERO, 'interrupt.device');
@@ -54,6 +52,12 @@ export function emitInterrupt(a: Assembler): void {
   a.andi(T1, T0, INTERRUPT.serial);
   a.la(T2, 'interrupt.serial');
   a.bne(T1, ZERO, 'interrupt.device');
+  // The unit's line stays up until whoever raised it is told, or another gets the unit: it counts only where it is unmasked.
+  a.mfc0(T1, CP0_STATUS);
+  a.nop();
+  a.and(T1, T1, T0);
+  a.andi(T1, T1, INTERRUPT.fpu);
+  a.bne(T1, ZERO, 'interrupt.fpu');
   a.nop();
 
   // Back to what was interrupted, or on from the idle loop.

@@ -35,7 +35,7 @@ import {
 } from '@exokernel/isa';
 import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES, SYSTEM } from '@exokernel/abi';
 import { IDLE_STATUS, KP, KSEG0, NATIVE, PHYSICAL, PREDICATE_FUEL, SYSTEM_TABLE, USER_STATUS } from '../layout.ts';
-import { emitFpuTaken } from './fpu.ts';
+import { emitFpuLeft, emitFpuTaken } from './fpu.ts';
 import { emitCount } from './ring.ts';
 import { callLabel } from './calls.ts';
 import { ENVIRONMENTS, ENV_SHIFT, emitTransfersPossible } from './transfer.ts';
@@ -144,6 +144,7 @@ export function emitSchedule(a: Assembler): void {
 
   // Starts environment s6 in the slice s5.
   a.label('dispatch');
+  emitFpuLeft(a);
   a.lw(K0, ENV.begin, ENV_AT);
   a.lw(T8, KP.tick, ZERO);
   a.sw(SLICE_AT, KP.slice, ZERO);
