@@ -180,7 +180,7 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
       "asynchronous protected control transfer": 31,
       "clock tick, end of slice": 68,
       "clock tick, nobody else": 64,
-      "directed yield": 82,
+      "directed yield": 87,
       "exception to the application (break)": 28,
       "exception to the application (modify a read-only page)": 28,
       "null system call": 18,
@@ -191,7 +191,7 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
       "tlbvad_range of 1, not in the TLB": 59,
       "tlbvad_range of 100, not in the TLB": 1346,
       "tlbwr": 59,
-      "yield to the next of two": 111,
+      "yield to the next of two": 116,
     }
   `);
 });
