@@ -167,10 +167,17 @@ export class Aegis {
     const memory = new KernelMemory(machine.memory);
     const capabilities = new Capabilities(secret, new Nodes(memory));
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
-    const frames = new Frames(memory, capabilities, tlb, (env, ppn) => {
-      for (const resource of environments.resources) resource.releaseFrame?.(env, ppn);
-      disk.releaseFrame(env, ppn);
-      registry.releaseFrame(env, ppn);
+    const frames = new Frames(memory, capabilities, tlb, {
+      taken: (env, ppn) => {
+        for (const resource of environments.resources) resource.releaseFrame?.(env, ppn);
+        disk.releaseFrame(env, ppn);
+        registry.releaseFrame(env, ppn);
+      },
+      // A transfer ends by itself, and what is cached is there for whoever needs a frame.
+      freed: (ppn) => {
+        filters.releaseFrame(undefined, ppn);
+        rings.releaseFrame(undefined, ppn);
+      },
     });
     const slices = new Slices(memory, capabilities);
     const asids = new Asids(memory, tlb, (asid, functions) => {

@@ -144,13 +144,13 @@ export class Filters {
     for (const id of this.#ofEnv(env)) this.free(id);
   }
 
-  /** Takes a frame away from the windows of an environment's filters. */
-  releaseFrame(env: number, ppn: number): void {
+  /** Takes a frame away from the windows of an environment's filters, or (undefined) of all. */
+  releaseFrame(env: number | undefined, ppn: number): void {
     for (const id of this.#ofEnv(env)) this.handlers.releaseFrame(filterPhysical(id), ppn);
   }
 
-  #ofEnv(env: number): number[] {
-    return [...this.#bindings].filter(([, binding]) => binding.env === env).map(([id]) => id);
+  #ofEnv(env: number | undefined): number[] {
+    return [...this.#bindings].filter(([, binding]) => env === undefined || binding.env === env).map(([id]) => id);
   }
 
   #insert(bytes: Uint8Array, policy: OverlapPolicy): number {

@@ -2,8 +2,8 @@
  * Frames: physical memory by its physical name. [SOSP95 §3.1]
  *
  * Whoever allocates a frame gets its capability and a hold on it; further environments may be made holders. When the last
- * hold and the last pin are gone, every binding to the frame (TLB, STLB) is broken, its generation changes, so that
- * all its capabilities are dead, and it is free. The two MACs that `tlbwr` compares live in the secret table `frameAuth`.
+ * hold is gone, every binding to the frame (TLB, STLB, rings, windows) is broken and its generation changes, so that all its
+ * capabilities are dead; when the last pin is gone too, it is free. The two MACs that `tlbwr` compares live in the secret table `frameAuth`.
  *
  * A capability lets its bearer map a frame without holding it; then the mapping lasts as long as somebody else's hold.
  */
@@ -23,6 +23,14 @@ import type { TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, FRAME_CAPACITY, KSEG0, PHYSICAL } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 
+/** What else binds frames to environments. */
+export interface FrameBindings {
+  /** A frame is taken from an environment by force: breaks all that binds it. */
+  readonly taken: (env: number, ppn: number) => void;
+  /** Nobody holds it any more: breaks what would keep it without end. */
+  readonly freed: (ppn: number) => void;
+}
+
 const NOBODY: ReadonlyMap<number, ReadonlySet<number>> = new Map();
 
 /** Rights of the capability that an allocation returns. */
@@ -33,7 +41,7 @@ export class Frames {
   readonly #memory: KernelMemory;
   readonly #capabilities: Capabilities;
   readonly #tlb: TlbKeeper;
-  readonly #unbind: (env: number, ppn: number) => void;
+  readonly #bindings: FrameBindings;
   /** Holders of each frame, and the nodes of the capabilities through which they hold it. */
   readonly #holders = new Map<number, Map<number, Set<number>>>();
   /** Frames of which tlbwr compares words that somebody chose. */
@@ -42,15 +50,8 @@ export class Frames {
   #cursor: number = FIRST_FREE_FRAME + 4;
   #free: number;
 
-  /** `unbind` breaks what else binds a frame to an environment. */
-  constructor(
-    memory: KernelMemory,
-    capabilities: Capabilities,
-    tlb: TlbKeeper,
-    unbind: (env: number, ppn: number) => void,
-  ) {
-    this.#unbind = unbind;
-
+  constructor(memory: KernelMemory, capabilities: Capabilities, tlb: TlbKeeper, bindings: FrameBindings) {
+    this.#bindings = bindings;
     this.#memory = memory;
     this.#capabilities = capabilities;
     this.#tlb = tlb;
@@ -142,6 +143,7 @@ export class Frames {
     if (!this.#dropHold(env, ppn)) return ERRORS.E_CAP;
     this.#tlb.removeGuaranteed(env, ppn);
     this.#tlb.flushFramesOf(env, new Set([ppn]));
+    this.#forget([ppn]);
     this.#release([ppn]);
     return ERRORS.E_OK;
   }
@@ -149,6 +151,7 @@ export class Frames {
   /** Drops every hold of an environment that ends, whose own translations are gone already. Returns how many there were. */
   dropAll(env: number): number {
     const held = [...this.#holders.keys()].filter((ppn) => this.#dropHold(env, ppn));
+    this.#forget(held);
     this.#release(held);
     return held.length;
   }
@@ -163,7 +166,7 @@ export class Frames {
     this.#tlb.flushFrames(new Set([ppn]));
     // A ring or a window may have been bound through them without a hold: who wants to be safe from this holds the frame.
     const holders = this.holders(ppn);
-    for (let env = 0; env < ENV_LIMIT; env += 1) if (!holders.has(env)) this.#unbind(env, ppn);
+    for (let env = 0; env < ENV_LIMIT; env += 1) if (!holders.has(env)) this.#bindings.taken(env, ppn);
     this.#release([ppn]);
   }
 
@@ -205,10 +208,10 @@ export class Frames {
     for (const ppn of ppns) {
       this.#dropHold(env, ppn);
       this.#tlb.removeGuaranteed(env, ppn);
-      this.#unbind(env, ppn);
-      if (this.holders(ppn).size === 0 && this.#generation(ppn) !== undefined) this.#age(ppn);
+      this.#bindings.taken(env, ppn);
     }
     this.#tlb.flushFramesOf(env, new Set(ppns));
+    this.#forget(ppns);
     this.#release(ppns);
   }
 
@@ -241,6 +244,22 @@ export class Frames {
   unpin(ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.pins, this.#memory.frame(ppn, FRAME.pins) - 1);
     this.#release([ppn]);
+  }
+
+  /**
+   * Of these frames, those that nobody holds any more are no longer anyone's who only bound them, nor can they be bound again:
+   * else one could keep frames that count for nobody.
+   */
+  #forget(ppns: readonly number[]): void {
+    const pinned = (ppn: number): boolean => this.#memory.frame(ppn, FRAME.pins) > 0;
+    const unheld = ppns.filter((ppn) => this.#holders.get(ppn)?.size === 0 && pinned(ppn));
+    for (const ppn of unheld) this.#bindings.freed(ppn);
+    const kept = unheld.filter((ppn) => pinned(ppn));
+    this.#tlb.flushFrames(new Set(kept));
+    for (const ppn of kept) {
+      this.#chosen.delete(ppn);
+      this.#age(ppn);
+    }
   }
 
   /** Frees those of these frames that nobody holds and nothing pins. */

@@ -102,8 +102,11 @@ export class Rings {
     });
   }
 
-  /** Takes a frame away from the rings of an environment: without its slots a ring is gone, without others it goes on. */
-  releaseFrame(env: number, ppn: number): void {
+  /**
+   * Takes a frame away from the rings of an environment, or (undefined) from all: without its slots a ring is gone, without
+   * others it goes on.
+   */
+  releaseFrame(env: number | undefined, ppn: number): void {
     for (const ring of this.#ofEnv(env)) {
       const places = Array.from({ length: this.#get(ring, RING.frames) }, (_, i) => i).filter(
         (i) => this.#get(ring, RING.frame + 4 * i) === KSEG0 + ppn * PAGE_BYTES,
@@ -130,9 +133,9 @@ export class Rings {
     this.#set(ring, RING.nextTap, 0);
   }
 
-  #ofEnv(env: number): number[] {
+  #ofEnv(env: number | undefined): number[] {
     return Array.from({ length: RING_LIMIT }, (_, i) => i).filter(
-      (ring) => this.#exists(ring) && this.#get(ring, RING.owner) === env,
+      (ring) => this.#exists(ring) && (env === undefined || this.#get(ring, RING.owner) === env),
     );
   }
 

@@ -74,7 +74,7 @@ function isAlive({ parts: { memory } }: Aegis, env: number): boolean {
 
 function checkFrames(aegis: Aegis, report: Report): void {
   const { frames, memory, capabilities } = aegis.parts;
-  const pins = countPins(aegis);
+  const { pins, borrowed } = countPins(aegis);
   let free = 0;
   for (let ppn = 0; ppn < frames.count; ppn += 1) {
     const holders = frames.holders(ppn);
@@ -99,6 +99,7 @@ function checkFrames(aegis: Aegis, report: Report): void {
       );
     } else {
       report(holders.size > 0 || pinned > 0, `${name}: allocated for nobody`);
+      report(holders.size > 0 || !borrowed.has(ppn), `${name}: a ring or a window keeps it, for nobody`);
       const macs = [...frames.capability(ppn).slice(2), ...frames.capability(ppn, RIGHTS.read).slice(2)];
       report(
         frames.isGuardChosen(ppn) ||
@@ -111,12 +112,23 @@ function checkFrames(aegis: Aegis, report: Report): void {
   report(free === aegis.framesFree, `${free} frames are free, ${aegis.framesFree} are said to be`);
 }
 
-/** Pins per frame: u-pages, message rings, variables of predicates, ring slots, windows of handlers, disk transfers. */
-function countPins({ parts: { memory, disk, predicates, filters, registry } }: Aegis): Map<number, number> {
+/**
+ * Pins per frame: u-pages, message rings, variables of predicates, ring slots, windows of handlers, disk transfers; and which
+ * frames rings and windows have.
+ */
+function countPins({ parts: { memory, disk, predicates, filters, registry } }: Aegis): {
+  readonly pins: ReadonlyMap<number, number>;
+  readonly borrowed: ReadonlySet<number>;
+} {
   const pins = new Map<number, number>();
+  const borrowed = new Set<number>();
   const pin = (address: number): void => {
     const ppn = Math.floor((address - KSEG0) / PAGE_BYTES);
     pins.set(ppn, (pins.get(ppn) ?? 0) + 1);
+  };
+  const borrow = (address: number): void => {
+    borrowed.add((address - KSEG0) / PAGE_BYTES);
+    pin(address);
   };
   for (let env = 0; env < ENV_LIMIT; env += 1) {
     for (const page of [ENV.uPage, ENV.publicPage, ENV.repossession]) {
@@ -130,14 +142,14 @@ function countPins({ parts: { memory, disk, predicates, filters, registry } }: A
     if (memory.get(at + RING.env) === 0) continue;
     for (let i = 0; i < memory.get(at + RING.frames); i += 1) {
       const frame = memory.get(at + RING.frame + 4 * i);
-      if (frame !== 0) pin(frame);
+      if (frame !== 0) borrow(frame);
     }
   }
   for (const ppn of predicates.pinned) pin(KSEG0 + ppn * PAGE_BYTES);
-  for (const ppn of filters.handlers.windows) pin(KSEG0 + ppn * PAGE_BYTES);
+  for (const ppn of filters.handlers.windows) borrow(KSEG0 + ppn * PAGE_BYTES);
   for (const ppn of registry.pinned) pin(KSEG0 + ppn * PAGE_BYTES);
   for (const ppn of disk.inFlight) pin(KSEG0 + ppn * PAGE_BYTES);
-  return pins;
+  return { pins, borrowed };
 }
 
 /** TLB and STLB lead living environments to allocated frames, or to the exposed tables for reading. */
