@@ -1,6 +1,7 @@
 /** The system-call lab: a null procedure call and the null system calls. [SOSP95 T4] */
 import { S0, V0, ZERO, type Assembler } from '@exokernel/isa';
 import { bare, emitCall } from './bare.ts';
+import { otherCalls } from './calls.ts';
 import { Bench, noNatives, timed, type Sample } from './bench.ts';
 import { notSlower, type Effort, type Lab, type Section } from './lab.ts';
 import { title, type Model } from './models.ts';
@@ -11,7 +12,7 @@ const CALLS_IN_LOOP = 16;
 
 export const syscallLab: Lab = {
   name: 'syscall',
-  what: 'null procedure call and null system calls (T4)',
+  what: 'null procedure call and null system calls (T4); what other calls cost',
   run: (models, effort) => {
     const measured = models.map((model) => measure(model, effort));
     const sections = measured.map(({ section }) => section);
@@ -49,6 +50,7 @@ function measure(model: Model, effort: Effort): { section: Section; samples: rea
   const procedure = between('calls', 'calls.end');
   const call = between('null', 'stack');
   const stack = between('stack', 'end');
+  const others = otherCalls(model, count);
   return {
     section: {
       title: title(model),
@@ -56,9 +58,10 @@ function measure(model: Model, effort: Effort): { section: Section; samples: rea
         timed(model, 'null procedure call', procedure, published('null procedure call', model), CALLS_IN_LOOP),
         timed(model, 'null system call, no stack', call, published('null system call, no stack', model)),
         timed(model, 'null system call, stack', stack, published('null system call, stack', model)),
+        ...others.rows,
       ],
     },
-    samples: [procedure, call, stack],
+    samples: [procedure, call, stack, ...others.samples],
   };
 }
 
