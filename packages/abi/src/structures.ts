@@ -91,7 +91,7 @@ export const SLICE_FIELDS = {
 } as const;
 
 /* prettier-ignore */
-export const STLB_FIELDS = {
+const STLB_FIELDS = {
   entryHi: { at: 0, what: 'virtual page and ASID; 0: empty' },
   entryLo: { at: 4, what: 'frame, N, D, V' },
 } as const;

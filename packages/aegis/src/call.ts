@@ -46,7 +46,7 @@ const ARGUMENTS = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 /** One call: the arguments, the caller; answers with an error code, or with the value for v1. */
 export type Call = (call: Arguments, self: number) => number | Answer;
 
-export interface Answer {
+interface Answer {
   readonly value: number;
   readonly capability: CapabilityWords;
 }
