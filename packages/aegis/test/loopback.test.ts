@@ -176,3 +176,37 @@ test('a tap sees what comes, whoever’s it is, and what goes, once; until its r
   });
   expect(booted.aegis.parts.memory.kernelPage(KP.tap)).toBe(0);
 });
+
+test('a transmit ring that its own tap fills again does not keep the kernel: a call looks at each slot once', () => {
+  const slots = 8;
+  const { booted } = run(function* (raw) {
+    const net = yield* raw.granted('net');
+    const out = yield* makeRing(raw, true, slots / 2);
+    const tap = yield* makeRing(raw, false, 1, 0x310000);
+    const [shared] = out.frames;
+    expect(yield* raw.call('ring_extend', ...tap.capability, ...(shared?.capability ?? []))).toMatchObject({ code: 0 });
+    expect(yield* raw.code('tap_bind', ...net, ...tap.capability)).toBe(0);
+    // The packet of slots 0 and 4 is the image of all slots, and a word of zero: the tap has it where the slots are, and empties
+    // its other slot with the word. The others are refused after a long copy, in which the controller sends.
+    const image = new DataView(new ArrayBuffer(64 * slots + 4));
+    for (let i = 0; i < slots; i += 1) {
+      const sent = i % 4 === 0;
+      const buffers = sent ? [out.at(2), image.byteLength] : [out.at(4), 1512, 1, 4];
+      [sent ? image.byteLength : 1514, 0, ...buffers].forEach((word, n) => {
+        image.setUint32(64 * i + 4 * n, word, true);
+      });
+    }
+    for (const i of [0, 1]) {
+      yield* setBuffers(raw, tap, i, [
+        [4096, 64 * slots],
+        [64 * (1 - i), 4],
+      ]);
+    }
+    const bytes = new Uint8Array(image.buffer);
+    yield* raw.fibers.write(out.buffer(2), bytes);
+    yield* raw.fibers.write(out.slot(0), bytes.subarray(0, 64 * slots));
+    for (let i = 0; i < 4; i += 1) expect(yield* raw.call('xmit', out.ring)).toMatchObject({ code: 0, value: 2 });
+    return 0;
+  });
+  expect(booted.aegis.environment(0).packetsOut).toBe(8);
+});

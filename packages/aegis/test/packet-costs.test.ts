@@ -59,11 +59,11 @@ test('xmit: of an empty ring; of 64 bytes, 1514, and 1514 that are a header and 
   );
   expect(costs).toMatchInlineSnapshot(`
     [
-      76,
-      302,
-      2480,
-      2877,
-      526,
+      79,
+      306,
+      2484,
+      2881,
+      530,
     ]
   `);
 });

@@ -20,6 +20,7 @@ import {
   S4,
   S5,
   S6,
+  S7,
   SP,
   T0,
   T1,
@@ -171,10 +172,13 @@ function emitClearEnd(a: Assembler): void {
   for (let i = 0; i < 3; i += 1) a.sb(ZERO, i, T2);
 }
 
-const KEPT = [S0, S1, S2, S3, S4, S5, S6, RA];
+const KEPT = [S0, S1, S2, S3, S4, S5, S6, S7, RA];
 const FRAME = { at: 4 * KEPT.length, hi: 4 * KEPT.length + 4, lo: 4 * KEPT.length + 8, bytes: 4 * KEPT.length + 16 };
 
-/** xmit(ring): v1 = packets handed to the controller. Slots that make no sense are emptied unsent. */
+/**
+ * xmit(ring): v1 = packets handed to the controller. Slots that make no sense are emptied unsent. Each slot is looked at once, for a
+ * tap may write what is a slot, so that the ring would never be empty.
+ */
 export function emitXmitCall(a: Assembler): void {
   a.label(routineLabel('xmit'));
   a.sltiu(K1, A0, RING_LIMIT);
@@ -204,6 +208,7 @@ export function emitXmitCall(a: Assembler): void {
     a.sw(r, 4 * i, SP);
   });
   a.move(S1, K1);
+  a.lw(S7, RING.slots, K1);
   a.move(S2, ZERO);
   a.sw(ZERO, KP.loops, ZERO);
 
@@ -247,8 +252,11 @@ export function emitXmitCall(a: Assembler): void {
   a.sw(T0, 0, T2);
   a.label('xmit.advance');
   a.lw(T0, RING.index, S1);
+  a.addiu(S7, S7, -1);
   emitAdvance(a, S1, T0, T1);
-  a.b('xmit.next');
+  a.bne(S7, ZERO, 'xmit.next');
+  a.nop();
+  a.b('xmit.done');
   a.nop();
 
   a.label('xmit.refused');
