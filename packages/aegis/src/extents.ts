@@ -23,7 +23,7 @@ export class Extents {
   readonly #memory: KernelMemory;
   readonly #capabilities: Capabilities;
   readonly #begun: ((extent: Extent) => void)[] = [];
-  readonly #ended: ((extent: Extent) => void)[] = [];
+  readonly #ended: ((extent: Extent, id: number) => void)[] = [];
 
   constructor(memory: KernelMemory, capabilities: Capabilities) {
     this.#memory = memory;
@@ -38,7 +38,7 @@ export class Extents {
   }
 
   /** `ended` is told of every extent that is gone, when its capabilities are dead. */
-  onEnd(ended: (extent: Extent) => void): void {
+  onEnd(ended: (extent: Extent, id: number) => void): void {
     this.#ended.push(ended);
   }
 
@@ -89,16 +89,16 @@ export class Extents {
     return this.#capabilities.check(words, 'extent', rights);
   }
 
-  /** Whether a living extent has this block. */
-  covers(block: number): boolean {
-    return this.#all().some((id) => this.#lives(id) && contains(this.extent(id), block));
+  /** A living extent that has this block, if there is one. */
+  covering(block: number): number | undefined {
+    return this.#all().find((id) => this.#lives(id) && contains(this.extent(id), block));
   }
 
   free(id: number): void {
     const extent = this.extent(id);
     this.#set(id, EXTENT.owner, NO_ENV);
     this.#settle(id);
-    for (const ended of this.#ended) ended(extent);
+    for (const ended of this.#ended) ended(extent, id);
   }
 
   /** Frees every extent of an environment. */

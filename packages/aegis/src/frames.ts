@@ -80,20 +80,31 @@ export class Frames {
 
   /** Allocates the frame `want`, or any (−1), zeroed, held by `env`. Returns its number or an error. */
   allocate(env: number, want: number): number {
-    let ppn = want === -1 ? this.#find() : want;
-    if (ppn === ERRORS.E_NONE && want === -1 && this.reclaim(-1)) ppn = this.#find();
-    if (ppn === ERRORS.E_NONE && want === -1) return ppn;
-    if (ppn < FIRST_FREE_FRAME || ppn >= this.count) return ERRORS.E_RANGE;
-    if (this.#memory.frame(ppn, FRAME.owner) !== NO_ENV && !this.reclaim(ppn)) return ERRORS.E_BUSY;
-    if (this.#isFull(env)) return ERRORS.E_NONE;
+    if (want !== -1 && (want < FIRST_FREE_FRAME || want >= this.count)) return ERRORS.E_RANGE;
+    const isFull = this.#isFull(env);
+    const isTaken = want !== -1 && this.#memory.frame(want, FRAME.owner) !== NO_ENV;
+    if (isTaken && (isFull || !this.reclaim(want))) return ERRORS.E_BUSY;
+    const ppn = isFull ? ERRORS.E_NONE : want === -1 ? this.#findAny() : want;
+    if (ppn < 0) return ppn;
+    this.#take(env, ppn);
+    this.hold(env, ppn, 0);
+    return ppn;
+  }
+
+  /** Any frame, zeroed, pinned once, for `env`, which does not hold it: it counts for nobody. Returns its number or E_NONE. */
+  allocatePinned(env: number): number {
+    const ppn = this.#findAny();
+    if (ppn < 0) return ppn;
+    this.#take(env, ppn);
+    this.pin(ppn);
+    return ppn;
+  }
+
+  #take(env: number, ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.owner, env);
     this.#memory.ram.bytes.fill(0, ppn * PAGE_BYTES, (ppn + 1) * PAGE_BYTES);
-    this.#holders.set(ppn, new Map([[env, new Set([0])]]));
-    this.#memory.setFrame(ppn, FRAME.holders, 1);
-    this.#count(env, 1);
-    this.#authenticateAll(ppn);
+    this.#holders.set(ppn, new Map());
     this.#countFree(-1);
-    return ppn;
   }
 
   /** The capability of the frame's present generation. */
@@ -305,6 +316,12 @@ export class Frames {
   #countFree(more: number): void {
     this.#free += more;
     this.#memory.set(PHYSICAL.system + SYSTEM.framesFree, this.#free);
+  }
+
+  /** A free frame; if there is none, one that is made free. */
+  #findAny(): number {
+    const ppn = this.#find();
+    return ppn === ERRORS.E_NONE && this.reclaim(-1) ? this.#find() : ppn;
   }
 
   #find(): number {

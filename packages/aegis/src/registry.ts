@@ -6,8 +6,8 @@
  * right. The registry pins its frames. A clean block that nobody holds is kept until frames run out; a dirty one until
  * somebody, whoever it is, has it written.
  *
- * When a right to a block ends (its extent is freed, a branch of its capability is revoked) the frame that was mapped with it
- * is no longer the block's: contents that are not on the disk yet move to a frame that nobody has.
+ * When a right to a block ends (its extent is freed, a branch of its capability is revoked) the frame that was mapped or inserted
+ * with it is no longer the block's: contents that are not on the disk yet move to a frame that nobody has.
  */
 import {
   BUFFER,
@@ -27,6 +27,12 @@ import type { Frames } from './frames.ts';
 import { PHYSICAL } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 
+/** By which capability an environment has come to a block: its extent and node. */
+interface Right {
+  readonly extent: number;
+  readonly node: number;
+}
+
 /** What posts to a completion word. */
 type Post = (value: number, wakes: boolean) => void;
 
@@ -38,10 +44,11 @@ export class Registry {
   /** Number of the entry of each block, and of each frame. */
   readonly #blocks = new Map<number, number>();
   readonly #ppns = new Map<number, number>();
-  /** Nodes of the extents' capabilities with which a block was mapped, and the extents. */
-  readonly #mapped = new Map<number, { readonly extent: number; readonly node: number }[]>();
-  /** Entries whose right ended while they were being written. */
+  /** The rights with which a block was mapped or inserted. */
+  readonly #mapped = new Map<number, Right[]>();
+  /** Entries whose right ended while they were being written; and those whose blocks somebody else has got meanwhile. */
   readonly #orphans = new Set<number>();
+  readonly #overtaken = new Set<number>();
   #uses = 0;
 
   constructor(
@@ -61,12 +68,17 @@ export class Registry {
     parts.frames.reclaim = (ppn) => this.#reclaim(ppn);
     parts.extents.onBegin((extent) => {
       for (const [block, i] of this.#blocks) {
-        if (contains(extent, block) && this.#state(i) === BUFFER_STATES.valid) this.#drop(i);
+        if (!contains(extent, block)) continue;
+        if (this.#state(i) === BUFFER_STATES.valid) this.#drop(i);
+        if (this.#state(i) === BUFFER_STATES.goingOut) this.#overtaken.add(i);
       }
     });
-    parts.extents.onEnd((extent) => {
-      for (const [block, i] of this.#blocks)
-        if (contains(extent, block) && !this.#extents.covers(block)) this.#detach(i);
+    parts.extents.onEnd((extent, id) => {
+      for (const [block, i] of this.#blocks) {
+        if (!contains(extent, block)) continue;
+        const isBound = this.#mapped.get(i)?.some((one) => one.extent === id) === true;
+        if (isBound || this.#extents.covering(block) === undefined) this.#detach(i);
+      }
     });
     parts.capabilities.breaking('extent', (extent, nodes) => {
       for (const [i, through] of this.#mapped) {
@@ -81,15 +93,18 @@ export class Registry {
   }
 
   /** Makes a frame, whose capability has been checked, the contents of a block of the disk. Returns an error code. */
-  insert(env: number, ppn: number, block: number, dirty: boolean): number {
+  insert(env: number, ppn: number, block: number, how: { readonly dirty: boolean; readonly through: Right }): number {
     if (this.#blocks.has(block) || this.#ppns.has(ppn)) return ERRORS.E_BUSY;
-    return Math.min(this.#add(env, ppn, block, { state: BUFFER_STATES.valid, dirty }), 0);
+    const i = this.#add(env, ppn, block, { state: BUFFER_STATES.valid, dirty: how.dirty });
+    if (i < 0) return i;
+    this.#mapped.set(i, [how.through]);
+    return ERRORS.E_OK;
   }
 
   /** Has a block read into a fresh frame. Returns an error code. */
   read(cpu: NativeCpu, env: number, block: number, post: Post): number {
     if (this.#blocks.has(block)) return ERRORS.E_BUSY;
-    const ppn = this.#fresh(env);
+    const ppn = this.#frames.allocatePinned(env);
     if (ppn < 0) return ERRORS.E_NONE;
     const i = this.#add(env, ppn, block, { state: BUFFER_STATES.comingIn, dirty: false });
     // The registry's pin stands for the one that the frame came with.
@@ -107,7 +122,7 @@ export class Registry {
   }
 
   /** A hold of `env` on the frame of a block, by a capability of this extent and node. Returns the frame or an error. */
-  map(env: number, block: number, through: { readonly extent: number; readonly node: number }): number {
+  map(env: number, block: number, through: Right): number {
     const i = this.#blocks.get(block);
     if (i === undefined) return ERRORS.E_NONE;
     if (this.#state(i) === BUFFER_STATES.comingIn) return ERRORS.E_AGAIN;
@@ -152,10 +167,15 @@ export class Registry {
     const done = (ok: boolean): void => {
       this.#set(i, BUFFER.state, BUFFER_STATES.valid);
       if (!ok) this.#set(i, BUFFER.dirty, 1);
-      if (this.#orphans.delete(i)) this.#detach(i);
+      const isOrphan = this.#orphans.delete(i);
+      if (this.#overtaken.delete(i)) this.#drop(i);
+      else if (isOrphan) this.#detach(i);
       how.post(ok ? 1 : ERRORS.E_DEVICE, true);
     };
-    const code = this.#disk.submit(cpu, [{ env, block, ppns: [ppn], write: true, done }]);
+    // An extent waits for it when it is freed.
+    const extent = this.#extents.covering(block);
+    const owned = extent === undefined ? {} : { extent };
+    const code = this.#disk.submit(cpu, [{ env, block, ppns: [ppn], write: true, done, ...owned }]);
     if (code < 0) return code;
     this.#set(i, BUFFER.state, BUFFER_STATES.goingOut);
     this.#set(i, BUFFER.dirty, 0);
@@ -177,15 +197,6 @@ export class Registry {
     const i = this.#ppns.get(ppn);
     if (i === undefined || this.#state(i) !== BUFFER_STATES.valid || this.#get(i, BUFFER.dirty) === 1) return;
     if ([...this.#frames.holders(ppn).keys()].every((holder) => holder === env)) this.#drop(i);
-  }
-
-  /** A frame that nobody holds, pinned once; or an error. */
-  #fresh(env: number): number {
-    const ppn = this.#frames.allocate(env, -1);
-    if (ppn < 0) return ppn;
-    this.#frames.pin(ppn);
-    this.#frames.drop(env, ppn);
-    return ppn;
   }
 
   #add(
@@ -235,7 +246,8 @@ export class Registry {
       return;
     }
     const ppn = this.#get(i, BUFFER.ppn);
-    const fresh = this.#get(i, BUFFER.dirty) === 1 ? this.#fresh(this.#get(i, BUFFER.owner)) : ERRORS.E_NONE;
+    const isDirty = this.#get(i, BUFFER.dirty) === 1;
+    const fresh = isDirty ? this.#frames.allocatePinned(this.#get(i, BUFFER.owner)) : ERRORS.E_NONE;
     if (fresh < 0) {
       this.#drop(i);
       return;

@@ -10,21 +10,23 @@ import { contains } from '../extents.ts';
 const BOTH = RIGHTS.read | RIGHTS.write;
 
 export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<string, Call> {
-  /** E_OK if this is a capability with these rights for an extent with this block of the disk. */
+  /** The extent with this block of the disk for which this is a capability with these rights; or an error. */
   const allowed = (words: CapabilityWords, rights: number, block: number): number => {
     const id = extents.check(words, rights);
     if (id < 0) return id;
-    return contains(extents.extent(id), block) && block < disk.blocks ? ERRORS.E_OK : ERRORS.E_RANGE;
+    return contains(extents.extent(id), block) && block < disk.blocks ? id : ERRORS.E_RANGE;
   };
   return {
     bc_insert: (call, self) => {
+      const words = call.capability(0);
       const block = call.word(8) >>> 0;
       const dirty = call.word(9);
-      const code = allowed(call.capability(0), RIGHTS.write, block);
+      const extent = allowed(words, RIGHTS.write, block);
       const ppn = frames.check(call.capability(4), BOTH);
-      if (code === ERRORS.E_CAP || ppn < 0) return ERRORS.E_CAP;
-      if (code < 0) return code;
-      return dirty === 0 || dirty === 1 ? registry.insert(self, ppn, block, dirty === 1) : ERRORS.E_RANGE;
+      if (extent === ERRORS.E_CAP || ppn < 0) return ERRORS.E_CAP;
+      if (extent < 0) return extent;
+      if (dirty !== 0 && dirty !== 1) return ERRORS.E_RANGE;
+      return registry.insert(self, ppn, block, { dirty: dirty === 1, through: { extent, node: nodeOf(words) } });
     },
     bc_read: (call, self) => {
       const [block, slot] = [call.word(0) >>> 0, call.word(1) >>> 0];
@@ -36,9 +38,8 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
     bc_map: (call, self) => {
       const words = call.capability(0);
       const block = call.word(4) >>> 0;
-      const code = allowed(words, RIGHTS.read, block);
-      if (code < 0) return code;
-      const extent = extents.check(words, RIGHTS.read);
+      const extent = allowed(words, RIGHTS.read, block);
+      if (extent < 0) return extent;
       const ppn = registry.map(self, block, { extent, node: nodeOf(words) });
       if (ppn < 0) return ppn;
       call.cpu.charge(COSTS.mac);

@@ -1,0 +1,236 @@
+/** The buffer-cache registry when rights end, limits are reached and disks fail: nobody keeps a block, no block is lost. [XOK] */
+import {
+  BUFFER,
+  BUFFER_BYTES,
+  BUFFER_LIMIT,
+  BUFFER_STATES,
+  ENV,
+  ERRORS,
+  EXPOSED,
+  PAGE_BYTES,
+  RIGHTS,
+  U,
+  type CapabilityWords,
+} from '@exokernel/abi';
+import { memoryStore, type BlockStore } from '@exokernel/hardware';
+import { describe, expect, test } from 'vitest';
+import {
+  boot,
+  checkInvariants,
+  rawImage,
+  WINDOW,
+  type Booted,
+  type Fiber,
+  type Raw,
+  type RawFrame,
+} from '../../testkit/src/index.ts';
+
+const BLOCKS = 64;
+const NONE: CapabilityWords = [0, 0, 0, 0];
+const kernel: { booted?: Booted } = {};
+
+interface Main {
+  readonly main: (raw: Raw) => Fiber<number>;
+  readonly extent?: { readonly start: number; readonly blocks: number };
+}
+
+/** Runs environments until all have ended; nothing may be left but what is cached. */
+function run(
+  mains: readonly Main[],
+  store: BlockStore = memoryStore(new Uint8Array(BLOCKS * PAGE_BYTES)),
+  ramBytes?: number,
+): void {
+  const booted = boot(mains.map(rawImage), { disk: { store }, ...(ramBytes === undefined ? {} : { ramBytes }) });
+  kernel.booted = booted;
+  const isDead = (env: number): boolean => booted.aegis.environment(env).status === 'dead';
+  booted.runUntil(() => booted.machine.native.lastError !== undefined || mains.every((_, env) => isDead(env)));
+  expect(booted.machine.native.lastError?.message).toBeUndefined();
+  mains.forEach((_, env) => {
+    expect(booted.aegis.environment(env)).toMatchObject({ status: 'dead', exit: 0 });
+  });
+  booted.runUntil(() => booted.aegis.parts.disk.inFlight.length === 0);
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+  const cached = [...booted.aegis.parts.registry.pinned].length;
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100 - cached);
+}
+
+/** The entry of a block, as everyone sees it. */
+function entry(block: number): Record<keyof typeof BUFFER, number> | undefined {
+  const memory = kernel.booted?.machine.memory;
+  for (let i = 0; i < BUFFER_LIMIT; i += 1) {
+    const word = (field: number): number => memory?.load32(EXPOSED.buffers + BUFFER_BYTES * i + field) ?? 0;
+    if (word(BUFFER.state) === BUFFER_STATES.empty || word(BUFFER.block) !== block) continue;
+    return Object.fromEntries(Object.entries(BUFFER).map(([name, at]) => [name, word(at)])) as never;
+  }
+  return undefined;
+}
+
+function* extent(raw: Raw, start: number, blocks: number): Fiber<CapabilityWords> {
+  const { code, capability } = yield* raw.call('extent_alloc', start, blocks);
+  expect(code).toBe(0);
+  return capability;
+}
+
+function* complete(raw: Raw): Fiber<number> {
+  for (;;) {
+    const result = yield* raw.fibers.load(0x1000 + U.completion);
+    if (result !== 0) return result;
+    yield* raw.routine('kit.sleep', 0);
+  }
+}
+
+/** A frame that begins with this word, and is the block's. */
+function* insert(raw: Raw, own: CapabilityWords, block: number, word: number, dirty: number): Fiber<RawFrame> {
+  const frame = yield* raw.frame();
+  yield* raw.fill(frame, new Uint8Array(Int32Array.of(word).buffer));
+  expect(yield* raw.code('bc_insert', ...own, ...frame.capability, block, dirty)).toBe(0);
+  return frame;
+}
+
+function* look(raw: Raw, own: CapabilityWords, block: number): Fiber<number | undefined> {
+  const { code, value, capability } = yield* raw.call('bc_map', ...own, block);
+  expect(code).toBe(0);
+  expect(yield* raw.bind(WINDOW, { ppn: value, capability }, false)).toBe(0);
+  return yield* raw.peek(WINDOW);
+}
+
+describe('a right that ends', () => {
+  test.each([
+    ['clean', 0],
+    ['dirty', 1],
+  ] as const)('who inserted a frame by it has it no longer as the block’s: %s', (_, dirty) => {
+    const shared: { branch: CapabilityWords; step: number } = { branch: NONE, step: 0 };
+    run([
+      {
+        main: function* (raw) {
+          const own = yield* extent(raw, 8, 4);
+          const made = yield* raw.call('cap_derive', ...own, RIGHTS.read | RIGHTS.write, 1);
+          shared.branch = made.capability;
+          shared.step = 1;
+          while (shared.step < 2) yield* raw.sleep(1);
+          expect(yield* raw.code('cap_revoke', ...own, made.value)).toBe(0);
+          shared.step = 3;
+          while (shared.step < 4) yield* raw.sleep(1);
+          if (dirty === 0) expect(entry(9)).toBeUndefined();
+          else expect(yield* look(raw, own, 9)).toBe(1234);
+          return 0;
+        },
+      },
+      {
+        main: function* (raw) {
+          while (shared.step < 1) yield* raw.sleep(1);
+          const frame = yield* insert(raw, shared.branch, 9, 1234, dirty);
+          shared.step = 2;
+          while (shared.step < 3) yield* raw.sleep(1);
+          expect(yield* raw.bind(WINDOW, frame)).toBe(0);
+          expect(yield* raw.poke(WINDOW, 666)).toBe(0);
+          shared.step = 4;
+          return 0;
+        },
+      },
+    ]);
+  });
+
+  test('also if another extent has the block too, as those given at boot may', () => {
+    const shared = { step: 0, ppn: 0 };
+    const both = { start: 4, blocks: 4 };
+    run([
+      {
+        extent: both,
+        main: function* (raw) {
+          const own = yield* raw.granted('extent');
+          while (shared.step < 1) yield* raw.sleep(1);
+          expect(yield* look(raw, own, 5)).toBe(77);
+          expect(entry(5)?.ppn).not.toBe(shared.ppn);
+          shared.step = 2;
+          return 0;
+        },
+      },
+      {
+        extent: both,
+        main: function* (raw) {
+          const own = yield* raw.granted('extent');
+          shared.ppn = (yield* insert(raw, own, 5, 77, 1)).ppn;
+          expect(yield* raw.code('extent_free', ...own)).toBe(0);
+          shared.step = 1;
+          while (shared.step < 2) yield* raw.sleep(1);
+          return 0;
+        },
+      },
+    ]);
+  });
+
+  test('what was not on the disk is not lost because somebody holds as much as he may', () => {
+    run([
+      {
+        main: function* (raw) {
+          const own = yield* extent(raw, 8, 4);
+          const made = yield* raw.call('cap_derive', ...own, RIGHTS.read | RIGHTS.write, 1);
+          yield* insert(raw, made.capability, 9, 1234, 1);
+          const held = kernel.booted?.aegis.parts.memory.env(0, ENV.frames) ?? 0;
+          expect(yield* raw.code('env_set', ...NONE, ENV.frameLimit, held)).toBe(0);
+          expect(yield* raw.code('cap_revoke', ...own, made.value)).toBe(0);
+          expect(entry(9)).toMatchObject({ dirty: 1, state: BUFFER_STATES.valid });
+          // What is read in counts for nobody either.
+          expect(yield* raw.code('bc_read', 10, 0)).toBe(0);
+          expect(yield* complete(raw)).toBe(1);
+          expect(yield* raw.code('bc_map', ...own, 10)).toBe(ERRORS.E_NONE);
+          return 0;
+        },
+      },
+    ]);
+  });
+});
+
+describe('writing back when the right ends', () => {
+  test('the blocks are nobody’s until it is done: no late write lands in somebody else’s', () => {
+    run([
+      {
+        main: function* (raw) {
+          const own = yield* extent(raw, 8, 4);
+          yield* insert(raw, own, 9, 1234, 1);
+          expect(yield* raw.code('bc_write', ...own, 9, 0)).toBe(0);
+          expect(yield* raw.code('extent_free', ...own)).toBe(0);
+          expect(yield* raw.code('extent_alloc', 8, 4)).toBe(ERRORS.E_BUSY);
+          expect(yield* complete(raw)).toBe(1);
+          expect(entry(9)).toBeUndefined();
+          yield* extent(raw, 8, 4);
+          return 0;
+        },
+      },
+    ]);
+  });
+
+  test('it fails, and the blocks are another’s by now: what was to be written is forgotten', () => {
+    const store = memoryStore(new Uint8Array(BLOCKS * PAGE_BYTES));
+    const failing: BlockStore = {
+      blocks: store.blocks,
+      read: (first, into) => {
+        store.read(first, into);
+      },
+      write: () => {
+        throw new Error('bad');
+      },
+      flush: () => undefined,
+    };
+    run(
+      [
+        {
+          main: function* (raw) {
+            const own = yield* extent(raw, 8, 4);
+            yield* insert(raw, own, 9, 1234, 1);
+            expect(yield* raw.code('extent_free', ...own)).toBe(0);
+            // Nobody's block now, which anyone may have written.
+            expect(yield* raw.code('bc_write', ...NONE, 9, 0)).toBe(0);
+            const next = yield* extent(raw, 8, 4);
+            expect(yield* complete(raw)).toBe(ERRORS.E_DEVICE);
+            expect(entry(9)).toBeUndefined();
+            expect(yield* raw.code('bc_map', ...next, 9)).toBe(ERRORS.E_NONE);
+            return 0;
+          },
+        },
+      ],
+      failing,
+    );
+  });
+});
