@@ -63,7 +63,7 @@ test('xmit: of an empty ring; of 64 bytes, 1514, and 1514 that are a header and 
       306,
       2484,
       2881,
-      530,
+      544,
     ]
   `);
 });

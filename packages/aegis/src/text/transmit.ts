@@ -30,6 +30,8 @@ import {
   T5,
   T6,
   T7,
+  T8,
+  T9,
   V0,
   V1,
   ZERO,
@@ -173,6 +175,8 @@ function emitClearEnd(a: Assembler): void {
 }
 
 const KEPT = [S0, S1, S2, S3, S4, S5, S6, S7, RA];
+/** Registers that downloaded code changes, and that the caller gave up: a0 to a3, t0 to t9. */
+const LOST = [A0, A1, A2, A3, T0, T1, T2, T3, T4, T5, T6, T7, T8, T9];
 const FRAME = { at: 4 * KEPT.length, hi: 4 * KEPT.length + 4, lo: 4 * KEPT.length + 8, bytes: 4 * KEPT.length + 16 };
 
 /**
@@ -277,6 +281,8 @@ export function emitXmitCall(a: Assembler): void {
   a.mthi(T0);
   a.mtlo(T1);
   a.lw(AT, FRAME.at, SP);
+  // What others' filters and handlers computed is not the caller's to see.
+  for (const r of LOST) a.move(r, ZERO);
   a.b('xmit.empty');
   a.nop();
 
