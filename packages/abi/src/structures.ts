@@ -79,8 +79,8 @@ export const ENVIRONMENT_FIELDS = {
 export const FRAME_FIELDS = {
   owner: { at: 0, what: 'who allocated it, or NO_ENV' },
   holders: { at: 4, what: 'how many environments hold it' },
-  generation: { at: 8, what: 'how often it was allocated' },
-  pins: { at: 12, what: 'how many rings, handlers, u-pages and disk transfers pin it' },
+  generation: { at: 8, what: 'how often all its capabilities have died, and once more' },
+  pins: { at: 12, what: 'how many rings, windows, predicates, u-pages, disk transfers and blocks of the registry pin it' },
 } as const;
 
 /* prettier-ignore */

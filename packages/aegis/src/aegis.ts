@@ -175,8 +175,7 @@ export class Aegis {
       },
       // A transfer ends by itself, and what is cached is there for whoever needs a frame.
       freed: (ppn) => {
-        filters.releaseFrame(undefined, ppn);
-        rings.releaseFrame(undefined, ppn);
+        for (const resource of environments.resources) resource.releaseFrame?.(undefined, ppn);
       },
     });
     const slices = new Slices(memory, capabilities);

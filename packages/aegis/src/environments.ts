@@ -56,8 +56,8 @@ export interface Mapping {
 /** What else must be taken apart when an environment ends, or when it loses a frame. */
 export interface Resource {
   release(env: number): void;
-  /** Breaks what binds a frame to an environment: a ring, a window. */
-  releaseFrame?(env: number, ppn: number): void;
+  /** Breaks what binds a frame to an environment, or to whomever (undefined): a ring, a window. */
+  releaseFrame?(env: number | undefined, ppn: number): void;
 }
 
 export class Environments {

@@ -2,7 +2,7 @@
  * Frames: physical memory by its physical name. [SOSP95 §3.1]
  *
  * Whoever allocates a frame gets its capability and a hold on it; further environments may be made holders. When the last
- * hold is gone, every binding to the frame (TLB, STLB, rings, windows) is broken and its generation changes, so that all its
+ * hold is gone, every binding to the frame (TLB, STLB, rings, windows, predicates) is broken and its generation changes, so that all its
  * capabilities are dead; when the last pin is gone too, it is free. The two MACs that `tlbwr` compares live in the secret table `frameAuth`.
  *
  * A capability lets its bearer map a frame without holding it; then the mapping lasts as long as somebody else's hold.
@@ -178,6 +178,7 @@ export class Frames {
     // A ring or a window may have been bound through them without a hold: who wants to be safe from this holds the frame.
     const holders = this.holders(ppn);
     for (let env = 0; env < ENV_LIMIT; env += 1) if (!holders.has(env)) this.#bindings.taken(env, ppn);
+    this.#forget([ppn]);
     this.#release([ppn]);
   }
 

@@ -4,7 +4,7 @@
  * Binding is here; a message is an access (text/message.ts). Anyone may send; the kernel stamps the sender, and what to make
  * of a message is the receiver's. A full ring refuses: nothing is overwritten.
  */
-import { ENV, ERRORS, PAGE_BYTES } from '@exokernel/abi';
+import { ENV, ENV_LIMIT, ERRORS, PAGE_BYTES } from '@exokernel/abi';
 import type { Frames } from './frames.ts';
 import { KSEG0 } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
@@ -36,9 +36,11 @@ export class Messages {
     return ERRORS.E_OK;
   }
 
-  /** An environment loses its binding to a frame. */
-  releaseFrame(env: number, ppn: number): void {
-    if (this.#memory.env(env, ENV.messageRing) === KSEG0 + ppn * PAGE_BYTES) this.free(env);
+  /** An environment, or whoever has one, loses its binding to a frame. */
+  releaseFrame(env: number | undefined, ppn: number): void {
+    for (let id = env ?? 0; id < (env === undefined ? ENV_LIMIT : env + 1); id += 1) {
+      if (this.#memory.env(id, ENV.messageRing) === KSEG0 + ppn * PAGE_BYTES) this.free(id);
+    }
   }
 
   release(env: number): void {

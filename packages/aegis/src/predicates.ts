@@ -102,9 +102,13 @@ export class Predicates {
     return this.#slots.flatMap((slot) => slot?.frames ?? []);
   }
 
-  /** An environment loses its binding to a frame: a predicate over it goes. */
-  releaseFrame(env: number, ppn: number): void {
-    if (this.#slots.some((slot) => slot?.env === env && slot.frames.includes(ppn))) this.release(env);
+  /** An environment, or everybody, loses its binding to a frame: a predicate over it goes, and who waits for it wakes. */
+  releaseFrame(env: number | undefined, ppn: number): void {
+    for (const slot of [...this.#slots]) {
+      if (slot === undefined || (env !== undefined && slot.env !== env) || !slot.frames.includes(ppn)) continue;
+      this.release(slot.env);
+      this.#memory.setEnv(slot.env, ENV.pending, 1);
+    }
   }
 
   release(env: number): void {

@@ -81,18 +81,19 @@ test('a message wakes who sleeps, and says who sent it, whatever the sender says
   expect(booted.machine.native.lastError).toBeUndefined();
 });
 
-test('a frame that is a ring stays, though its owner lets go of it, until the ring is freed or the owner ends', () => {
+test('a ring goes when its owner frees it, and with the last hold of its frame', () => {
   const booted = runRaw(
     function* (raw) {
-      const frame = yield* raw.frame();
-      const child = yield* raw.call('env_alloc');
-      expect(yield* raw.code('msg_bind', ...frame.capability)).toBe(0);
-      expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
-      expect(yield* raw.code('msg_send', 0, ...words(1))).toBe(0);
-      expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(ERRORS.E_BUSY);
-      expect(yield* raw.code('msg_free')).toBe(0);
-      expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(0);
-      expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
+      for (const freed of [true, false]) {
+        const frame = yield* raw.frame();
+        expect(yield* raw.code('msg_bind', ...frame.capability)).toBe(0);
+        expect(yield* raw.code('msg_send', 0, ...words(1))).toBe(0);
+        if (freed) expect(yield* raw.code('msg_free')).toBe(0);
+        expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
+        expect(yield* raw.code('msg_send', 0, ...words(1))).toBe(ERRORS.E_ENV);
+        expect(yield* raw.code('msg_free')).toBe(ERRORS.E_NONE);
+        expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(0);
+      }
       return 0;
     },
     { alone: true },

@@ -176,18 +176,31 @@ test('its tick and an event wake it as ever, with no tag', () => {
   expect(checkInvariants(booted.aegis)).toEqual([]);
 });
 
-test('a variable’s frame is kept while the predicate lives, and goes with its environment', () => {
+test('a predicate goes with the last hold of a variable’s frame, and who waits for it wakes', () => {
+  const shared: { frame: RawFrame | undefined } = { frame: undefined };
   const booted = runRaw(
     function* (raw) {
-      const frame = yield* raw.frame();
-      const always = encodePredicate([{ tag: 9, terms: [{ left: word(frame), operator: 'eq', right: 0 }] }]);
-      expect(yield* install(raw, always)).toBe(0);
-      expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
-      expect(yield* raw.code('frame_alloc', frame.ppn)).toBe(ERRORS.E_BUSY);
+      while (shared.frame === undefined) yield* raw.sleep(1);
+      const never = encodePredicate([{ tag: 9, terms: [{ left: word(shared.frame), operator: 'eq', right: 1 }] }]);
+      expect(yield* install(raw, never)).toBe(0);
+      // Without a limit: only the end of the other wakes it.
       yield* raw.routine('kit.sleep', 0);
+      yield* mapTable(raw);
+      expect(yield* wakeTag(raw, 0)).toBe(0);
+      expect(yield* raw.fibers.load(TABLE + ENV.predicate)).toBe(0);
+      expect(yield* raw.code('frame_alloc', shared.frame.ppn)).toBe(0);
       return 0;
     },
     { alone: true },
+    [
+      rawImage({
+        main: function* (raw) {
+          shared.frame = yield* raw.frame();
+          yield* raw.sleep(6);
+          return 0;
+        },
+      }),
+    ],
   );
   expect(checkInvariants(booted.aegis)).toEqual([]);
   expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
