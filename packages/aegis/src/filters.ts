@@ -120,6 +120,11 @@ export class Filters {
     this.#countOverlaps();
   }
 
+  /** Who bound a filter that exists. */
+  owner(id: number): number {
+    return this.#memory.get(filterPhysical(id) + FILTER.owner);
+  }
+
   /** Makes a frame the window of a filter's handler, or its next page. Returns how many it has, or an error. */
   window(id: number, ppn: number, append: boolean): number {
     return this.handlers.window(filterPhysical(id), ppn, append);

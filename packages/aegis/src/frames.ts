@@ -44,6 +44,8 @@ export class Frames {
   readonly #bindings: FrameBindings;
   /** Holders of each frame, and the nodes of the capabilities through which they hold it. */
   readonly #holders = new Map<number, Map<number, Set<number>>>();
+  /** Of each frame, who has bound it otherwise (rings, windows, predicates), and nodes of the capabilities used. */
+  readonly #bound = new Map<number, Map<number, Set<number>>>();
   /** Frames of which tlbwr compares words that somebody chose. */
   readonly #chosen = new Set<number>();
   // The first images get pages of cache colours that the kernel's vectors, page and text have not.
@@ -149,6 +151,14 @@ export class Frames {
     return ERRORS.E_OK;
   }
 
+  /** `env` has bound a frame to something of its own through a capability of this node: with the node it loses that. */
+  boundThrough(env: number, ppn: number, node: number): void {
+    if (node === 0) return;
+    const bound = this.#bound.get(ppn) ?? new Map<number, Set<number>>();
+    bound.set(env, (bound.get(env) ?? new Set()).add(node));
+    this.#bound.set(ppn, bound);
+  }
+
   /** Drops the hold of `env`: it loses its mappings at least. Returns an error code. */
   drop(env: number, ppn: number): number {
     if (!this.#dropHold(env, ppn)) return ERRORS.E_CAP;
@@ -175,9 +185,13 @@ export class Frames {
       if (through.size === 0) this.#dropHold(env, ppn);
     }
     this.#tlb.flushFrames(new Set([ppn]));
-    // A ring or a window may have been bound through them without a hold: who wants to be safe from this holds the frame.
-    const holders = this.holders(ppn);
-    for (let env = 0; env < ENV_LIMIT; env += 1) if (!holders.has(env)) this.#bindings.taken(env, ppn);
+    const bound = this.#bound.get(ppn);
+    for (let env = 0; env < ENV_LIMIT; env += 1) {
+      const through = bound?.get(env);
+      const isBound = through !== undefined && [...nodes].some((node) => through.has(node));
+      for (const node of nodes) through?.delete(node);
+      if (isBound || !this.holders(ppn).has(env)) this.#bindings.taken(env, ppn);
+    }
     this.#forget([ppn]);
     this.#release([ppn]);
   }
@@ -238,6 +252,7 @@ export class Frames {
   /** All capabilities for a frame die. */
   #age(ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.generation, this.#memory.frame(ppn, FRAME.generation) + 1);
+    this.#bound.delete(ppn);
     this.#authenticate(ppn, this.#capabilities.nobody, this.#capabilities.nobody);
   }
 

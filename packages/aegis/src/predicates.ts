@@ -21,6 +21,7 @@ import {
   type Program,
   type RegionHandle,
 } from '@exokernel/vcode';
+import { nodeOf } from './capabilities.ts';
 import type { Frames } from './frames.ts';
 import { KSEG0, PHYSICAL, PREDICATE_FUEL, PREDICATE_LIMIT, PREDICATE_SLOT } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
@@ -28,8 +29,8 @@ import type { KernelMemory } from './memory.ts';
 /** Offset of the first region's base in an activation record: see `@exokernel/vcode`. */
 const REGIONS = 8;
 
-/** A word of memory, or a constant. */
-type Side = { readonly ppn: number; readonly offset: number } | { readonly value: number };
+/** A word of memory and the node of the capability that allows reading it, or a constant. */
+type Side = { readonly ppn: number; readonly offset: number; readonly node: number } | { readonly value: number };
 
 interface Term {
   readonly operator: number;
@@ -84,6 +85,7 @@ export class Predicates {
     for (const ppn of frames) this.#frames.pin(ppn);
     this.release(env);
     this.#slots[free] = { env, frames };
+    for (const side of sidesOf(products)) if ('ppn' in side) this.#frames.boundThrough(env, side.ppn, side.node);
     words.forEach((word, i) => {
       this.#memory.set(base + 4 * i, word);
     });
@@ -135,7 +137,9 @@ export class Predicates {
       const capability = [next(), value >>> 12, next(), next()] as const;
       if (kind === PREDICATE.constant) return { value };
       if (kind !== PREDICATE.variable || value % 4 !== 0) return ERRORS.E_CODE;
-      return this.#readable(capability) ? { ppn: value >>> 12, offset: value % PAGE_BYTES } : ERRORS.E_CAP;
+      return this.#readable(capability)
+        ? { ppn: value >>> 12, offset: value % PAGE_BYTES, node: nodeOf(capability) }
+        : ERRORS.E_CAP;
     };
     const products: Product[] = [];
     const count = next();
@@ -162,9 +166,12 @@ export class Predicates {
   }
 }
 
+function sidesOf(products: readonly Product[]): Side[] {
+  return products.flatMap(({ terms }) => terms.flatMap(({ left, right }) => [left, right]));
+}
+
 function framesOf(products: readonly Product[]): number[] {
-  const sides = products.flatMap(({ terms }) => terms.flatMap(({ left, right }) => [left, right]));
-  return [...new Set(sides.flatMap((side) => ('ppn' in side ? side.ppn : [])))];
+  return [...new Set(sidesOf(products).flatMap((side) => ('ppn' in side ? side.ppn : [])))];
 }
 
 /** The first product all of whose terms hold gives its tag, else 0. One region per frame, in the order of `frames`. */

@@ -71,6 +71,11 @@ export class Rings {
     return this.#capabilities.check(words, 'ring', rights);
   }
 
+  /** Who bound a ring that exists. */
+  owner(ring: number): number {
+    return this.#get(ring, RING.owner);
+  }
+
   isReceive(ring: number): boolean {
     return this.#get(ring, RING.direction) === 0;
   }

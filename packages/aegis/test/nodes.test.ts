@@ -3,6 +3,9 @@ import {
   ENV,
   ERRORS,
   EXCEPTIONS,
+  EXPOSED,
+  FRAME,
+  FRAME_BYTES,
   NODE_DEPTH,
   NODES_PER_ENV,
   RIGHTS,
@@ -13,6 +16,7 @@ import { expect, test } from 'vitest';
 import {
   boot,
   checkInvariants,
+  encodePredicate,
   rawImage,
   runRaw,
   WINDOW,
@@ -20,7 +24,10 @@ import {
   type Raw,
   type RawFrame,
 } from '../../testkit/src/index.ts';
+import { bindFilter, download } from './network.ts';
 
+/** Where a page of an exposed table is mapped. */
+const TABLE = 0x500000;
 const READ = RIGHTS.read;
 const READ_WRITE = RIGHTS.read | RIGHTS.write;
 const { E_CAP, E_NONE, E_RANGE } = ERRORS;
@@ -35,6 +42,13 @@ function* branch(raw: Raw, from: CapabilityWords, rights = READ_WRITE): Fiber<Br
   expect(code).toBe(0);
   expect(value).toBe(capability[0] & 0xffff);
   return { node: value, capability };
+}
+
+/** What the exposed table says. */
+function* pins(raw: Raw, { ppn }: RawFrame): Fiber<number> {
+  const at = EXPOSED.frames + FRAME_BYTES * ppn + FRAME.pins;
+  expect(yield* raw.code('tlbwr', TABLE, (at & -4096) | 0x200, ...WELL_KNOWN_READ, 0)).toBe(0);
+  return yield* raw.fibers.load(TABLE + (at & 4095));
 }
 
 const good = (raw: Raw, capability: CapabilityWords): Fiber<number> => raw.code('cap_derive', ...capability, 0, 0);
@@ -212,19 +226,42 @@ test('who holds a frame twice, through the root and through a branch, keeps the 
   expect(checkInvariants(booted.aegis)).toEqual([]);
 });
 
-test('a ring bound through a branch by who does not hold the frame goes with the branch; one bound by a holder stays', () => {
+test('a ring bound through a branch goes with the branch, also if its owner holds the frame; one bound through the root stays', () => {
   const booted = runRaw(function* (raw) {
     for (const held of [false, true]) {
-      const frame = yield* raw.frame();
-      const lease = yield* branch(raw, frame.capability);
-      const child = yield* raw.call('env_alloc');
-      expect(yield* raw.code('frame_hold', ...child.capability, ...frame.capability)).toBe(0);
-      const ring = yield* raw.call('ring_bind', ...lease.capability, 0, 2);
-      expect(ring.code).toBe(0);
-      if (!held) expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
-      expect(yield* raw.code('cap_revoke', ...frame.capability, lease.node)).toBe(0);
-      expect(yield* raw.code('ring_free', ...ring.capability)).toBe(held ? 0 : E_CAP);
+      for (const root of [false, true]) {
+        const frame = yield* raw.frame();
+        const lease = yield* branch(raw, frame.capability);
+        const child = yield* raw.call('env_alloc');
+        expect(yield* raw.code('frame_hold', ...child.capability, ...frame.capability)).toBe(0);
+        const ring = yield* raw.call('ring_bind', ...(root ? frame : lease).capability, 0, 2);
+        expect(ring.code).toBe(0);
+        if (!held) expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
+        expect(yield* raw.code('cap_revoke', ...frame.capability, lease.node)).toBe(0);
+        expect(yield* raw.code('ring_free', ...ring.capability)).toBe(held && root ? 0 : E_CAP);
+      }
     }
+    return 0;
+  });
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+});
+
+test('who holds a frame keeps no message ring, window, buffer or predicate that was bound through a branch', () => {
+  const booted = runRaw(function* (raw) {
+    const slots = yield* raw.frame();
+    const ring = yield* raw.call('ring_bind', ...slots.capability, 0, 2);
+    const { capability: filter } = yield* bindFilter(raw, ring.capability, 0x9000);
+    const frame = yield* raw.frame();
+    const lease = yield* branch(raw, frame.capability);
+    expect(yield* raw.code('ring_extend', ...ring.capability, ...lease.capability)).toBe(0);
+    expect(yield* raw.code('ash_window', ...filter, ...lease.capability, 0)).toBe(0);
+    expect(yield* raw.code('msg_bind', ...lease.capability)).toBe(0);
+    const variable = { physical: 4096 * frame.ppn, capability: lease.capability };
+    const bytes = encodePredicate([{ tag: 1, terms: [{ left: variable, operator: 'eq', right: 1 }] }]);
+    yield* download(raw, bytes, (code) => raw.code('wake_set', ...code.capability, bytes.length));
+    expect(yield* pins(raw, frame)).toBe(4);
+    expect(yield* raw.code('cap_revoke', ...frame.capability, lease.node)).toBe(0);
+    expect(yield* pins(raw, frame)).toBe(0);
     return 0;
   });
   expect(checkInvariants(booted.aegis)).toEqual([]);

@@ -3,6 +3,7 @@
  */
 import { ERRORS, PAGE_BYTES, RIGHTS, RING_SLOT_LIMIT } from '@exokernel/abi';
 import type { Arguments, Call, Parts } from '../call.ts';
+import { nodeOf } from '../capabilities.ts';
 import { COSTS } from '../costs.ts';
 
 const BOTH = RIGHTS.read | RIGHTS.write;
@@ -18,18 +19,24 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
   };
   return {
     ring_bind: (call, self) => {
-      const ppn = frames.check(call.capability(0), BOTH);
+      const frame = call.capability(0);
+      const ppn = frames.check(frame, BOTH);
       const [direction, slots] = [call.word(4), call.word(5)];
       if (ppn < 0) return ppn;
       if ((direction !== 0 && direction !== 1) || slots < 1 || slots > RING_SLOT_LIMIT) return ERRORS.E_RANGE;
       const ring = rings.bind(self, ppn, { transmit: direction === 1, slots });
+      if (ring >= 0) frames.boundThrough(self, ppn, nodeOf(frame));
       return ring < 0 ? ring : { value: ring, capability: rings.capability(ring) };
     },
     ring_extend: (call) => {
       const ring = rings.check(call.capability(0), RIGHTS.control);
       if (ring < 0) return ring;
-      const ppn = frames.check(call.capability(4), rings.isReceive(ring) ? BOTH : RIGHTS.read);
-      return ppn < 0 ? ppn : rings.extend(ring, ppn);
+      const frame = call.capability(4);
+      const ppn = frames.check(frame, rings.isReceive(ring) ? BOTH : RIGHTS.read);
+      if (ppn < 0) return ppn;
+      const at = rings.extend(ring, ppn);
+      if (at >= 0) frames.boundThrough(rings.owner(ring), ppn, nodeOf(frame));
+      return at;
     },
     ring_free: (call) => {
       const ring = rings.check(call.capability(0), RIGHTS.control);
@@ -60,10 +67,14 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
     },
     ash_window: (call) => {
       const filter = filters.check(call.capability(0), RIGHTS.control);
-      const ppn = frames.check(call.capability(4), BOTH);
+      const frame = call.capability(4);
+      const ppn = frames.check(frame, BOTH);
       const append = call.word(8);
       if (filter < 0 || ppn < 0) return ERRORS.E_CAP;
-      return append === 0 || append === 1 ? filters.window(filter, ppn, append === 1) : ERRORS.E_RANGE;
+      if (append !== 0 && append !== 1) return ERRORS.E_RANGE;
+      const pages = filters.window(filter, ppn, append === 1);
+      if (pages >= 0) frames.boundThrough(filters.owner(filter), ppn, nodeOf(frame));
+      return pages;
     },
     ash_attach: (call) => {
       const filter = filters.check(call.capability(0), RIGHTS.control);

@@ -3,6 +3,7 @@
  */
 import { ENV, ENV_LIMIT, ENV_STATUS, ERRORS, PAGE_BYTES, RIGHTS, SLICE, type CapabilityWords } from '@exokernel/abi';
 import type { Arguments, Call, Parts } from '../call.ts';
+import { nodeOf } from '../capabilities.ts';
 import { COSTS } from '../costs.ts';
 
 export function processorCalls(parts: Parts): Record<string, Call> {
@@ -51,8 +52,12 @@ export function processorCalls(parts: Parts): Record<string, Call> {
       return Math.min(words, 0);
     },
     msg_bind: (call, self) => {
-      const ppn = frames.check(call.capability(0), RIGHTS.read | RIGHTS.write);
-      return ppn < 0 ? ppn : messages.bind(self, ppn);
+      const frame = call.capability(0);
+      const ppn = frames.check(frame, RIGHTS.read | RIGHTS.write);
+      if (ppn < 0) return ppn;
+      const code = messages.bind(self, ppn);
+      if (code === ERRORS.E_OK) frames.boundThrough(self, ppn, nodeOf(frame));
+      return code;
     },
     msg_free: (_, self) => messages.free(self),
   };
