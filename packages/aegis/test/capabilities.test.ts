@@ -31,7 +31,7 @@ const CHECKED: readonly (readonly [call: CallName, needs: readonly Need[], rest:
   ['cap_derive', [['serial', 0]], [0, 1]],
   // Node 1 is the first that `resources` makes.
   ['cap_revoke', [['frame', 0]], [1]],
-  ['frame_guard', [['frame', WRITE]], [0, 1, 2]],
+  ['frame_guard', [['frame', READ_WRITE]], [0, 1, 2]],
   ['env_free', [['env', CONTROL]], [1]],
   ['env_set', [['env', CONTROL]], [0x14, 0x2000]],
   ['revoke', [['env', CONTROL]], [0, 1, 0]],

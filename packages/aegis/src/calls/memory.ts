@@ -33,7 +33,7 @@ export function memoryCalls({ frames, environments, capabilities, revocation }: 
     },
     frame_guard: (call) => {
       const frame = call.capability(0);
-      const ppn = frames.check(frame, RIGHTS.write);
+      const ppn = frames.check(frame, RIGHTS.read | RIGHTS.write);
       const which = call.word(4);
       if (ppn < 0 || nodeOf(frame) !== 0) return ERRORS.E_CAP;
       if (which !== 0 && which !== 1) return ERRORS.E_RANGE;
