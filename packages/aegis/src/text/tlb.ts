@@ -138,11 +138,11 @@ export function emitTlbRange(a: Assembler): void {
   a.sltiu(T0, A1, TLBVAD_PAGES_MAX + 1);
   a.beq(T0, ZERO, 'range.refused');
   a.sll(T0, A1, 12);
+  a.beq(A1, ZERO, 'range.empty');
   a.addu(T0, T0, A0);
   a.addiu(T0, T0, -1);
   a.bltz(T0, 'range.refused');
   a.mfc0(V1, CP0_ENTRYHI);
-  a.beq(A1, ZERO, 'range.empty');
   a.srl(T0, A0, 12);
   a.andi(T1, V1, 0xfc0);
   a.sll(T0, T0, 12);
