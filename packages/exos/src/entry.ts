@@ -23,12 +23,21 @@ export function emitEntries(a: Assembler): void {
   a.lw(T0, UKIT.contextPc, ZERO);
   a.beq(T1, ZERO, 'exos.enter.context');
   a.nop();
-  a.bne(T0, ZERO, 'kit.prologue');
+  a.bne(T0, ZERO, 'exos.enter.waits');
   a.nop();
   a.jr(T1);
   a.nop();
+  // The context, but somebody may wait to hear that this process is busy.
+  a.label('exos.enter.waits');
+  a.lw(V1, UEXOS.refusing, ZERO);
+  a.nop();
+  a.sltiu(T0, V1, ENV_LIMIT);
+  a.beq(T0, ZERO, 'kit.prologue');
+  a.nop();
+  a.j('lrpc.refuse');
+  a.nop();
   a.label('exos.enter.context');
-  a.bne(T0, ZERO, 'kit.prologue');
+  a.bne(T0, ZERO, 'exos.enter.waits');
   a.nop();
 
   // Nothing to go on with: until a call or a reply comes.

@@ -40,7 +40,7 @@ import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
 import { emitDirectedYield } from './directed-yield.ts';
 import { emitEntries } from './entry.ts';
 import { invertedTable } from './inverted.ts';
-import { LRPC_WORDS, emitLrpc } from './lrpc.ts';
+import { LRPC_WORDS, emitAbandoned, emitLrpc } from './lrpc.ts';
 import { composeWindows, linearTable, type Composition, type PageTable } from './page-table.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
@@ -101,6 +101,7 @@ function exosRuntime(table: PageTable): Assembly {
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod],
     resumePoints: [HOOK_RESUME],
     entries: emitEntries,
+    abandoned: emitAbandoned,
     emit: (a) => {
       for (const kind of ['tlbl', 'tlbs'] as const) {
         const policy = { absent: 'exos.absent', outside: 'exos.bad', protected: protectedLabel(kind) };

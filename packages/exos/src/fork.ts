@@ -9,6 +9,7 @@ import {
   ENV_STATUS,
   ERRORS,
   EXCEPTIONS,
+  NO_ENV,
   PAGE_BYTES,
   type CapabilityWords,
   type ExceptionName,
@@ -241,6 +242,7 @@ function childUPage(
   put(UKIT.contextPc, start.pc);
   put(UEXOS.self, child);
   put(UEXOS.bounce, 0);
+  put(UEXOS.refusing, NO_ENV);
   for (let i = 0; i < 32; i += 1) put(UEXOS.children + 4 * i, 0);
   putCapability(UKIT.self, control);
   for (let i = 0; i < TABLE_PAGES; i += 1) {

@@ -33,6 +33,8 @@ export const UEXOS = {
   /** Of the access that it handles: PC, t0, t1, t2, then v0, v1, a0 to a3, ra. */
   hookPc: 0x15e8,
   hookSave: 0x15ec,
+  /** A caller whose refusal an end of slice has cut off; anything that is no environment's number: none. */
+  refusing: 0x1620,
   /** Up to the end of the page: words of the program's own, which it reaches without a base register. */
   program: 0x1f00,
 } as const;

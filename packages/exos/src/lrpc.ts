@@ -3,7 +3,8 @@
  *
  * The server is not trusted with registers: the client saves and restores all that survive a call. Arguments and results
  * are in registers, for the kernel changes none of them. A server has a table of procedures, a stack, and one call at a time:
- * who calls while it is busy, or a process that serves nothing, gets −1. The client takes a reply only from whom it called,
+ * who calls while it is busy (its context waits, too), or a process that serves nothing, gets −1, at once or, if the slice
+ * ends just then, when the server runs next; one is noted so. The client takes a reply only from whom it called,
  * and looks now and then whether that one lives.
  *
  * A *trusted* server keeps those registers itself, and its procedure is its entry: the call is two transfers and little
@@ -16,7 +17,10 @@ import { CALLEE_SAVED } from './directed-yield.ts';
 import { PROCEDURES, UEXOS } from './layout.ts';
 
 /** The words of the u-page that a process starts with. */
-export const LRPC_WORDS: ReadonlyMap<number, number> = new Map([[UEXOS.callee, NO_ENV]]);
+export const LRPC_WORDS: ReadonlyMap<number, number> = new Map([
+  [UEXOS.callee, NO_ENV],
+  [UEXOS.refusing, NO_ENV],
+]);
 
 /** Emits the entry of synchronous transfers, and the routines lrpc_call, lrpc_bind, lrpc_serve, lrpc_trust. */
 export function emitLrpc(a: Assembler): void {
@@ -48,15 +52,30 @@ function emitSyncEntry(a: Assembler): void {
   a.li(V0, -1);
 }
 
+/** RuntimeParts.abandoned: the slice of a caller has ended before it heard that this process, whose context waits, is busy. */
+export function emitAbandoned(a: Assembler): void {
+  const out = a.fresh('abandoned');
+  a.la(T1, 'exos.sync');
+  a.sltu(T1, T0, T1);
+  a.bne(T1, ZERO, out);
+  a.la(T1, 'lrpc.refused');
+  a.sltu(T1, T0, T1);
+  a.beq(T1, ZERO, out);
+  a.nop();
+  a.sw(V1, UEXOS.refusing, ZERO);
+  a.label(out);
+}
+
 function emitServer(a: Assembler): void {
   a.label('lrpc.request');
   a.beq(T0, ZERO, 'lrpc.refuse');
-  a.sll(T0, A1, 2);
+  a.lw(T0, UKIT.contextPc, ZERO);
   a.beq(T9, ZERO, 'lrpc.refuse');
-  a.sw(ZERO, UEXOS.serverSp, ZERO);
+  a.sll(T1, A1, 2);
+  a.bne(T0, ZERO, 'lrpc.refuse');
   a.move(SP, T9);
-  a.lw(T9, UEXOS.procedures, T0);
-  a.nop();
+  a.lw(T9, UEXOS.procedures, T1);
+  a.sw(ZERO, UEXOS.serverSp, ZERO);
   a.jalr(RA, T9);
   a.move(S0, V1);
   a.move(A0, V0);
@@ -70,8 +89,10 @@ function emitServer(a: Assembler): void {
 
   a.label('lrpc.refuse');
   a.li(A0, -1);
+  a.sw(A0, UEXOS.refusing, ZERO);
   a.li(V0, CALLS.scall.number);
   a.syscall(0);
+  a.label('lrpc.refused');
   a.j('exos.enter');
   a.nop();
 

@@ -79,6 +79,11 @@ export interface RuntimeParts {
   readonly resumePoints?: readonly ResumePoint[];
   /** Text at whose end of slice nothing is to be saved, because it can be entered anew: entries that only look. */
   readonly entries?: (a: Assembler) => void;
+  /**
+   * Emits what is to be noted when an end of slice gives up what was running because the context waits: t0 is where it was, t1
+   * and t2 are free, the others are as they were. Falls through.
+   */
+  readonly abandoned?: (a: Assembler) => void;
   /** The library operating system's text. */
   readonly emit: (a: Assembler) => void;
 }
@@ -99,7 +104,7 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
   a.label('kit.restart.end');
   emitYield(a);
   emitSleep(a);
-  emitEpilogue(a);
+  emitEpilogue(a, parts.abandoned);
   emitFiberLoop(a);
   emitExit(a);
   parts.emit(a);
@@ -180,7 +185,7 @@ function emitSleep(a: Assembler): void {
 }
 
 /** The end of a slice: t0 = PC; t0, t1, t2 are in U.interruptSave. Saves nothing if there is nothing to save. */
-function emitEpilogue(a: Assembler): void {
+function emitEpilogue(a: Assembler, abandoned: RuntimeParts['abandoned']): void {
   a.label('kit.epilogue');
   emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.whole');
   emitBranch(a, 'not below', 'kit.restart.end', 'kit.epilogue.whole');
@@ -190,7 +195,7 @@ function emitEpilogue(a: Assembler): void {
   emitCriticalEpilogue(a, K1);
   a.lw(T1, UKIT.contextPc, ZERO);
   a.nop();
-  a.bne(T1, ZERO, 'kit.epilogue.yield');
+  a.bne(T1, ZERO, 'kit.epilogue.abandoned');
   a.nop();
   emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.yield');
   for (const r of GENERAL) if (r !== T0 && r !== T1 && r !== T2) a.sw(r, contextOf(r), ZERO);
@@ -204,6 +209,12 @@ function emitEpilogue(a: Assembler): void {
   a.sw(T1, UKIT.contextHi, ZERO);
   a.sw(T2, UKIT.contextLo, ZERO);
   a.sw(T0, UKIT.contextPc, ZERO);
+  if (abandoned !== undefined) {
+    a.b('kit.epilogue.yield');
+    a.nop();
+  }
+  a.label('kit.epilogue.abandoned');
+  abandoned?.(a);
   a.label('kit.epilogue.yield');
   a.li(V0, CALLS.yield.number);
   a.li(A0, -1);
