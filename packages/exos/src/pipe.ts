@@ -3,8 +3,9 @@
  *
  * Who finds the pipe empty (or full) gives the processor to the process at the other end, a few times; then it notes that
  * it waits and sleeps, and who fills (or empties) the pipe yields straight to it. The limit of one tick on the sleep
- * makes a lost wakeup a delay. Words are copied as words where everything is aligned. The ends trust each other: a pipe
- * joins a process and its children.
+ * makes a lost wakeup a delay. Words are copied as words where everything is aligned. Several processes may have the same
+ * end: what one of them does to the ring is a critical section. The ends trust each other: a pipe joins a process and its
+ * children.
  */
 import { CALLS, PAGE_BYTES } from '@exokernel/abi';
 import {
@@ -30,6 +31,7 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
+import { emitCriticalEnter, emitCriticalLeave } from '@exokernel/libos-kit';
 import { DESCRIPTORS, END, PIPE, PIPE_BYTES, SHARED, UEXOS } from './layout.ts';
 import { emitFillEntry, type PageTable } from './page-table.ts';
 
@@ -152,12 +154,13 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
 
   a.label(`${name}.again`);
   a.beq(S2, ZERO, `${name}.end`);
+  emitCriticalEnter(a, T2);
   a.lw(T0, PIPE.read, S0);
   a.lw(T1, PIPE.written, S0);
   if (!reading) {
     a.lw(T2, PIPE.readers, S0);
     a.nop();
-    a.beq(T2, ZERO, `${name}.end`);
+    a.beq(T2, ZERO, `${name}.closed`);
   }
   a.nop();
   a.subu(T2, T1, T0);
@@ -169,8 +172,10 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
   if (reading) {
     a.lw(T3, PIPE.writers, S0);
     a.nop();
-    a.beq(T3, ZERO, `${name}.end`);
+    a.beq(T3, ZERO, `${name}.closed`);
   }
+  a.nop();
+  emitCriticalLeave(a);
   // Wait: the other end has the processor, and yields it when it waits itself.
   a.lw(A0, peer, S0);
   a.addiu(S4, S4, -1);
@@ -240,6 +245,7 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
   a.addiu(S1, S1, 1);
   a.label(`${name}.copied`);
   a.sw(index, reading ? PIPE.read : PIPE.written, S0);
+  emitCriticalLeave(a);
   // Whoever waits for this runs now.
   a.lw(A0, theirs, S0);
   a.nop();
@@ -255,6 +261,10 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
   a.label(`${name}.end`);
   a.b('pipe.leave');
   a.move(V0, S3);
+  a.label(`${name}.closed`);
+  emitCriticalLeave(a);
+  a.b(`${name}.end`);
+  a.nop();
 }
 
 /** pipe_close(d). The last of an end to close wakes the other. */
@@ -271,14 +281,16 @@ function emitClose(a: Assembler): void {
   a.addiu(T1, T1, -END.reader);
   a.sll(T1, T1, 2);
   a.addu(T1, T1, S0);
+  emitCriticalEnter(a);
   a.lw(T2, PIPE.readers, T1);
   a.nop();
   a.addiu(T2, T2, -1);
   a.sw(T2, PIPE.readers, T1);
   // PIPE.readers and writers are neighbours, and so are the words of who waits, the other way round.
   a.subu(T1, S0, T1);
-  a.addu(T1, S0, T1);
-  a.lw(A0, PIPE.writerWaits, T1);
+  a.addu(S1, S0, T1);
+  emitCriticalLeave(a);
+  a.lw(A0, PIPE.writerWaits, S1);
   a.nop();
   a.beq(A0, ZERO, 'pipe_close.done');
   a.addiu(A0, A0, -1);

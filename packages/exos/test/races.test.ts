@@ -1,7 +1,7 @@
 /** Processes that use one thing at once, with slices that end everywhere: a server with two clients, a pipe with two writers. */
 import { CALLS } from '@exokernel/abi';
 import { A0, A1, A2, A3, RA, S0, S1, S2, S3, S4, SP, T0, V0, V1, type Assembler } from '@exokernel/isa';
-import { compose, machineProgram, type EntryPoint } from '@exokernel/libos-kit';
+import { compose, machineProgram, program, type EntryPoint } from '@exokernel/libos-kit';
 import { expect, test } from 'vitest';
 import { exos } from '../src/index.ts';
 import { boot, bystander, checkInvariants, exitOf, quicken } from '../../testkit/src/index.ts';
@@ -123,3 +123,39 @@ test.each([-1, 2])(
     expect(checkInvariants(booted.aegis)).toEqual([]);
   },
 );
+
+test('a pipe with two writers has every word once, in the order of each, and ends with the last of them', () => {
+  const words = 3000;
+  const image = compose(
+    exos,
+    program('writers', ['processes', 'pipes'], function* ({ processes, pipes }) {
+      const { reader, writer } = yield* pipes.pipe();
+      for (const tag of [1, 2]) {
+        yield* processes.fork(function* () {
+          yield* pipes.close(reader);
+          for (let i = 0; i < words; i += 1) {
+            yield* pipes.write(writer, new Uint8Array(Int32Array.of((tag << 16) | i).buffer));
+          }
+          yield* pipes.close(writer);
+          return 0;
+        });
+      }
+      yield* pipes.close(writer);
+      const next = [0, 0, 0];
+      for (;;) {
+        const bytes = yield* pipes.read(reader, 4);
+        if (bytes.length === 0) break;
+        const word = new DataView(bytes.buffer).getUint32(0, true);
+        const tag = word >>> 16;
+        if ((word & 0xffff) !== next[tag]) return 1000 * tag + (next[tag] ?? 0);
+        next[tag] = (next[tag] ?? 0) + 1;
+      }
+      return next[1] === words && next[2] === words ? 42 : 13;
+    }),
+  );
+  const booted = boot([image]);
+  quicken(booted, 8192);
+  booted.runUntil(() => booted.aegis.environment(0).status === 'dead', 10);
+  expect(exitOf(booted.aegis.environment(0))).toBe(42);
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+});
