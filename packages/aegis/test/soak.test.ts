@@ -29,6 +29,7 @@ import {
   WINDOW,
   type Fiber,
   type Raw,
+  type RawFrame,
   type RawImage,
 } from '../../testkit/src/index.ts';
 import { outside, packet } from './network.ts';
@@ -101,6 +102,14 @@ function emitTransfer(a: Assembler): void {
   });
   a.b('transfer.resumed');
   a.move(V0, ZERO);
+}
+
+/** Puts bytes at the start of a frame, which another may take away meanwhile. */
+function* fill(raw: Raw, frame: RawFrame, bytes: Uint8Array): Fiber<void> {
+  const words = new DataView(Uint8Array.from({ length: (bytes.length + 3) & ~3 }, (_, i) => bytes[i] ?? 0).buffer);
+  yield* raw.bind(WINDOW, frame);
+  for (let at = 0; at < words.byteLength; at += 4) yield* raw.poke(WINDOW + at, words.getInt32(at, true));
+  yield* raw.code('tlbvad', WINDOW);
 }
 
 function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
@@ -204,7 +213,7 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
           own.push(frame.capability);
           const entries = [0, 1, 2].flatMap(() => [...frame.capability, random(16)]);
           const list = new Uint8Array(new Uint32Array(entries).buffer);
-          yield* raw.fill({ ppn: frame.value, capability: frame.capability }, list);
+          yield* fill(raw, { ppn: frame.value, capability: frame.capability }, list);
           args.splice(0, 11, ...capability('extent'), ...frame.capability, 1 + random(3), random(2), random(16));
         }
       }
@@ -212,7 +221,7 @@ function* soak(raw: Raw, random: Random, world: World): Fiber<number> {
         const code4 = yield* raw.call('frame_alloc', -1);
         if (code4.code === 0) {
           own.push(code4.capability);
-          yield* raw.fill({ ppn: code4.value, capability: code4.capability }, filter);
+          yield* fill(raw, { ppn: code4.value, capability: code4.capability }, filter);
           args.splice(0, 10, ...code4.capability, ...capability('ring'), filter.length, random(4));
         }
       }
