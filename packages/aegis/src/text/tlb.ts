@@ -122,6 +122,7 @@ export function emitTlbCalls(a: Assembler): void {
   a.lui(V0, KSEG0 >>> 16);
   a.mtc0(V0, CP0_ENTRYHI);
   a.mtc0(ZERO, CP0_ENTRYLO);
+  a.nop();
   a.tlbwi();
   a.mtc0(V1, CP0_ENTRYHI);
   a.b('call.ok');
