@@ -36,7 +36,10 @@ export const forgeLab: Lab = {
           text: 'every attack is refused',
           holds: every((r) => r.outcomes.every((o) => o.attempts > 0 && o.accepted === 0)),
         },
-        { text: 'what is genuine is accepted', holds: every((r) => r.genuine.attempts === r.genuine.accepted) },
+        {
+          text: 'what is genuine is accepted',
+          holds: every(({ genuine }) => genuine.attempts > 0 && genuine.attempts === genuine.accepted),
+        },
         { text: "not a byte of the victim's memory has changed", holds: every((r) => r.hash === r.hashAfter) },
         {
           text: `the victim has its half of the slices (${runs.map((r) => r.share.toFixed(3)).join(', ')})`,
