@@ -31,12 +31,15 @@ export function emitCriticalEnter(a: Assembler, scratch: Register = T0): void {
 export function emitCriticalLeave(a: Assembler): void {
   const out = a.fresh('critical');
   a.lw(T0, UKIT.criticalDepth, ZERO);
-  a.lw(T1, UKIT.criticalInterrupted, ZERO);
+  a.nop();
   a.addiu(T0, T0, -1);
   a.bne(T0, ZERO, out);
   a.sw(T0, UKIT.criticalDepth, ZERO);
-  a.beq(T1, ZERO, out);
+  // Looked at when the section is over: an end of slice from here on is none of it.
+  a.lw(T1, UKIT.criticalInterrupted, ZERO);
   a.li(A0, -1);
+  a.beq(T1, ZERO, out);
+  a.nop();
   a.bal('kit.yield');
   a.sw(ZERO, UKIT.criticalInterrupted, ZERO);
   a.label(out);

@@ -1,9 +1,18 @@
 /** Critical sections: no system call, no lock; the end of a slice waits for the end of the section. [XOK] */
 import { DEATHS, ENV } from '@exokernel/abi';
-import { S0, S1, T0, T3, V0, ZERO, type Assembler } from '@exokernel/isa';
-import { emitCriticalEnter, emitCriticalLeave, UKIT } from '../src/index.ts';
+import { A0, S0, S1, T0, T3, V0, ZERO, type Assembler } from '@exokernel/isa';
+import { address, emitCriticalEnter, emitCriticalLeave, UKIT } from '../src/index.ts';
 import { expect, test } from 'vitest';
-import { boot, checkInvariants, emitEnd, emitSpin, quicken, rawImage, type RawImage } from '../../testkit/src/index.ts';
+import {
+  boot,
+  checkInvariants,
+  emitEnd,
+  emitSpin,
+  quicken,
+  rawImage,
+  type Booted,
+  type RawImage,
+} from '../../testkit/src/index.ts';
 
 /** A page that every environment of the test maps: two counters that are equal outside sections. */
 const SHARED = 0x200000;
@@ -134,4 +143,54 @@ test('registers survive the end of a slice inside a section', () => {
   quicken(booted, 8192);
   expect(booted.finish(0)[0]).toMatchObject({ death: DEATHS.exit, exit: 1 });
   expect(booted.aegis.parts.memory.env(0, ENV.excess)).toBeLessThanOrEqual(1);
+});
+
+/** Waits for a fresh slice, then `nops` instructions, a section, and much longer than an environment may overrun its slice. */
+function late(nops: number): RawImage {
+  return rawImage({
+    entry: 'go',
+    emit: (a) => {
+      a.label('go');
+      a.li(A0, -1);
+      a.bal('kit.yield');
+      a.nop();
+      emitSpin(a, 700);
+      a.label('before');
+      for (let i = 0; i < nops; i += 1) a.nop();
+      emitCriticalEnter(a);
+      emitCriticalLeave(a);
+      emitSpin(a, 20_000);
+      a.li(V0, 7);
+      emitEnd(a);
+    },
+  });
+}
+
+/** Of an environment's first slice after the yield: how far behind `before` it ended. */
+function endOf(image: RawImage): number {
+  const { machine } = running(image);
+  const before = address(image.runtime, 'before');
+  for (let i = 0; i < 30_000; i += 1) {
+    machine.run(1);
+    const { cause, epc } = machine.cpu.cp0;
+    const at = (epc - before) / 4;
+    const isInterrupt = ((cause >>> 2) & 31) === 0;
+    if (isInterrupt && at >= 0 && at < 1000) return at;
+  }
+  return -1;
+}
+
+function running(image: RawImage): Booted {
+  const booted = boot([image, rawImage({ entry: 'spin', emit: emitForever })]);
+  quicken(booted, 8192);
+  return booted;
+}
+
+test('a slice may end at any instruction of entering and leaving a section', () => {
+  const end = endOf(late(1000));
+  expect(end).toBeGreaterThan(30);
+  for (let i = 0; i < 20; i += 1) {
+    const booted = running(late(end - i));
+    expect([i, booted.finish(0)[0]]).toMatchObject([i, { death: DEATHS.exit, exit: 7 }]);
+  }
 });
