@@ -6,6 +6,7 @@
  * reused with a new generation, so that capabilities for its earlier life are dead.
  */
 import {
+  DEATHS,
   ENV,
   ENV_BYTES,
   ENV_LIMIT,
@@ -206,7 +207,20 @@ export class Environments {
     this.#factories[env] = undefined;
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
     if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
-    return COSTS.environment + COSTS.flush * (1 + nodes) + COSTS.release * held;
+    return COSTS.environment + COSTS.flush * (1 + nodes) + COSTS.release * held + this.#orphan(env);
+  }
+
+  /** What an environment that ends had made but not started ends with it; what lives on has no parent. Returns the cost. */
+  #orphan(env: number): number {
+    let cost = 0;
+    for (let child = 0; child < ENV_LIMIT; child += 1) {
+      const status = this.#memory.env(child, ENV.status);
+      const lives = status === ENV_STATUS.embryo || status === ENV_STATUS.runnable;
+      if (!lives || this.#memory.env(child, ENV.parent) !== env) continue;
+      this.#memory.setEnv(child, ENV.parent, NO_ENV);
+      if (status === ENV_STATUS.embryo) cost += this.end(child, DEATHS.destroyed);
+    }
+    return cost;
   }
 
   #limit(env: number, value: number): number {

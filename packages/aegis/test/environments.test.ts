@@ -182,7 +182,8 @@ test('names and counts are those of the tenant, also when parents and children f
   expect(info).toMatchObject({
     name: grandchild.name,
     libos: 'none',
-    status: 'embryo',
+    // It was not started when its maker ended.
+    status: 'dead',
     instructions: 0,
     systemCalls: 0,
   });
@@ -214,6 +215,30 @@ test('native functions that cannot be made are E_CODE, and nothing of the child 
   const [info] = booted.finish(0);
   expect(info).toMatchObject({ death: DEATHS.exit, exit: ERRORS.E_CODE });
   expect(booted.aegis.environments()).toHaveLength(1);
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+});
+
+test('what was made and not started ends with its maker: no record and no frame is lost; what was started lives on', () => {
+  const maker = rawImage({
+    main: function* (raw) {
+      for (let i = 0; i < 5; i += 1) {
+        const child = yield* embryo(raw);
+        expect(yield* raw.code('slice_alloc', ...child.capability, -1)).toBe(0);
+      }
+      const child = yield* embryo(raw);
+      yield* set(raw, child, ENV.prologue, 0x2000);
+      expect(yield* set(raw, child, ENV.status, ENV_STATUS.runnable)).toBe(0);
+      return 0;
+    },
+  });
+  const booted = boot([maker]);
+  const free = booted.aegis.framesFree;
+  booted.finish(0);
+  const statuses = booted.aegis.environments().map(({ status }) => status);
+  expect(statuses).toEqual(['dead', ...Array.from({ length: 5 }, () => 'dead'), 'runnable']);
+  expect(booted.aegis.environment(6).parent).toBeUndefined();
+  // The maker's own frames, less the u-page of the one that lives.
+  expect(booted.aegis.framesFree).toBeGreaterThan(free);
   expect(checkInvariants(booted.aegis)).toEqual([]);
 });
 

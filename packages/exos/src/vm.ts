@@ -48,7 +48,7 @@ export function emitCopyOnWrite(a: Assembler, table: PageTable): void {
   a.andi(V0, T2, PTE_SOFT.copyOnWrite);
   a.xori(T2, T2, CLEAN | ENTRYLO.dirty);
   a.sw(T2, PAGE_TABLE + PTE.entryLo, T0);
-  emitInstall(a);
+  emitInstall(a, 'exos.bad');
   emitFaultReturn(a, code, UEXOS.modSave);
   a.label('exos.mod.copy-on-write');
   a.beq(V0, ZERO, 'exos.bad');
@@ -94,7 +94,7 @@ export function emitCopyOnWrite(a: Assembler, table: PageTable): void {
   a.li(A0, WINDOWS.copy);
   a.li(V0, CALLS.tlbvad.number);
   a.syscall(0);
-  emitInstall(a);
+  emitInstall(a, 'exos.bad');
   emitFaultReturn(a, code, UEXOS.modSave);
 }
 

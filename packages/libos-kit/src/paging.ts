@@ -70,7 +70,7 @@ export function emitFaultHandler(
   a.andi(A1, T2, ENTRYLO.valid);
   a.beq(A1, ZERO, `${name}.absent`);
   a.nop();
-  emitInstall(a);
+  emitInstall(a, `${name}.outside`);
   emitFaultReturn(a, code);
 
   a.label(`${name}.absent`);
@@ -89,14 +89,19 @@ export function emitFaultSave(a: Assembler, save: number = UKIT.faultSave): void
   });
 }
 
-/** Emits: hand the entry at t0 (EntryLo in t2) for address t1 to the kernel. */
-export function emitInstall(a: Assembler): void {
+/**
+ * Emits: hand the entry at t0 (EntryLo in t2) for address t1 to the kernel; a branch to `refused` if it does not take it: the
+ * frame is not this environment's any more.
+ */
+export function emitInstall(a: Assembler, refused: string): void {
   a.lw(A2, PAGE_TABLE + PTE.mac0, T0);
   a.lw(A3, PAGE_TABLE + PTE.mac1, T0);
   a.move(A0, T1);
   a.move(A1, T2);
   a.li(V0, CALLS.tlbwr.number);
   a.syscall(0);
+  a.bltz(V0, refused);
+  a.nop();
 }
 
 /** Emits: restore what `emitFaultSave` saved and resume. */
