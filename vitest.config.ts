@@ -6,5 +6,7 @@ export default defineConfig({
     testTimeout: 60_000,
     // Files share a worker's modules, which keep no state of a test: a third of the time was compiling them anew.
     isolate: false,
+    // By default one core is left idle, which of two is half.
+    maxWorkers: '100%',
   },
 });

@@ -121,13 +121,20 @@ describe('positions', () => {
         const again = yield* raw.call('slice_alloc', 0, 0, 0, 0, 20);
         expect(yield* raw.code('slice_give', ...again.capability, child.value)).toBe(0);
         expect(yield* raw.code('slice_give', ...again.capability, 0)).toBe(ERRORS.E_CAP);
-        // The only one that it runs in, given away: it runs on to the end of it, then no more.
+        for (const position of [10, 20]) {
+          expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, position)).toBe(ERRORS.E_BUSY);
+          expect(yield* raw.call('slice_alloc', ...child.capability, position)).toMatchObject({
+            code: 0,
+            value: position,
+          });
+        }
         return 0;
       },
       { alone: true },
     );
-    expect(owner(booted, 10)).toBe(1);
-    expect(owner(booted, 20)).toBe(1);
+    // The child, which was not started, has ended with its maker, and its slices are free.
+    expect(owner(booted, 10)).toBe(NO_ENV);
+    expect(owner(booted, 20)).toBe(NO_ENV);
     expect(checkInvariants(booted.aegis)).toEqual([]);
   });
 
