@@ -6,27 +6,14 @@
  * code's `cop2` says so, once per binding.
  */
 import {
-  BUFFER_BYTES,
-  BUFFER_LIMIT,
   ENV,
-  ENV_BYTES,
   ENV_LIMIT,
   ENV_STATUS,
-  EXTENT_BYTES,
-  EXTENT_LIMIT,
-  FILTER_BYTES,
+  EXPOSED,
   FILTER_CODE_BYTES,
-  FILTER_LIMIT,
-  FRAME_BYTES,
-  NODE_BYTES,
-  NODE_LIMIT,
   PAGE_BYTES,
-  REQUEST_BYTES,
-  REQUEST_LIMIT,
-  RING_BYTES,
-  RING_LIMIT,
   SLICE_BYTES,
-  SLICE_LIMIT,
+  STRUCTURES,
   SYSTEM,
   TICKS_PER_SECOND,
   WELL_KNOWN_READ,
@@ -47,7 +34,7 @@ import { Extents } from './extents.ts';
 import { Filters } from './filters.ts';
 import { Frames } from './frames.ts';
 import { dispatchTables, kernelImage } from './kernel-image.ts';
-import { FIRST_FREE_FRAME, KP, KSEG0, NATIVE, PHYSICAL, STLB_ENTRIES, kernelPageAddress } from './layout.ts';
+import { FIRST_FREE_FRAME, KP, KSEG0, NATIVE, PHYSICAL, kernelPageAddress } from './layout.ts';
 import { loadImage } from './loader.ts';
 import { KernelMemory, envOf } from './memory.ts';
 import { Messages } from './messages.ts';
@@ -234,25 +221,18 @@ export class Aegis {
     parts.memory.setKernelPage(KP.noSlice, kernelPageAddress(KP.sliceDummy));
     // Before the first position, which is the next.
     parts.memory.setKernelPage(KP.position, -SLICE_BYTES);
-    for (const [table, bytes] of [
-      [PHYSICAL.stlb, 8 * STLB_ENTRIES],
-      [PHYSICAL.environments, ENV_BYTES * ENV_LIMIT],
-      [PHYSICAL.frames, FRAME_BYTES * parts.frames.count],
-      [PHYSICAL.slices, SLICE_BYTES * SLICE_LIMIT],
-      [PHYSICAL.nodes, NODE_BYTES * NODE_LIMIT],
-      [PHYSICAL.disk, PAGE_BYTES],
-      [PHYSICAL.diskTable, REQUEST_BYTES * REQUEST_LIMIT],
-      [PHYSICAL.extents, EXTENT_BYTES * EXTENT_LIMIT],
-      [PHYSICAL.buffers, BUFFER_BYTES * BUFFER_LIMIT],
-      [PHYSICAL.rings, RING_BYTES * RING_LIMIT],
-      [PHYSICAL.filters, FILTER_BYTES * FILTER_LIMIT],
-      [PHYSICAL.filterCode, FILTER_CODE_BYTES],
-    ] as const) {
-      for (let ppn = table / PAGE_BYTES; ppn < (table + bytes) / PAGE_BYTES; ppn += 1) {
-        parts.frames.expose(ppn, WELL_KNOWN_READ);
-      }
+    for (const { table, bytes, count } of Object.values(STRUCTURES)) {
+      this.#expose(EXPOSED[table as keyof typeof EXPOSED], bytes * (table === 'frames' ? parts.frames.count : count));
     }
+    this.#expose(EXPOSED.filterCode, FILTER_CODE_BYTES);
     machine.native.install('kernel', this.#natives());
+  }
+
+  /** Everybody may map the frames of a table for reading. */
+  #expose(table: number, bytes: number): void {
+    const { frames } = this.parts;
+    for (let at = table & -PAGE_BYTES; at < table + bytes; at += PAGE_BYTES)
+      frames.expose(at / PAGE_BYTES, WELL_KNOWN_READ);
   }
 
   #natives(): NativeFunction[] {

@@ -213,6 +213,6 @@ export class Disk {
   }
 
   #record(i: number, field: number, value: number): void {
-    this.#memory.set(PHYSICAL.diskTable + REQUEST_BYTES * i + field, value);
+    this.#memory.set(PHYSICAL.requests + REQUEST_BYTES * i + field, value);
   }
 }

@@ -1,59 +1,41 @@
 /**
  * Where the kernel's things lie in physical memory, and the fields of the kernel page.
  *
- * Everything below `FIRST_FREE_FRAME` belongs to the kernel. Tables whose comment says *exposed* may be mapped read-only
- * by every environment; the others hold secrets. Each table starts on a 64 KiB boundary, so that one `lui` reaches it.
+ * Everything below `FIRST_FREE_FRAME` belongs to the kernel. What lies where EXPOSED of `abi` says may be mapped
+ * read-only by every environment; the rest may hold secrets. What machine code reaches with one `lui` starts on a 64 KiB
+ * boundary.
  */
-import { CALL_LIMIT, FILTER_BYTES, RING_BYTES } from '@exokernel/abi';
+import { CALL_LIMIT, EXPOSED, FILTER_BYTES, RING_BYTES } from '@exokernel/abi';
 
 /** kseg0: unmapped, cached. */
 export const KSEG0 = 0x80000000;
 
-export const PHYSICAL = {
+/** What the kernel alone reads and writes. */
+const SECRET = {
   /** Both exception vectors. */
   vectors: 0x0000,
   /** The kernel page, mapped at the top of kseg2 (see KERNEL_PAGE). */
   kernelPage: 0x1000,
   /** Kernel text. */
   text: 0x2000,
-  /** The software TLB: 4096 entries { EntryHi, EntryLo } [SOSP95 §5.4]. Exposed. */
-  stlb: 0x10000,
   /** Virtqueue and requests of the disk driver. */
   diskQueue: 0x18000,
   diskRequests: 0x19000,
-  /** Nodes of the trees of capabilities. Exposed. */
-  nodes: 0x1a000,
-  /** Environment records. Exposed. */
-  environments: 0x20000,
-  /** Frame table: owner, holders, generation, pins. Exposed. */
-  frames: 0x30000,
-  /** Per frame: the MAC words of its read-write and of its read capability. Secret. */
+  /** Per frame: the MAC words of its read-write and of its read capability. */
   frameAuth: 0x60000,
   /** Compiled wakeup predicates. */
   predicates: 0x90000,
-  /** Slice vector. Exposed. */
-  slices: 0x9c000,
-  /** The machine as a whole. Exposed. */
-  system: 0x9c400,
-  /** The disk, its queue, and the extents of its blocks. Exposed. */
-  disk: 0x9d000,
-  diskTable: 0x9e000,
-  extents: 0x9f000,
-  /** Packet rings. Exposed. */
-  rings: 0xa0000,
-  /** Packet filters, and their bytes. Exposed. */
-  filters: 0xb0000,
-  filterCode: 0xb4000,
   /** The compiled filters: who wins, then who gets copies; their activation records; ids of the filters that get copies. */
   demux: 0xc0000,
   demuxActivation: 0xd7000,
   copiesActivation: 0xd7200,
   copies: 0xd7400,
-  /** The buffer-cache registry. Exposed. */
-  buffers: 0xd8000,
   /** Handlers: code, activation record, reply buffer each. */
   handlers: 0xe0000,
 } as const;
+
+/** Everything: the tables that everybody may read lie where `abi` says. */
+export const PHYSICAL: typeof EXPOSED & typeof SECRET = { ...EXPOSED, ...SECRET };
 
 /** kseg0 address of the exposed record of the machine as a whole. */
 export const SYSTEM_TABLE: number = KSEG0 + PHYSICAL.system;

@@ -112,7 +112,7 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
   costs['yield to the next of two'] = syscall('yield', (a) => a.li(A0, -1));
   costs['tlbvad of a page not in the TLB'] = syscall('tlbvad', (a) => a.li(A0, WINDOW));
 
-  for (const pages of [1, 100]) {
+  for (const pages of [1, 100, 1024]) {
     costs[`tlbvad_range of ${pages}, not in the TLB`] = syscall('tlbvad_range', (a) => {
       a.li(A0, WINDOW);
       a.li(A1, pages);
@@ -190,8 +190,23 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
       "tlbvad of a page not in the TLB": 39,
       "tlbvad_range of 1, not in the TLB": 59,
       "tlbvad_range of 100, not in the TLB": 1346,
+      "tlbvad_range of 1024, not in the TLB": 13358,
       "tlbwr": 59,
       "yield to the next of two": 116,
     }
   `);
+});
+
+test('a native call without a capability, in cycles of the ideal machine: 100 are declared', () => {
+  const image = looping('native', (a) => emitCall(a, 'msg_free'));
+  const booted = boot([image]);
+  booted.machine.run(100_000);
+  const lengths: number[] = [];
+  let from = 0;
+  booted.machine.listen((kind, cycle, a) => {
+    if (kind === EVENT_KINDS.exception.kind && a === EXCEPTIONS.syscall) from = cycle;
+    if (kind === EVENT_KINDS.return.kind && (a & USER) !== 0 && from !== 0) lengths.push(cycle - from);
+  });
+  booted.machine.run(1000);
+  expect(new Set(lengths)).toEqual(new Set([123]));
 });

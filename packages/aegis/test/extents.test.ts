@@ -19,52 +19,16 @@ import {
 } from '@exokernel/abi';
 import { memoryStore, type BlockStore } from '@exokernel/hardware';
 import { describe, expect, test } from 'vitest';
-import {
-  boot,
-  checkInvariants,
-  rawImage,
-  WINDOW,
-  type Booted,
-  type Fiber,
-  type Raw,
-  type RawFrame,
-} from '../../testkit/src/index.ts';
+import { WINDOW, type Booted, type Fiber, type Raw, type RawFrame } from '../../testkit/src/index.ts';
+import { BLOCKS, NONE, extent, kernel, numbered, runOnDisk } from './disk-support.ts';
 
-const BLOCKS = 64;
 const completion = (slot: number): number => 0x1000 + U.completion + 4 * slot;
-const NONE: CapabilityWords = [0, 0, 0, 0];
 
-/** A disk whose block n holds the byte n. */
-function numbered(): Uint8Array {
-  return Uint8Array.from({ length: BLOCKS * PAGE_BYTES }, (_, i) => Math.floor(i / PAGE_BYTES));
-}
-
-const kernel: { booted?: Booted } = {};
-
-function run(mains: readonly ((raw: Raw) => Fiber<number>)[], store: BlockStore = memoryStore(numbered())): Booted {
-  const booted = boot(
-    mains.map((main) => rawImage({ main })),
-    { disk: { store } },
+function run(mains: readonly ((raw: Raw) => Fiber<number>)[], store?: BlockStore): Booted {
+  return runOnDisk(
+    mains.map((main) => ({ main })),
+    store,
   );
-  kernel.booted = booted;
-  const isDead = (env: number): boolean => booted.aegis.environment(env).status === 'dead';
-  booted.runUntil(() => booted.machine.native.lastError !== undefined || mains.every((_, env) => isDead(env)));
-  const error = booted.machine.native.lastError;
-  if (error !== undefined) throw new Error(error.message);
-  mains.forEach((_, env) => {
-    expect(booted.aegis.environment(env)).toMatchObject({ status: 'dead', exit: 0 });
-  });
-  booted.runUntil(() => booted.aegis.parts.disk.inFlight.length === 0);
-  expect(checkInvariants(booted.aegis)).toEqual([]);
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
-  return booted;
-}
-
-function* extent(raw: Raw, start: number, blocks: number): Fiber<CapabilityWords> {
-  const { code, value, capability } = yield* raw.call('extent_alloc', start, blocks);
-  expect(code).toBe(0);
-  if (start >= 0) expect(value).toBe(start);
-  return capability;
 }
 
 interface Entry {

@@ -261,3 +261,12 @@ test('what is compiled means what it says: random predicates against their evalu
   expect(got).toEqual(wanted);
   expect(new Set(wanted).size).toBeGreaterThan(3);
 });
+
+test('what is compiled is short: instructions of one, two, three and eight terms', () => {
+  const { aegis } = boot([rawImage({ main: (raw) => raw.code('null') })]);
+  const term: PredicateTerm = { left: exposedWord('slices', 0), operator: 'eq', right: 5 };
+  const sizes = [1, 2, 3, 8].map((n) =>
+    aegis.parts.predicates.set(0, encodePredicate([{ tag: 1, terms: Array.from({ length: n }, () => term) }])),
+  );
+  expect(sizes).toEqual([28, 33, 37, 57]);
+});

@@ -1,82 +1,17 @@
 /** The buffer-cache registry when rights end, limits are reached and disks fail: nobody keeps a block, no block is lost. [XOK] */
-import {
-  BUFFER,
-  BUFFER_BYTES,
-  BUFFER_LIMIT,
-  BUFFER_STATES,
-  ENV,
-  ERRORS,
-  EXPOSED,
-  PAGE_BYTES,
-  RIGHTS,
-  U,
-  type CapabilityWords,
-} from '@exokernel/abi';
+import { BUFFER_STATES, ENV, ERRORS, PAGE_BYTES, RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import { memoryStore, type BlockStore } from '@exokernel/hardware';
 import { describe, expect, test } from 'vitest';
-import {
-  boot,
-  checkInvariants,
-  rawImage,
-  WINDOW,
-  type Booted,
-  type Fiber,
-  type Raw,
-  type RawFrame,
-} from '../../testkit/src/index.ts';
+import { WINDOW, type Fiber, type Raw, type RawFrame } from '../../testkit/src/index.ts';
+import { BLOCKS, NONE, complete, entry, extent, kernel, runOnDisk } from './disk-support.ts';
 
-const BLOCKS = 64;
-const NONE: CapabilityWords = [0, 0, 0, 0];
-const kernel: { booted?: Booted } = {};
-
-interface Main {
-  readonly main: (raw: Raw) => Fiber<number>;
-  readonly extent?: { readonly start: number; readonly blocks: number };
-}
-
-/** Runs environments until all have ended; nothing may be left but what is cached. */
+/** On a disk of zeros. */
 function run(
-  mains: readonly Main[],
+  mains: Parameters<typeof runOnDisk>[0],
   store: BlockStore = memoryStore(new Uint8Array(BLOCKS * PAGE_BYTES)),
   ramBytes?: number,
 ): void {
-  const booted = boot(mains.map(rawImage), { disk: { store }, ...(ramBytes === undefined ? {} : { ramBytes }) });
-  kernel.booted = booted;
-  const isDead = (env: number): boolean => booted.aegis.environment(env).status === 'dead';
-  booted.runUntil(() => booted.machine.native.lastError !== undefined || mains.every((_, env) => isDead(env)));
-  expect(booted.machine.native.lastError?.message).toBeUndefined();
-  mains.forEach((_, env) => {
-    expect(booted.aegis.environment(env)).toMatchObject({ status: 'dead', exit: 0 });
-  });
-  booted.runUntil(() => booted.aegis.parts.disk.inFlight.length === 0);
-  expect(checkInvariants(booted.aegis)).toEqual([]);
-  const cached = [...booted.aegis.parts.registry.pinned].length;
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100 - cached);
-}
-
-/** The entry of a block, as everyone sees it. */
-function entry(block: number): Record<keyof typeof BUFFER, number> | undefined {
-  const memory = kernel.booted?.machine.memory;
-  for (let i = 0; i < BUFFER_LIMIT; i += 1) {
-    const word = (field: number): number => memory?.load32(EXPOSED.buffers + BUFFER_BYTES * i + field) ?? 0;
-    if (word(BUFFER.state) === BUFFER_STATES.empty || word(BUFFER.block) !== block) continue;
-    return Object.fromEntries(Object.entries(BUFFER).map(([name, at]) => [name, word(at)])) as never;
-  }
-  return undefined;
-}
-
-function* extent(raw: Raw, start: number, blocks: number): Fiber<CapabilityWords> {
-  const { code, capability } = yield* raw.call('extent_alloc', start, blocks);
-  expect(code).toBe(0);
-  return capability;
-}
-
-function* complete(raw: Raw): Fiber<number> {
-  for (;;) {
-    const result = yield* raw.fibers.load(0x1000 + U.completion);
-    if (result !== 0) return result;
-    yield* raw.routine('kit.sleep', 0);
-  }
+  runOnDisk(mains, store, ramBytes);
 }
 
 /** A frame that begins with this word, and is the block's. */

@@ -1,86 +1,16 @@
 /** The buffer-cache registry: who may insert, map, write; what is kept, and for how long. [SOSP97 §4.3.3], [XOK] */
-import {
-  BUFFER,
-  BUFFER_BYTES,
-  BUFFER_LIMIT,
-  BUFFER_STATES,
-  ERRORS,
-  EXPOSED,
-  PAGE_BYTES,
-  RIGHTS,
-  U,
-  type CapabilityWords,
-} from '@exokernel/abi';
+import { BUFFER_LIMIT, BUFFER_STATES, ERRORS, PAGE_BYTES, RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import { memoryStore, type BlockStore } from '@exokernel/hardware';
 import { describe, expect, test } from 'vitest';
-import {
-  boot,
-  checkInvariants,
-  rawImage,
-  WINDOW,
-  type Booted,
-  type Fiber,
-  type Raw,
-  type RawFrame,
-} from '../../testkit/src/index.ts';
+import { WINDOW, type Booted, type Fiber, type Raw, type RawFrame } from '../../testkit/src/index.ts';
+import { BLOCKS, NONE, complete, entry, extent, kernel, numbered, runOnDisk } from './disk-support.ts';
 
-const BLOCKS = 64;
-const NONE: CapabilityWords = [0, 0, 0, 0];
-const kernel: { booted?: Booted } = {};
-
-function numbered(): Uint8Array {
-  return Uint8Array.from({ length: BLOCKS * PAGE_BYTES }, (_, i) => Math.floor(i / PAGE_BYTES));
-}
-
-/** Runs environments until all have ended, and looks whether nothing is left but what is cached. */
-function run(
-  mains: readonly ((raw: Raw) => Fiber<number>)[],
-  store: BlockStore = memoryStore(numbered()),
-  ramBytes?: number,
-): Booted {
-  const booted = boot(
-    mains.map((main) => rawImage({ main })),
-    { disk: { store }, ...(ramBytes === undefined ? {} : { ramBytes }) },
+function run(mains: readonly ((raw: Raw) => Fiber<number>)[], store?: BlockStore, ramBytes?: number): Booted {
+  return runOnDisk(
+    mains.map((main) => ({ main })),
+    store,
+    ramBytes,
   );
-  kernel.booted = booted;
-  const isDead = (env: number): boolean => booted.aegis.environment(env).status === 'dead';
-  booted.runUntil(() => booted.machine.native.lastError !== undefined || mains.every((_, env) => isDead(env)));
-  const error = booted.machine.native.lastError;
-  if (error !== undefined) throw new Error(error.message);
-  mains.forEach((_, env) => {
-    expect(booted.aegis.environment(env)).toMatchObject({ status: 'dead', exit: 0 });
-  });
-  booted.runUntil(() => booted.aegis.parts.disk.inFlight.length === 0);
-  expect(checkInvariants(booted.aegis)).toEqual([]);
-  const cached = [...booted.aegis.parts.registry.pinned].length;
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100 - cached);
-  return booted;
-}
-
-/** The entry of a block, as everyone sees it. */
-function entry(block: number): Record<keyof typeof BUFFER, number> | undefined {
-  const memory = kernel.booted?.machine.memory;
-  for (let i = 0; i < BUFFER_LIMIT; i += 1) {
-    const word = (field: number): number => memory?.load32(EXPOSED.buffers + BUFFER_BYTES * i + field) ?? 0;
-    if (word(BUFFER.state) === BUFFER_STATES.empty || word(BUFFER.block) !== block) continue;
-    return Object.fromEntries(Object.entries(BUFFER).map(([name, at]) => [name, word(at)])) as never;
-  }
-  return undefined;
-}
-
-function* extent(raw: Raw, start: number, blocks: number): Fiber<CapabilityWords> {
-  const { code, capability } = yield* raw.call('extent_alloc', start, blocks);
-  expect(code).toBe(0);
-  return capability;
-}
-
-/** Waits for the completion in slot 0. */
-function* complete(raw: Raw): Fiber<number> {
-  for (;;) {
-    const result = yield* raw.fibers.load(0x1000 + U.completion);
-    if (result !== 0) return result;
-    yield* raw.routine('kit.sleep', 0);
-  }
 }
 
 function* read(raw: Raw, block: number): Fiber<void> {

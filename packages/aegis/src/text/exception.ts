@@ -21,23 +21,19 @@ export function emitExceptions(a: Assembler): void {
     if (code !== EXCEPTIONS.interrupt && code !== EXCEPTIONS.syscall) emitException(a, code);
   }
 
-  a.label('exception.unhandled');
-  a.mfc0(T2, CP0_CAUSE);
-  a.li(T1, DEATHS.unhandled);
-  a.andi(T2, T2, 0x7c);
-  a.sll(T2, T2, 6);
-  a.or(T2, T2, T1);
-  a.b('kill');
-  a.sw(T2, KP.death, ZERO);
-
-  a.label('exception.double');
-  a.mfc0(T2, CP0_CAUSE);
-  a.li(T1, DEATHS.double);
-  a.andi(T2, T2, 0x7c);
-  a.sll(T2, T2, 6);
-  a.or(T2, T2, T1);
-  a.b('kill');
-  a.sw(T2, KP.death, ZERO);
+  for (const [label, death] of [
+    ['exception.unhandled', DEATHS.unhandled],
+    ['exception.double', DEATHS.double],
+  ] as const) {
+    a.label(label);
+    a.mfc0(T2, CP0_CAUSE);
+    a.li(T1, death);
+    a.andi(T2, T2, 0x7c);
+    a.sll(T2, T2, 6);
+    a.or(T2, T2, T1);
+    a.b('kill');
+    a.sw(T2, KP.death, ZERO);
+  }
 
   // Ends the running environment: nothing of its registers is needed any more.
   a.label('kill');

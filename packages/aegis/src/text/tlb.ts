@@ -39,7 +39,7 @@ import { STLB_BASE, emitStlbSlot } from './vectors.ts';
 /** EntryLo bits that an application chooses: frame, N, D, V; never G. */
 const ENTRYLO_MASK = -0x1000 | ENTRYLO.noncached | ENTRYLO.dirty | ENTRYLO.valid;
 
-/** The most pages of one call, so that the clock is not kept out for longer than a millisecond. */
+/** The most pages of one call, so that the clock is not kept out for longer than about a millisecond. */
 const TLBVAD_PAGES_MAX = 1024;
 
 /** Emits v1 = EntryHi of the page at a0 in the caller's address space; uses k1, v0. */
