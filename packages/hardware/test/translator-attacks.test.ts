@@ -209,7 +209,12 @@ describe('a host that compiles no WebAssembly', () => {
             a.nop();
             a.jal('there');
             a.nop();
-            a.b('next');
+            a.slti(T0, V0, 1000);
+            a.bnez(T0, 'next');
+            a.nop();
+            a.label('later'); // gets hot when the rest has been compiled
+            a.addiu(V1, V1, 1);
+            a.bnez(V1, 'later');
             a.nop();
             a.label('there');
             a.jr(RA);
