@@ -16,3 +16,32 @@ export const MAP = {
   batch: ['abi', 'isa', 'libos-kit', 'net', 'dpf', 'ash'],
   cheetah: ['abi', 'isa', 'libos-kit', 'net', 'dpf', 'ash'],
 };
+
+/**
+ * The folders (and single files) of a package's `src`, the lowest first: each imports only what stands before it, also for
+ * types. A package that is not named here has no folders that import each other.
+ *
+ * @type {Readonly<Record<string, readonly string[]>>}
+ */
+export const FOLDERS = {
+  hardware: [
+    'error.ts',
+    'crc32.ts',
+    'memory',
+    'memory.ts',
+    'page-tables.ts',
+    'bus',
+    'state',
+    'wire',
+    'links',
+    'timing',
+    'cpu',
+    'translator',
+    'devices',
+    'prom',
+    'machine',
+    'index.ts',
+    'node',
+  ],
+  vcode: ['program', 'lower', 'mips', 'interpreter.ts', 'wasm', 'index.ts'],
+};

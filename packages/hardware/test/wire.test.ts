@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Clock } from '../src/clock.ts';
-import { crc32 } from '../src/devices/crc32.ts';
+import { Clock } from '../src/bus/clock.ts';
+import { crc32 } from '../src/crc32.ts';
 import {
   HardwareError,
   Machine,

@@ -5,7 +5,7 @@
  * `NativeCpu`. Writes behave as the instruction that makes them: read-only bits stay, the page tables follow.
  */
 import type { Cpu } from './cpu.ts';
-import * as S from './state.ts';
+import * as S from '../memory/cpu-state.ts';
 
 /** CP0's registers, as unsigned 32-bit numbers [KANE92 §6]. */
 export class Cp0View {

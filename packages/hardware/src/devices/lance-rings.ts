@@ -11,7 +11,7 @@
  *
  * Source: [LANCE].
  */
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 const OWN = 0x8000;
 export const ERR = 0x4000;

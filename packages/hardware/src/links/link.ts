@@ -6,7 +6,7 @@
  * does. A link that is closed stays closed.
  */
 import type { HardwareError } from '../error.ts';
-import type { Attachment, Wire } from '../wire.ts';
+import type { Attachment, Wire } from '../wire/wire.ts';
 
 /** Frames, by direction. */
 export interface LinkCounters {

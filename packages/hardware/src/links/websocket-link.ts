@@ -5,7 +5,7 @@
  * are dropped. Text is no frame.
  */
 import { HardwareError } from '../error.ts';
-import type { Wire } from '../wire.ts';
+import type { Wire } from '../wire/wire.ts';
 import { Link } from './link.ts';
 
 /** What is used of a WebSocket. */

@@ -7,9 +7,9 @@
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import type { HotCode } from '../cpu/hot-code.ts';
-import * as S from '../cpu/state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { PROM_BYTES, PROM_HOST, RAM_HOST } from '../memory.ts';
-import { findRegion, type Region } from './blocks.ts';
+import { findRegion } from './blocks.ts';
 import { compileRegion, type RegionTiming } from './compile.ts';
 import {
   END,
@@ -22,6 +22,7 @@ import {
   STALLS,
   jumpEntry,
 } from './layout.ts';
+import type { Region } from './region.ts';
 import { Residency, type CachedBlock } from './residency.ts';
 import { worstCase } from './stalls.ts';
 import { compileTrampoline } from './trampoline.ts';

@@ -5,9 +5,9 @@
  * for: it ends with the first store, before the first division, loop or way out, and with an assignment to a local that
  * serves as an index. Moving a test forward inside a run changes no result: either way the run aborts with `ABORT_BOUNDS`.
  */
-import type { Body, Expression, Place, Statement } from './ir.ts';
+import type { Body, Expression, Place, Statement } from '../program/ir.ts';
 import type { LoweredExpression } from './lowered.ts';
-import { children } from './walk.ts';
+import { children } from '../program/walk.ts';
 
 /** The farthest byte needed, by region and index; see `runKey`. */
 export type Extents = ReadonlyMap<string, number>;

@@ -1,6 +1,6 @@
 /** A CPU that does nothing but wait: it stands in a branch to itself with a `nop` in the slot. */
-import type { Cpu } from './cpu/cpu.ts';
-import * as S from './cpu/state.ts';
+import type { Cpu } from './cpu.ts';
+import * as S from '../memory/cpu-state.ts';
 
 /** Whether only an event of a device can change what the CPU does. */
 export function isIdle(cpu: Cpu): boolean {

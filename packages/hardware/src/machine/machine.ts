@@ -2,33 +2,33 @@
  * The machine: CPU, memory, clock and devices of a DECstation KN01, driven by `run`.
  *
  * `run(n)` and n times `run(1)` leave the same state and give the same events, so a host may drive it in any steps. It
- * must not touch the machine while `run` is under way, except in native functions of the kernel (see `native-unit.ts`).
+ * must not touch the machine while `run` is under way, except in native functions of the kernel (see `cpu/native-unit.ts`).
  * Nothing here reads the host's clock: the same inputs at the same cycles give the same machine.
  */
-import type { BlockStore } from './block-store.ts';
-import { Bus } from './bus.ts';
-import { Clock } from './clock.ts';
-import { Cpu } from './cpu/cpu.ts';
-import type { DiskGeometry } from './devices/disk-mechanics.ts';
-import { crc32 } from './devices/crc32.ts';
-import { Dz11 } from './devices/dz11.ts';
-import { Lance } from './devices/lance.ts';
-import { LanceWindow } from './devices/lance-window.ts';
-import { RealTimeClock } from './devices/rtc.ts';
-import { VirtioDisk } from './devices/virtio-disk.ts';
-import { SystemRegister } from './devices/system-register.ts';
-import { CpuView } from './cpu/view.ts';
-import { interpret } from './cpu/interpreter.ts';
-import { HardwareError } from './error.ts';
-import { isIdle } from './idle.ts';
-import { EventStream, type EventListener } from './events.ts';
-import { PhysicalMemory } from './memory.ts';
-import { NativeUnit } from './native-unit.ts';
-import { findProfile, PROFILES, type Profile } from './timing/profiles.ts';
-import { Translator, type TranslationOptions } from './translator/translator.ts';
-import { loadSnapshot, memoryState, saveSnapshot, type Stateful } from './snapshot.ts';
-import type { StateStream } from './state-stream.ts';
-import type { Wire } from './wire.ts';
+import type { BlockStore } from '../devices/block-store.ts';
+import { Bus } from '../bus/bus.ts';
+import { Clock } from '../bus/clock.ts';
+import { Cpu } from '../cpu/cpu.ts';
+import type { DiskGeometry } from '../devices/disk-mechanics.ts';
+import { crc32 } from '../crc32.ts';
+import { Dz11 } from '../devices/dz11.ts';
+import { Lance } from '../devices/lance.ts';
+import { LanceWindow } from '../devices/lance-window.ts';
+import { RealTimeClock } from '../devices/rtc.ts';
+import { VirtioDisk } from '../devices/virtio-disk.ts';
+import { SystemRegister } from '../devices/system-register.ts';
+import { CpuView } from '../cpu/view.ts';
+import { interpret } from '../cpu/interpreter.ts';
+import { HardwareError } from '../error.ts';
+import { isIdle } from '../cpu/idle.ts';
+import { EventStream, type EventListener } from '../bus/events.ts';
+import { PhysicalMemory } from '../memory.ts';
+import { NativeUnit } from '../cpu/native-unit.ts';
+import { findProfile, PROFILES, type Profile } from '../timing/profiles.ts';
+import { Translator, type TranslationOptions } from '../translator/translator.ts';
+import { loadSnapshot, memoryState, saveSnapshot, type Stateful } from '../state/snapshot.ts';
+import type { StateStream } from '../state/state-stream.ts';
+import type { Wire } from '../wire/wire.ts';
 
 /** An Ethernet controller and what it is plugged into. */
 export interface LanceOptions {
@@ -192,7 +192,7 @@ export class Machine {
   }
 
   /**
-   * Everything that it is now, without its disk's contents (see `snapshot.ts`). Throws `snapshot` during a run, with native
+   * Everything that it is now, without its disk's contents (see `state/snapshot.ts`). Throws `snapshot` during a run, with native
    * functions installed, and for a machine that shares its wire with others: a `Network` saves those.
    */
   snapshot(): Uint8Array {

@@ -10,11 +10,11 @@
  * Stations of the host on a wire with several machines hear and answer at exact times too, but after machines have run
  * past them: they must go by the time they are given. Do not run a machine of a network by itself.
  */
-import { HardwareError } from './error.ts';
+import { HardwareError } from '../error.ts';
 import type { Machine } from './machine.ts';
-import { loadSnapshot, saveSnapshot, type Stateful } from './snapshot.ts';
-import { TimeBase } from './time-base.ts';
-import type { Wire } from './wire.ts';
+import { loadSnapshot, saveSnapshot, type Stateful } from '../state/snapshot.ts';
+import { TimeBase } from '../wire/time-base.ts';
+import type { Wire } from '../wire/wire.ts';
 
 interface Member {
   readonly machine: Machine;

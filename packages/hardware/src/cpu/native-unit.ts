@@ -10,10 +10,10 @@
  * An instruction costs 1 cycle and what the function charges; what it charged before a fault is not counted. A load just
  * before the instruction is complete: the unit waits for it.
  */
-import { EVENT_KINDS } from './events.ts';
-import { HardwareError } from './error.ts';
-import type { Cpu } from './cpu/cpu.ts';
-import * as S from './cpu/state.ts';
+import { EVENT_KINDS } from '../bus/events.ts';
+import { HardwareError } from '../error.ts';
+import type { Cpu } from './cpu.ts';
+import * as S from '../memory/cpu-state.ts';
 import { NativeAccess, type NativeCpu } from './native-access.ts';
 
 /** One native function. A function of the kernel may also use `machine.cpu` (CP0 and the TLB, not the registers). */

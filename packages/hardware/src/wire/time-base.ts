@@ -4,7 +4,7 @@
  * Both directions are computed from the cycle's number, never added up, so that a time does not depend on the steps in
  * which it was reached. `cycleOf` is exact by definition: the first cycle that is not before the time.
  */
-import type { Clock } from './clock.ts';
+import type { Clock } from '../bus/clock.ts';
 
 /** One clock's place in a common time. */
 export class TimeBase {

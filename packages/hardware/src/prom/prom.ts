@@ -12,10 +12,10 @@
  * are linked (0x80030000). The text and the workings are ours; the routines are in `prom/`.
  */
 import { A0, A1, A2, A3, CP0_STATUS, RA, SP, T0, T1, V0, ZERO, createAssembler, type Assembler } from '@exokernel/isa';
-import { HardwareError } from './error.ts';
-import { emitCharacters, emitConsoleStart, emitGets, emitPuts } from './prom/console.ts';
-import { emitPrintf } from './prom/printf.ts';
-import { emitGetenv, emitStrings } from './prom/strings.ts';
+import { HardwareError } from '../error.ts';
+import { emitCharacters, emitConsoleStart, emitGets, emitPuts } from './console.ts';
+import { emitPrintf } from './printf.ts';
+import { emitGetenv, emitStrings } from './strings.ts';
 
 /** What the PROM starts. */
 export interface BootOptions {

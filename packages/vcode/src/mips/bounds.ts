@@ -3,10 +3,10 @@
  *
  * A bound, not an estimate: of two branches it takes the dearer, and every loop runs to its count.
  */
-import type { LoweredBody } from './lowered.ts';
-import { lower } from './lower.ts';
-import { sectionCosts } from './mips/compile.ts';
-import type { Program } from './ir.ts';
+import type { LoweredBody } from '../lower/lowered.ts';
+import { lower } from '../lower/lower.ts';
+import { sectionCosts } from './compile.ts';
+import type { Program } from '../program/ir.ts';
 
 /**
  * The fuel that no run of the program can exceed, or `undefined` if it has a `while` that can be reached. Throws

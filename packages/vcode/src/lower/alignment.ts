@@ -3,9 +3,9 @@
  *
  * A local's alignment is the least of everything that is ever assigned to it, wherever that stands (no flow is followed).
  */
-import type { Body, Expression, Program } from './ir.ts';
+import type { Body, Expression, Program } from '../program/ir.ts';
 import type { LoweredExpression } from './lowered.ts';
-import { innerBodies } from './walk.ts';
+import { innerBodies } from '../program/walk.ts';
 
 /** Word accesses are the largest: two zero bits are all that matters. */
 const MOST = 2;

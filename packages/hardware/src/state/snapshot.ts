@@ -11,7 +11,7 @@
  * Pages of memory that hold only zeros take no room.
  */
 import { refuse, unwrap, wrap, type Envelope } from './envelope.ts';
-import type { PhysicalMemory } from './memory.ts';
+import type { PhysicalMemory } from '../memory.ts';
 import { StateReader, StateWriter, type StateStream } from './state-stream.ts';
 
 /** The version of the format. Others are refused. */

@@ -1,6 +1,6 @@
 /** What a load or store waits for that the page tables do not let through. (The interpreter asks the pipeline itself.) */
-import type { Cpu } from '../cpu/cpu.ts';
-import * as S from '../cpu/state.ts';
+import type { Cpu } from './cpu.ts';
+import * as S from '../memory/cpu-state.ts';
 
 /** To be called before an access to `size` bytes at `va`; `swl` and `swr` are accesses to one. One that fails costs nothing. */
 export function waitForAccess(cpu: Cpu, va: number, size: number, write: boolean): void {

@@ -7,7 +7,7 @@
 import { localAlignments } from './alignment.ts';
 import { Facts } from './facts.ts';
 import { findRun, runKey, type Extents } from './run.ts';
-import type { Body, Expression, Loop, Place, Program, Statement } from './ir.ts';
+import type { Body, Expression, Loop, Place, Program, Statement } from '../program/ir.ts';
 import type {
   Guard,
   LoweredBody,
@@ -16,10 +16,10 @@ import type {
   LoweredProgram,
   LoweredStatement,
 } from './lowered.ts';
-import { loopSections } from './sections.ts';
+import { loopSections } from '../program/sections.ts';
 import { simplify } from './simplify.ts';
-import { validateProgram } from './validate.ts';
-import { children, innerBodies, ownExpressions } from './walk.ts';
+import { validateProgram } from '../program/validate.ts';
+import { children, innerBodies, ownExpressions } from '../program/walk.ts';
 
 const DONE = new WeakMap<Program, LoweredProgram>();
 

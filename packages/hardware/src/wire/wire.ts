@@ -14,10 +14,10 @@
  * that the order in which the host made them does not matter. [RFC894 for sizes].
  */
 import { Agenda } from './agenda.ts';
-import type { Clock, Timer } from './clock.ts';
-import { crc32 } from './devices/crc32.ts';
-import { HardwareError } from './error.ts';
-import type { StateStream } from './state-stream.ts';
+import type { Clock, Timer } from '../bus/clock.ts';
+import { crc32 } from '../crc32.ts';
+import { HardwareError } from '../error.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { TimeBase } from './time-base.ts';
 import { FaultInjector, type FaultCounters, type FaultOptions } from './wire-faults.ts';
 

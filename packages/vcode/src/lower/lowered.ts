@@ -4,7 +4,7 @@
  *
  * Made by `lower`; never built by hand.
  */
-import type { BinaryOperator, Place, UnaryOperator } from './ir.ts';
+import type { BinaryOperator, Place, UnaryOperator } from '../program/ir.ts';
 
 /**
  * What must be tested before an access, for `extent` bytes from the index: `floor`, that the region has `extent` bytes at

@@ -3,9 +3,9 @@
  *
  * Nothing that could abort is dropped: an operand disappears only if it is a constant.
  */
-import type { BinaryOperator } from './ir.ts';
+import type { BinaryOperator } from '../program/ir.ts';
 import type { LoweredExpression } from './lowered.ts';
-import { operate } from './operators.ts';
+import { operate } from '../program/operators.ts';
 
 const COMMUTES: ReadonlySet<BinaryOperator> = new Set(['add', 'mul', 'and', 'or', 'xor', 'eq', 'ne']);
 

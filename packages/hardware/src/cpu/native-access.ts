@@ -3,9 +3,9 @@
  * mode. The registers go back to the CPU only when the function returns, so a fault has nothing to undo but stores. An access
  * costs nothing and leaves the caches as they are: a function's cycles are those that it charges.
  */
-import { HardwareError } from './error.ts';
-import type { Cpu } from './cpu/cpu.ts';
-import * as S from './cpu/state.ts';
+import { HardwareError } from '../error.ts';
+import type { Cpu } from './cpu.ts';
+import * as S from '../memory/cpu-state.ts';
 
 /** A native function's view of the machine. Addresses are virtual, as int32 or unsigned. Valid during the call only. */
 export interface NativeCpu {

@@ -4,8 +4,8 @@
  * Every frame takes the same number of draws, whatever happens to it, so the fate of frame n depends on the seed and n
  * alone. The frame's time on the wire is not touched: the faults lie behind it.
  */
-import type { StateStream } from './state-stream.ts';
-import { HardwareError } from './error.ts';
+import type { StateStream } from '../state/state-stream.ts';
+import { HardwareError } from '../error.ts';
 
 /** Probabilities from 0 to 1, each for every frame by itself. */
 export interface FaultOptions {

@@ -6,8 +6,8 @@
  * what is saved and what is restored cannot differ. A reader is used on bytes that were checked before (`snapshot.ts`); it
  * throws `snapshot` where they end too soon.
  */
-import type { Timer } from './clock.ts';
-import { HardwareError } from './error.ts';
+import type { Timer } from '../bus/clock.ts';
+import { HardwareError } from '../error.ts';
 
 /** One direction of the walk. */
 export interface StateStream {

@@ -3,7 +3,7 @@
  *
  * A store that throws is a disk that fails: the guest gets an I/O error.
  */
-import { HardwareError } from './error.ts';
+import { HardwareError } from '../error.ts';
 
 /** Bytes of a sector, the unit in which a store counts. */
 export const SECTOR_BYTES = 512;
