@@ -15,23 +15,10 @@ export { type NativeCpu } from './cpu/native-access.ts';
 export { KERNEL_SPACE, type NativeFailure, type NativeFunction, type NativeUnit } from './cpu/native-unit.ts';
 export { EVENTS_VERSION, EVENT_KINDS, type EventListener, type EventName } from './bus/events.ts';
 export { type Clock, type Timer } from './bus/clock.ts';
-export {
-  Wire,
-  type Attachment,
-  type SeenFrame,
-  type Station,
-  type Transmission,
-  type WireCounters,
-  type WireOptions,
-} from './wire/wire.ts';
-export { type FaultCounters, type FaultOptions } from './wire/wire-faults.ts';
+export { Wire } from '@exokernel/wire';
 export { Network } from './machine/network.ts';
 export { SNAPSHOT_VERSION } from './state/snapshot.ts';
 export { Recorder, RECORDING_VERSION, Replay } from './machine/recording.ts';
-export { Link, type LinkCounters, type Transport } from './links/link.ts';
-export { encodeStreamFrame, MAX_STREAM_FRAME, StreamDecoder } from './links/stream-framing.ts';
-export { webSocketLink, type WebSocketLike } from './links/websocket-link.ts';
-export { PcapngWriter, type CaptureInterface } from './wire/pcapng.ts';
 export { memoryStore, SECTOR_BYTES, type BlockStore } from './devices/block-store.ts';
 export { seekSeconds, type DiskGeometry } from './devices/disk-mechanics.ts';
 export { HardwareError, type HardwareErrorCode } from './error.ts';

@@ -5,12 +5,12 @@
  * must not touch the machine while `run` is under way, except in native functions of the kernel (see `cpu/native-unit.ts`).
  * Nothing here reads the host's clock: the same inputs at the same cycles give the same machine.
  */
+import { crc32, type Wire } from '@exokernel/wire';
 import type { BlockStore } from '../devices/block-store.ts';
 import { Bus } from '../bus/bus.ts';
 import { Clock } from '../bus/clock.ts';
 import { Cpu } from '../cpu/cpu.ts';
 import type { DiskGeometry } from '../devices/disk-mechanics.ts';
-import { crc32 } from '../crc32.ts';
 import { Dz11 } from '../devices/dz11.ts';
 import { Lance } from '../devices/lance.ts';
 import { LanceWindow } from '../devices/lance-window.ts';
@@ -28,7 +28,6 @@ import { findProfile, PROFILES, type Profile } from '../timing/profiles.ts';
 import { Translator, type TranslationOptions } from '../translator/translator.ts';
 import { loadSnapshot, memoryState, saveSnapshot, type Stateful } from '../state/snapshot.ts';
 import type { StateStream } from '../state/state-stream.ts';
-import type { Wire } from '../wire/wire.ts';
 
 /** An Ethernet controller and what it is plugged into. */
 export interface LanceOptions {

@@ -10,11 +10,10 @@
  * Stations of the host on a wire with several machines hear and answer at exact times too, but after machines have run
  * past them: they must go by the time they are given. Do not run a machine of a network by itself.
  */
+import { TimeBase, type Wire } from '@exokernel/wire';
 import { HardwareError } from '../error.ts';
 import type { Machine } from './machine.ts';
 import { loadSnapshot, saveSnapshot, type Stateful } from '../state/snapshot.ts';
-import { TimeBase } from '../wire/time-base.ts';
-import type { Wire } from '../wire/wire.ts';
 
 interface Member {
   readonly machine: Machine;
@@ -88,9 +87,15 @@ export class Network {
     const own: Stateful = {
       description: `a network of ${places.length} (${places.join(', ')})`,
       state: (s) => {
-        this.#now = s.number(this.#now);
+        const time = (value: number, what: string): number => {
+          const found = s.number(value);
+          return Number.isFinite(found) ? found : s.refuse(`the ${what} of a network is ${found}`, { found });
+        };
+        const now = time(this.#now, 'time');
         // The wire saves those of its machines too.
-        for (const { base } of this.#members) base.origin = s.number(base.origin);
+        const origins = this.#members.map(({ base }) => time(base.origin, 'origin'));
+        this.#now = now;
+        this.#members.forEach(({ base }, i) => (base.origin = origins[i] ?? base.origin));
       },
     };
     return [own, ...this.#members.map(({ machine }) => machine.stateful), ...wires];

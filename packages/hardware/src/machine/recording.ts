@@ -7,11 +7,11 @@
  * otherwise between runs (memory, registers, the cable, the disk's store) is not recorded: do it before recording, and
  * before replaying.
  */
+import type { Attachment } from '@exokernel/wire';
 import { HardwareError } from '../error.ts';
 import { refuse, unwrap, wrap, type Envelope } from '../state/envelope.ts';
 import type { Machine, RunResult } from './machine.ts';
 import { StateReader, StateWriter, type StateStream } from '../state/state-stream.ts';
-import type { Attachment } from '../wire/wire.ts';
 
 /** The version of the format. Others are refused. */
 export const RECORDING_VERSION = 1;

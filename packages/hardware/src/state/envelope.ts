@@ -3,7 +3,7 @@
  *
  *     8 letters | u32 version | u32 length of the rest | u32 CRC-32 of the rest | the rest
  */
-import { crc32 } from '../crc32.ts';
+import { crc32 } from '@exokernel/wire';
 import { HardwareError } from '../error.ts';
 
 const HEADER = 20;

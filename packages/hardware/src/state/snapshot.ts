@@ -15,7 +15,7 @@ import type { PhysicalMemory } from '../memory.ts';
 import { StateReader, StateWriter, type StateStream } from './state-stream.ts';
 
 /** The version of the format. Others are refused. */
-export const SNAPSHOT_VERSION = 1;
+export const SNAPSHOT_VERSION = 2;
 
 const ENVELOPE: Envelope = { name: 'snapshot', magic: 'EXOKSNAP', version: SNAPSHOT_VERSION };
 const PAGE = 4096;

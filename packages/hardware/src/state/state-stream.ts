@@ -25,6 +25,8 @@ export interface StateStream {
   timer(value: Timer): void;
   /** A list: `item` walks one element, which is undefined when reading. */
   list<T>(value: readonly T[], item: (element: T | undefined) => T): T[];
+  /** Throws `snapshot`: what was read cannot be. */
+  refuse(why: string, details: Readonly<Record<string, unknown>>): never;
 }
 
 /** Writes. */
@@ -75,6 +77,10 @@ export class StateWriter implements StateStream {
   list<T>(value: readonly T[], item: (element: T | undefined) => T): T[] {
     this.#length32(value.length);
     return value.map((element) => item(element));
+  }
+
+  refuse(why: string, details: Readonly<Record<string, unknown>>): never {
+    refuseState(why, details);
   }
 
   #length32(length: number): void {
@@ -156,6 +162,10 @@ export class StateReader implements StateStream {
     return Array.from({ length }, () => item(undefined));
   }
 
+  refuse(why: string, details: Readonly<Record<string, unknown>>): never {
+    refuseState(why, details);
+  }
+
   #claim(bytes: number): number {
     const at = this.#at;
     if (at + bytes > this.#bytes.length) throw tooShort(this.#bytes.length);
@@ -166,4 +176,8 @@ export class StateReader implements StateStream {
 
 function tooShort(bytes: number): HardwareError {
   return new HardwareError('snapshot', `a snapshot ends too soon, after ${bytes} bytes`, { bytes });
+}
+
+function refuseState(why: string, details: Readonly<Record<string, unknown>>): never {
+  throw new HardwareError('snapshot', `no snapshot for this: ${why}`, details);
 }

@@ -7,61 +7,32 @@
  * those that cannot be frames (below 14 or above 1518 bytes) or find their sender's queue full are dropped and counted.
  * Nothing is ever thrown at a sender.
  *
- * With one machine the wire runs on that machine's clock. With several, what they send waits until a `Network` has brought
- * all of them past that time: see `network.ts`. Before there is any machine, frames wait.
+ * With one machine the wire runs on that machine's clock. With several, what they send waits until all of them have passed
+ * that time, which is for the owner of the machines to bring about: `horizon` says how far they may run, `settle` that they
+ * have. Before there is any machine, frames wait.
  *
  * Assumption: no collisions; of machines that want to send at the same moment the one with the lower bytes goes first, so
  * that the order in which the host made them does not matter. [RFC894 for sizes].
  */
 import { Agenda } from './agenda.ts';
-import type { Clock, Timer } from '../bus/clock.ts';
-import { crc32 } from '../crc32.ts';
-import { HardwareError } from '../error.ts';
-import type { StateStream } from '../state/state-stream.ts';
+import type { WireClock, WireTimer } from './clock.ts';
+import { crc32 } from './crc32.ts';
+import { WireError } from './error.ts';
+import { FaultInjector, type FaultCounters, type FaultOptions } from './faults.ts';
+import {
+  corrupt,
+  HEADER,
+  isFirst,
+  MAX_FRAME,
+  MIN_FRAME,
+  type Frame,
+  type Happening,
+  type Line,
+  type Member,
+} from './frame.ts';
+import { contentsState, type WireContents, type WireState } from './state.ts';
+import type { Attachment, SeenFrame, Station, Transmission } from './station.ts';
 import { TimeBase } from './time-base.ts';
-import { FaultInjector, type FaultCounters, type FaultOptions } from './wire-faults.ts';
-
-/** How a frame left. */
-export interface Transmission {
-  /** Time of its last bit, in nanoseconds of the wire. */
-  readonly time: number;
-  /** It had to wait for another's frame. */
-  readonly deferred: boolean;
-  /** The sender heard itself: the cable was plugged in. */
-  readonly carrier: boolean;
-}
-
-/** What is attached to a wire. Must not keep or change a frame; a station of the host must not touch a machine. */
-export interface Station {
-  /** Frames of it that may wait to be sent, if not so many as the wire says. */
-  readonly capacity?: number;
-  /** `time` in nanoseconds of the wire. */
-  receive(frame: Uint8Array, time: number): void;
-  /** A frame with an FCS that does not match it. Without this method such frames are dropped, as controllers do. */
-  damaged?(frame: Uint8Array, fcs: number, time: number): void;
-  /** The oldest accepted frame of this station has left. */
-  sent?(how: Transmission): void;
-}
-
-/** A station's connection. */
-export interface Attachment {
-  /**
-   * Queues a copy of the frame. Returns whether the wire took it. With an `fcs` (unsigned; its low byte goes first) the
-   * frame is sent as it is: not padded, damaged to receivers unless the FCS matches, and, below 60 bytes, received by nobody.
-   */
-  readonly send: (frame: Uint8Array, fcs?: number) => boolean;
-  /** Receives nothing from now on; what was sent is still delivered. */
-  readonly detach: () => void;
-}
-
-/** A frame as somebody listening on the wire sees it: each once, also those that get lost behind it. */
-export interface SeenFrame {
-  readonly bytes: Uint8Array;
-  /** Time of its last bit, in nanoseconds of the wire. */
-  readonly time: number;
-  /** Its FCS did not match. */
-  readonly damaged: boolean;
-}
 
 /** How a segment behaves. */
 export interface WireOptions {
@@ -83,9 +54,6 @@ export interface WireCounters extends FaultCounters {
   readonly droppedQueue: number;
 }
 
-export const MIN_FRAME = 60;
-export const MAX_FRAME = 1518;
-const HEADER = 14;
 const FCS = 4;
 const PREAMBLE = 8;
 const GAP_BITS = 96;
@@ -93,35 +61,6 @@ const NO_FAULTS: FaultCounters = { dropped: 0, duplicated: 0, reordered: 0, corr
 /** Both before a machine's own timers; the host's stations first, as if they had been heard between two runs. */
 const HOST_RANK = -2;
 const MACHINE_RANK = -1;
-
-interface Member {
-  readonly station: Station;
-  /** Undefined for a station of the host. */
-  readonly line: Line | undefined;
-  /** Frames of this member that have not left yet, and perhaps some that have. */
-  readonly waiting: Frame[];
-  attached: boolean;
-}
-
-interface Frame {
-  readonly from: Member;
-  readonly asked: number;
-  bytes: Uint8Array;
-  /** The FCS that comes with it; undefined: the right one. */
-  fcs: number | undefined;
-  leaves: number;
-}
-
-type Happening =
-  | { readonly kind: 'sent'; readonly frame: Frame; readonly how: Transmission }
-  | { readonly kind: 'seen' | 'arrives'; readonly frame: Frame; readonly time: number };
-
-/** What the wire has in store for those on one clock, or for the host's stations. */
-interface Line {
-  readonly base: TimeBase | undefined;
-  readonly agenda: Agenda<Happening>;
-  timer: Timer | undefined;
-}
 
 /** One segment. */
 export class Wire {
@@ -136,10 +75,10 @@ export class Wire {
   #members: readonly Member[] = [];
   #taps: readonly ((frame: SeenFrame) => void)[] = [];
   #inputs: readonly ((frame: Uint8Array, fcs: number | undefined) => void)[] = [];
-  readonly #lines = new Map<Clock, Line>();
+  readonly #lines = new Map<WireClock, Line>();
   readonly #host: Line = { base: undefined, agenda: new Agenda(), timer: undefined };
   /** What has been asked for and has no time on the wire yet: all before the first clock, and from the second one on. */
-  readonly #asked: Frame[] = [];
+  readonly #asked = new Agenda<Frame>(isFirst);
   /** When the wire is free again, and the time of a wire that has no clock or several. */
   #free = 0;
   #now = 0;
@@ -148,12 +87,12 @@ export class Wire {
   #droppedSize = 0;
   #droppedQueue = 0;
 
-  /** Throws `wire-option` for a bandwidth, delay or fault that cannot be, or a capacity that is no positive integer. */
+  /** Throws `WireError` `option` for a bandwidth, delay or fault that cannot be, or a capacity that is no positive integer. */
   constructor({ bandwidth = 10_000_000, delayMicroseconds = 0, capacity = 256, faults }: WireOptions = {}) {
     const possible = bandwidth > 0 && bandwidth < Infinity && delayMicroseconds >= 0 && delayMicroseconds < Infinity;
     if (!possible || !Number.isInteger(capacity) || capacity < 1) {
       const details = { bandwidth, delayMicroseconds, capacity };
-      throw new HardwareError('wire-option', `no wire has ${JSON.stringify(details)}`, details);
+      throw new WireError('option', `no wire has ${JSON.stringify(details)}`, details);
     }
     this.#options = JSON.stringify({ bandwidth, delayMicroseconds, capacity, faults });
     this.#nanosecondsPerBit = 1e9 / bandwidth;
@@ -172,12 +111,15 @@ export class Wire {
     return this.#sole?.base?.now ?? this.#now;
   }
 
-  /** A machine attaches its controller with its clock; its cycle at that moment is the wire's time now. */
-  attach(station: Station, clock?: Clock): Attachment {
+  /**
+   * A machine attaches its controller with its clock; its cycle at that moment is the wire's time now. Throws `WireError`
+   * `option` for a clock that does not go forward.
+   */
+  attach(station: Station, clock?: WireClock): Attachment {
     const line = clock === undefined ? undefined : this.#lineOf(clock);
     const member: Member = { station, line, waiting: [], attached: true };
     this.#members = [...this.#members, member];
-    if (this.#sole !== undefined) while (this.#asked.length > 0) this.#schedule(this.#asked.shift());
+    if (this.#sole !== undefined) while (this.#asked.next < Infinity) this.#schedule(this.#asked.take());
     return {
       send: (frame, fcs) => this.#send(member, frame, fcs),
       detach: () => {
@@ -214,45 +156,18 @@ export class Wire {
     return `a wire of ${this.#lines.size} machines ${this.#options}`;
   }
 
-  state(s: StateStream): void {
-    this.carrier = s.flag(this.carrier);
-    this.#free = s.number(this.#free);
-    this.#now = s.number(this.#now);
-    this.#sent = s.number(this.#sent);
-    this.#droppedSize = s.number(this.#droppedSize);
-    this.#droppedQueue = s.number(this.#droppedQueue);
-    this.#faults?.state(s);
+  /**
+   * Walks its state, for a snapshot. What is read is taken over when all of it has been accepted: where the stream refuses,
+   * the wire is as it was.
+   */
+  state(s: WireState): void {
     const members = this.#numbered;
-    const last = s.number(this.#last === undefined ? -1 : members.indexOf(this.#last));
-    this.#last = members[last];
     const lines = [this.#host, ...this.#lines.values()];
-    const known = new Set([
-      ...this.#members.flatMap(({ waiting }) => waiting),
-      ...this.#asked,
-      ...lines.flatMap(({ agenda }) => agenda.entries.map(({ what }) => what.frame)),
-    ]);
-    const walked = s.list([...known], (frame) => this.#frameState(s, frame));
-    const frames = s.reads ? walked : [...known];
-    const one = (frame: Frame | undefined): Frame => {
-      const index = s.number(frame === undefined ? -1 : frames.indexOf(frame));
-      return frames[index] ?? missing(index);
-    };
-    const lists = s.list(
-      members.map(({ waiting }) => waiting),
-      (waiting) => s.list(waiting ?? [], one),
-    );
-    members.forEach(({ waiting }, i) => waiting.splice(0, Infinity, ...(lists[i] ?? [])));
-    this.#asked.splice(0, Infinity, ...s.list(this.#asked, one));
-    for (const line of lines) {
-      if (line.base !== undefined) line.base.origin = s.number(line.base.origin);
-      const entries = s.list(line.agenda.entries, (entry) => ({
-        time: s.number(entry?.time ?? 0),
-        what: happeningState(s, entry?.what, one),
-      }));
-      line.agenda.clear();
-      for (const { time, what } of entries) line.agenda.add(time, what);
-      if (line.timer !== undefined) s.timer(line.timer);
-    }
+    const contents = contentsState(s, this.#contents(members, lines), members, lines);
+    const faults = this.#faults?.state(s);
+    if (!s.reads) return;
+    if (faults !== undefined) this.#faults?.become(faults);
+    this.#become(contents, members, lines);
   }
 
   /** Those of machines first. */
@@ -260,37 +175,63 @@ export class Wire {
     return [false, true].flatMap((host) => this.#members.filter(({ line }) => (line === undefined) === host));
   }
 
-  #frameState(s: StateStream, frame: Frame | undefined): Frame {
-    const members = this.#numbered;
-    const from = s.number(frame === undefined ? -1 : members.indexOf(frame.from));
+  #contents(members: readonly Member[], lines: readonly Line[]): WireContents {
     return {
-      // A frame of a station that has left still arrives; whoever it was hears nothing of it.
-      from: members[from] ?? GONE,
-      asked: s.number(frame?.asked ?? 0),
-      bytes: s.blob(frame?.bytes ?? new Uint8Array(0)),
-      fcs: optional(s.number(frame?.fcs ?? -1)),
-      leaves: s.number(frame?.leaves ?? 0),
+      carrier: this.carrier,
+      free: this.#free,
+      now: this.#now,
+      sent: this.#sent,
+      droppedSize: this.#droppedSize,
+      droppedQueue: this.#droppedQueue,
+      last: this.#last,
+      waiting: members.map(({ waiting }) => waiting),
+      asked: this.#asked.entries.map(({ what }) => what),
+      lines: lines.map(({ base, agenda }) => ({ origin: base?.origin ?? 0, entries: agenda.entries })),
     };
+  }
+
+  #become(contents: WireContents, members: readonly Member[], lines: readonly Line[]): void {
+    this.carrier = contents.carrier;
+    this.#free = contents.free;
+    this.#now = contents.now;
+    this.#sent = contents.sent;
+    this.#droppedSize = contents.droppedSize;
+    this.#droppedQueue = contents.droppedQueue;
+    this.#last = contents.last;
+    members.forEach(({ waiting }, i) => {
+      waiting.length = 0;
+      for (const frame of contents.waiting[i] ?? []) waiting.push(frame);
+    });
+    this.#asked.refill(contents.asked.map((frame) => ({ time: frame.asked, what: frame })));
+    lines.forEach(({ base, agenda }, i) => {
+      const { origin = 0, entries = [] } = contents.lines[i] ?? {};
+      if (base !== undefined) base.origin = origin;
+      agenda.refill(entries);
+    });
+    for (const line of lines) {
+      line.timer?.disarm();
+      this.#arm(line);
+    }
   }
 
   // ---- For the network
 
   /** The clocks of the machines on it. */
-  get clocks(): readonly Clock[] {
+  get clocks(): readonly WireClock[] {
     return [...this.#lines.keys()];
   }
 
   /** The time of the machine with this clock. */
-  baseOf(clock: Clock): TimeBase | undefined {
+  baseOf(clock: WireClock): TimeBase | undefined {
     return this.#lines.get(clock)?.base;
   }
 
   /**
    * Up to when machines may run before `settle`, if none of them sends anything before `quiet`: nothing that is not known
-   * yet can come to anybody before then.
+   * yet can come to any station before then.
    */
   horizon(quiet: number): number {
-    const earliest = Math.min(quiet, this.#host.agenda.next, this.#asked[0]?.asked ?? Infinity);
+    const earliest = Math.min(quiet, this.#host.agenda.next, this.#asked.next);
     return Math.max(earliest, this.#free) + this.frameTime(MIN_FRAME);
   }
 
@@ -299,13 +240,13 @@ export class Wire {
     if (this.#sole !== undefined) return;
     const { agenda } = this.#host;
     for (;;) {
-      const asked = this.#asked[0]?.asked ?? Infinity;
+      const asked = this.#asked.next;
       const { next } = agenda;
       if (Math.min(asked, next) >= time) break;
       if (next <= asked) {
         this.#now = next;
         this.#happen(agenda.take(), this.#host);
-      } else this.#schedule(this.#asked.shift());
+      } else this.#schedule(this.#asked.take());
     }
     this.#now = time;
   }
@@ -319,9 +260,13 @@ export class Wire {
     return line;
   }
 
-  #lineOf(clock: Clock): Line {
+  #lineOf(clock: WireClock): Line {
     const known = this.#lines.get(clock);
     if (known !== undefined) return known;
+    if (!(clock.hz > 0 && clock.hz < Infinity) || !Number.isFinite(clock.now)) {
+      const details = { hz: clock.hz, now: clock.now };
+      throw new WireError('option', `no clock has ${clock.hz} Hz and cycle ${clock.now}`, details);
+    }
     const { now } = this;
     this.#now = now;
     const line: Line = { base: new TimeBase(clock, now), agenda: new Agenda(), timer: undefined };
@@ -332,7 +277,7 @@ export class Wire {
     return line;
   }
 
-  #timer(clock: Clock, line: Line, rank: number): Timer {
+  #timer(clock: WireClock, line: Line, rank: number): WireTimer {
     return clock.timer((at) => {
       const { agenda } = line;
       while (this.#cycleOf(line, agenda.next) <= at) this.#happen(agenda.take(), line);
@@ -364,7 +309,8 @@ export class Wire {
     }
     const asked = from.line?.base?.now ?? this.now;
     const { waiting } = from;
-    while (waiting[0] !== undefined && waiting[0].leaves <= asked) waiting.shift();
+    const left = waiting.findIndex(({ leaves }) => leaves > asked);
+    waiting.splice(0, left < 0 ? Infinity : left);
     if (waiting.length >= (from.station.capacity ?? this.#capacity)) {
       this.#droppedQueue += 1;
       return false;
@@ -376,15 +322,8 @@ export class Wire {
     const queued: Frame = { from, asked, bytes, fcs: matches ? undefined : fcs, leaves: Infinity };
     waiting.push(queued);
     if (this.#sole !== undefined) this.#schedule(queued);
-    else this.#insert(queued);
+    else this.#asked.add(asked, queued);
     return true;
-  }
-
-  #insert(frame: Frame): void {
-    const asked = this.#asked;
-    let at = asked.length;
-    while (at > 0 && before(frame, asked[at - 1])) at -= 1;
-    asked.splice(at, 0, frame);
   }
 
   /** The frame's turn is certain: all that will be asked for is later. */
@@ -430,56 +369,4 @@ export class Wire {
       }
     }
   }
-}
-
-/** Who sent a frame and is not there any more. */
-const GONE: Member = { station: { receive: () => undefined }, line: undefined, waiting: [], attached: false };
-
-function optional(value: number): number | undefined {
-  return value < 0 ? undefined : value;
-}
-
-function missing(frame: number): never {
-  throw new HardwareError('snapshot', `a snapshot names frame ${frame}, which it does not have`, { frame });
-}
-
-const KINDS = ['sent', 'seen', 'arrives'] as const;
-
-function happeningState(
-  s: StateStream,
-  what: Happening | undefined,
-  one: (frame: Frame | undefined) => Frame,
-): Happening {
-  const kind = KINDS[s.number(what === undefined ? 0 : KINDS.indexOf(what.kind))] ?? 'seen';
-  const frame = one(what?.frame);
-  const how = what?.kind === 'sent' ? what.how : undefined;
-  const time = s.number(what === undefined ? 0 : what.kind === 'sent' ? what.how.time : what.time);
-  const deferred = s.flag(how?.deferred ?? false);
-  const carrier = s.flag(how?.carrier ?? false);
-  return kind === 'sent' ? { kind, frame, how: { time, deferred, carrier } } : { kind, frame, time };
-}
-
-/** Inverts one bit, so that frame and FCS do not match any more. */
-function corrupt(frame: Frame, bit: number): void {
-  const fcs = frame.fcs ?? ~crc32(frame.bytes, frame.bytes.length) >>> 0;
-  const { length } = frame.bytes;
-  const mask = 1 << (bit & 7);
-  const at = bit >>> 3;
-  frame.fcs = at < length ? fcs : (fcs ^ (mask << (8 * (at - length)))) >>> 0;
-  if (at >= length) return;
-  frame.bytes = frame.bytes.slice();
-  frame.bytes[at] = (frame.bytes[at] ?? 0) ^ mask;
-}
-
-/** Whether `a` goes before `b`: asked for earlier; at the same moment, the host's; of two machines', by their bytes. */
-function before(a: Frame, b: Frame | undefined): boolean {
-  if (b === undefined || a.asked !== b.asked) return b !== undefined && a.asked < b.asked;
-  if (a.from.line === undefined || b.from.line === undefined) {
-    return a.from.line === undefined && b.from.line !== undefined;
-  }
-  for (let i = 0; i < a.bytes.length; i += 1) {
-    const difference = (a.bytes[i] ?? 0) - (b.bytes[i] ?? 256);
-    if (difference !== 0) return difference < 0;
-  }
-  return false;
 }

@@ -4,8 +4,8 @@
  * The socket is the caller's to make, in a browser or in Node, and may still be connecting: until it is open, frames to it
  * are dropped. Text is no frame.
  */
-import { HardwareError } from '../error.ts';
-import type { Wire } from '../wire/wire.ts';
+import { WireError } from './error.ts';
+import type { Wire } from './wire.ts';
 import { Link } from './link.ts';
 
 /** What is used of a WebSocket. */
@@ -44,7 +44,7 @@ export function webSocketLink(wire: Wire, socket: WebSocketLike): Link {
     link.close();
   });
   socket.addEventListener('error', () => {
-    link.close(new HardwareError('link', 'the WebSocket failed'));
+    link.close(new WireError('link', 'the WebSocket failed'));
   });
   return link;
 }

@@ -3,11 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { HardwareError, PcapngWriter, Wire } from '../src/index.ts';
+import { CaptureError, PcapngWriter } from '../src/index.ts';
 import { captureFile } from '../src/node/index.ts';
-import { idle } from './support.ts';
 
-const MAC = Uint8Array.of(8, 0, 0x2b, 1, 2, 3);
 const folder = mkdtempSync(join(tmpdir(), 'capture-'));
 afterAll(() => {
   rmSync(folder, { recursive: true });
@@ -34,9 +32,9 @@ describe('pcapng [PCAPNG]', () => {
         '4d3c2b1a' +
         '01000000' +
         'ffffffffffffffff' + // section header, version 1.0
-        '04001300' +
-        Buffer.from('@exokernel/hardware').toString('hex') +
-        '00' +
+        '04001200' +
+        Buffer.from('@exokernel/capture').toString('hex') +
+        '0000' +
         '00000000' +
         '38000000',
     );
@@ -86,20 +84,11 @@ describe('pcapng [PCAPNG]', () => {
     );
   });
 
-  test('a wire is captured from then on until it is ended; every block says twice how long it is', () => {
+  test('every block says twice how long it is, and is whole words, whatever the length of a frame', () => {
     const parts: Uint8Array[] = [];
     const writer = new PcapngWriter((bytes) => parts.push(bytes));
-    const wire = new Wire();
-    const machine = idle({ ramBytes: 0x2000, lance: { mac: MAC, wire } });
-    const { send } = wire.attach({ receive: () => undefined });
-    send(arp(1));
-    machine.run(2000);
-    const end = writer.capture(wire, { name: 'net' });
-    for (let i = 2; i < 5; i += 1) send(arp(i, 60 + i));
-    machine.run(10_000);
-    end();
-    send(arp(5));
-    machine.run(2000);
+    const to = writer.addInterface({ name: 'net' });
+    for (let length = 60; length < 68; length += 1) writer.addFrame(to, arp(1, length), 0, length % 2 === 0);
     const lengths: number[] = [];
     for (const part of parts) {
       const view = new DataView(part.buffer, part.byteOffset, part.length);
@@ -110,7 +99,7 @@ describe('pcapng [PCAPNG]', () => {
       ]);
       if (view.getUint32(0, true) === 6) lengths.push(view.getUint32(20, true));
     }
-    expect(lengths).toEqual([62, 63, 64]);
+    expect(lengths).toEqual([60, 61, 62, 63, 64, 65, 66, 67]);
   });
 
   test('a file that cannot be written is an error', () => {
@@ -118,50 +107,38 @@ describe('pcapng [PCAPNG]', () => {
     try {
       captureFile(join(folder, 'absent', 'file'));
     } catch (error) {
-      if (error instanceof HardwareError) code = error.code;
+      if (error instanceof CaptureError) code = error.code;
     }
-    expect(code).toBe('capture');
+    expect(code).toBe('file');
   });
 
   test.skipIf(!existsSync('/dev/full'))(
-    'a file that cannot take all says so when it is asked, and the machine goes on',
+    'a file that cannot take all says so when it is asked, and not the writer of frames',
     () => {
-      const wire = new Wire();
-      const machine = idle({ ramBytes: 0x2000, lance: { mac: MAC, wire } });
       const file = captureFile('/dev/full');
-      file.writer.capture(wire, { name: 'eth0' });
-      const { send } = wire.attach({ receive: () => undefined });
-      for (let i = 0; i < 100; i += 1) {
-        send(new Uint8Array(1500));
-        machine.run(50_000);
-      }
+      const to = file.writer.addInterface({ name: 'eth0' });
+      for (let i = 0; i < 100; i += 1) file.writer.addFrame(to, new Uint8Array(1500), 1000 * i);
       const codes = (['flush', 'close'] as const).map((end) => {
         try {
           file[end]();
         } catch (error) {
-          if (error instanceof HardwareError) return error.code;
+          if (error instanceof CaptureError) return error.code;
         }
         return 'nothing thrown';
       });
-      expect(codes).toEqual(['capture', 'capture']);
+      expect(codes).toEqual(['file', 'file']);
     },
   );
 
-  /** Two wires captured to a file: what was sent on them, in nanoseconds. */
+  /** Two networks captured to a file: a frame of each, the second one damaged. */
   function captured(): string {
     const path = join(folder, 'two.pcapng');
-    const file = captureFile(path);
-    const wires = [new Wire(), new Wire({ faults: { corrupt: 1, seed: 4 } })];
-    wires.forEach((wire, i) => {
-      const machine = idle({ ramBytes: 0x2000, lance: { mac: MAC, wire } });
-      const end = file.writer.capture(wire, { name: `wire${i}`, epoch: 1_000_000_000 });
-      const { send } = wire.attach({ receive: () => undefined });
-      machine.run(25_000_000 + i);
-      send(arp(1 + i));
-      machine.run(2000);
-      end();
-    });
-    file.close();
+    const { writer, close } = captureFile(path);
+    for (const i of [0, 1]) {
+      const to = writer.addInterface({ name: `wire${i}`, epoch: 1_000_000_000 });
+      writer.addFrame(to, arp(1 + i), 1_000_057_600 + 40 * i, i === 1);
+    }
+    close();
     return path;
   }
 

@@ -4,14 +4,14 @@
  * Every frame takes the same number of draws, whatever happens to it, so the fate of frame n depends on the seed and n
  * alone. The frame's time on the wire is not touched: the faults lie behind it.
  */
-import type { StateStream } from '../state/state-stream.ts';
-import { HardwareError } from '../error.ts';
+import { WireError } from './error.ts';
+import { countState, whole, type WireState } from './state.ts';
 
 /** Probabilities from 0 to 1, each for every frame by itself. */
 export interface FaultOptions {
   /** Which frames it hits: an integer. Default 1. */
   readonly seed?: number;
-  /** Nobody receives the frame. */
+  /** No station receives the frame. */
   readonly drop?: number;
   /** It arrives twice, the second time as much later as the frame is long. */
   readonly duplicate?: number;
@@ -46,6 +46,12 @@ export interface Fate {
   readonly bit: number;
 }
 
+/** What changes in an injector. */
+interface FaultState {
+  readonly generator: number;
+  readonly counters: FaultCounters;
+}
+
 const PROBABILITIES = ['drop', 'duplicate', 'reorder', 'corrupt', 'delay'] as const;
 
 /** The faults of one wire. */
@@ -55,32 +61,42 @@ export class FaultInjector {
   readonly #longest: number;
   #state: number;
 
-  /** Throws `wire-option` for what is no probability, seed or delay. */
+  /** Throws `WireError` `option` for what is no probability, seed or delay. */
   constructor(options: FaultOptions) {
     const { seed = 1, delayMicroseconds = 1000 } = options;
     for (const name of PROBABILITIES) {
       const value = options[name] ?? 0;
       if (!(value >= 0 && value <= 1)) {
-        throw new HardwareError('wire-option', `${name} ${value}: use a probability from 0 to 1`, { [name]: value });
+        throw new WireError('option', `${name} ${value}: use a probability from 0 to 1`, { [name]: value });
       }
     }
     if (!Number.isInteger(seed) || !(delayMicroseconds >= 0 && delayMicroseconds < Infinity)) {
       const details = { seed, delayMicroseconds };
-      throw new HardwareError('wire-option', `seed ${seed}, delay ${delayMicroseconds}: no such faults`, details);
+      throw new WireError('option', `seed ${seed}, delay ${delayMicroseconds}: no such faults`, details);
     }
     this.#options = options;
     this.#longest = delayMicroseconds * 1000;
     this.#state = seed | 0;
   }
 
-  state(s: StateStream): void {
-    this.#state = s.number(this.#state);
-    const { counters } = this;
-    counters.dropped = s.number(counters.dropped);
-    counters.duplicated = s.number(counters.duplicated);
-    counters.reordered = s.number(counters.reordered);
-    counters.corrupted = s.number(counters.corrupted);
-    counters.delayed = s.number(counters.delayed);
+  /** Walks its state; what comes back is for `become`. */
+  state(s: WireState): FaultState {
+    const { dropped, duplicated, reordered, corrupted, delayed } = this.counters;
+    return {
+      generator: whole(s, this.#state, -0x80000000, 0x7fffffff, 'the generator'),
+      counters: {
+        dropped: countState(s, dropped),
+        duplicated: countState(s, duplicated),
+        reordered: countState(s, reordered),
+        corrupted: countState(s, corrupted),
+        delayed: countState(s, delayed),
+      },
+    };
+  }
+
+  become({ generator, counters }: FaultState): void {
+    this.#state = generator;
+    Object.assign(this.counters, counters);
   }
 
   /** Decides over the next frame, of so many bits with its FCS. */

@@ -5,8 +5,9 @@
  * machines, and `wire.listenInputs` sees it. What the other side cannot take at once is dropped and counted, as an Ethernet
  * does. A link that is closed stays closed.
  */
-import type { HardwareError } from '../error.ts';
-import type { Attachment, Wire } from '../wire/wire.ts';
+import type { WireError } from './error.ts';
+import type { Attachment } from './station.ts';
+import type { Wire } from './wire.ts';
 
 /** Frames, by direction. */
 export interface LinkCounters {
@@ -28,10 +29,10 @@ export interface Transport {
 /** One link. */
 export class Link {
   /** Resolves when the link is closed: to the error that closed it, to undefined if either side just did. */
-  readonly closed: Promise<HardwareError | undefined>;
+  readonly closed: Promise<WireError | undefined>;
   readonly #transport: Transport;
   readonly #attachment: Attachment;
-  readonly #resolve: (error: HardwareError | undefined) => void;
+  readonly #resolve: (error: WireError | undefined) => void;
   #open = true;
   #entered = 0;
   #left = 0;
@@ -40,7 +41,7 @@ export class Link {
 
   constructor(wire: Wire, transport: Transport) {
     this.#transport = transport;
-    const { promise, resolve } = Promise.withResolvers<HardwareError | undefined>();
+    const { promise, resolve } = Promise.withResolvers<WireError | undefined>();
     this.closed = promise;
     this.#resolve = resolve;
     this.#attachment = wire.attach({
@@ -72,7 +73,7 @@ export class Link {
   }
 
   /** Leaves the wire and closes the transport; with the error for which, if any. The first call counts. */
-  close(error?: HardwareError): void {
+  close(error?: WireError): void {
     if (!this.#open) return;
     this.#open = false;
     this.#attachment.detach();

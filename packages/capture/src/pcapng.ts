@@ -1,11 +1,9 @@
 /**
- * A capture of wires as a pcapng file, which Wireshark and its kin read: bytes out, nothing else.
+ * A capture as a pcapng file, which Wireshark and its kin read: bytes out, nothing else.
  *
- * Each wire is an interface. Times are nanoseconds of the wire, at a frame's last bit, from the second that the interface
- * names. Frames are without FCS; one that was damaged on the wire says so. Source: [PCAPNG].
+ * Each network is an interface. Times are nanoseconds from the second that the interface names. Frames are Ethernet's,
+ * without FCS; one that was damaged on its way says so. Source: [PCAPNG].
  */
-import type { Wire } from './wire.ts';
-
 const SECTION_HEADER = 0x0a0d0d0a;
 const BYTE_ORDER = 0x1a2b3c4d;
 const INTERFACE_DESCRIPTION = 1;
@@ -37,7 +35,7 @@ export class PcapngWriter {
   /** `write` gets the file's bytes, block by block, beginning now with the section header. */
   constructor(write: (bytes: Uint8Array) => void) {
     this.#write = write;
-    const options = [option(SHB_USERAPPL, ascii('@exokernel/hardware')), option(END_OF_OPTIONS, [])].flat();
+    const options = [option(SHB_USERAPPL, ascii('@exokernel/capture')), option(END_OF_OPTIONS, [])].flat();
     // Version 1.0; the section's length is not known.
     this.#block(SECTION_HEADER, [...u32(BYTE_ORDER), ...u16(1), ...u16(0), ...u32(-1), ...u32(-1), ...options]);
   }
@@ -67,14 +65,6 @@ export class PcapngWriter {
     body.set(frame, head.length);
     body.set(flags, head.length + padded);
     this.#block(ENHANCED_PACKET, body);
-  }
-
-  /** Captures every frame on a wire from now on, each once. The function returned ends it. */
-  capture(wire: Wire, from: CaptureInterface): () => void {
-    const to = this.addInterface(from);
-    return wire.tap(({ bytes, time, damaged }) => {
-      this.addFrame(to, bytes, time, damaged);
-    });
   }
 
   #block(type: number, body: ArrayLike<number>): void {

@@ -1,10 +1,10 @@
 /**
  * A link through UDP: one datagram is one frame, as with QEMU's `-netdev dgram`.
  *
- * Datagrams of anybody but the peer are not received. A peer that is not there yet only misses frames. Source: [QEMUNET].
+ * Only the peer's datagrams are received. A peer that is not there yet only misses frames. Source: [QEMUNET].
  */
 import { createSocket } from 'node:dgram';
-import { HardwareError, Link, type Wire } from '@exokernel/hardware';
+import { Link, WireError, type Wire } from '@exokernel/wire';
 
 /** An IPv4 address and port; of this host unless given. */
 export interface DatagramAddress {
@@ -22,7 +22,7 @@ const THIS_HOST = '127.0.0.1';
 /** Datagrams that may wait to be sent. */
 const BACKLOG = 256;
 
-/** Joins a wire to a peer. Rejects with `HardwareError` `link` if the addresses cannot be had. */
+/** Joins a wire to a peer. Rejects with `WireError` `link` if the addresses cannot be had. */
 export async function datagramLink(wire: Wire, local: DatagramAddress, remote: DatagramAddress): Promise<DatagramLink> {
   const socket = createSocket('udp4');
   await new Promise<void>((resolve, reject) => {
@@ -42,7 +42,7 @@ export async function datagramLink(wire: Wire, local: DatagramAddress, remote: D
   }).catch((cause: unknown) => {
     socket.close();
     const message = `no datagrams between ${JSON.stringify(local)} and ${JSON.stringify(remote)}`;
-    throw new HardwareError('link', message, { local, remote }, { cause });
+    throw new WireError('link', message, { local, remote }, { cause });
   });
   let waiting = 0;
   const link = new Link(wire, {

@@ -4,17 +4,17 @@
  * Both directions are computed from the cycle's number, never added up, so that a time does not depend on the steps in
  * which it was reached. `cycleOf` is exact by definition: the first cycle that is not before the time.
  */
-import type { Clock } from '../bus/clock.ts';
+import type { WireClock } from './clock.ts';
 
 /** One clock's place in a common time. */
 export class TimeBase {
-  readonly clock: Clock;
+  readonly clock: WireClock;
   /** Time of its cycle 0. */
   origin: number;
   readonly #perCycle: number;
 
   /** `clock.now` is the time `now`. */
-  constructor(clock: Clock, now: number) {
+  constructor(clock: WireClock, now: number) {
     this.clock = clock;
     this.#perCycle = 1e9 / clock.hz;
     this.origin = now - clock.now * this.#perCycle;

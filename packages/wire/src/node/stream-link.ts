@@ -2,10 +2,10 @@
  * Links through sockets that carry frames with their lengths: to passt, to QEMU's `-netdev stream`, to each other.
  *
  * A client connects, a server takes the first peer that comes; both over unix or TCP sockets. A peer that leaves, breaks, or
- * sends an impossible length closes the link, and that is all: nobody connects again. Source: [QEMUNET].
+ * sends an impossible length closes the link, and that is all: the link does not connect again. Source: [QEMUNET].
  */
 import { connect, createServer, type ListenOptions, type NetConnectOpts, type Server, type Socket } from 'node:net';
-import { encodeStreamFrame, HardwareError, Link, StreamDecoder, type Wire } from '@exokernel/hardware';
+import { encodeStreamFrame, Link, StreamDecoder, WireError, type Wire } from '@exokernel/wire';
 
 /** A socket's address: a path of the file system, or a TCP port, of this host unless given. */
 export type StreamAddress = { readonly path: string } | { readonly port: number; readonly host?: string };
@@ -14,7 +14,7 @@ export type StreamAddress = { readonly path: string } | { readonly port: number;
 const BACKLOG = 256 * 1024;
 const THIS_HOST = '127.0.0.1';
 
-/** Connects a wire to a server. Rejects with `HardwareError` `link` if there is none. */
+/** Connects a wire to a server. Rejects with `WireError` `link` if there is none. */
 export async function connectStream(wire: Wire, address: StreamAddress): Promise<Link> {
   const socket = await new Promise<Socket>((resolve, reject) => {
     const made = connect(options(address) as NetConnectOpts);
@@ -24,7 +24,7 @@ export async function connectStream(wire: Wire, address: StreamAddress): Promise
       resolve(made);
     });
   }).catch((cause: unknown) => {
-    throw new HardwareError('link', `cannot connect to ${JSON.stringify(address)}`, { address }, { cause });
+    throw new WireError('link', `cannot connect to ${JSON.stringify(address)}`, { address }, { cause });
   });
   return joined(wire, socket);
 }
@@ -39,7 +39,7 @@ export interface StreamListener {
   readonly close: () => void;
 }
 
-/** Listens for a peer of a wire. Rejects with `HardwareError` `link` if the address cannot be had. */
+/** Listens for a peer of a wire. Rejects with `WireError` `link` if the address cannot be had. */
 export async function listenStream(wire: Wire, address: StreamAddress): Promise<StreamListener> {
   const { promise: peer, resolve: arrived } = Promise.withResolvers<Link>();
   const server = createServer((socket) => {
@@ -67,7 +67,7 @@ export async function listenStream(wire: Wire, address: StreamAddress): Promise<
 function listening(server: Server, address: StreamAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     server.on('error', (cause) => {
-      reject(new HardwareError('link', `cannot listen on ${JSON.stringify(address)}`, { address }, { cause }));
+      reject(new WireError('link', `cannot listen on ${JSON.stringify(address)}`, { address }, { cause }));
     });
     server.listen(options(address) as ListenOptions, resolve);
   });
@@ -97,7 +97,7 @@ function joined(wire: Wire, socket: Socket): Link {
     if (error !== undefined) link.close(error);
   });
   socket.on('error', (cause) => {
-    link.close(new HardwareError('link', 'the connection broke', {}, { cause }));
+    link.close(new WireError('link', 'the connection broke', {}, { cause }));
   });
   // A peer that sends no more does not listen either; what the socket still holds is lost.
   socket.on('end', () => {

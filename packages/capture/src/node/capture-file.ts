@@ -1,6 +1,6 @@
-/** A pcapng file of the host that wires are captured to. */
+/** A pcapng file of the host. */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { HardwareError, PcapngWriter } from '@exokernel/hardware';
+import { CaptureError, PcapngWriter } from '@exokernel/capture';
 
 /** Bytes kept before they are written. */
 const BUFFER = 64 * 1024;
@@ -8,23 +8,23 @@ const BUFFER = 64 * 1024;
 /** A capture and its file. */
 export interface CaptureFile {
   readonly writer: PcapngWriter;
-  /** Writes what is not in the file yet. Throws `capture` if that, or something before, could not be written. */
+  /** Writes what is not in the file yet. Throws `file` if that, or something before, could not be written. */
   flush(): void;
   /** The same, and closes the file in any case; call it once, after the captures have ended. */
   close(): void;
 }
 
-/** Begins a capture in a new file, or over an old one. Throws `HardwareError` `capture` if it cannot be written. */
+/** Begins a capture in a new file, or over an old one. Throws `CaptureError` `file` if it cannot be written. */
 export function captureFile(path: string): CaptureFile {
   let file: number;
   try {
     file = openSync(path, 'w');
   } catch (cause) {
-    throw new HardwareError('capture', `cannot write ${path}`, { path }, { cause });
+    throw new CaptureError('file', `cannot write ${path}`, { path }, { cause });
   }
   let waiting: Uint8Array[] = [];
   let bytes = 0;
-  let failure: HardwareError | undefined;
+  let failure: CaptureError | undefined;
   const write = (): void => {
     const all = Buffer.concat(waiting);
     waiting = [];
@@ -32,10 +32,10 @@ export function captureFile(path: string): CaptureFile {
     try {
       for (let done = 0; done < all.length;) done += writeSync(file, all, done);
     } catch (cause) {
-      failure = new HardwareError('capture', `cannot write all of ${path}`, { path }, { cause });
+      failure = new CaptureError('file', `cannot write all of ${path}`, { path }, { cause });
     }
   };
-  // The machine must not notice a full disk: whoever owns the file is told.
+  // What is captured must not notice a full disk: the owner of the file is told when it flushes or closes.
   const writer = new PcapngWriter((block) => {
     if (failure !== undefined) return;
     waiting.push(block);

@@ -5,7 +5,7 @@
  * The peer is not trusted: a length that no frame has ends the stream with an error, before a byte is kept for it. Source:
  * [QEMUNET], whose buffer is the limit here.
  */
-import { HardwareError } from '../error.ts';
+import { WireError } from './error.ts';
 
 const HEADER = 4;
 /** The longest frame on a stream in bytes: 64 KB and a page. What does not fit an Ethernet is the wire's to drop. */
@@ -25,13 +25,13 @@ export class StreamDecoder {
   #frame: Uint8Array | undefined;
   /** Bytes had of the header, or of the frame when there is one. */
   #have = 0;
-  #error: HardwareError | undefined;
+  #error: WireError | undefined;
 
   /**
    * The next piece: calls `each` with every frame that it completes, theirs to keep. Returns the error `link-frame` if the
    * peer has named an impossible length, now and for every later piece.
    */
-  push(piece: Uint8Array, each: (frame: Uint8Array) => void): HardwareError | undefined {
+  push(piece: Uint8Array, each: (frame: Uint8Array) => void): WireError | undefined {
     for (let at = 0; at < piece.length && this.#error === undefined;) {
       const into = this.#frame ?? this.#header;
       const part = piece.subarray(at, at + into.length - this.#have);
@@ -55,6 +55,6 @@ export class StreamDecoder {
       return;
     }
     const message = `the peer sends a frame of ${length} bytes: 1 to ${MAX_STREAM_FRAME} are possible`;
-    this.#error = new HardwareError('link-frame', message, { length, most: MAX_STREAM_FRAME });
+    this.#error = new WireError('link-frame', message, { length, most: MAX_STREAM_FRAME });
   }
 }
