@@ -29,8 +29,6 @@ export const FOLDERS = {
   hardware: [
     'error.ts',
     'memory',
-    'memory.ts',
-    'page-tables.ts',
     'bus',
     'state',
     'timing',

@@ -17,6 +17,7 @@ import type { Wire } from '@exokernel/wire';
 import type { Device } from '../bus/bus.ts';
 import type { Clock, Timer } from '../bus/clock.ts';
 import type { EventStream } from '../bus/events.ts';
+import type { MemoryPort } from '../memory/port.ts';
 import type { StateStream } from '../state/state-stream.ts';
 import { LanceReceiver } from './lance-receiver.ts';
 import { LanceMemory } from './lance-rings.ts';
@@ -67,7 +68,7 @@ export class Lance implements Device {
     clock: Clock,
     events: EventStream,
     setLine: (line: number, level: boolean) => void,
-    buffer: Uint8Array,
+    buffer: MemoryPort,
     wire: Wire,
   ) {
     this.#clock = clock;
