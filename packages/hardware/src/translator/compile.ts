@@ -6,9 +6,10 @@
  */
 import { controlFlow } from '@exokernel/isa';
 import { I32, ModuleBuilder } from '@exokernel/wasm';
-import type { Block, Region } from './blocks.ts';
 import { Emission, type Banks } from './emission.ts';
+import { emitterOf } from './instructions.ts';
 import { REGION_PARAMETERS, REGION_RESULTS } from './jump-cache.ts';
+import type { Block, Region } from './region.ts';
 import { REFILL_PARAMETERS, type TimedRegion } from './stalls.ts';
 import { firstOf, lastOf, nest, type Loop } from './structure.ts';
 
@@ -146,7 +147,7 @@ class RegionWriter {
     code.i32Const(0);
     code.localSet(emission.entry);
     emission.beginBlock(block);
-    for (const step of block.steps) emission.step(step);
+    for (const step of block.steps) emission.step(step, emitterOf(step.instruction.mnemonic));
     const next = (block.pc + 4 * block.steps.length) | 0;
     const { ending } = block;
     if (ending.kind === 'slow') emission.slow(next);
@@ -160,7 +161,7 @@ class RegionWriter {
     const { branch, slot, target } = ending;
     const { mnemonic } = branch.instruction;
     const isJump = mnemonic === 'j' || mnemonic === 'jal';
-    emission.branch(branch, slot);
+    emission.branch(branch, emitterOf(mnemonic), slot, emitterOf(slot.instruction.mnemonic));
     if (target === undefined) emission.jumpToTarget();
     else if (isJump) this.#goTo(target, mnemonic === 'jal');
     else {

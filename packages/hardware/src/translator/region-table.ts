@@ -6,31 +6,13 @@
  * noted since it was emptied last are evicted (second chance). Translated code pays nothing for it.
  */
 import { JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_ENTRY_BYTES, jumpEntry } from './layout.ts';
-import type { CodePage } from './code-page.ts';
-import type { CachedBlock } from './residency.ts';
+import type { Translated } from './code-page.ts';
 import { WebAssembly, type Table } from './webassembly.ts';
 
 /** Most regions at a time. Assumption: at some 20 KB of the host's memory each, all that a host should be asked for. */
 const MAX_REGIONS = 16_384;
 /** Of regions that are all in use, one in so many is evicted, the oldest first. */
 const OLDEST = 8;
-
-/** A region in use. */
-export interface Translated {
-  /** Index of its first word in the whole memory, and the words that it was made of. */
-  readonly from: number;
-  readonly words: Int32Array;
-  readonly page: CodePage;
-  /** Where it can be entered: keys and addresses. */
-  readonly entries: readonly (readonly [key: number, pc: number])[];
-  /** 1 for code of user mode. */
-  readonly mode: number;
-  readonly slot: number;
-  /** Its blocks, where there is an instruction cache. */
-  readonly blocks: readonly CachedBlock[];
-  /** Whether it was noted since the jump cache was emptied. */
-  isUsed: boolean;
-}
 
 /** An address at which a region can be entered: the region's function takes the number. */
 export interface Entry {

@@ -8,14 +8,15 @@
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import type { HotCode } from '../cpu/hot-code.ts';
-import * as S from '../cpu/state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { PROM_BYTES, PROM_HOST, RAM_HOST } from '../memory/places.ts';
-import { findRegion, type Region } from './blocks.ts';
-import { CodePage } from './code-page.ts';
+import { findRegion } from './blocks.ts';
+import { CodePage, type Translated } from './code-page.ts';
 import { compileRegions, exportName, type RegionSource, type RegionTiming } from './compile.ts';
 import type { Banks } from './emission.ts';
 import { END, JUMP_CACHE, JUMP_FACTOR, JUMP_SHIFT, LEFT, REASON, STALLS } from './layout.ts';
-import { RegionTable, type Entry, type Translated } from './region-table.ts';
+import type { Region } from './region.ts';
+import { RegionTable, type Entry } from './region-table.ts';
 import { Residency, type CachedBlock } from './residency.ts';
 import { worstCase } from './stalls.ts';
 import { compileTrampoline } from './trampoline.ts';
@@ -371,7 +372,8 @@ export class Translator implements HotCode {
       }
       if (isProgram) page.installed();
       else if (isChanged) page.changed(now);
-      if (page.regions.size > 0 && page.stored(now)) for (const region of [...page.regions]) this.#drop(region, this.#after);
+      if (page.regions.size > 0 && page.stored(now))
+        for (const region of [...page.regions]) this.#drop(region, this.#after);
     }
   }
 
