@@ -214,13 +214,13 @@ describe('a host that compiles no WebAssembly', () => {
             a.nop();
             a.jal('later'); // gets hot when the rest has been compiled
             a.nop();
+            a.label('there');
+            a.jr(RA);
+            a.addiu(V0, V0, 1);
             a.label('later');
             a.addiu(V1, V1, 1);
             a.bnez(V1, 'later');
             a.nop();
-            a.label('there');
-            a.jr(RA);
-            a.addiu(V0, V0, 1);
           }, options);
           return made;
         },
