@@ -11,6 +11,8 @@ export type HardwareErrorCode =
   | 'budget'
   | 'running'
   | 'power'
+  | 'bus-slot'
+  | 'device'
   | 'native-space'
   | 'native-inactive'
   | 'native-charge'

@@ -14,6 +14,15 @@ export { type MemoryPort } from './memory/port.ts';
 export { type NativeCpu } from './cpu/native-access.ts';
 export { KERNEL_SPACE, type NativeFailure, type NativeFunction, type NativeUnit } from './cpu/native-unit.ts';
 export { EVENTS_VERSION, EVENT_KINDS, type EventListener, type EventName } from './bus/events.ts';
+export { type Bus, type Device } from './bus/bus.ts';
+export {
+  type AddressRange,
+  type AttachedDevice,
+  type DeviceHost,
+  type DeviceOptions,
+} from './devices/attached-device.ts';
+export { type Stateful } from './state/snapshot.ts';
+export { type StateStream } from './state/state-stream.ts';
 export { type Clock, type Timer } from './bus/clock.ts';
 export { Wire } from '@exokernel/wire';
 export { Network } from './machine/network.ts';

@@ -54,7 +54,11 @@ export class NativeUnit {
    * Replaces the functions of an address space (ASID 0 to 63) or of the kernel. Throws `native-space`. `stateless` promises that
    * the functions keep nothing outside the machine, so that it can be saved with them.
    */
-  install(space: number | 'kernel', functions: readonly NativeFunction[], { stateless = false }: { readonly stateless?: boolean } = {}): void {
+  install(
+    space: number | 'kernel',
+    functions: readonly NativeFunction[],
+    { stateless = false }: { readonly stateless?: boolean } = {},
+  ): void {
     if (functions.length === 0 || stateless) this.#stateful.delete(space);
     else this.#stateful.add(space);
     if (space === 'kernel') this.#kernel = [...functions];

@@ -126,7 +126,9 @@ export class Dz11 implements Device {
       line.holding = s.integer(line.holding, -1, 0xff);
       line.shifting = s.integer(line.shifting, -1, 0xff);
       s.timer(line.sent);
-      line.incoming = Uint16Array.from(s.list([...line.incoming.subarray(line.next)], (what) => s.integer(what ?? 0, 0, BREAK)));
+      line.incoming = Uint16Array.from(
+        s.list([...line.incoming.subarray(line.next)], (what) => s.integer(what ?? 0, 0, BREAK)),
+      );
       line.next = 0;
       s.timer(line.arrived);
       line.overrun = s.flag(line.overrun);

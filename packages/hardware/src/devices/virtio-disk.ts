@@ -155,7 +155,8 @@ export class VirtioDisk implements VirtioDevice {
   powerCut(choose: (n: number) => number): void {
     const isWriting = this.#head >= 0 && this.#answer === OK && (this.#type === T_OUT || this.#type === T_WRITE_ZEROES);
     const data = isWriting ? new Uint8Array(this.#sectors * SECTOR_BYTES) : undefined;
-    if (data !== undefined && this.#type === T_OUT) this.registers.queue.readable.copy(this.#memory, HEADER, data, false);
+    if (data !== undefined && this.#type === T_OUT)
+      this.registers.queue.readable.copy(this.#memory, HEADER, data, false);
     this.#contents.powerCut(choose, this.#sector, data);
   }
 

@@ -8,6 +8,14 @@
 import { crc32, type Wire } from '@exokernel/wire';
 import type { BlockStore } from '../devices/block-store.ts';
 import { Bus } from '../bus/bus.ts';
+import { InterruptLines } from '../bus/interrupt-lines.ts';
+import {
+  attachDevice,
+  describeDevice,
+  deviceRanges,
+  type AttachedDevice,
+  type DeviceOptions,
+} from '../devices/attached-device.ts';
 import { Clock } from '../bus/clock.ts';
 import { Cpu } from '../cpu/cpu.ts';
 import type { DiskGeometry } from '../devices/disk-mechanics.ts';
@@ -23,6 +31,7 @@ import { HardwareError } from '../error.ts';
 import { isIdle } from '../cpu/idle.ts';
 import { EventStream, type EventListener } from '../bus/events.ts';
 import { PhysicalMemory } from '../memory/physical-memory.ts';
+import { LANCE_MEMORY, PROM } from '../memory/places.ts';
 import type { MemoryPort } from '../memory/port.ts';
 import { NativeUnit } from '../cpu/native-unit.ts';
 import { findProfile, PROFILES, type Profile } from '../timing/profiles.ts';
@@ -60,6 +69,8 @@ export interface MachineOptions {
   readonly lance?: LanceOptions;
   /** Without it there is no disk. */
   readonly disk?: DiskOptions;
+  /** Devices of others, each in a slot of the bus that is free. */
+  readonly devices?: readonly DeviceOptions[];
   /** Characters that the guest sends on its serial lines 0 to 3. Must not touch the machine. */
   readonly serial?: (line: number, byte: number) => void;
   /** What the real-time clock says at power-on, in seconds since 1970 (an integer up to 2^40). Default 0. */
@@ -110,10 +121,11 @@ export class Machine {
   readonly #serial: Dz11;
   /** What it is made of, for snapshots, and its devices that have a state. */
   readonly #description: string;
-  #inputs: readonly ((line: number, bytes: Uint8Array) => void)[] = [];
+  #inputs: readonly ((to: number | string, bytes: Uint8Array) => void)[] = [];
   readonly #devices: { state(s: StateStream): void; restored?(): void }[];
   readonly #drive: VirtioDisk | undefined;
   readonly #attached: Stateful[] = [];
+  readonly #named = new Map<string, AttachedDevice>();
   #isOff = false;
   #target = 0;
   #running = false;
@@ -130,7 +142,9 @@ export class Machine {
     if (lance !== undefined && lance.mac.length !== 6) {
       throw new HardwareError('mac', `a station address has 6 bytes, not ${lance.mac.length}`, { mac: lance.mac });
     }
-    const memory = new PhysicalMemory(ramBytes, lance !== undefined && lance.geometry !== 'kn01', options.prom);
+    const { devices = [] } = options;
+    const isLinear = lance !== undefined && lance.geometry !== 'kn01';
+    const memory = new PhysicalMemory(ramBytes, isLinear, options.prom, deviceRanges(devices));
     this.#memory = memory;
     this.memory = memory.port;
     this.lanceMemory = lance === undefined ? undefined : memory.lance;
@@ -149,8 +163,11 @@ export class Machine {
       throw new HardwareError('start-time', `no start time ${startTime}: use seconds since 1970`, { startTime });
     }
 
-    const setLine = (line: number, level: boolean): void => {
+    const lines = new InterruptLines((line, level) => {
       this.#cpu.setLine(line, level);
+    });
+    const setLine = (line: number, level: boolean): void => {
+      lines.drive(line, level);
     };
     const { serial } = options;
     const system = new SystemRegister(setLine);
@@ -160,24 +177,34 @@ export class Machine {
     this.#serial = new Dz11(this.clock, setLine, (line, byte) => {
       if (!system.transmitDisabled) serial?.(line, byte);
     });
-    bus.attach(system);
-    bus.attach(system.addressRegister);
-    bus.attach(this.#serial);
+    bus.attach('the system register', system);
+    bus.attach('the error register', system.addressRegister);
+    bus.attach('the serial lines', this.#serial);
     const rtc = new RealTimeClock(this.clock, setLine, startTime, lance?.mac ?? new Uint8Array(6));
-    bus.attach(rtc);
-    this.#devices = [system, this.#serial, rtc];
+    bus.attach('the real-time clock', rtc);
+    if (options.prom !== undefined) bus.reserve('the PROM', PROM);
+    this.#devices = [lines, system, this.#serial, rtc];
     this.wire = lance?.wire;
     if (lance !== undefined) {
       const controller = new Lance(this.clock, this.#events, setLine, memory.lance, lance.wire);
-      bus.attach(controller);
+      bus.attach('the LANCE', controller);
       this.#devices.push(controller);
-      if (lance.geometry === 'kn01') bus.attach(new LanceWindow(memory.lance));
+      bus.reserve("the LANCE's memory", LANCE_MEMORY);
+      if (lance.geometry === 'kn01') bus.attach("the LANCE's memory", new LanceWindow(memory.lance));
     }
     const { disk } = options;
     if (disk !== undefined) {
       this.#drive = new VirtioDisk(this.clock, this.#events, setLine, this.memory, disk.store, disk.geometry);
-      bus.attach(this.#drive.registers);
+      bus.attach('the disk', this.#drive.registers);
       this.#devices.push(this.#drive);
+    }
+    let port = 0;
+    for (const device of devices) {
+      if (device.memory !== undefined) port += 1;
+      const own = device.memory === undefined ? undefined : memory.devices[port]?.port;
+      const made = attachDevice(device, { bus, clock: this.clock, ram: this.memory, lines, memory: own });
+      this.#named.set(device.name, made);
+      this.#devices.push(made);
     }
   }
 
@@ -276,9 +303,12 @@ export class Machine {
       state: (s) => {
         const [space] = this.native.stateful;
         if (space === undefined) return;
-        s.refuse(`native functions of ${space === 'kernel' ? 'the kernel' : `address space ${space}`} may keep something`, {
-          space,
-        });
+        s.refuse(
+          `native functions of ${space === 'kernel' ? 'the kernel' : `address space ${space}`} may keep something`,
+          {
+            space,
+          },
+        );
       },
     };
     // What is attached knows better who has native functions, and refuses first.
@@ -316,11 +346,24 @@ export class Machine {
     this.#serial.inputBreak(line);
   }
 
+  /** Whether a device of this name is attached. */
+  hasDevice(name: string): boolean {
+    return this.#named.has(name);
+  }
+
+  /** Tells an attached device something. Throws `device` if there is none of this name. */
+  deviceInput(name: string, bytes: Uint8Array): void {
+    const device = this.#named.get(name);
+    if (device === undefined) throw new HardwareError('device', `no device ${name} is attached`, { name });
+    for (const entered of this.#inputs) entered(name, bytes);
+    device.input?.(bytes);
+  }
+
   /**
-   * `entered` gets what `serialInput` is given, and no bytes for a break; the wire has its own (`Wire.listenInputs`). The
-   * function returned removes it.
+   * `entered` gets what `serialInput` is given, with the number of the line, and no bytes for a break; and what `deviceInput` is given,
+   * with the name of the device. The wire has its own (`Wire.listenInputs`). The function returned removes it.
    */
-  listenInputs(entered: (line: number, bytes: Uint8Array) => void): () => void {
+  listenInputs(entered: (to: number | string, bytes: Uint8Array) => void): () => void {
     this.#inputs = [...this.#inputs, entered];
     return () => {
       this.#inputs = this.#inputs.filter((other) => other !== entered);
@@ -329,7 +372,9 @@ export class Machine {
 
   /** The fingerprint of CPU and memory, and a number for what is on the disk. */
   get fingerprint(): string {
-    return this.#drive === undefined ? this.cpuFingerprint : `${this.cpuFingerprint} ${this.#drive.contentsSum.toString(16)}`;
+    return this.#drive === undefined
+      ? this.cpuFingerprint
+      : `${this.cpuFingerprint} ${this.#drive.contentsSum.toString(16)}`;
   }
 
   /** What it is made of, as far as its state depends on it; and a number for its CPU and its memory now. */
@@ -383,6 +428,7 @@ function describe(ramBytes: number, profile: Profile, options: MachineOptions): 
   if (lance !== undefined) words.push(`LANCE ${lance.geometry ?? 'linear'} ${[...lance.mac].join('.')}`);
   if (disk !== undefined) words.push(`disk of ${disk.store.blocks} sectors ${JSON.stringify(disk.geometry ?? {})}`);
   if (startTime !== 0) words.push(`since ${startTime}`);
+  for (const device of options.devices ?? []) words.push(describeDevice(device));
   if (program !== undefined) words.push(`program ${program}`);
   return `a machine (${words.join(', ')})`;
 }

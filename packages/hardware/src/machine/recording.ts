@@ -20,10 +20,14 @@ const ENVELOPE: Envelope = { name: 'recording', magic: 'EXOKRECD', version: RECO
 /** The `place` of a frame from the wire; lines are 0 to 3. */
 const WIRE = 4;
 
-/** One input: `fcs` is that of a frame that was sent with its own, else -1. */
+/** The `place` of what an attached device is told. */
+const DEVICE = 5;
+
+/** One input: `fcs` is that of a frame that was sent with its own, else -1; `device` the name of one that is told something. */
 interface Input {
   readonly cycle: number;
   readonly place: number;
+  readonly device: string;
   readonly fcs: number;
   readonly bytes: Uint8Array;
 }
@@ -48,7 +52,8 @@ function contentsState(s: StateStream, contents: Contents): Contents {
     before = s.integer(input?.cycle ?? 0, before, endCycle);
     return {
       cycle: before,
-      place: s.integer(input?.place ?? 0, 0, WIRE),
+      place: s.integer(input?.place ?? 0, 0, DEVICE),
+      device: s.text(input?.device ?? ''),
       fcs: s.integer(input?.fcs ?? -1, -1, 0xffffffff),
       bytes: s.blob(input?.bytes ?? new Uint8Array(0)),
     };
@@ -76,10 +81,14 @@ export class Recorder {
     const disk = new StateWriter(ENVELOPE);
     machine.diskState(disk);
     this.#disk = disk.take();
-    const enter = (place: number, bytes: Uint8Array, fcs = -1): void => {
-      this.#inputs.push({ cycle: machine.cycles, place, fcs, bytes: new Uint8Array(bytes) });
+    const enter = (place: number, bytes: Uint8Array, fcs = -1, device = ''): void => {
+      this.#inputs.push({ cycle: machine.cycles, place, device, fcs, bytes: new Uint8Array(bytes) });
     };
-    this.#leave.push(machine.listenInputs(enter));
+    const entered = (to: number | string, bytes: Uint8Array): void => {
+      if (typeof to === 'number') enter(to, bytes);
+      else enter(DEVICE, bytes, -1, to);
+    };
+    this.#leave.push(machine.listenInputs(entered));
     const { wire } = machine;
     if (wire !== undefined) this.#leave.push(wire.listenInputs((frame, fcs) => enter(WIRE, frame, fcs)));
   }
@@ -131,6 +140,9 @@ export class Replay {
         details,
       );
     }
+    for (const { place, device } of contents.inputs) {
+      if (place === DEVICE && !machine.hasDevice(device)) refuse(ENVELOPE, `it tells a device ${device}`, { device });
+    }
     machine.takeDisk();
     this.#machine = machine;
     this.#contents = contents;
@@ -157,6 +169,7 @@ export class Replay {
       go(input.cycle);
       this.#next += 1;
       if (input.place === WIRE) this.#wire?.send(input.bytes, input.fcs < 0 ? undefined : input.fcs);
+      else if (input.place === DEVICE) machine.deviceInput(input.device, input.bytes);
       else if (input.bytes.length === 0) machine.serialBreak(input.place);
       else machine.serialInput(input.place, input.bytes);
     }

@@ -241,7 +241,9 @@ function writePages(memory: SavedMemory, saved: Pages, base: Pages | undefined, 
     const source = kind === BASE ? baseWords : savedWords;
     const place = from?.places[page] ?? 0;
     const first = page * PAGE_WORDS;
-    if (from === undefined || source === undefined ? isZero(words, first) : isEqual(words, first, source, place >>> 2)) {
+    if (
+      from === undefined || source === undefined ? isZero(words, first) : isEqual(words, first, source, place >>> 2)
+    ) {
       return;
     }
     const kept = bytes.slice(page * PAGE, (page + 1) * PAGE);

@@ -95,11 +95,14 @@ export class StateWriter implements StateStream {
   }
 
   text(value: string): string {
-    this.list(Array.from({ length: value.length }, (_, i) => value.charCodeAt(i)), (unit) => {
-      const at = this.#claim(2);
-      this.#view.setUint16(at, unit ?? 0, true);
-      return 0;
-    });
+    this.list(
+      Array.from({ length: value.length }, (_, i) => value.charCodeAt(i)),
+      (unit) => {
+        const at = this.#claim(2);
+        this.#view.setUint16(at, unit ?? 0, true);
+        return 0;
+      },
+    );
     return value;
   }
 
