@@ -32,18 +32,16 @@ export class RegionTable {
     this.#words = words;
   }
 
-  get isFull(): boolean {
-    return this.#free.length === 0;
+  /** Whether there is room for so many regions. */
+  hasRoom(count: number): boolean {
+    return this.#free.length >= count;
   }
 
-  /** A free place in `functions`, which `add` takes. There must be one. */
-  get nextSlot(): number {
-    return this.#free.at(-1) ?? 0;
-  }
-
-  /** Adds a region whose function stands at `nextSlot`; `numbers` are those of its entries. */
-  add(region: Translated, numbers: readonly number[]): void {
-    this.#free.pop();
+  /** Adds a region for which there is room, and its function; `numbers` are those of its entries. */
+  add(run: unknown, numbers: readonly number[], made: Omit<Translated, 'slot' | 'isUsed'>): void {
+    const slot = this.#free.pop() ?? 0;
+    const region = { ...made, slot, isUsed: true };
+    this.functions.set(slot, run);
     this.#all.add(region);
     region.entries.forEach(([key], i) => this.#entries.set(key, { region, number: numbers[i] ?? 0 }));
     region.page.regions.add(region);
