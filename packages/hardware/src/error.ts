@@ -10,6 +10,7 @@ export type HardwareErrorCode =
   | 'address-range'
   | 'budget'
   | 'running'
+  | 'power'
   | 'native-space'
   | 'native-inactive'
   | 'native-charge'

@@ -231,7 +231,7 @@ describe('a host that compiles no WebAssembly', () => {
           seen = allow(allowed);
         },
       );
-      expect(seen.refused > 0).toBe(true);
+      expect(seen.refused > 0, `with ${allowed}`).toBe(true);
     }
   });
 });

@@ -29,6 +29,11 @@ export class Timer {
     return this.slot >= 0;
   }
 
+  /** The clock's present cycle. */
+  get now(): number {
+    return this.#clock.now;
+  }
+
   /** Sets the alarm to cycle `at` (rounded up to a whole cycle), instead of an earlier setting. */
   arm(at: number): void {
     this.#clock.arm(this, Math.ceil(at));

@@ -44,7 +44,7 @@ const NO_JUMP = -1;
  * the kernel's is only a backstop. Assumption: both.
  */
 const MAX_USER_CHARGE = 2 ** 18;
-const MAX_KERNEL_CHARGE = 2 ** 40;
+const MAX_KERNEL_CHARGE = 2 ** 28;
 
 /** The one `NativeCpu` of a machine. */
 export class NativeAccess implements NativeCpu {

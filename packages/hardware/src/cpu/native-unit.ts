@@ -35,6 +35,7 @@ export class NativeUnit {
   readonly #access: NativeAccess;
   readonly #user: (readonly NativeFunction[])[] = Array.from({ length: 64 }, () => []);
   #kernel: readonly NativeFunction[] = [];
+  readonly #stateful = new Set<number | 'kernel'>();
   #lastError: NativeFailure | undefined;
   #begin: () => void = () => undefined;
   #end: () => void = () => undefined;
@@ -49,16 +50,21 @@ export class NativeUnit {
     });
   }
 
-  /** Replaces the functions of an address space (ASID 0 to 63) or of the kernel. Throws `native-space`. */
-  install(space: number | 'kernel', functions: readonly NativeFunction[]): void {
+  /**
+   * Replaces the functions of an address space (ASID 0 to 63) or of the kernel. Throws `native-space`. `stateless` promises that
+   * the functions keep nothing outside the machine, so that it can be saved with them.
+   */
+  install(space: number | 'kernel', functions: readonly NativeFunction[], { stateless = false }: { readonly stateless?: boolean } = {}): void {
+    if (functions.length === 0 || stateless) this.#stateful.delete(space);
+    else this.#stateful.add(space);
     if (space === 'kernel') this.#kernel = [...functions];
     else if (Number.isInteger(space) && space >= 0 && space < 64) this.#user[space] = [...functions];
     else throw new HardwareError('native-space', `no address space ${space}: use 0 to 63 or 'kernel'`, { space });
   }
 
-  /** Whether any function is installed. */
-  get isUsed(): boolean {
-    return this.#kernel.length > 0 || this.#user.some((functions) => functions.length > 0);
+  /** The address spaces whose functions may keep something outside the machine. */
+  get stateful(): readonly (number | 'kernel')[] {
+    return [...this.#stateful];
   }
 
   /** What the last user's function that threw something of its own threw. */

@@ -65,7 +65,7 @@ export class DiskMechanics {
   }
 
   state(s: StateStream): void {
-    this.#arm = s.number(this.#arm);
+    this.#arm = s.integer(this.#arm, 0, this.cylinders - 1);
   }
 
   /** Moves the arm and transfers `count` sectors from `sector` on, beginning at time `start`; returns how long it takes. */

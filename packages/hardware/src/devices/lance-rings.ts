@@ -97,9 +97,9 @@ export class Ring {
   }
 
   state(s: StateStream): void {
-    this.#base = s.number(this.#base);
-    this.#mask = s.number(this.#mask);
-    this.#index = s.number(this.#index);
+    this.#base = s.integer(this.#base, 0, 0xffff);
+    this.#mask = s.integer(this.#mask, 0, 0x7f);
+    this.#index = s.integer(this.#index, 0, this.#mask);
   }
 
   /** Takes address and length (a power of two) from two words of the initialization block. */

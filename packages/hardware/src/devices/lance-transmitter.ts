@@ -22,6 +22,8 @@ const FCS = 4;
 const PREAMBLE = 8;
 /** Longest message kept while it is gathered; longer ones are only counted, for the wire takes none. */
 const KEPT = 2048;
+/** A ring of 128 buffers of 4096 bytes. */
+const LONGEST = 0x80000;
 /** What the silo holds of a loopback message, with its FCS. */
 const LOOPBACK_MAX = 36;
 const BYTE_SECONDS = 0.8e-6;
@@ -74,10 +76,10 @@ export class LanceTransmitter {
     this.ring.state(s);
     s.timer(this.#poll);
     s.timer(this.#unsent);
-    this.#length = s.number(this.#length);
+    this.#length = s.integer(this.#length, 0, LONGEST);
     s.bytes(this.#kept);
     this.#transmitting = s.flag(this.#transmitting);
-    this.#orphans = s.number(this.#orphans);
+    this.#orphans = s.integer(this.#orphans, 0, 0xffffffff);
   }
 
   /** Forgets the message under way; what is on the wire stays there. */

@@ -102,9 +102,9 @@ export class Lance implements Device {
     this.#status.state(s);
     this.#receiver.state(s);
     this.#transmitter.state(s);
-    for (let i = 0; i < this.#csr.length; i += 1) this.#csr[i] = s.number(this.#csr[i] ?? 0);
+    for (let i = 0; i < this.#csr.length; i += 1) this.#csr[i] = s.word(this.#csr[i] ?? 0);
     this.#memory.swapped = s.flag(this.#memory.swapped);
-    this.#select = s.number(this.#select);
+    this.#select = s.integer(this.#select, 0, 3);
     this.#initialized = s.flag(this.#initialized);
     s.timer(this.#initTimer);
   }

@@ -32,9 +32,9 @@ export class SystemRegister implements Device {
   }
 
   state(s: StateStream): void {
-    this.#kept = s.number(this.#kept);
+    this.#kept = s.word(this.#kept);
     this.#error = s.flag(this.#error);
-    this.#address = s.number(this.#address);
+    this.#address = s.word(this.#address);
   }
 
   /** The software has switched the serial transmitters off. */

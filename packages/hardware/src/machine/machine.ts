@@ -27,8 +27,8 @@ import type { MemoryPort } from '../memory/port.ts';
 import { NativeUnit } from '../cpu/native-unit.ts';
 import { findProfile, PROFILES, type Profile } from '../timing/profiles.ts';
 import { Translator, type TranslationOptions } from '../translator/translator.ts';
-import { lanceState, loadSnapshot, memoryState, saveSnapshot, type Stateful } from '../state/snapshot.ts';
-import type { StateStream } from '../state/state-stream.ts';
+import { loadSnapshot, saveSnapshot, type SavedMemory, type Stateful } from '../state/snapshot.ts';
+import { MOST_LATE, type StateStream } from '../state/state-stream.ts';
 
 /** An Ethernet controller and what it is plugged into. */
 export interface LanceOptions {
@@ -69,6 +69,11 @@ export interface MachineOptions {
    * the host lets code be made, else `interpreter`.
    */
   readonly engine?: Engine;
+  /**
+   * A name for what the host loads into it, for instance a hash of the program's file. Snapshots and recordings of a machine with
+   * another program are refused. Default: none.
+   */
+  readonly program?: string;
   /** When the translator sets to work. Only speed depends on it. */
   readonly translation?: TranslationOptions;
   /** False executes idle loops instruction by instruction, to the same effect. Default true. */
@@ -106,7 +111,10 @@ export class Machine {
   /** What it is made of, for snapshots, and its devices that have a state. */
   readonly #description: string;
   #inputs: readonly ((line: number, bytes: Uint8Array) => void)[] = [];
-  readonly #devices: { state(s: StateStream): void }[];
+  readonly #devices: { state(s: StateStream): void; restored?(): void }[];
+  readonly #drive: VirtioDisk | undefined;
+  readonly #attached: Stateful[] = [];
+  #isOff = false;
   #target = 0;
   #running = false;
 
@@ -167,9 +175,9 @@ export class Machine {
     }
     const { disk } = options;
     if (disk !== undefined) {
-      const drive = new VirtioDisk(this.clock, this.#events, setLine, this.memory, disk.store, disk.geometry);
-      bus.attach(drive.registers);
-      this.#devices.push(drive);
+      this.#drive = new VirtioDisk(this.clock, this.#events, setLine, this.memory, disk.store, disk.geometry);
+      bus.attach(this.#drive.registers);
+      this.#devices.push(this.#drive);
     }
   }
 
@@ -199,46 +207,91 @@ export class Machine {
   }
 
   /**
-   * Everything that it is now, without its disk's contents (see `state/snapshot.ts`). Throws `snapshot` during a run, with native
-   * functions installed, and for a machine that shares its wire with others: a `Network` saves those.
+   * Everything that it is now, with what differs on its disk from the image that it was given (`state/snapshot.ts`). With a
+   * `base`, an earlier snapshot that is whole, only the pages of memory that differ from it. Throws `snapshot` during a run, with native
+   * functions that may keep something of their own, and for a machine that shares its wire with others: a `Network` saves those.
    */
-  snapshot(): Uint8Array {
-    return saveSnapshot(this.#parts());
+  snapshot(base?: Uint8Array): Uint8Array {
+    return saveSnapshot(this.#parts(), base);
   }
 
   /**
-   * Becomes what a machine of the same options was when it was saved. Throws `snapshot`, with nothing changed, for bytes that
-   * are not such a snapshot, and where `snapshot` would throw.
+   * Becomes what a machine of the same options was when it was saved; `base` is that of a snapshot that has one. Throws `snapshot`,
+   * with nothing changed, for bytes that are not such a snapshot, and where `snapshot` would throw.
    */
-  restore(snapshot: Uint8Array): void {
-    loadSnapshot(snapshot, this.#parts());
+  restore(snapshot: Uint8Array, base?: Uint8Array): void {
+    loadSnapshot(snapshot, this.#parts(), base);
   }
 
-  #parts(): Stateful[] {
+  /**
+   * Makes something outside the machine a part of its snapshots: a kernel's labels, what the host derives from memory. To be called
+   * once for each, before the machine runs.
+   */
+  attachState(part: Stateful): void {
+    this.#attached.push(part);
+  }
+
+  /**
+   * Power is lost. Of what was written to the disk since the last flush any subset has happened, in any order, each sector of 512
+   * bytes whole or not at all; `seed` (an integer) says which. What was flushed is there. The machine does not run again: `run`
+   * throws `power`; make another one on the same store. Throws `running` during a run, and what the store throws.
+   */
+  powerCut(seed: number = 1): void {
+    if (this.#running) throw new HardwareError('running', 'power was cut during a run: do it between two');
+    if (this.#isOff) return;
+    this.#isOff = true;
+    this.#drive?.powerCut(seeded(seed));
+  }
+
+  #parts(): readonly Stateful[] {
     if ((this.wire?.clocks.length ?? 0) > 1) {
       throw new HardwareError('snapshot', 'this machine shares its wire with others: the network saves them together');
     }
-    return this.wire === undefined ? [this.stateful] : [this.stateful, this.wire];
+    return this.wire === undefined ? this.stateful : [...this.stateful, this.wire];
   }
 
   /** For snapshots. Throws `snapshot` as they do. */
-  get stateful(): Stateful {
+  get stateful(): readonly Stateful[] {
     if (this.#running) throw new HardwareError('snapshot', 'a snapshot was asked for during a run');
-    if (this.native.isUsed) {
-      throw new HardwareError('snapshot', 'this machine has native functions: replay its inputs instead');
-    }
+    if (this.#isOff) throw new HardwareError('snapshot', 'this machine has lost its power');
     const memory = this.#memory;
-    return {
+    const own: Stateful = {
       description: this.#description,
+      memories: [
+        savedMemory(memory.bytes, memory.port),
+        ...memory.devices.map(({ bytes, port }) => savedMemory(bytes, port)),
+      ],
       state: (s) => {
         this.#cpu.cpuState(s);
-        lanceState(memory.lance, s);
-        memoryState(memory, s);
-        if (s.reads) this.#translator?.cachesReplaced();
-        this.#target = s.number(this.#target);
+        this.#target = s.integer(this.#target, Math.max(0, this.cycles - MOST_LATE), this.cycles);
         for (const device of this.#devices) device.state(s);
       },
+      restored: () => {
+        this.#translator?.cachesReplaced();
+        for (const device of this.#devices) device.restored?.();
+      },
     };
+    const natives: Stateful = {
+      description: 'natives',
+      state: (s) => {
+        const [space] = this.native.stateful;
+        if (space === undefined) return;
+        s.refuse(`native functions of ${space === 'kernel' ? 'the kernel' : `address space ${space}`} may keep something`, {
+          space,
+        });
+      },
+    };
+    // What is attached knows better who has native functions, and refuses first.
+    return [own, ...this.#attached, natives];
+  }
+
+  /** For recordings: what differs on its disk from the image. `takeDisk` then makes what was read the disk's contents. */
+  diskState(s: StateStream): void {
+    this.#drive?.contentsState(s);
+  }
+
+  takeDisk(): void {
+    this.#drive?.restored();
   }
 
   /** Adds a listener to the event stream; the function returned removes it. */
@@ -274,8 +327,13 @@ export class Machine {
     };
   }
 
-  /** What it is made of, as far as its state depends on it; and a number for all that its guest can see of itself now. */
+  /** The fingerprint of CPU and memory, and a number for what is on the disk. */
   get fingerprint(): string {
+    return this.#drive === undefined ? this.cpuFingerprint : `${this.cpuFingerprint} ${this.#drive.contentsSum.toString(16)}`;
+  }
+
+  /** What it is made of, as far as its state depends on it; and a number for its CPU and its memory now. */
+  get cpuFingerprint(): string {
     let hash = 0;
     for (const word of this.#cpu.state) hash = (Math.imul(hash, 31) + word) | 0;
     for (const word of this.#memory.words) hash = (Math.imul(hash, 31) + word) | 0;
@@ -300,6 +358,7 @@ export class Machine {
       throw new HardwareError('budget', `cannot run to cycle ${cycle}: use an integer`, { cycle });
     }
     if (this.#running) throw new HardwareError('running', 'run was called during a run');
+    if (this.#isOff) throw new HardwareError('power', 'this machine has lost its power: make another one');
     const before = this.cycles;
     const instructions = this.instructions;
     this.#target = Math.max(this.#target, cycle);
@@ -317,12 +376,14 @@ export class Machine {
 }
 
 /** What a machine is made of, as far as its state depends on it. */
-function describe(ramBytes: number, profile: Profile, { prom, lance, disk, startTime = 0 }: MachineOptions): string {
+function describe(ramBytes: number, profile: Profile, options: MachineOptions): string {
+  const { prom, lance, disk, startTime = 0, program } = options;
   const words = [`${ramBytes / 2 ** 20} MiB`, profile];
   if (prom !== undefined) words.push(`PROM ${crc32(prom, prom.length).toString(16)}`);
   if (lance !== undefined) words.push(`LANCE ${lance.geometry ?? 'linear'} ${[...lance.mac].join('.')}`);
   if (disk !== undefined) words.push(`disk of ${disk.store.blocks} sectors ${JSON.stringify(disk.geometry ?? {})}`);
   if (startTime !== 0) words.push(`since ${startTime}`);
+  if (program !== undefined) words.push(`program ${program}`);
   return `a machine (${words.join(', ')})`;
 }
 
@@ -340,6 +401,27 @@ function makeTranslator(cpu: Cpu, { engine, translation }: MachineOptions): Tran
     if (engine === undefined) return undefined;
     throw new HardwareError('engine', 'this host does not let WebAssembly be compiled', {}, { cause: error });
   }
+}
+
+function savedMemory(bytes: Uint8Array, port: MemoryPort): SavedMemory {
+  return {
+    bytes,
+    write: (at, from) => {
+      port.write(at, from);
+    },
+  };
+}
+
+/** Integers from 0 up to n, by the finaliser of MurmurHash3 over a counter (splitmix). */
+function seeded(seed: number): (n: number) => number {
+  let state = seed | 0;
+  return (n) => {
+    state = (state + 0x9e3779b9) | 0;
+    let x = state;
+    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+    return ((x ^ (x >>> 16)) >>> 0) % n;
+  };
 }
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);

@@ -67,13 +67,13 @@ export class Network {
   }
 
   /** All its machines and wires as they are now. Throws `snapshot` as a machine's does. */
-  snapshot(): Uint8Array {
-    return saveSnapshot(this.#parts());
+  snapshot(base?: Uint8Array): Uint8Array {
+    return saveSnapshot(this.#parts(), base);
   }
 
   /** Becomes what a network of the same machines was. Throws `snapshot`, with nothing changed, for anything else. */
-  restore(snapshot: Uint8Array): void {
-    loadSnapshot(snapshot, this.#parts());
+  restore(snapshot: Uint8Array, base?: Uint8Array): void {
+    loadSnapshot(snapshot, this.#parts(), base);
   }
 
   #parts(): Stateful[] {
@@ -96,7 +96,7 @@ export class Network {
         this.#members.forEach(({ base }, i) => (base.origin = origins[i] ?? base.origin));
       },
     };
-    return [own, ...this.#members.map(({ machine }) => machine.stateful), ...wires];
+    return [own, ...this.#members.flatMap(({ machine }) => machine.stateful), ...wires];
   }
 
   #check(): void {

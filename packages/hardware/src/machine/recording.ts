@@ -3,18 +3,18 @@
  * make it the same at every cycle.
  *
  * Inputs are what `serialInput` and `serialBreak` are given and what stations of the host send on its wire. A recording begins with the
- * machine's fingerprint, and ends with it: whether a replay has come to the same end is known. What the host changes
- * otherwise between runs (memory, registers, the cable, the disk's store) is not recorded: do it before recording, and
- * before replaying.
+ * machine's fingerprint, and ends with it: whether a replay has come to the same end is known. It holds what differs on the disk
+ * from the image that the machine was given. What the host changes otherwise between runs (memory, registers, the cable) is not
+ * recorded: do it before recording, and before replaying.
  */
 import type { Attachment } from '@exokernel/wire';
 import { HardwareError } from '../error.ts';
-import { refuse, unwrap, wrap, type Envelope } from '../state/envelope.ts';
+import { ENVELOPE_HEADER, refuse, seal, unwrap, type Envelope } from '../state/envelope.ts';
 import type { Machine, RunResult } from './machine.ts';
-import { StateReader, StateWriter, type StateStream } from '../state/state-stream.ts';
+import { MOST_CYCLES, StateReader, StateWriter, type StateStream } from '../state/state-stream.ts';
 
 /** The version of the format. Others are refused. */
-export const RECORDING_VERSION = 1;
+export const RECORDING_VERSION = 2;
 
 const ENVELOPE: Envelope = { name: 'recording', magic: 'EXOKRECD', version: RECORDING_VERSION };
 /** The `place` of a frame from the wire; lines are 0 to 3. */
@@ -38,19 +38,22 @@ interface Contents {
 
 const NOTHING: Contents = { start: '', startCycle: 0, inputs: [], end: '', endCycle: 0 };
 
+/** Walks a recording, but for what is on the disk. Inputs come in the order of their cycles, all of them in the recording's time. */
 function contentsState(s: StateStream, contents: Contents): Contents {
-  return {
-    start: s.text(contents.start),
-    startCycle: s.number(contents.startCycle),
-    inputs: s.list(contents.inputs, (input) => ({
-      cycle: s.number(input?.cycle ?? 0),
-      place: s.number(input?.place ?? 0),
-      fcs: s.number(input?.fcs ?? -1),
+  const start = s.text(contents.start);
+  const startCycle = s.integer(contents.startCycle, 0, MOST_CYCLES);
+  const endCycle = s.integer(contents.endCycle, startCycle, MOST_CYCLES);
+  let before = startCycle;
+  const inputs = s.list(contents.inputs, (input) => {
+    before = s.integer(input?.cycle ?? 0, before, endCycle);
+    return {
+      cycle: before,
+      place: s.integer(input?.place ?? 0, 0, WIRE),
+      fcs: s.integer(input?.fcs ?? -1, -1, 0xffffffff),
       bytes: s.blob(input?.bytes ?? new Uint8Array(0)),
-    })),
-    end: s.text(contents.end),
-    endCycle: s.number(contents.endCycle),
-  };
+    };
+  });
+  return { start, startCycle, inputs, end: s.text(contents.end), endCycle };
 }
 
 /** Records a machine from now on. It must be alone on its wire: throws `recording`. */
@@ -58,6 +61,8 @@ export class Recorder {
   readonly #machine: Machine;
   readonly #start: string;
   readonly #startCycle: number;
+  /** What was on the disk when it began. */
+  readonly #disk: Uint8Array;
   readonly #inputs: Input[] = [];
   readonly #leave: (() => void)[] = [];
 
@@ -66,8 +71,11 @@ export class Recorder {
       throw new HardwareError('recording', 'this machine shares its wire with others, whose frames would be missing');
     }
     this.#machine = machine;
-    this.#start = machine.fingerprint;
+    this.#start = machine.cpuFingerprint;
     this.#startCycle = machine.cycles;
+    const disk = new StateWriter(ENVELOPE);
+    machine.diskState(disk);
+    this.#disk = disk.take();
     const enter = (place: number, bytes: Uint8Array, fcs = -1): void => {
       this.#inputs.push({ cycle: machine.cycles, place, fcs, bytes: new Uint8Array(bytes) });
     };
@@ -80,7 +88,8 @@ export class Recorder {
   finish(): Uint8Array {
     for (const leave of this.#leave) leave();
     const machine = this.#machine;
-    const writer = new StateWriter();
+    const writer = new StateWriter(ENVELOPE);
+    writer.blob(this.#disk);
     contentsState(writer, {
       start: this.#start,
       startCycle: this.#startCycle,
@@ -88,7 +97,10 @@ export class Recorder {
       end: machine.fingerprint,
       endCycle: machine.cycles,
     });
-    return wrap(ENVELOPE, writer.take());
+    const rest = writer.take();
+    const bytes = new Uint8Array(ENVELOPE_HEADER + rest.length);
+    bytes.set(rest, ENVELOPE_HEADER);
+    return seal(ENVELOPE, bytes);
   }
 }
 
@@ -103,9 +115,14 @@ export class Replay {
 
   /** Throws `recording` for bytes that are none, or of a machine that began otherwise. */
   constructor(machine: Machine, recording: Uint8Array) {
-    const contents = contentsState(new StateReader(unwrap(ENVELOPE, recording)), NOTHING);
+    const reader = new StateReader(ENVELOPE, unwrap(ENVELOPE, recording));
+    const disk = new StateReader(ENVELOPE, reader.blob());
+    const contents = contentsState(reader, NOTHING);
+    reader.finish();
+    machine.diskState(disk);
+    disk.finish();
     const { start, startCycle } = contents;
-    const here = machine.fingerprint;
+    const here = machine.cpuFingerprint;
     if (start !== here || startCycle !== machine.cycles) {
       const details = { start, startCycle, here, cycle: machine.cycles };
       refuse(
@@ -114,6 +131,7 @@ export class Replay {
         details,
       );
     }
+    machine.takeDisk();
     this.#machine = machine;
     this.#contents = contents;
     this.end = contents.endCycle;

@@ -1,12 +1,13 @@
 /**
  * The wrapping of snapshots and recordings: what the bytes are, which version of it, and whether they are whole.
  *
- *     8 letters | u32 version | u32 length of the rest | u32 CRC-32 of the rest | the rest
+ *     8 letters | u32 version | u32 length of the rest | u32 checksum of the rest (`checksum.ts`) | 12 zeros | the rest
  */
-import { crc32 } from '@exokernel/wire';
 import { HardwareError } from '../error.ts';
+import { checksum } from './checksum.ts';
 
-const HEADER = 20;
+/** Bytes before the rest, a multiple of 4, so that words of it are aligned. */
+export const ENVELOPE_HEADER = 32;
 
 /** What is wrapped: its name for people and as error code, its eight letters, its version. */
 export interface Envelope {
@@ -15,15 +16,20 @@ export interface Envelope {
   readonly version: number;
 }
 
-export function wrap({ magic, version }: Envelope, payload: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(HEADER + payload.length);
+/** Fills in the header of bytes whose rest is there. Returns them. */
+export function seal({ magic, version }: Envelope, bytes: Uint8Array): Uint8Array {
   bytes.set(Array.from(magic, (letter) => letter.charCodeAt(0)));
-  const view = new DataView(bytes.buffer);
+  const rest = bytes.subarray(ENVELOPE_HEADER);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, ENVELOPE_HEADER);
   view.setUint32(8, version, true);
-  view.setUint32(12, payload.length, true);
-  view.setUint32(16, crc32(payload, payload.length), true);
-  bytes.set(payload, HEADER);
+  view.setUint32(12, rest.length, true);
+  view.setUint32(16, checksum(rest), true);
   return bytes;
+}
+
+/** The checksum in the header of whole bytes. */
+export function sealOf(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, ENVELOPE_HEADER).getUint32(16, true);
 }
 
 /** What was wrapped. Throws an error of the envelope's name for anything else, of another version, or damaged. */
@@ -32,17 +38,17 @@ export function unwrap(envelope: Envelope, bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const letters = Array.from(bytes.subarray(0, 8), (code) => String.fromCharCode(code)).join('');
   if (letters !== magic) refuse(envelope, `it does not begin with ${magic}`, { bytes: bytes.length });
-  if (bytes.length < HEADER) refuse(envelope, `it ends after ${bytes.length} bytes`, { bytes: bytes.length });
+  if (bytes.length < ENVELOPE_HEADER) refuse(envelope, `it ends after ${bytes.length} bytes`, { bytes: bytes.length });
   const found = view.getUint32(8, true);
   if (found !== version) refuse(envelope, `its version is ${found}, not ${version}`, { version: found });
   const length = view.getUint32(12, true);
-  const payload = bytes.subarray(HEADER);
-  if (payload.length !== length) {
-    const details = { bytes: payload.length, length };
-    refuse(envelope, `it has ${payload.length} bytes behind its header, not ${length}`, details);
+  const rest = bytes.subarray(ENVELOPE_HEADER);
+  if (rest.length !== length) {
+    const details = { bytes: rest.length, length };
+    refuse(envelope, `it has ${rest.length} bytes behind its header, not ${length}`, details);
   }
-  if (crc32(payload, length) !== view.getUint32(16, true)) refuse(envelope, 'its checksum does not match', { length });
-  return payload;
+  if (checksum(rest) !== view.getUint32(16, true)) refuse(envelope, 'its checksum does not match', { length });
+  return rest;
 }
 
 /** Throws. */

@@ -25,6 +25,7 @@
  */
 import * as S from '../memory/cpu-state.ts';
 import { DATA_TAGS_HOST, INSTRUCTION_TAGS_HOST } from '../memory/places.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { FpuScoreboard } from './fpu-scoreboard.ts';
 import type { Timing } from './profiles.ts';
 
@@ -32,6 +33,9 @@ import type { Timing } from './profiles.ts';
 export const CACHE_BYTES = 0x10000;
 /** Set in the tag of a word that an isolated store left: no access hits it but isolated ones. */
 export const POISON = 1;
+
+/** No part of the pipeline is busy for so many cycles. */
+const LONGEST_WAIT = 0x10000;
 
 /** The parts of one machine that make its pipeline wait. */
 export class Pipeline {
@@ -156,6 +160,14 @@ export class Pipeline {
       if (ahead < cycles) words[i] = to;
     }
     this.#passed = from + cycles;
+  }
+
+  /** Refuses times that no instruction could have left. */
+  check(s: StateStream, now: number): void {
+    for (let i = S.TIMES; i < S.TIMES_END; i += 1) {
+      const ahead = ((this.#words[i] as number) - now) | 0;
+      if (ahead > LONGEST_WAIT) s.refuse(`a part of the pipeline is busy for ${ahead} cycles`, { ahead });
+    }
   }
 
   /** To be called before each stretch, of less than 2^30 cycles. */

@@ -142,8 +142,8 @@ export class Translator implements HotCode {
       return;
     }
     const { mode } = this;
+    if (this.#asked.size === 0) this.#due = now + this.#after * WAIT;
     this.#asked.set(this.#key(pc, host), { pc, host, mode });
-    if (this.#asked.size === 1) this.#due = now + this.#after * WAIT;
     this.#setHeat(pc, Math.ceil(this.#after / LOOKS));
     if (now >= this.#due || this.#asked.size >= MAX_BATCH) this.#translate();
   }
