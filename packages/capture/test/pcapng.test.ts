@@ -133,12 +133,13 @@ describe('pcapng [PCAPNG]', () => {
   /** Two networks captured to a file: a frame of each, the second one damaged. */
   function captured(): string {
     const path = join(folder, 'two.pcapng');
-    const { writer, close } = captureFile(path);
+    const file = captureFile(path);
+    const { writer } = file;
     for (const i of [0, 1]) {
       const to = writer.addInterface({ name: `wire${i}`, epoch: 1_000_000_000 });
       writer.addFrame(to, arp(1 + i), 1_000_057_600 + 40 * i, i === 1);
     }
-    close();
+    file.close();
     return path;
   }
 

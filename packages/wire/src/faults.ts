@@ -21,7 +21,7 @@ export interface FaultOptions {
   readonly corrupt?: number;
   /** It arrives up to `delayMicroseconds` later. */
   readonly delay?: number;
-  /** The longest delay, in microseconds. Default 1000. */
+  /** The longest delay, in microseconds, up to 10^9. Default 1000. */
   readonly delayMicroseconds?: number;
 }
 
@@ -54,6 +54,14 @@ interface FaultState {
 
 const PROBABILITIES = ['drop', 'duplicate', 'reorder', 'corrupt', 'delay'] as const;
 
+/** The longest delay, in microseconds. */
+const MOST_DELAY = 1e9;
+
+/** Whether a frame can be so late, in microseconds. */
+export function isDelay(microseconds: number): boolean {
+  return microseconds >= 0 && microseconds <= MOST_DELAY;
+}
+
 /** The faults of one wire. */
 export class FaultInjector {
   readonly counters: FaultCounters = { dropped: 0, duplicated: 0, reordered: 0, corrupted: 0, delayed: 0 };
@@ -70,7 +78,7 @@ export class FaultInjector {
         throw new WireError('option', `${name} ${value}: use a probability from 0 to 1`, { [name]: value });
       }
     }
-    if (!Number.isInteger(seed) || !(delayMicroseconds >= 0 && delayMicroseconds < Infinity)) {
+    if (!Number.isInteger(seed) || !isDelay(delayMicroseconds)) {
       const details = { seed, delayMicroseconds };
       throw new WireError('option', `seed ${seed}, delay ${delayMicroseconds}: no such faults`, details);
     }

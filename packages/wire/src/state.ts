@@ -25,7 +25,7 @@ export interface WireState {
 }
 
 /** A line's part: of the host's, the origin means nothing. */
-export interface LineContents {
+interface LineContents {
   readonly origin: number;
   readonly entries: readonly Entry<Happening>[];
 }

@@ -18,7 +18,7 @@ import { Agenda } from './agenda.ts';
 import type { WireClock, WireTimer } from './clock.ts';
 import { crc32 } from './crc32.ts';
 import { WireError } from './error.ts';
-import { FaultInjector, type FaultCounters, type FaultOptions } from './faults.ts';
+import { FaultInjector, isDelay, type FaultCounters, type FaultOptions } from './faults.ts';
 import {
   corrupt,
   HEADER,
@@ -36,9 +36,9 @@ import { TimeBase } from './time-base.ts';
 
 /** How a segment behaves. */
 export interface WireOptions {
-  /** Bits per second. Default 10,000,000. */
+  /** Bits per second, from 1,000 to 10^12. Default 10,000,000. */
   readonly bandwidth?: number;
-  /** From the last bit sent to its arrival, in microseconds. Default 0. */
+  /** From the last bit sent to its arrival, in microseconds, up to 10^9. Default 0. */
   readonly delayMicroseconds?: number;
   /** Frames of one station that may wait to be sent. Default 256. */
   readonly capacity?: number;
@@ -57,6 +57,9 @@ export interface WireCounters extends FaultCounters {
 const FCS = 4;
 const PREAMBLE = 8;
 const GAP_BITS = 96;
+/** Within these, times stay such that a clock can count to them. */
+const LEAST_BANDWIDTH = 1e3;
+const MOST_BANDWIDTH = 1e12;
 const NO_FAULTS: FaultCounters = { dropped: 0, duplicated: 0, reordered: 0, corrupted: 0, delayed: 0 };
 /** Both before a machine's own timers; the host's stations first, as if they had been heard between two runs. */
 const HOST_RANK = -2;
@@ -89,8 +92,8 @@ export class Wire {
 
   /** Throws `WireError` `option` for a bandwidth, delay or fault that cannot be, or a capacity that is no positive integer. */
   constructor({ bandwidth = 10_000_000, delayMicroseconds = 0, capacity = 256, faults }: WireOptions = {}) {
-    const possible = bandwidth > 0 && bandwidth < Infinity && delayMicroseconds >= 0 && delayMicroseconds < Infinity;
-    if (!possible || !Number.isInteger(capacity) || capacity < 1) {
+    const isPossible = bandwidth >= LEAST_BANDWIDTH && bandwidth <= MOST_BANDWIDTH && isDelay(delayMicroseconds);
+    if (!isPossible || !Number.isInteger(capacity) || capacity < 1) {
       const details = { bandwidth, delayMicroseconds, capacity };
       throw new WireError('option', `no wire has ${JSON.stringify(details)}`, details);
     }

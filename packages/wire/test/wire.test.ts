@@ -44,13 +44,17 @@ describe('wire', () => {
       { delayMicroseconds: NaN },
       { capacity: 0 },
       { capacity: 1.5 },
+      { delayMicroseconds: 1e10 },
       { bandwidth: 0 },
+      { bandwidth: 999 },
+      { bandwidth: NaN },
       { bandwidth: Infinity },
       { faults: { drop: -0.1 } },
       { faults: { corrupt: 1.1 } },
       { faults: { delay: NaN } },
       { faults: { seed: 0.5 } },
       { faults: { delayMicroseconds: Infinity } },
+      { faults: { delayMicroseconds: 1e10 } },
     ]) {
       expect(
         codeOf(() => new Wire(options)),
