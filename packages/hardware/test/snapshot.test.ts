@@ -11,7 +11,8 @@ import {
   type MachineOptions,
   type Profile,
 } from '../src/index.ts';
-import { unwrap, wrap } from '../src/state/envelope.ts';
+import { ENVELOPE_HEADER, seal } from '../src/state/envelope.ts';
+import { SNAPSHOT } from '../src/state/snapshot.ts';
 import { descriptor, initialize, lanceBytes, RX, RX_BUFFER, TX, TX_BUFFER, word } from './lance-support.ts';
 import { tame, wild } from './random-code.ts';
 import { boot, idle, load, random, record, state } from './support.ts';
@@ -76,12 +77,13 @@ describe('a snapshot that is none', () => {
 
   test('of a wire that cannot be is refused, although it is whole', () => {
     const machine = new Machine({ ramBytes: 4096, lance: { mac: MAC, wire: new Wire() } });
-    const envelope = { name: 'snapshot', magic: 'EXOKSNAP', version: SNAPSHOT_VERSION } as const;
-    const payload = unwrap(envelope, machine.snapshot());
-    // The last of it: the origin of the machine's time on the wire, and a list of nothing.
+    const bytes = machine.snapshot();
+    const view = new DataView(bytes.buffer);
+    const end = ENVELOPE_HEADER + 8 + view.getUint32(ENVELOPE_HEADER + 4, true);
+    // The last of the small state: the origin of the machine's time on the wire, and a list of nothing.
     for (const origin of [NaN, Infinity, -1e300]) {
-      new DataView(payload.buffer, payload.byteOffset).setFloat64(payload.length - 12, origin, true);
-      const { code, message } = refusal(() => machine.restore(wrap(envelope, payload)));
+      view.setFloat64(end - 12, origin, true);
+      const { code, message } = refusal(() => machine.restore(seal(SNAPSHOT, bytes)));
       expect([code, message]).toEqual(['snapshot', expect.stringContaining('is no time of a wire')]);
     }
   });
