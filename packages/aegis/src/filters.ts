@@ -185,9 +185,7 @@ export class Filters {
       if (4 * (winner.length + second.length) > PHYSICAL.demuxActivation - PHYSICAL.demux) return false;
       this.#memory.setKernelPage(KP.demux, winner.length === 0 ? 0 : KSEG0 + PHYSICAL.demux);
       this.#memory.setKernelPage(KP.copies, copies ? KSEG0 + PHYSICAL.demux + 4 * winner.length : 0);
-      [...winner, ...second].forEach((word, i) => {
-        this.#memory.set(PHYSICAL.demux + 4 * i, word);
-      });
+      this.#memory.port.installCode(PHYSICAL.demux, [...winner, ...second]);
       this.#made += winner.length + second.length;
       return true;
     } catch (error) {
@@ -202,7 +200,7 @@ export class Filters {
     const end = at + FILTER_CODE_BYTES;
     for (const [id, { bytes }] of this.#bindings) {
       if (at + bytes.length > end) return false;
-      this.#memory.ram.bytes.set(bytes, at);
+      this.#memory.port.write(at, bytes);
       this.#memory.set(filterPhysical(id) + FILTER.code, at);
       this.#memory.set(filterPhysical(id) + FILTER.length, bytes.length);
       at += (bytes.length + 3) & ~3;

@@ -57,7 +57,7 @@ export class Frames {
     this.#memory = memory;
     this.#capabilities = capabilities;
     this.#tlb = tlb;
-    this.count = Math.min(memory.ram.ramBytes / PAGE_BYTES, FRAME_CAPACITY);
+    this.count = Math.min(memory.port.ramBytes / PAGE_BYTES, FRAME_CAPACITY);
     this.#free = 0;
     this.#countFree(this.count - FIRST_FREE_FRAME);
     capabilities.guard('frame', (ppn) => this.#generation(ppn));
@@ -104,7 +104,7 @@ export class Frames {
 
   #take(env: number, ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.owner, env);
-    this.#memory.ram.bytes.fill(0, ppn * PAGE_BYTES, (ppn + 1) * PAGE_BYTES);
+    this.#memory.port.zero(ppn * PAGE_BYTES, PAGE_BYTES);
     this.#holders.set(ppn, new Map());
     this.#countFree(-1);
   }

@@ -72,12 +72,10 @@ export class Handlers {
     this.#detach(filter, attached);
     this.#places[place] = true;
     attached.place = place;
-    code.words.forEach((word, i) => {
-      this.#memory.set(base + HANDLER.code + 4 * i, word);
-    });
+    this.#memory.port.installCode(base + HANDLER.code, code.words);
     this.made += code.words.length;
     // The last tenant's replies are not for this one.
-    this.#memory.ram.bytes.fill(0, base + HANDLER.reply, base + HANDLER.bytes);
+    this.#memory.port.zero(base + HANDLER.reply, HANDLER.bytes - HANDLER.reply);
     const activation = base + HANDLER.activation;
     this.#memory.set(activation + REGION.reply, KSEG0 + base + HANDLER.reply);
     this.#memory.set(activation + REGION.reply + 4, PACKET_BYTES_MAX);

@@ -3,30 +3,24 @@
  *
  * For the kernel's own tables and for frames whose capability has been checked; addresses are physical and trusted.
  */
-import { ENV, ENV_BYTES, ENV_LIMIT, FRAME, FRAME_BYTES, SLICE, SLICE_BYTES } from '@exokernel/abi';
+import { ENV, ENV_BYTES, ENV_LIMIT, FRAME, FRAME_BYTES, NO_ENV, SLICE, SLICE_BYTES } from '@exokernel/abi';
+import type { MemoryPort } from '@exokernel/hardware';
 import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
 
-/** What of the machine's memory the kernel uses: RAM from physical 0. */
-export interface Ram {
-  readonly bytes: Uint8Array;
-  readonly words: Int32Array;
-  readonly ramBytes: number;
-}
-
 export class KernelMemory {
-  readonly ram: Ram;
+  readonly port: MemoryPort;
 
-  constructor(ram: Ram) {
-    this.ram = ram;
+  constructor(port: MemoryPort) {
+    this.port = port;
   }
 
   /** The word at a physical address, unsigned. */
   get(physical: number): number {
-    return (this.ram.words[physical >>> 2] ?? 0) >>> 0;
+    return this.port.load32(physical);
   }
 
   set(physical: number, value: number): void {
-    this.ram.words[physical >>> 2] = value;
+    this.port.store32(physical, value);
   }
 
   add(physical: number, delta: number): number {
@@ -53,9 +47,10 @@ export class KernelMemory {
     this.set(envPhysical(id) + field, value);
   }
 
-  /** The environment that runs now. */
+  /** The environment that runs now; NO_ENV before the kernel has booted. */
   get current(): number {
-    return this.get(this.kernelPage(KP.env) - KSEG0 + ENV.id);
+    const record = this.kernelPage(KP.env);
+    return record === 0 ? NO_ENV : this.get(record - KSEG0 + ENV.id);
   }
 
   /** A word of a frame's record, one of FRAME. */

@@ -86,9 +86,7 @@ export class Predicates {
     this.release(env);
     this.#slots[free] = { env, frames };
     for (const side of sidesOf(products)) if ('ppn' in side) this.#frames.boundThrough(env, side.ppn, side.node);
-    words.forEach((word, i) => {
-      this.#memory.set(base + 4 * i, word);
-    });
+    this.#memory.port.installCode(base, words);
     const activation = base + PREDICATE_SLOT.activation;
     frames.forEach((ppn, i) => {
       this.#memory.set(activation + REGIONS + 8 * i, KSEG0 + ppn * PAGE_BYTES);

@@ -252,7 +252,7 @@ export class Registry {
       this.#drop(i);
       return;
     }
-    this.#memory.ram.bytes.copyWithin(fresh * PAGE_BYTES, ppn * PAGE_BYTES, (ppn + 1) * PAGE_BYTES);
+    this.#memory.port.copy(fresh * PAGE_BYTES, ppn * PAGE_BYTES, PAGE_BYTES);
     this.#set(i, BUFFER.ppn, fresh);
     this.#ppns.delete(ppn);
     this.#ppns.set(fresh, i);

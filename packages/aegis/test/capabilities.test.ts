@@ -1,7 +1,7 @@
 /** Self-authenticating capabilities from the outside: what is not one opens nothing. [SOSP95 §3.1] */
 import { CALLS, ERRORS, RIGHTS, type CallName, type CapabilityWords } from '@exokernel/abi';
 import { arp, encodeFilter } from '@exokernel/dpf';
-import { memoryStore } from '@exokernel/hardware';
+import { Machine, memoryStore } from '@exokernel/hardware';
 import { expect, test } from 'vitest';
 import { Capabilities } from '../src/capabilities.ts';
 import { KernelMemory } from '../src/memory.ts';
@@ -326,8 +326,7 @@ test('cap_derive never adds a right, and what it makes has those of its parent a
 });
 
 function nodes(): Nodes {
-  const words = new Int32Array(0x40000);
-  return new Nodes(new KernelMemory({ words, bytes: new Uint8Array(words.buffer), ramBytes: words.byteLength }));
+  return new Nodes(new KernelMemory(new Machine().memory));
 }
 
 test('a capability of one machine opens nothing on a machine with another secret', () => {

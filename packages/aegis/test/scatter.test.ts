@@ -116,7 +116,8 @@ describe('receive', () => {
 
   /** Words of the kernel's text, which no packet changes. */
   function hash(): Int32Array {
-    return kernel.booted?.machine.memory.words.slice(0x800, 0x2000) ?? new Int32Array();
+    const bytes = kernel.booted?.machine.memory.read(0x2000, new Uint8Array(0x6000));
+    return new Int32Array(bytes?.buffer ?? []);
   }
 });
 

@@ -90,6 +90,6 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
     const ppn = frames.check(call.capability(i), RIGHTS.read);
     if (ppn < 0) return ppn;
     if (length < 0 || length > PAGE_BYTES) return ERRORS.E_RANGE;
-    return memory.ram.bytes.slice(ppn * PAGE_BYTES, ppn * PAGE_BYTES + length);
+    return memory.port.read(ppn * PAGE_BYTES, new Uint8Array(length));
   }
 }
