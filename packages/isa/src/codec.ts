@@ -107,7 +107,7 @@ export function decode(word: number, extensions: readonly Extension[] = NO_EXTEN
   for (const { mnemonic, extension, match, mask, operands } of BY_OPCODE[word >>> 26] ?? []) {
     if ((word & mask) !== match) continue;
     if (extension !== undefined && !extensions.includes(extension)) continue;
-    const values = operands.map(({ kind }) => extract(word, kind));
+    const values = operands.map(({ kind }) => operandOf(word, kind));
     if (values.every((value) => value !== undefined)) return { mnemonic, operands: values };
   }
   return undefined;
@@ -170,7 +170,7 @@ function insert(word: number, kind: OperandKind, value: number): number {
 }
 
 /** The operand of that kind in `word`; undefined if its fields contradict each other. */
-function extract(word: number, kind: OperandKind): number | undefined {
+export function operandOf(word: number, kind: OperandKind): number | undefined {
   const { bits } = OPERAND_FIELDS[kind];
   const value = field(word, OPERAND_FIELDS[kind]);
   switch (kind) {

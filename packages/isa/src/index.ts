@@ -11,7 +11,7 @@ export {
   type OperandsOf,
   type Trait,
 } from './instructions.ts';
-export { decode, encode, operandKinds, operandsOf, type Instruction, type Operand } from './codec.ts';
+export { decode, encode, operandKinds, operandOf, operandsOf, type Instruction, type Operand } from './codec.ts';
 export { createAssembler, type Assembler, type Assembly, type Target } from './assembler.ts';
 export { disassemble } from './disassembler.ts';
 export { loadElf, type ElfImage, type ElfSegment } from './elf.ts';

@@ -4,7 +4,6 @@
  * The module imports the machine's memory and the table of regions, and exports one function: it takes the number of a
  * block, from 1 on, and returns a reason (`layout.ts`).
  */
-import { controlFlow } from '@exokernel/isa';
 import { I32, ModuleBuilder } from '@exokernel/wasm';
 import type { Block, Region } from './blocks.ts';
 import { Emission, type Banks } from './emission.ts';
@@ -65,9 +64,9 @@ class RegionWriter {
     const targets: number[] = [];
     if (ending.kind === 'next') targets.push(next);
     else if (ending.kind === 'branch') {
-      const { always } = controlFlow(ending.branch.word, ending.branch.pc);
-      if (ending.target !== undefined && !links(ending.branch.instruction.mnemonic)) targets.push(ending.target);
-      if (!always) targets.push(next + 8);
+      const { flow, effects } = ending.branch;
+      if (ending.target !== undefined && !effects.calls) targets.push(ending.target);
+      if (!flow.always) targets.push(next + 8);
     }
     return targets.map((target) => this.#index.get(target | 0) ?? -1).filter((i) => i >= 0 && this.#exists(i));
   }
@@ -142,15 +141,14 @@ class RegionWriter {
     const emission = this.#emission;
     const { code } = emission;
     const { branch, slot, target } = ending;
-    const { mnemonic } = branch.instruction;
-    const isJump = mnemonic === 'j' || mnemonic === 'jal';
+    const { calls } = branch.effects;
     emission.branch(branch, slot);
     if (target === undefined) emission.jumpToTarget();
-    else if (isJump) this.#goTo(target, mnemonic === 'jal');
+    else if (branch.flow.always) this.#goTo(target, calls);
     else {
       emission.getCondition();
       code.if();
-      this.#goTo(target, links(mnemonic), false);
+      this.#goTo(target, calls, false);
       code.end();
       this.#goTo((at + 8) | 0);
     }
@@ -187,8 +185,4 @@ class RegionWriter {
       return;
     }
   }
-}
-
-function links(mnemonic: string): boolean {
-  return mnemonic === 'jal' || mnemonic === 'jalr' || mnemonic === 'bltzal' || mnemonic === 'bgezal';
 }

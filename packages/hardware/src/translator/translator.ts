@@ -108,7 +108,8 @@ export class Translator implements HotCode {
     const page = this.#codePage(host);
     if (!page.mayTranslate(cpu.instructions)) return false;
     const start = page.number << 10;
-    const facts = { isKernel: !cpu.userMode, isTimed: this.#residency !== undefined, slow: page.slow };
+    const { extensions } = cpu;
+    const facts = { isKernel: !cpu.userMode, isTimed: this.#residency !== undefined, slow: page.slow, extensions };
     const region = findRegion(pc, this.#words.subarray(start, start + 1024), facts);
     if (region === undefined) return true;
     if (this.#regions.isFull || this.#residency?.hasRoom(region.blocks.length) === false) this.#makeRoom();
@@ -285,7 +286,8 @@ export class Translator implements HotCode {
       }
       if (isProgram) page.installed();
       else if (isChanged) page.changed(now);
-      if (page.regions.size > 0 && page.stored(now)) for (const region of [...page.regions]) this.#drop(region, this.#after);
+      if (page.regions.size > 0 && page.stored(now))
+        for (const region of [...page.regions]) this.#drop(region, this.#after);
     }
   }
 
