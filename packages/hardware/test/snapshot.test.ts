@@ -126,7 +126,10 @@ describe('a machine that is restored', () => {
         frame.set(MAC);
         peer.send(frame);
         descriptor(machine, TX + 8 * i, TX_BUFFER + 100 * i, 0x8300, 64);
-        machine.lanceMemory?.write(TX_BUFFER + 100 * i, new Uint8Array(TX_BUFFER + 100 * i + 64 - (TX_BUFFER + 100 * i)).fill(0x40 + i));
+        machine.lanceMemory?.write(
+          TX_BUFFER + 100 * i,
+          new Uint8Array(TX_BUFFER + 100 * i + 64 - (TX_BUFFER + 100 * i)).fill(0x40 + i),
+        );
       }
       machine.native.install('kernel', []);
       return { machine, heard, said };
@@ -144,9 +147,7 @@ describe('a machine that is restored', () => {
     expect(one.heard.length).toBeGreaterThan(3);
     expect(state(two.machine)).toEqual(state(one.machine));
     expect(word(two.machine, RX + 2)).toBe(word(one.machine, RX + 2));
-    expect(lanceBytes(two.machine, RX_BUFFER, 8000)).toEqual(
-      lanceBytes(one.machine, RX_BUFFER, 8000),
-    );
+    expect(lanceBytes(two.machine, RX_BUFFER, 8000)).toEqual(lanceBytes(one.machine, RX_BUFFER, 8000));
   });
 });
 

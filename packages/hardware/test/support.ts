@@ -47,7 +47,11 @@ export function state(machine: Machine): unknown {
 }
 
 /** A copy of words of RAM: all, or so many from `physical` on. */
-export function wordsOf(machine: Machine, physical = 0, count = machine.memory.ramBytes / 4 - physical / 4): Int32Array {
+export function wordsOf(
+  machine: Machine,
+  physical = 0,
+  count = machine.memory.ramBytes / 4 - physical / 4,
+): Int32Array {
   return new Int32Array(machine.memory.read(physical, new Uint8Array(4 * count)).buffer);
 }
 

@@ -6,26 +6,26 @@
  * `at` and `atInSlot` say which instruction is being executed; they are the interpreter's to keep.
  *
  * Deviation: a write to CP0 and a write to the TLB take effect at the next instruction; the R3000 needs one or two more.
- * What an access waits for is not counted here (`timing/access.ts`).
+ * What an access waits for is not counted here (`access.ts`).
  * Deviation: without caches (profile `ideal`) loads give 0 and stores go nowhere with Status.IsC set.
  *
  * Source: [KANE92 §6], [KN01] for the write timeout.
  */
 import type { Extension } from '@exokernel/isa';
-import type { Bus } from '../bus.ts';
-import type { Clock } from '../clock.ts';
-import { EVENT_KINDS, type EventStream } from '../events.ts';
+import type { Bus } from '../bus/bus.ts';
+import type { Clock } from '../bus/clock.ts';
+import { EVENT_KINDS, type EventStream } from '../bus/events.ts';
 import { CACHES_END_HOST, DATA_TAGS_HOST } from '../memory/places.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { PageTables } from '../memory/page-tables.ts';
 import { IsolatedCache } from '../timing/isolated-cache.ts';
 import { Pipeline } from '../timing/pipeline.ts';
 import type { TimingProfile } from '../timing/profiles.ts';
 import { Fpu } from './fpu.ts';
 import { isPending } from './fpu-status.ts';
-import { isHazard } from './load-delay.ts';
-import * as S from './state.ts';
+import { isHazard } from './hazards.ts';
+import * as S from '../memory/cpu-state.ts';
 import { Tlb, TWO_ENTRIES } from './tlb.ts';
 
 const NO_FAULT = -1;
@@ -47,7 +47,7 @@ export class Cpu {
   readonly extensions: readonly Extension[];
   /** Implementation and revision of the floating-point unit (FCR0). */
   readonly fpuRevision: number;
-  /** The words of `state.ts`; r0 to r31 are the first 32. */
+  /** The words of `cpu-state.ts`; r0 to r31 are the first 32. */
   readonly state: Int32Array;
   readonly registers: Int32Array;
   /** The whole memory, as the hits of the page tables address it. */

@@ -8,12 +8,12 @@
  *
  * Source: [KANE92 app. A].
  */
-import { EVENT_KINDS } from '../events.ts';
-import { execute } from '../semantics/execute.ts';
+import { EVENT_KINDS } from '../bus/events.ts';
 import { identify } from '../semantics/identify.ts';
 import type { Cpu } from './cpu.ts';
+import { execute } from './execute.ts';
 import { executeFpu } from './slow-path-fpu.ts';
-import * as S from './state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { TWO_ENTRIES } from './tlb.ts';
 
 /** Runs native function `n`; completes it or takes its exception. */

@@ -9,7 +9,7 @@
  * Assumption: writes take as long as reads, and the drive has neither cache nor read-ahead nor controller overhead.
  */
 import { HardwareError } from '../error.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 /** A drive's shape. */
 export interface DiskGeometry {

@@ -18,9 +18,9 @@
  * line at once, upwards from the last one served. Frame and parity errors have no other cause: who is outside speaks as the
  * line is set. Source: [DZ11], [KN01].
  */
-import type { Device } from '../bus.ts';
-import type { Clock, Timer } from '../clock.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { Device } from '../bus/bus.ts';
+import type { Clock, Timer } from '../bus/clock.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 const LINE = 4;
 const LINES = 4;

@@ -13,7 +13,7 @@
  */
 import { LANCE_MEMORY_BYTES } from '../memory/places.ts';
 import type { MemoryPort } from '../memory/port.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 const OWN = 0x8000;
 export const ERR = 0x4000;

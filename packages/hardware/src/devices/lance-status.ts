@@ -5,7 +5,7 @@
  *
  * Source: [LANCE].
  */
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 const LINE = 3;
 

@@ -10,11 +10,10 @@
  * below 60 bytes is padded, which the chip leaves to software. Assumption: a collision that is forced takes a slot of 51.2 us, with
  * no back-off. Source: [LANCE].
  */
-import type { Clock, Timer } from '../clock.ts';
-import { EVENT_KINDS, type EventStream } from '../events.ts';
-import type { StateStream } from '../state-stream.ts';
-import { MAX_FRAME, type Attachment, type Transmission } from '../wire.ts';
-import { crc32 } from './crc32.ts';
+import { crc32, MAX_FRAME, type Attachment, type Transmission } from '@exokernel/wire';
+import type { Clock, Timer } from '../bus/clock.ts';
+import { EVENT_KINDS, type EventStream } from '../bus/events.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { splitFcs, type LanceReceiver } from './lance-receiver.ts';
 import { ENP, ERR, Ring, STP, TX_BUFF, TX_DEF, TX_LCAR, TX_RTRY, TX_UFLO, type LanceMemory } from './lance-rings.ts';
 import { BABL, CERR, TINT, TXON, type LanceStatus } from './lance-status.ts';

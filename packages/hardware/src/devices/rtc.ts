@@ -10,9 +10,9 @@
  * Assumption: the divider starts at power-on, and is set for the 32 kHz crystal whatever register A says but reset; an
  * update takes no time. UIP warns of it 244 us before. Source: [MC146818].
  */
-import type { Device } from '../bus.ts';
-import type { Clock, Timer } from '../clock.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { Device } from '../bus/bus.ts';
+import type { Clock, Timer } from '../bus/clock.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { civilDate, daysInMonth } from './calendar.ts';
 
 const LINE = 5;

@@ -9,8 +9,8 @@
  *
  * There is no video and no parity error: their bits read as 0. Source: [KN01].
  */
-import type { Device } from '../bus.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { Device } from '../bus/bus.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 const MEMERR = 0x0400;
 const TXDIS = 0x0100;

@@ -15,12 +15,12 @@
  * Features offered beside the transport's: SIZE_MAX, SEG_MAX, GEOMETRY, RO, BLK_SIZE, FLUSH, CONFIG_WCE, WRITE_ZEROES. Not: DISCARD (a
  * platter has nothing to give back), TOPOLOGY (nothing to tell), MQ. Source: [VIRTIO §5.2].
  */
-import { SECTOR_BYTES, type BlockStore } from '../block-store.ts';
-import type { Clock, Timer } from '../clock.ts';
+import { SECTOR_BYTES, type BlockStore } from './block-store.ts';
+import type { Clock, Timer } from '../bus/clock.ts';
 import { HardwareError } from '../error.ts';
-import { EVENT_KINDS, type EventStream } from '../events.ts';
+import { EVENT_KINDS, type EventStream } from '../bus/events.ts';
 import type { MemoryPort } from '../memory/port.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { DiskMechanics, type DiskGeometry } from './disk-mechanics.ts';
 import { VirtioMmio, type VirtioDevice } from './virtio-mmio.ts';
 import { QUEUE_MAX } from './virtqueue.ts';

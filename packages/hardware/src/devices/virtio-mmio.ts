@@ -6,9 +6,9 @@
  *
  * Source: [VIRTIO §2.1, §3.1, §4.2.2].
  */
-import type { Device } from '../bus.ts';
+import type { Device } from '../bus/bus.ts';
 import type { MemoryPort } from '../memory/port.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { QUEUE_MAX, Virtqueue } from './virtqueue.ts';
 
 const S_DRIVER_OK = 4;

@@ -14,7 +14,7 @@
  * Source: [VIRTIO §2.7].
  */
 import type { MemoryPort } from '../memory/port.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 /** The longest queue that is offered, and so the longest chain. */
 export const QUEUE_MAX = 128;

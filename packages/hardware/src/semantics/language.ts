@@ -1,7 +1,7 @@
 /**
  * The language in which a row says what an instruction does: values, and statements that happen in their order, as data.
  *
- * A row is written once and read three times: `execute.ts` executes it, `translator/lowering.ts` makes WebAssembly of it, and
+ * A row is written once and read three times: `cpu/execute.ts` executes it, `translator/lowering.ts` makes WebAssembly of it, and
  * tests hold its registers against the marks of `isa`. Values have no effect and may stand anywhere as often as needed; only
  * `loaded` and `wordAround` ask memory, so a row has one of those at most.
  *
@@ -24,7 +24,7 @@ export type Value<K extends OperandKind = never> =
   | { readonly kind: 'merging'; readonly of: K }
   /** The CP0 register that is an operand. */
   | { readonly kind: 'cp0'; readonly of: K }
-  /** A word of `cpu/state.ts`. */
+  /** A word of `memory/cpu-state.ts`. */
   | { readonly kind: 'state'; readonly word: number }
   | { readonly kind: 'loaded'; readonly size: Size; readonly isSigned: boolean }
   | { readonly kind: NamedValue }

@@ -12,7 +12,7 @@
  * Source: [KANE92 app. A], [MIPS32 ch. 3].
  */
 import type { Mnemonic, OperandKind, OperandsOf } from '@exokernel/isa';
-import * as S from '../cpu/state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { RAM_HOST } from '../memory/places.ts';
 import type { Operator } from './operators.ts';
 import {

@@ -13,10 +13,10 @@
  * if that is full. A store of a whole word also puts it into the data cache; of a part, only if the word is there.
  *
  * The caches are tags: a word of memory each, which holds the place of the cached word, or 0. Places index the caches as
- * physical addresses do (`memory.ts`). A fetch looks at the tag of its block's first word. The data is memory's:
+ * physical addresses do (`memory/places.ts`). A fetch looks at the tag of its block's first word. The data is memory's:
  * Deviation from caches that DMA could leave stale.
  *
- * Times are low words of cycles (`cpu/state.ts`). `pass` keeps them within reach of a subtraction; it changes no meaning.
+ * Times are low words of cycles (`memory/cpu-state.ts`). `pass` keeps them within reach of a subtraction; it changes no meaning.
  *
  * Assumption: that loads wait for all stores. The KN01's buffer compares addresses instead; but a store takes memory as
  * long as a load, and the times of [VCODE96 T4] fit.
@@ -25,7 +25,7 @@
  * for its own product: it takes as long as `mult` and `mflo` together. `ll` takes what `lw` does, `sc` what `sw` does if it stores;
  * the other instructions of `mips32` take their cycle.
  */
-import * as S from '../cpu/state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { DATA_TAGS_HOST, INSTRUCTION_TAGS_HOST } from '../memory/places.ts';
 import type { MultiplierUse } from '../semantics/language.ts';
 import { FpuScoreboard } from './fpu-scoreboard.ts';

@@ -1,64 +1,21 @@
 /**
- * Regions of code: the blocks that direct branches reach from one address, inside one page.
+ * Finding regions (`region.ts`): where blocks begin and end.
  *
  * Calls are not followed; the place a call returns to is a block. A block ends at a branch (its
- * delay slot included), before the next block, or before an instruction that is the interpreter's: one that is not in the
- * rows say is not for translated code, a load whose value the next instruction must not see, a branch whose slot the region cannot see.
+ * delay slot included), before the next block, or before an instruction that is the interpreter's: one whose row is not for
+ * translated code, a load whose value the next instruction must not see, a branch whose slot the region cannot see.
  *
  * Source: [KANE92 §1] for the delays.
  */
-import {
-  controlFlow,
-  decode,
-  effects,
-  type ControlFlow,
-  type Effects,
-  type Extension,
-  type OperandKind,
-} from '@exokernel/isa';
-import { isHazard } from '../cpu/load-delay.ts';
-import { translatable, type Semantics, type Statement, type Surroundings } from '../semantics/language.ts';
+import { controlFlow, decode, effects, type Extension, type OperandKind } from '@exokernel/isa';
+import { isHazard } from '../cpu/hazards.ts';
+import { translatable, type Semantics, type Surroundings } from '../semantics/language.ts';
 import { SEMANTICS } from '../semantics/table.ts';
+import type { Block, Ending, Region, Step } from './region.ts';
 
 /** Most instructions of a region. Larger functions take the host's compiler longer than they gain. */
 const MAX_INSTRUCTIONS = 256;
 const PAGE_WORDS = 1024;
-
-/** One instruction of a block. */
-export interface Step {
-  readonly pc: number;
-  readonly word: number;
-  readonly effects: Effects;
-  readonly flow: ControlFlow;
-  /** What it does. */
-  readonly statements: readonly Statement<OperandKind>[];
-}
-
-/** How a block ends. */
-type Ending =
-  /** A branch and its slot; `target` is an address, or undefined for a jump through a register. */
-  | { readonly kind: 'branch'; readonly branch: Step; readonly slot: Step; readonly target: number | undefined }
-  /** Goes on at the address after its last instruction. */
-  | { readonly kind: 'next' }
-  /** The instruction after its last one is the interpreter's. */
-  | { readonly kind: 'slow' };
-
-/** A stretch of code that is entered at its start only. */
-export interface Block {
-  readonly pc: number;
-  readonly steps: readonly Step[];
-  readonly ending: Ending;
-  /** Instructions, those of the ending included. */
-  readonly length: number;
-}
-
-/** Blocks of one page in the order of their addresses. The region can be entered at each that has instructions. */
-export interface Region {
-  readonly blocks: readonly Block[];
-  /** First word in the page that the blocks depend on, and the first one behind. */
-  readonly first: number;
-  readonly end: number;
-}
 
 /** What is known of the page of a region besides its words. */
 export interface PageFacts extends Surroundings {

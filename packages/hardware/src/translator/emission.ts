@@ -5,12 +5,11 @@
  * region is left by way of one epilogue, which stores what it changed and says why.
  */
 import { I32, I64, type FunctionBuilder, type OpcodeName } from '@exokernel/wasm';
-import * as S from '../cpu/state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { everyStatement, everyValue, type MultiplierUse } from '../semantics/language.ts';
-import type { Block, Region, Step } from './blocks.ts';
 import { goToRegion } from './jump-cache.ts';
 import { LEFT, REASON } from './layout.ts';
-import { lower } from './lowering.ts';
+import type { Block, Region, Step } from './region.ts';
 import { StallEmission, type TimedRegion } from './stalls.ts';
 
 /** Instructions that only take from the stack and give to it. */
@@ -194,20 +193,19 @@ export class Emission {
     code.end();
   }
 
-  /** Emits an instruction of the block. */
-  step({ statements, word, pc }: Step): void {
+  /** What follows is the instruction at `pc`, or the branch there. */
+  beginStep(pc: number): void {
     this.#at = pc;
-    lower(this, statements, word);
+  }
+
+  /** The instruction is over, and the next one follows. */
+  endStep(): void {
     this.#done += 1;
   }
 
-  /** Emits a branch up to its condition or target, which it puts away, and its slot: if that is the interpreter's, so is the branch. */
-  branch({ statements, word, pc }: Step, slot: Step): void {
-    this.#at = pc;
-    lower(this, statements, word);
-    // The slot is the last instruction; if it is the interpreter's, two are given back.
+  /** The slot of the branch follows, the last instruction of the block. If it is the interpreter's, so is the branch. */
+  beginSlot(): void {
     this.#inSlot = 1;
-    lower(this, slot.statements, slot.word);
   }
 
   // ---- Ways out
@@ -302,7 +300,7 @@ export class Emission {
     this.getState(S.CP0 + register);
   }
 
-  /** A word of `cpu/state.ts`. */
+  /** A word of `memory/cpu-state.ts`. */
   getState(word: number): void {
     if (word === S.HI) this.getHi();
     else if (word === S.LO) this.getLo();

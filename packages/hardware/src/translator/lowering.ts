@@ -8,6 +8,7 @@ import { operandOf, OPERAND_FIELDS, type OperandKind } from '@exokernel/isa';
 import type { Size, Statement, Value, Wide } from '../semantics/language.ts';
 import { OPERATORS } from '../semantics/operators.ts';
 import type { Access, Emission } from './emission.ts';
+import type { Step } from './region.ts';
 
 type AnyValue = Value<OperandKind>;
 type AnyStatement = Statement<OperandKind>;
@@ -19,8 +20,8 @@ const LOADS: Readonly<Record<Size, readonly [unsigned: Access, signed: Access]>>
 };
 const STORES: Readonly<Record<Size, Access>> = { 1: 'i32Store8', 2: 'i32Store16', 4: 'i32Store' };
 
-/** Emits what the instruction `word` does. */
-export function lower(e: Emission, statements: readonly AnyStatement[], word: number): void {
+/** Emits what an instruction does. */
+export function lower(e: Emission, { statements, word }: Step): void {
   const lowering = new Lowering(e, word);
   for (const statement of statements) lowering.statement(statement);
 }
