@@ -31,6 +31,7 @@ export const FOLDERS = {
     'memory',
     'bus',
     'state',
+    'semantics',
     'timing',
     'cpu',
     'translator',

@@ -6,7 +6,6 @@ import {
   Machine,
   Recorder,
   Replay,
-  SNAPSHOT_VERSION,
   Wire,
   type MachineOptions,
   type Profile,
