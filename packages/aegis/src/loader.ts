@@ -109,7 +109,7 @@ function newFrame(parts: Parts, env: number, image: Image, bytes: Uint8Array): n
   }
   const ppn = parts.frames.allocate(env, -1);
   if (ppn < 0) throw new AegisError('frames', `no frame left for ${image.name}`);
-  parts.memory.ram.bytes.set(bytes, ppn * PAGE_BYTES);
+  parts.memory.port.write(ppn * PAGE_BYTES, bytes);
   return ppn;
 }
 
