@@ -101,8 +101,8 @@ export function bareMachine(
         ...(disk === undefined ? {} : { disk: { store: disk } }),
         ...(lance === undefined ? {} : { lance }),
       });
-      for (const { vaddr, bytes } of elf.segments) machine.memory.bytes.set(bytes, vaddr & KSEG_MASK);
-      if (initrd !== undefined) machine.memory.bytes.set(initrd, rdStart);
+      for (const { vaddr, bytes } of elf.segments) machine.memory.write(vaddr & KSEG_MASK, bytes);
+      if (initrd !== undefined) machine.memory.write(rdStart, initrd);
       const halt = haltLoop(prom);
       const halted = (): boolean => {
         const pc = machine.cpu.pc >>> 0;

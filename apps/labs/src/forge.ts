@@ -2,7 +2,7 @@
  * The forging lab: attacks on capabilities beside a victim, whose memory and whose share of the processor must not change.
  * [SOSP95 §3.1]
  */
-import { ENV, FRAME, type CapabilityWords, type Image } from '@exokernel/abi';
+import { ENV, FRAME, PAGE_BYTES, type CapabilityWords, type Image } from '@exokernel/abi';
 import { S0, T0, T1, ZERO } from '@exokernel/isa';
 import { BOOT_STACK, KIT_TEXT, PAGE_TABLE } from '@exokernel/libos-kit';
 import { attack, type Outcome } from './attacks.ts';
@@ -121,10 +121,11 @@ function run(model: Model, guesses: number): Run {
 
 /** FNV-1a of the words of these frames. */
 function hashOf(bench: Bench, frames: readonly number[]): number {
-  const { words } = bench.machine.memory;
+  const { memory } = bench.machine;
   let hash = 0x811c9dc5;
   for (const ppn of frames) {
-    for (const word of words.subarray(ppn * 1024, (ppn + 1) * 1024)) hash = Math.imul(hash ^ word, 0x01000193) >>> 0;
+    const words = new Int32Array(memory.read(ppn * PAGE_BYTES, new Uint8Array(PAGE_BYTES)).buffer);
+    for (const word of words) hash = Math.imul(hash ^ word, 0x01000193) >>> 0;
   }
   return hash;
 }

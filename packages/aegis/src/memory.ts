@@ -5,9 +5,9 @@
  * goes through the machine's port, so that the machine learns of every write. What the kernel knows it keeps here and nowhere
  * else: a part of the kernel holds no table of its own in TypeScript (docs/kernel.md, "State").
  */
-import { ENV, ENV_BYTES, ENV_LIMIT, FRAME, FRAME_BYTES, PAGE_BYTES, SLICE, SLICE_BYTES } from '@exokernel/abi';
+import { ENV, ENV_BYTES, ENV_LIMIT, FRAME, FRAME_BYTES, NO_ENV, PAGE_BYTES, SLICE, SLICE_BYTES } from '@exokernel/abi';
+import type { MemoryPort } from '@exokernel/hardware';
 import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
-import type { MemoryPort } from './port.ts';
 import { TABLES, VARIABLES } from './tables.ts';
 
 export class KernelMemory {
@@ -86,9 +86,10 @@ export class KernelMemory {
     this.set(envPhysical(id) + field, value);
   }
 
-  /** The environment that runs now. */
+  /** The environment that runs now; NO_ENV before the kernel has booted. */
   get current(): number {
-    return this.get(this.kernelPage(KP.env) - KSEG0 + ENV.id);
+    const record = this.kernelPage(KP.env);
+    return record === 0 ? NO_ENV : this.get(record - KSEG0 + ENV.id);
   }
 
   /** A word of a frame's record, one of FRAME. */

@@ -28,15 +28,16 @@ import { STLB_BASE, stlbOffset } from '../src/text/vectors.ts';
 import { PHYSICAL } from '../src/layout.ts';
 import {
   boot,
+  type Booted,
   checkInvariants,
   emitCall,
+  type Fiber,
+  FIRST_FREE_FRAME,
   RAW,
+  type Raw,
   rawImage,
   runRaw,
   WINDOW,
-  type Booted,
-  type Fiber,
-  type Raw,
 } from '../../testkit/src/index.ts';
 
 const VALID = 0x200;
@@ -103,7 +104,7 @@ test('no frame of the kernel can be written, and only exposed tables can be read
   runRaw(function* (raw) {
     const own = (yield* raw.frame()).capability;
     const macs = [WELL_KNOWN_READ, [own[2], own[3]], [0, 0], [WELL_KNOWN_READ[1], WELL_KNOWN_READ[0]]];
-    for (let ppn = 0; ppn < 0x100; ppn += 1) {
+    for (let ppn = 0; ppn < FIRST_FREE_FRAME; ppn += 1) {
       for (const [low = 0, high = 0] of macs) {
         for (const bits of [VALID, READ_WRITE, DIRTY]) {
           const code = yield* raw.code('tlbwr', WINDOW, (ppn << 12) | bits, low, high);

@@ -10,7 +10,7 @@ export {
 export { type TranslationOptions } from './translator/translator.ts';
 export { PROFILES, type Profile, type TimingProfile } from './timing/profiles.ts';
 export { type CpuView, type Cp0View, type TlbView } from './cpu/view.ts';
-export { type PhysicalMemory } from './memory.ts';
+export { type MemoryPort } from './memory/port.ts';
 export { type NativeCpu } from './native-access.ts';
 export { KERNEL_SPACE, type NativeFailure, type NativeFunction, type NativeUnit } from './native-unit.ts';
 export { EVENTS_VERSION, EVENT_KINDS, type EventListener, type EventName } from './events.ts';

@@ -22,11 +22,12 @@ import { interpret } from './cpu/interpreter.ts';
 import { HardwareError } from './error.ts';
 import { isIdle } from './idle.ts';
 import { EventStream, type EventListener } from './events.ts';
-import { PhysicalMemory } from './memory.ts';
+import { PhysicalMemory } from './memory/physical-memory.ts';
+import type { MemoryPort } from './memory/port.ts';
 import { NativeUnit } from './native-unit.ts';
 import { findProfile, PROFILES, type Profile } from './timing/profiles.ts';
 import { Translator, type TranslationOptions } from './translator/translator.ts';
-import { loadSnapshot, memoryState, saveSnapshot, type Stateful } from './snapshot.ts';
+import { lanceState, loadSnapshot, memoryState, saveSnapshot, type Stateful } from './snapshot.ts';
 import type { StateStream } from './state-stream.ts';
 import type { Wire } from './wire.ts';
 
@@ -86,7 +87,10 @@ export interface RunResult {
 
 /** One DECstation. */
 export class Machine {
-  readonly memory: PhysicalMemory;
+  /** Memory, as everything outside the CPU reads and writes it. */
+  readonly memory: MemoryPort;
+  /** The buffer memory of its Ethernet controller, addresses from 0; undefined without one. */
+  readonly lanceMemory: MemoryPort | undefined;
   /** Registers, pc, CP0 and TLB; readable and writable between runs. */
   readonly cpu: CpuView;
   readonly native: NativeUnit;
@@ -94,6 +98,7 @@ export class Machine {
   /** What its Ethernet controller is plugged into. */
   readonly wire: Wire | undefined;
   readonly #cpu: Cpu;
+  readonly #memory: PhysicalMemory;
   readonly #events: EventStream = new EventStream();
   readonly #execute: (n: number) => void;
   readonly #fastIdle: boolean;
@@ -118,10 +123,13 @@ export class Machine {
     if (lance !== undefined && lance.mac.length !== 6) {
       throw new HardwareError('mac', `a station address has 6 bytes, not ${lance.mac.length}`, { mac: lance.mac });
     }
-    this.memory = new PhysicalMemory(ramBytes, lance !== undefined && lance.geometry !== 'kn01', options.prom);
+    const memory = new PhysicalMemory(ramBytes, lance !== undefined && lance.geometry !== 'kn01', options.prom);
+    this.#memory = memory;
+    this.memory = memory.port;
+    this.lanceMemory = lance === undefined ? undefined : memory.lance;
     this.clock = new Clock(timing.hz);
     const bus = new Bus();
-    this.#cpu = new Cpu(this.memory, bus, this.clock, this.#events, timing);
+    this.#cpu = new Cpu(memory, bus, this.clock, this.#events, timing);
     this.cpu = new CpuView(this.#cpu);
     this.native = new NativeUnit(this.#cpu);
     this.#execute = (n) => {
@@ -153,10 +161,10 @@ export class Machine {
     this.#devices = [system, this.#serial, rtc];
     this.wire = lance?.wire;
     if (lance !== undefined) {
-      const controller = new Lance(this.clock, this.#events, setLine, this.memory.lanceBuffer, lance.wire);
+      const controller = new Lance(this.clock, this.#events, setLine, memory.lance, lance.wire);
       bus.attach(controller);
       this.#devices.push(controller);
-      if (lance.geometry === 'kn01') bus.attach(new LanceWindow(this.memory.lanceBuffer));
+      if (lance.geometry === 'kn01') bus.attach(new LanceWindow(memory.lance));
     }
     const { disk } = options;
     if (disk !== undefined) {
@@ -220,13 +228,14 @@ export class Machine {
     if (this.native.isUsed) {
       throw new HardwareError('snapshot', 'this machine has native functions: replay its inputs instead');
     }
+    const memory = this.#memory;
     return {
       description: this.#description,
       state: (s) => {
-        if (s.reads) this.#translator?.forget();
         this.#cpu.cpuState(s);
-        s.bytes(this.memory.lanceBuffer);
-        memoryState(this.memory, s);
+        lanceState(memory.lance, s);
+        memoryState(memory, s);
+        if (s.reads) this.#translator?.cachesReplaced();
         this.#target = s.number(this.#target);
         for (const device of this.#devices) device.state(s);
       },
@@ -270,7 +279,7 @@ export class Machine {
   get fingerprint(): string {
     let hash = 0;
     for (const word of this.#cpu.state) hash = (Math.imul(hash, 31) + word) | 0;
-    for (const word of this.memory.words) hash = (Math.imul(hash, 31) + word) | 0;
+    for (const word of this.#memory.words) hash = (Math.imul(hash, 31) + word) | 0;
     return `${this.#description} ${(hash >>> 0).toString(16)}`;
   }
 
@@ -286,11 +295,8 @@ export class Machine {
     return this.runTo(this.#target + cycles);
   }
 
-  /**
-   * Advances time to `cycle` (an integer), as `run` does; if that is past, does nothing. `untouched` promises that the host
-   * has changed nothing of the machine since the last run, which is then gone on with at no cost.
-   */
-  runTo(cycle: number, untouched = false): RunResult {
+  /** Advances time to `cycle` (an integer), as `run` does; if that is past, does nothing. */
+  runTo(cycle: number): RunResult {
     if (!Number.isSafeInteger(cycle)) {
       throw new HardwareError('budget', `cannot run to cycle ${cycle}: use an integer`, { cycle });
     }
@@ -300,7 +306,6 @@ export class Machine {
     this.#target = Math.max(this.#target, cycle);
     this.#running = true;
     try {
-      if (!untouched) this.#translator?.beginRun();
       const idleCycles = interpret(this.#cpu, this.#execute, this.#target, this.#fastIdle, this.#translator);
       return { cycles: this.cycles - before, instructions: this.instructions - instructions, idleCycles };
     } catch (error) {

@@ -58,14 +58,12 @@ export class Network {
     }
     this.#check();
     const target = this.#now + nanoseconds;
-    let untouched = false;
     while (this.#now < target) {
       let horizon = target;
       for (const { wire, members } of this.#wires) horizon = Math.min(horizon, wire.horizon(earliest(members)));
-      for (const { machine, base } of this.#members) machine.runTo(base.cycleOf(horizon), untouched);
+      for (const { machine, base } of this.#members) machine.runTo(base.cycleOf(horizon));
       for (const { wire } of this.#wires) wire.settle(horizon);
       this.#now = horizon;
-      untouched = true;
     }
   }
 

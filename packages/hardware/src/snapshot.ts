@@ -11,7 +11,8 @@
  * Pages of memory that hold only zeros take no room.
  */
 import { refuse, unwrap, wrap, type Envelope } from './envelope.ts';
-import type { PhysicalMemory } from './memory.ts';
+import type { PhysicalMemory } from './memory/physical-memory.ts';
+import type { MemoryPort } from './memory/port.ts';
 import { StateReader, StateWriter, type StateStream } from './state-stream.ts';
 
 /** The version of the format. Others are refused. */
@@ -54,6 +55,7 @@ export function memoryState(memory: PhysicalMemory, s: StateStream): void {
   const { bytes, words } = memory;
   const pages = bytes.length / PAGE;
   const full = new Uint8Array(Math.ceil(pages / 8));
+  const kept = new Uint8Array(PAGE);
   if (!s.reads) {
     for (let page = 0; page < pages; page += 1) {
       const isFull = words.subarray(page << 10, (page + 1) << 10).some((word) => word !== 0);
@@ -63,7 +65,20 @@ export function memoryState(memory: PhysicalMemory, s: StateStream): void {
   s.bytes(full);
   for (let page = 0; page < pages; page += 1) {
     const contents = bytes.subarray(page * PAGE, (page + 1) * PAGE);
-    if (((full[page >>> 3] ?? 0) & (1 << (page & 7))) !== 0) s.bytes(contents);
-    else if (s.reads) contents.fill(0);
+    const isFull = ((full[page >>> 3] ?? 0) & (1 << (page & 7))) !== 0;
+    if (!s.reads) {
+      if (isFull) s.bytes(contents);
+      continue;
+    }
+    kept.fill(0);
+    if (isFull) s.bytes(kept);
+    if (contents.some((byte, i) => byte !== kept[i])) memory.port.write(page * PAGE, kept);
   }
+}
+
+/** The LANCE's buffer memory. */
+export function lanceState(memory: MemoryPort, s: StateStream): void {
+  const bytes = memory.read(0, new Uint8Array(memory.ramBytes));
+  s.bytes(bytes);
+  if (s.reads) memory.write(0, bytes);
 }

@@ -29,6 +29,7 @@ import {
   type Register,
 } from '@exokernel/isa';
 import { Machine, type MachineOptions } from '../src/index.ts';
+import { wordsOf } from './support.ts';
 import { BLOCK_WORDS, ENTRY_BYTES, randomBlocks, randomSeeds, REGISTERS } from './agreement-code.ts';
 
 export const BLOCKS = 120;
@@ -165,8 +166,8 @@ export function inMachine(options: MachineOptions, look: (machine: Machine) => u
     idle = machine.run(1_000_003).idleCycles;
     looks.push(look(machine));
   }
-  const results = memory.words.slice((PHYSICAL + RESULTS) / 4, (PHYSICAL + RESULTS + RESULT_BYTES) / 4);
-  return { results: Int32Array.from(results), executed: machine.instructions - idle, looks };
+  const results = wordsOf(machine, PHYSICAL + RESULTS, RESULT_BYTES / 4);
+  return { results, executed: machine.instructions - idle, looks };
 }
 
 /** Runs the program in QEMU's emulation of a Linux process. */

@@ -68,7 +68,7 @@ describe('differential [KANE92 app. A]', () => {
     const machine = new Machine({ ramBytes: RAM, profile });
     const { cpu, memory } = machine;
     const timing = new TimingReference(profile, machine.cycles);
-    const shown = (at: number): number[] => [...memory.bytes.subarray(at, at + 0x100)];
+    const shown = (at: number): number[] => [...memory.read(at, new Uint8Array(0x100))];
     fc.assert(
       fc.property(fc.integer(), fc.boolean(), (seed, stepwise) => {
         const next = random(seed);
@@ -89,7 +89,7 @@ describe('differential [KANE92 app. A]', () => {
         cpu.cp0.status = 0;
         cpu.pc = origin;
 
-        const reference = new Reference(memory.bytes.slice(), origin, timing);
+        const reference = new Reference(memory.read(0, new Uint8Array(memory.ramBytes)), origin, timing);
         cpu.registers.forEach((value, n) => (reference.registers[n] = BigInt(value >>> 0)));
         reference.hi = BigInt(cpu.hi >>> 0);
         reference.lo = BigInt(cpu.lo >>> 0);

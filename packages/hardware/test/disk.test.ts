@@ -177,7 +177,7 @@ describe('disk [VIRTIO]', () => {
     const machine = disk(memoryStore(contents));
     const events = record(machine);
     expect(request(machine, 0, 5, 1024)).toBe(0);
-    expect([...machine.memory.bytes.subarray(DATA + 511, DATA + 513)]).toEqual([5, 6]);
+    expect([...machine.memory.read(DATA + 511, new Uint8Array(2))]).toEqual([5, 6]);
     expect([machine.memory.load16(USED + 2), machine.memory.load32(USED + 4), machine.memory.load32(USED + 8)]).toEqual(
       [1, 0, 1025],
     );
@@ -185,7 +185,7 @@ describe('disk [VIRTIO]', () => {
     expect(peek(machine, DISK + 0x060)).toBe(1);
     poke(machine, DISK + 0x064, 1);
     expect(lines(machine)).toEqual([]);
-    machine.memory.bytes.fill(0xab, DATA, DATA + 512);
+    machine.memory.write(DATA, new Uint8Array(512).fill(0xab));
     expect(request(machine, 1, 63, 512)).toBe(0);
     expect([contents[63 * 512 - 1], contents[63 * 512], contents.at(-1)]).toEqual([62, 0xab, 0xab]);
     expect(events.filter(([kind]) => kind === 'disk').map(([, , ...rest]) => rest)).toEqual([
@@ -205,7 +205,7 @@ describe('disk [VIRTIO]', () => {
       [DATA + 100, 413, WRITE, 0],
     ]);
     machine.run(5_000_000);
-    expect([...machine.memory.bytes.subarray(DATA, DATA + 512)]).toEqual([...contents.subarray(512, 1024)]);
+    expect([...machine.memory.read(DATA, new Uint8Array(512))]).toEqual([...contents.subarray(512, 1024)]);
     expect(machine.memory.load8(DATA + 512)).toBe(0);
   });
 
@@ -215,7 +215,7 @@ describe('disk [VIRTIO]', () => {
     expect(request(machine, 4, 0, 0)).toBe(0);
     expect(flushed).toBe(1);
     expect(request(machine, 8, 0, 20, WRITE)).toBe(0);
-    expect(new TextDecoder().decode(machine.memory.bytes.subarray(DATA, DATA + 14))).toBe('exokernel disk');
+    expect(new TextDecoder().decode(machine.memory.read(DATA, new Uint8Array(14)))).toBe('exokernel disk');
     expect(request(machine, 11, 0, 512)).toBe(2);
   });
 
@@ -323,7 +323,7 @@ describe('disk [VIRTIO]', () => {
     const contents = new Uint8Array(4 * 512).fill(1);
     const machine = disk(memoryStore(contents), {}, 0x40000, ALL);
     header(machine, type, 0);
-    machine.memory.bytes.fill(0, DATA, DATA + 512);
+    machine.memory.write(DATA, new Uint8Array(512).fill(0));
     machine.memory.store32(DATA + 8, 1);
     offer(machine, [
       [HEADER, 16, NEXT, 1],
@@ -382,7 +382,7 @@ describe('features of the disk [VIRTIO §5.2]', () => {
     const { store, log } = logged({ readOnly: true });
     const machine = disk(store, {}, 0x40000, ALL | 0x20);
     expect(peek(machine, DISK + 0x010) & 0x20).toBe(0x20);
-    machine.memory.bytes.fill(0, DATA, DATA + 512);
+    machine.memory.write(DATA, new Uint8Array(512).fill(0));
     machine.memory.store32(DATA + 8, 1);
     expect([request(machine, 1, 0, 512), request(machine, 13, 0, 16), request(machine, 0, 0, 512)]).toEqual([1, 1, 0]);
     expect(log).toEqual([]);
@@ -489,7 +489,7 @@ describe('features of the disk [VIRTIO §5.2]', () => {
         offer(machine, [...outer, [TABLE, 16 * inner.length, INDIRECT, 0]]);
         machine.run(5_000_000);
         expect(machine.memory.load8(STATUS)).toBe(0);
-        expect([...machine.memory.bytes.subarray(DATA, DATA + 512)]).toEqual([...contents.subarray(512, 1024)]);
+        expect([...machine.memory.read(DATA, new Uint8Array(512))]).toEqual([...contents.subarray(512, 1024)]);
         expect(machine.memory.load32(USED + 8)).toBe(513);
       }
     });
@@ -596,7 +596,7 @@ describe('features of the disk [VIRTIO §5.2]', () => {
       return bytes;
     };
     const machine = disk(memoryStore(loop(2)));
-    machine.memory.bytes.set(loop(1), 0x8000);
+    machine.memory.write(0x8000, loop(1));
     header(machine, 0, 0);
     offer(machine, [
       [HEADER, 16, NEXT, 1],
@@ -682,7 +682,7 @@ describe('stores', () => {
     writeFileSync(path, new Uint8Array(8 * 512).fill(7));
     const store = fileStore(path);
     const machine = disk(store);
-    machine.memory.bytes.fill(9, DATA, DATA + 1024);
+    machine.memory.write(DATA, new Uint8Array(1024).fill(9));
     expect(request(machine, 1, 3, 1024)).toBe(0);
     expect(request(machine, 4, 0, 0)).toBe(0);
     expect(request(machine, 0, 2, 512)).toBe(0);

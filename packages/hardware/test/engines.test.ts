@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { HardwareError, Machine, type MachineOptions, type Profile } from '../src/index.ts';
 import { FRAMES, tame, wild } from './random-code.ts';
-import { boot, load, random } from './support.ts';
+import { boot, load, random, wordsOf } from './support.ts';
 
 /** Everything that the code can change. */
 function state(machine: Machine): number[] {
   let sum = 0;
-  for (const word of machine.memory.words.subarray(0, FRAMES << 10)) sum = (Math.imul(sum, 31) + word) | 0;
-  return [sum, machine.cycles, machine.instructions, ...new Int32Array(machine.memory.wasm.buffer, 0, 256)];
+  for (const word of wordsOf(machine, 0, FRAMES << 10)) sum = (Math.imul(sum, 31) + word) | 0;
+  return [sum, machine.cycles, machine.instructions, ...machine.cpu.words()];
 }
 
 interface Seen {
@@ -168,10 +168,10 @@ describe('the engines', () => {
     );
     machine.run(6000);
     expect(machine.cpu.registers[2]).toBe(2000);
-    machine.memory.words[0x1000 >>> 2] = encode({ mnemonic: 'addiu', operands: [2, 2, 5] });
+    machine.memory.store32(0x1000, encode({ mnemonic: 'addiu', operands: [2, 2, 5] }));
     machine.run(3000);
     expect(machine.cpu.registers[2]).toBe(7000);
-    machine.memory.bytes.set([1], 0x1000);
+    machine.memory.write(0x1000, Uint8Array.of(1));
     machine.run(3000);
     expect(machine.cpu.registers[2]).toBe(8000);
   });

@@ -13,13 +13,11 @@ export const RX_BUFFER = 0x1000;
 export const TX_BUFFER = 0x8000;
 
 export function word(machine: Machine, address: number): number {
-  const { lanceBuffer } = machine.memory;
-  return (lanceBuffer[address] ?? 0) | ((lanceBuffer[address + 1] ?? 0) << 8);
+  return machine.lanceMemory?.load16(address) ?? 0;
 }
 
 export function setWord(machine: Machine, address: number, value: number): void {
-  machine.memory.lanceBuffer[address] = value;
-  machine.memory.lanceBuffer[address + 1] = value >>> 8;
+  machine.lanceMemory?.store16(address, value);
 }
 
 /** Fills a descriptor; `bytes` is the buffer's length. */
@@ -44,7 +42,7 @@ export interface Setup {
 export function prepare(machine: Machine, setup: Setup): void {
   const { mac, mode = 0, rxBytes = 1600, filter = [0, 0, 0, 0], rings = 2 } = setup;
   setWord(machine, BLOCK, mode);
-  machine.memory.lanceBuffer.set(mac, BLOCK + 2);
+  machine.lanceMemory?.write(BLOCK + 2, mac);
   filter.forEach((value, i) => {
     setWord(machine, BLOCK + 8 + 2 * i, value);
   });
@@ -68,4 +66,9 @@ export function initialize(machine: Machine, setup: Setup): void {
   }
   poke(machine, RAP, 0);
   poke(machine, RDP, 0x0043); // INEA, STRT, INIT
+}
+
+/** A copy of the LANCE's buffer memory, or of a part. */
+export function lanceBytes(machine: Machine, at = 0, length = 0x10000): Uint8Array {
+  return machine.lanceMemory?.read(at, new Uint8Array(length)) ?? new Uint8Array(0);
 }

@@ -14,6 +14,7 @@ import {
   TX_BUFFER,
   word,
   type Setup,
+  lanceBytes,
 } from './lance-support.ts';
 import { idle, inKernel, lines, peek, poke, random, record } from './support.ts';
 
@@ -49,7 +50,7 @@ function start(setup: Partial<Setup> = {}, options: WireOptions = {}): Net {
 
 /** Puts a message into the first transmit buffer and tells the controller; `length` is what the descriptor says. */
 function transmit(machine: Machine, bytes: Uint8Array, length: number = bytes.length, flags = 0x8300, at = TX): void {
-  machine.memory.lanceBuffer.set(bytes, TX_BUFFER);
+  machine.lanceMemory?.write(TX_BUFFER, Uint8Array.from(bytes));
   descriptor(machine, at, TX_BUFFER, flags, length);
   poke(machine, RDP, 0x0048);
 }
@@ -68,7 +69,7 @@ function ethernet(to: Uint8Array, length = 60): Uint8Array {
 }
 
 function bytesAt(machine: Machine, address: number, length: number): number[] {
-  return [...machine.memory.lanceBuffer.subarray(address, address + length)];
+  return [...lanceBytes(machine, address, length)];
 }
 
 function fcs(bytes: Uint8Array): number {
@@ -143,7 +144,7 @@ describe('LANCE [LANCE]', () => {
   test('sends a frame in its time on the wire, and says so', () => {
     const { machine, received } = start();
     const bytes = ethernet(PEER, 100);
-    machine.memory.lanceBuffer.set(bytes, TX_BUFFER);
+    machine.lanceMemory?.write(TX_BUFFER, Uint8Array.from(bytes));
     descriptor(machine, TX, TX_BUFFER, 0x8300, 100);
     const events = record(machine);
     poke(machine, RDP, 0x0048); // INEA, TDMD
@@ -162,7 +163,7 @@ describe('LANCE [LANCE]', () => {
   test('gathers chained buffers, and polls its ring without being asked', () => {
     const { machine, received } = start();
     const bytes = ethernet(PEER, 90);
-    machine.memory.lanceBuffer.set(bytes, TX_BUFFER);
+    machine.lanceMemory?.write(TX_BUFFER, Uint8Array.from(bytes));
     descriptor(machine, TX + 8, TX_BUFFER + 50, 0x8000, 30);
     descriptor(machine, TX + 16, TX_BUFFER + 80, 0x8100, 10);
     descriptor(machine, TX, TX_BUFFER, 0x8200, 50);

@@ -54,8 +54,8 @@ function boot(options: MachineOptions): Boot {
     serial: (line, byte) => (log += line === 3 ? String.fromCharCode(byte) : ''),
     ...options,
   });
-  for (const { vaddr, bytes } of elf.segments) machine.memory.bytes.set(bytes, vaddr & 0x1fffffff);
-  machine.memory.bytes.set(initrd, INITRD);
+  for (const { vaddr, bytes } of elf.segments) machine.memory.write(vaddr & 0x1fffffff, bytes);
+  machine.memory.write(INITRD, initrd);
   let [events, userSpace, systemCalls] = [0, 0, 0];
   machine.listen((kind, cycle, a, b, c) => {
     for (const value of [kind, cycle, a, b, c]) events = (Math.imul(events, 31) + value) | 0;

@@ -26,7 +26,7 @@ import {
   type Profile,
   type WireOptions,
 } from '../src/index.ts';
-import { initialize, MEMORY, prepare, RX, setWord, TX, TX_BUFFER } from './lance-support.ts';
+import { initialize, MEMORY, prepare, RX, setWord, TX, TX_BUFFER, lanceBytes } from './lance-support.ts';
 import { boot, idle, load, random, record, state, type Recorded } from './support.ts';
 
 const mac = (i: number): Uint8Array => Uint8Array.of(2, 0, 0, 0, 0, i);
@@ -176,7 +176,10 @@ function world(options: Options = {}): World {
     load(machine, 0x80000080, handler);
     prepare(machine, { mac: mac(i), mode: 0x8000, rings: RING, rxBytes: 1536 });
     const length = 60 + 300 * i;
-    machine.memory.lanceBuffer.fill(i + 1, TX_BUFFER + 0x6000, TX_BUFFER + 0x6000 + length);
+    machine.lanceMemory?.write(
+      TX_BUFFER + 0x6000,
+      new Uint8Array(TX_BUFFER + 0x6000 + length - (TX_BUFFER + 0x6000)).fill(i + 1),
+    );
     setWord(machine, TX, TX_BUFFER + 0x6000);
     setWord(machine, TX + 4, 0xf000 | (-length & 0xfff));
     setWord(machine, TX + 2, 0x8300);
@@ -188,7 +191,7 @@ function world(options: Options = {}): World {
 
 function seen({ machines, events, heard, wire }: World): unknown {
   return {
-    machines: machines.map((machine) => [state(machine), [...machine.memory.lanceBuffer.subarray(0, 0x300)]]),
+    machines: machines.map((machine) => [state(machine), [...lanceBytes(machine, 0, 0x300)]]),
     events,
     heard,
     counters: wire.counters,

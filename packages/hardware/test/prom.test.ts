@@ -28,7 +28,7 @@ import {
   PROM_ENTRIES,
   PROM_STACK,
 } from '../src/index.ts';
-import { boot, inKernel, lines, load, peek } from './support.ts';
+import { boot, inKernel, lines, load, peek, wordsOf } from './support.ts';
 
 const ENTRY = 0x80031000;
 const PROM = 0x1fc00000;
@@ -274,13 +274,13 @@ describe('what the boot PROM does [KN01]', () => {
       a.move(S0, V0);
       call(a, 'halt');
     });
-    machine.memory.bytes.fill(0xee, 0x31ff0, 0x32100);
+    machine.memory.write(0x31ff0, new Uint8Array(0x32100 - 0x31ff0).fill(0xee));
     machine.run(1000);
     machine.serialInput(3, new TextEncoder().encode(typed));
     machine.run(enough(typed.length + shown.length));
     expect(text()).toBe(shown);
     expect((machine.cpu.registers[S0] ?? 0) >>> 0).toBe(0x80032000);
-    const bytes = machine.memory.bytes.subarray(0x32000, 0x32000 + line.length + 1);
+    const bytes = machine.memory.read(0x32000, new Uint8Array(line.length + 1));
     expect([...bytes]).toEqual([...new TextEncoder().encode(line), 0]);
     expect(machine.memory.load8(0x31fff)).toBe(0xee);
   });
@@ -325,13 +325,13 @@ describe('what the boot PROM does [KN01]', () => {
       }
       call(a, 'halt');
     });
-    machine.memory.bytes.fill(0xee, 0x32000, 0x32100);
+    machine.memory.write(0x32000, new Uint8Array(0x32100 - 0x32000).fill(0xee));
     machine.run(3000);
-    const results = machine.memory.words.subarray(0x33000 >> 2, (0x33000 >> 2) + 18);
+    const results = wordsOf(machine, 0x33000, 18);
     expect([...results.subarray(0, 5)].map(Math.sign)).toEqual([0, -1, 1, -1, 0]);
     expect([...results.subarray(8, 13)]).toEqual([3, 3, 1, 2, 0]);
     expect([...results.subarray(16)].map((va) => va >>> 0)).toEqual([0x80032000, 0x80032000]);
-    expect([...machine.memory.bytes.subarray(0x32000, 0x32009)]).toEqual([
+    expect([...machine.memory.read(0x32000, new Uint8Array(9))]).toEqual([
       ...new TextEncoder().encode('abcabdb'),
       0,
       0xee,

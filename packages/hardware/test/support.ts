@@ -37,15 +37,22 @@ export function record(machine: Machine): Recorded[] {
 
 /** Everything a guest or host can observe of the machine, for comparisons. */
 export function state(machine: Machine): unknown {
-  const { buffer } = machine.memory.wasm;
-  const words = new Int32Array(buffer, 0, 256);
   return {
-    words: [...words],
-    caches: checksum(new Int32Array(buffer, 0x60000, 0x10000)),
-    ram: checksum(machine.memory.words),
+    words: [...machine.cpu.words()],
+    caches: checksum(machine.cpu.caches()),
+    ram: checksum(wordsOf(machine)),
     cycles: machine.cycles,
     count: machine.instructions,
   };
+}
+
+/** A copy of words of RAM: all, or so many from `physical` on. */
+export function wordsOf(
+  machine: Machine,
+  physical = 0,
+  count = machine.memory.ramBytes / 4 - physical / 4,
+): Int32Array {
+  return new Int32Array(machine.memory.read(physical, new Uint8Array(4 * count)).buffer);
 }
 
 function checksum(words: Int32Array): number {

@@ -45,5 +45,5 @@ export function program(machine: Machine, build: (a: Assembler) => void): number
 
 /** Empties the data cache. */
 export function forgetData(machine: Machine): void {
-  new Int32Array(machine.memory.wasm.buffer, 0x60000, 0x4000).fill(0);
+  machine.cpu.emptyDataCache();
 }

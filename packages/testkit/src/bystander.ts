@@ -95,7 +95,7 @@ export class BystanderWatch {
     const contents = new Map<number, Uint8Array>();
     for (let ppn = 0; ppn < frames.count; ppn += 1) {
       if (ppn !== uPage && frames.holders(ppn).has(this.#env)) {
-        contents.set(ppn, memory.ram.bytes.slice(4096 * ppn, 4096 * (ppn + 1)));
+        contents.set(ppn, memory.port.read(4096 * ppn, new Uint8Array(4096)));
       }
     }
     return contents;

@@ -20,3 +20,4 @@ export {
   type RawOptions,
 } from './raw.ts';
 export { DUMP, REGISTERS, SCRATCH, changed, emitDump, emitFill, emitRoutine, pattern } from './registers.ts';
+export { FIRST_FREE_FRAME } from '../../aegis/src/layout.ts';

@@ -18,7 +18,7 @@ const [, , path = '', engine = 'translator', profile = 'ideal', mapped = ''] = p
 const elf = loadElf(readFileSync(path));
 const before = process.memoryUsage.rss();
 const machine = new Machine({ ramBytes: RAM, engine: engine as Engine, profile: profile as Profile });
-for (const { vaddr, bytes } of elf.segments) machine.memory.bytes.set(bytes, vaddr & 0x1fffffff);
+for (const { vaddr, bytes } of elf.segments) machine.memory.write(vaddr & 0x1fffffff, bytes);
 machine.cpu.cp0.status = mapped === 'mapped' ? 0x02 : 0;
 machine.cpu.pc = elf.entry;
 if (mapped === 'mapped') {

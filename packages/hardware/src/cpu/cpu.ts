@@ -14,9 +14,10 @@
 import type { Bus } from '../bus.ts';
 import type { Clock } from '../clock.ts';
 import { EVENT_KINDS, type EventStream } from '../events.ts';
-import { DATA_TAGS_HOST, TRANSLATOR_HOST, type PhysicalMemory } from '../memory.ts';
+import { CACHES_END_HOST, DATA_TAGS_HOST } from '../memory/places.ts';
+import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { StateStream } from '../state-stream.ts';
-import { PageTables } from '../page-tables.ts';
+import { PageTables } from '../memory/page-tables.ts';
 import { IsolatedCache } from '../timing/isolated-cache.ts';
 import { Pipeline } from '../timing/pipeline.ts';
 import type { TimingProfile } from '../timing/profiles.ts';
@@ -50,6 +51,8 @@ export class Cpu {
   readonly words: Int32Array;
   readonly halfwords: Int16Array;
   readonly octets: Int8Array;
+  /** Tags of both caches, and what isolated stores left in them. */
+  readonly cacheWords: Int32Array;
   readonly #view: DataView;
 
   /** Banks of the flat page tables for the current mode. */
@@ -85,6 +88,7 @@ export class Cpu {
     this.words = this.tables.entries;
     this.halfwords = new Int16Array(buffer);
     this.octets = new Int8Array(buffer);
+    this.cacheWords = this.words.subarray(DATA_TAGS_HOST >>> 2, CACHES_END_HOST >>> 2);
     this.state = this.words.subarray(0, S.STATE_WORDS);
     this.registers = this.state.subarray(0, 32);
     this.fpu = new Fpu(this.state);
@@ -105,7 +109,8 @@ export class Cpu {
     const words = new Uint8Array(buffer, 0, STATE_BYTES);
     if (s.reads) this.tlb.hideAll();
     s.bytes(words);
-    if (this.pipeline !== undefined) s.bytes(new Uint8Array(buffer, DATA_TAGS_HOST, TRANSLATOR_HOST - DATA_TAGS_HOST));
+    const { byteOffset, byteLength } = this.cacheWords;
+    if (this.pipeline !== undefined) s.bytes(new Uint8Array(buffer, byteOffset, byteLength));
     this.clock.now = s.number(this.clock.now);
     this.charged = s.number(this.charged);
     if (!s.reads) return;
@@ -374,7 +379,7 @@ export class Cpu {
     const host = this.memory.storeHostAddress(word);
     if (host >= 0) {
       this.#view.setInt32(host, (this.#view.getInt32(host, true) & ~mask) | (value & mask), true);
-      if ((this.memory.codeFrames[word >>> 12] ?? 0) !== 0) this.memory.codeWritten(word, 4);
+      this.memory.wrote(word, 4);
       return;
     }
     const device = this.bus.find(word);

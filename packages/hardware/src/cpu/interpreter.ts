@@ -58,10 +58,10 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
     const { readBank, writeBank, fetchBank } = cpu;
     // While the data cache is isolated the banks differ, and nothing is translated.
     let watched = hot !== undefined && readBank === fetchBank && end - clock.now >= hot.worthwhile ? hot : undefined;
-    const exchange = watched === undefined ? 0 : watched.exchange;
+    const mode = watched === undefined ? 0 : watched.mode;
     if (watched !== undefined && delayed === 0 && s[S.IN_SLOT] === 0) {
       const start = s[S.PC] as number;
-      if (m32[watched.table + 4 * (((start >>> 2) ^ exchange) & watched.mask)] === start) {
+      if (m32[watched.table + 4 * (Math.imul(start | mode, watched.factor) >>> watched.shift)] === start) {
         if (!watched.run(end)) watched = undefined;
         if (clock.now >= end) continue;
       }
@@ -103,7 +103,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           page = pc & 0xfffff000;
           delta = (host - pc) | 0;
           if (watched !== undefined && left !== budget && slotAt !== left) {
-            if (m32[watched.table + 4 * (((pc >>> 2) ^ exchange) & watched.mask)] === pc) {
+            if (m32[watched.table + 4 * (Math.imul(pc | mode, watched.factor) >>> watched.shift)] === pc) {
               exit = TRANSLATED;
               break stretch;
             }

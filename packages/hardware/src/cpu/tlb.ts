@@ -10,7 +10,7 @@
  * Source: [KANE92 §6].
  */
 import { HardwareError } from '../error.ts';
-import type { PageTables } from '../page-tables.ts';
+import type { PageTables } from '../memory/page-tables.ts';
 import { HI_ASID, LO_D, LO_G, LO_N, LO_V, STATUS, STATUS_TS, TLB_HI, TLB_LO } from './state.ts';
 
 const ENTRIES = 64;

@@ -7,6 +7,8 @@
 import type { Cpu } from './cpu.ts';
 import * as S from './state.ts';
 
+const CACHE_WORDS = 0x4000;
+
 /** CP0's registers, as unsigned 32-bit numbers [KANE92 §6]. */
 export class Cp0View {
   readonly #cpu: Cpu;
@@ -185,5 +187,20 @@ export class CpuView {
 
   get userMode(): boolean {
     return this.#cpu.userMode;
+  }
+
+  /** A copy of all words that the CPU keeps (`cpu/state.ts`), for comparisons. */
+  words(): Int32Array {
+    return this.#cpu.state.slice();
+  }
+
+  /** A copy of the caches' words: tags, then what isolated stores left. Without caches there are none, and all are 0. */
+  caches(): Int32Array {
+    return this.#cpu.cacheWords.slice();
+  }
+
+  /** Empties the data cache, as if every line had been used for other memory. */
+  emptyDataCache(): void {
+    this.#cpu.cacheWords.fill(0, 0, CACHE_WORDS);
   }
 }

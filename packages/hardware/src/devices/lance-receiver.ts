@@ -8,7 +8,7 @@
 import type { Clock } from '../clock.ts';
 import { EVENT_KINDS, type EventStream } from '../events.ts';
 import type { StateStream } from '../state-stream.ts';
-import { MIN_FRAME } from '../wire.ts';
+import { MAX_FRAME, MIN_FRAME } from '../wire.ts';
 import { crc32 } from './crc32.ts';
 import { ENP, ERR, Ring, RX_BUFF, RX_CRC, STP, type LanceMemory } from './lance-rings.ts';
 import { MISS, PROM, RINT, RXON, type LanceStatus } from './lance-status.ts';
@@ -24,6 +24,8 @@ export class LanceReceiver {
   readonly #events: EventStream;
   readonly #status: LanceStatus;
   readonly #memory: LanceMemory;
+  /** A message with its FCS, on its way to the buffers. */
+  readonly #message = new Uint8Array(MAX_FRAME + FCS);
 
   constructor(clock: Clock, events: EventStream, status: LanceStatus, memory: LanceMemory) {
     this.#clock = clock;
@@ -67,15 +69,14 @@ export class LanceReceiver {
       return;
     }
     const total = frame.length + FCS;
+    const message = this.#message.subarray(0, total);
+    message.set(frame);
+    for (let i = 0; i < FCS; i += 1) message[frame.length + i] = fcs >>> (8 * i);
     let first = STP;
     for (let done = 0; ; first = 0) {
       const { buffer, bytes } = ring;
       const here = Math.min(bytes, total - done);
-      for (let i = 0; i < here; i += 1) {
-        const at = done + i;
-        const value = at < frame.length ? (frame[at] ?? 0) : fcs >>> (8 * (at - frame.length));
-        this.#memory.setData(buffer + i, value);
-      }
+      this.#memory.writeData(buffer, message.subarray(done, done + here));
       done += here;
       if (done === total) {
         ring.setMessageLength(total);

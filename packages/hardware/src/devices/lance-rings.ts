@@ -11,6 +11,8 @@
  *
  * Source: [LANCE].
  */
+import { LANCE_MEMORY_BYTES } from '../memory/places.ts';
+import type { MemoryPort } from '../memory/port.ts';
 import type { StateStream } from '../state-stream.ts';
 
 const OWN = 0x8000;
@@ -35,27 +37,42 @@ export const TX_RTRY = 0x0400;
 export class LanceMemory {
   /** CSR3.BSWP: the bytes of a word change places in messages, not in descriptors and the initialization block. */
   swapped: boolean = false;
-  readonly #bytes: Uint8Array;
+  readonly #port: MemoryPort;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
+  constructor(port: MemoryPort) {
+    this.#port = port;
   }
 
   byte(address: number): number {
-    return this.#bytes[address & 0xffff] ?? 0;
+    return this.#port.load8(address & 0xffff);
   }
 
   setByte(address: number, value: number): void {
-    this.#bytes[address & 0xffff] = value;
+    this.#port.store8(address & 0xffff, value);
   }
 
-  /** A byte of a message. */
-  data(address: number): number {
-    return this.byte(this.swapped ? address ^ 1 : address);
+  /** Fills `into` with a part of a message. */
+  readData(address: number, into: Uint8Array): void {
+    const at = address & 0xffff;
+    if (!this.swapped && at + into.length <= LANCE_MEMORY_BYTES) {
+      this.#port.read(at, into);
+      return;
+    }
+    for (let i = 0; i < into.length; i += 1) into[i] = this.byte(this.#place(address + i));
   }
 
-  setData(address: number, value: number): void {
-    this.setByte(this.swapped ? address ^ 1 : address, value);
+  /** Stores a part of a message. */
+  writeData(address: number, bytes: Uint8Array): void {
+    const at = address & 0xffff;
+    if (!this.swapped && at + bytes.length <= LANCE_MEMORY_BYTES) {
+      this.#port.write(at, bytes);
+      return;
+    }
+    for (let i = 0; i < bytes.length; i += 1) this.setByte(this.#place(address + i), bytes[i] ?? 0);
+  }
+
+  #place(address: number): number {
+    return this.swapped ? address ^ 1 : address;
   }
 
   word(address: number): number {

@@ -115,7 +115,7 @@ export class LanceTransmitter {
 
   #gather(address: number, bytes: number): void {
     const kept = Math.max(0, Math.min(bytes, KEPT - this.#length));
-    for (let i = 0; i < kept; i += 1) this.#message[this.#length + i] = this.#memory.data(address + i);
+    this.#memory.readData(address, this.#message.subarray(this.#length, this.#length + kept));
     this.#length += bytes;
   }
 

@@ -4,26 +4,26 @@
  * Source: [KN01].
  */
 import type { Device } from '../bus.ts';
-import { LANCE_MEMORY, LANCE_MEMORY_BYTES } from '../memory.ts';
+import type { MemoryPort } from '../memory/port.ts';
+import { LANCE_MEMORY, LANCE_MEMORY_BYTES } from '../memory/places.ts';
 
 /** The window at 0x19000000 over `buffer`. */
 export class LanceWindow implements Device {
   readonly base: number = LANCE_MEMORY;
   readonly bytes: number = 2 * LANCE_MEMORY_BYTES;
-  readonly #buffer: Uint8Array;
+  readonly #buffer: MemoryPort;
 
-  constructor(buffer: Uint8Array) {
+  constructor(buffer: MemoryPort) {
     this.#buffer = buffer;
   }
 
   read(offset: number): number {
-    const at = offset >>> 1;
-    return (this.#buffer[at] ?? 0) | ((this.#buffer[at + 1] ?? 0) << 8);
+    return this.#buffer.load16(offset >>> 1);
   }
 
   write(offset: number, value: number, mask: number): void {
     const at = offset >>> 1;
-    if ((mask & 0xff) !== 0) this.#buffer[at] = value;
-    if ((mask & 0xff00) !== 0) this.#buffer[at + 1] = value >>> 8;
+    if ((mask & 0xff) !== 0) this.#buffer.store8(at, value);
+    if ((mask & 0xff00) !== 0) this.#buffer.store8(at + 1, value >>> 8);
   }
 }

@@ -16,6 +16,7 @@
 import type { Device } from '../bus.ts';
 import type { Clock, Timer } from '../clock.ts';
 import type { EventStream } from '../events.ts';
+import type { MemoryPort } from '../memory/port.ts';
 import type { StateStream } from '../state-stream.ts';
 import type { Wire } from '../wire.ts';
 import { LanceReceiver } from './lance-receiver.ts';
@@ -67,7 +68,7 @@ export class Lance implements Device {
     clock: Clock,
     events: EventStream,
     setLine: (line: number, level: boolean) => void,
-    buffer: Uint8Array,
+    buffer: MemoryPort,
     wire: Wire,
   ) {
     this.#clock = clock;

@@ -19,7 +19,7 @@ import { SECTOR_BYTES, type BlockStore } from '../block-store.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { HardwareError } from '../error.ts';
 import { EVENT_KINDS, type EventStream } from '../events.ts';
-import type { PhysicalMemory } from '../memory.ts';
+import type { MemoryPort } from '../memory/port.ts';
 import type { StateStream } from '../state-stream.ts';
 import { DiskMechanics, type DiskGeometry } from './disk-mechanics.ts';
 import { VirtioMmio, type VirtioDevice } from './virtio-mmio.ts';
@@ -69,7 +69,7 @@ export class VirtioDisk implements VirtioDevice {
   readonly registers: VirtioMmio;
   readonly #clock: Clock;
   readonly #events: EventStream;
-  readonly #memory: PhysicalMemory;
+  readonly #memory: MemoryPort;
   readonly #store: BlockStore;
   readonly #drive: DiskMechanics;
   readonly #done: Timer;
@@ -88,7 +88,7 @@ export class VirtioDisk implements VirtioDevice {
     clock: Clock,
     events: EventStream,
     setLine: (line: number, level: boolean) => void,
-    memory: PhysicalMemory,
+    memory: MemoryPort,
     store: BlockStore,
     geometry?: DiskGeometry,
   ) {

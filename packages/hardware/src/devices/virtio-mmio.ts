@@ -7,7 +7,7 @@
  * Source: [VIRTIO §2.1, §3.1, §4.2.2].
  */
 import type { Device } from '../bus.ts';
-import type { PhysicalMemory } from '../memory.ts';
+import type { MemoryPort } from '../memory/port.ts';
 import type { StateStream } from '../state-stream.ts';
 import { QUEUE_MAX, Virtqueue } from './virtqueue.ts';
 
@@ -64,7 +64,7 @@ export class VirtioMmio implements Device {
   constructor(
     where: { readonly base: number; readonly configBytes: number; readonly line: number },
     setLine: (line: number, level: boolean) => void,
-    memory: PhysicalMemory,
+    memory: MemoryPort,
     device: VirtioDevice,
   ) {
     this.base = where.base;

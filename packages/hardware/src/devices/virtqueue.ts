@@ -13,7 +13,7 @@
  *
  * Source: [VIRTIO §2.7].
  */
-import type { PhysicalMemory } from '../memory.ts';
+import type { MemoryPort } from '../memory/port.ts';
 import type { StateStream } from '../state-stream.ts';
 
 /** The longest queue that is offered, and so the longest chain. */
@@ -55,7 +55,7 @@ export class Segments {
   }
 
   /** Copies between guest RAM and `data`, beginning `skip` bytes into the segments. */
-  copy(memory: PhysicalMemory, skip: number, data: Uint8Array, toGuest: boolean): void {
+  copy(memory: MemoryPort, skip: number, data: Uint8Array, toGuest: boolean): void {
     let passed = 0;
     let done = 0;
     for (let i = 0; i < this.count && done < data.length; i += 1) {
@@ -66,7 +66,7 @@ export class Segments {
       const n = Math.min(length - from, data.length - done);
       const address = (this.address[i] ?? 0) + from;
       if (toGuest) memory.write(address, data.subarray(done, done + n));
-      else data.set(memory.bytes.subarray(address, address + n), done);
+      else memory.read(address, data.subarray(done, done + n));
       done += n;
     }
   }
@@ -89,9 +89,9 @@ export class Virtqueue {
   malformed = false;
   #taken = 0;
   #given = 0;
-  readonly #memory: PhysicalMemory;
+  readonly #memory: MemoryPort;
 
-  constructor(memory: PhysicalMemory) {
+  constructor(memory: MemoryPort) {
     this.#memory = memory;
   }
 

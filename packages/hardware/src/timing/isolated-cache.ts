@@ -12,7 +12,7 @@
  *
  * Source: [KANE92 §5].
  */
-import { DATA_TAGS_HOST, INSTRUCTION_TAGS_HOST, ISOLATED_HOST } from '../memory.ts';
+import { DATA_TAGS_HOST, INSTRUCTION_TAGS_HOST, ISOLATED_HOST } from '../memory/places.ts';
 import { CACHE_BYTES, POISON } from './pipeline.ts';
 
 /** In the tag of an address at which there is no memory. */

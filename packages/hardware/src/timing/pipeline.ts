@@ -24,7 +24,7 @@
  * Assumption: whatever names HI or LO waits for a multiplication under way, `mult` and `mthi` included.
  */
 import * as S from '../cpu/state.ts';
-import { DATA_TAGS_HOST, INSTRUCTION_TAGS_HOST } from '../memory.ts';
+import { DATA_TAGS_HOST, INSTRUCTION_TAGS_HOST } from '../memory/places.ts';
 import { FpuScoreboard } from './fpu-scoreboard.ts';
 import type { Timing } from './profiles.ts';
 

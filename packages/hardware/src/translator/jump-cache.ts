@@ -2,7 +2,7 @@
  * The code that goes on at an address by way of the jump cache (`layout.ts`): by a tail call, so that jumps need no stack.
  */
 import { I32, type FunctionBuilder, type ValueType } from '@exokernel/wasm';
-import { JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_ENTRY_BYTES, JUMP_MODE_SHIFT } from './layout.ts';
+import { JUMP_CACHE, JUMP_ENTRY_BYTES, JUMP_FACTOR, JUMP_SHIFT } from './layout.ts';
 
 /** A region takes the number of the entry and returns a reason. */
 export const REGION_PARAMETERS: readonly ValueType[] = [I32];
@@ -20,16 +20,14 @@ export function goToRegion(
   mode: () => void,
 ): void {
   code.localGet(pc);
-  code.i32Const(2);
-  code.i32ShrU();
   mode();
-  code.i32Const(JUMP_MODE_SHIFT);
-  code.i32Shl();
-  code.i32Xor();
-  code.i32Const(JUMP_CACHE_ENTRIES - 1);
-  code.i32And();
-  code.i32Const(JUMP_ENTRY_BYTES);
+  code.i32Or();
+  code.i32Const(JUMP_FACTOR | 0);
   code.i32Mul();
+  code.i32Const(JUMP_SHIFT);
+  code.i32ShrU();
+  code.i32Const(Math.log2(JUMP_ENTRY_BYTES));
+  code.i32Shl();
   code.localTee(entry);
   code.i32Load(JUMP_CACHE);
   code.localGet(pc);

@@ -1,7 +1,7 @@
 /**
  * Where the translator's tables lie in the machine's memory, in bytes.
  *
- * The jump cache has one entry of four words for the low bits of a guest address:
+ * The jump cache has one entry of four words for a hash of a guest address and the mode:
  *
  *     +0  guest address                                              +8   index in the table of regions
  *     +4  page-table entry of its page that the code was made for    +12  number of the region's entry
@@ -9,19 +9,27 @@
  * An entry is right exactly when the page table still says what it said: whoever changes a mapping has nothing to do here.
  * One of zeros is empty: no page table says 0 for the page of address 0. The address stands there as it is, so that one
  * that is no instruction's is never found; code of user mode has other places than the kernel's at the same addresses.
+ *
+ * The hash is a multiplication (Fibonacci hashing), because functions are aligned: the low bits of their addresses would leave
+ * most entries empty.
  */
-import { TRANSLATOR_HOST } from '../memory.ts';
+import { TRANSLATOR_HOST } from '../memory/places.ts';
 
+const JUMP_CACHE_LOG2 = 15;
 export const JUMP_CACHE: number = TRANSLATOR_HOST;
-export const JUMP_CACHE_ENTRIES = 4096;
+export const JUMP_CACHE_ENTRIES: number = 1 << JUMP_CACHE_LOG2;
 export const JUMP_ENTRY_BYTES = 16;
+/** 2^32 divided by the golden ratio, odd. */
+export const JUMP_FACTOR = 0x9e3779b1;
+/** What is left of the product is the number of the entry. */
+export const JUMP_SHIFT: number = 32 - JUMP_CACHE_LOG2;
 
 /** Flags of the blocks, where there is an instruction cache (`residency.ts`). */
-export const FLAGS: number = TRANSLATOR_HOST + 0x10000;
-export const FLAGS_END: number = TRANSLATOR_HOST + 0x1f000;
+export const FLAGS: number = JUMP_CACHE + JUMP_CACHE_ENTRIES * JUMP_ENTRY_BYTES;
+export const FLAGS_END: number = TRANSLATOR_HOST + 0x1ff000;
 
 /** Words that a region and its caller exchange: cycles left of the stretch, those stalled, the low word of its end. */
-export const LEFT: number = TRANSLATOR_HOST + 0x1f000;
+export const LEFT: number = FLAGS_END;
 export const STALLS: number = LEFT + 4;
 export const END: number = LEFT + 8;
 
@@ -35,11 +43,7 @@ export const REASON = {
   budget: 2,
 } as const;
 
-/** In user mode, this bit of an entry's number is inverted: by a shift of the mode, 0 or 1. */
-export const JUMP_MODE_SHIFT = 11;
-
-/** Byte offset of the jump-cache entry of an address in a mode. */
+/** Byte offset of the jump-cache entry of an address in a mode (1: user). Addresses of instructions are even. */
 export function jumpEntry(pc: number, mode: number): number {
-  const number = ((pc >>> 2) ^ (mode << JUMP_MODE_SHIFT)) & (JUMP_CACHE_ENTRIES - 1);
-  return JUMP_CACHE + number * JUMP_ENTRY_BYTES;
+  return JUMP_CACHE + (Math.imul(pc | mode, JUMP_FACTOR) >>> JUMP_SHIFT) * JUMP_ENTRY_BYTES;
 }

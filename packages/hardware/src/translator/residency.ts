@@ -30,6 +30,7 @@ export class Residency {
   /** For each page of memory that holds translated code, the blocks in which each of its words is. */
   readonly #pages = new Map<number, (CachedBlock[] | undefined)[]>();
   #next = FLAGS;
+  readonly #free: number[] = [];
 
   constructor(words: Int32Array, pipeline: Pipeline) {
     this.#words = words;
@@ -41,13 +42,13 @@ export class Residency {
 
   /** Whether there is room for the flags of so many blocks. */
   hasRoom(blocks: number): boolean {
-    return this.#next + 4 * blocks <= FLAGS_END;
+    return this.#next + 4 * (blocks - this.#free.length) <= FLAGS_END;
   }
 
   /** A flag for a block. */
   claim(): number {
-    const flag = this.#next;
-    this.#next += 4;
+    const flag = this.#free.pop() ?? this.#next;
+    if (flag === this.#next) this.#next += 4;
     this.#words[flag >>> 2] = COLD;
     return flag;
   }
@@ -61,18 +62,14 @@ export class Residency {
     }
   }
 
+  /** The block is gone: its flag is free. */
   remove(block: CachedBlock): void {
+    this.#free.push(block.flag);
     for (let host = block.host; host < block.end; host += 4) {
       const blocks = this.#blocksOf(host);
       const at = blocks?.indexOf(block) ?? -1;
       if (at >= 0) blocks?.splice(at, 1);
     }
-  }
-
-  /** All flags are free again. */
-  clear(): void {
-    this.#pages.clear();
-    this.#next = FLAGS;
   }
 
   /** The cache has been changed as a whole. */

@@ -8,7 +8,7 @@
  */
 import { I32, type FunctionBuilder, type ValueType } from '@exokernel/wasm';
 import * as S from '../cpu/state.ts';
-import { DATA_TAGS_HOST } from '../memory.ts';
+import { DATA_TAGS_HOST } from '../memory/places.ts';
 import type { Timing } from '../timing/profiles.ts';
 import type { Block } from './blocks.ts';
 import { END, STALLS } from './layout.ts';

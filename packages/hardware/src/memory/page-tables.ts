@@ -11,7 +11,8 @@
  *
  * Where there are caches, whatever does not go through them is hidden: it takes the slow path, which counts what it costs.
  */
-import { BANK_ENTRIES, LANCE_MEMORY, LANCE_MEMORY_BYTES, PROM, PROM_BYTES, type PhysicalMemory } from './memory.ts';
+import { BANK_ENTRIES } from './places.ts';
+import type { PhysicalMemory } from './physical-memory.ts';
 
 /** Pages of kuseg, the lower half of the address space. */
 const KUSEG_PAGES = 0x80000;
@@ -40,8 +41,7 @@ export class PageTables {
     this.userWrite = this.userRead + BANK_ENTRIES;
     for (const bank of [this.kernelRead, this.kernelWrite, this.userRead, this.userWrite]) this.#clear(bank);
     this.#permanent(0, memory.ramBytes);
-    if (memory.linearLance) this.#permanent(LANCE_MEMORY, LANCE_MEMORY_BYTES);
-    if (memory.hasProm) this.#permanent(PROM, PROM_BYTES);
+    for (const { physical, bytes } of memory.ranges) this.#permanent(physical, bytes);
   }
 
   /** A bank in which nothing hits, for the time in which the caches are isolated or swapped. Filled when first asked for. */
