@@ -37,13 +37,14 @@ export interface Usage {
 const USER = 2;
 const HIGH = 2 ** 32;
 /** Counts of one environment: two words each in the table. */
-const COUNTS = TABLES.usage.bytes / 8;
-/** Where the instructions and cycles at which user mode was entered stand. */
-const ENTERED = TABLES.entered.at;
+const COUNTS: number = TABLES.usage.bytes / 8;
 
 export class Accounting {
   readonly #machine: Machine;
   readonly #memory: KernelMemory;
+  /** Where the tables `usage` and `entered` lie. */
+  readonly #usage: number;
+  readonly #entered: number;
   /** Derived: the table `usage`. */
   readonly #counts: Float64Array = new Float64Array(ENV_LIMIT * COUNTS);
   /** Derived: who runs in user mode, or −1; and the table `entered`. */
@@ -54,6 +55,8 @@ export class Accounting {
   constructor(machine: Machine, memory: KernelMemory) {
     this.#machine = machine;
     this.#memory = memory;
+    this.#usage = memory.table(TABLES.usage);
+    this.#entered = memory.table(TABLES.entered);
     machine.listen((kind, _cycle, a, b, c) => {
       this.#observe(kind, a, b, c);
     });
@@ -62,16 +65,16 @@ export class Accounting {
   /** Starts again from zero for a record that is reused. */
   reset(env: number): void {
     this.#counts.fill(0, env * COUNTS, (env + 1) * COUNTS);
-    this.#memory.port.zero(TABLES.usage.at + env * TABLES.usage.bytes, TABLES.usage.bytes);
+    this.#memory.port.zero(this.#usage + env * TABLES.usage.bytes, TABLES.usage.bytes);
   }
 
   /** The tables have been replaced, and the CPU: what is derived from them is made again. */
   restored(): void {
-    const words = this.#memory.words(TABLES.usage.at, 2 * this.#counts.length);
+    const words = this.#memory.words(this.#usage, 2 * this.#counts.length);
     this.#counts.forEach((_, i) => {
       this.#counts[i] = (words[2 * i] ?? 0) + HIGH * (words[2 * i + 1] ?? 0);
     });
-    const [low = 0, high = 0, cyclesLow = 0, cyclesHigh = 0] = this.#memory.words(ENTERED, 4);
+    const [low = 0, high = 0, cyclesLow = 0, cyclesHigh = 0] = this.#memory.words(this.#entered, 4);
     this.#instructions = low + HIGH * high;
     this.#cycles = cyclesLow + HIGH * cyclesHigh;
     this.#running = this.#machine.cpu.userMode ? this.#memory.current : -1;
@@ -114,8 +117,8 @@ export class Accounting {
 
   #enter(): void {
     const { instructions, cycles } = this.#machine;
-    this.#store(ENTERED, instructions, instructions - this.#instructions);
-    this.#store(ENTERED + 8, cycles, cycles - this.#cycles);
+    this.#store(this.#entered, instructions, instructions - this.#instructions);
+    this.#store(this.#entered + 8, cycles, cycles - this.#cycles);
     this.#running = this.#memory.current;
     this.#instructions = instructions;
     this.#cycles = cycles;
@@ -138,7 +141,7 @@ export class Accounting {
     if (at < 0 || at >= 8 * this.#counts.length) return;
     const value = (this.#counts[at / 8] ?? 0) + delta;
     this.#counts[at / 8] = value;
-    this.#store(TABLES.usage.at + at, value, delta);
+    this.#store(this.#usage + at, value, delta);
   }
 
   /** Stores a value of two words that has grown by `delta`. */

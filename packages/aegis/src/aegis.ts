@@ -51,6 +51,7 @@ import { Rings } from './rings.ts';
 import { SavedKernel } from './saved.ts';
 import { Serial } from './serial.ts';
 import { Slices } from './slices.ts';
+import { tablesAt } from './tables.ts';
 import { TlbKeeper } from './tlb-keeper.ts';
 
 /** How to make a kernel. */
@@ -93,9 +94,10 @@ export class Aegis {
 
   /** Throws `AegisError` `memory` if the machine has too little. */
   constructor(machine: Machine, options: AegisOptions = {}) {
-    if (machine.memory.ramBytes <= FIRST_FREE_FRAME * PAGE_BYTES) {
-      const least = FIRST_FREE_FRAME * PAGE_BYTES;
-      throw new AegisError('memory', `${machine.memory.ramBytes} bytes of memory: the kernel alone takes ${least}`);
+    const { ramBytes } = machine.memory;
+    if (tablesAt(ramBytes) <= FIRST_FREE_FRAME * PAGE_BYTES) {
+      const kernel = ramBytes - tablesAt(ramBytes) + FIRST_FREE_FRAME * PAGE_BYTES;
+      throw new AegisError('memory', `${ramBytes} bytes of memory: the kernel alone takes ${kernel}`, { ramBytes });
     }
     this.machine = machine;
     // The image first: it holds the kernel page, which the parts fill in.

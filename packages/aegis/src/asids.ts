@@ -32,7 +32,7 @@ export class Asids {
     this.#memory = memory;
     this.#tlb = tlb;
     this.#natives = natives;
-    this.#owners = new Records(memory, TABLES.asidOwners.at, TABLES.asidOwners.bytes, ASID_LIMIT);
+    this.#owners = new Records(memory, TABLES.asidOwners);
     for (let asid = 0; asid < ASID_LIMIT; asid += 1) this.#owners.set(asid, 0, NO_ENV);
     memory.setVariable(VARIABLES.asidHand, FIRST);
   }

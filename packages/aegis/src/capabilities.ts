@@ -33,7 +33,7 @@ export class Capabilities {
 
   /** `secret` seeds the key; any length. */
   constructor(memory: KernelMemory, secret: Uint8Array, nodes: Nodes) {
-    memory.port.write(TABLES.key.at, blake2s(secret, { dkLen: TABLES.key.bytes }));
+    memory.port.write(memory.table(TABLES.key), blake2s(secret, { dkLen: TABLES.key.bytes }));
     this.#memory = memory;
     this.nodes = nodes;
   }
@@ -136,7 +136,7 @@ export class Capabilities {
     [head, name, generation, node].forEach((word, i) => {
       message.setUint32(4 * i, word, true);
     });
-    const key = this.#memory.bytes(TABLES.key.at, TABLES.key.bytes);
+    const key = this.#memory.bytes(this.#memory.table(TABLES.key), TABLES.key.bytes);
     const mac = new DataView(blake2s(new Uint8Array(message.buffer), { key, dkLen: MAC_BYTES }).buffer);
     return [mac.getUint32(0, true), mac.getUint32(4, true)];
   }

@@ -81,8 +81,8 @@ export class Disk {
     this.#extents = extents;
     this.#device = new VirtioBlk(memory);
     this.#requests = new Records(memory, PHYSICAL.requests, REQUEST_BYTES, REQUEST_LIMIT);
-    this.#state = new Records(memory, TABLES.requestState.at, TABLES.requestState.bytes, REQUEST_LIMIT);
-    this.#transfers = new Records(memory, TABLES.transfers.at, TABLES.transfers.bytes, REQUEST_LIMIT);
+    this.#state = new Records(memory, TABLES.requestState);
+    this.#transfers = new Records(memory, TABLES.transfers);
     for (let i = 0; i < REQUEST_LIMIT; i += 1) this.#requests.set(i, REQUEST.env, NO_ENV);
     this.onFinish(COMPLETIONS.word, (finished) => {
       this.post(finished, finished.ok ? 1 : ERRORS.E_DEVICE, true);

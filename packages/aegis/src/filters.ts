@@ -56,7 +56,7 @@ export class Filters {
     this.#memory = memory;
     this.#capabilities = capabilities;
     this.#filters = new Records(memory, PHYSICAL.filters, FILTER_BYTES, FILTER_LIMIT);
-    this.#order = new Records(memory, TABLES.filterOrder.at, TABLES.filterOrder.bytes, FILTER_LIMIT);
+    this.#order = new Records(memory, TABLES.filterOrder);
     this.handlers = new Handlers(memory, frames);
     memory.setKernelPage(KP.demuxActivation, KSEG0 + PHYSICAL.demuxActivation);
     memory.set(PHYSICAL.copiesActivation + FOUND.base, KSEG0 + PHYSICAL.copies);

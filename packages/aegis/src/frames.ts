@@ -62,9 +62,9 @@ export class Frames {
     this.#capabilities = capabilities;
     this.#tlb = tlb;
     this.#nodes = capabilities.nodes;
-    this.#holds = new BitSets(memory, TABLES.frameHolds.at, ENV_LIMIT, FRAME_CAPACITY);
-    this.#chosen = new BitSets(memory, TABLES.chosenGuards.at, FRAME_CAPACITY, 1);
-    this.count = Math.min(memory.port.ramBytes / PAGE_BYTES, FRAME_CAPACITY);
+    this.#holds = new BitSets(memory, memory.table(TABLES.frameHolds), ENV_LIMIT, memory.frames);
+    this.#chosen = new BitSets(memory, memory.table(TABLES.chosenGuards), FRAME_CAPACITY, 1);
+    this.count = memory.frames;
     // The first images get pages of cache colours that the kernel's vectors, page and text have not.
     memory.setVariable(VARIABLES.frameCursor, FIRST_FREE_FRAME + 4);
     memory.set(FREE, 0);
@@ -141,7 +141,10 @@ export class Frames {
 
   /** The environments that hold a frame. */
   holders(ppn: number): ReadonlySet<number> {
-    return new Set([...this.#holds.members(ppn), ...this.#nodesOf(ppn).flatMap((node) => this.#nodes.holds.members(node))]);
+    return new Set([
+      ...this.#holds.members(ppn),
+      ...this.#nodesOf(ppn).flatMap((node) => this.#nodes.holds.members(node)),
+    ]);
   }
 
   /** Whether an environment holds a frame through a capability of this node. */

@@ -39,7 +39,7 @@ export class Handlers {
     this.#memory = memory;
     this.#frames = frames;
     this.#filters = new Records(memory, PHYSICAL.filters, FILTER_BYTES, FILTER_LIMIT);
-    this.#state = new Records(memory, TABLES.handlerState.at, TABLES.handlerState.bytes, FILTER_LIMIT);
+    this.#state = new Records(memory, TABLES.handlerState);
   }
 
   /** The frames that windows pin. */

@@ -3,7 +3,7 @@
  *
  * Everything below `FIRST_FREE_FRAME` belongs to the kernel. What lies where EXPOSED of `abi` says may be mapped
  * read-only by every environment; the rest may hold secrets. What machine code reaches with one `lui` starts on a 64 KiB
- * boundary. From 1 MiB on lie the tables that only the kernel's TypeScript uses (tables.ts).
+ * boundary. The tables that only the kernel's TypeScript uses lie at the end of memory (tables.ts).
  */
 import { CALL_LIMIT, EXPOSED, FILTER_BYTES, RING_BYTES } from '@exokernel/abi';
 
@@ -50,8 +50,7 @@ export const PREDICATE_LIMIT = 64;
 export const PREDICATE_FUEL = 1000;
 
 export const STLB_ENTRIES = 4096;
-/** A multiple of 16: frames keep their place in caches of 64 KiB when the kernel's tables grow. */
-export const FIRST_FREE_FRAME = 0x170;
+export const FIRST_FREE_FRAME = 0x100;
 /** Frames the tables have room for: 48 MiB of memory. */
 export const FRAME_CAPACITY = 0x3000;
 

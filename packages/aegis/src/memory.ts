@@ -7,14 +7,27 @@
  */
 import { ENV, ENV_BYTES, ENV_LIMIT, FRAME, FRAME_BYTES, NO_ENV, PAGE_BYTES, SLICE, SLICE_BYTES } from '@exokernel/abi';
 import type { MemoryPort } from '@exokernel/hardware';
-import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
-import { TABLES, VARIABLES } from './tables.ts';
+import { FRAME_CAPACITY, KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
+import { TABLES, tablesAt, type SecretTable, type VARIABLES } from './tables.ts';
 
 export class KernelMemory {
   readonly port: MemoryPort;
+  /** Physical address of the secret tables, the last things in memory. */
+  readonly #tables: number;
 
   constructor(port: MemoryPort) {
     this.port = port;
+    this.#tables = tablesAt(port.ramBytes);
+  }
+
+  /** Physical address of a secret table, one of TABLES. */
+  table({ at }: SecretTable): number {
+    return this.#tables + at;
+  }
+
+  /** How many frames there are before the secret tables, those of the kernel included. */
+  get frames(): number {
+    return Math.min(this.#tables / PAGE_BYTES, FRAME_CAPACITY);
   }
 
   /** The word at a physical address, unsigned. */
@@ -63,16 +76,16 @@ export class KernelMemory {
 
   /** A number that the kernel's TypeScript keeps, one of VARIABLES. */
   variable(field: number): number {
-    return this.get(TABLES.variables.at + field);
+    return this.get(this.table(TABLES.variables) + field);
   }
 
   setVariable(field: number, value: number): void {
-    this.set(TABLES.variables.at + field, value);
+    this.set(this.table(TABLES.variables) + field, value);
   }
 
   /** The next number of a counter among the variables: 1, 2, … 2^32 − 1, and again 1. */
   next(field: (typeof VARIABLES)[keyof typeof VARIABLES]): number {
-    const at = TABLES.variables.at + field;
+    const at = this.table(TABLES.variables) + field;
     const value = this.add(at, 1);
     return value === 0 ? this.add(at, 1) : value;
   }
@@ -123,11 +136,12 @@ export class Records {
   readonly #bytes: number;
   readonly count: number;
 
-  constructor(memory: KernelMemory, at: number, bytes: number, count: number) {
+  /** Of a table at a physical address, or of a secret table. */
+  constructor(memory: KernelMemory, at: number | SecretTable, bytes = 0, count = 0) {
     this.#memory = memory;
-    this.#at = at;
-    this.#bytes = bytes;
-    this.count = count;
+    this.#at = typeof at === 'number' ? at : memory.table(at);
+    this.#bytes = typeof at === 'number' ? bytes : at.bytes;
+    this.count = typeof at === 'number' ? count : at.count;
   }
 
   /** Physical address of a record. Throws `RangeError` if there is none of this number. */

@@ -38,7 +38,9 @@ export class Names {
   created(env: number, parent: number): void {
     const names = this.#names.get(parent);
     const others = [...this.#names].filter(([other]) => other !== env);
-    this.#names = new Map(names === undefined ? others : [...others, [env, { ...names, name: `${names.family}/${env}` }]]);
+    this.#names = new Map(
+      names === undefined ? others : [...others, [env, { ...names, name: `${names.family}/${env}` }]],
+    );
   }
 
   state(s: StateStream): void {

@@ -28,8 +28,8 @@ export class Nodes {
 
   constructor(memory: KernelMemory) {
     this.#nodes = new Records(memory, PHYSICAL.nodes, NODE_BYTES, NODE_LIMIT);
-    this.holds = new BitSets(memory, TABLES.nodeHolds.at, ENV_LIMIT, NODE_LIMIT);
-    this.bindings = new BitSets(memory, TABLES.nodeBindings.at, ENV_LIMIT, NODE_LIMIT);
+    this.holds = new BitSets(memory, memory.table(TABLES.nodeHolds), ENV_LIMIT, NODE_LIMIT);
+    this.bindings = new BitSets(memory, memory.table(TABLES.nodeBindings), ENV_LIMIT, NODE_LIMIT);
     for (let node = 0; node < NODE_LIMIT; node += 1) this.#set(node, NODE.owner, NO_ENV);
   }
 

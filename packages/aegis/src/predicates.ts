@@ -23,7 +23,7 @@ import {
 } from '@exokernel/vcode';
 import { nodeOf } from './capabilities.ts';
 import type { Frames } from './frames.ts';
-import { KSEG0, PHYSICAL, PREDICATE_FUEL, PREDICATE_LIMIT, PREDICATE_SLOT } from './layout.ts';
+import { KSEG0, PHYSICAL, PREDICATE_FUEL, PREDICATE_SLOT } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
 import { PREDICATE_STATE, TABLES } from './tables.ts';
 
@@ -53,7 +53,7 @@ export class Predicates {
   constructor(memory: KernelMemory, frames: Frames) {
     this.#memory = memory;
     this.#frames = frames;
-    this.#installed = new Records(memory, TABLES.predicateState.at, TABLES.predicateState.bytes, PREDICATE_LIMIT);
+    this.#installed = new Records(memory, TABLES.predicateState);
   }
 
   /**

@@ -60,9 +60,10 @@ export class Registry {
     this.#frames = parts.frames;
     this.#disk = parts.disk;
     this.#extents = parts.extents;
-    const { at, bytes } = TABLES.bufferState;
+    const at = memory.table(TABLES.bufferState);
+    const { bytes } = TABLES.bufferState;
     this.#buffers = new Records(memory, PHYSICAL.buffers, BUFFER_BYTES, BUFFER_LIMIT);
-    this.#state = new Records(memory, at, bytes, BUFFER_LIMIT);
+    this.#state = new Records(memory, TABLES.bufferState);
     this.#nodesOf = new BitSets(memory, at + BUFFER_STATE.nodes, NODE_LIMIT, BUFFER_LIMIT, bytes);
     this.#extentsOf = new BitSets(memory, at + BUFFER_STATE.extents, EXTENT_LIMIT, BUFFER_LIMIT, bytes);
     for (let i = 0; i < BUFFER_LIMIT; i += 1) this.#set(i, BUFFER.owner, NO_ENV);
@@ -162,7 +163,12 @@ export class Registry {
    * Writes a dirty block back for `env`, which may write it, or not: then nobody may hold it. Completion word `slot` of `env`
    * tells of it. Returns an error code.
    */
-  write(cpu: NativeCpu, env: number, block: number, how: { readonly mayWrite: boolean; readonly slot: number }): number {
+  write(
+    cpu: NativeCpu,
+    env: number,
+    block: number,
+    how: { readonly mayWrite: boolean; readonly slot: number },
+  ): number {
     const i = this.#find(BUFFER.block, block);
     if (i < 0) return ERRORS.E_NONE;
     if (this.#stateOf(i) !== BUFFER_STATES.valid) return ERRORS.E_AGAIN;

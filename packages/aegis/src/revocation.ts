@@ -47,7 +47,7 @@ export class Revocation {
 
   constructor(memory: KernelMemory, slices: Slices, repossession: Repossession) {
     this.#memory = memory;
-    this.#state = new Records(memory, TABLES.revocation.at, TABLES.revocation.bytes, ENV_LIMIT);
+    this.#state = new Records(memory, TABLES.revocation);
     this.#slices = slices;
     this.#repossession = repossession;
   }

@@ -87,8 +87,7 @@ export class Rings {
   /** Makes a receive ring a tap. Returns an error code. */
   tap(ring: number): number {
     const address = KSEG0 + ringPhysical(ring);
-    const isTap =
-      this.#memory.kernelPage(KP.tap) === address || this.#rings.find(RING.nextTap, address) >= 0;
+    const isTap = this.#memory.kernelPage(KP.tap) === address || this.#rings.find(RING.nextTap, address) >= 0;
     if (isTap) return ERRORS.E_BUSY;
     this.#set(ring, RING.nextTap, this.#memory.kernelPage(KP.tap));
     this.#memory.setKernelPage(KP.tap, address);

@@ -41,7 +41,7 @@ export class Serial {
 
   constructor(memory: KernelMemory, capabilities: Capabilities) {
     this.#memory = memory;
-    this.#lines = new Records(memory, TABLES.serial.at, TABLES.serial.bytes, SERIAL_LINES);
+    this.#lines = new Records(memory, TABLES.serial);
     // Lines are never replaced.
     capabilities.guard('serial', (line) => (isLine(line) ? 0 : undefined));
   }

@@ -2,9 +2,12 @@
  * The kernel's secret tables: what its TypeScript keeps of rights, of requests under way and of order. One table of tables, for
  * the code, for docs/kernel.md and for the tests.
  *
- * They lie above 1 MiB in simulated memory like every other state of the kernel, so that a machine can be saved at any
- * instruction; unlike the exposed ones (`abi/structures.ts`) no environment may ever map them. All words are 32 bits,
- * little-endian. Sets of environments, nodes and extents are bits, one for each possible member: they cannot run out.
+ * They lie in simulated memory like every other state of the kernel, so that a machine can be saved at any instruction; unlike
+ * the exposed ones (`abi/structures.ts`) no environment may ever map them. All words are 32 bits, little-endian. Sets of
+ * environments, nodes and extents are bits, one for each possible member: they cannot run out.
+ *
+ * They take the last frames of memory. At its beginning they would give every other frame a new number, and with it another
+ * place of its MACs in the caches, which programs can measure.
  */
 import {
   BUFFER_LIMIT,
@@ -12,6 +15,7 @@ import {
   EXTENT_LIMIT,
   FILTER_LIMIT,
   NODE_LIMIT,
+  PAGE_BYTES,
   PREDICATE,
   REQUEST_LIMIT,
   offsets,
@@ -20,8 +24,9 @@ import {
 } from '@exokernel/abi';
 import { FRAME_CAPACITY, PREDICATE_LIMIT } from './layout.ts';
 
-/** A secret table: `count` records of `bytes` bytes from physical address `at` on. */
+/** A secret table: `count` records of `bytes` bytes. */
 export interface SecretTable {
+  /** Where it begins, in bytes from the first one's begin. */
   readonly at: number;
   readonly bytes: number;
   readonly count: number;
@@ -140,23 +145,23 @@ type TableName =
 
 /* prettier-ignore */
 export const TABLES: Readonly<Record<TableName, SecretTable>> = {
-  frameHolds: { at: 0x100000, bytes: ENV_LIMIT / 8, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame', fields: ENVIRONMENTS },
-  bufferState: { at: 0x130000, bytes: 0xa0, count: BUFFER_LIMIT, what: 'by which rights a cached block was had, by number of its buffer', fields: BUFFER_STATE_FIELDS },
-  nodeHolds: { at: 0x158000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who holds a node's frame through it, by node", fields: ENVIRONMENTS },
-  nodeBindings: { at: 0x15c000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who has bound a node's frame through it to a ring, a window, a predicate, by node", fields: ENVIRONMENTS },
-  requestState: { at: 0x160000, bytes: 0x80, count: REQUEST_LIMIT, what: 'disk requests, by number', fields: REQUEST_STATE_FIELDS },
-  predicateState: { at: 0x164000, bytes: 0x40, count: PREDICATE_LIMIT, what: 'wakeup predicates, by place', fields: PREDICATE_STATE_FIELDS },
-  handlerState: { at: 0x165000, bytes: 0x10, count: FILTER_LIMIT, what: 'windows and handlers, by filter', fields: HANDLER_STATE_FIELDS },
-  usage: { at: 0x166000, bytes: 0x40, count: ENV_LIMIT, what: 'what each environment used', fields: USAGE_FIELDS },
-  transfers: { at: 0x168000, bytes: 0x08, count: REQUEST_LIMIT, what: 'requests that are finished together', fields: TRANSFER_FIELDS },
-  revocation: { at: 0x168800, bytes: 0x10, count: ENV_LIMIT, what: 'what is asked and expected of revocation, by environment', fields: REVOCATION_FIELDS },
-  serial: { at: 0x169000, bytes: 0x220, count: SERIAL_LINES, what: 'queues, by serial line', fields: SERIAL_FIELDS },
-  filterOrder: { at: 0x16a000, bytes: 4, count: FILTER_LIMIT, what: 'the filters, in the order in which they were bound', fields: WORD },
-  asidOwners: { at: 0x16a400, bytes: 4, count: ASID_LIMIT, what: 'who has an ASID, or NO_ENV', fields: WORD },
-  chosenGuards: { at: 0x16a500, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } },
-  variables: { at: 0x16ac00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS },
-  entered: { at: 0x16ac40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } },
-  key: { at: 0x16ac60, bytes: 0x20, count: 1, what: "the kernel's key", fields: { key: { at: 0, what: 'BLAKE2s of the secret' } } },
+  bufferState: { at: 0x00000, bytes: 0xa0, count: BUFFER_LIMIT, what: 'by which rights a cached block was had, by number of its buffer', fields: BUFFER_STATE_FIELDS },
+  nodeHolds: { at: 0x28000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who holds a node's frame through it, by node", fields: ENVIRONMENTS },
+  nodeBindings: { at: 0x2c000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who has bound a node's frame through it to a ring, a window, a predicate, by node", fields: ENVIRONMENTS },
+  requestState: { at: 0x30000, bytes: 0x80, count: REQUEST_LIMIT, what: 'disk requests, by number', fields: REQUEST_STATE_FIELDS },
+  predicateState: { at: 0x34000, bytes: 0x40, count: PREDICATE_LIMIT, what: 'wakeup predicates, by place', fields: PREDICATE_STATE_FIELDS },
+  handlerState: { at: 0x35000, bytes: 0x10, count: FILTER_LIMIT, what: 'windows and handlers, by filter', fields: HANDLER_STATE_FIELDS },
+  usage: { at: 0x36000, bytes: 0x40, count: ENV_LIMIT, what: 'what each environment used', fields: USAGE_FIELDS },
+  transfers: { at: 0x38000, bytes: 0x08, count: REQUEST_LIMIT, what: 'requests that are finished together', fields: TRANSFER_FIELDS },
+  revocation: { at: 0x38800, bytes: 0x10, count: ENV_LIMIT, what: 'what is asked and expected of revocation, by environment', fields: REVOCATION_FIELDS },
+  serial: { at: 0x39000, bytes: 0x220, count: SERIAL_LINES, what: 'queues, by serial line', fields: SERIAL_FIELDS },
+  filterOrder: { at: 0x3a000, bytes: 4, count: FILTER_LIMIT, what: 'the filters, in the order in which they were bound', fields: WORD },
+  asidOwners: { at: 0x3a400, bytes: 4, count: ASID_LIMIT, what: 'who has an ASID, or NO_ENV', fields: WORD },
+  chosenGuards: { at: 0x3a500, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } },
+  variables: { at: 0x3ac00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS },
+  entered: { at: 0x3ac40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } },
+  key: { at: 0x3ac60, bytes: 0x20, count: 1, what: "the kernel's key", fields: { key: { at: 0, what: 'BLAKE2s of the secret' } } },
+  frameHolds: { at: 0x3b000, bytes: ENV_LIMIT / 8, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame: as many records as the machine has frames', fields: ENVIRONMENTS },
 };
 
 export const VARIABLES: Offsets<typeof VARIABLE_FIELDS> = offsets(VARIABLE_FIELDS);
@@ -168,6 +173,13 @@ export const HANDLER_STATE: Offsets<typeof HANDLER_STATE_FIELDS> = offsets(HANDL
 export const REVOCATION: Offsets<typeof REVOCATION_FIELDS> = offsets(REVOCATION_FIELDS);
 export const SERIAL: Offsets<typeof SERIAL_FIELDS> = offsets(SERIAL_FIELDS);
 export const USAGE: Offsets<typeof USAGE_FIELDS> = offsets(USAGE_FIELDS);
+
+/** Physical address of the first table of a machine with so much memory; what lies below is the frames'. */
+export function tablesAt(ramBytes: number): number {
+  const frames = Math.min(ramBytes / PAGE_BYTES, FRAME_CAPACITY);
+  const bytes = TABLES.frameHolds.at + frames * TABLES.frameHolds.bytes;
+  return ramBytes - Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+}
 
 /** What is to happen when a disk request is finished. */
 export const COMPLETIONS = {
@@ -182,7 +194,11 @@ export const COMPLETIONS = {
   saved: 4,
 } as const;
 
-if (PREDICATE_STATE.frames + 4 * PREDICATE.pages > TABLES.predicateState.bytes) throw new RangeError('predicates have more frames than fit');
-if (BUFFER_STATE.extents + EXTENT_LIMIT / 8 > BUFFER_STATE.orphan) throw new RangeError('there are more extents than bits for them');
-if (BUFFER_STATE.nodes + NODE_LIMIT / 8 > BUFFER_STATE.extents) throw new RangeError('there are more nodes than bits for them');
-if (REQUEST_STATE.frames + 4 * RUN_BLOCKS > TABLES.requestState.bytes) throw new RangeError('requests have more frames than fit');
+if (PREDICATE_STATE.frames + 4 * PREDICATE.pages > TABLES.predicateState.bytes)
+  throw new RangeError('predicates have more frames than fit');
+if (BUFFER_STATE.extents + EXTENT_LIMIT / 8 > BUFFER_STATE.orphan)
+  throw new RangeError('there are more extents than bits for them');
+if (BUFFER_STATE.nodes + NODE_LIMIT / 8 > BUFFER_STATE.extents)
+  throw new RangeError('there are more nodes than bits for them');
+if (REQUEST_STATE.frames + 4 * RUN_BLOCKS > TABLES.requestState.bytes)
+  throw new RangeError('requests have more frames than fit');

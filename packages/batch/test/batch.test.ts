@@ -51,7 +51,7 @@ describe('memory', () => {
     const booted = boot(images, { ramBytes: 4 * 1024 * 1024 });
     booted.runUntil(() => [0, 1].every((env) => booted.aegis.environment(env).status === 'dead'));
     expect([0, 1].map((env) => booted.aegis.environment(env).exit)).toEqual([0, 0]);
-    expect(booted.aegis.framesFree).toBe(1024 - 256);
+    expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
     expect(checkInvariants(booted.aegis)).toEqual([]);
   });
 

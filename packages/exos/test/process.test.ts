@@ -4,7 +4,7 @@ import { A0, A1, RA, S0, SP, T0, V0, ZERO } from '@exokernel/isa';
 import { compose, machineProgram, program, type Fiber, type Interfaces, type Placement } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
 import { BAD_ADDRESS, KILLED, exos } from '../src/index.ts';
-import { boot, type Booted, checkInvariants, exitOf, FIRST_FREE_FRAME } from '../../testkit/src/index.ts';
+import { boot, type Booted, checkInvariants, exitOf, FIRST_FREE_FRAME, memoryFor } from '../../testkit/src/index.ts';
 
 type Os = Pick<Interfaces, 'console' | 'clock' | 'memory' | 'processes' | 'pipes'>;
 
@@ -86,7 +86,7 @@ test('when the machine has no room for a child fork says so, and the parent goes
       }),
     ],
     // 64 frames for everybody.
-    { ramBytes: 4096 * (FIRST_FREE_FRAME + 64) },
+    { ramBytes: memoryFor(64) },
   );
   const [info] = booted.finish(0);
   expect(info).toMatchObject({ death: DEATHS.exit, exit: 6 });
