@@ -8,7 +8,7 @@
  * fast: every event writes what it has changed to the table, which holds no code, and reads nothing.
  */
 import { ENV, ENV_LIMIT, EXCEPTIONS } from '@exokernel/abi';
-import { EVENT_KINDS, type Machine } from '@exokernel/hardware';
+import { EVENT_KINDS, type Machine, type MemoryPort } from '@exokernel/hardware';
 import { KSEG0 } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 import { TABLES, USAGE } from './tables.ts';
@@ -42,6 +42,7 @@ const COUNTS: number = TABLES.usage.bytes / 8;
 export class Accounting {
   readonly #machine: Machine;
   readonly #memory: KernelMemory;
+  readonly #port: MemoryPort;
   /** Where the tables `usage` and `entered` lie. */
   readonly #usage: number;
   readonly #entered: number;
@@ -55,6 +56,7 @@ export class Accounting {
   constructor(machine: Machine, memory: KernelMemory) {
     this.#machine = machine;
     this.#memory = memory;
+    this.#port = memory.port;
     this.#usage = memory.table(TABLES.usage);
     this.#entered = memory.table(TABLES.entered);
     machine.listen((kind, _cycle, a, b, c) => {
@@ -77,7 +79,8 @@ export class Accounting {
     const [low = 0, high = 0, cyclesLow = 0, cyclesHigh = 0] = this.#memory.words(this.#entered, 4);
     this.#instructions = low + HIGH * high;
     this.#cycles = cyclesLow + HIGH * cyclesHigh;
-    this.#running = this.#machine.cpu.userMode ? this.#memory.current : -1;
+    const running = this.#machine.cpu.userMode ? this.#memory.current : -1;
+    this.#running = running < ENV_LIMIT ? running : -1;
   }
 
   usage(env: number): Usage {
@@ -106,10 +109,10 @@ export class Accounting {
         if ((a & USER) !== 0) this.#enter();
         return;
       case EVENT_KINDS.exception.kind:
-        this.#leave(a, c);
+        if (this.#running >= 0) this.#leave(a, c);
         return;
       case EVENT_KINDS.native.kind:
-        if (b >= 0) this.#count(USAGE.nativeSteps, 1);
+        if (b >= 0 && this.#running >= 0) this.#count(USAGE.nativeSteps, 1);
         return;
       default:
     }
@@ -117,15 +120,16 @@ export class Accounting {
 
   #enter(): void {
     const { instructions, cycles } = this.#machine;
+    const running = this.#memory.current;
     this.#store(this.#entered, instructions, instructions - this.#instructions);
     this.#store(this.#entered + 8, cycles, cycles - this.#cycles);
-    this.#running = this.#memory.current;
     this.#instructions = instructions;
     this.#cycles = cycles;
+    // A snapshot that was made up may name what is no environment.
+    this.#running = running < ENV_LIMIT ? running : -1;
   }
 
   #leave(code: number, vector: number): void {
-    if (this.#running < 0) return;
     this.#count(USAGE.instructions, this.#machine.instructions - this.#instructions);
     this.#count(USAGE.cycles, this.#machine.cycles - this.#cycles);
     if (vector === KSEG0) this.#count(USAGE.refills, 1);
@@ -134,21 +138,18 @@ export class Accounting {
     this.#running = -1;
   }
 
-  /** Adds to a count, one of USAGE, of whoever runs. */
+  /** Adds to a count, one of USAGE, of the environment that runs. */
   #count(of: number, delta: number): void {
-    const at = 8 * this.#running * COUNTS + of;
-    // A snapshot that was made up may name any environment as the running one.
-    if (at < 0 || at >= 8 * this.#counts.length) return;
-    const value = (this.#counts[at / 8] ?? 0) + delta;
-    this.#counts[at / 8] = value;
-    this.#store(this.#usage + at, value, delta);
+    const i = this.#running * COUNTS + (of >> 3);
+    const value = (this.#counts[i] as number) + delta;
+    this.#counts[i] = value;
+    this.#store(this.#usage + 8 * i, value, delta);
   }
 
   /** Stores a value of two words that has grown by `delta`. */
   #store(physical: number, value: number, delta: number): void {
-    const low = value >>> 0;
-    this.#memory.set(physical, low);
+    this.#port.store32(physical, value);
     // The low word has gone round.
-    if (low < delta) this.#memory.set(physical + 4, Math.floor(value / HIGH));
+    if (value >>> 0 < delta) this.#port.store32(physical + 4, Math.floor(value / HIGH));
   }
 }
