@@ -4,15 +4,41 @@
 export const MAP = {
   isa: [],
   wasm: [],
-  hardware: ['isa', 'wasm'],
+  capture: [],
+  wire: ['capture'],
+  hardware: ['isa', 'wasm', 'wire'],
   vcode: ['isa', 'wasm'],
   dpf: ['vcode'],
   ash: ['vcode'],
   abi: [],
   aegis: ['abi', 'isa', 'hardware', 'vcode', 'dpf', 'ash'],
   'libos-kit': ['abi', 'isa'],
-  net: ['abi', 'libos-kit'],
+  net: [],
   exos: ['abi', 'isa', 'libos-kit', 'net', 'dpf', 'ash'],
   batch: ['abi', 'isa', 'libos-kit', 'net', 'dpf', 'ash'],
   cheetah: ['abi', 'isa', 'libos-kit', 'net', 'dpf', 'ash'],
+};
+
+/**
+ * The folders (and single files) of a package's `src`, the lowest first: each imports only what stands before it, also for
+ * types. A package that is not named here has no folders that import each other.
+ *
+ * @type {Readonly<Record<string, readonly string[]>>}
+ */
+export const FOLDERS = {
+  hardware: [
+    'error.ts',
+    'memory',
+    'bus',
+    'state',
+    'timing',
+    'cpu',
+    'translator',
+    'devices',
+    'prom',
+    'machine',
+    'index.ts',
+    'node',
+  ],
+  vcode: ['program', 'lower', 'mips', 'interpreter.ts', 'wasm', 'index.ts'],
 };

@@ -1,5 +1,7 @@
 /** How the command line ends otherwise than well: one clear line on stderr, exit code 2, nothing half-made. */
+import { CaptureError } from '@exokernel/capture';
 import { HardwareError } from '@exokernel/hardware';
+import { WireError } from '@exokernel/wire';
 
 /** Misuse of the command line. */
 export class UsageError extends Error {
@@ -11,9 +13,13 @@ export function orRefuse<T>(what: string, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    if (error instanceof HardwareError) throw new UsageError(`${what}: ${error.message}`);
-    throw error;
+    throw isRefusal(error) ? new UsageError(`${what}: ${error.message}`) : error;
   }
+}
+
+/** Whether a package of the machine has refused something. */
+export function isRefusal(error: unknown): error is Error {
+  return error instanceof HardwareError || error instanceof WireError || error instanceof CaptureError;
 }
 
 /** Exit codes of `exok`. */

@@ -6,8 +6,9 @@
  * stack lives on the machine's time: nothing moves unless somebody calls `pump` and runs the machine.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import type { Attachment, Machine, Wire } from '@exokernel/hardware';
+import type { Machine } from '@exokernel/hardware';
 import { NetworkStack, frameBytes, type StackOptions, type TcpConnection } from '@exokernel/net';
+import type { Attachment, Wire } from '@exokernel/wire';
 
 export interface GatewayOptions {
   readonly machine: Machine;

@@ -4,6 +4,7 @@
  * Nothing of the exokernel is in it: this is how software that was written for the machine runs, Linux for example. All
  * that can be wrong with files and options is found here, before anything has run, and is a `UsageError`.
  */
+import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { Machine, PROM_ADDRESS, PROM_ENTRIES, bootProm, type MachineOptions } from '@exokernel/hardware';
 import { fileStore } from '@exokernel/hardware/node';
@@ -94,6 +95,7 @@ export function bareMachine(
         ramBytes,
         profile,
         prom,
+        program: hashOf(elf, initrd),
         serial: (line, byte) => {
           if (line === CONSOLE_LINE) serial(byte);
         },
@@ -114,6 +116,13 @@ export function bareMachine(
     disk?.close();
     throw error;
   }
+}
+
+/** A name for what is loaded: a snapshot or a recording of another program is refused. */
+function hashOf({ segments }: ElfImage, initrd: Uint8Array = new Uint8Array(0)): string {
+  const hash = createHash('sha256');
+  for (const { vaddr, bytes } of segments) hash.update(String(vaddr)).update(bytes);
+  return hash.update(initrd).digest('hex').slice(0, 16);
 }
 
 /** Every segment lies where kseg0 and kseg1 show memory. */

@@ -8,17 +8,16 @@
  *
  * A host may be left out: then it is this one. A link that ends is told of, and the machine goes on.
  */
-import { HardwareError, Wire, webSocketLink, type Link } from '@exokernel/hardware';
+import { captureFile, type CaptureFile } from '@exokernel/capture/node';
+import { captureWire, Wire, webSocketLink, type Link } from '@exokernel/wire';
 import {
-  captureFile,
   connectStream,
   datagramLink,
   listenStream,
-  type CaptureFile,
   type DatagramAddress,
   type StreamAddress,
-} from '@exokernel/hardware/node';
-import { UsageError, orRefuse } from './error.ts';
+} from '@exokernel/wire/node';
+import { UsageError, isRefusal, orRefuse } from './error.ts';
 import type { MachineSettings } from './run-options.ts';
 
 /** A wire with what the options have put on it. */
@@ -45,13 +44,14 @@ export async function openNetwork(
   let close: () => void = () => undefined;
   try {
     capture = pcap === undefined ? undefined : captureFile(pcap);
-    capture?.writer.capture(wire, { name: 'eth0', epoch: Math.floor(Date.now() / 1000) });
+    if (capture !== undefined) {
+      captureWire(wire, capture.writer, { name: 'eth0', epoch: Math.floor(Date.now() / 1000) });
+    }
     // A replay has its frames from its recording.
     if (isOutside) close = await openLink(wire, net, say);
   } catch (error) {
     capture?.close();
-    if (error instanceof HardwareError) throw new UsageError(`${net ?? pcap ?? ''}: ${error.message}`);
-    throw error;
+    throw isRefusal(error) ? new UsageError(`${net ?? pcap ?? ''}: ${error.message}`) : error;
   }
   return {
     wire,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { Clock, type Timer } from '../src/clock.ts';
+import { Clock, type Timer } from '../src/bus/clock.ts';
 
 test('timers fire in order of time, then of arming, whatever is armed, moved and disarmed', () => {
   const action = fc.record({ timer: fc.nat(9), at: fc.option(fc.nat(12), { nil: undefined }) });

@@ -1,6 +1,7 @@
+import type { Attachment, WireOptions } from '@exokernel/wire';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Wire, type Attachment, type Machine, type WireOptions } from '../src/index.ts';
+import { Wire, type Machine } from '../src/index.ts';
 import {
   descriptor,
   initialize,

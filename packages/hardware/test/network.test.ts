@@ -16,16 +16,9 @@ import {
   ZERO,
   type Assembler,
 } from '@exokernel/isa';
+import type { WireOptions } from '@exokernel/wire';
 import { describe, expect, test } from 'vitest';
-import {
-  HardwareError,
-  Network,
-  Wire,
-  type Machine,
-  type MachineOptions,
-  type Profile,
-  type WireOptions,
-} from '../src/index.ts';
+import { HardwareError, Network, Wire, type Machine, type MachineOptions, type Profile } from '../src/index.ts';
 import { initialize, MEMORY, prepare, RX, setWord, TX, TX_BUFFER, lanceBytes } from './lance-support.ts';
 import { boot, idle, load, random, record, state, type Recorded } from './support.ts';
 
@@ -423,6 +416,29 @@ describe('a network', () => {
     expect(times.slice(0, 2)).toEqual([1000 + 57_600 + 1000, 1000 + 57_600 + 1000 + 57_600 + 9600]);
     expect(events[1]?.find(([kind]) => kind === 'frame-in')?.[1]).toBe((1000 + 57_600 + 1000) / 40);
     expect(answers(333)).toEqual([events, times]);
+  });
+
+  test('a station of the host that sends when its frame has left does so in time, also when nobody hears', () => {
+    const wire = new Wire({ faults: { drop: 0.5, seed: 1 } });
+    const machines = [1, 2].map(() => idle({ lance: { mac: mac(1), wire } }));
+    const left: number[] = [];
+    const station = wire.attach({
+      receive: () => undefined,
+      sent: ({ time }) => {
+        left.push(time);
+        if (left.length < 5) station.send(new Uint8Array(60));
+      },
+    });
+    station.send(new Uint8Array(60));
+    const network = new Network(machines);
+    const arrivals: number[][] = machines.map(() => []);
+    machines.forEach(({ clock }, i) => wire.attach({ receive: () => arrivals[i]?.push(clock.now) }, clock));
+    network.run(10_000_000);
+    expect(left).toEqual([0, 1, 2, 3, 4].map((i) => 57_600 + i * 67_200));
+    expect(wire.counters.dropped).toBe(2);
+    expect(arrivals[0]).toHaveLength(3);
+    for (const cycle of arrivals[0] ?? []) expect(left).toContain(cycle * 40);
+    expect(arrivals[1]).toEqual(arrivals[0]);
   });
 
   test('a machine that is switched on later lives on the same wire', () => {

@@ -20,7 +20,7 @@ export {
   type Statement,
   type SwitchCase,
   type UnaryOperator,
-} from './ir.ts';
+} from './program/ir.ts';
 export {
   add,
   and,
@@ -49,13 +49,13 @@ export {
   type Local,
   type Operand,
   type RegionOptions,
-} from './builder.ts';
-export { validateProgram } from './validate.ts';
+} from './program/builder.ts';
+export { validateProgram } from './program/validate.ts';
 export { interpret, type RunInput, type RunResult } from './interpreter.ts';
 export { compileWasm, type WasmOptions } from './wasm/compile.ts';
 export { createMemory, instantiate, type HostMemory, type Instance } from './wasm/host.ts';
 export { compileMips, sectionCosts, type MipsProgram } from './mips/compile.ts';
-export { isBounded, maxCost } from './bounds.ts';
-export { VcodeError, type VcodeErrorCode } from './error.ts';
-export { decodeProgram, encodeProgram } from './encoding.ts';
-export { formatProgram } from './format.ts';
+export { isBounded, maxCost } from './mips/bounds.ts';
+export { VcodeError, type VcodeErrorCode } from './program/error.ts';
+export { decodeProgram, encodeProgram } from './program/encoding.ts';
+export { formatProgram } from './program/format.ts';

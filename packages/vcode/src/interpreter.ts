@@ -4,13 +4,13 @@
  * It tests every access by the definition and takes only the sections' costs from the MIPS back end. Regions must not
  * share bytes unless the same overlap is bound for every back end that is compared.
  */
-import { VcodeError } from './error.ts';
-import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_FUEL, LIMITS, RETURNED } from './ir.ts';
-import type { Body, Expression, Loop, Place, Program, Statement } from './ir.ts';
+import { VcodeError } from './program/error.ts';
+import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_FUEL, LIMITS, RETURNED } from './program/ir.ts';
+import type { Body, Expression, Loop, Place, Program, Statement } from './program/ir.ts';
 import { sectionCosts } from './mips/compile.ts';
-import { operate } from './operators.ts';
-import { loopSections } from './sections.ts';
-import { validateProgram } from './validate.ts';
+import { operate } from './program/operators.ts';
+import { loopSections } from './program/sections.ts';
+import { validateProgram } from './program/validate.ts';
 
 /** What a run gets: fuel (0 to 2^31 - 1), one byte array per region, one u32 per parameter. */
 export interface RunInput {

@@ -6,17 +6,17 @@
  * `at` and `atInSlot` say which instruction is being executed; they are the interpreter's to keep.
  *
  * Deviation: a write to CP0 and a write to the TLB take effect at the next instruction; the R3000 needs one or two more.
- * What an access waits for is not counted here (`timing/access.ts`).
+ * What an access waits for is not counted here (`access.ts`).
  * Deviation: without caches (profile `ideal`) loads give 0 and stores go nowhere with Status.IsC set.
  *
  * Source: [KANE92 §6], [KN01] for the write timeout.
  */
-import type { Bus } from '../bus.ts';
-import type { Clock } from '../clock.ts';
-import { EVENT_KINDS, type EventStream } from '../events.ts';
+import type { Bus } from '../bus/bus.ts';
+import type { Clock } from '../bus/clock.ts';
+import { EVENT_KINDS, type EventStream } from '../bus/events.ts';
 import { CACHES_END_HOST, DATA_TAGS_HOST } from '../memory/places.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
-import type { StateStream } from '../state-stream.ts';
+import { MOST_CYCLES, type StateStream } from '../state/state-stream.ts';
 import { PageTables } from '../memory/page-tables.ts';
 import { IsolatedCache } from '../timing/isolated-cache.ts';
 import { Pipeline } from '../timing/pipeline.ts';
@@ -24,7 +24,7 @@ import type { TimingProfile } from '../timing/profiles.ts';
 import { Fpu } from './fpu.ts';
 import { isFpuHazard } from './fpu-hazards.ts';
 import { isPending } from './fpu-status.ts';
-import * as S from './state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { Tlb, TWO_ENTRIES } from './tlb.ts';
 
 const NO_FAULT = -1;
@@ -44,7 +44,7 @@ export class Cpu {
   readonly #isolated: IsolatedCache | undefined;
   /** Implementation and revision of the floating-point unit (FCR0). */
   readonly fpuRevision: number;
-  /** The words of `state.ts`; r0 to r31 are the first 32. */
+  /** The words of `cpu-state.ts`; r0 to r31 are the first 32. */
   readonly state: Int32Array;
   readonly registers: Int32Array;
   /** The whole memory, as the hits of the page tables address it. */
@@ -111,9 +111,10 @@ export class Cpu {
     s.bytes(words);
     const { byteOffset, byteLength } = this.cacheWords;
     if (this.pipeline !== undefined) s.bytes(new Uint8Array(buffer, byteOffset, byteLength));
-    this.clock.now = s.number(this.clock.now);
-    this.charged = s.number(this.charged);
+    this.clock.now = s.integer(this.clock.now, 0, MOST_CYCLES);
+    this.charged = s.integer(this.charged, 0, this.clock.now);
     if (!s.reads) return;
+    this.pipeline?.check(s, this.clock.now);
     this.setStatus(this.get(S.STATUS));
     this.tlb.rebuild(this.get(S.CP0 + S.CP0_ENTRYHI) & S.HI_ASID);
     this.pipeline?.pass(this.clock.now, 0);

@@ -1,7 +1,7 @@
 /**
  * Loads into the floating-point unit (`lwc1`, `mtc1`) end one instruction late, as other loads do: who sees them too early.
  *
- * In the words of `state.ts` floating-point register n is register 32 + n. Source: [KANE92 §1, §7].
+ * In the words of `cpu-state.ts` floating-point register n is register 32 + n. Source: [KANE92 §1, §7].
  */
 
 /** Whether the instruction `word` must not see a load of floating-point register n. Naming its pair is enough. */

@@ -2,7 +2,7 @@
  * The floating-point unit, an R3010: what one operation does to its registers and its status.
  *
  * `operate` completes an operation or changes nothing: an operation that traps is the slow path's, which writes the cause
- * and asks for the interrupt (`slow-path-fpu.ts`). Registers and status are words of `state.ts`; nothing else is state.
+ * and asks for the interrupt (`slow-path-fpu.ts`). Registers and status are words of `cpu-state.ts`; nothing else is state.
  *
  * 16 registers of 64 bits hold singles or doubles; they have the even numbers 0 to 30. An operation that names an odd one,
  * or one that the R3010 does not have, is Unimplemented (E).
@@ -33,7 +33,7 @@ import {
 } from './fpu-operands.ts';
 import { Rounding } from './fpu-rounding.ts';
 import { accrue, CONDITION, FCR31_WRITABLE, FP_E, FP_V, trapping } from './fpu-status.ts';
-import * as S from './state.ts';
+import * as S from '../memory/cpu-state.ts';
 
 const SINGLE = 16;
 const DOUBLE = 17;

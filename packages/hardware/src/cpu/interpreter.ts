@@ -21,9 +21,9 @@ import { isHazard, type Cpu } from './cpu.ts';
 import { isFpuHazard } from './fpu-hazards.ts';
 import type { HotCode } from './hot-code.ts';
 import { settle } from './load-delay.ts';
-import { skipIdle } from '../idle.ts';
+import { skipIdle } from './idle.ts';
 import { executeSlow, mergeLeft, mergeRight, readRegister, type NativeCall } from './slow-path.ts';
-import * as S from './state.ts';
+import * as S from '../memory/cpu-state.ts';
 
 /** Longest stretch between two looks at the clock, so that the countdown is an int32. */
 const MAX_STRETCH = 0x3fffffff;

@@ -6,7 +6,7 @@
  */
 import type { Cpu } from './cpu.ts';
 import { writesFpu } from './fpu-hazards.ts';
-import * as S from './state.ts';
+import * as S from '../memory/cpu-state.ts';
 
 /**
  * Ends the load that `word`, just executed alone, was not to see, and begins the one that `word` itself left under way.

@@ -9,10 +9,10 @@
  *
  * Assumption: the line follows FCR31, so an operation without a trap after one that was not taken ends it.
  */
-import { waitForAccess } from '../timing/access.ts';
+import { waitForAccess } from './access.ts';
 import type { Cpu } from './cpu.ts';
 import { isPending } from './fpu-status.ts';
-import * as S from './state.ts';
+import * as S from '../memory/cpu-state.ts';
 
 /** Executes an instruction of coprocessor 1: COP1, `lwc1` or `swc1`. */
 export function executeFpu(cpu: Cpu, word: number): void {

@@ -8,11 +8,11 @@
  *
  * Source: [KANE92 app. A].
  */
-import { EVENT_KINDS } from '../events.ts';
-import { waitForAccess } from '../timing/access.ts';
+import { EVENT_KINDS } from '../bus/events.ts';
+import { waitForAccess } from './access.ts';
 import type { Cpu } from './cpu.ts';
 import { executeFpu } from './slow-path-fpu.ts';
-import * as S from './state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { TWO_ENTRIES } from './tlb.ts';
 
 /** Runs native function `n`; completes it or takes its exception. */

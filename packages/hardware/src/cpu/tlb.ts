@@ -11,7 +11,7 @@
  */
 import { HardwareError } from '../error.ts';
 import type { PageTables } from '../memory/page-tables.ts';
-import { HI_ASID, LO_D, LO_G, LO_N, LO_V, STATUS, STATUS_TS, TLB_HI, TLB_LO } from './state.ts';
+import { HI_ASID, LO_D, LO_G, LO_N, LO_V, STATUS, STATUS_TS, TLB_HI, TLB_LO } from '../memory/cpu-state.ts';
 
 const ENTRIES = 64;
 /** An EntryHi in kseg0, which no lookup reaches. */

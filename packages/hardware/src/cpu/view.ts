@@ -5,7 +5,7 @@
  * `NativeCpu`. Writes behave as the instruction that makes them: read-only bits stay, the page tables follow.
  */
 import type { Cpu } from './cpu.ts';
-import * as S from './state.ts';
+import * as S from '../memory/cpu-state.ts';
 
 const CACHE_WORDS = 0x4000;
 
@@ -189,7 +189,7 @@ export class CpuView {
     return this.#cpu.userMode;
   }
 
-  /** A copy of all words that the CPU keeps (`cpu/state.ts`), for comparisons. */
+  /** A copy of all words that the CPU keeps (`memory/cpu-state.ts`), for comparisons. */
   words(): Int32Array {
     return this.#cpu.state.slice();
   }

@@ -9,7 +9,7 @@
  * Assumption: writes take as long as reads, and the drive has neither cache nor read-ahead nor controller overhead.
  */
 import { HardwareError } from '../error.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 /** A drive's shape. */
 export interface DiskGeometry {
@@ -65,7 +65,7 @@ export class DiskMechanics {
   }
 
   state(s: StateStream): void {
-    this.#arm = s.number(this.#arm);
+    this.#arm = s.integer(this.#arm, 0, this.cylinders - 1);
   }
 
   /** Moves the arm and transfers `count` sectors from `sector` on, beginning at time `start`; returns how long it takes. */

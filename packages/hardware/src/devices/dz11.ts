@@ -18,9 +18,9 @@
  * line at once, upwards from the last one served. Frame and parity errors have no other cause: who is outside speaks as the
  * line is set. Source: [DZ11], [KN01].
  */
-import type { Device } from '../bus.ts';
-import type { Clock, Timer } from '../clock.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { Device } from '../bus/bus.ts';
+import type { Clock, Timer } from '../bus/clock.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 const LINE = 4;
 const LINES = 4;
@@ -113,17 +113,22 @@ export class Dz11 implements Device {
   }
 
   state(s: StateStream): void {
-    this.#control = s.number(this.#control);
-    this.#transmitControl = s.number(this.#transmitControl);
-    this.#ready = s.number(this.#ready);
-    this.#lastServed = s.number(this.#lastServed);
-    this.#silo.splice(0, Infinity, ...s.list(this.#silo, (word) => s.number(word ?? 0)));
+    this.#control = s.integer(this.#control, 0, 0xffff);
+    this.#transmitControl = s.integer(this.#transmitControl, 0, 0xffff);
+    this.#ready = s.integer(this.#ready, -1, LINES - 1);
+    this.#lastServed = s.integer(this.#lastServed, 0, LINES - 1);
+    const silo = s.list(this.#silo, (word) => s.integer(word ?? 0, 0, 0xffff));
+    if (silo.length > SILO) s.refuse(`a silo of ${silo.length} characters`, { characters: silo.length });
+    this.#silo.length = 0;
+    this.#silo.push(...silo);
     for (const line of this.#lines) {
-      line.parameters = s.number(line.parameters);
-      line.holding = s.number(line.holding);
-      line.shifting = s.number(line.shifting);
+      line.parameters = s.integer(line.parameters, 0, 0x1fff);
+      line.holding = s.integer(line.holding, -1, 0xff);
+      line.shifting = s.integer(line.shifting, -1, 0xff);
       s.timer(line.sent);
-      line.incoming = Uint16Array.from(s.list([...line.incoming.subarray(line.next)], (what) => s.number(what ?? 0)));
+      line.incoming = Uint16Array.from(
+        s.list([...line.incoming.subarray(line.next)], (what) => s.integer(what ?? 0, 0, BREAK)),
+      );
       line.next = 0;
       s.timer(line.arrived);
       line.overrun = s.flag(line.overrun);

@@ -5,11 +5,10 @@
  * that was damaged on the wire is stored with CRC. FRAM and OFLO do not occur: a wire carries whole bytes, and DMA is in time.
  * Source: [LANCE].
  */
-import type { Clock } from '../clock.ts';
-import { EVENT_KINDS, type EventStream } from '../events.ts';
-import type { StateStream } from '../state-stream.ts';
-import { MAX_FRAME, MIN_FRAME } from '../wire.ts';
-import { crc32 } from './crc32.ts';
+import { crc32, MAX_FRAME, MIN_FRAME } from '@exokernel/wire';
+import type { Clock } from '../bus/clock.ts';
+import { EVENT_KINDS, type EventStream } from '../bus/events.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { ENP, ERR, Ring, RX_BUFF, RX_CRC, STP, type LanceMemory } from './lance-rings.ts';
 import { MISS, PROM, RINT, RXON, type LanceStatus } from './lance-status.ts';
 

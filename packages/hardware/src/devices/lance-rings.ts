@@ -13,7 +13,7 @@
  */
 import { LANCE_MEMORY_BYTES } from '../memory/places.ts';
 import type { MemoryPort } from '../memory/port.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 const OWN = 0x8000;
 export const ERR = 0x4000;
@@ -97,9 +97,9 @@ export class Ring {
   }
 
   state(s: StateStream): void {
-    this.#base = s.number(this.#base);
-    this.#mask = s.number(this.#mask);
-    this.#index = s.number(this.#index);
+    this.#base = s.integer(this.#base, 0, 0xffff);
+    this.#mask = s.integer(this.#mask, 0, 0x7f);
+    this.#index = s.integer(this.#index, 0, this.#mask);
   }
 
   /** Takes address and length (a power of two) from two words of the initialization block. */

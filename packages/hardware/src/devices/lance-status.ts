@@ -5,7 +5,7 @@
  *
  * Source: [LANCE].
  */
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 const LINE = 3;
 
@@ -44,8 +44,8 @@ export class LanceStatus {
   }
 
   state(s: StateStream): void {
-    this.csr0 = s.number(this.csr0);
-    this.mode = s.number(this.mode);
+    this.csr0 = s.word(this.csr0);
+    this.mode = s.word(this.mode);
   }
 
   /** CSR0 as it is read: with ERR and INTR. */

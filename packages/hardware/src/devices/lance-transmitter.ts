@@ -10,11 +10,10 @@
  * below 60 bytes is padded, which the chip leaves to software. Assumption: a collision that is forced takes a slot of 51.2 us, with
  * no back-off. Source: [LANCE].
  */
-import type { Clock, Timer } from '../clock.ts';
-import { EVENT_KINDS, type EventStream } from '../events.ts';
-import type { StateStream } from '../state-stream.ts';
-import { MAX_FRAME, type Attachment, type Transmission } from '../wire.ts';
-import { crc32 } from './crc32.ts';
+import { crc32, MAX_FRAME, type Attachment, type Transmission } from '@exokernel/wire';
+import type { Clock, Timer } from '../bus/clock.ts';
+import { EVENT_KINDS, type EventStream } from '../bus/events.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { splitFcs, type LanceReceiver } from './lance-receiver.ts';
 import { ENP, ERR, Ring, STP, TX_BUFF, TX_DEF, TX_LCAR, TX_RTRY, TX_UFLO, type LanceMemory } from './lance-rings.ts';
 import { BABL, CERR, TINT, TXON, type LanceStatus } from './lance-status.ts';
@@ -23,6 +22,8 @@ const FCS = 4;
 const PREAMBLE = 8;
 /** Longest message kept while it is gathered; longer ones are only counted, for the wire takes none. */
 const KEPT = 2048;
+/** A ring of 128 buffers of 4096 bytes. */
+const LONGEST = 0x80000;
 /** What the silo holds of a loopback message, with its FCS. */
 const LOOPBACK_MAX = 36;
 const BYTE_SECONDS = 0.8e-6;
@@ -75,10 +76,10 @@ export class LanceTransmitter {
     this.ring.state(s);
     s.timer(this.#poll);
     s.timer(this.#unsent);
-    this.#length = s.number(this.#length);
+    this.#length = s.integer(this.#length, 0, LONGEST);
     s.bytes(this.#kept);
     this.#transmitting = s.flag(this.#transmitting);
-    this.#orphans = s.number(this.#orphans);
+    this.#orphans = s.integer(this.#orphans, 0, 0xffffffff);
   }
 
   /** Forgets the message under way; what is on the wire stays there. */

@@ -3,7 +3,7 @@
  *
  * Source: [KN01].
  */
-import type { Device } from '../bus.ts';
+import type { Device } from '../bus/bus.ts';
 import type { MemoryPort } from '../memory/port.ts';
 import { LANCE_MEMORY, LANCE_MEMORY_BYTES } from '../memory/places.ts';
 

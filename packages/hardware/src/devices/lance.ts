@@ -13,12 +13,12 @@
  * Assumption: the initialization block takes 12 bus cycles of 600 ns to read; other DMA takes no time. The memory always
  * answers (no MERR), and the transceiver has a heartbeat as long as it is plugged in. Source: [LANCE].
  */
-import type { Device } from '../bus.ts';
-import type { Clock, Timer } from '../clock.ts';
-import type { EventStream } from '../events.ts';
+import type { Wire } from '@exokernel/wire';
+import type { Device } from '../bus/bus.ts';
+import type { Clock, Timer } from '../bus/clock.ts';
+import type { EventStream } from '../bus/events.ts';
 import type { MemoryPort } from '../memory/port.ts';
-import type { StateStream } from '../state-stream.ts';
-import type { Wire } from '../wire.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { LanceReceiver } from './lance-receiver.ts';
 import { LanceMemory } from './lance-rings.ts';
 import {
@@ -102,9 +102,9 @@ export class Lance implements Device {
     this.#status.state(s);
     this.#receiver.state(s);
     this.#transmitter.state(s);
-    for (let i = 0; i < this.#csr.length; i += 1) this.#csr[i] = s.number(this.#csr[i] ?? 0);
+    for (let i = 0; i < this.#csr.length; i += 1) this.#csr[i] = s.word(this.#csr[i] ?? 0);
     this.#memory.swapped = s.flag(this.#memory.swapped);
-    this.#select = s.number(this.#select);
+    this.#select = s.integer(this.#select, 0, 3);
     this.#initialized = s.flag(this.#initialized);
     s.timer(this.#initTimer);
   }

@@ -10,9 +10,9 @@
  * Assumption: the divider starts at power-on, and is set for the 32 kHz crystal whatever register A says but reset; an
  * update takes no time. UIP warns of it 244 us before. Source: [MC146818].
  */
-import type { Device } from '../bus.ts';
-import type { Clock, Timer } from '../clock.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { Device } from '../bus/bus.ts';
+import type { Clock, Timer } from '../bus/clock.ts';
+import { MOST_CYCLES, type StateStream } from '../state/state-stream.ts';
 import { civilDate, daysInMonth } from './calendar.ts';
 
 const LINE = 5;
@@ -95,9 +95,9 @@ export class RealTimeClock implements Device {
     s.bytes(this.#registers);
     s.timer(this.#second);
     s.timer(this.#tick);
-    this.#flags = s.number(this.#flags);
-    this.#seenTick = s.number(this.#seenTick);
-    this.#base = s.number(this.#base);
+    this.#flags = s.integer(this.#flags, 0, 0xff);
+    this.#seenTick = s.integer(this.#seenTick, 0, MOST_CYCLES);
+    this.#base = s.integer(this.#base, 0, MOST_CYCLES);
     this.#fellBack = s.flag(this.#fellBack);
   }
 

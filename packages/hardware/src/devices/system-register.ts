@@ -9,8 +9,8 @@
  *
  * There is no video and no parity error: their bits read as 0. Source: [KN01].
  */
-import type { Device } from '../bus.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { Device } from '../bus/bus.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 const MEMERR = 0x0400;
 const TXDIS = 0x0100;
@@ -32,9 +32,9 @@ export class SystemRegister implements Device {
   }
 
   state(s: StateStream): void {
-    this.#kept = s.number(this.#kept);
+    this.#kept = s.word(this.#kept);
     this.#error = s.flag(this.#error);
-    this.#address = s.number(this.#address);
+    this.#address = s.word(this.#address);
   }
 
   /** The software has switched the serial transmitters off. */

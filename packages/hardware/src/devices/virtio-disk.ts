@@ -15,12 +15,13 @@
  * Features offered beside the transport's: SIZE_MAX, SEG_MAX, GEOMETRY, RO, BLK_SIZE, FLUSH, CONFIG_WCE, WRITE_ZEROES. Not: DISCARD (a
  * platter has nothing to give back), TOPOLOGY (nothing to tell), MQ. Source: [VIRTIO §5.2].
  */
-import { SECTOR_BYTES, type BlockStore } from '../block-store.ts';
-import type { Clock, Timer } from '../clock.ts';
+import { SECTOR_BYTES, type BlockStore } from './block-store.ts';
+import { DiskContents } from './disk-contents.ts';
+import type { Clock, Timer } from '../bus/clock.ts';
 import { HardwareError } from '../error.ts';
-import { EVENT_KINDS, type EventStream } from '../events.ts';
+import { EVENT_KINDS, type EventStream } from '../bus/events.ts';
 import type { MemoryPort } from '../memory/port.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { DiskMechanics, type DiskGeometry } from './disk-mechanics.ts';
 import { VirtioMmio, type VirtioDevice } from './virtio-mmio.ts';
 import { QUEUE_MAX } from './virtqueue.ts';
@@ -70,7 +71,7 @@ export class VirtioDisk implements VirtioDevice {
   readonly #clock: Clock;
   readonly #events: EventStream;
   readonly #memory: MemoryPort;
-  readonly #store: BlockStore;
+  readonly #contents: DiskContents;
   readonly #drive: DiskMechanics;
   readonly #done: Timer;
   /** The request being served: head of its chain (-1: none) and what it asks. */
@@ -99,7 +100,7 @@ export class VirtioDisk implements VirtioDevice {
     this.#clock = clock;
     this.#events = events;
     this.#memory = memory;
-    this.#store = store;
+    this.#contents = new DiskContents(store);
     this.#drive = new DiskMechanics(blocks, geometry);
     this.features = FEATURES | (store.readOnly === true ? 1 << F_RO : 0);
     this.registers = new VirtioMmio({ base: 0x1a000000, configBytes: 0x10c, line: LINE }, setLine, memory, this);
@@ -112,12 +113,51 @@ export class VirtioDisk implements VirtioDevice {
     this.registers.state(s);
     this.#drive.state(s);
     s.timer(this.#done);
-    this.#head = s.number(this.#head);
-    this.#type = s.number(this.#type);
-    this.#sector = s.number(this.#sector);
-    this.#sectors = s.number(this.#sectors);
-    this.#answer = s.number(this.#answer);
+    this.#head = s.integer(this.#head, -1, QUEUE_MAX - 1);
+    this.#type = s.word(this.#type);
+    this.#sectors = s.integer(this.#sectors, 0, Math.min(MAX_SECTORS, this.#contents.blocks));
+    this.#sector = s.integer(this.#sector, 0, this.#contents.blocks - this.#sectors);
+    this.#answer = s.integer(this.#answer, OK, UNSUPP);
     this.#writeback = s.flag(this.#writeback);
+    if (s.reads) this.#checkRequest(s);
+    this.#contents.state(s);
+  }
+
+  /** A request that is served moves exactly the bytes that it names. */
+  #checkRequest(s: StateStream): void {
+    const { readable, writable } = this.registers.queue;
+    if (this.#head < 0 || this.#answer !== OK) return;
+    const bytes = this.#sectors * SECTOR_BYTES;
+    const fits = this.#type === T_OUT ? readable.bytes === HEADER + bytes : true;
+    const takes = this.#type === T_IN ? bytes : this.#type === T_GET_ID ? ID_BYTES : 0;
+    if (fits && writable.bytes === takes + 1) return;
+    s.refuse('a request of the disk is not what its queue says', { type: this.#type, sectors: this.#sectors });
+  }
+
+  restored(): void {
+    this.#contents.restored();
+  }
+
+  /** Walks what is on the disk, for recordings; `restored` then takes it over. */
+  contentsState(s: StateStream): void {
+    this.#contents.state(s);
+  }
+
+  /** A number for what is on the disk. Throws what the store throws. */
+  get contentsSum(): number {
+    return this.#contents.sum;
+  }
+
+  /**
+   * Power is lost: of the writes since the last flush, and of the one that is being served, any subset has happened, in any order,
+   * each sector whole or not at all. `choose(n)` gives an integer from 0 up to n, exclusive. Throws what the store throws.
+   */
+  powerCut(choose: (n: number) => number): void {
+    const isWriting = this.#head >= 0 && this.#answer === OK && (this.#type === T_OUT || this.#type === T_WRITE_ZEROES);
+    const data = isWriting ? new Uint8Array(this.#sectors * SECTOR_BYTES) : undefined;
+    if (data !== undefined && this.#type === T_OUT)
+      this.registers.queue.readable.copy(this.#memory, HEADER, data, false);
+    this.#contents.powerCut(choose, this.#sector, data);
   }
 
   // ---- Configuration
@@ -126,9 +166,9 @@ export class VirtioDisk implements VirtioDevice {
     const drive = this.#drive;
     switch (offset) {
       case 0x00:
-        return this.#store.blocks | 0;
+        return this.#contents.blocks | 0;
       case 0x04:
-        return Math.floor(this.#store.blocks / 0x100000000);
+        return Math.floor(this.#contents.blocks / 0x100000000);
       case 0x08:
         return SIZE_MAX;
       case 0x0c:
@@ -163,7 +203,7 @@ export class VirtioDisk implements VirtioDevice {
 
   #flushed(): boolean {
     try {
-      this.#store.flush();
+      this.#contents.flush();
       return true;
     } catch {
       return false;
@@ -242,12 +282,12 @@ export class VirtioDisk implements VirtioDevice {
   }
 
   #sectorsToWrite(sector: number, sectors: number): number {
-    return this.#store.readOnly === true ? IOERR : this.#sectorsOf(sector, sectors);
+    return this.#contents.readOnly ? IOERR : this.#sectorsOf(sector, sectors);
   }
 
   #sectorsOf(sector: number, sectors: number): number {
     if (!Number.isInteger(sectors) || sectors === 0 || sectors > MAX_SECTORS) return IOERR;
-    if (sector + sectors > this.#store.blocks) return IOERR;
+    if (sector + sectors > this.#contents.blocks) return IOERR;
     this.#sector = sector;
     this.#sectors = sectors;
     return OK;
@@ -283,7 +323,7 @@ export class VirtioDisk implements VirtioDevice {
     const data = this.#buffer.subarray(0, bytes);
     switch (this.#type) {
       case T_IN:
-        this.#store.read(this.#sector, data);
+        this.#contents.read(this.#sector, data);
         writable.copy(this.#memory, 0, data, true);
         return bytes;
       case T_OUT:
@@ -294,7 +334,7 @@ export class VirtioDisk implements VirtioDevice {
         this.#write(data.fill(0));
         return 0;
       case T_FLUSH:
-        this.#store.flush();
+        this.#contents.flush();
         return 0;
       default: {
         const id = Uint8Array.from({ length: ID_BYTES }, (_, i) => NAME.codePointAt(i) ?? 0);
@@ -305,8 +345,8 @@ export class VirtioDisk implements VirtioDevice {
   }
 
   #write(data: Uint8Array): void {
-    this.#store.write(this.#sector, data);
-    if (!this.#cached) this.#store.flush();
+    this.#contents.write(this.#sector, data);
+    if (!this.#cached) this.#contents.flush();
   }
 }
 

@@ -6,9 +6,9 @@
  *
  * Source: [VIRTIO §2.1, §3.1, §4.2.2].
  */
-import type { Device } from '../bus.ts';
+import type { Device } from '../bus/bus.ts';
 import type { MemoryPort } from '../memory/port.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { QUEUE_MAX, Virtqueue } from './virtqueue.ts';
 
 const S_DRIVER_OK = 4;
@@ -78,16 +78,16 @@ export class VirtioMmio implements Device {
   state(s: StateStream): void {
     this.queue.state(s);
     this.#accepted.forEach((word, i) => {
-      this.#accepted[i] = s.number(word);
+      this.#accepted[i] = s.word(word);
     });
     this.#places.forEach((word, i) => {
-      this.#places[i] = s.number(word);
+      this.#places[i] = s.word(word);
     });
-    this.#featureWord = s.number(this.#featureWord);
-    this.#acceptWord = s.number(this.#acceptWord);
-    this.#queueSelect = s.number(this.#queueSelect);
-    this.#status = s.number(this.#status);
-    this.#interrupts = s.number(this.#interrupts);
+    this.#featureWord = s.word(this.#featureWord);
+    this.#acceptWord = s.word(this.#acceptWord);
+    this.#queueSelect = s.word(this.#queueSelect);
+    this.#status = s.integer(this.#status, 0, 0xff);
+    this.#interrupts = s.word(this.#interrupts);
   }
 
   // ---- For the device

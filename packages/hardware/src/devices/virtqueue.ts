@@ -14,7 +14,7 @@
  * Source: [VIRTIO §2.7].
  */
 import type { MemoryPort } from '../memory/port.ts';
-import type { StateStream } from '../state-stream.ts';
+import type { StateStream } from '../state/state-stream.ts';
 
 /** The longest queue that is offered, and so the longest chain. */
 export const QUEUE_MAX = 128;
@@ -45,12 +45,14 @@ export class Segments {
     this.bytes += length;
   }
 
-  state(s: StateStream): void {
-    this.count = s.number(this.count);
-    this.bytes = s.number(this.bytes);
+  state(s: StateStream, ramBytes: number): void {
+    this.count = s.integer(this.count, 0, QUEUE_MAX);
+    this.bytes = 0;
     for (let i = 0; i < this.count; i += 1) {
-      this.address[i] = s.number(this.address[i] ?? 0);
-      this.length[i] = s.number(this.length[i] ?? 0);
+      const address = s.integer(this.address[i] ?? 0, 0, ramBytes);
+      this.address[i] = address;
+      this.length[i] = s.integer(this.length[i] ?? 0, 0, ramBytes - address);
+      this.bytes += this.length[i] ?? 0;
     }
   }
 
@@ -108,18 +110,18 @@ export class Virtqueue {
   }
 
   state(s: StateStream): void {
-    this.size = s.number(this.size);
+    this.size = s.word(this.size);
     this.ready = s.flag(this.ready);
-    this.descriptors = s.number(this.descriptors);
-    this.available = s.number(this.available);
-    this.used = s.number(this.used);
+    const places = [this.descriptors, this.available, this.used].map((place) => s.word(place));
+    const isPlaced = this.place(Uint32Array.from(places));
+    if (this.ready && !isPlaced) s.refuse('a queue is where it cannot be', { places, size: this.size });
     this.indirect = s.flag(this.indirect);
     this.events = s.flag(this.events);
     this.malformed = s.flag(this.malformed);
-    this.readable.state(s);
-    this.writable.state(s);
-    this.#taken = s.number(this.#taken);
-    this.#given = s.number(this.#given);
+    this.readable.state(s, this.#memory.ramBytes);
+    this.writable.state(s, this.#memory.ramBytes);
+    this.#taken = s.integer(this.#taken, 0, 0xffff);
+    this.#given = s.integer(this.#given, 0, 0xffff);
   }
 
   /**

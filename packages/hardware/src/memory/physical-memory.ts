@@ -51,6 +51,12 @@ export interface DeviceRange {
   readonly bytes: number;
 }
 
+/** The memory of a device: its bytes, for snapshots, and the port to them. */
+export interface DeviceMemory {
+  readonly bytes: Uint8Array;
+  readonly port: MemoryPort;
+}
+
 /** What is told of writes to code. */
 export interface CodeWatch {
   /** Words of frames that hold translated code were written. `isProgram`: as a program (`installCode`). */
@@ -72,8 +78,8 @@ export class PhysicalMemory implements RawMemory {
   readonly codeFrames: Uint8Array;
   /** Everything outside the CPU. */
   readonly port: MemoryPort;
-  /** The LANCE's buffer memory as the LANCE sees it: addresses from 0. */
-  readonly lance: MemoryPort;
+  /** The LANCE's buffer memory, and that of other devices in the order in which they were given, addresses from 0. */
+  readonly devices: readonly DeviceMemory[];
   watch: CodeWatch = { written: () => undefined };
 
   /**
@@ -95,7 +101,9 @@ export class PhysicalMemory implements RawMemory {
     }
     if (prom !== undefined) ranges.push({ physical: PROM, bytes: PROM_BYTES, host: PROM_HOST, isWritable: false });
     let end = wholePages(RAM_HOST + ramBytes);
+    const places: { readonly host: number; readonly bytes: number }[] = [];
     for (const { base, bytes } of devices) {
+      places.push({ host: end, bytes });
       ranges.push({ physical: base, bytes, host: end, isWritable: true });
       end = wholePages(end + bytes);
     }
@@ -109,15 +117,16 @@ export class PhysicalMemory implements RawMemory {
     this.words = new Int32Array(buffer, RAM_HOST, ramBytes >>> 2);
     this.codeFrames = new Uint8Array(ramBytes >>> 12);
     this.port = new PhysicalPort(this);
-    this.lance = new RangePort(buffer, LANCE_HOST, LANCE_MEMORY_BYTES);
+    this.devices = [
+      deviceMemory(buffer, LANCE_HOST, LANCE_MEMORY_BYTES),
+      ...places.map(({ host, bytes }) => deviceMemory(buffer, host, bytes)),
+    ];
     if (prom !== undefined) new Uint8Array(buffer, PROM_HOST, PROM_BYTES).set(prom);
   }
 
-  /** The port to the memory of a device: addresses from 0. `base` is that of one of `devices`. */
-  devicePort(base: number): MemoryPort {
-    const range = this.ranges.find(({ physical }) => physical === base);
-    if (range === undefined) throw new HardwareError('address-range', `no device's memory at ${base}`, { base });
-    return new RangePort(this.wasm.buffer, range.host, range.bytes);
+  /** The LANCE's buffer memory. */
+  get lance(): MemoryPort {
+    return (this.devices[0] as DeviceMemory).port;
   }
 
   /** Where the byte at this physical address (unsigned) lies in the WebAssembly memory; -1 if it is not memory. */
@@ -144,6 +153,10 @@ export class PhysicalMemory implements RawMemory {
       return;
     }
   }
+}
+
+function deviceMemory(buffer: ArrayBuffer, host: number, bytes: number): DeviceMemory {
+  return { bytes: new Uint8Array(buffer, host, bytes), port: new RangePort(buffer, host, bytes) };
 }
 
 function wholePages(bytes: number): number {

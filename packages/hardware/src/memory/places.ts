@@ -1,7 +1,7 @@
 /**
  * Where everything lies in the one WebAssembly memory of a machine, in bytes.
  *
- *     0x000000 the CPU's state (`cpu/state.ts`)
+ *     0x000000 the CPU's state (`cpu-state.ts`)
  *     0x010000 the LANCE's buffer memory, 64 KB
  *     0x020000 the boot PROM, 256 KB
  *     0x060000 tags of the data cache, then of the instruction cache, 64 KB each (`timing/`)

@@ -10,7 +10,7 @@
  * Source: latencies of [GCC] (compare, add, multiply, divide, moves). Assumption: those of conversions; that the units do
  * not hinder each other.
  */
-import * as S from '../cpu/state.ts';
+import * as S from '../memory/cpu-state.ts';
 
 const ADDER = 0;
 const MULTIPLIER = 1;

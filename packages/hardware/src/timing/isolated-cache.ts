@@ -5,7 +5,7 @@
  * is there, and says whether it is the word that was asked for (Status.CM). So software finds sizes and flushes lines. With
  * Status.SwC all this happens to the instruction cache.
  *
- * What isolated stores leave is kept beside memory (`memory.ts`), and its tag is poisoned, so that ordinary accesses miss
+ * What isolated stores leave is kept beside memory (`memory/places.ts`), and its tag is poisoned, so that ordinary accesses miss
  * it. Deviation from a cache that would give it to them: software must flush it in any case.
  *
  * A fetch looks at the tag of its block's first word only (`pipeline.ts`); so that one is poisoned with its neighbours.

@@ -13,18 +13,19 @@
  * if that is full. A store of a whole word also puts it into the data cache; of a part, only if the word is there.
  *
  * The caches are tags: a word of memory each, which holds the place of the cached word, or 0. Places index the caches as
- * physical addresses do (`memory.ts`). A fetch looks at the tag of its block's first word. The data is memory's:
+ * physical addresses do (`memory/places.ts`). A fetch looks at the tag of its block's first word. The data is memory's:
  * Deviation from caches that DMA could leave stale.
  *
- * Times are low words of cycles (`cpu/state.ts`). `pass` keeps them within reach of a subtraction; it changes no meaning.
+ * Times are low words of cycles (`memory/cpu-state.ts`). `pass` keeps them within reach of a subtraction; it changes no meaning.
  *
  * Assumption: that loads wait for all stores. The KN01's buffer compares addresses instead; but a store takes memory as
  * long as a load, and the times of [VCODE96 T4] fit.
  * Assumption: taking an exception costs no more than the instruction; branches and the TLB cost nothing.
  * Assumption: whatever names HI or LO waits for a multiplication under way, `mult` and `mthi` included.
  */
-import * as S from '../cpu/state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { DATA_TAGS_HOST, INSTRUCTION_TAGS_HOST } from '../memory/places.ts';
+import type { StateStream } from '../state/state-stream.ts';
 import { FpuScoreboard } from './fpu-scoreboard.ts';
 import type { Timing } from './profiles.ts';
 
@@ -32,6 +33,9 @@ import type { Timing } from './profiles.ts';
 export const CACHE_BYTES = 0x10000;
 /** Set in the tag of a word that an isolated store left: no access hits it but isolated ones. */
 export const POISON = 1;
+
+/** No part of the pipeline is busy for so many cycles. */
+const LONGEST_WAIT = 0x10000;
 
 /** The parts of one machine that make its pipeline wait. */
 export class Pipeline {
@@ -156,6 +160,14 @@ export class Pipeline {
       if (ahead < cycles) words[i] = to;
     }
     this.#passed = from + cycles;
+  }
+
+  /** Refuses times that no instruction could have left. */
+  check(s: StateStream, now: number): void {
+    for (let i = S.TIMES; i < S.TIMES_END; i += 1) {
+      const ahead = ((this.#words[i] as number) - now) | 0;
+      if (ahead > LONGEST_WAIT) s.refuse(`a part of the pipeline is busy for ${ahead} cycles`, { ahead });
+    }
   }
 
   /** To be called before each stretch, of less than 2^30 cycles. */

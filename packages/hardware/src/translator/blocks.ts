@@ -1,5 +1,5 @@
 /**
- * Regions of code: the blocks that direct branches reach from one address, inside one page.
+ * Finding regions (`region.ts`): where blocks begin and end.
  *
  * Calls are not followed; the place a call returns to is a block. A block ends at a branch (its
  * delay slot included), before the next block, or before an instruction that is the interpreter's: one that is not in the
@@ -7,49 +7,15 @@
  *
  * Source: [KANE92 §1] for the delays.
  */
-import { controlFlow, decode, effects, type Effects, type Instruction } from '@exokernel/isa';
+import { controlFlow, decode, effects, type Instruction } from '@exokernel/isa';
 import { isHazard } from '../cpu/cpu.ts';
-import { CP0_RANDOM } from '../cpu/state.ts';
-import { EMITTERS, type Emitter } from './instructions.ts';
+import { CP0_RANDOM } from '../memory/cpu-state.ts';
+import { EMITTERS } from './instructions.ts';
+import type { Block, Ending, Region, Step } from './region.ts';
 
 /** Most instructions of a region. Larger functions take the host's compiler longer than they gain. */
 const MAX_INSTRUCTIONS = 256;
 const PAGE_WORDS = 1024;
-
-/** One instruction of a block. */
-export interface Step {
-  readonly pc: number;
-  readonly word: number;
-  readonly instruction: Instruction;
-  readonly effects: Effects;
-  readonly emit: Emitter;
-}
-
-/** How a block ends. */
-type Ending =
-  /** A branch and its slot; `target` is an address, or undefined for a jump through a register. */
-  | { readonly kind: 'branch'; readonly branch: Step; readonly slot: Step; readonly target: number | undefined }
-  /** Goes on at the address after its last instruction. */
-  | { readonly kind: 'next' }
-  /** The instruction after its last one is the interpreter's. */
-  | { readonly kind: 'slow' };
-
-/** A stretch of code that is entered at its start only. */
-export interface Block {
-  readonly pc: number;
-  readonly steps: readonly Step[];
-  readonly ending: Ending;
-  /** Instructions, those of the ending included. */
-  readonly length: number;
-}
-
-/** Blocks of one page in the order of their addresses. The region can be entered at each that has instructions. */
-export interface Region {
-  readonly blocks: readonly Block[];
-  /** First word in the page that the blocks depend on, and the first one behind. */
-  readonly first: number;
-  readonly end: number;
-}
 
 /** Whether control can come back to behind the slot of this branch although it goes elsewhere: a call. */
 function isCall({ mnemonic }: Instruction): boolean {
@@ -162,8 +128,8 @@ class Finder {
     const instruction = this.#facts.slow.has(at) ? undefined : decode(word);
     if (instruction === undefined) return undefined;
     const { mnemonic } = instruction;
-    const emit = this.#isPlain(instruction) ? EMITTERS[mnemonic] : undefined;
-    return emit === undefined ? undefined : { pc: this.#address(at), word, instruction, effects: effects(word), emit };
+    if (!this.#isPlain(instruction) || EMITTERS[mnemonic] === undefined) return undefined;
+    return { pc: this.#address(at), word, instruction, effects: effects(word) };
   }
 
   #isPlain({ mnemonic, operands }: Instruction): boolean {

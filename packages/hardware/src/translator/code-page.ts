@@ -6,7 +6,7 @@
  * change that came too soon, up to a few million instructions, and is forgotten as soon as a translation has lived long enough.
  * So nothing is interpreted for good, and nothing is translated without end.
  */
-import type { Translated } from './region-table.ts';
+import type { CachedBlock } from './residency.ts';
 
 /** Instructions after which a translation has paid. Assumption: measured on one host, about twice what it costs. */
 const PAYS_AFTER = 200_000;
@@ -16,6 +16,23 @@ const LONGEST_BACK_OFF = 4_000_000;
 /** A page that takes so many stores, more often than one in so many instructions, is worth more as data. Assumption. */
 const STORES = 1024;
 const INSTRUCTIONS_PER_STORE = 50;
+
+/** A region in use. */
+export interface Translated {
+  /** Index of its first word in the whole memory, and the words that it was made of. */
+  readonly from: number;
+  readonly words: Int32Array;
+  readonly page: CodePage;
+  /** Where it can be entered: keys and addresses. */
+  readonly entries: readonly (readonly [key: number, pc: number])[];
+  /** 1 for code of user mode. */
+  readonly mode: number;
+  readonly slot: number;
+  /** Its blocks, where there is an instruction cache. */
+  readonly blocks: readonly CachedBlock[];
+  /** Whether it was noted since the jump cache was emptied. */
+  isUsed: boolean;
+}
 
 /** Counts are instructions of the machine. */
 export class CodePage {

@@ -1,30 +1,47 @@
 /**
- * A region as a WebAssembly module: its blocks in the nest of loops that `structure.ts` found.
+ * Regions as a WebAssembly module: each is a function, its blocks in the nest of loops that `structure.ts` found.
  *
- * The module imports the machine's memory and the table of regions, and exports one function: it takes the number of a
- * block, from 1 on, and returns a reason (`layout.ts`).
+ * The module imports the machine's memory and the table of regions. Each function takes the number of a block, from 1 on,
+ * and returns a reason (`layout.ts`).
  */
 import { controlFlow } from '@exokernel/isa';
 import { I32, ModuleBuilder } from '@exokernel/wasm';
-import type { Block, Region } from './blocks.ts';
 import { Emission, type Banks } from './emission.ts';
+import { emitterOf } from './instructions.ts';
 import { REGION_PARAMETERS, REGION_RESULTS } from './jump-cache.ts';
+import type { Block, Region } from './region.ts';
 import { REFILL_PARAMETERS, type TimedRegion } from './stalls.ts';
 import { firstOf, lastOf, nest, type Loop } from './structure.ts';
 
 /** Where a machine has caches: how they are timed, and where the flags of the blocks are. */
 export type RegionTiming = Omit<TimedRegion, 'refill'>;
 
-/** The bytes of a region's module. `pages` is the size of the machine's memory in WebAssembly pages. */
-export function compileRegion(region: Region, banks: Banks, pages: number, timing?: RegionTiming): Uint8Array {
+/** A region to be compiled, and with what. */
+export interface RegionSource {
+  readonly region: Region;
+  readonly banks: Banks;
+  readonly timing: RegionTiming | undefined;
+}
+
+/** Name of the function of region `i` of a module. */
+export function exportName(i: number): string {
+  return `f${i}`;
+}
+
+/** The bytes of a module of several regions. `pages` is the size of the machine's memory in WebAssembly pages. */
+export function compileRegions(sources: readonly RegionSource[], pages: number): Uint8Array {
   const module = new ModuleBuilder();
   module.importMemory('m', 'm', { minimum: pages, maximum: pages });
   module.importTable('m', 't', 1);
-  const timed = timing && { ...timing, refill: module.importFunction('m', 'r', REFILL_PARAMETERS, [I32]) };
+  const isTimed = sources.some(({ timing }) => timing !== undefined);
+  const refill = isTimed ? module.importFunction('m', 'r', REFILL_PARAMETERS, [I32]) : 0;
   const type = module.type(REGION_PARAMETERS, REGION_RESULTS);
-  const code = module.function(REGION_PARAMETERS, REGION_RESULTS);
-  new RegionWriter(region, new Emission(code, region, banks, timed)).write(type);
-  module.export('f', 'function', code.index);
+  sources.forEach(({ region, banks, timing }, i) => {
+    const code = module.function(REGION_PARAMETERS, REGION_RESULTS);
+    const timed = timing && { ...timing, refill };
+    new RegionWriter(region, new Emission(code, region, banks, timed)).write(type);
+    module.export(exportName(i), 'function', code.index);
+  });
   return module.build();
 }
 
@@ -130,7 +147,7 @@ class RegionWriter {
     code.i32Const(0);
     code.localSet(emission.entry);
     emission.beginBlock(block);
-    for (const step of block.steps) emission.step(step);
+    for (const step of block.steps) emission.step(step, emitterOf(step.instruction.mnemonic));
     const next = (block.pc + 4 * block.steps.length) | 0;
     const { ending } = block;
     if (ending.kind === 'slow') emission.slow(next);
@@ -144,7 +161,7 @@ class RegionWriter {
     const { branch, slot, target } = ending;
     const { mnemonic } = branch.instruction;
     const isJump = mnemonic === 'j' || mnemonic === 'jal';
-    emission.branch(branch, slot);
+    emission.branch(branch, emitterOf(mnemonic), slot, emitterOf(slot.instruction.mnemonic));
     if (target === undefined) emission.jumpToTarget();
     else if (isJump) this.#goTo(target, mnemonic === 'jal');
     else {

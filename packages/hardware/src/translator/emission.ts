@@ -6,10 +6,10 @@
  */
 import { operandKinds } from '@exokernel/isa';
 import { I32, I64, type FunctionBuilder, type OpcodeName } from '@exokernel/wasm';
-import * as S from '../cpu/state.ts';
-import type { Block, Region, Step } from './blocks.ts';
+import * as S from '../memory/cpu-state.ts';
 import { goToRegion } from './jump-cache.ts';
 import { LEFT, REASON } from './layout.ts';
+import type { Block, Region, Step } from './region.ts';
 import { StallEmission, type TimedRegion } from './stalls.ts';
 
 /** Instructions that only take from the stack and give to it. */
@@ -55,6 +55,9 @@ function* stepsOf({ blocks }: Region): Generator<Step> {
     if (ending.kind === 'branch') yield* [ending.branch, ending.slot];
   }
 }
+
+/** Emits one instruction at `e`. */
+export type Emitter = (e: Emission, operands: readonly number[]) => void;
 
 /** Emits instructions of a region. The order of calls is the order of the code. */
 export class Emission {
@@ -191,20 +194,20 @@ export class Emission {
   }
 
   /** Emits an instruction of the block. */
-  step({ emit, instruction, pc }: Step): void {
+  step({ instruction, pc }: Step, emit: Emitter): void {
     this.#at = pc;
     emit(this, instruction.operands);
     this.#done += 1;
   }
 
   /** Emits a branch up to its condition or target, which it puts away, and its slot: if that is the interpreter's, so is the branch. */
-  branch({ emit, instruction, pc }: Step, slot: Step): void {
+  branch({ instruction, pc }: Step, emit: Emitter, slot: Step, emitSlot: Emitter): void {
     this.#at = pc;
     emit(this, instruction.operands);
     if (!/^j(al)?$/.test(instruction.mnemonic)) this.code.localSet(this.#condition);
     // The slot is the last instruction; if it is the interpreter's, two are given back.
     this.#inSlot = 1;
-    slot.emit(this, slot.instruction.operands);
+    emitSlot(this, slot.instruction.operands);
   }
 
   // ---- Ways out

@@ -7,10 +7,7 @@
  * Source: [KANE92 app. A].
  */
 import type { Mnemonic } from '@exokernel/isa';
-import type { Access, Emission, Plain } from './emission.ts';
-
-/** Emits one instruction at `e`. */
-export type Emitter = (e: Emission, operands: readonly number[]) => void;
+import type { Access, Emission, Emitter, Plain } from './emission.ts';
 
 const RA = 31;
 const WORD = 3;
@@ -298,3 +295,10 @@ export const EMITTERS: Partial<Readonly<Record<Mnemonic, Emitter>>> = {
   swl: storePart(true),
   swr: storePart(false),
 };
+
+/** The row of an instruction, which must have one: `blocks.ts` leaves the others to the interpreter. */
+export function emitterOf(mnemonic: Mnemonic): Emitter {
+  const emit = EMITTERS[mnemonic];
+  if (emit === undefined) throw new RangeError(`${mnemonic} has no row`);
+  return emit;
+}

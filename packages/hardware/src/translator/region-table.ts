@@ -6,31 +6,13 @@
  * noted since it was emptied last are evicted (second chance). Translated code pays nothing for it.
  */
 import { JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_ENTRY_BYTES, jumpEntry } from './layout.ts';
-import type { CodePage } from './code-page.ts';
-import type { CachedBlock } from './residency.ts';
+import type { Translated } from './code-page.ts';
 import { WebAssembly, type Table } from './webassembly.ts';
 
 /** Most regions at a time. Assumption: at some 20 KB of the host's memory each, all that a host should be asked for. */
 const MAX_REGIONS = 16_384;
 /** Of regions that are all in use, one in so many is evicted, the oldest first. */
 const OLDEST = 8;
-
-/** A region in use. */
-export interface Translated {
-  /** Index of its first word in the whole memory, and the words that it was made of. */
-  readonly from: number;
-  readonly words: Int32Array;
-  readonly page: CodePage;
-  /** Where it can be entered: keys and addresses. */
-  readonly entries: readonly (readonly [key: number, pc: number])[];
-  /** 1 for code of user mode. */
-  readonly mode: number;
-  readonly slot: number;
-  /** Its blocks, where there is an instruction cache. */
-  readonly blocks: readonly CachedBlock[];
-  /** Whether it was noted since the jump cache was emptied. */
-  isUsed: boolean;
-}
 
 /** An address at which a region can be entered: the region's function takes the number. */
 export interface Entry {
@@ -50,18 +32,16 @@ export class RegionTable {
     this.#words = words;
   }
 
-  get isFull(): boolean {
-    return this.#free.length === 0;
+  /** Whether there is room for so many regions. */
+  hasRoom(count: number): boolean {
+    return this.#free.length >= count;
   }
 
-  /** A free place in `functions`, which `add` takes. There must be one. */
-  get nextSlot(): number {
-    return this.#free.at(-1) ?? 0;
-  }
-
-  /** Adds a region whose function stands at `nextSlot`; `numbers` are those of its entries. */
-  add(region: Translated, numbers: readonly number[]): void {
-    this.#free.pop();
+  /** Adds a region for which there is room, and its function; `numbers` are those of its entries. */
+  add(run: unknown, numbers: readonly number[], made: Omit<Translated, 'slot' | 'isUsed'>): void {
+    const slot = this.#free.pop() ?? 0;
+    const region = { ...made, slot, isUsed: true };
+    this.functions.set(slot, run);
     this.#all.add(region);
     region.entries.forEach(([key], i) => this.#entries.set(key, { region, number: numbers[i] ?? 0 }));
     region.page.regions.add(region);

@@ -7,11 +7,11 @@
  * the instructions behind it in its block given back.
  */
 import { I32, type FunctionBuilder, type ValueType } from '@exokernel/wasm';
-import * as S from '../cpu/state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { DATA_TAGS_HOST } from '../memory/places.ts';
 import type { Timing } from '../timing/profiles.ts';
-import type { Block } from './blocks.ts';
 import { END, STALLS } from './layout.ts';
+import type { Block } from './region.ts';
 
 /** What a region of a machine with caches is made with. */
 export interface TimedRegion {

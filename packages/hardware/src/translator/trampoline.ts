@@ -3,7 +3,7 @@
  * Regions go on to each other in the same way; the one that knows no way to go returns.
  */
 import { I32, ModuleBuilder } from '@exokernel/wasm';
-import * as S from '../cpu/state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { goToRegion, REGION_PARAMETERS, REGION_RESULTS } from './jump-cache.ts';
 import { REASON } from './layout.ts';
 import type { Timing } from '../timing/profiles.ts';

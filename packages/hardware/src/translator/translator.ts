@@ -8,13 +8,15 @@
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import type { HotCode } from '../cpu/hot-code.ts';
-import * as S from '../cpu/state.ts';
+import * as S from '../memory/cpu-state.ts';
 import { PROM_BYTES, PROM_HOST, RAM_HOST } from '../memory/places.ts';
-import { findRegion, type Region } from './blocks.ts';
-import { CodePage } from './code-page.ts';
-import { compileRegion, type RegionTiming } from './compile.ts';
+import { findRegion } from './blocks.ts';
+import { CodePage, type Translated } from './code-page.ts';
+import { compileRegions, exportName, type RegionSource, type RegionTiming } from './compile.ts';
+import type { Banks } from './emission.ts';
 import { END, JUMP_CACHE, JUMP_FACTOR, JUMP_SHIFT, LEFT, REASON, STALLS } from './layout.ts';
-import { RegionTable, type Entry, type Translated } from './region-table.ts';
+import type { Region } from './region.ts';
+import { RegionTable, type Entry } from './region-table.ts';
 import { Residency, type CachedBlock } from './residency.ts';
 import { worstCase } from './stalls.ts';
 import { compileTrampoline } from './trampoline.ts';
@@ -30,6 +32,14 @@ export interface TranslationOptions {
 
 const DEFAULT_AFTER = 2048;
 const DEFAULT_WORTHWHILE = 512;
+/**
+ * Code that gets hot at about the same time is compiled together: a WebAssembly module costs the host 20 KB and a tenth of a
+ * millisecond, and functions of one module lie together in the host's caches. Most regions of a module; for how many
+ * instructions the first one waits, in multiples of `after`; into how many parts `after` is divided to look whether it has.
+ */
+const MAX_BATCH = 128;
+const WAIT = 16;
+const LOOKS = 8;
 const HEAT_ENTRIES = 0x10000;
 /** What cannot be translated is not tried again soon. */
 const COLD = 0x100000;
@@ -38,6 +48,24 @@ const SLOW = 32;
 const SLOW_ENTRIES = 4096;
 /** So many of one frame; the others are tried each time. */
 const MAX_SLOW = 64;
+
+/** Code that is to be translated: its address, its place in memory, its mode. */
+interface Asked {
+  readonly pc: number;
+  readonly host: number;
+  readonly mode: number;
+}
+
+/** A region on its way to use. */
+interface Draft {
+  readonly region: Region;
+  readonly banks: Banks;
+  readonly page: CodePage;
+  /** From its addresses to their places in memory. */
+  readonly delta: number;
+  readonly entries: readonly (readonly [key: number, pc: number])[];
+  readonly numbers: readonly number[];
+}
 
 /** The translator of one machine. */
 export class Translator implements HotCode {
@@ -56,6 +84,9 @@ export class Translator implements HotCode {
   readonly #enter: (bank: number, mode: number) => number;
   readonly #codePages = new Map<number, CodePage>();
   readonly #slowness = new Uint8Array(SLOW_ENTRIES);
+  readonly #asked = new Map<number, Asked>();
+  /** The instruction at which what was asked for is translated. */
+  #due = 0;
 
   constructor(cpu: Cpu, { after = DEFAULT_AFTER, worthwhile = DEFAULT_WORTHWHILE }: TranslationOptions = {}) {
     this.#cpu = cpu;
@@ -84,72 +115,123 @@ export class Translator implements HotCode {
     return this.#cpu.userMode ? 1 : 0;
   }
 
-  /** Makes the jump cache know `pc`, of which the heat is used up: by a new region if there is none. */
+  /** Makes the jump cache know `pc`, of which the heat is used up, or has it translated soon. */
   compile(pc: number): void {
-    let entry = this.#lookUp(pc);
-    if (entry === undefined) {
-      const mayTranslate = this.#translate(pc);
-      entry = this.#lookUp(pc);
-      // Code that exists is to be found again at once when the jump cache has forgotten it.
-      this.#setHeat(pc, entry !== undefined ? 1 : mayTranslate ? COLD : this.#after);
-    } else this.#setHeat(pc, 1);
-    if (entry !== undefined) this.#regions.note(pc, this.#pageEntry(pc), entry);
+    if (this.#lookUp(pc) === undefined) this.#ask(pc);
+    const entry = this.#lookUp(pc);
+    if (entry === undefined) return;
+    // Code that exists is to be found again at once when the jump cache has forgotten it.
+    this.#setHeat(pc, 1);
+    this.#regions.note(pc, this.#pageEntry(pc), entry);
   }
 
   #setHeat(pc: number, heat: number): void {
     this.heat[(pc >>> 2) & (HEAT_ENTRIES - 1)] = heat;
   }
 
-  /** Makes a region of the code at `pc`, if that can be. Returns false if it may be tried again soon. */
-  #translate(pc: number): boolean {
-    const cpu = this.#cpu;
+  /** Has the code at `pc` translated with other code that gets hot at about this time; perhaps now. */
+  #ask(pc: number): void {
     const host = this.#host(pc);
-    if ((host & 0x80000003) !== 0 || !this.#mayHoldCode(host)) return true;
-    const page = this.#codePage(host);
-    if (!page.mayTranslate(cpu.instructions)) return false;
-    const start = page.number << 10;
-    const facts = { isKernel: !cpu.userMode, isTimed: this.#residency !== undefined, slow: page.slow };
-    const region = findRegion(pc, this.#words.subarray(start, start + 1024), facts);
-    if (region === undefined) return true;
-    if (this.#regions.isFull || this.#residency?.hasRoom(region.blocks.length) === false) this.#makeRoom();
-    const slot = this.#regions.nextSlot;
-    const banks = { read: 4 * cpu.readBank, write: 4 * cpu.writeBank, mode: this.mode };
-    const [timing, blocks] = this.#cacheBlocks(region, host - pc);
-    const bytes = compileRegion(region, banks, this.#pages, timing);
-    if (!this.#install(bytes, slot)) {
-      for (const block of blocks) this.#residency?.remove(block);
-      return true;
+    const now = this.#cpu.instructions;
+    if ((host & 0x80000003) !== 0 || !this.#mayHoldCode(host)) {
+      this.#setHeat(pc, COLD);
+      return;
     }
-    const entered = region.blocks.map(({ pc: at, length }, i) => ({ at, length, number: i + 1 }));
-    const entries = entered.filter(({ length }) => length > 0);
-    this.#codePages.set(page.number, page);
-    page.translated(cpu.instructions);
-    this.#regions.add(
-      {
-        from: start + region.first,
-        words: this.#words.slice(start + region.first, start + region.end),
-        page,
-        entries: entries.map(({ at }) => [this.#key(at, host - pc + at), at] as const),
-        mode: banks.mode,
-        slot,
-        blocks,
-        isUsed: true,
-      },
-      entries.map(({ number }) => number),
-    );
-    if (page.regions.size === 1) this.#guard(page, 1);
-    return true;
+    if (!this.#codePage(host).mayTranslate(now)) {
+      this.#setHeat(pc, this.#after);
+      return;
+    }
+    const { mode } = this;
+    if (this.#asked.size === 0) this.#due = now + this.#after * WAIT;
+    this.#asked.set(this.#key(pc, host), { pc, host, mode });
+    this.#setHeat(pc, Math.ceil(this.#after / LOOKS));
+    if (now >= this.#due || this.#asked.size >= MAX_BATCH) this.#translate();
   }
 
-  /** Puts a region's function into the table; false if the host has no more room for code, or compiles none so large. */
-  #install(bytes: Uint8Array, slot: number): boolean {
-    try {
-      const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), this.#imports);
-      this.#regions.functions.set(slot, instance.exports.f);
-      return true;
-    } catch {
-      return false;
+  /** Makes regions of all code that was asked for. */
+  #translate(): void {
+    const asked = [...this.#asked];
+    this.#asked.clear();
+    const found = new Set<number>();
+    const made: Draft[] = [];
+    for (const [key, { pc, host, mode }] of asked) {
+      if (found.has(key) || this.#regions.find(key) !== undefined) continue;
+      const draft = this.#draft(pc, host, mode);
+      if (draft === undefined) {
+        this.#setHeat(pc, COLD);
+        continue;
+      }
+      for (const [entry] of draft.entries) found.add(entry);
+      made.push(draft);
     }
+    this.#install(made);
+  }
+
+  /** A region of the code at `pc`, if that can be; its words lie at `host`. */
+  #draft(pc: number, host: number, mode: number): Draft | undefined {
+    const { tables } = this.#cpu;
+    const page = this.#codePage(host);
+    const start = page.number << 10;
+    const facts = { isKernel: mode === 0, isTimed: this.#residency !== undefined, slow: page.slow };
+    const region = findRegion(pc, this.#words.subarray(start, start + 1024), facts);
+    if (region === undefined) return undefined;
+    const entered = region.blocks.map(({ pc: at, length }, i) => ({ at, length, number: i + 1 }));
+    const entries = entered.filter(({ length }) => length > 0);
+    const banks =
+      mode === 0
+        ? { read: 4 * tables.kernelRead, write: 4 * tables.kernelWrite, mode }
+        : { read: 4 * tables.userRead, write: 4 * tables.userWrite, mode };
+    return {
+      region,
+      banks,
+      page,
+      delta: host - pc,
+      entries: entries.map(({ at }) => [this.#keyOf(at, host - pc + at, mode), at]),
+      numbers: entries.map(({ number }) => number),
+    };
+  }
+
+  /** Compiles regions together and puts them to use. What the host refuses together is tried one by one. */
+  #install(drafts: readonly Draft[]): void {
+    if (drafts.length === 0) return;
+    const blocks = drafts.reduce((sum, { region }) => sum + region.blocks.length, 0);
+    while (!this.#regions.hasRoom(drafts.length) || this.#residency?.hasRoom(blocks) === false) this.#makeRoom();
+    const timed = drafts.map(({ region, delta }) => this.#cacheBlocks(region, delta));
+    const functions = this.#compiled(drafts.map(({ region, banks }, i) => ({ region, banks, timing: timed[i]?.[0] })));
+    if (functions === undefined) {
+      for (const [, flags] of timed) for (const block of flags) this.#residency?.remove(block);
+      if (drafts.length > 1) for (const draft of drafts) this.#install([draft]);
+      else for (const [, pc] of drafts[0]?.entries ?? []) this.#setHeat(pc, COLD);
+      return;
+    }
+    drafts.forEach((draft, i) => {
+      this.#add(draft, functions[i], timed[i]?.[1] ?? []);
+    });
+  }
+
+  /** The functions of these regions; undefined if the host has no more room for code, or compiles none so large. */
+  #compiled(sources: readonly RegionSource[]): unknown[] | undefined {
+    try {
+      const module = new WebAssembly.Module(compileRegions(sources, this.#pages));
+      const { exports } = new WebAssembly.Instance(module, this.#imports);
+      return sources.map((_, i) => exports[exportName(i)]);
+    } catch {
+      return undefined;
+    }
+  }
+
+  #add({ region, page, banks, entries, numbers }: Draft, run: unknown, blocks: readonly CachedBlock[]): void {
+    const start = page.number << 10;
+    page.translated(this.#cpu.instructions);
+    this.#regions.add(run, numbers, {
+      from: start + region.first,
+      words: this.#words.slice(start + region.first, start + region.end),
+      page,
+      entries,
+      mode: banks.mode,
+      blocks,
+    });
+    if (page.regions.size === 1) this.#guard(page, 1);
   }
 
   /** Flags for the blocks of a region whose addresses are `delta` below their places in memory. */
@@ -175,15 +257,16 @@ export class Translator implements HotCode {
     const { clock, state } = cpu;
     const words = this.#words;
     words[LEFT >>> 2] = end - clock.now;
-    words[STALLS >>> 2] = 0;
     words[END >>> 2] = end | 0;
     const bank = 4 * cpu.fetchBank;
     const { mode } = this;
-    let reason = this.#enter(bank, mode);
-    while (this.#canGoOn(reason)) reason = this.#enter(bank, mode);
-    const stalls = words[STALLS >>> 2] ?? 0;
-    clock.now = end - (words[LEFT >>> 2] ?? 0);
-    cpu.charged += stalls;
+    let reason: number;
+    do {
+      words[STALLS >>> 2] = 0;
+      reason = this.#enter(bank, mode);
+      clock.now = end - (words[LEFT >>> 2] ?? 0);
+      cpu.charged += words[STALLS >>> 2] ?? 0;
+    } while (this.#canGoOn(reason));
     state[S.NEXT_PC] = (state[S.PC] ?? 0) + 4;
     if (reason === REASON.slow) this.#wasSlow(state[S.PC] ?? 0);
     return reason !== REASON.budget || this.#residency?.isCold(this.#host(state[S.PC] ?? 0)) === true;
@@ -242,9 +325,13 @@ export class Translator implements HotCode {
     return this.#words[this.#cpu.fetchBank + (pc >>> 12)] ?? 0;
   }
 
-  /** One number for a place in memory, the page at which it is seen, and the mode. */
   #key(pc: number, host: number): number {
-    return ((host >>> 2) * 0x100000 + (pc >>> 12)) * 2 + this.mode;
+    return this.#keyOf(pc, host, this.mode);
+  }
+
+  /** One number for a place in memory, the page at which it is seen, and the mode. */
+  #keyOf(pc: number, host: number, mode: number): number {
+    return ((host >>> 2) * 0x100000 + (pc >>> 12)) * 2 + mode;
   }
 
   // ---- Code that changes

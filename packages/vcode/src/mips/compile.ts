@@ -8,10 +8,10 @@
  * is a leaf: it calls nothing, uses no stack, touches no memory but the record and the regions.
  */
 import { createAssembler, IsaError, RA, V0, V1, ZERO, type Assembly } from '@exokernel/isa';
-import { VcodeError } from '../error.ts';
-import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_FUEL, type Program } from '../ir.ts';
-import { lower } from '../lower.ts';
-import type { LoweredBody, LoweredProgram } from '../lowered.ts';
+import { VcodeError } from '../program/error.ts';
+import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_FUEL, type Program } from '../program/ir.ts';
+import { lower } from '../lower/lower.ts';
+import type { LoweredBody, LoweredProgram } from '../lower/lowered.ts';
 import { MipsCode, type Instruction, type Label } from './code.ts';
 import { ExpressionSelector } from './expressions.ts';
 import { FUEL_OFFSET, Frame, RECORD, STATUS_OFFSET } from './frame.ts';

@@ -6,18 +6,13 @@
  * its neighbour waits in the activation record. Selecting never fails for want of registers.
  */
 import { V0, ZERO, type Register } from '@exokernel/isa';
-import { alignmentOf } from '../alignment.ts';
-import type { Program } from '../ir.ts';
-import type { Guard, LoweredExpression, LoweredPlace } from '../lowered.ts';
+import { alignmentOf } from '../lower/alignment.ts';
+import type { Program } from '../program/ir.ts';
+import type { Guard, LoweredExpression, LoweredPlace } from '../lower/lowered.ts';
 import type { Label, MipsCode } from './code.ts';
 import { RECORD, type Frame } from './frame.ts';
 import { selectBinary } from './operators.ts';
-
-/** A value in a register. */
-export interface Held {
-  readonly register: Register;
-  readonly temporary: boolean;
-}
+import type { Held, Selector } from './selector.ts';
 
 /** Where an access goes: a register and an immediate offset. */
 export interface Address {
@@ -29,7 +24,7 @@ const RESERVE = 3;
 const isLeaf = (node: LoweredExpression): boolean => node.kind === 'const' || node.kind === 'local';
 
 /** Selects expressions and keeps account of the temporaries. */
-export class ExpressionSelector {
+export class ExpressionSelector implements Selector {
   readonly code: MipsCode;
   readonly frame: Frame;
   readonly #program: Program;

@@ -11,8 +11,8 @@
  * There is no stack.
  */
 import { A0, A1, A2, A3, AT, T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, V0, V1, type Register } from '@exokernel/isa';
-import type { Program } from '../ir.ts';
-import type { LoweredProgram } from '../lowered.ts';
+import type { Program } from '../program/ir.ts';
+import type { LoweredProgram } from '../lower/lowered.ts';
 import { findUses, type Use, type Value } from './uses.ts';
 
 /** The register that holds the address of the activation record throughout. */

@@ -4,7 +4,7 @@
  * Definite assignment over the lowered tree. What a loop sets does not count after it; ways that leave by `break`,
  * `continue`, `return` or `abort` set whatever is wanted.
  */
-import type { LoweredBody, LoweredExpression, LoweredStatement } from '../lowered.ts';
+import type { LoweredBody, LoweredExpression, LoweredStatement } from '../lower/lowered.ts';
 
 /** Locals from `parameters` on that some way reads before setting, in ascending order. */
 export function neverSet(body: LoweredBody, parameters: number): readonly number[] {

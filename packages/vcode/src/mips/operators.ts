@@ -5,10 +5,10 @@
  * `sltu`; the others are these with operands or result exchanged.
  */
 import { ZERO, type Mnemonic, type Register } from '@exokernel/isa';
-import type { BinaryOperator } from '../ir.ts';
-import type { LoweredExpression } from '../lowered.ts';
+import type { BinaryOperator } from '../program/ir.ts';
+import type { LoweredExpression } from '../lower/lowered.ts';
 import type { Label } from './code.ts';
-import type { ExpressionSelector, Held } from './expressions.ts';
+import type { Held, Selector } from './selector.ts';
 
 type Binary = Extract<LoweredExpression, { kind: 'binary' }>;
 
@@ -65,12 +65,7 @@ function immediateForm(operator: BinaryOperator, value: number): readonly [Mnemo
 }
 
 /** The value of a binary operator; `divideExit` is where division by zero goes. */
-export function selectBinary(
-  to: ExpressionSelector,
-  node: Binary,
-  wanted: Register | undefined,
-  divideExit: Label,
-): Held {
+export function selectBinary(to: Selector, node: Binary, wanted: Register | undefined, divideExit: Label): Held {
   const { operator, left, right } = node;
   const { code } = to;
   if (operator === 'eq' || operator === 'ne') return selectEquality(to, node, wanted);
@@ -128,7 +123,7 @@ export function selectBinary(
 }
 
 /** `eq` and `ne` as values: the difference, compared with 0 or with 1. */
-function selectEquality(to: ExpressionSelector, { operator, left, right }: Binary, wanted: Register | undefined): Held {
+function selectEquality(to: Selector, { operator, left, right }: Binary, wanted: Register | undefined): Held {
   const { code } = to;
   let held: Held;
   if (right.kind === 'const' && right.value === 0) held = to.select(left);
@@ -153,7 +148,7 @@ function selectEquality(to: ExpressionSelector, { operator, left, right }: Binar
 }
 
 /** Branches to `target` if the truth of the condition (not 0) is `sense`, else goes on. */
-export function branchOn(to: ExpressionSelector, condition: LoweredExpression, target: Label, sense: boolean): void {
+export function branchOn(to: Selector, condition: LoweredExpression, target: Label, sense: boolean): void {
   const { code } = to;
   if (condition.kind === 'const') {
     if ((condition.value !== 0) === sense) code.jump(target);

@@ -5,12 +5,13 @@
  * writes the fuel and the status itself; there is no common epilogue to jump to on the way that matters.
  */
 import { RA, V0, V1, ZERO, type Register } from '@exokernel/isa';
-import type { LoweredBody, LoweredStatement } from '../lowered.ts';
+import type { LoweredBody, LoweredStatement } from '../lower/lowered.ts';
 import type { Label, MipsCode } from './code.ts';
-import type { ExpressionSelector, Held } from './expressions.ts';
+import type { ExpressionSelector } from './expressions.ts';
 import { FUEL_OFFSET, RECORD, STATUS_OFFSET, type Frame } from './frame.ts';
 import { branchOn } from './operators.ts';
 import type { SectionRange } from './path-costs.ts';
+import type { Held } from './selector.ts';
 
 /** A search among at most this many cases is a row of comparisons. */
 const LINEAR_CASES = 3;

@@ -5,8 +5,8 @@
  * in a loop lives to the end of the outermost loop around that use, because the next iteration may read it. What the entry
  * loads or clears lives from 0: among it every local that an iteration could read before setting it.
  */
-import type { Program } from '../ir.ts';
-import type { LoweredBody, LoweredExpression, LoweredPlace, LoweredProgram } from '../lowered.ts';
+import type { Program } from '../program/ir.ts';
+import type { LoweredBody, LoweredExpression, LoweredPlace, LoweredProgram } from '../lower/lowered.ts';
 import { neverSet } from './initial.ts';
 
 /** What can be kept in a register. */

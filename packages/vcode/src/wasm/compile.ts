@@ -9,10 +9,10 @@
  * Whoever calls guarantees that regions lie in the memory; the engine traps otherwise. Source: [WASM].
  */
 import { I32, ModuleBuilder, type FunctionBuilder } from '@exokernel/wasm';
-import { isBounded } from '../bounds.ts';
-import { VcodeError } from '../error.ts';
-import type { Program } from '../ir.ts';
-import { lower } from '../lower.ts';
+import { isBounded } from '../mips/bounds.ts';
+import { VcodeError } from '../program/error.ts';
+import type { Program } from '../program/ir.ts';
+import { lower } from '../lower/lower.ts';
 import { sectionCosts } from '../mips/compile.ts';
 import { WasmStatements } from './statements.ts';
 

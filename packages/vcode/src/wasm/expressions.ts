@@ -5,8 +5,8 @@
  * handed out like a stack and come back before the next sibling needs one.
  */
 import { I32, type FunctionBuilder, type OpcodeName } from '@exokernel/wasm';
-import type { BinaryOperator, Program, Size } from '../ir.ts';
-import type { Guard, LoweredExpression, LoweredPlace } from '../lowered.ts';
+import type { BinaryOperator, Program, Size } from '../program/ir.ts';
+import type { Guard, LoweredExpression, LoweredPlace } from '../lower/lowered.ts';
 
 /** A block that is open, to branch out of. */
 export interface Exit {

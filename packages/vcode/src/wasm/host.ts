@@ -4,8 +4,8 @@
  * The `WebAssembly` object is the host's; its few members that are used are declared here because the language's library
  * does not know them.
  */
-import { VcodeError } from '../error.ts';
-import type { Program } from '../ir.ts';
+import { VcodeError } from '../program/error.ts';
+import type { Program } from '../program/ir.ts';
 import { compileWasm, type WasmOptions } from './compile.ts';
 
 /** A WebAssembly memory, as the host gives it. */

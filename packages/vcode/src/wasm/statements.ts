@@ -4,8 +4,8 @@
  * Charges exactly where the other back ends do: at entry and at the head of each iteration.
  */
 import { I32, type FunctionBuilder } from '@exokernel/wasm';
-import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_FUEL, RETURNED, type Program } from '../ir.ts';
-import type { LoweredBody, LoweredStatement } from '../lowered.ts';
+import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_FUEL, RETURNED, type Program } from '../program/ir.ts';
+import type { LoweredBody, LoweredStatement } from '../lower/lowered.ts';
 import { WasmExpressions, type Exit } from './expressions.ts';
 
 const FUEL = 0;
