@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { matmul, matmulResult } from '../src/index.ts';
 import { batch } from '../../../packages/batch/src/index.ts';
 import { exos } from '../../../packages/exos/src/index.ts';
-import { boot, exitOf } from '../../../packages/testkit/src/index.ts';
+import { boot, exitOf, memoryFor } from '../../../packages/testkit/src/index.ts';
 
 describe.each([1, 2, 3, 7, 16, 33, 40])('%i × %i', (n) => {
   const program = matmul(n);
@@ -40,7 +40,7 @@ test('the result tells products apart', () => {
 });
 
 test('without memory it says so', () => {
-  const [env] = boot([compose(batch, matmul(256))], { ramBytes: 1024 * 1024 + 128 * 4096 }).finish(0);
+  const [env] = boot([compose(batch, matmul(256))], { ramBytes: memoryFor(128) }).finish(0);
   expect(env?.exit).toBe(-1);
 });
 

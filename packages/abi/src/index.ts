@@ -83,6 +83,6 @@ export {
   EXPOSED,
   type ExceptionName,
 } from './layouts.ts';
-export { STRUCTURES, type Field, type Offsets, type Structure } from './structures.ts';
+export { STRUCTURES, offsets, type Field, type Offsets, type Structure } from './structures.ts';
 export type { NativeCpu, NativeFunction, NativeFactory } from './native.ts';
 export type { Grants, Image, ImageSegment } from './image.ts';

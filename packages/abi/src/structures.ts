@@ -146,7 +146,7 @@ export const SYSTEM_FIELDS = {
   tick: { at: 0, what: 'ticks since boot' },
   ticksPerSecond: { at: 4, what: 'ticks a second' },
   hertz: { at: 8, what: 'cycles of the processor a second' },
-  frames: { at: 12, what: 'frames of the machine, those of the kernel too' },
+  frames: { at: 12, what: 'frames that have a record, those of the kernel at the begin of memory too; those of its secret tables at the end have none' },
   framesFree: { at: 16, what: 'frames that nobody holds' },
   idles: { at: 20, what: 'how often nobody wanted to run' },
   unclaimed: { at: 24, what: 'packets that no filter claimed' },

@@ -3,11 +3,15 @@
  *
  * An observer outside the machine: it costs no cycle and the kernel does not know of it. User time is what passes between a
  * return to user mode and the next exception; the kernel's time is the rest.
+ *
+ * The counts stand in the table `usage`, so that they are saved with the machine. Here they stand once more, to be counted
+ * fast: every event writes what it has changed to the table, which holds no code, and reads nothing.
  */
 import { ENV, ENV_LIMIT, EXCEPTIONS } from '@exokernel/abi';
-import { EVENT_KINDS, type Machine } from '@exokernel/hardware';
+import { EVENT_KINDS, type Machine, type MemoryPort } from '@exokernel/hardware';
 import { KSEG0 } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
+import { TABLES, USAGE } from './tables.ts';
 
 /** Counts of one environment since boot. Instructions and cycles are those in user mode. */
 export interface Usage {
@@ -29,22 +33,22 @@ export interface Usage {
   readonly packetsDropped: number;
 }
 
-interface Counts {
-  instructions: number;
-  cycles: number;
-  systemCalls: number;
-  exceptions: number;
-  refills: number;
-  nativeSteps: number;
-}
-
 /** Status.KUc: user mode. */
 const USER = 2;
+const HIGH = 2 ** 32;
+/** Counts of one environment: two words each in the table. */
+const COUNTS: number = TABLES.usage.bytes / 8;
 
 export class Accounting {
   readonly #machine: Machine;
   readonly #memory: KernelMemory;
-  #counts: Counts[] = [];
+  readonly #port: MemoryPort;
+  /** Where the tables `usage` and `entered` lie. */
+  readonly #usage: number;
+  readonly #entered: number;
+  /** Derived: the table `usage`. */
+  readonly #counts: Float64Array = new Float64Array(ENV_LIMIT * COUNTS);
+  /** Derived: who runs in user mode, or −1; and the table `entered`. */
   #running = -1;
   #instructions = 0;
   #cycles = 0;
@@ -52,7 +56,9 @@ export class Accounting {
   constructor(machine: Machine, memory: KernelMemory) {
     this.#machine = machine;
     this.#memory = memory;
-    for (let i = 0; i < ENV_LIMIT; i += 1) this.reset(i);
+    this.#port = memory.port;
+    this.#usage = memory.table(TABLES.usage);
+    this.#entered = memory.table(TABLES.entered);
     machine.listen((kind, _cycle, a, b, c) => {
       this.#observe(kind, a, b, c);
     });
@@ -60,61 +66,90 @@ export class Accounting {
 
   /** Starts again from zero for a record that is reused. */
   reset(env: number): void {
-    this.#counts[env] = { instructions: 0, cycles: 0, systemCalls: 0, exceptions: 0, refills: 0, nativeSteps: 0 };
+    this.#counts.fill(0, env * COUNTS, (env + 1) * COUNTS);
+    this.#memory.port.zero(this.#usage + env * TABLES.usage.bytes, TABLES.usage.bytes);
+  }
+
+  /** The tables have been replaced, and the CPU: what is derived from them is made again. */
+  restored(): void {
+    const words = this.#memory.words(this.#usage, 2 * this.#counts.length);
+    this.#counts.forEach((_, i) => {
+      this.#counts[i] = (words[2 * i] ?? 0) + HIGH * (words[2 * i + 1] ?? 0);
+    });
+    const [low = 0, high = 0, cyclesLow = 0, cyclesHigh = 0] = this.#memory.words(this.#entered, 4);
+    this.#instructions = low + HIGH * high;
+    this.#cycles = cyclesLow + HIGH * cyclesHigh;
+    const running = this.#machine.cpu.userMode ? this.#memory.current : -1;
+    this.#running = running < ENV_LIMIT ? running : -1;
   }
 
   usage(env: number): Usage {
-    const counts = this.#of(env);
     const field = (offset: number): number => this.#memory.env(env, offset);
+    const count = (of: number): number => this.#counts[env * COUNTS + of / 8] ?? 0;
     return {
-      instructions: counts.instructions,
-      cycles: counts.cycles,
+      instructions: count(USAGE.instructions),
+      cycles: count(USAGE.cycles),
       slices: field(ENV.slices),
       borrowed: field(ENV.borrowed),
-      systemCalls: counts.systemCalls,
-      exceptions: counts.exceptions,
-      stlbHits: counts.refills - field(ENV.stlbMisses),
+      systemCalls: count(USAGE.systemCalls),
+      exceptions: count(USAGE.exceptions),
+      stlbHits: count(USAGE.refills) - field(ENV.stlbMisses),
       guaranteed: field(ENV.stlbMisses) - field(ENV.tlbUpcalls),
       tlbUpcalls: field(ENV.tlbUpcalls),
-      nativeSteps: counts.nativeSteps,
+      nativeSteps: count(USAGE.nativeSteps),
       packetsIn: field(ENV.packetsIn),
       packetsOut: field(ENV.packetsOut),
       packetsDropped: field(ENV.packetsDropped),
     };
   }
 
-  #of(env: number): Counts {
-    const counts = this.#counts[env];
-    if (counts === undefined) throw new RangeError(`no environment ${env}`);
-    return counts;
-  }
-
   #observe(kind: number, a: number, b: number, c: number): void {
     switch (kind) {
       case EVENT_KINDS.return.kind:
-        if ((a & USER) === 0) return;
-        this.#running = this.#memory.current;
-        this.#instructions = this.#machine.instructions;
-        this.#cycles = this.#machine.cycles;
+        if ((a & USER) !== 0) this.#enter();
         return;
       case EVENT_KINDS.exception.kind:
-        this.#leave(a, c);
+        if (this.#running >= 0) this.#leave(a, c);
         return;
       case EVENT_KINDS.native.kind:
-        if (b >= 0 && this.#running >= 0) this.#of(this.#running).nativeSteps += 1;
+        if (b >= 0 && this.#running >= 0) this.#count(USAGE.nativeSteps, 1);
         return;
       default:
     }
   }
 
+  #enter(): void {
+    const { instructions, cycles } = this.#machine;
+    const running = this.#memory.current;
+    this.#store(this.#entered, instructions, instructions - this.#instructions);
+    this.#store(this.#entered + 8, cycles, cycles - this.#cycles);
+    this.#instructions = instructions;
+    this.#cycles = cycles;
+    // A snapshot that was made up may name what is no environment.
+    this.#running = running < ENV_LIMIT ? running : -1;
+  }
+
   #leave(code: number, vector: number): void {
-    if (this.#running < 0) return;
-    const counts = this.#of(this.#running);
-    counts.instructions += this.#machine.instructions - this.#instructions;
-    counts.cycles += this.#machine.cycles - this.#cycles;
+    this.#count(USAGE.instructions, this.#machine.instructions - this.#instructions);
+    this.#count(USAGE.cycles, this.#machine.cycles - this.#cycles);
+    if (vector === KSEG0) this.#count(USAGE.refills, 1);
+    else if (code === EXCEPTIONS.syscall) this.#count(USAGE.systemCalls, 1);
+    else if (code !== EXCEPTIONS.interrupt) this.#count(USAGE.exceptions, 1);
     this.#running = -1;
-    if (vector === KSEG0) counts.refills += 1;
-    else if (code === EXCEPTIONS.syscall) counts.systemCalls += 1;
-    else if (code !== EXCEPTIONS.interrupt) counts.exceptions += 1;
+  }
+
+  /** Adds to a count, one of USAGE, of the environment that runs. */
+  #count(of: number, delta: number): void {
+    const i = this.#running * COUNTS + (of >> 3);
+    const value = (this.#counts[i] as number) + delta;
+    this.#counts[i] = value;
+    this.#store(this.#usage + 8 * i, value, delta);
+  }
+
+  /** Stores a value of two words that has grown by `delta`. */
+  #store(physical: number, value: number, delta: number): void {
+    this.#port.store32(physical, value);
+    // The low word has gone round.
+    if (value >>> 0 < delta) this.#port.store32(physical + 4, Math.floor(value / HIGH));
   }
 }

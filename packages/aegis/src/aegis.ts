@@ -38,7 +38,9 @@ import { FIRST_FREE_FRAME, KP, KSEG0, NATIVE, PHYSICAL, kernelPageAddress } from
 import { loadImage } from './loader.ts';
 import { KernelMemory, envOf } from './memory.ts';
 import { Messages } from './messages.ts';
+import { Names } from './names.ts';
 import { nativeCalls } from './native-calls.ts';
+import { Natives } from './natives.ts';
 import { bootNetwork } from './network.ts';
 import { Nodes } from './nodes.ts';
 import { Predicates } from './predicates.ts';
@@ -46,8 +48,10 @@ import { Registry } from './registry.ts';
 import { Repossession } from './repossession.ts';
 import { Revocation } from './revocation.ts';
 import { Rings } from './rings.ts';
+import { SavedKernel } from './saved.ts';
 import { Serial } from './serial.ts';
 import { Slices } from './slices.ts';
+import { tablesAt } from './tables.ts';
 import { TlbKeeper } from './tlb-keeper.ts';
 
 /** How to make a kernel. */
@@ -83,22 +87,27 @@ const DEFAULT_SECRET = Uint8Array.of(0x61, 0x65, 0x67, 0x69, 0x73);
 export class Aegis {
   readonly machine: Machine;
   readonly parts: Parts;
+  /** The kernel as a part of a machine that is saved. */
+  readonly saved: SavedKernel;
   readonly #accounting: Accounting;
-  readonly #names = new Map<number, Names>();
+  readonly #names: Names = new Names();
 
   /** Throws `AegisError` `memory` if the machine has too little. */
   constructor(machine: Machine, options: AegisOptions = {}) {
-    if (machine.memory.ramBytes <= FIRST_FREE_FRAME * PAGE_BYTES) {
-      throw new AegisError('memory', `${machine.memory.ramBytes} bytes of memory: the kernel alone takes 1 MiB`);
+    const { ramBytes } = machine.memory;
+    if (tablesAt(ramBytes) <= FIRST_FREE_FRAME * PAGE_BYTES) {
+      const kernel = ramBytes - tablesAt(ramBytes) + FIRST_FREE_FRAME * PAGE_BYTES;
+      throw new AegisError('memory', `${ramBytes} bytes of memory: the kernel alone takes ${kernel}`, { ramBytes });
     }
     this.machine = machine;
     // The image first: it holds the kernel page, which the parts fill in.
     const kernel = kernelImage();
-    machine.memory.storeWords(0, kernel.words);
+    machine.memory.installCode(0, kernel.words);
     for (const [at, value] of dispatchTables(kernel)) machine.memory.store32(at - KSEG0, value);
     machine.cpu.pc = kernel.symbols.get('boot') ?? KSEG0;
     this.parts = this.#build(options.secret ?? DEFAULT_SECRET);
     this.#accounting = new Accounting(machine, this.parts.memory);
+    this.saved = new SavedKernel(this.parts.natives, this.#names, [this.parts.filters, this.#accounting]);
     this.#install();
   }
 
@@ -128,7 +137,7 @@ export class Aegis {
     }
     const { memory } = this.parts;
     const parent = memory.env(id, ENV.parent);
-    const { name, libos } = this.#names.get(id) ?? { name: `environment ${id}`, libos: 'none' };
+    const { name, libos } = this.#names.of(id);
     return {
       id,
       name,
@@ -144,15 +153,13 @@ export class Aegis {
   /** A new tenant of record `id`: counted from zero, and named after its parent. */
   #created(id: number, parent: number): void {
     this.#accounting.reset(id);
-    const names = this.#names.get(parent);
-    if (names === undefined) this.#names.delete(id);
-    else this.#names.set(id, { ...names, name: `${names.family}/${id}` });
+    this.#names.created(id, parent);
   }
 
   #build(secret: Uint8Array): Parts {
     const { machine } = this;
     const memory = new KernelMemory(machine.memory);
-    const capabilities = new Capabilities(secret, new Nodes(memory));
+    const capabilities = new Capabilities(memory, secret, new Nodes(memory));
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
     const frames = new Frames(memory, capabilities, tlb, {
       taken: (env, ppn) => {
@@ -166,13 +173,14 @@ export class Aegis {
       },
     });
     const slices = new Slices(memory, capabilities);
-    const asids = new Asids(memory, tlb, (asid, functions) => {
+    const natives = new Natives((asid, functions) => {
       machine.native.install(asid, functions);
     });
+    const asids = new Asids(memory, tlb, natives);
     const created = (id: number, parent: number): void => {
       this.#created(id, parent);
     };
-    const environments = new Environments(memory, { frames, slices, tlb, capabilities, asids, created });
+    const environments = new Environments(memory, { frames, slices, tlb, capabilities, asids, natives, created });
     const filters = new Filters(memory, frames, capabilities);
     const rings = new Rings(memory, frames, capabilities, (ring) => {
       filters.ringFreed(ring);
@@ -194,6 +202,7 @@ export class Aegis {
       frames,
       slices,
       asids,
+      natives,
       predicates,
       messages,
       environments,
@@ -276,11 +285,4 @@ export class Aegis {
     };
     return natives;
   }
-}
-
-/** What people call an environment: its own name, that of the image it stems from, and the library operating system. */
-interface Names {
-  readonly name: string;
-  readonly family: string;
-  readonly libos: string;
 }

@@ -8,72 +8,64 @@
  *
  * Whoever runs keeps its ASID: the machine code of a call that needs one for another goes on in the caller's address space.
  */
-import { ENV, GUARANTEED_LIMIT, NO_ENV, PAGE_BYTES, type NativeFunction } from '@exokernel/abi';
+import { ENV, GUARANTEED_LIMIT, NO_ENV, PAGE_BYTES } from '@exokernel/abi';
 import { KP } from './layout.ts';
-import { envAddress, type KernelMemory } from './memory.ts';
+import { Records, envAddress, type KernelMemory } from './memory.ts';
+import type { Natives } from './natives.ts';
+import { ASID_LIMIT, TABLES, VARIABLES } from './tables.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
 
 /** ASID 0 is nobody's: an EntryHi of page 0 would be the zero that ends a list. */
 const FIRST = 1;
-const LIMIT = 64;
 /** Where an ASID stands in EntryHi. */
 const SHIFT = 6;
 /** The tag of a guaranteed mapping while its environment has no ASID: no EntryHi is like it, and it is not zero. */
 export const NO_ASID_TAG = 1;
 
-/** Installs native functions in an address space; an empty list removes them. */
-export type InstallNatives = (asid: number, functions: readonly NativeFunction[]) => void;
-
 export class Asids {
   readonly #memory: KernelMemory;
   readonly #tlb: TlbKeeper;
-  readonly #install: InstallNatives;
-  readonly #owners: number[] = Array.from({ length: LIMIT }, () => NO_ENV);
-  readonly #functions = new Map<number, readonly NativeFunction[]>();
-  /** Where the search for the next victim starts, so that of equals each has its turn. */
-  #hand = FIRST;
+  readonly #natives: Natives;
+  readonly #owners: Records;
 
-  constructor(memory: KernelMemory, tlb: TlbKeeper, install: InstallNatives) {
+  constructor(memory: KernelMemory, tlb: TlbKeeper, natives: Natives) {
     this.#memory = memory;
     this.#tlb = tlb;
-    this.#install = install;
-  }
-
-  /** A new environment, and its native functions: it has no ASID yet. */
-  enter(env: number, functions: readonly NativeFunction[]): void {
-    this.#functions.set(env, functions);
+    this.#natives = natives;
+    this.#owners = new Records(memory, TABLES.asidOwners);
+    for (let asid = 0; asid < ASID_LIMIT; asid += 1) this.#owners.set(asid, 0, NO_ENV);
+    memory.setVariable(VARIABLES.asidHand, FIRST);
   }
 
   /** An environment is started: it gets an ASID if one is free, so that its first entry costs no more than the others. */
   start(env: number): void {
-    if (this.#memory.env(env, ENV.asid) === 0 && this.#owners.includes(NO_ENV, FIRST)) this.give(env);
+    if (this.#memory.env(env, ENV.asid) === 0 && this.#free() >= 0) this.give(env);
   }
 
   /** An environment ends: its translations are flushed, its ASID is free. */
   leave(env: number): void {
     this.#take(env);
-    this.#functions.delete(env);
   }
 
   /** Who has an ASID, or NO_ENV. */
   owner(asid: number): number {
-    return this.#owners[asid] ?? NO_ENV;
+    return this.#owners.get(asid, 0);
   }
 
   /** Gives `env`, which has none, an ASID. Returns whether somebody else lost it. */
   give(env: number): boolean {
-    let asid = this.#owners.indexOf(NO_ENV, FIRST);
+    let asid = this.#free();
     const recycled = asid < 0;
     if (recycled) {
       asid = this.#victim();
       this.#take(this.owner(asid));
     }
-    this.#owners[asid] = env;
+    this.#owners.set(asid, 0, env);
     this.#memory.setEnv(env, ENV.asid, asid << SHIFT);
     this.#memory.setEnv(env, ENV.dispatched, this.#memory.kernelPage(KP.tick));
     this.#tag(env, asid << SHIFT);
     this.openGates(env);
-    this.#install(asid, this.#functions.get(env) ?? []);
+    this.#natives.install(asid, env);
     return recycled;
   }
 
@@ -88,11 +80,16 @@ export class Asids {
     const asid = this.#memory.env(env, ENV.asid) >>> SHIFT;
     if (asid === 0) return;
     this.#tlb.flushEnv(env);
-    this.#owners[asid] = NO_ENV;
+    this.#owners.set(asid, 0, NO_ENV);
     this.#memory.setEnv(env, ENV.asid, 0);
     this.#tag(env, NO_ASID_TAG);
     this.openGates(env);
-    this.#install(asid, []);
+    this.#natives.remove(asid);
+  }
+
+  /** The first ASID that nobody has, or −1. */
+  #free(): number {
+    return this.#owners.find(0, NO_ENV, FIRST);
   }
 
   /** The ASID, not that of whoever runs, whose owner was dispatched the longest ago. */
@@ -101,15 +98,16 @@ export class Asids {
     const now = this.#memory.kernelPage(KP.tick);
     let victim = -1;
     let longest = -1;
-    for (let i = 0; i < LIMIT - FIRST; i += 1) {
-      const asid = FIRST + ((this.#hand - FIRST + i) % (LIMIT - FIRST));
+    const hand = this.#memory.variable(VARIABLES.asidHand);
+    for (let i = 0; i < ASID_LIMIT - FIRST; i += 1) {
+      const asid = FIRST + ((hand - FIRST + i) % (ASID_LIMIT - FIRST));
       const env = this.owner(asid);
       const age = (now - this.#memory.env(env, ENV.dispatched)) >>> 0;
       if (envAddress(env) === running || age <= longest) continue;
       victim = asid;
       longest = age;
     }
-    this.#hand = victim + 1;
+    this.#memory.setVariable(VARIABLES.asidHand, victim + 1);
     return victim;
   }
 

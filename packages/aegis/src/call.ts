@@ -14,6 +14,7 @@ import type { Filters } from './filters.ts';
 import type { Frames } from './frames.ts';
 import type { KernelMemory } from './memory.ts';
 import type { Messages } from './messages.ts';
+import type { Natives } from './natives.ts';
 import type { Predicates } from './predicates.ts';
 import type { Registry } from './registry.ts';
 import type { Revocation } from './revocation.ts';
@@ -28,6 +29,7 @@ export interface Parts {
   readonly frames: Frames;
   readonly slices: Slices;
   readonly asids: Asids;
+  readonly natives: Natives;
   readonly predicates: Predicates;
   readonly messages: Messages;
   readonly environments: Environments;

@@ -11,9 +11,10 @@
  */
 import { CAPABILITY_KINDS, ERRORS, type CapabilityKind, type CapabilityWords } from '@exokernel/abi';
 import { blake2s } from '@noble/hashes/blake2.js';
+import type { KernelMemory } from './memory.ts';
 import type { Nodes } from './nodes.ts';
+import { TABLES } from './tables.ts';
 
-const KEY_BYTES = 32;
 const MAC_BYTES = 8;
 const NODE_MASK = 0xffff;
 
@@ -25,13 +26,15 @@ export type Break = (name: number, nodes: ReadonlySet<number>) => void;
 
 export class Capabilities {
   readonly nodes: Nodes;
-  readonly #key: Uint8Array;
+  readonly #memory: KernelMemory;
+  /** The parts that guard a kind and break its bindings, as they registered when the kernel was made. */
   readonly #generations = new Map<number, GenerationOf>();
   readonly #breaking: (readonly [kind: number, breaks: Break])[] = [];
 
   /** `secret` seeds the key; any length. */
-  constructor(secret: Uint8Array, nodes: Nodes) {
-    this.#key = blake2s(secret, { dkLen: KEY_BYTES });
+  constructor(memory: KernelMemory, secret: Uint8Array, nodes: Nodes) {
+    memory.port.write(memory.table(TABLES.key), blake2s(secret, { dkLen: TABLES.key.bytes }));
+    this.#memory = memory;
     this.nodes = nodes;
   }
 
@@ -133,7 +136,8 @@ export class Capabilities {
     [head, name, generation, node].forEach((word, i) => {
       message.setUint32(4 * i, word, true);
     });
-    const mac = new DataView(blake2s(new Uint8Array(message.buffer), { key: this.#key, dkLen: MAC_BYTES }).buffer);
+    const key = this.#memory.bytes(this.#memory.table(TABLES.key), TABLES.key.bytes);
+    const mac = new DataView(blake2s(new Uint8Array(message.buffer), { key, dkLen: MAC_BYTES }).buffer);
     return [mac.getUint32(0, true), mac.getUint32(4, true)];
   }
 }

@@ -17,3 +17,8 @@ export const COSTS = {
   compileWord: 50,
   device: 200,
 } as const;
+
+/** Instructions that a call has had made: what compiling is charged by. */
+export interface Made {
+  words: number;
+}

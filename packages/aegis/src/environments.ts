@@ -30,6 +30,7 @@ import { COSTS } from './costs.ts';
 import type { Frames } from './frames.ts';
 import { KP, KSEG0 } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
+import type { Natives } from './natives.ts';
 import type { Slices } from './slices.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
 
@@ -68,9 +69,9 @@ export class Environments {
   readonly #tlb: TlbKeeper;
   readonly #capabilities: Capabilities;
   readonly #asids: Asids;
+  readonly #natives: Natives;
   readonly #created: (env: number, parent: number) => void;
-  readonly #factories: (NativeFactory | undefined)[] = [];
-  /** Rings, filters, disk transfers: registered by the kernel. */
+  /** Rings, filters, disk transfers: registered when the kernel is made. */
   readonly resources: Resource[] = [];
 
   constructor(
@@ -81,6 +82,7 @@ export class Environments {
       readonly tlb: TlbKeeper;
       readonly capabilities: Capabilities;
       readonly asids: Asids;
+      readonly natives: Natives;
       /** Told of every new environment. */
       readonly created: (env: number, parent: number) => void;
     },
@@ -91,6 +93,7 @@ export class Environments {
     this.#tlb = parts.tlb;
     this.#capabilities = parts.capabilities;
     this.#asids = parts.asids;
+    this.#natives = parts.natives;
     this.#created = parts.created;
     parts.capabilities.guard('env', (id) => this.#generation(id));
     for (let id = 0; id < ENV_LIMIT; id += 1) memory.setEnv(id, ENV.id, id);
@@ -103,7 +106,7 @@ export class Environments {
   allocate(parent: number, factory: NativeFactory | undefined): number {
     const id = this.#find();
     if (id < 0) return ERRORS.E_NONE;
-    const functions = factory?.(id) ?? [];
+    this.#natives.enter(id, factory);
     const generation = this.#memory.env(id, ENV.generation) + 1;
     for (let offset = 0; offset < ENV_BYTES; offset += 4) this.#memory.setEnv(id, offset, 0);
     this.#memory.setEnv(id, ENV.id, id);
@@ -113,14 +116,8 @@ export class Environments {
     this.#memory.setEnv(id, ENV.frameLimit, parent === NO_ENV ? NO_TARGET : this.#memory.env(parent, ENV.frameLimit));
     this.#memory.setEnv(id, ENV.frameTarget, NO_TARGET);
     this.#memory.setEnv(id, ENV.sliceTarget, NO_TARGET);
-    this.#factories[id] = factory;
-    this.#asids.enter(id, functions);
     this.#created(id, parent);
     return id;
-  }
-
-  factory(env: number): NativeFactory | undefined {
-    return this.#factories[env];
   }
 
   capability(env: number): CapabilityWords {
@@ -201,10 +198,10 @@ export class Environments {
     this.#slices.release(env);
     for (const resource of this.resources) resource.release(env);
     this.#asids.leave(env);
+    this.#natives.leave(env);
     for (const page of pages) if (page !== 0) this.#frames.unpin((page - KSEG0) / PAGE_BYTES);
     const held = this.#frames.dropAll(env);
     const nodes = this.#capabilities.release(env);
-    this.#factories[env] = undefined;
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
     if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
     return COSTS.environment + COSTS.flush * (1 + nodes) + COSTS.release * held + this.#orphan(env);

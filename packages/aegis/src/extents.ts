@@ -8,7 +8,7 @@
 import { ERRORS, EXTENT, EXTENT_BYTES, EXTENT_LIMIT, NO_ENV, RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
 import { PHYSICAL } from './layout.ts';
-import type { KernelMemory } from './memory.ts';
+import { Records, type KernelMemory } from './memory.ts';
 
 /** A run of blocks, by their physical numbers. */
 export interface Extent {
@@ -20,13 +20,14 @@ export interface Extent {
 const EXTENT_RIGHTS: number = RIGHTS.read | RIGHTS.write | RIGHTS.control;
 
 export class Extents {
-  readonly #memory: KernelMemory;
+  readonly #extents: Records;
   readonly #capabilities: Capabilities;
+  /** Told of what happens to extents; registered when the kernel is made. */
   readonly #begun: ((extent: Extent) => void)[] = [];
   readonly #ended: ((extent: Extent, id: number) => void)[] = [];
 
   constructor(memory: KernelMemory, capabilities: Capabilities) {
-    this.#memory = memory;
+    this.#extents = new Records(memory, PHYSICAL.extents, EXTENT_BYTES, EXTENT_LIMIT);
     this.#capabilities = capabilities;
     for (let id = 0; id < EXTENT_LIMIT; id += 1) this.#set(id, EXTENT.owner, NO_ENV);
     capabilities.guard('extent', (id) => (this.#lives(id) ? this.#get(id, EXTENT.generation) : undefined));
@@ -44,22 +45,24 @@ export class Extents {
 
   /** An extent of `env`, whatever else lies there: what images are granted. Returns its number or E_NONE. */
   grant(env: number, { start, blocks }: Extent): number {
-    const id = this.#all().find((one) => !this.#lives(one) && this.#get(one, EXTENT.blocks) === 0);
+    const [id] = this.#extents.filter((one) => !this.#lives(one) && this.#get(one, EXTENT.blocks) === 0);
     if (id === undefined) return ERRORS.E_NONE;
-    this.#set(id, EXTENT.owner, env);
-    this.#set(id, EXTENT.start, start);
-    this.#set(id, EXTENT.blocks, blocks);
-    this.#set(id, EXTENT.requests, 0);
-    this.#set(id, EXTENT.generation, this.#get(id, EXTENT.generation) + 1);
+    this.#extents.fill(id, [
+      [EXTENT.owner, env],
+      [EXTENT.start, start],
+      [EXTENT.blocks, blocks],
+      [EXTENT.requests, 0],
+      [EXTENT.generation, this.#get(id, EXTENT.generation) + 1],
+    ]);
     return id;
   }
 
   /** A new extent from block `start` on, or anywhere (−1), of a disk of `size` blocks. Returns its number or an error. */
   allocate(env: number, start: number, blocks: number, size: number): number {
     if (blocks < 1 || blocks > size || start < -1 || start > size - blocks) return ERRORS.E_RANGE;
-    const taken = this.#all()
+    const taken = this.#extents
+      .filter((id) => this.#get(id, EXTENT.blocks) > 0)
       .map((id) => this.extent(id))
-      .filter((one) => one.blocks > 0)
       .sort((a, b) => a.start - b.start);
     const isFree = (at: number): boolean =>
       taken.every((one) => at + blocks <= one.start || one.start + one.blocks <= at);
@@ -91,7 +94,7 @@ export class Extents {
 
   /** A living extent that has this block, if there is one. */
   covering(block: number): number | undefined {
-    return this.#all().find((id) => this.#lives(id) && contains(this.extent(id), block));
+    return this.#extents.filter((id) => this.#lives(id) && contains(this.extent(id), block))[0];
   }
 
   free(id: number): void {
@@ -103,7 +106,7 @@ export class Extents {
 
   /** Frees every extent of an environment. */
   release(env: number): void {
-    for (const id of this.#all()) if (this.#get(id, EXTENT.owner) === env) this.free(id);
+    for (const id of this.#extents.filter((one) => this.#get(one, EXTENT.owner) === env)) this.free(id);
   }
 
   /** One request more (1) or less (−1) for blocks of an extent. */
@@ -121,16 +124,12 @@ export class Extents {
     return id < EXTENT_LIMIT && this.#get(id, EXTENT.owner) !== NO_ENV;
   }
 
-  #all(): number[] {
-    return Array.from({ length: EXTENT_LIMIT }, (_, id) => id);
-  }
-
   #get(id: number, field: number): number {
-    return this.#memory.get(PHYSICAL.extents + EXTENT_BYTES * id + field);
+    return this.#extents.get(id, field);
   }
 
   #set(id: number, field: number, value: number): void {
-    this.#memory.set(PHYSICAL.extents + EXTENT_BYTES * id + field, value);
+    this.#extents.set(id, field, value);
   }
 }
 

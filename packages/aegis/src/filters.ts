@@ -4,10 +4,14 @@
  * Filters of all environments form one DPF trie, compiled to kernel text; those that get copies form a second. What runs at
  * arrival is machine code (text/receive.ts). The filters themselves are believed, but not in secret: the record of each,
  * its atoms and the number of others' filters that it overlaps can be read by everyone.
+ *
+ * The set that is compiled follows from the table `filterOrder` and the exposed records and bytes: it is made again from them
+ * when they have been replaced (`restored`), and the next binding makes the same code as if they had not.
  */
 import {
   ERRORS,
   FILTER,
+  FILTER_BYTES,
   FILTER_CODE_BYTES,
   FILTER_LIMIT,
   NO_ENV,
@@ -18,21 +22,17 @@ import {
 import { DpfError, FilterSet, decodeFilter, type OverlapPolicy } from '@exokernel/dpf';
 import { VcodeError, compileMips, type Program } from '@exokernel/vcode';
 import type { Capabilities } from './capabilities.ts';
+import type { Made } from './costs.ts';
 import type { Frames } from './frames.ts';
 import { Handlers } from './handlers.ts';
-import { FILTER_SHIFT, KP, KSEG0, PHYSICAL } from './layout.ts';
-import { envAddress, type KernelMemory } from './memory.ts';
+import { KP, KSEG0, PHYSICAL } from './layout.ts';
+import { Records, envAddress, type KernelMemory } from './memory.ts';
 import { ringPhysical } from './rings.ts';
+import { TABLES, VARIABLES } from './tables.ts';
 
 /** Where the activation record of the second program has base and length of the words that it fills. */
 const FOUND = { base: 16, length: 20 } as const;
 const ACTIVATION_ROOM = PHYSICAL.copiesActivation - PHYSICAL.demuxActivation;
-
-interface Binding {
-  readonly env: number;
-  readonly bytes: Uint8Array;
-  readonly policy: OverlapPolicy;
-}
 
 /** What a filter is bound with. */
 export interface FilterRequest {
@@ -45,43 +45,50 @@ export interface FilterRequest {
 export class Filters {
   readonly #memory: KernelMemory;
   readonly #capabilities: Capabilities;
-  readonly #set = new FilterSet({ maxFilters: FILTER_LIMIT });
-  readonly #bindings = new Map<number, Binding>();
+  readonly #filters: Records;
+  /** The filters in the order in which they were bound. */
+  readonly #order: Records;
   readonly handlers: Handlers;
-  #made = 0;
+  /** Derived: the filters, merged; undefined until it is wanted. */
+  #set: FilterSet | undefined;
 
   constructor(memory: KernelMemory, frames: Frames, capabilities: Capabilities) {
     this.#memory = memory;
     this.#capabilities = capabilities;
+    this.#filters = new Records(memory, PHYSICAL.filters, FILTER_BYTES, FILTER_LIMIT);
+    this.#order = new Records(memory, TABLES.filterOrder);
     this.handlers = new Handlers(memory, frames);
     memory.setKernelPage(KP.demuxActivation, KSEG0 + PHYSICAL.demuxActivation);
     memory.set(PHYSICAL.copiesActivation + FOUND.base, KSEG0 + PHYSICAL.copies);
     memory.set(PHYSICAL.copiesActivation + FOUND.length, 4 * FILTER_LIMIT);
     capabilities.guard('filter', (id) =>
-      this.#bindings.has(id) ? memory.get(filterPhysical(id) + FILTER.generation) : undefined,
+      id < FILTER_LIMIT && this.owner(id) !== NO_ENV ? this.#filters.get(id, FILTER.generation) : undefined,
     );
-    for (let id = 0; id < FILTER_LIMIT; id += 1) memory.set(filterPhysical(id) + FILTER.owner, NO_ENV);
+    for (let id = 0; id < FILTER_LIMIT; id += 1) this.#filters.set(id, FILTER.owner, NO_ENV);
   }
 
-  /** Instructions that were made since power-on: what compiling is charged by. */
-  get made(): number {
-    return this.#made + this.handlers.made;
+  /** The tables have been replaced: what is derived from them is made again. */
+  restored(): void {
+    this.#set = undefined;
   }
 
   /** Binds a filter of `env`. Returns its number or an error. */
-  bind(env: number, { bytes, ring, policy }: FilterRequest): number {
+  bind(env: number, { bytes, ring, policy }: FilterRequest, made: Made): number {
     const name = policyName(policy);
     if (name === undefined) return ERRORS.E_RANGE;
     const id = this.#insert(bytes, name);
     if (id < 0) return id;
-    this.#bindings.set(id, { env, bytes, policy: name });
-    if (!this.#compile() || !this.#storeBytes()) {
-      this.#remove(id);
+    const at = this.#codeEnd();
+    if (!this.#compile(made) || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES) {
+      this.#merged().delete(id);
+      this.#compile(made);
       return ERRORS.E_NONE;
     }
-    const at = filterPhysical(id);
-    const generation = this.#memory.get(at + FILTER.generation) + 1;
-    for (const [field, value] of [
+    const count = this.#memory.variable(VARIABLES.filterCount);
+    this.#order.set(count, 0, id);
+    this.#memory.setVariable(VARIABLES.filterCount, count + 1);
+    this.#memory.port.write(at, bytes);
+    this.#filters.fill(id, [
       [FILTER.owner, env],
       [FILTER.env, envAddress(env)],
       [FILTER.ring, KSEG0 + ringPhysical(ring)],
@@ -90,11 +97,11 @@ export class Filters {
       [FILTER.accepted, 0],
       [FILTER.consumed, 0],
       [FILTER.aborted, 0],
-      [FILTER.generation, generation],
+      [FILTER.code, at],
+      [FILTER.length, bytes.length],
+      [FILTER.generation, this.#filters.get(id, FILTER.generation) + 1],
       [FILTER.handler, 0],
-    ] as const) {
-      this.#memory.set(at + field, value);
-    }
+    ]);
     this.#countOverlaps();
     return id;
   }
@@ -109,84 +116,109 @@ export class Filters {
     return this.#capabilities.check(words, 'filter', rights);
   }
 
-  free(id: number): void {
-    const at = filterPhysical(id);
+  free(id: number, made: Made): void {
+    const set = this.#merged();
     // Should the rest not compile, the old code stays, and what it still accepts for this filter goes nowhere.
-    this.#memory.set(at + FILTER.ring, 0);
-    this.#memory.set(at + FILTER.owner, NO_ENV);
-    this.#memory.set(at + FILTER.length, 0);
-    this.handlers.remove(at);
-    this.#remove(id);
+    this.#filters.set(id, FILTER.ring, 0);
+    this.#filters.set(id, FILTER.owner, NO_ENV);
+    this.#filters.set(id, FILTER.length, 0);
+    this.handlers.remove(id);
+    set.delete(id);
+    const left = this.#ids().filter((other) => other !== id);
+    left.forEach((other, i) => {
+      this.#order.set(i, 0, other);
+    });
+    this.#memory.setVariable(VARIABLES.filterCount, left.length);
+    this.#compile(made);
+    this.#closeGaps();
     this.#countOverlaps();
   }
 
-  /** Who bound a filter that exists. */
+  /** Who bound a filter, or NO_ENV. */
   owner(id: number): number {
-    return this.#memory.get(filterPhysical(id) + FILTER.owner);
+    return this.#filters.get(id, FILTER.owner);
   }
 
   /** Makes a frame the window of a filter's handler, or its next page. Returns how many it has, or an error. */
   window(id: number, ppn: number, append: boolean): number {
-    return this.handlers.window(filterPhysical(id), ppn, append);
+    return this.handlers.window(id, ppn, append);
   }
 
   /** Attaches the handler in `bytes`. Returns an error code: E_RANGE for a filter that gets copies, which only reads along. */
-  attach(id: number, bytes: Uint8Array): number {
-    if (this.#bindings.get(id)?.policy === 'all') return ERRORS.E_RANGE;
-    return this.handlers.attach(filterPhysical(id), bytes);
+  attach(id: number, bytes: Uint8Array, made: Made): number {
+    if (this.#filters.get(id, FILTER.policy) === POLICIES.all) return ERRORS.E_RANGE;
+    return this.handlers.attach(id, bytes, made);
   }
 
   /** A ring is gone: filters that delivered to it deliver nowhere. */
   ringFreed(ring: number): void {
-    for (const id of this.#bindings.keys()) {
-      const at = filterPhysical(id) + FILTER.ring;
-      if (this.#memory.get(at) === KSEG0 + ringPhysical(ring)) this.#memory.set(at, 0);
+    for (const id of this.#ids()) {
+      if (this.#filters.get(id, FILTER.ring) === KSEG0 + ringPhysical(ring)) this.#filters.set(id, FILTER.ring, 0);
     }
   }
 
   /** Frees every filter of an environment. */
   release(env: number): void {
-    for (const id of this.#ofEnv(env)) this.free(id);
+    for (const id of this.#ofEnv(env)) this.free(id, { words: 0 });
   }
 
   /** Takes a frame away from the windows of an environment's filters, or (undefined) of all. */
   releaseFrame(env: number | undefined, ppn: number): void {
-    for (const id of this.#ofEnv(env)) this.handlers.releaseFrame(filterPhysical(id), ppn);
+    for (const id of this.#ofEnv(env)) this.handlers.releaseFrame(id, ppn);
+  }
+
+  /** The filters in the order in which they were bound. */
+  #ids(): number[] {
+    const length = Math.min(this.#memory.variable(VARIABLES.filterCount), FILTER_LIMIT);
+    return Array.from({ length }, (_, i) => this.#order.get(i, 0));
   }
 
   #ofEnv(env: number | undefined): number[] {
-    return [...this.#bindings].filter(([, binding]) => env === undefined || binding.env === env).map(([id]) => id);
+    return this.#ids().filter((id) => env === undefined || this.owner(id) === env);
+  }
+
+  /** The set of all filters; throws what `FilterSet` throws if the tables hold none that can be. */
+  #merged(): FilterSet {
+    if (this.#set !== undefined) return this.#set;
+    const set = new FilterSet({ maxFilters: FILTER_LIMIT });
+    for (const id of this.#ids()) {
+      set.insert(decodeFilter(this.#bytes(id)), policyName(this.#filters.get(id, FILTER.policy)), id);
+    }
+    this.#set = set;
+    return set;
+  }
+
+  /** The bytes of a filter, as they were downloaded. */
+  #bytes(id: number): Uint8Array {
+    const length = Math.min(this.#filters.get(id, FILTER.length), FILTER_CODE_BYTES);
+    return this.#memory.bytes(this.#filters.get(id, FILTER.code), length);
   }
 
   #insert(bytes: Uint8Array, policy: OverlapPolicy): number {
+    const set = this.#merged();
     try {
-      return this.#set.insert(decodeFilter(bytes), policy);
+      return set.insert(decodeFilter(bytes), policy);
     } catch (error) {
       if (!(error instanceof DpfError)) throw error;
       return error.code === 'overlap' ? ERRORS.E_OVERLAP : error.code === 'limit' ? ERRORS.E_NONE : ERRORS.E_CODE;
     }
   }
 
-  #remove(id: number): void {
-    this.#set.delete(id);
-    this.#bindings.delete(id);
-    this.#compile();
-    this.#storeBytes();
-  }
-
   /** Compiles both tries anew. Returns whether they fit; otherwise what was there stays. */
-  #compile(): boolean {
+  #compile(made: Made): boolean {
     // Packets lie at word boundaries in the controller's buffers.
     const align = { align: 4 } as const;
-    const copies = this.#set.copyCount > 0;
+    const set = this.#merged();
+    const copies = set.copyCount > 0;
     try {
-      const winner = this.#set.size === this.#set.copyCount ? [] : make(this.#set.program(align), PHYSICAL.demux);
-      const second = copies ? make(this.#set.copiesProgram(align), PHYSICAL.demux + 4 * winner.length) : [];
-      if (4 * (winner.length + second.length) > PHYSICAL.demuxActivation - PHYSICAL.demux) return false;
+      const winner = set.size === set.copyCount ? [] : make(set.program(align), PHYSICAL.demux);
+      const second = copies ? make(set.copiesProgram(align), PHYSICAL.demux + 4 * winner.length) : [];
+      const words = [...winner, ...second];
+      if (4 * words.length > PHYSICAL.demuxActivation - PHYSICAL.demux) return false;
       this.#memory.setKernelPage(KP.demux, winner.length === 0 ? 0 : KSEG0 + PHYSICAL.demux);
       this.#memory.setKernelPage(KP.copies, copies ? KSEG0 + PHYSICAL.demux + 4 * winner.length : 0);
-      this.#memory.port.installCode(PHYSICAL.demux, [...winner, ...second]);
-      this.#made += winner.length + second.length;
+      this.#memory.port.installCode(PHYSICAL.demux, words);
+      made.words += words.length;
       return true;
     } catch (error) {
       if (error instanceof VcodeError) return false;
@@ -194,24 +226,29 @@ export class Filters {
     }
   }
 
-  /** Lays the bytes of all filters out for everyone to read. Returns whether they fit. */
-  #storeBytes(): boolean {
+  /** Where the bytes of the next filter are to lie: behind those of the last. */
+  #codeEnd(): number {
+    const last = this.#ids().at(-1);
+    if (last === undefined) return PHYSICAL.filterCode;
+    return this.#filters.get(last, FILTER.code) + ((this.#filters.get(last, FILTER.length) + 3) & ~3);
+  }
+
+  /** Moves the bytes of all filters together, for everyone to read. */
+  #closeGaps(): void {
     let at = PHYSICAL.filterCode;
-    const end = at + FILTER_CODE_BYTES;
-    for (const [id, { bytes }] of this.#bindings) {
-      if (at + bytes.length > end) return false;
+    for (const id of this.#ids()) {
+      const bytes = this.#bytes(id);
       this.#memory.port.write(at, bytes);
-      this.#memory.set(filterPhysical(id) + FILTER.code, at);
-      this.#memory.set(filterPhysical(id) + FILTER.length, bytes.length);
+      this.#filters.set(id, FILTER.code, at);
       at += (bytes.length + 3) & ~3;
     }
-    return true;
   }
 
   #countOverlaps(): void {
-    for (const [id, { env }] of this.#bindings) {
-      const others = this.#set.overlapping(id).filter((other) => this.#bindings.get(other)?.env !== env);
-      this.#memory.set(filterPhysical(id) + FILTER.overlaps, others.length);
+    const set = this.#merged();
+    for (const id of this.#ids()) {
+      const others = set.overlapping(id).filter((other) => this.owner(other) !== this.owner(id));
+      this.#filters.set(id, FILTER.overlaps, others.length);
     }
   }
 }
@@ -225,9 +262,4 @@ function make(program: Program, physical: number): number[] {
   const code = compileMips(program, KSEG0 + physical);
   if (code.activationBytes > ACTIVATION_ROOM) throw new VcodeError('limit', 'the filters need too many words');
   return [...code.words];
-}
-
-/** Physical address of a filter's record. */
-function filterPhysical(id: number): number {
-  return PHYSICAL.filters + (id << FILTER_SHIFT);
 }

@@ -5,13 +5,18 @@
  * hold is gone, every binding to the frame (TLB, STLB, rings, windows, predicates) is broken and its generation changes, so that all its
  * capabilities are dead; when the last pin is gone too, it is free. The two MACs that `tlbwr` compares live in the secret table `frameAuth`.
  *
+ * An environment holds a frame through the root of its capabilities, or through a node of them, or several: a node belongs to
+ * one resource, so a bit for each environment says it, in a row per frame for the root and in one per node for the others.
+ *
  * A capability lets its bearer map a frame without holding it; then the mapping lasts as long as somebody else's hold.
  */
 import {
+  CAPABILITY_KINDS,
   ENV,
   ENV_LIMIT,
   ERRORS,
   FRAME,
+  NODE_LIMIT,
   NO_ENV,
   PAGE_BYTES,
   RIGHTS,
@@ -21,7 +26,9 @@ import {
 import type { Capabilities } from './capabilities.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, FRAME_CAPACITY, KSEG0, PHYSICAL } from './layout.ts';
-import type { KernelMemory } from './memory.ts';
+import { BitSets, type KernelMemory } from './memory.ts';
+import type { Nodes } from './nodes.ts';
+import { TABLES, VARIABLES } from './tables.ts';
 
 /** What else binds frames to environments. */
 export interface FrameBindings {
@@ -31,7 +38,8 @@ export interface FrameBindings {
   readonly freed: (ppn: number) => void;
 }
 
-const NOBODY: ReadonlyMap<number, ReadonlySet<number>> = new Map();
+/** Where the number of free frames stands, for everyone to read. */
+const FREE: number = PHYSICAL.system + SYSTEM.framesFree;
 
 /** Rights of the capability that an allocation returns. */
 const FRAME_RIGHTS: number = RIGHTS.read | RIGHTS.write;
@@ -42,24 +50,25 @@ export class Frames {
   readonly #capabilities: Capabilities;
   readonly #tlb: TlbKeeper;
   readonly #bindings: FrameBindings;
-  /** Holders of each frame, and the nodes of the capabilities through which they hold it. */
-  readonly #holders = new Map<number, Map<number, Set<number>>>();
-  /** Of each frame, who has bound it otherwise (rings, windows, predicates), and nodes of the capabilities used. */
-  readonly #bound = new Map<number, Map<number, Set<number>>>();
-  /** Frames of which tlbwr compares words that somebody chose. */
-  readonly #chosen = new Set<number>();
-  // The first images get pages of cache colours that the kernel's vectors, page and text have not.
-  #cursor: number = FIRST_FREE_FRAME + 4;
-  #free: number;
+  readonly #nodes: Nodes;
+  /** Holders through the root, by frame; those through nodes stand with the nodes. */
+  readonly #holds: BitSets;
+  /** Row 0: the frames of which tlbwr compares words that an environment chose. */
+  readonly #chosen: BitSets;
 
   constructor(memory: KernelMemory, capabilities: Capabilities, tlb: TlbKeeper, bindings: FrameBindings) {
     this.#bindings = bindings;
     this.#memory = memory;
     this.#capabilities = capabilities;
     this.#tlb = tlb;
-    this.count = Math.min(memory.port.ramBytes / PAGE_BYTES, FRAME_CAPACITY);
-    this.#free = 0;
-    this.#countFree(this.count - FIRST_FREE_FRAME);
+    this.#nodes = capabilities.nodes;
+    this.#holds = new BitSets(memory, memory.table(TABLES.frameHolds), ENV_LIMIT, memory.frames);
+    this.#chosen = new BitSets(memory, memory.table(TABLES.chosenGuards), FRAME_CAPACITY, 1);
+    this.count = memory.frames;
+    // The first images get pages of cache colours that the kernel's vectors, page and text have not.
+    memory.setVariable(VARIABLES.frameCursor, FIRST_FREE_FRAME + 4);
+    memory.set(FREE, 0);
+    memory.add(FREE, this.count - FIRST_FREE_FRAME);
     capabilities.guard('frame', (ppn) => this.#generation(ppn));
     capabilities.breaking('frame', (ppn, nodes) => {
       this.#revoke(ppn, nodes);
@@ -77,7 +86,7 @@ export class Frames {
 
   /** How many frames are free. */
   get free(): number {
-    return this.#free;
+    return this.#memory.get(FREE);
   }
 
   /** Allocates the frame `want`, or any (−1), zeroed, held by `env`. Returns its number or an error. */
@@ -104,9 +113,8 @@ export class Frames {
 
   #take(env: number, ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.owner, env);
-    this.#memory.port.zero(ppn * PAGE_BYTES, PAGE_BYTES);
-    this.#holders.set(ppn, new Map());
-    this.#countFree(-1);
+    this.#memory.zeroFrame(ppn);
+    this.#memory.add(FREE, -1);
   }
 
   /** The capability of the frame's present generation. */
@@ -131,32 +139,38 @@ export class Frames {
     return open || this.check(words, RIGHTS.read) >= 0;
   }
 
-  /** The environments that hold a frame, each with the nodes of the capabilities through which it does. */
-  holders(ppn: number): ReadonlyMap<number, ReadonlySet<number>> {
-    return this.#holders.get(ppn) ?? NOBODY;
+  /** The environments that hold a frame. */
+  holders(ppn: number): ReadonlySet<number> {
+    return new Set([
+      ...this.#holds.members(ppn),
+      ...this.#nodesOf(ppn).flatMap((node) => this.#nodes.holds.members(node)),
+    ]);
+  }
+
+  /** Whether an environment holds a frame through a capability of this node. */
+  isHeldThrough(env: number, ppn: number, node: number): boolean {
+    if (node === 0) return this.#holds.has(ppn, env);
+    return this.#nodesOf(ppn).includes(node) && this.#nodes.holds.has(node, env);
   }
 
   /** `env` holds an allocated frame, through a capability of this node. Returns an error code: E_NONE beyond its limit. */
   hold(env: number, ppn: number, node: number): number {
-    const holders = this.#holders.get(ppn);
-    if (holders === undefined) return ERRORS.E_CAP;
-    if (!holders.has(env)) {
+    if (!this.#isAllocated(ppn)) return ERRORS.E_CAP;
+    if (!this.#isHolder(env, ppn)) {
       if (this.#isFull(env)) return ERRORS.E_NONE;
-      this.#count(env, 1);
       // Nobody had it but the kernel: its capabilities may have died meanwhile.
-      if (holders.size === 0 && !this.#chosen.has(ppn)) this.#authenticateAll(ppn);
+      if (this.#memory.frame(ppn, FRAME.holders) === 0 && !this.isGuardChosen(ppn)) this.#authenticateAll(ppn);
+      this.#count(env, ppn, 1);
     }
-    holders.set(env, (holders.get(env) ?? new Set()).add(node));
-    this.#memory.setFrame(ppn, FRAME.holders, holders.size);
+    if (node === 0) this.#holds.add(ppn, env);
+    else this.#nodes.holds.add(node, env);
     return ERRORS.E_OK;
   }
 
   /** `env` has bound a frame to something of its own through a capability of this node: with the node it loses that. */
   boundThrough(env: number, ppn: number, node: number): void {
-    if (node === 0) return;
-    const bound = this.#bound.get(ppn) ?? new Map<number, Set<number>>();
-    bound.set(env, (bound.get(env) ?? new Set()).add(node));
-    this.#bound.set(ppn, bound);
+    // Words that let everyone read a frame come with any node, which is not the frame's.
+    if (node !== 0 && this.#nodesOf(ppn).includes(node)) this.#nodes.bindings.add(node, env);
   }
 
   /** Drops the hold of `env`: it loses its mappings at least. Returns an error code. */
@@ -171,27 +185,37 @@ export class Frames {
 
   /** Drops every hold of an environment that ends, whose own translations are gone already. Returns how many there were. */
   dropAll(env: number): number {
-    const held = [...this.#holders.keys()].filter((ppn) => this.#dropHold(env, ppn));
+    const held = this.heldBy(env);
+    for (const ppn of held) {
+      this.#holds.delete(ppn, env);
+      this.#count(env, ppn, -1);
+    }
+    for (let node = 1; node < NODE_LIMIT; node += 1) {
+      this.#nodes.holds.delete(node, env);
+      this.#nodes.bindings.delete(node, env);
+    }
     this.#forget(held);
     this.#release(held);
     return held.length;
   }
 
   /** Breaks what was bound through capabilities of these nodes: guaranteed mappings, holds, and every translation to the frame. */
-  #revoke(ppn: number, nodes: ReadonlySet<number>): void {
-    for (const [env, through] of this.#holders.get(ppn) ?? []) {
-      this.#tlb.removeGuaranteed(env, ppn, nodes);
-      for (const node of nodes) through.delete(node);
-      if (through.size === 0) this.#dropHold(env, ppn);
+  #revoke(ppn: number, gone: ReadonlySet<number>): void {
+    const has = (sets: BitSets, env: number): boolean => [...gone].some((node) => sets.has(node, env));
+    const holders = this.holders(ppn);
+    const bound: number[] = [];
+    for (let env = 0; env < ENV_LIMIT; env += 1) {
+      if (has(this.#nodes.bindings, env) || !holders.has(env)) bound.push(env);
+      if (!has(this.#nodes.holds, env)) continue;
+      this.#tlb.removeGuaranteed(env, ppn, gone);
+      if (!holders.has(env)) this.#count(env, ppn, -1);
+    }
+    for (const node of gone) {
+      this.#nodes.holds.clear(node);
+      this.#nodes.bindings.clear(node);
     }
     this.#tlb.flushFrames(new Set([ppn]));
-    const bound = this.#bound.get(ppn);
-    for (let env = 0; env < ENV_LIMIT; env += 1) {
-      const through = bound?.get(env);
-      const isBound = through !== undefined && [...nodes].some((node) => through.has(node));
-      for (const node of nodes) through?.delete(node);
-      if (isBound || !this.holders(ppn).has(env)) this.#bindings.taken(env, ppn);
-    }
+    for (const env of bound) this.#bindings.taken(env, ppn);
     this.#forget([ppn]);
     this.#release([ppn]);
   }
@@ -201,7 +225,7 @@ export class Frames {
     const at = PHYSICAL.frameAuth + 16 * ppn + (which === 'write' ? 0 : 8);
     this.#memory.set(at, words[0]);
     this.#memory.set(at + 4, words[1]);
-    this.#chosen.add(ppn);
+    this.#chosen.add(0, ppn);
     this.#tlb.flushFrames(new Set([ppn]));
   }
 
@@ -215,15 +239,19 @@ export class Frames {
 
   /** Whether somebody chose the words that tlbwr compares. */
   isGuardChosen(ppn: number): boolean {
-    return this.#chosen.has(ppn);
+    return this.#chosen.has(0, ppn);
   }
 
   /** The frames that an environment holds, in order. */
   heldBy(env: number): number[] {
-    return [...this.#holders]
-      .filter(([, holders]) => holders.has(env))
-      .map(([ppn]) => ppn)
-      .sort((a, b) => a - b);
+    const held = new Set<number>();
+    for (let ppn = FIRST_FREE_FRAME; ppn < this.count; ppn += 1) if (this.#holds.has(ppn, env)) held.add(ppn);
+    for (let node = 1; node < NODE_LIMIT; node += 1) {
+      const { kind, name } = this.#nodes.resource(node);
+      const holds = kind === CAPABILITY_KINDS.frame && this.#nodes.holds.has(node, env);
+      if (holds && this.#isHolder(env, name)) held.add(name);
+    }
+    return [...held].sort((a, b) => a - b);
   }
 
   /**
@@ -245,22 +273,33 @@ export class Frames {
     return this.#memory.env(env, ENV.frames) >= this.#memory.env(env, ENV.frameLimit);
   }
 
-  #count(env: number, delta: number): void {
+  /** The nodes of a frame's capabilities. */
+  #nodesOf(ppn: number): number[] {
+    const generation = this.#generation(ppn);
+    return generation === undefined ? [] : this.#nodes.of({ kind: CAPABILITY_KINDS.frame, name: ppn, generation });
+  }
+
+  #isHolder(env: number, ppn: number): boolean {
+    return this.#holds.has(ppn, env) || this.#nodesOf(ppn).some((node) => this.#nodes.holds.has(node, env));
+  }
+
+  /** One hold more (1) or less (−1) of an environment on a frame, for both of them. */
+  #count(env: number, ppn: number, delta: 1 | -1): void {
     this.#memory.setEnv(env, ENV.frames, this.#memory.env(env, ENV.frames) + delta);
+    this.#memory.setFrame(ppn, FRAME.holders, this.#memory.frame(ppn, FRAME.holders) + delta);
   }
 
   /** All capabilities for a frame die. */
   #age(ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.generation, this.#memory.frame(ppn, FRAME.generation) + 1);
-    this.#bound.delete(ppn);
     this.#authenticate(ppn, this.#capabilities.nobody, this.#capabilities.nobody);
   }
 
   #dropHold(env: number, ppn: number): boolean {
-    const holders = this.#holders.get(ppn);
-    if (holders === undefined || !holders.delete(env)) return false;
-    this.#count(env, -1);
-    this.#memory.setFrame(ppn, FRAME.holders, holders.size);
+    if (!this.#isHolder(env, ppn)) return false;
+    this.#holds.delete(ppn, env);
+    for (const node of this.#nodesOf(ppn)) this.#nodes.holds.delete(node, env);
+    this.#count(env, ppn, -1);
     return true;
   }
 
@@ -279,32 +318,39 @@ export class Frames {
    */
   #forget(ppns: readonly number[]): void {
     const pinned = (ppn: number): boolean => this.#memory.frame(ppn, FRAME.pins) > 0;
-    const unheld = ppns.filter((ppn) => this.#holders.get(ppn)?.size === 0 && pinned(ppn));
+    const unheld = ppns.filter((ppn) => this.#isUnheld(ppn) && pinned(ppn));
     for (const ppn of unheld) this.#bindings.freed(ppn);
     const kept = unheld.filter((ppn) => pinned(ppn));
     this.#tlb.flushFrames(new Set(kept));
     for (const ppn of kept) {
-      this.#chosen.delete(ppn);
+      this.#chosen.delete(0, ppn);
       this.#age(ppn);
     }
+  }
+
+  #isAllocated(ppn: number): boolean {
+    return this.#memory.frame(ppn, FRAME.owner) !== NO_ENV;
+  }
+
+  /** Whether a frame is allocated and no environment holds it. */
+  #isUnheld(ppn: number): boolean {
+    return this.#isAllocated(ppn) && this.#memory.frame(ppn, FRAME.holders) === 0;
   }
 
   /** Frees those of these frames that nobody holds and nothing pins. */
   #release(ppns: readonly number[]): void {
-    const gone = ppns.filter((p) => this.#memory.frame(p, FRAME.pins) === 0 && this.#holders.get(p)?.size === 0);
+    const gone = ppns.filter((ppn) => this.#memory.frame(ppn, FRAME.pins) === 0 && this.#isUnheld(ppn));
     this.#tlb.flushFrames(new Set(gone));
     for (const ppn of gone) {
-      this.#holders.delete(ppn);
-      this.#chosen.delete(ppn);
+      this.#chosen.delete(0, ppn);
       this.#memory.setFrame(ppn, FRAME.owner, NO_ENV);
       this.#age(ppn);
     }
-    this.#countFree(gone.length);
+    this.#memory.add(FREE, gone.length);
   }
 
   #generation(ppn: number): number | undefined {
-    const allocated = ppn < this.count && this.#memory.frame(ppn, FRAME.owner) !== NO_ENV;
-    return allocated ? this.#memory.frame(ppn, FRAME.generation) : undefined;
+    return ppn < this.count && this.#isAllocated(ppn) ? this.#memory.frame(ppn, FRAME.generation) : undefined;
   }
 
   /** Lets tlbwr accept the frame's capabilities. */
@@ -329,11 +375,6 @@ export class Frames {
     this.#memory.set(PHYSICAL.frameAuth + 16 * ppn + 12, mac[1]);
   }
 
-  #countFree(more: number): void {
-    this.#free += more;
-    this.#memory.set(PHYSICAL.system + SYSTEM.framesFree, this.#free);
-  }
-
   /** A free frame; if there is none, one that is made free. */
   #findAny(): number {
     const ppn = this.#find();
@@ -341,11 +382,15 @@ export class Frames {
   }
 
   #find(): number {
+    let ppn = this.#memory.variable(VARIABLES.frameCursor);
     for (let i = 0; i < this.count; i += 1) {
-      const ppn = this.#cursor;
-      this.#cursor = ppn + 1 < this.count ? ppn + 1 : FIRST_FREE_FRAME;
-      if (this.#memory.frame(ppn, FRAME.owner) === NO_ENV) return ppn;
+      const found = ppn;
+      ppn = ppn + 1 < this.count ? ppn + 1 : FIRST_FREE_FRAME;
+      if (this.#isAllocated(found)) continue;
+      this.#memory.setVariable(VARIABLES.frameCursor, ppn);
+      return found;
     }
+    // The cursor has gone round and stands where it stood.
     return ERRORS.E_NONE;
   }
 }

@@ -5,12 +5,22 @@
  * physically, so that one test of bounds guards them. What it does to its window stands also when it is stopped; undoing
  * that is the handler's own business [ASH96].
  */
-import { ERRORS, FILTER, PACKET_BYTES_MAX, PAGE_BYTES, WINDOW_FRAMES_MAX } from '@exokernel/abi';
+import {
+  ERRORS,
+  FILTER,
+  FILTER_BYTES,
+  FILTER_LIMIT,
+  PACKET_BYTES_MAX,
+  PAGE_BYTES,
+  WINDOW_FRAMES_MAX,
+} from '@exokernel/abi';
 import { AshError, checkHandler, decodeHandler } from '@exokernel/ash';
 import { VcodeError, compileMips, type MipsProgram } from '@exokernel/vcode';
+import type { Made } from './costs.ts';
 import type { Frames } from './frames.ts';
 import { HANDLER, HANDLER_LIMIT, KSEG0, PHYSICAL } from './layout.ts';
-import type { KernelMemory } from './memory.ts';
+import { Records, type KernelMemory } from './memory.ts';
+import { HANDLER_STATE, TABLES } from './tables.ts';
 
 /** Fuel of one run of a handler, in instructions. Assumption: ten times what copying the longest packet takes. */
 const HANDLER_FUEL = 20_000;
@@ -18,108 +28,105 @@ const HANDLER_FUEL = 20_000;
 /** Words of the region of downloaded code, in an activation record: base and length of each region. */
 const REGION = { window: 16, reply: 24 } as const;
 
-/** What a filter has for its handler. */
-interface Attached {
-  /** Frames of the window, pinned. */
-  readonly window: number[];
-  /** Where the handler stands; undefined: there is none. */
-  place: number | undefined;
-}
-
 export class Handlers {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
-  /** By the physical address of the filter's record. */
-  readonly #attached = new Map<number, Attached>();
-  readonly #places: boolean[] = Array.from({ length: HANDLER_LIMIT }, () => false);
-  /** Instructions that were made since power-on: what compiling is charged by. */
-  made = 0;
+  readonly #filters: Records;
+  /** Window and place of the handler, by filter. The frames of windows are pinned. */
+  readonly #state: Records;
 
   constructor(memory: KernelMemory, frames: Frames) {
     this.#memory = memory;
     this.#frames = frames;
+    this.#filters = new Records(memory, PHYSICAL.filters, FILTER_BYTES, FILTER_LIMIT);
+    this.#state = new Records(memory, TABLES.handlerState);
   }
 
   /** The frames that windows pin. */
   get windows(): readonly number[] {
-    return [...this.#attached.values()].flatMap(({ window }) => window);
+    return this.#state.filter(() => true).flatMap((filter) => this.#window(filter));
   }
 
   /** Makes a frame the window of a filter, or its next page. Returns how many frames it has, or E_RANGE. */
   window(filter: number, ppn: number, append: boolean): number {
-    const attached = this.#of(filter);
-    const { window } = attached;
-    const last = window.at(-1);
-    if (append && (last === undefined || ppn !== last + 1 || window.length === WINDOW_FRAMES_MAX))
-      return ERRORS.E_RANGE;
+    const old = this.#window(filter);
+    const last = old.at(-1);
+    if (append && (last === undefined || ppn !== last + 1 || old.length === WINDOW_FRAMES_MAX)) return ERRORS.E_RANGE;
     // Pinned before the old window is let go, which may be the same frame and have nobody else.
     this.#frames.pin(ppn);
-    const old = append ? [] : window.splice(0);
-    window.push(ppn);
-    this.#showWindow(attached);
+    if (append) this.#state.set(filter, HANDLER_STATE.frames, old.length + 1);
+    else this.#setWindow(filter, ppn, 1);
+    this.#showWindow(filter);
+    if (append) return old.length + 1;
     for (const gone of old) this.#frames.unpin(gone);
-    return window.length;
+    return 1;
   }
 
-  /** Attaches the handler in `bytes` to the filter whose record is at `filter`. Returns an error code. */
-  attach(filter: number, bytes: Uint8Array): number {
-    const place = this.#places.indexOf(false);
-    if (place === -1) return ERRORS.E_NONE;
-    const attached = this.#of(filter);
+  /** Attaches the handler in `bytes` to a filter. Returns an error code. */
+  attach(filter: number, bytes: Uint8Array, made: Made): number {
+    const taken = new Set(this.#state.filter(() => true).map((one) => this.#state.get(one, HANDLER_STATE.place)));
+    let place = 0;
+    while (taken.has(place + 1)) place += 1;
+    if (place >= HANDLER_LIMIT) return ERRORS.E_NONE;
     const base = PHYSICAL.handlers + place * HANDLER.bytes;
-    const code = compileHandler(bytes, KSEG0 + base + HANDLER.code, attached.window.length * PAGE_BYTES);
+    const code = compileHandler(bytes, KSEG0 + base + HANDLER.code, this.#window(filter).length * PAGE_BYTES);
     if (code === undefined) return ERRORS.E_CODE;
-    this.#detach(filter, attached);
-    this.#places[place] = true;
-    attached.place = place;
+    this.#detach(filter);
+    this.#state.set(filter, HANDLER_STATE.place, place + 1);
     this.#memory.port.installCode(base + HANDLER.code, code.words);
-    this.made += code.words.length;
+    made.words += code.words.length;
     // The last tenant's replies are not for this one.
     this.#memory.port.zero(base + HANDLER.reply, HANDLER.bytes - HANDLER.reply);
     const activation = base + HANDLER.activation;
     this.#memory.set(activation + REGION.reply, KSEG0 + base + HANDLER.reply);
     this.#memory.set(activation + REGION.reply + 4, PACKET_BYTES_MAX);
-    this.#showWindow(attached);
-    this.#memory.set(filter + FILTER.activation, KSEG0 + activation);
-    this.#memory.set(filter + FILTER.reply, KSEG0 + base + HANDLER.reply);
-    this.#memory.set(filter + FILTER.fuel, HANDLER_FUEL);
-    this.#memory.set(filter + FILTER.handler, KSEG0 + base + HANDLER.code);
+    this.#showWindow(filter);
+    this.#filters.fill(filter, [
+      [FILTER.activation, KSEG0 + activation],
+      [FILTER.reply, KSEG0 + base + HANDLER.reply],
+      [FILTER.fuel, HANDLER_FUEL],
+      [FILTER.handler, KSEG0 + base + HANDLER.code],
+    ]);
     return ERRORS.E_OK;
   }
 
   /** Removes handler and window of a filter. */
   remove(filter: number): void {
-    const attached = this.#attached.get(filter);
-    if (attached === undefined) return;
-    this.#detach(filter, attached);
-    this.#attached.delete(filter);
-    for (const ppn of attached.window) this.#frames.unpin(ppn);
+    const window = this.#window(filter);
+    this.#detach(filter);
+    this.#setWindow(filter, 0, 0);
+    for (const ppn of window) this.#frames.unpin(ppn);
   }
 
   /** Takes a frame away from the window of a filter: with it goes the handler, and the whole window. */
   releaseFrame(filter: number, ppn: number): void {
-    if (this.#attached.get(filter)?.window.includes(ppn) === true) this.remove(filter);
+    if (this.#window(filter).includes(ppn)) this.remove(filter);
   }
 
-  #of(filter: number): Attached {
-    let attached = this.#attached.get(filter);
-    if (attached === undefined) this.#attached.set(filter, (attached = { window: [], place: undefined }));
-    return attached;
+  #detach(filter: number): void {
+    if (this.#state.get(filter, HANDLER_STATE.place) === 0) return;
+    this.#filters.set(filter, FILTER.handler, 0);
+    this.#state.set(filter, HANDLER_STATE.place, 0);
   }
 
-  #detach(filter: number, attached: Attached): void {
-    if (attached.place === undefined) return;
-    this.#memory.set(filter + FILTER.handler, 0);
-    this.#places[attached.place] = false;
-    attached.place = undefined;
+  #window(filter: number): number[] {
+    const first = this.#state.get(filter, HANDLER_STATE.first);
+    const length = Math.min(this.#state.get(filter, HANDLER_STATE.frames), WINDOW_FRAMES_MAX);
+    return Array.from({ length }, (_, i) => first + i);
+  }
+
+  #setWindow(filter: number, first: number, frames: number): void {
+    this.#state.set(filter, HANDLER_STATE.first, first);
+    this.#state.set(filter, HANDLER_STATE.frames, frames);
   }
 
   /** Tells the handler, if there is one, where its window is. */
-  #showWindow({ window, place }: Attached): void {
-    if (place === undefined) return;
+  #showWindow(filter: number): void {
+    const place = this.#state.get(filter, HANDLER_STATE.place) - 1;
+    if (place < 0) return;
     const at = PHYSICAL.handlers + place * HANDLER.bytes + HANDLER.activation + REGION.window;
-    this.#memory.set(at, KSEG0 + (window[0] ?? 0) * PAGE_BYTES);
-    this.#memory.set(at + 4, window.length * PAGE_BYTES);
+    this.#memory.set(at, KSEG0 + this.#state.get(filter, HANDLER_STATE.first) * PAGE_BYTES);
+    this.#memory.set(at + 4, this.#state.get(filter, HANDLER_STATE.frames) * PAGE_BYTES);
   }
 }
 

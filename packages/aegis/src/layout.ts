@@ -3,7 +3,7 @@
  *
  * Everything below `FIRST_FREE_FRAME` belongs to the kernel. What lies where EXPOSED of `abi` says may be mapped
  * read-only by every environment; the rest may hold secrets. What machine code reaches with one `lui` starts on a 64 KiB
- * boundary.
+ * boundary. The tables that only the kernel's TypeScript uses lie at the end of memory (tables.ts).
  */
 import { CALL_LIMIT, EXPOSED, FILTER_BYTES, RING_BYTES } from '@exokernel/abi';
 

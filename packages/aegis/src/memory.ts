@@ -1,17 +1,33 @@
 /**
- * The kernel's view of physical memory: words by physical address, and the fields of records and of the kernel page.
+ * The kernel's view of physical memory: words by physical address, records of tables, sets of bits, and the kernel page.
  *
- * For the kernel's own tables and for frames whose capability has been checked; addresses are physical and trusted.
+ * For the kernel's own tables and for frames whose capability has been checked; addresses are physical and trusted. Everything
+ * goes through the machine's port, so that the machine learns of every write. What the kernel knows it keeps here and nowhere
+ * else: a part of the kernel holds no table of its own in TypeScript (docs/kernel.md, "State").
  */
-import { ENV, ENV_BYTES, ENV_LIMIT, FRAME, FRAME_BYTES, NO_ENV, SLICE, SLICE_BYTES } from '@exokernel/abi';
+import { ENV, ENV_BYTES, ENV_LIMIT, FRAME, FRAME_BYTES, NO_ENV, PAGE_BYTES, SLICE, SLICE_BYTES } from '@exokernel/abi';
 import type { MemoryPort } from '@exokernel/hardware';
-import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
+import { FRAME_CAPACITY, KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
+import { TABLES, tablesAt, type SecretTable, type VARIABLES } from './tables.ts';
 
 export class KernelMemory {
   readonly port: MemoryPort;
+  /** Physical address of the secret tables, the last things in memory. */
+  readonly #tables: number;
 
   constructor(port: MemoryPort) {
     this.port = port;
+    this.#tables = tablesAt(port.ramBytes);
+  }
+
+  /** Physical address of a secret table, one of TABLES. */
+  table({ at }: SecretTable): number {
+    return this.#tables + at;
+  }
+
+  /** How many frames there are before the secret tables, those of the kernel included. */
+  get frames(): number {
+    return Math.min(this.#tables / PAGE_BYTES, FRAME_CAPACITY);
   }
 
   /** The word at a physical address, unsigned. */
@@ -29,6 +45,26 @@ export class KernelMemory {
     return value;
   }
 
+  /** A copy of `bytes` bytes. */
+  bytes(physical: number, bytes: number): Uint8Array {
+    return this.port.read(physical, new Uint8Array(bytes));
+  }
+
+  /** A copy of `count` words, unsigned: for a look at a whole table. */
+  words(physical: number, count: number): Uint32Array {
+    const words = new Uint32Array(count);
+    this.port.read(physical, new Uint8Array(words.buffer));
+    return words;
+  }
+
+  zeroFrame(ppn: number): void {
+    this.port.zero(ppn * PAGE_BYTES, PAGE_BYTES);
+  }
+
+  copyFrame(to: number, from: number): void {
+    this.port.copy(to * PAGE_BYTES, from * PAGE_BYTES, PAGE_BYTES);
+  }
+
   /** A field of the kernel page, one of KP. */
   kernelPage(field: number): number {
     return this.get(kernelPageAddress(field) - KSEG0);
@@ -36,6 +72,22 @@ export class KernelMemory {
 
   setKernelPage(field: number, value: number): void {
     this.set(kernelPageAddress(field) - KSEG0, value);
+  }
+
+  /** A number that the kernel's TypeScript keeps, one of VARIABLES. */
+  variable(field: number): number {
+    return this.get(this.table(TABLES.variables) + field);
+  }
+
+  setVariable(field: number, value: number): void {
+    this.set(this.table(TABLES.variables) + field, value);
+  }
+
+  /** The next number of a counter among the variables: 1, 2, … 2^32 − 1, and again 1. */
+  next(field: (typeof VARIABLES)[keyof typeof VARIABLES]): number {
+    const at = this.table(TABLES.variables) + field;
+    const value = this.add(at, 1);
+    return value === 0 ? this.add(at, 1) : value;
   }
 
   /** A word of an environment's record. */
@@ -74,6 +126,112 @@ export class KernelMemory {
   setSlice(position: number, owner: number, running: number): void {
     this.set(PHYSICAL.slices + position * SLICE_BYTES + SLICE.owner, owner);
     this.set(PHYSICAL.slices + position * SLICE_BYTES + SLICE.running, running);
+  }
+}
+
+/** A table of records: their words by number and offset. */
+export class Records {
+  readonly #memory: KernelMemory;
+  readonly #at: number;
+  readonly #bytes: number;
+  readonly count: number;
+
+  /** Of a table at a physical address, or of a secret table. */
+  constructor(memory: KernelMemory, at: number | SecretTable, bytes = 0, count = 0) {
+    this.#memory = memory;
+    this.#at = typeof at === 'number' ? at : memory.table(at);
+    this.#bytes = typeof at === 'number' ? bytes : at.bytes;
+    this.count = typeof at === 'number' ? count : at.count;
+  }
+
+  /** Physical address of a record. Throws `RangeError` if there is none of this number. */
+  address(record: number): number {
+    if (record >>> 0 !== record || record >= this.count) throw new RangeError(`no record ${record}`);
+    return this.#at + this.#bytes * record;
+  }
+
+  get(record: number, field: number): number {
+    return this.#memory.get(this.address(record) + field);
+  }
+
+  set(record: number, field: number, value: number): void {
+    this.#memory.set(this.address(record) + field, value);
+  }
+
+  /** Sets several words of a record. */
+  fill(record: number, words: readonly (readonly [field: number, value: number])[]): void {
+    for (const [field, value] of words) this.set(record, field, value);
+  }
+
+  zero(record: number): void {
+    this.#memory.port.zero(this.address(record), this.#bytes);
+  }
+
+  /** The first record, from `first` on, one of whose words is `value`, or −1. */
+  find(field: number, value: number, first = 0): number {
+    for (let record = first; record < this.count; record += 1) if (this.get(record, field) === value) return record;
+    return -1;
+  }
+
+  /** The records for which `is` holds, in order. */
+  filter(is: (record: number) => boolean): number[] {
+    const records: number[] = [];
+    for (let record = 0; record < this.count; record += 1) if (is(record)) records.push(record);
+    return records;
+  }
+}
+
+/** Sets of small numbers, such as environments, one per row: a bit for each member. A row or member that is none throws. */
+export class BitSets {
+  readonly #memory: KernelMemory;
+  readonly #at: number;
+  readonly #size: number;
+  readonly #rows: number;
+  readonly #stride: number;
+
+  /** `size`, a multiple of 32, is how many members there can be; `stride` how far the rows are apart in bytes. */
+  constructor(memory: KernelMemory, at: number, size: number, rows: number, stride: number = size / 8) {
+    this.#memory = memory;
+    this.#at = at;
+    this.#size = size;
+    this.#rows = rows;
+    this.#stride = stride;
+  }
+
+  has(row: number, member: number): boolean {
+    return ((this.#memory.get(this.#word(row, member)) >>> (member & 31)) & 1) !== 0;
+  }
+
+  add(row: number, member: number): void {
+    const at = this.#word(row, member);
+    this.#memory.set(at, this.#memory.get(at) | (1 << (member & 31)));
+  }
+
+  delete(row: number, member: number): void {
+    const at = this.#word(row, member);
+    const word = this.#memory.get(at);
+    const without = word & ~(1 << (member & 31));
+    if (word !== without >>> 0) this.#memory.set(at, without);
+  }
+
+  clear(row: number): void {
+    this.#memory.port.zero(this.#word(row, 0), this.#size / 8);
+  }
+
+  /** The members of a set, in order. */
+  members(row: number): number[] {
+    const members: number[] = [];
+    for (let first = 0; first < this.#size; first += 32) {
+      let word = this.#memory.get(this.#word(row, first));
+      for (let member = first; word !== 0; member += 1, word >>>= 1) if ((word & 1) !== 0) members.push(member);
+    }
+    return members;
+  }
+
+  #word(row: number, member: number): number {
+    const exists = row >>> 0 === row && row < this.#rows && member >>> 0 === member && member < this.#size;
+    if (!exists) throw new RangeError(`no bit ${member} in row ${row}`);
+    return this.#at + this.#stride * row + 4 * (member >>> 5);
   }
 }
 

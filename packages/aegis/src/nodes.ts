@@ -8,9 +8,10 @@
  *
  * The table is exposed. No two nodes of it are of one number at a time; the caller must not keep a number beyond its node's life.
  */
-import { ERRORS, NODE, NODE_BYTES, NODE_DEPTH, NODE_LIMIT, NODES_PER_ENV, NO_ENV } from '@exokernel/abi';
+import { ENV_LIMIT, ERRORS, NODE, NODE_BYTES, NODE_DEPTH, NODE_LIMIT, NODES_PER_ENV, NO_ENV } from '@exokernel/abi';
 import { PHYSICAL } from './layout.ts';
-import type { KernelMemory } from './memory.ts';
+import { BitSets, Records, type KernelMemory } from './memory.ts';
+import { TABLES } from './tables.ts';
 
 /** Whose capability it is: of this kind, name and life. */
 export interface Resource {
@@ -20,10 +21,15 @@ export interface Resource {
 }
 
 export class Nodes {
-  readonly #memory: KernelMemory;
+  readonly #nodes: Records;
+  /** Environments that hold the frame of a node through it, and those that have bound it otherwise; frames.ts sets them. */
+  readonly holds: BitSets;
+  readonly bindings: BitSets;
 
   constructor(memory: KernelMemory) {
-    this.#memory = memory;
+    this.#nodes = new Records(memory, PHYSICAL.nodes, NODE_BYTES, NODE_LIMIT);
+    this.holds = new BitSets(memory, memory.table(TABLES.nodeHolds), ENV_LIMIT, NODE_LIMIT);
+    this.bindings = new BitSets(memory, memory.table(TABLES.nodeBindings), ENV_LIMIT, NODE_LIMIT);
     for (let node = 0; node < NODE_LIMIT; node += 1) this.#set(node, NODE.owner, NO_ENV);
   }
 
@@ -45,6 +51,9 @@ export class Nodes {
     this.#set(node, NODE.kind, resource.kind);
     this.#set(node, NODE.name, resource.name);
     this.#set(node, NODE.resource, resource.generation);
+    // Of the last node of this number, whose resource is gone, something may be left.
+    this.holds.clear(node);
+    this.bindings.clear(node);
     return node;
   }
 
@@ -71,6 +80,16 @@ export class Nodes {
     };
   }
 
+  /** The nodes of a resource. */
+  of({ kind, name, generation }: Resource): number[] {
+    return this.#all().filter(
+      (node) =>
+        this.#get(node, NODE.name) === name &&
+        this.#get(node, NODE.kind) === kind &&
+        this.#get(node, NODE.resource) === generation,
+    );
+  }
+
   /** How many there are. */
   get used(): number {
     return this.#all().length;
@@ -84,7 +103,7 @@ export class Nodes {
   /** Whether a node, not the root, hangs somewhere below another or the root. */
   isBelow(node: number, above: number): boolean {
     let at = node;
-    while (at !== 0) {
+    for (let depth = 0; at !== 0 && depth < NODE_DEPTH; depth += 1) {
       at = this.parent(at);
       if (at === above) return true;
     }
@@ -106,22 +125,20 @@ export class Nodes {
   }
 
   #all(): number[] {
-    const nodes: number[] = [];
-    for (let node = 1; node < NODE_LIMIT; node += 1) if (this.owner(node) !== NO_ENV) nodes.push(node);
-    return nodes;
+    return this.#nodes.filter((node) => node > 0 && this.owner(node) !== NO_ENV);
   }
 
   #depth(node: number): number {
     let depth = 0;
-    for (let at = node; at !== 0; at = this.parent(at)) depth += 1;
+    for (let at = node; at !== 0 && depth < NODE_DEPTH; at = this.parent(at)) depth += 1;
     return depth;
   }
 
   #get(node: number, field: number): number {
-    return this.#memory.get(PHYSICAL.nodes + node * NODE_BYTES + field);
+    return this.#nodes.get(node, field);
   }
 
   #set(node: number, field: number, value: number): void {
-    this.#memory.set(PHYSICAL.nodes + node * NODE_BYTES + field, value);
+    this.#nodes.set(node, field, value);
   }
 }

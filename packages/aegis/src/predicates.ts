@@ -23,8 +23,9 @@ import {
 } from '@exokernel/vcode';
 import { nodeOf } from './capabilities.ts';
 import type { Frames } from './frames.ts';
-import { KSEG0, PHYSICAL, PREDICATE_FUEL, PREDICATE_LIMIT, PREDICATE_SLOT } from './layout.ts';
-import type { KernelMemory } from './memory.ts';
+import { KSEG0, PHYSICAL, PREDICATE_FUEL, PREDICATE_SLOT } from './layout.ts';
+import { Records, type KernelMemory } from './memory.ts';
+import { PREDICATE_STATE, TABLES } from './tables.ts';
 
 /** Offset of the first region's base in an activation record: see `@exokernel/vcode`. */
 const REGIONS = 8;
@@ -43,20 +44,16 @@ interface Product {
   readonly terms: readonly Term[];
 }
 
-interface Installed {
-  readonly env: number;
-  /** Frames of its variables, each once: all pinned. */
-  readonly frames: readonly number[];
-}
-
 export class Predicates {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
-  readonly #slots: (Installed | undefined)[] = Array.from({ length: PREDICATE_LIMIT }, () => undefined);
+  /** By place. The frames of its variables are pinned. */
+  readonly #installed: Records;
 
   constructor(memory: KernelMemory, frames: Frames) {
     this.#memory = memory;
     this.#frames = frames;
+    this.#installed = new Records(memory, TABLES.predicateState);
   }
 
   /**
@@ -72,8 +69,8 @@ export class Predicates {
     if (typeof products === 'number') return products;
     const frames = framesOf(products);
     if (frames.length > PREDICATE.pages) return ERRORS.E_RANGE;
-    const held = this.#slots.findIndex((slot) => slot?.env === env);
-    const free = held === -1 ? this.#slots.indexOf(undefined) : held;
+    const held = this.#installed.find(PREDICATE_STATE.owner, env + 1);
+    const free = held === -1 ? this.#installed.find(PREDICATE_STATE.owner, 0) : held;
     if (free === -1) return ERRORS.E_NONE;
     const base = PHYSICAL.predicates + free * PREDICATE_SLOT.bytes;
     const program = predicateProgram(products, frames);
@@ -84,7 +81,11 @@ export class Predicates {
     if (!fits || (maxCost(program) ?? Infinity) > PREDICATE_FUEL) return ERRORS.E_RANGE;
     for (const ppn of frames) this.#frames.pin(ppn);
     this.release(env);
-    this.#slots[free] = { env, frames };
+    this.#installed.set(free, PREDICATE_STATE.owner, env + 1);
+    this.#installed.set(free, PREDICATE_STATE.count, frames.length);
+    frames.forEach((ppn, i) => {
+      this.#installed.set(free, PREDICATE_STATE.frames + 4 * i, ppn);
+    });
     for (const side of sidesOf(products)) if ('ppn' in side) this.#frames.boundThrough(env, side.ppn, side.node);
     this.#memory.port.installCode(base, words);
     const activation = base + PREDICATE_SLOT.activation;
@@ -99,25 +100,35 @@ export class Predicates {
 
   /** The frames that predicates pin, each as often as it is. */
   get pinned(): readonly number[] {
-    return this.#slots.flatMap((slot) => slot?.frames ?? []);
+    return this.#places().flatMap((place) => this.#framesOf(place));
   }
 
   /** An environment, or everybody, loses its binding to a frame: a predicate over it goes, and who waits for it wakes. */
   releaseFrame(env: number | undefined, ppn: number): void {
-    for (const slot of [...this.#slots]) {
-      if (slot === undefined || (env !== undefined && slot.env !== env) || !slot.frames.includes(ppn)) continue;
-      this.release(slot.env);
-      this.#memory.setEnv(slot.env, ENV.pending, 1);
+    for (const place of this.#places()) {
+      const owner = this.#installed.get(place, PREDICATE_STATE.owner) - 1;
+      if (owner !== (env ?? owner) || !this.#framesOf(place).includes(ppn)) continue;
+      this.release(owner);
+      this.#memory.setEnv(owner, ENV.pending, 1);
     }
   }
 
   release(env: number): void {
     this.#memory.setEnv(env, ENV.predicate, 0);
-    this.#slots.forEach((slot, i) => {
-      if (slot?.env !== env) return;
-      this.#slots[i] = undefined;
-      for (const ppn of slot.frames) this.#frames.unpin(ppn);
-    });
+    const place = this.#installed.find(PREDICATE_STATE.owner, env + 1);
+    if (place < 0) return;
+    this.#installed.set(place, PREDICATE_STATE.owner, 0);
+    for (const ppn of this.#framesOf(place)) this.#frames.unpin(ppn);
+  }
+
+  /** The places that are taken. */
+  #places(): number[] {
+    return this.#installed.filter((place) => this.#installed.get(place, PREDICATE_STATE.owner) !== 0);
+  }
+
+  #framesOf(place: number): number[] {
+    const count = Math.min(this.#installed.get(place, PREDICATE_STATE.count), PREDICATE.pages);
+    return Array.from({ length: count }, (_, i) => this.#installed.get(place, PREDICATE_STATE.frames + 4 * i));
   }
 
   /** The predicate in these bytes, or an error. They are an allegation: nothing of them is believed. */

@@ -9,6 +9,7 @@
  */
 import {
   ENV,
+  FRAME,
   FRAME_MINIMUM,
   GUARANTEED_LIMIT,
   PAGE_BYTES,
@@ -21,13 +22,14 @@ import {
   SLICE_MINIMUM,
   type NativeCpu,
 } from '@exokernel/abi';
-import type { Disk } from './disk.ts';
+import type { Disk, Finished } from './disk.ts';
 import { KERNEL_PAGES } from './environments.ts';
 import type { Extents } from './extents.ts';
 import type { Frames } from './frames.ts';
 import { KSEG0 } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 import type { Slices } from './slices.ts';
+import { COMPLETIONS } from './tables.ts';
 
 /** Words of a record that hold entry points. */
 const ENTRY_FIELDS: readonly number[] = [
@@ -59,6 +61,9 @@ export class Repossession {
     this.#slices = parts.slices;
     this.#disk = parts.disk;
     this.#extents = parts.extents;
+    parts.disk.onFinish(COMPLETIONS.saved, (finished) => {
+      this.#wasSaved(finished);
+    });
   }
 
   /** Takes up to `count` frames of `env`. Returns how many. */
@@ -97,7 +102,7 @@ export class Repossession {
     const may = this.#frames.heldBy(env).filter((ppn) => !never.has(ppn));
     // Of what others hold too, nothing comes back.
     const missed = (ppn: number): number =>
-      (guaranteed.has(ppn) ? 2 : 0) + (this.#frames.holders(ppn).size > 1 ? 1 : 0);
+      (guaranteed.has(ppn) ? 2 : 0) + (this.#memory.frame(ppn, FRAME.holders) > 1 ? 1 : 0);
     return may.sort((a, b) => missed(a) - missed(b) || a - b);
   }
 
@@ -123,6 +128,14 @@ export class Repossession {
     return (useful ? first(REPOSSESSION_STATES.preloaded) : undefined) ?? first(REPOSSESSION_STATES.empty);
   }
 
+  /** A frame was saved: the entry of the vector says so, if it is still the same one's. */
+  #wasSaved({ env, life, operand: entry, slot: vector, ok }: Finished): void {
+    const isSame = this.#memory.env(env, ENV.generation) === life && this.#memory.env(env, ENV.repossession) === vector;
+    if (!isSame) return;
+    this.#memory.set(entry + REPOSSESSION.state, ok ? REPOSSESSION_STATES.saved : REPOSSESSION_STATES.lost);
+    this.#memory.setEnv(env, ENV.pending, 1);
+  }
+
   /** Starts writing a frame to the backing store of an entry. Returns whether the disk has begun. */
   #save(cpu: NativeCpu, env: number, entry: number, ppn: number): boolean {
     const word = (i: number): number => this.#memory.get(entry + REPOSSESSION.extent + 4 * i);
@@ -130,14 +143,7 @@ export class Repossession {
     if (extent < 0) return false;
     const block = this.#disk.physical(extent, this.#memory.get(entry + REPOSSESSION.block));
     if (block < 0) return false;
-    const life = [this.#memory.env(env, ENV.generation), this.#memory.env(env, ENV.repossession)];
-    const done = (ok: boolean): void => {
-      const now = [this.#memory.env(env, ENV.generation), this.#memory.env(env, ENV.repossession)];
-      if (now.some((value, i) => value !== life[i])) return;
-      const { saved, lost } = REPOSSESSION_STATES;
-      this.#memory.set(entry + REPOSSESSION.state, ok ? saved : lost);
-      this.#memory.setEnv(env, ENV.pending, 1);
-    };
+    const done = { kind: COMPLETIONS.saved, operand: entry, slot: this.#memory.env(env, ENV.repossession) };
     return this.#disk.submit(cpu, [{ env, extent, block, ppns: [ppn], write: true, keeps: true, done }]) === 0;
   }
 }

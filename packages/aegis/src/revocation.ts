@@ -24,9 +24,10 @@ import {
 import { COSTS } from './costs.ts';
 import { uPagePhysical } from './environments.ts';
 import { KP } from './layout.ts';
-import type { KernelMemory } from './memory.ts';
+import { Records, type KernelMemory } from './memory.ts';
 import type { Repossession } from './repossession.ts';
 import type { Slices } from './slices.ts';
+import { REVOCATION, TABLES, VARIABLES } from './tables.ts';
 
 type Kind = (typeof REVOKE_KINDS)[keyof typeof REVOKE_KINDS];
 
@@ -41,13 +42,12 @@ export class Revocation {
   readonly #memory: KernelMemory;
   readonly #slices: Slices;
   readonly #repossession: Repossession;
-  /** Of whom something is asked. */
-  readonly #asked = new Set<number>();
-  /** Who waits for frames that others were asked for, and until which tick free ones are kept for it. */
-  readonly #needy = new Map<number, number>();
+  /** By environment: what is asked of it, and what it waits for. */
+  readonly #state: Records;
 
   constructor(memory: KernelMemory, slices: Slices, repossession: Repossession) {
     this.#memory = memory;
+    this.#state = new Records(memory, TABLES.revocation);
     this.#slices = slices;
     this.#repossession = repossession;
   }
@@ -59,8 +59,8 @@ export class Revocation {
     const target = Math.max(minimumOf(kind), Math.min(have, this.#memory.env(env, field)) - count);
     if (target >= have) return ERRORS.E_NONE;
     this.#memory.setEnv(env, field, target);
-    if (!this.#asked.has(env)) {
-      this.#asked.add(env);
+    if (!this.#isAsked(env)) {
+      this.#state.set(env, REVOCATION.asked, this.#memory.next(VARIABLES.asks));
       this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + PATIENCE);
     }
     this.#tell(env);
@@ -99,24 +99,26 @@ export class Revocation {
     if (most < 0) return false;
     // Asking again does not ask for more.
     if (this.#memory.env(most, ENV.frameTarget) === NO_TARGET) this.ask(most, REVOKE_KINDS.frames, lacks);
-    this.#needy.set(env, this.#now + 2 * PATIENCE);
+    this.#state.set(env, REVOCATION.needy, 1);
+    this.#state.set(env, REVOCATION.until, this.#now + 2 * PATIENCE);
     return true;
   }
 
   /** Whether what is free is kept for others, who are below their guaranteed minimum and wait. */
   isReserved(env: number, free: number): boolean {
     let kept = 0;
-    for (const [needy, until] of this.#needy) {
+    for (const needy of this.#needy()) {
       const lacks = FRAME_MINIMUM - this.#have(needy, REVOKE_KINDS.frames);
-      if (lacks <= 0 || this.#ticksTo(until) <= 0) this.#needy.delete(needy);
+      const until = this.#state.get(needy, REVOCATION.until);
+      if (lacks <= 0 || this.#ticksTo(until) <= 0) this.#state.set(needy, REVOCATION.needy, 0);
       else kept += lacks;
     }
-    return kept > 0 && free <= kept && !this.#needy.has(env);
+    return kept > 0 && free <= kept && this.#state.get(env, REVOCATION.needy) === 0;
   }
 
   /** Looks what `env` has given up; a request that it has answered is over. */
   settle(env: number): void {
-    if (!this.#asked.has(env)) return;
+    if (!this.#isAsked(env)) return;
     if (this.#owes(env, REVOKE_KINDS.frames) === 0 && this.#owes(env, REVOKE_KINDS.slices) === 0) this.#close(env);
     this.#publish(env);
   }
@@ -128,7 +130,7 @@ export class Revocation {
     // A yield may leave it an instant only: then it has its time in its own slice.
     const yielded = this.#memory.kernelPage(KP.slice) === this.#memory.kernelPage(KP.noSlice);
     const patient = this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > DEADLINE;
-    if (this.#asked.has(env) && patient && !yielded) {
+    if (this.#isAsked(env) && patient && !yielded) {
       this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + DEADLINE);
       this.#arm();
     }
@@ -140,7 +142,7 @@ export class Revocation {
   /** A deadline has come: who owes something then loses it. */
   due(cpu: NativeCpu): void {
     let aborts = 0;
-    for (const env of [...this.#asked]) {
+    for (const env of this.#asked()) {
       if (this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > 0) continue;
       aborts += 1;
       if (aborts > ABORTS_PER_TICK) {
@@ -160,7 +162,22 @@ export class Revocation {
   /** An environment ends. */
   release(env: number): void {
     this.#close(env);
-    this.#needy.delete(env);
+    this.#state.set(env, REVOCATION.needy, 0);
+  }
+
+  #isAsked(env: number): boolean {
+    return this.#state.get(env, REVOCATION.asked) !== 0;
+  }
+
+  /** Of whom something is asked, the oldest request first. */
+  #asked(): number[] {
+    const number = (env: number): number => this.#state.get(env, REVOCATION.asked);
+    return this.#state.filter((env) => this.#isAsked(env)).sort((a, b) => (number(a) - number(b)) | 0);
+  }
+
+  /** Who waits for frames that others were asked for. */
+  #needy(): number[] {
+    return this.#state.filter((env) => this.#state.get(env, REVOCATION.needy) === 1);
   }
 
   get #now(): number {
@@ -200,15 +217,16 @@ export class Revocation {
     this.#memory.setEnv(env, ENV.frameTarget, NO_TARGET);
     this.#memory.setEnv(env, ENV.sliceTarget, NO_TARGET);
     this.#memory.setEnv(env, ENV.revokeDeadline, 0);
-    if (!this.#asked.delete(env)) return;
+    if (!this.#isAsked(env)) return;
+    this.#state.set(env, REVOCATION.asked, 0);
     this.#arm();
-    for (const needy of this.#needy.keys()) this.#memory.setEnv(needy, ENV.pending, 1);
+    for (const needy of this.#needy()) this.#memory.setEnv(needy, ENV.pending, 1);
   }
 
   /** The clock looks for the earliest deadline. Tick 0 is past and stands for none. */
   #arm(): void {
     let next = 0;
-    for (const env of this.#asked) {
+    for (const env of this.#asked()) {
       const deadline = this.#memory.env(env, ENV.revokeDeadline);
       if (next === 0 || this.#ticksTo(deadline) < this.#ticksTo(next)) next = deadline;
     }

@@ -18,10 +18,11 @@ import {
 import type { Capabilities } from './capabilities.ts';
 import type { Frames } from './frames.ts';
 import { KP, KSEG0, PHYSICAL, RING_SHIFT } from './layout.ts';
-import { envAddress, type KernelMemory } from './memory.ts';
+import { Records, envAddress, type KernelMemory } from './memory.ts';
 
 export class Rings {
   readonly #memory: KernelMemory;
+  readonly #rings: Records;
   readonly #frames: Frames;
   readonly #capabilities: Capabilities;
   readonly #freed: (ring: number) => void;
@@ -29,6 +30,7 @@ export class Rings {
   /** `freed` is told of every ring that is gone. */
   constructor(memory: KernelMemory, frames: Frames, capabilities: Capabilities, freed: (ring: number) => void) {
     this.#memory = memory;
+    this.#rings = new Records(memory, PHYSICAL.rings, RING_BYTES, RING_LIMIT);
     this.#frames = frames;
     this.#capabilities = capabilities;
     this.#freed = freed;
@@ -38,22 +40,24 @@ export class Rings {
 
   /** A new ring whose slots lie in a frame that `env` may read and write. Returns its number or E_NONE. */
   bind(env: number, ppn: number, how: { readonly transmit: boolean; readonly slots: number }): number {
-    const ring = Array.from({ length: RING_LIMIT }, (_, i) => i).find((i) => !this.#exists(i));
+    const [ring] = this.#rings.filter((one) => !this.#exists(one));
     if (ring === undefined) return ERRORS.E_NONE;
     const generation = this.#get(ring, RING.generation) + 1;
-    for (let offset = 0; offset < RING_BYTES; offset += 4) this.#set(ring, offset, 0);
-    this.#set(ring, RING.owner, env);
-    this.#set(ring, RING.env, envAddress(env));
-    this.#set(ring, RING.direction, how.transmit ? 1 : 0);
-    this.#set(ring, RING.slots, how.slots);
-    this.#set(ring, RING.generation, generation);
+    this.#rings.zero(ring);
+    this.#rings.fill(ring, [
+      [RING.owner, env],
+      [RING.env, envAddress(env)],
+      [RING.direction, how.transmit ? 1 : 0],
+      [RING.slots, how.slots],
+      [RING.generation, generation],
+    ]);
     this.extend(ring, ppn);
     return ring;
   }
 
   /** One more frame for buffers. Returns its place in the ring, or E_NONE. */
   extend(ring: number, ppn: number): number {
-    const n = this.#get(ring, RING.frames);
+    const n = this.#frameCount(ring);
     if (n === RING_FRAME_LIMIT) return ERRORS.E_NONE;
     this.#frames.pin(ppn);
     this.#set(ring, RING.frame + 4 * n, KSEG0 + ppn * PAGE_BYTES);
@@ -82,11 +86,11 @@ export class Rings {
 
   /** Makes a receive ring a tap. Returns an error code. */
   tap(ring: number): number {
-    for (let at = this.#memory.kernelPage(KP.tap); at !== 0; at = this.#memory.get(at - KSEG0 + RING.nextTap)) {
-      if (at === KSEG0 + ringPhysical(ring)) return ERRORS.E_BUSY;
-    }
+    const address = KSEG0 + ringPhysical(ring);
+    const isTap = this.#memory.kernelPage(KP.tap) === address || this.#rings.find(RING.nextTap, address) >= 0;
+    if (isTap) return ERRORS.E_BUSY;
     this.#set(ring, RING.nextTap, this.#memory.kernelPage(KP.tap));
-    this.#memory.setKernelPage(KP.tap, KSEG0 + ringPhysical(ring));
+    this.#memory.setKernelPage(KP.tap, address);
     return ERRORS.E_OK;
   }
 
@@ -95,7 +99,7 @@ export class Rings {
     this.#untap(ring);
     this.#set(ring, RING.owner, NO_ENV);
     this.#set(ring, RING.env, 0);
-    const frames = this.#get(ring, RING.frames);
+    const frames = this.#frameCount(ring);
     for (let i = 0; i < frames; i += 1) this.#dropFrame(ring, i);
     this.#set(ring, RING.frames, 0);
   }
@@ -113,12 +117,16 @@ export class Rings {
    */
   releaseFrame(env: number | undefined, ppn: number): void {
     for (const ring of this.#ofEnv(env)) {
-      const places = Array.from({ length: this.#get(ring, RING.frames) }, (_, i) => i).filter(
+      const places = Array.from({ length: this.#frameCount(ring) }, (_, i) => i).filter(
         (i) => this.#get(ring, RING.frame + 4 * i) === KSEG0 + ppn * PAGE_BYTES,
       );
       if (places[0] === 0) this.free(ring);
       else for (const i of places) this.#dropFrame(ring, i);
     }
+  }
+
+  #frameCount(ring: number): number {
+    return Math.min(this.#get(ring, RING.frames), RING_FRAME_LIMIT);
   }
 
   #dropFrame(ring: number, i: number): void {
@@ -139,9 +147,7 @@ export class Rings {
   }
 
   #ofEnv(env: number | undefined): number[] {
-    return Array.from({ length: RING_LIMIT }, (_, i) => i).filter(
-      (ring) => this.#exists(ring) && (env === undefined || this.#get(ring, RING.owner) === env),
-    );
+    return this.#rings.filter((ring) => this.#exists(ring) && (env === undefined || this.owner(ring) === env));
   }
 
   #exists(ring: number): boolean {
@@ -149,11 +155,11 @@ export class Rings {
   }
 
   #get(ring: number, field: number): number {
-    return this.#memory.get(ringPhysical(ring) + field);
+    return this.#rings.get(ring, field);
   }
 
   #set(ring: number, field: number, value: number): void {
-    this.#memory.set(ringPhysical(ring) + field, value);
+    this.#rings.set(ring, field, value);
   }
 }
 

@@ -6,7 +6,8 @@
  */
 import { ENV, ERRORS, type NativeCpu } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
-import type { KernelMemory } from './memory.ts';
+import { Records, type KernelMemory } from './memory.ts';
+import { QUEUE_BYTES, SERIAL, SERIAL_LINES, TABLES } from './tables.ts';
 
 /** DC7085 registers in kseg1, 16 bits each. */
 const BASE = 0xbc000000;
@@ -25,23 +26,22 @@ const VALID = 0x8000;
 /** LPR: receiver on, 9600 baud, 8 bits, no parity, one stop bit. */
 const LINE_PARAMETERS = 0x1000 | (0xe << 8) | 0x18;
 
-const SERIAL_LINES = 4;
-const QUEUE_BYTES = 256;
-
 /** Whether there is such a line. */
 export function isLine(line: number): boolean {
   return Number.isInteger(line) && line >= 0 && line < SERIAL_LINES;
 }
 
+/** Words of a line's record for its queues: where the first byte lies, how many there are, the bytes. */
+const OUT = { first: SERIAL.outFirst, count: SERIAL.outCount, bytes: SERIAL.out } as const;
+const IN = { first: SERIAL.inFirst, count: SERIAL.inCount, bytes: SERIAL.in } as const;
+
 export class Serial {
   readonly #memory: KernelMemory;
-  readonly #out: number[][] = Array.from({ length: SERIAL_LINES }, () => []);
-  readonly #in: number[][] = Array.from({ length: SERIAL_LINES }, () => []);
-  /** Who last used a line, and is told when something happens on it. */
-  readonly #users: (number | undefined)[] = [];
+  readonly #lines: Records;
 
   constructor(memory: KernelMemory, capabilities: Capabilities) {
     this.#memory = memory;
+    this.#lines = new Records(memory, TABLES.serial);
     // Lines are never replaced.
     capabilities.guard('serial', (line) => (isLine(line) ? 0 : undefined));
   }
@@ -54,46 +54,63 @@ export class Serial {
 
   /** Queues what fits of `bytes`. Returns how many. */
   write(cpu: NativeCpu, env: number, line: number, bytes: readonly number[]): number {
-    const queue = this.#out[line] ?? [];
-    const accepted = bytes.slice(0, QUEUE_BYTES - queue.length);
-    queue.push(...accepted);
-    this.#users[line] = env;
+    const accepted = bytes.filter((byte) => this.#put(line, OUT, byte));
+    this.#lines.set(line, SERIAL.user, env + 1);
     if (accepted.length > 0) cpu.store16(TCR, cpu.load16(TCR) | (1 << line));
     return accepted.length;
   }
 
   /** One received byte, or E_AGAIN. */
   read(env: number, line: number): number {
-    this.#users[line] = env;
-    return this.#in[line]?.shift() ?? ERRORS.E_AGAIN;
+    this.#lines.set(line, SERIAL.user, env + 1);
+    return this.#take(line, IN) ?? ERRORS.E_AGAIN;
   }
 
   /** Moves every byte that the controller can take or has. */
   interrupt(cpu: NativeCpu): void {
     for (let received = cpu.load16(RBUF_LPR); (received & VALID) !== 0; received = cpu.load16(RBUF_LPR)) {
       const line = (received >>> 8) & 3;
-      const queue = this.#in[line] ?? [];
-      if (queue.length < QUEUE_BYTES) queue.push(received & 0xff);
+      this.#put(line, IN, received & 0xff);
       this.#notify(line);
     }
     for (let csr = cpu.load16(CSR); (csr & TRDY) !== 0; csr = cpu.load16(CSR)) {
       const line = (csr >>> 8) & 3;
-      const queue = this.#out[line] ?? [];
-      const byte = queue.shift();
+      const byte = this.#take(line, OUT);
       if (byte === undefined) cpu.store16(TCR, cpu.load16(TCR) & ~(1 << line));
       else cpu.store16(TDR, byte);
-      if (queue.length === QUEUE_BYTES / 2 || queue.length === 0) this.#notify(line);
+      const left = this.#lines.get(line, SERIAL.outCount);
+      if (left === QUEUE_BYTES / 2 || left === 0) this.#notify(line);
     }
   }
 
   release(env: number): void {
-    this.#users.forEach((user, line) => {
-      if (user === env) this.#users[line] = undefined;
-    });
+    for (let line = 0; line < SERIAL_LINES; line += 1) {
+      if (this.#lines.get(line, SERIAL.user) === env + 1) this.#lines.set(line, SERIAL.user, 0);
+    }
+  }
+
+  /** Adds a byte at the end of a queue, if there is room. */
+  #put(line: number, queue: typeof OUT | typeof IN, byte: number): boolean {
+    const count = this.#lines.get(line, queue.count);
+    if (count >= QUEUE_BYTES) return false;
+    const place = (this.#lines.get(line, queue.first) + count) % QUEUE_BYTES;
+    this.#memory.port.store8(this.#lines.address(line) + queue.bytes + place, byte);
+    this.#lines.set(line, queue.count, count + 1);
+    return true;
+  }
+
+  /** Takes the first byte of a queue, if there is one. */
+  #take(line: number, queue: typeof OUT | typeof IN): number | undefined {
+    const count = this.#lines.get(line, queue.count);
+    if (count === 0) return undefined;
+    const first = this.#lines.get(line, queue.first) % QUEUE_BYTES;
+    this.#lines.set(line, queue.first, (first + 1) % QUEUE_BYTES);
+    this.#lines.set(line, queue.count, count - 1);
+    return this.#memory.port.load8(this.#lines.address(line) + queue.bytes + first);
   }
 
   #notify(line: number): void {
-    const user = this.#users[line];
-    if (user !== undefined) this.#memory.setEnv(user, ENV.pending, 1);
+    const user = this.#lines.get(line, SERIAL.user) - 1;
+    if (user >= 0) this.#memory.setEnv(user, ENV.pending, 1);
   }
 }

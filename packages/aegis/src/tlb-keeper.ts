@@ -78,10 +78,11 @@ export class TlbKeeper {
     for (let i = WIRED; i < TLB_ENTRIES; i += 1) {
       if (doomed(this.#tlb.hi(i), this.#tlb.lo(i))) this.#tlb.write(i, KSEG0, 0);
     }
-    for (let i = 0; i < STLB_ENTRIES; i += 1) {
-      const at = PHYSICAL.stlb + 8 * i;
-      const hi = this.#memory.get(at);
-      if (hi !== 0 && doomed(hi, this.#memory.get(at + 4))) this.#memory.set(at, 0);
+    // At once: 4096 reads through the port took five times as long.
+    const stlb = this.#memory.words(PHYSICAL.stlb, 2 * STLB_ENTRIES);
+    for (let i = 0; i < stlb.length; i += 2) {
+      const hi = stlb[i] ?? 0;
+      if (hi !== 0 && doomed(hi, stlb[i + 1] ?? 0)) this.#memory.set(PHYSICAL.stlb + 4 * i, 0);
     }
   }
 }

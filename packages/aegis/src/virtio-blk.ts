@@ -1,10 +1,15 @@
 /**
  * The driver of the disk: virtio-blk on virtio-mmio, one split queue. It knows requests of several pages, and nothing of who
  * wants them or may. [VIRTIO §5.2]
+ *
+ * Its state is the queue itself: a free descriptor names the next free one where a used one names the next of its chain, the
+ * header of a request says by its place which request it is, and the number of requests given so far stands in the available
+ * ring.
  */
 import { PAGE_BYTES, type NativeCpu } from '@exokernel/abi';
 import { PHYSICAL } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
+import { VARIABLES } from './tables.ts';
 
 /** virtio-mmio registers in kseg1 [VIRTIO §4.2.2]; then the vendor's: where the arm is, and how far it goes. */
 const BASE = 0xba000000;
@@ -43,7 +48,9 @@ const USED = PHYSICAL.diskQueue + 0xa00;
 const REQUEST_BYTES = 32;
 /** What the status byte is until the device has written it. */
 const STATUS_PENDING = 0xff;
+/** Flags of a descriptor; above them stands the descriptor that follows. */
 const NEXT = 1;
+const NEXT_SHIFT = 16;
 const DEVICE_WRITES = 2;
 const SECTORS_PER_BLOCK = 8;
 
@@ -65,14 +72,11 @@ export interface BlockRequest {
 
 export class VirtioBlk {
   readonly #memory: KernelMemory;
-  readonly #free: number[] = Array.from({ length: QUEUE_SIZE }, (_, i) => QUEUE_SIZE - 1 - i);
-  /** Descriptors of each request that the device has, by the first; and the number its owner gave it. */
-  readonly #chains = new Map<number, { readonly descriptors: readonly number[]; readonly tag: number }>();
-  #available = 0;
-  #used = 0;
 
   constructor(memory: KernelMemory) {
     this.#memory = memory;
+    for (let i = 0; i < QUEUE_SIZE; i += 1) memory.set(DESCRIPTORS + 16 * i + 12, (i + 1) << NEXT_SHIFT);
+    memory.setVariable(VARIABLES.diskFreeCount, QUEUE_SIZE);
   }
 
   /** Finds and starts the device [VIRTIO §3.1]; undefined without one. */
@@ -117,30 +121,34 @@ export class VirtioBlk {
 
   /** Gives a request to the device, if it has room. `tag` is below 128, and of one request at a time. */
   submit(cpu: NativeCpu, tag: number, { block, ppns, write }: BlockRequest): boolean {
-    if (this.#free.length < ppns.length + 2) return false;
+    const free = this.#memory.variable(VARIABLES.diskFreeCount);
+    if (free < ppns.length + 2) return false;
     const header = PHYSICAL.diskRequests + REQUEST_BYTES * tag;
     this.#memory.set(header, write ? 1 : 0);
     this.#memory.set(header + 4, 0);
     this.#memory.set(header + 8, block * SECTORS_PER_BLOCK);
     this.#memory.set(header + 12, 0);
     this.#memory.set(header + 16, STATUS_PENDING);
-    const descriptors = Array.from({ length: ppns.length + 2 }, () => this.#free.pop() ?? 0);
-    const pages = ppns.map((ppn) => [ppn * PAGE_BYTES, PAGE_BYTES, write ? 0 : DEVICE_WRITES] as const);
-    [[header, 16, 0] as const, ...pages, [header + 16, 1, DEVICE_WRITES] as const].forEach(
-      ([address, length, flags], i) => {
-        const next = descriptors[i + 1];
-        const at = DESCRIPTORS + 16 * (descriptors[i] ?? 0);
-        this.#memory.set(at, address);
-        this.#memory.set(at + 4, 0);
-        this.#memory.set(at + 8, length);
-        this.#memory.set(at + 12, next === undefined ? flags : flags | NEXT | (next << 16));
-      },
-    );
-    const first = descriptors[0] ?? 0;
-    this.#chains.set(first, { descriptors, tag });
-    this.#setHalf(AVAILABLE + 4 + 2 * (this.#available % QUEUE_SIZE), first);
-    this.#available = (this.#available + 1) & 0xffff;
-    this.#setHalf(AVAILABLE + 2, this.#available);
+    const first = this.#memory.variable(VARIABLES.diskFree);
+    let at = first;
+    const pages = ppns.map((ppn) => [ppn * PAGE_BYTES, PAGE_BYTES, (write ? 0 : DEVICE_WRITES) | NEXT] as const);
+    for (const [address, length, flags] of [
+      [header, 16, NEXT] as const,
+      ...pages,
+      [header + 16, 1, DEVICE_WRITES] as const,
+    ]) {
+      const descriptor = descriptorAt(at);
+      at = this.#memory.get(descriptor + 12) >>> NEXT_SHIFT;
+      this.#memory.set(descriptor, address);
+      this.#memory.set(descriptor + 4, 0);
+      this.#memory.set(descriptor + 8, length);
+      this.#memory.set(descriptor + 12, flags | (at << NEXT_SHIFT));
+    }
+    this.#memory.setVariable(VARIABLES.diskFree, at);
+    this.#memory.setVariable(VARIABLES.diskFreeCount, free - ppns.length - 2);
+    const available = this.#half(AVAILABLE + 2);
+    this.#setHalf(AVAILABLE + 4 + 2 * (available % QUEUE_SIZE), first);
+    this.#setHalf(AVAILABLE + 2, (available + 1) & 0xffff);
     cpu.store32(REGISTER.queueNotify, 0);
     return true;
   }
@@ -149,26 +157,41 @@ export class VirtioBlk {
   finished(cpu: NativeCpu): { readonly tag: number; readonly ok: boolean }[] {
     cpu.store32(REGISTER.interruptAck, cpu.load32(REGISTER.interruptStatus));
     const done: { tag: number; ok: boolean }[] = [];
-    while (this.#used !== this.#half(USED + 2)) {
-      const first = this.#memory.get(USED + 4 + 8 * (this.#used % QUEUE_SIZE));
-      this.#used = (this.#used + 1) & 0xffff;
-      const chain = this.#chains.get(first);
-      if (chain === undefined) continue;
-      this.#chains.delete(first);
-      this.#free.push(...chain.descriptors);
-      const status = this.#memory.get(PHYSICAL.diskRequests + REQUEST_BYTES * chain.tag + 16) & 0xff;
-      done.push({ tag: chain.tag, ok: status === 0 });
+    let used = this.#memory.variable(VARIABLES.diskUsed);
+    for (; used !== this.#half(USED + 2); used = (used + 1) & 0xffff) {
+      const first = this.#memory.get(USED + 4 + 8 * (used % QUEUE_SIZE));
+      const header = this.#memory.get(descriptorAt(first));
+      this.#free(first);
+      const status = this.#memory.get(header + 16) & 0xff;
+      done.push({ tag: (header - PHYSICAL.diskRequests) / REQUEST_BYTES, ok: status === 0 });
     }
+    this.#memory.setVariable(VARIABLES.diskUsed, used);
     return done;
   }
 
+  /** Puts the descriptors of a chain before the others that are free. */
+  #free(first: number): void {
+    let count = 1;
+    let last = descriptorAt(first) + 12;
+    for (; (this.#memory.get(last) & NEXT) !== 0 && count < QUEUE_SIZE; count += 1) {
+      last = descriptorAt(this.#memory.get(last) >>> NEXT_SHIFT) + 12;
+    }
+    this.#memory.set(last, this.#memory.variable(VARIABLES.diskFree) << NEXT_SHIFT);
+    this.#memory.setVariable(VARIABLES.diskFree, first);
+    this.#memory.setVariable(VARIABLES.diskFreeCount, this.#memory.variable(VARIABLES.diskFreeCount) + count);
+  }
+
   #half(physical: number): number {
-    return (this.#memory.get(physical & ~3) >>> (8 * (physical & 2))) & 0xffff;
+    return this.#memory.port.load16(physical);
   }
 
   #setHalf(physical: number, value: number): void {
-    const shift = 8 * (physical & 2);
-    const word = this.#memory.get(physical & ~3);
-    this.#memory.set(physical & ~3, (word & ~(0xffff << shift)) | (value << shift));
+    this.#memory.port.store16(physical, value);
   }
+}
+
+/** Physical address of a descriptor. Throws `RangeError` if the queue has none of this number. */
+function descriptorAt(descriptor: number): number {
+  if (descriptor >= QUEUE_SIZE) throw new RangeError(`no descriptor ${descriptor}`);
+  return DESCRIPTORS + 16 * descriptor;
 }

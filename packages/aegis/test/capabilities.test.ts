@@ -325,13 +325,14 @@ test('cap_derive never adds a right, and what it makes has those of its parent a
   );
 });
 
-function nodes(): Nodes {
-  return new Nodes(new KernelMemory(new Machine().memory));
+function capabilitiesOf(secret: number): Capabilities {
+  const memory = new KernelMemory(new Machine().memory);
+  return new Capabilities(memory, Uint8Array.of(secret), new Nodes(memory));
 }
 
 test('a capability of one machine opens nothing on a machine with another secret', () => {
   const [ours, theirs] = [1, 2].map((secret) => {
-    const capabilities = new Capabilities(Uint8Array.of(secret), nodes());
+    const capabilities = capabilitiesOf(secret);
     capabilities.guard('frame', () => 1);
     return capabilities;
   });
@@ -341,7 +342,7 @@ test('a capability of one machine opens nothing on a machine with another secret
 });
 
 test('a generation counts in full', () => {
-  const capabilities = new Capabilities(Uint8Array.of(1), nodes());
+  const capabilities = capabilitiesOf(1);
   let generation = 5;
   capabilities.guard('frame', () => generation);
   const old = capabilities.make('frame', READ, 300);

@@ -13,11 +13,12 @@ import { memoryStore, type BlockStore } from '@exokernel/hardware';
 import { expect } from 'vitest';
 import {
   boot,
-  checkInvariants,
-  rawImage,
   type Booted,
+  checkInvariants,
   type Fiber,
+  FIRST_FREE_FRAME,
   type Raw,
+  rawImage,
   type RawOptions,
 } from '../../testkit/src/index.ts';
 
@@ -49,7 +50,7 @@ export function runOnDisk(
   booted.runUntil(() => booted.aegis.parts.disk.inFlight.length === 0);
   expect(checkInvariants(booted.aegis)).toEqual([]);
   const cached = [...booted.aegis.parts.registry.pinned].length;
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100 - cached);
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME - cached);
   return booted;
 }
 

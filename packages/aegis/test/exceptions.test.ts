@@ -4,13 +4,14 @@ import { A0, A1, CP0_STATUS, RA, S0, T0, T1, T2, V0, ZERO, type Assembler, type 
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
   boot,
+  type Booted,
   checkInvariants,
   emitEnd,
+  FIRST_FREE_FRAME,
   RAW,
   rawImage,
-  runRaw,
-  type Booted,
   type RawImage,
+  runRaw,
 } from '../../testkit/src/index.ts';
 import {
   changed,
@@ -251,7 +252,7 @@ test('an environment without a handler is destroyed, alone, and says of what', (
   ]);
   expect(outcome.at(-1)?.exit).toBe(5);
   expect(checkInvariants(booted.aegis)).toEqual([]);
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
 });
 
 test('call numbers that are none answer E_CALL and change nothing', () => {

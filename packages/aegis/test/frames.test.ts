@@ -12,9 +12,16 @@ import {
 } from '@exokernel/abi';
 import { expect, test } from 'vitest';
 import type { KernelMemory } from '../src/memory.ts';
-import { boot, checkInvariants, rawImage, runRaw, WINDOW, type Booted } from '../../testkit/src/index.ts';
+import {
+  boot,
+  checkInvariants,
+  FIRST_FREE_FRAME as FIRST,
+  rawImage,
+  runRaw,
+  WINDOW,
+  type Booted,
+} from '../../testkit/src/index.ts';
 
-const FIRST = 0x100;
 const COUNT = 0x1000;
 
 /** Frames that a machine has when no environment holds any. */

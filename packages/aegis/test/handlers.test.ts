@@ -6,13 +6,14 @@ import { describe, expect, test } from 'vitest';
 import { HANDLER_LIMIT, KP } from '../src/layout.ts';
 import {
   boot,
-  checkInvariants,
-  rawImage,
-  WINDOW,
   type Booted,
+  checkInvariants,
   type Fiber,
+  FIRST_FREE_FRAME,
   type Raw,
   type RawFrame,
+  rawImage,
+  WINDOW,
 } from '../../testkit/src/index.ts';
 import {
   bindFilter,
@@ -477,7 +478,7 @@ test('a window that nobody holds any more takes its handler along, and is its ne
     expect(yield* raw.peek(WINDOW)).toBe(0);
     return 0;
   });
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
 });
 
 test('a handler finds nothing of the replies of the one before in its place', () => {

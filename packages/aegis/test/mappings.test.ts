@@ -21,22 +21,24 @@ import {
   RIGHTS,
   WELL_KNOWN_READ,
 } from '@exokernel/abi';
-import type { Machine } from '@exokernel/hardware';
+import { Machine } from '@exokernel/hardware';
 import { A0, A1, A2, A3, T0, T1, ZERO } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import { STLB_BASE, stlbOffset } from '../src/text/vectors.ts';
 import { PHYSICAL } from '../src/layout.ts';
+import { tablesAt } from '../src/tables.ts';
 import {
   boot,
+  type Booted,
   checkInvariants,
   emitCall,
+  type Fiber,
+  FIRST_FREE_FRAME,
   RAW,
+  type Raw,
   rawImage,
   runRaw,
   WINDOW,
-  type Booted,
-  type Fiber,
-  type Raw,
 } from '../../testkit/src/index.ts';
 
 const VALID = 0x200;
@@ -86,15 +88,18 @@ test('addresses that are not the user’s are refused', () => {
 });
 
 test('frames that do not exist are refused, whatever the MAC', () => {
+  const frames = new Machine().memory.ramBytes / PAGE_BYTES;
+  const tables = tablesAt(frames * PAGE_BYTES) / PAGE_BYTES;
   const booted = runRaw(function* (raw) {
     const { capability } = yield* raw.frame();
-    for (const ppn of [0x1000, 0x2fff, 0x18000, 0x1a000, 0xfffff]) {
+    // The secret tables at the end of memory are no frames.
+    for (const ppn of [tables, tables + 1, frames - 1, frames, 0x2fff, 0x18000, 0x1a000, 0xfffff]) {
       const code = yield* raw.code('tlbwr', WINDOW, (ppn << 12) | READ_WRITE, capability[2], capability[3]);
       expect(code, ppn.toString(16)).toBe(ERRORS.E_RANGE);
     }
     return 0;
   });
-  expect(booted.aegis.parts.frames.count).toBe(0x1000);
+  expect(booted.aegis.parts.frames.count).toBe(tables);
 });
 
 test('no frame of the kernel can be written, and only exposed tables can be read', () => {
@@ -103,7 +108,7 @@ test('no frame of the kernel can be written, and only exposed tables can be read
   runRaw(function* (raw) {
     const own = (yield* raw.frame()).capability;
     const macs = [WELL_KNOWN_READ, [own[2], own[3]], [0, 0], [WELL_KNOWN_READ[1], WELL_KNOWN_READ[0]]];
-    for (let ppn = 0; ppn < 0x100; ppn += 1) {
+    for (let ppn = 0; ppn < FIRST_FREE_FRAME; ppn += 1) {
       for (const [low = 0, high = 0] of macs) {
         for (const bits of [VALID, READ_WRITE, DIRTY]) {
           const code = yield* raw.code('tlbwr', WINDOW, (ppn << 12) | bits, low, high);
@@ -151,8 +156,10 @@ test('the exposed tables show what is so', () => {
       yield* raw.frame();
       expect(yield* system(SYSTEM.framesFree)).toBe((free ?? 0) - 1);
       expect(yield* system(SYSTEM.hertz)).toBe(25_000_000);
-      const { ppn } = yield* raw.frame(0xfff);
-      expect(ppn).toBe(0xfff);
+      const last = ((yield* system(SYSTEM.frames)) ?? 0) - 1;
+      const { ppn } = yield* raw.frame(last);
+      expect(ppn).toBe(last);
+      expect(yield* raw.code('frame_alloc', last + 1)).toBe(ERRORS.E_RANGE);
       expect(yield* look(EXPOSED.frames + 16 * ppn)).toBe(0);
       expect(yield* look(EXPOSED.frames + 16 * ppn + 4)).toBe(1);
       // The entry of the STLB by which this very page is found.

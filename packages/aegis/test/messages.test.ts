@@ -1,7 +1,16 @@
 /** Message rings: eight words and the sender's number, into a slot of who receives. [XOK] */
 import { ENV, ERRORS, MESSAGE, MESSAGE_BYTES, MESSAGE_WORDS } from '@exokernel/abi';
 import { expect, test } from 'vitest';
-import { boot, checkInvariants, rawImage, runRaw, WINDOW, type Fiber, type Raw } from '../../testkit/src/index.ts';
+import {
+  boot,
+  checkInvariants,
+  type Fiber,
+  FIRST_FREE_FRAME,
+  type Raw,
+  rawImage,
+  runRaw,
+  WINDOW,
+} from '../../testkit/src/index.ts';
 
 const SLOTS = 4096 / MESSAGE_BYTES;
 const words = (n: number): number[] => Array.from({ length: MESSAGE_WORDS }, (_, i) => 100 * n + i);
@@ -100,5 +109,5 @@ test('a ring goes when its owner frees it, and with the last hold of its frame',
   );
   expect(booted.aegis.parts.memory.env(0, ENV.messageRing)).toBe(0);
   expect(checkInvariants(booted.aegis)).toEqual([]);
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
 });

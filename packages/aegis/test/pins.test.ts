@@ -7,13 +7,14 @@ import { memoryStore } from '@exokernel/hardware';
 import { describe, expect, test } from 'vitest';
 import {
   boot,
-  checkInvariants,
-  rawImage,
-  WINDOW,
   type Booted,
+  checkInvariants,
   type Fiber,
+  FIRST_FREE_FRAME,
   type Raw,
   type RawFrame,
+  rawImage,
+  WINDOW,
 } from '../../testkit/src/index.ts';
 import { bindFilter } from './network.ts';
 
@@ -35,7 +36,7 @@ function run(...mains: readonly ((raw: Raw) => Fiber<number>)[]): void {
     expect(booted.aegis.environment(env)).toMatchObject({ status: 'dead', exit: 0 });
   });
   expect(checkInvariants(booted.aegis)).toEqual([]);
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
 }
 
 function free(): number {

@@ -8,12 +8,13 @@ import {
   checkInvariants,
   encodePredicate,
   exposedWord,
-  rawImage,
-  runRaw,
   type Fiber,
+  FIRST_FREE_FRAME,
   type PredicateTerm,
   type Raw,
   type RawFrame,
+  rawImage,
+  runRaw,
 } from '../../testkit/src/index.ts';
 
 function* install(raw: Raw, bytes: Uint8Array, length: number = bytes.length): Fiber<number> {
@@ -203,7 +204,7 @@ test('a predicate goes with the last hold of a variable’s frame, and who waits
     ],
   );
   expect(checkInvariants(booted.aegis)).toEqual([]);
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
 });
 
 test(`${PREDICATE_LIMIT} environments may have one; a refused one leaves the old in force`, () => {

@@ -23,14 +23,15 @@ import { expect, test } from 'vitest';
 import { bindFilter } from './network.ts';
 import {
   boot,
+  type Booted,
   checkInvariants,
+  type Fiber,
+  FIRST_FREE_FRAME,
+  type Raw,
+  type RawFrame,
   rawImage,
   runRaw,
   WINDOW,
-  type Booted,
-  type Fiber,
-  type Raw,
-  type RawFrame,
 } from '../../testkit/src/index.ts';
 
 const { E_BUSY, E_CAP, E_RANGE } = ERRORS;
@@ -226,7 +227,7 @@ test('an environment that ends while it is being saved leaves nothing behind', (
     return 0;
   });
   const { frames, memory } = booted.aegis.parts;
-  expect(booted.aegis.framesFree).toBe(frames.count - 0x100 - memory.env(1, ENV.frames));
+  expect(booted.aegis.framesFree).toBe(frames.count - FIRST_FREE_FRAME - memory.env(1, ENV.frames));
 });
 
 test('a frame that a device fills: the victim has lost it at once, nobody gets it until the device is done', () => {

@@ -13,7 +13,15 @@ import {
 import { encodeFilter, etherType } from '@exokernel/dpf';
 import { expect, test } from 'vitest';
 import { PHYSICAL } from '../src/layout.ts';
-import { boot, checkInvariants, rawImage, type Booted, type Fiber, type Raw } from '../../testkit/src/index.ts';
+import {
+  boot,
+  type Booted,
+  checkInvariants,
+  type Fiber,
+  FIRST_FREE_FRAME,
+  type Raw,
+  rawImage,
+} from '../../testkit/src/index.ts';
 import {
   bindFilter,
   download,
@@ -104,7 +112,7 @@ test('there are so many rings, and so many frames in one', () => {
     expect(yield* raw.call('ring_bind', ...capability, 0, 1)).toMatchObject({ code: 0, value: 3 });
     return 0;
   });
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
 });
 
 test('who may only read a frame transmits from it, and does not receive into it', () => {
@@ -284,7 +292,7 @@ test('an environment that dies with rings and filters leaves none: its packets a
   );
   expect(booted.aegis.environment(1).packetsIn).toBe(0);
   expect(booted.aegis.parts.memory.get(PHYSICAL.system + SYSTEM.unclaimed)).toBe(1);
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
 });
 
 test('slots that say an impossible length are emptied unsent; the others go out as they are, padded to 60', () => {

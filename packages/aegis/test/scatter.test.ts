@@ -2,7 +2,16 @@
 import { ERRORS, PAGE_BYTES, RIGHTS, RING, RING_SLOT } from '@exokernel/abi';
 import { describe, expect, test } from 'vitest';
 import { ringPhysical } from '../src/rings.ts';
-import { boot, checkInvariants, rawImage, WINDOW, type Booted, type Fiber, type Raw } from '../../testkit/src/index.ts';
+import {
+  boot,
+  type Booted,
+  checkInvariants,
+  type Fiber,
+  FIRST_FREE_FRAME,
+  type Raw,
+  rawImage,
+  WINDOW,
+} from '../../testkit/src/index.ts';
 import {
   bindFilter,
   BUFFER_BYTES,
@@ -27,7 +36,7 @@ function run(main: (raw: Raw, net: Outside) => Fiber<number>): { booted: Booted;
   if (error !== undefined) throw new Error(error.message);
   expect(booted.aegis.environment(0)).toMatchObject({ status: 'dead', exit: 0 });
   expect(checkInvariants(booted.aegis)).toEqual([]);
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
   return { booted, net };
 }
 

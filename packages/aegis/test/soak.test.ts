@@ -25,12 +25,13 @@ import {
   boot,
   checkInvariants,
   emitCall,
-  rawImage,
-  WINDOW,
   type Fiber,
+  FIRST_FREE_FRAME,
   type Raw,
   type RawFrame,
+  rawImage,
   type RawImage,
+  WINDOW,
 } from '../../testkit/src/index.ts';
 import { outside, packet } from './network.ts';
 
@@ -306,7 +307,7 @@ test('random calls with random and with valid arguments', () => {
   booted.runUntil(() => aegis.parts.disk.inFlight.length === 0, 2);
   expect(checkInvariants(aegis)).toEqual([]);
   // What is cached stays, for whoever comes.
-  expect(aegis.framesFree).toBe(aegis.parts.frames.count - 0x100 - [...aegis.parts.registry.pinned].length);
+  expect(aegis.framesFree).toBe(aegis.parts.frames.count - FIRST_FREE_FRAME - [...aegis.parts.registry.pinned].length);
   expect(aegis.parts.capabilities.nodes.used).toBe(0);
   const slices = Array.from({ length: SLICE_LIMIT }, (_, p) => aegis.parts.memory.slice(p, SLICE.owner));
   expect(slices.filter((owner) => owner !== NO_ENV)).toEqual([]);

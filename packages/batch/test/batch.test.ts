@@ -4,7 +4,7 @@ import { A0, A1, RA, S0, SP, T0, V0, ZERO } from '@exokernel/isa';
 import { compose, machineProgram, program, type Fiber, type Interfaces } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
 import { BAD_ADDRESS, batch } from '../src/index.ts';
-import { boot, checkInvariants, type Booted } from '../../testkit/src/index.ts';
+import { boot, type Booted, checkInvariants, FIRST_FREE_FRAME } from '../../testkit/src/index.ts';
 
 type Os = Pick<Interfaces, 'memory' | 'clock'>;
 
@@ -51,7 +51,7 @@ describe('memory', () => {
     const booted = boot(images, { ramBytes: 4 * 1024 * 1024 });
     booted.runUntil(() => [0, 1].every((env) => booted.aegis.environment(env).status === 'dead'));
     expect([0, 1].map((env) => booted.aegis.environment(env).exit)).toEqual([0, 0]);
-    expect(booted.aegis.framesFree).toBe(1024 - 256);
+    expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
     expect(checkInvariants(booted.aegis)).toEqual([]);
   });
 
@@ -66,7 +66,7 @@ describe('memory', () => {
       return (yield* memory.load(0x7ffffc)) === 7 ? 0 : 3;
     });
     expect(booted.aegis.environment(0).exit).toBe(0);
-    expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
+    expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
   });
 });
 

@@ -10,6 +10,10 @@
  *
  * The winner is decided between pairs. A filter that would have no place (this wins over that, that over a third, the third
  * over this) is refused like a duplicate. Ids are the smallest free numbers from 0 on and are reused after `delete`.
+ *
+ * What a set is follows from the list of its filters with their ids and policies, in the order in which they were inserted, and
+ * from nothing else: inserted again in that order with these ids, they give the same programs.
+ *
  * Source: [DPF96] and its release [XOK], which refuses duplicates and limits filters and atoms in the same way; it says
  * nothing of overlaps.
  *
@@ -22,7 +26,7 @@ import { explainTrie } from './explain.ts';
 import { generate, generateCopies } from './generate.ts';
 import { canOverlap } from './overlap.ts';
 import { search, searchAll } from './search.ts';
-import { addFilter, emptyNode, findFilter, removeFilter, type Filter } from './trie.ts';
+import { addFilter, emptyNode, findFilter, type Filter, type Node } from './trie.ts';
 
 /** Bounds of a set. */
 export interface FilterSetOptions {
@@ -45,9 +49,9 @@ interface Entry extends Filter {
 export class FilterSet {
   readonly #maxFilters: number;
   readonly #maxAtoms: number;
-  readonly #root = emptyNode();
+  #root = emptyNode();
   /** Those that get copies. */
-  readonly #copies = emptyNode();
+  #copies = emptyNode();
   readonly #entries = new Map<number, Entry>();
   readonly #programs = new Map<string, Program>();
   /** Whether two filters can accept one packet, by the pair of their ids; what has been asked so far. */
@@ -71,10 +75,11 @@ export class FilterSet {
   version = 0;
 
   /**
-   * Adds a filter and returns its id. Throws `DpfError`: `malformed`; `limit` (filters or atoms); `overlap`, with the id of
-   * the filter that has these very atoms, or that it may not overlap, in `details`.
+   * Adds a filter and returns its id: `wanted`, an integer from 0 on, or the smallest free one. Throws `DpfError`: `malformed`;
+   * `limit` (filters, atoms, or an id that there is already or that is no id); `overlap`, with the id of the filter that has
+   * these very atoms, or that it may not overlap, in `details`.
    */
-  insert(atoms: readonly Atom[], policy: OverlapPolicy = 'specific'): number {
+  insert(atoms: readonly Atom[], policy: OverlapPolicy = 'specific', wanted?: number): number {
     if (atoms.length > this.#maxAtoms) {
       throw new DpfError('limit', `${atoms.length} atoms are more than ${this.#maxAtoms}`, { atoms: atoms.length });
     }
@@ -87,8 +92,11 @@ export class FilterSet {
     if (this.#entries.size >= this.#maxFilters) {
       throw new DpfError('limit', `there are ${this.#maxFilters} filters already`, { filters: this.#maxFilters });
     }
-    let id = this.#entries.size;
-    if (this.#entries.has(id)) for (id = 0; this.#entries.has(id);) id += 1;
+    let id = wanted ?? this.#entries.size;
+    if (wanted === undefined && this.#entries.has(id)) for (id = 0; this.#entries.has(id);) id += 1;
+    if (!Number.isInteger(id) || id < 0 || id >= this.#maxFilters || this.#entries.has(id)) {
+      throw new DpfError('limit', `a filter cannot have the id ${id}: use a free one below ${this.#maxFilters}`, { id });
+    }
     this.#sequence += 1;
     const entry: Entry = {
       id,
@@ -100,8 +108,7 @@ export class FilterSet {
       policy,
     };
     this.#admit(entry);
-    if (same === undefined) addFilter(root, entry);
-    else same.twins.push(entry);
+    plant(root, entry);
     this.#entries.set(id, entry);
     if (isChoosy(policy)) this.#choosy += 1;
     this.#changed();
@@ -112,8 +119,13 @@ export class FilterSet {
   delete(id: number): void {
     const entry = this.#entries.get(id);
     if (entry === undefined) throw new DpfError('unknown-filter', `there is no filter ${id}`, { id });
-    removeFilter(entry.policy === 'all' ? this.#copies : this.#root, entry);
     this.#entries.delete(id);
+    // The tries grow anew: otherwise the order of their branches would tell of filters that are gone.
+    [this.#root, this.#copies] = [emptyNode(), emptyNode()];
+    for (const one of this.#entries.values()) {
+      one.twins.splice(0);
+      plant(one.policy === 'all' ? this.#copies : this.#root, one);
+    }
     if (isChoosy(entry.policy)) this.#choosy -= 1;
     this.#forget(id);
     this.#changed();
@@ -241,6 +253,13 @@ export class FilterSet {
     if (a.policy === 'first' || b.policy === 'first') return a.sequence < b.sequence;
     return bySpecificity(a, b) > 0;
   }
+}
+
+/** Puts a filter into a trie, or beside the one that has its atoms. */
+function plant(root: Node, entry: Entry): void {
+  const same = findFilter(root, entry.atoms);
+  if (same === undefined) addFilter(root, entry);
+  else same.twins.push(entry);
 }
 
 function isChoosy(policy: OverlapPolicy): boolean {

@@ -79,34 +79,6 @@ export function addFilter(root: Node, filter: Filter): void {
   node.filter = filter;
 }
 
-/** Removes a filter and every node that only it needed. A twin takes its place. */
-export function removeFilter(root: Node, filter: Filter): void {
-  const main = findFilter(root, filter.atoms);
-  if (main === undefined) return;
-  const all = [main, ...main.twins].filter((one) => one !== filter);
-  all.forEach((one) => one.twins.splice(0));
-  const [heir, ...twins] = all;
-  heir?.twins.push(...twins);
-  const path: { readonly node: Node; readonly branch: TestBranch | ShiftBranch; readonly atom: NormalAtom }[] = [];
-  let node = root;
-  for (const atom of filter.atoms) {
-    const branch = findBranch(node, atom);
-    const next = child(branch, atom);
-    if (branch === undefined || next === undefined) return;
-    path.push({ node, branch, atom });
-    node = next;
-  }
-  node.filter = heir;
-  for (const step of path.reverse()) {
-    if (node.filter !== undefined || node.branches.length > 0) return;
-    if (step.branch.kind === 'test' && step.atom.kind === 'meq') step.branch.cases.delete(step.atom.value);
-    if (step.branch.kind === 'shift' || step.branch.cases.size === 0) {
-      step.node.branches.splice(step.node.branches.indexOf(step.branch), 1);
-    }
-    node = step.node;
-  }
-}
-
 /** The subtrees of a branch. */
 export function subtrees(branch: TestBranch | ShiftBranch): Iterable<Node> {
   return branch.kind === 'shift' ? [branch.next] : branch.cases.values();

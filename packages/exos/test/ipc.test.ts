@@ -28,10 +28,11 @@ import {
   checkInvariants,
   emitCall,
   exitOf,
+  FIRST_FREE_FRAME,
   quicken,
   rawImage,
-  SCRATCH,
   type RawImage,
+  SCRATCH,
 } from '../../testkit/src/index.ts';
 
 const NEEDS = ['processes', 'pipes', 'shared', 'lrpc', 'clock'] as const;
@@ -390,6 +391,6 @@ describe('directed yield and shared memory', () => {
     const booted = boot([image]);
     const [info] = booted.finish(0);
     expect(info).toMatchObject({ death: DEATHS.exit, exit: 51 });
-    expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
+    expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
   });
 });

@@ -4,7 +4,7 @@ import { A0, A1, RA, S0, SP, T0, V0, ZERO } from '@exokernel/isa';
 import { compose, machineProgram, program, type Fiber, type Interfaces, type Placement } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
 import { BAD_ADDRESS, KILLED, exos } from '../src/index.ts';
-import { boot, checkInvariants, exitOf, type Booted } from '../../testkit/src/index.ts';
+import { boot, type Booted, checkInvariants, exitOf, FIRST_FREE_FRAME, memoryFor } from '../../testkit/src/index.ts';
 
 type Os = Pick<Interfaces, 'console' | 'clock' | 'memory' | 'processes' | 'pipes'>;
 
@@ -19,7 +19,7 @@ function run(main: (os: Os) => Fiber<number>): { booted: Booted; exit: number } 
   expect(checkInvariants(booted.aegis)).toEqual([]);
   const exit = info === undefined ? -1 : exitOf(info);
   booted.runUntil(() => booted.aegis.environments().every(({ status }) => status === 'dead'), 5);
-  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - 0x100);
+  expect(booted.aegis.framesFree).toBe(booted.aegis.parts.frames.count - FIRST_FREE_FRAME);
   return { booted, exit };
 }
 
@@ -86,7 +86,7 @@ test('when the machine has no room for a child fork says so, and the parent goes
       }),
     ],
     // 64 frames for everybody.
-    { ramBytes: 0x140000 },
+    { ramBytes: memoryFor(64) },
   );
   const [info] = booted.finish(0);
   expect(info).toMatchObject({ death: DEATHS.exit, exit: 6 });

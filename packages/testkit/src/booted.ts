@@ -2,6 +2,8 @@
 import { DEATHS, ENV, ENV_BYTES, EXPOSED, GUARANTEED_LIMIT, PAGE_BYTES, type Image } from '@exokernel/abi';
 import { Aegis, type EnvironmentInfo } from '@exokernel/aegis';
 import { EVENT_KINDS, Machine, type MachineOptions } from '@exokernel/hardware';
+import { FIRST_FREE_FRAME } from '../../aegis/src/layout.ts';
+import { tablesAt } from '../../aegis/src/tables.ts';
 import { BystanderWatch, bystander } from './bystander.ts';
 import { rawImage, type Raw, type RawOptions } from './raw.ts';
 import type { Fiber } from '@exokernel/libos-kit';
@@ -91,6 +93,14 @@ export function boot(
       return turns;
     },
   };
+}
+
+/** Bytes of memory with which so many frames are free when nothing is loaded. */
+export function memoryFor(frames: number): number {
+  const first = FIRST_FREE_FRAME + frames;
+  let ramBytes = PAGE_BYTES * first;
+  while (tablesAt(ramBytes) < PAGE_BYTES * first) ramBytes += PAGE_BYTES;
+  return ramBytes;
 }
 
 /** What the kernel programs its clock with, as the instruction `li t1, 0x2a`: 64 Hz. */

@@ -1,7 +1,7 @@
 /** What the workspace's tests share. */
 export { EVENT_KINDS, memoryStore } from '@exokernel/hardware';
 export { encodePredicate, exposedWord, type Fiber, type PredicateTerm } from '@exokernel/libos-kit';
-export { boot, exitOf, quicken, runRaw, type Booted } from './booted.ts';
+export { boot, exitOf, memoryFor, quicken, runRaw, type Booted } from './booted.ts';
 export { BystanderWatch, bystander } from './bystander.ts';
 export { describeLibOs } from './conformance.ts';
 export { checkInvariants } from './invariants.ts';
@@ -20,3 +20,4 @@ export {
   type RawOptions,
 } from './raw.ts';
 export { DUMP, REGISTERS, SCRATCH, changed, emitDump, emitFill, emitRoutine, pattern } from './registers.ts';
+export { FIRST_FREE_FRAME } from '../../aegis/src/layout.ts';

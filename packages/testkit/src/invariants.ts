@@ -80,7 +80,7 @@ function checkFrames(aegis: Aegis, report: Report): void {
     const holders = frames.holders(ppn);
     const name = `frame ${ppn}`;
     report(memory.frame(ppn, FRAME.holders) === holders.size, `${name}: the table counts other holders`);
-    for (const env of holders.keys()) report(isAlive(aegis, env), `${name}: held by ${env}, which is not alive`);
+    for (const env of holders) report(isAlive(aegis, env), `${name}: held by ${env}, which is not alive`);
     const pinned = pins.get(ppn) ?? 0;
     report(
       memory.frame(ppn, FRAME.pins) === pinned,
@@ -204,7 +204,7 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
   const { memory, frames, asids } = aegis.parts;
   const holds = new Map<number, number>();
   for (let ppn = 0; ppn < frames.count; ppn += 1) {
-    for (const env of frames.holders(ppn).keys()) holds.set(env, (holds.get(env) ?? 0) + 1);
+    for (const env of frames.holders(ppn)) holds.set(env, (holds.get(env) ?? 0) + 1);
   }
   for (let env = 0; env < ENV_LIMIT; env += 1) {
     const name = `environment ${env}`;
@@ -233,7 +233,7 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
         report(!ended && alive, `${name}: a guaranteed mapping behind the end of the list`);
         const node = memory.env(env, ENV.guaranteedNode + 4 * slot);
         report(
-          frames.holders(ppn).get(env)?.has(node) === true,
+          frames.isHeldThrough(env, ppn, node),
           `${name}: a guaranteed mapping to frame ${ppn}, which it does not hold`,
         );
       }

@@ -33,7 +33,7 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
       if (block >= disk.blocks || slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
       call.cpu.charge(COSTS.device + COSTS.clearFrame + 3 * COSTS.mac);
-      return registry.read(call.cpu, self, block, disk.completion(self, slot));
+      return registry.read(call.cpu, self, block, slot);
     },
     bc_map: (call, self) => {
       const words = call.capability(0);
@@ -60,7 +60,7 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
       if (code < 0) return code;
       if (slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
       call.cpu.charge(COSTS.device);
-      return registry.write(call.cpu, self, block, { mayWrite, post: disk.completion(self, slot) });
+      return registry.write(call.cpu, self, block, { mayWrite, slot });
     },
     bc_remove: (call) => {
       const block = call.word(4) >>> 0;

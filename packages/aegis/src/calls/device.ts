@@ -14,6 +14,7 @@ import {
 import type { Arguments, Call, Parts } from '../call.ts';
 import { COSTS } from '../costs.ts';
 import type { BlockFrame } from '../disk.ts';
+import { COMPLETIONS } from '../tables.ts';
 
 export function deviceCalls({ capabilities, serial, disk, extents, frames, memory }: Parts): Record<string, Call> {
   const lineOf = (words: CapabilityWords, rights: number): number => capabilities.check(words, 'serial', rights);
@@ -29,12 +30,9 @@ export function deviceCalls({ capabilities, serial, disk, extents, frames, memor
       const block = disk.physical(extent, call.word(8) >>> 0);
       if (block < 0 || slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
       call.cpu.charge(COSTS.device);
-      const post = disk.completion(env, slot);
-      const done = (ok: boolean): void => {
-        post(ok ? 1 : ERRORS.E_DEVICE, true);
-      };
+      const done = { kind: COMPLETIONS.word, operand: 0, slot };
       const code = disk.submit(call.cpu, [{ env, extent, block, ppns: [ppn], write, done }]);
-      if (code === ERRORS.E_OK) post(0, false);
+      if (code === ERRORS.E_OK) disk.tell(env, slot, 0, false);
       return code;
     };
   /** The frames and blocks that the list in a frame names, all of which may be had; or an error. */

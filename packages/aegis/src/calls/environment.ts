@@ -7,7 +7,7 @@ import { nodeOf } from '../capabilities.ts';
 import { COSTS } from '../costs.ts';
 import { KERNEL_PAGES } from '../environments.ts';
 
-export function environmentCalls({ frames, environments, memory, revocation }: Parts): Record<string, Call> {
+export function environmentCalls({ frames, environments, memory, natives, revocation }: Parts): Record<string, Call> {
   return {
     env_alloc: (call, self) => {
       call.cpu.charge(COSTS.environment + COSTS.mac);
@@ -51,7 +51,7 @@ export function environmentCalls({ frames, environments, memory, revocation }: P
   /** A new environment with the native functions of `self`. Making them is the library's code, which may fail. */
   function allocateChild(self: number): number {
     try {
-      return environments.allocate(self, environments.factory(self));
+      return environments.allocate(self, natives.factory(self));
     } catch {
       return ERRORS.E_CODE;
     }

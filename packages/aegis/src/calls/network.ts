@@ -4,17 +4,16 @@
 import { ERRORS, PAGE_BYTES, RIGHTS, RING_SLOT_LIMIT } from '@exokernel/abi';
 import type { Arguments, Call, Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
-import { COSTS } from '../costs.ts';
+import { COSTS, type Made } from '../costs.ts';
 
 const BOTH = RIGHTS.read | RIGHTS.write;
 
 export function networkCalls({ capabilities, frames, rings, filters, memory }: Parts): Record<string, Call> {
   /** Runs what compiles, and charges for the code that it made. */
-  const compiling = (call: Arguments, run: () => number): number => {
-    const before = filters.made;
-    const answer = run();
-    const made = filters.made - before;
-    if (made > 0) call.cpu.charge(COSTS.compile + COSTS.compileWord * made);
+  const compiling = (call: Arguments, run: (made: Made) => number): number => {
+    const made = { words: 0 };
+    const answer = run(made);
+    if (made.words > 0) call.cpu.charge(COSTS.compile + COSTS.compileWord * made.words);
     return answer;
   };
   return {
@@ -54,14 +53,14 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       const ring = rings.check(call.capability(4), RIGHTS.write);
       if (typeof bytes === 'number') return bytes;
       if (ring < 0 || !rings.isReceive(ring)) return ERRORS.E_CAP;
-      const filter = compiling(call, () => filters.bind(self, { bytes, ring, policy: call.word(9) }));
+      const filter = compiling(call, (made) => filters.bind(self, { bytes, ring, policy: call.word(9) }, made));
       return filter < 0 ? filter : { value: filter, capability: filters.capability(filter) };
     },
     filter_free: (call) => {
       const filter = filters.check(call.capability(0), RIGHTS.control);
       if (filter < 0) return filter;
-      return compiling(call, () => {
-        filters.free(filter);
+      return compiling(call, (made) => {
+        filters.free(filter, made);
         return ERRORS.E_OK;
       });
     },
@@ -81,7 +80,7 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       const bytes = codeBytes(call, 4, call.word(8));
       if (filter < 0) return filter;
       if (typeof bytes === 'number') return bytes;
-      return compiling(call, () => filters.attach(filter, bytes));
+      return compiling(call, (made) => filters.attach(filter, bytes, made));
     },
   };
 
@@ -90,6 +89,6 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
     const ppn = frames.check(call.capability(i), RIGHTS.read);
     if (ppn < 0) return ppn;
     if (length < 0 || length > PAGE_BYTES) return ERRORS.E_RANGE;
-    return memory.port.read(ppn * PAGE_BYTES, new Uint8Array(length));
+    return memory.bytes(ppn * PAGE_BYTES, length);
   }
 }

@@ -47,7 +47,7 @@ export function processorCalls(parts: Parts): Record<string, Call> {
       const length = call.word(4);
       if (ppn < 0) return ppn;
       if (length < 0 || length > PAGE_BYTES) return ERRORS.E_RANGE;
-      const words = predicates.set(self, memory.port.read(ppn * PAGE_BYTES, new Uint8Array(length)));
+      const words = predicates.set(self, memory.bytes(ppn * PAGE_BYTES, length));
       call.cpu.charge(length === 0 ? 0 : COSTS.compile + COSTS.compileWord * Math.max(words, 0));
       return Math.min(words, 0);
     },

@@ -1,0 +1,58 @@
+/**
+ * What people call environments: labels of the host, of which the kernel knows nothing. They go through a snapshot beside the
+ * memory.
+ */
+import { ENV_LIMIT } from '@exokernel/abi';
+
+/** Its own name, that of the image it stems from, and the library operating system. */
+export interface EnvironmentNames {
+  readonly name: string;
+  readonly family: string;
+  readonly libos: string;
+}
+
+/** What of the machine's stream of state is used here: what is read comes back other than it went in. */
+export interface StateStream {
+  readonly reads: boolean;
+  number(value: number): number;
+  text(value: string): string;
+  list<T>(value: readonly T[], item: (element: T | undefined) => T): T[];
+}
+
+type Entry = readonly [env: number, names: EnvironmentNames];
+
+export class Names {
+  #names: ReadonlyMap<number, EnvironmentNames> = new Map();
+  /** Those that were read, until everything else is in place. */
+  #read: ReadonlyMap<number, EnvironmentNames> = new Map();
+
+  of(env: number): EnvironmentNames {
+    return this.#names.get(env) ?? { name: `environment ${env}`, family: 'environment', libos: 'none' };
+  }
+
+  set(env: number, names: EnvironmentNames): void {
+    this.#names = new Map([...this.#names, [env, names]]);
+  }
+
+  /** A new tenant of record `env` is named after its parent. */
+  created(env: number, parent: number): void {
+    const names = this.#names.get(parent);
+    const others = [...this.#names].filter(([other]) => other !== env);
+    this.#names = new Map(
+      names === undefined ? others : [...others, [env, { ...names, name: `${names.family}/${env}` }]],
+    );
+  }
+
+  state(s: StateStream): void {
+    const entries = s.list<Entry>([...this.#names], (entry) => {
+      const [env, { name, family, libos }] = entry ?? [0, this.of(0)];
+      return [s.number(env), { name: s.text(name), family: s.text(family), libos: s.text(libos) }];
+    });
+    if (s.reads) this.#read = new Map(entries.filter(([env]) => env >= 0 && env < ENV_LIMIT));
+  }
+
+  /** Those that were read are true now. */
+  restored(): void {
+    this.#names = this.#read;
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The kernel's secret tables: what its TypeScript keeps of rights, of requests under way and of order. One table of tables, for
+ * the code, for docs/kernel.md and for the tests.
+ *
+ * They lie in simulated memory like every other state of the kernel, so that a machine can be saved at any instruction; unlike
+ * the exposed ones (`abi/structures.ts`) no environment may ever map them. All words are 32 bits, little-endian. Sets of
+ * environments, nodes and extents are bits, one for each possible member: they cannot run out.
+ *
+ * They take the last frames of memory. At its beginning they would give every other frame a new number, and with it another
+ * place of its MACs in the caches, which programs can measure.
+ */
+import {
+  BUFFER_LIMIT,
+  ENV_LIMIT,
+  EXTENT_LIMIT,
+  FILTER_LIMIT,
+  NODE_LIMIT,
+  PAGE_BYTES,
+  PREDICATE,
+  REQUEST_LIMIT,
+  offsets,
+  type Field,
+  type Offsets,
+} from '@exokernel/abi';
+import { FRAME_CAPACITY, PREDICATE_LIMIT } from './layout.ts';
+
+/** A secret table: `count` records of `bytes` bytes. */
+export interface SecretTable {
+  /** Where it begins, in bytes from the first one's begin. */
+  readonly at: number;
+  readonly bytes: number;
+  readonly count: number;
+  readonly what: string;
+  readonly fields: Readonly<Record<string, Field>>;
+}
+
+/** Blocks that one request of the device has at most. Assumption: a track or so. */
+export const RUN_BLOCKS = 16;
+/** Serial lines, and bytes that wait on each in each direction. */
+export const SERIAL_LINES = 4;
+export const QUEUE_BYTES = 256;
+export const ASID_LIMIT = 64;
+
+/* prettier-ignore */
+const VARIABLE_FIELDS = {
+  frameCursor: { at: 0x00, what: 'the frame at which the search for a free one begins' },
+  asidHand: { at: 0x04, what: 'the ASID at which the search for the next victim begins, so that of equals each has its turn' },
+  diskSequence: { at: 0x08, what: 'the number of the last disk request' },
+  uses: { at: 0x0c, what: 'the clock of uses of the registry' },
+  asks: { at: 0x10, what: 'the number of the last request of revocation' },
+  diskFree: { at: 0x14, what: 'the first free descriptor of the virtqueue; each names the next in its `next`' },
+  diskFreeCount: { at: 0x18, what: 'how many descriptors are free' },
+  diskUsed: { at: 0x1c, what: 'how many entries of the used ring the driver has seen, modulo 65536' },
+  filterCount: { at: 0x20, what: 'how many filters there are' },
+} as const;
+
+/* prettier-ignore */
+const REQUEST_STATE_FIELDS = {
+  kind: { at: 0x00, what: 'what is to happen when it is finished: one of COMPLETIONS' },
+  operand: { at: 0x04, what: 'the transfer, the buffer or the address of the entry that this concerns' },
+  life: { at: 0x08, what: "the generation of the environment's record: what is to be told is told to nobody else" },
+  slot: { at: 0x0c, what: 'its completion word; of a repossessed frame: the address of the vector' },
+  extent: { at: 0x10, what: 'the extent that waits for it, plus 1; 0: none' },
+  keeps: { at: 0x14, what: "1: it is the kernel's own, and stands also when its frame is taken from the environment" },
+  frames: { at: 0x20, what: 'the frames of its blocks: 16 words' },
+} as const;
+
+/* prettier-ignore */
+const TRANSFER_FIELDS = {
+  left: { at: 0x00, what: 'blocks that are not finished; 0: there is no such transfer' },
+  failed: { at: 0x04, what: '1: one of its requests has failed' },
+} as const;
+
+/* prettier-ignore */
+const BUFFER_STATE_FIELDS = {
+  nodes: { at: 0x00, what: 'the nodes of the capabilities through which it was mapped or inserted, one bit each' },
+  extents: { at: 0x80, what: 'the extents of these capabilities, one bit each' },
+  orphan: { at: 0x90, what: '1: a right to it ended while it was being written' },
+  overtaken: { at: 0x94, what: '1: its block has another owner since it began to be written' },
+} as const;
+
+/* prettier-ignore */
+const PREDICATE_STATE_FIELDS = {
+  owner: { at: 0x00, what: 'whose it is, plus 1; 0: the place is free' },
+  count: { at: 0x04, what: 'how many frames its variables lie in' },
+  frames: { at: 0x08, what: 'these frames, each once: 8 words' },
+} as const;
+
+/* prettier-ignore */
+const HANDLER_STATE_FIELDS = {
+  first: { at: 0x00, what: 'the first frame of its window' },
+  frames: { at: 0x04, what: 'how many frames the window has' },
+  place: { at: 0x08, what: 'where its handler stands, plus 1; 0: it has none' },
+} as const;
+
+/* prettier-ignore */
+const REVOCATION_FIELDS = {
+  asked: { at: 0x00, what: 'the number of what is asked of it, by which the oldest is served first; 0: nothing' },
+  needy: { at: 0x04, what: '1: it waits for frames that others were asked for' },
+  until: { at: 0x08, what: 'the tick until which free frames are kept for it' },
+} as const;
+
+/* prettier-ignore */
+const SERIAL_FIELDS = {
+  user: { at: 0x00, what: 'who used the line last, plus 1; 0: nobody' },
+  outFirst: { at: 0x04, what: 'where the first byte lies that is to be sent' },
+  outCount: { at: 0x08, what: 'how many are to be sent' },
+  inFirst: { at: 0x0c, what: 'where the first byte lies that was received' },
+  inCount: { at: 0x10, what: 'how many were received' },
+  out: { at: 0x20, what: 'bytes to be sent: 256, in a ring' },
+  in: { at: 0x120, what: 'bytes received: 256, in a ring' },
+} as const;
+
+/* prettier-ignore */
+const USAGE_FIELDS = {
+  instructions: { at: 0x00, what: 'instructions in user mode: two words, the low one first, like all of these' },
+  cycles: { at: 0x08, what: 'cycles in user mode' },
+  systemCalls: { at: 0x10, what: 'system calls' },
+  exceptions: { at: 0x18, what: 'other exceptions but interrupts' },
+  refills: { at: 0x20, what: 'TLB misses' },
+  nativeSteps: { at: 0x28, what: 'native functions begun' },
+} as const;
+
+const WORD = { word: { at: 0, what: 'the number' } } as const;
+const ENVIRONMENTS = { members: { at: 0, what: 'one bit for each environment: 4 words' } } as const;
+
+type TableName =
+  | 'frameHolds'
+  | 'bufferState'
+  | 'nodeHolds'
+  | 'nodeBindings'
+  | 'requestState'
+  | 'predicateState'
+  | 'handlerState'
+  | 'usage'
+  | 'transfers'
+  | 'revocation'
+  | 'serial'
+  | 'filterOrder'
+  | 'asidOwners'
+  | 'chosenGuards'
+  | 'variables'
+  | 'entered'
+  | 'key';
+
+/* prettier-ignore */
+export const TABLES: Readonly<Record<TableName, SecretTable>> = {
+  bufferState: { at: 0x00000, bytes: 0xa0, count: BUFFER_LIMIT, what: 'by which rights a cached block was had, by number of its buffer', fields: BUFFER_STATE_FIELDS },
+  nodeHolds: { at: 0x28000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who holds a node's frame through it, by node", fields: ENVIRONMENTS },
+  nodeBindings: { at: 0x2c000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who has bound a node's frame through it to a ring, a window, a predicate, by node", fields: ENVIRONMENTS },
+  requestState: { at: 0x30000, bytes: 0x80, count: REQUEST_LIMIT, what: 'disk requests, by number', fields: REQUEST_STATE_FIELDS },
+  predicateState: { at: 0x34000, bytes: 0x40, count: PREDICATE_LIMIT, what: 'wakeup predicates, by place', fields: PREDICATE_STATE_FIELDS },
+  handlerState: { at: 0x35000, bytes: 0x10, count: FILTER_LIMIT, what: 'windows and handlers, by filter', fields: HANDLER_STATE_FIELDS },
+  usage: { at: 0x36000, bytes: 0x40, count: ENV_LIMIT, what: 'what each environment used', fields: USAGE_FIELDS },
+  transfers: { at: 0x38000, bytes: 0x08, count: REQUEST_LIMIT, what: 'requests that are finished together', fields: TRANSFER_FIELDS },
+  revocation: { at: 0x38800, bytes: 0x10, count: ENV_LIMIT, what: 'what is asked and expected of revocation, by environment', fields: REVOCATION_FIELDS },
+  serial: { at: 0x39000, bytes: 0x220, count: SERIAL_LINES, what: 'queues, by serial line', fields: SERIAL_FIELDS },
+  filterOrder: { at: 0x3a000, bytes: 4, count: FILTER_LIMIT, what: 'the filters, in the order in which they were bound', fields: WORD },
+  asidOwners: { at: 0x3a400, bytes: 4, count: ASID_LIMIT, what: 'who has an ASID, or NO_ENV', fields: WORD },
+  chosenGuards: { at: 0x3a500, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } },
+  variables: { at: 0x3ac00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS },
+  entered: { at: 0x3ac40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } },
+  key: { at: 0x3ac60, bytes: 0x20, count: 1, what: "the kernel's key", fields: { key: { at: 0, what: 'BLAKE2s of the secret' } } },
+  frameHolds: { at: 0x3b000, bytes: ENV_LIMIT / 8, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame: as many records as the machine has frames', fields: ENVIRONMENTS },
+};
+
+export const VARIABLES: Offsets<typeof VARIABLE_FIELDS> = offsets(VARIABLE_FIELDS);
+export const REQUEST_STATE: Offsets<typeof REQUEST_STATE_FIELDS> = offsets(REQUEST_STATE_FIELDS);
+export const TRANSFER_STATE: Offsets<typeof TRANSFER_FIELDS> = offsets(TRANSFER_FIELDS);
+export const BUFFER_STATE: Offsets<typeof BUFFER_STATE_FIELDS> = offsets(BUFFER_STATE_FIELDS);
+export const PREDICATE_STATE: Offsets<typeof PREDICATE_STATE_FIELDS> = offsets(PREDICATE_STATE_FIELDS);
+export const HANDLER_STATE: Offsets<typeof HANDLER_STATE_FIELDS> = offsets(HANDLER_STATE_FIELDS);
+export const REVOCATION: Offsets<typeof REVOCATION_FIELDS> = offsets(REVOCATION_FIELDS);
+export const SERIAL: Offsets<typeof SERIAL_FIELDS> = offsets(SERIAL_FIELDS);
+export const USAGE: Offsets<typeof USAGE_FIELDS> = offsets(USAGE_FIELDS);
+
+/** Physical address of the first table of a machine with so much memory; what lies below is the frames'. */
+export function tablesAt(ramBytes: number): number {
+  const frames = Math.min(ramBytes / PAGE_BYTES, FRAME_CAPACITY);
+  const bytes = TABLES.frameHolds.at + frames * TABLES.frameHolds.bytes;
+  return ramBytes - Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+}
+
+/** What is to happen when a disk request is finished. */
+export const COMPLETIONS = {
+  /** A completion word becomes 1, or E_DEVICE. */
+  word: 0,
+  /** One of the requests of a transfer: its completion word counts down. */
+  transfer: 1,
+  /** A block was read into the registry, or one of it written. */
+  read: 2,
+  written: 3,
+  /** A repossessed frame was saved. */
+  saved: 4,
+} as const;
+
+if (PREDICATE_STATE.frames + 4 * PREDICATE.pages > TABLES.predicateState.bytes)
+  throw new RangeError('predicates have more frames than fit');
+if (BUFFER_STATE.extents + EXTENT_LIMIT / 8 > BUFFER_STATE.orphan)
+  throw new RangeError('there are more extents than bits for them');
+if (BUFFER_STATE.nodes + NODE_LIMIT / 8 > BUFFER_STATE.extents)
+  throw new RangeError('there are more nodes than bits for them');
+if (REQUEST_STATE.frames + 4 * RUN_BLOCKS > TABLES.requestState.bytes)
+  throw new RangeError('requests have more frames than fit');
