@@ -38,8 +38,7 @@ test.each([
   ['a frame that nobody has', 0xf00],
 ])('%s', (_, victim) => {
   const { booted, frame } = attack(victim);
-  const page = (): Uint8Array => 
-    booted.machine.memory.read(frame * PAGE_BYTES, new Uint8Array(PAGE_BYTES));
+  const page = (): Uint8Array => booted.machine.memory.read(frame * PAGE_BYTES, new Uint8Array(PAGE_BYTES));
   const untouched = victim === 0 || victim === 0xf00 ? page() : undefined;
   expect(booted.runUntil(() => booted.uWord(1, HOSTILE.done) === 1, 2)).toBe(true);
   expect(notes(booted)).toEqual(ALL_REFUSED);
