@@ -29,8 +29,8 @@ export const FOLDERS = {
   hardware: [
     'error.ts',
     'memory',
-    'bus',
     'state',
+    'bus',
     'semantics',
     'timing',
     'cpu',

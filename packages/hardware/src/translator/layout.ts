@@ -28,7 +28,7 @@ export const FLAGS: number = JUMP_CACHE + JUMP_CACHE_ENTRIES * JUMP_ENTRY_BYTES;
 export const FLAGS_END: number = TRANSLATOR_HOST + 0x1ff000;
 
 /** Words that a region and its caller exchange: cycles left of the stretch, those stalled, the low word of its end. */
-export const LEFT: number = FLAGS_END;
+export const LEFT: number = TRANSLATOR_HOST + 0x1ff000;
 export const STALLS: number = LEFT + 4;
 export const END: number = LEFT + 8;
 
