@@ -227,8 +227,8 @@ class Generator {
       while (a.here < address + 4 * FUNCTION_WORDS) a.nop();
     }
     a.move(SP, RA);
-    // The longest of these has less than 95 words.
-    while (a.here < end - 4 * 97) {
+    // The longest of these has less than 40 words, with links in it less than 95.
+    while (a.here < end - 4 * (this.#isExtended ? 97 : 42)) {
       const kind = this.#below(20);
       if (kind === 0) this.#loop();
       else if (kind === 1) this.#call(functions);

@@ -37,7 +37,7 @@ export const BLOCKS = 120;
 /** In each round every block gets fresh registers, and the data that the block before left. */
 const ROUNDS = 4;
 /** How often a block then runs, with what the run before left. */
-const RUNS = 38;
+const RUNS = 40;
 export const RECORDS: number = BLOCKS * ROUNDS;
 /** Words that are kept of a block in a round: r1 to r25, hi, lo, the data. */
 export const RECORD_WORDS: number = REGISTERS - 1 + 2 + 64;
