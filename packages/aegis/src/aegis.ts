@@ -87,8 +87,6 @@ const DEFAULT_SECRET = Uint8Array.of(0x61, 0x65, 0x67, 0x69, 0x73);
 export class Aegis {
   readonly machine: Machine;
   readonly parts: Parts;
-  /** The kernel as a part of a machine that is saved. */
-  readonly saved: SavedKernel;
   readonly #accounting: Accounting;
   readonly #names: Names = new Names();
 
@@ -107,8 +105,8 @@ export class Aegis {
     machine.cpu.pc = kernel.symbols.get('boot') ?? KSEG0;
     this.parts = this.#build(options.secret ?? DEFAULT_SECRET);
     this.#accounting = new Accounting(machine, this.parts.memory);
-    this.saved = new SavedKernel(this.parts.natives, this.#names, [this.parts.filters, this.#accounting]);
     this.#install();
+    machine.attachState(new SavedKernel(this.parts.natives, this.#names, [this.parts.filters, this.#accounting]));
   }
 
   /** Makes an environment. Returns its number. Throws `AegisError`; then nothing is left of it. */
@@ -234,7 +232,7 @@ export class Aegis {
       this.#expose(EXPOSED[table as keyof typeof EXPOSED], bytes * (table === 'frames' ? parts.frames.count : count));
     }
     this.#expose(EXPOSED.filterCode, FILTER_CODE_BYTES);
-    machine.native.install('kernel', this.#natives());
+    machine.native.install('kernel', this.#natives(), { stateless: true });
   }
 
   /** Everybody may map the frames of a table for reading. */

@@ -49,8 +49,8 @@ export class Filters {
   /** The filters in the order in which they were bound. */
   readonly #order: Records;
   readonly handlers: Handlers;
-  /** Derived: the filters, merged; undefined until it is wanted. */
-  #set: FilterSet | undefined;
+  /** Derived: the filters, merged. */
+  #set: FilterSet = merge([]);
 
   constructor(memory: KernelMemory, frames: Frames, capabilities: Capabilities) {
     this.#memory = memory;
@@ -67,9 +67,9 @@ export class Filters {
     for (let id = 0; id < FILTER_LIMIT; id += 1) this.#filters.set(id, FILTER.owner, NO_ENV);
   }
 
-  /** The tables have been replaced: what is derived from them is made again. */
+  /** The tables have been replaced: what is derived from them is made again. Throws if they hold no filters that can be. */
   restored(): void {
-    this.#set = undefined;
+    this.#set = merge(this.#ids().map((id) => this.#downloaded(id)));
   }
 
   /** Binds a filter of `env`. Returns its number or an error. */
@@ -80,7 +80,7 @@ export class Filters {
     if (id < 0) return id;
     const at = this.#codeEnd();
     if (!this.#compile(made) || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES) {
-      this.#merged().delete(id);
+      this.#set.delete(id);
       this.#compile(made);
       return ERRORS.E_NONE;
     }
@@ -117,13 +117,12 @@ export class Filters {
   }
 
   free(id: number, made: Made): void {
-    const set = this.#merged();
     // Should the rest not compile, the old code stays, and what it still accepts for this filter goes nowhere.
     this.#filters.set(id, FILTER.ring, 0);
     this.#filters.set(id, FILTER.owner, NO_ENV);
     this.#filters.set(id, FILTER.length, 0);
     this.handlers.remove(id);
-    set.delete(id);
+    this.#set.delete(id);
     const left = this.#ids().filter((other) => other !== id);
     left.forEach((other, i) => {
       this.#order.set(i, 0, other);
@@ -177,27 +176,20 @@ export class Filters {
     return this.#ids().filter((id) => env === undefined || this.owner(id) === env);
   }
 
-  /** The set of all filters; throws what `FilterSet` throws if the tables hold none that can be. */
-  #merged(): FilterSet {
-    if (this.#set !== undefined) return this.#set;
-    const set = new FilterSet({ maxFilters: FILTER_LIMIT });
-    for (const id of this.#ids()) {
-      set.insert(decodeFilter(this.#bytes(id)), policyName(this.#filters.get(id, FILTER.policy)), id);
-    }
-    this.#set = set;
-    return set;
-  }
-
   /** The bytes of a filter, as they were downloaded. */
   #bytes(id: number): Uint8Array {
     const length = Math.min(this.#filters.get(id, FILTER.length), FILTER_CODE_BYTES);
     return this.#memory.bytes(this.#filters.get(id, FILTER.code), length);
   }
 
+  /** A filter as it was downloaded. */
+  #downloaded(id: number): Downloaded {
+    return { id, bytes: this.#bytes(id), policy: policyName(this.#filters.get(id, FILTER.policy)) };
+  }
+
   #insert(bytes: Uint8Array, policy: OverlapPolicy): number {
-    const set = this.#merged();
     try {
-      return set.insert(decodeFilter(bytes), policy);
+      return this.#set.insert(decodeFilter(bytes), policy);
     } catch (error) {
       if (!(error instanceof DpfError)) throw error;
       return error.code === 'overlap' ? ERRORS.E_OVERLAP : error.code === 'limit' ? ERRORS.E_NONE : ERRORS.E_CODE;
@@ -208,7 +200,7 @@ export class Filters {
   #compile(made: Made): boolean {
     // Packets lie at word boundaries in the controller's buffers.
     const align = { align: 4 } as const;
-    const set = this.#merged();
+    const set = this.#set;
     const copies = set.copyCount > 0;
     try {
       const winner = set.size === set.copyCount ? [] : make(set.program(align), PHYSICAL.demux);
@@ -245,12 +237,25 @@ export class Filters {
   }
 
   #countOverlaps(): void {
-    const set = this.#merged();
     for (const id of this.#ids()) {
-      const others = set.overlapping(id).filter((other) => this.owner(other) !== this.owner(id));
+      const others = this.#set.overlapping(id).filter((other) => this.owner(other) !== this.owner(id));
       this.#filters.set(id, FILTER.overlaps, others.length);
     }
   }
+}
+
+/** A filter as it was downloaded, and its number. */
+interface Downloaded {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+  readonly policy: OverlapPolicy | undefined;
+}
+
+/** The set of these filters, in the order in which they were bound. Throws `DpfError` if there is none. */
+function merge(filters: readonly Downloaded[]): FilterSet {
+  const set = new FilterSet({ maxFilters: FILTER_LIMIT });
+  for (const { id, bytes, policy } of filters) set.insert(decodeFilter(bytes), policy, id);
+  return set;
 }
 
 function policyName(policy: number): OverlapPolicy | undefined {

@@ -3,20 +3,13 @@
  * memory.
  */
 import { ENV_LIMIT } from '@exokernel/abi';
+import type { StateStream } from '@exokernel/hardware';
 
 /** Its own name, that of the image it stems from, and the library operating system. */
 export interface EnvironmentNames {
   readonly name: string;
   readonly family: string;
   readonly libos: string;
-}
-
-/** What of the machine's stream of state is used here: what is read comes back other than it went in. */
-export interface StateStream {
-  readonly reads: boolean;
-  number(value: number): number;
-  text(value: string): string;
-  list<T>(value: readonly T[], item: (element: T | undefined) => T): T[];
 }
 
 type Entry = readonly [env: number, names: EnvironmentNames];
@@ -46,9 +39,9 @@ export class Names {
   state(s: StateStream): void {
     const entries = s.list<Entry>([...this.#names], (entry) => {
       const [env, { name, family, libos }] = entry ?? [0, this.of(0)];
-      return [s.number(env), { name: s.text(name), family: s.text(family), libos: s.text(libos) }];
+      return [s.integer(env, 0, ENV_LIMIT - 1), { name: s.text(name), family: s.text(family), libos: s.text(libos) }];
     });
-    if (s.reads) this.#read = new Map(entries.filter(([env]) => env >= 0 && env < ENV_LIMIT));
+    if (s.reads) this.#read = new Map(entries);
   }
 
   /** Those that were read are true now. */

@@ -4,16 +4,17 @@
  * Native functions are host objects and cannot be saved: while a living environment has some, a machine is neither saved nor
  * restored. When a snapshot's memory is in place, what the kernel derived from it is made again (docs/kernel.md, "State").
  */
+import { HardwareError, type Stateful, type StateStream } from '@exokernel/hardware';
 import { blake2s } from '@noble/hashes/blake2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { AegisError } from './error.ts';
 import { kernelImage } from './kernel-image.ts';
-import type { Names, StateStream } from './names.ts';
+import type { Names } from './names.ts';
 import type { Natives } from './natives.ts';
 import { TABLES } from './tables.ts';
 
 /** The kernel as a part of a machine that is saved. */
-export class SavedKernel {
+export class SavedKernel implements Stateful {
   /** Which kernel it is: one with another text or other tables is not taken up by this one. */
   readonly description: string;
   readonly #natives: Natives;
@@ -42,7 +43,12 @@ export class SavedKernel {
     this.#names.state(s);
   }
 
+  /** Throws `HardwareError` `snapshot` if the tables hold what cannot be. */
   restored(): void {
-    for (const part of [this.#natives, this.#names, ...this.#derived]) part.restored();
+    try {
+      for (const part of [...this.#derived, this.#natives, this.#names]) part.restored();
+    } catch (cause) {
+      throw new HardwareError('snapshot', 'the tables of the kernel hold what cannot be', {}, { cause });
+    }
   }
 }

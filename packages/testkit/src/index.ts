@@ -19,5 +19,6 @@ export {
   type RawImage,
   type RawOptions,
 } from './raw.ts';
+export { WILD, wildImage } from './wild.ts';
 export { DUMP, REGISTERS, SCRATCH, changed, emitDump, emitFill, emitRoutine, pattern } from './registers.ts';
 export { FIRST_FREE_FRAME } from '../../aegis/src/layout.ts';
