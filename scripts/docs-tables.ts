@@ -1,12 +1,13 @@
 /**
  * Writes the tables of calls and structures into the documents that ask for them: `npm run docs:tables`.
  *
- * A document asks with a comment `<!-- calls: slices -->` or `<!-- structure: slice -->`; what lies between it and
- * `<!-- end -->` is replaced. test/docs.test.ts fails on a table that is not up to date.
+ * A document asks with a comment `<!-- calls: slices -->`, `<!-- structure: slice -->` or `<!-- secret: tables -->`; what lies
+ * between it and `<!-- end -->` is replaced. test/docs.test.ts fails on a table that is not up to date.
  */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CALLS, EXPOSED, STRUCTURES, type CallRow } from '../packages/abi/src/index.ts';
+import { TABLES } from '../packages/aegis/src/tables.ts';
 
 const DOCS = join(import.meta.dirname, '..', 'docs');
 
@@ -45,12 +46,24 @@ function structureTable(name: string): string {
   ].join('\n');
 }
 
+function secretTables(): string {
+  return [
+    row(['table', 'records × bytes', 'what it holds', 'fields']),
+    row(['---', '---', '---', '---']),
+    ...Object.entries(TABLES).map(([name, { count, bytes, what, fields }]) =>
+      row([`\`${name}\``, `${count} × ${bytes}`, what, code(Object.keys(fields))]),
+    ),
+  ].join('\n');
+}
+
 /** The document with every table that it asks for. */
 export function withTables(text: string): string {
   return text.replace(
-    /(<!-- (calls|structure): (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
-    (_, open: string, kind: string, name: string, end: string) =>
-      `${open}\n${kind === 'calls' ? callTable(name) : structureTable(name)}\n\n${end}`,
+    /(<!-- (calls|structure|secret): (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
+    (_, open: string, kind: string, name: string, end: string) => {
+      const table = kind === 'calls' ? callTable(name) : kind === 'structure' ? structureTable(name) : secretTables();
+      return `${open}\n${table}\n\n${end}`;
+    },
   );
 }
 

@@ -1,6 +1,6 @@
 /** A machine with the kernel on it is saved and taken up again at any instruction, on either engine, and nothing tells. */
 import { ENV, NO_ENV } from '@exokernel/abi';
-import { memoryStore, Wire, type Engine, type MachineOptions } from '@exokernel/hardware';
+import { HardwareError, memoryStore, Wire, type Engine, type MachineOptions } from '@exokernel/hardware';
 import { expect, test } from 'vitest';
 import {
   boot,
@@ -13,6 +13,7 @@ import {
   wildImage,
   type Booted,
 } from '../../testkit/src/index.ts';
+import { TABLES } from '../src/tables.ts';
 import { MAC } from './network.ts';
 
 /** A soak makes more. */
@@ -147,3 +148,47 @@ test('tables of filters that cannot be are refused, with nothing changed', () =>
   expect([good.machine.fingerprint, good.aegis.environments()]).toEqual(before);
   good.machine.run(100_000);
 });
+
+test('whatever words stand in the tables, the kernel’s TypeScript goes on or throws, and ends', () => {
+  const random = generator(SEED);
+  const good = wild('interpreter', 9);
+  good.machine.run(2_000_000);
+  const snapshot = good.machine.snapshot();
+  const victim = wild('interpreter', 9);
+  const { memory, frames } = victim.aegis.parts;
+  const begin = memory.table(Object.values(TABLES).reduce((a, b) => (a.at < b.at ? a : b)));
+  const outcomes = { gone: 0, thrown: 0, refused: 0 };
+  const words = [0, 1, 2, 7, 127, 128, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
+  for (let trial = 0; trial < 60; trial += 1) {
+    victim.machine.restore(snapshot);
+    for (let i = 0; i < 40; i += 1) {
+      // Links, counts and owners of all kinds: in the secret tables, in the exposed ones, in the kernel page.
+      const at = [
+        begin + 4 * random((victim.machine.memory.ramBytes - begin) / 4),
+        begin + 0x30000 + 4 * random(0x2c00),
+        0x18000 + 4 * random(0x600),
+        0x1a000 + 4 * random(0x1800),
+        0x20000 + 4 * random(0x400),
+        0x9d000 + 4 * random(0xc00),
+        0xa0000 + 4 * random(0x5000),
+        0xd8000 + 4 * random(0x2000),
+      ][random(8)];
+      memory.set(at ?? 0, words[random(words.length)] ?? 0);
+    }
+    let code = 'gone';
+    try {
+      const made = victim.machine.snapshot();
+      victim.machine.restore(snapshot);
+      victim.machine.restore(made);
+      for (let i = 0; i < 10; i += 1) victim.machine.run(40_000);
+    } catch (error) {
+      if (!(error instanceof HardwareError)) throw error;
+      code = error.code;
+    }
+    expect(['gone', 'snapshot', 'kernel-native']).toContain(code);
+    outcomes[code === 'gone' ? 'gone' : code === 'snapshot' ? 'refused' : 'thrown'] += 1;
+  }
+  expect(frames.count).toBe(good.aegis.parts.frames.count);
+  expect(outcomes.gone).toBeGreaterThan(5);
+  expect(outcomes.thrown).toBeGreaterThan(5);
+}, 120_000);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { interpret } from '@exokernel/vcode';
+import { compileMips, interpret } from '@exokernel/vcode';
 import { compileFilters, DpfError, FilterSet, matches, type Atom, type FieldSize } from '../src/index.ts';
 import { filter, packet } from './arbitrary.ts';
 import { onMips } from './on-mips.ts';
@@ -182,4 +182,49 @@ test('a filter of 256 atoms, and 1,000 filters, compile', () => {
   new DataView(other.buffer).setUint32(610, 567);
   expect(compileFilters(set).demux(other)).toBe(568);
   expect(onMips(set)(other).id).toBe(568);
+});
+
+test('a set follows from the list of its filters: made again with the same ids in the same order, it gives the same code', () => {
+  const policy = fc.constantFrom('specific' as const, 'first' as const, 'refuse' as const, 'all' as const);
+  const step = fc.oneof({ weight: 3, arbitrary: fc.tuple(filter, policy) }, { weight: 2, arbitrary: fc.nat(15) });
+  let deleted = 0;
+  const compiled = (set: FilterSet): unknown => {
+    const programs = [
+      set.size === set.copyCount ? [] : [set.program()],
+      set.copyCount > 0 ? [set.copiesProgram()] : [],
+    ];
+    return [set.explain(), programs.flat().map((program) => [...compileMips(program, 0).words])];
+  };
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 4, maxLength: 30 }), filter, policy, (steps, last, lastPolicy) => {
+      const set = new FilterSet();
+      const list = new Map<number, readonly [readonly Atom[], typeof lastPolicy]>();
+      for (const one of steps) {
+        if (typeof one !== 'number') {
+          try {
+            list.set(set.insert(...one), one);
+          } catch (error) {
+            if (!(error instanceof DpfError)) throw error;
+          }
+        } else if (list.delete(one)) {
+          set.delete(one);
+          deleted += 1;
+        }
+      }
+      const again = new FilterSet();
+      for (const [id, one] of list) expect(again.insert(...one, id)).toBe(id);
+      expect(compiled(again)).toEqual(compiled(set));
+      expect(code(() => again.insert(last, lastPolicy))).toBe(code(() => set.insert(last, lastPolicy)));
+      expect(compiled(again)).toEqual(compiled(set));
+    }),
+    { numRuns: 150 },
+  );
+  expect(deleted).toBeGreaterThan(50);
+});
+
+test('an id that is taken, or none, is refused', () => {
+  const set = new FilterSet({ maxFilters: 8 });
+  expect(set.insert([eq(0, 1)], 'specific', 5)).toBe(5);
+  for (const id of [5, 8, -1, 1.5, NaN]) expect(code(() => set.insert([eq(0, 2)], 'specific', id))).toBe('limit');
+  expect(set.size).toBe(1);
 });
