@@ -96,6 +96,14 @@ test('the page of the kernel names files that exist', () => {
   expect(files.filter((file) => !existsSync(join(ROOT, 'packages/aegis/src', file)))).toEqual([]);
 });
 
+test('the rows that the page of the machine shows are those of the tables', () => {
+  const page = read('docs/machine.md');
+  const section = page.slice(page.indexOf('### A new instruction'));
+  const blocks = [...section.matchAll(/```ts\n\/\/ (\S+)\n([\s\S]*?)```/g)];
+  expect(blocks.length).toBeGreaterThan(2);
+  for (const [, file = '', rows = ''] of blocks) expect(read(file)).toContain(rows);
+});
+
 test("the README's library operating system does what the README says", () => {
   const snippet = read('apps/exok/test/readme/libos.ts');
   const readme = read('README.md');
