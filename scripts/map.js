@@ -29,8 +29,9 @@ export const FOLDERS = {
   hardware: [
     'error.ts',
     'memory',
-    'bus',
     'state',
+    'bus',
+    'semantics',
     'timing',
     'cpu',
     'translator',

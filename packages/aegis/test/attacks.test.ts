@@ -2,8 +2,7 @@
  * What an environment can do to those that have nothing to do with it, in machine code and without end: nothing. Each attack
  * runs beside a bystander, whose memory stays what it was and whose share of slices is what it is beside a polite neighbour.
  */
-import { CALLS, ENTRYLO, EXPOSED, WELL_KNOWN_READ, type CallName } from '@exokernel/abi';
-import { A0, A1, A2, A3, S0, S1, T0, T1, T2, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
+import { A0, A1, A2, A3, S0, T0, ZERO } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import { EXCESS_LIMIT } from '../src/layout.ts';
 import {
@@ -13,163 +12,12 @@ import {
   checkInvariants,
   emitCall,
   quicken,
-  rawImage,
-  WINDOW,
   type RawImage,
 } from '../../testkit/src/index.ts';
+import { ATTACKS, attacker } from './attackers.ts';
 
 const HERTZ = 1024;
 const TICKS = 32;
-
-function attacker(body: (a: Assembler) => void, more: Partial<Parameters<typeof rawImage>[0]> = {}): RawImage {
-  return rawImage({
-    entry: 'go',
-    emit: (a) => {
-      a.label('go');
-      body(a);
-      a.b('go');
-      a.nop();
-      a.label('handler');
-      a.break(0);
-      a.label('entered');
-      a.b('entered');
-      a.nop();
-    },
-    ...more,
-  });
-}
-
-/** Fills the argument registers from a sequence that goes through all of them. */
-function emitGarbage(a: Assembler): void {
-  a.li(T0, 0x41c64e6d);
-  a.multu(S0, T0);
-  a.mflo(S0);
-  a.addiu(S0, S0, 12345);
-  for (let r = 4; r < 16; r += 1) {
-    a.srl(S1, S0, r);
-    a.xor(r as never, r as never, S1);
-  }
-}
-
-const ATTACKS: readonly (readonly [string, () => RawImage])[] = [
-  ['computes', () => attacker((a) => a.addiu(S0, S0, 1))],
-  ['makes null calls', () => attacker((a) => emitCall(a, 'null'))],
-  [
-    'makes calls that do not exist',
-    () =>
-      attacker((a) => {
-        a.addiu(V0, V0, 77);
-        a.syscall(0);
-      }),
-  ],
-  ...(
-    Object.keys(CALLS).filter((name) => !['yield', 'sleep', 'scall', 'acall', 'env_free'].includes(name)) as CallName[]
-  ).map(
-    (name) =>
-      [
-        `calls ${name} with garbage`,
-        () =>
-          attacker((a) => {
-            emitGarbage(a);
-            emitCall(a, name);
-          }),
-      ] as const,
-  ),
-  [
-    'takes frames until there are none',
-    () =>
-      attacker((a) => {
-        a.li(A0, -1);
-        emitCall(a, 'frame_alloc');
-      }),
-  ],
-  ['makes environments until there are none', () => attacker((a) => emitCall(a, 'env_alloc'))],
-  ['faults without end', () => attacker((a) => a.lw(V0, 4, ZERO), { handlers: { tlbl: 'handler' } })],
-  ['cannot handle its own faults', () => attacker((a) => a.break(0), { handlers: { breakpoint: 'handler' } })],
-  [
-    'executes what it may not',
-    () =>
-      attacker((a) => {
-        a.tlbwr();
-        a.rfe();
-        a.word(0xffffffff);
-        a.lw(V0, -4, ZERO);
-      }),
-  ],
-  [
-    'jumps into the kernel',
-    () =>
-      attacker((a) => {
-        a.lui(V0, 0x8000);
-        a.jr(V0);
-        a.nop();
-      }),
-  ],
-  ['never ends its slice', () => attacker((a) => a.addiu(S0, S0, 1), { epilogue: 'entered' })],
-  ['has nothing at its epilogue', () => attacker((a) => a.addiu(S0, S0, 1), { epilogue: 'go' })],
-  [
-    'yields to the bystander and to nobody',
-    () =>
-      attacker((a) => {
-        a.li(A0, 1);
-        a.bal('kit.yield');
-        a.nop();
-        a.li(A0, 999);
-        a.bal('kit.yield');
-        a.nop();
-      }),
-  ],
-  [
-    'transfers control to the bystander',
-    () =>
-      attacker((a) => {
-        a.li(V1, 1);
-        emitCall(a, 'scall');
-        a.li(V1, 1);
-        emitCall(a, 'acall');
-      }),
-  ],
-  [
-    'sends the bystander messages',
-    () =>
-      attacker((a) => {
-        a.li(A0, 1);
-        emitCall(a, 'msg_send');
-      }),
-  ],
-  ...(['asks', 'takes'] as const).map(
-    (how, mode) =>
-      [
-        `${how} frames of itself without end`,
-        () =>
-          attacker((a) => {
-            for (let i = 0; i < 4; i += 1) {
-              a.li(A0, -1);
-              emitCall(a, 'frame_alloc');
-            }
-            for (const r of [A0, A1, A2, A3, T0]) a.move(r, ZERO);
-            a.li(T1, 1);
-            a.li(T2, mode);
-            emitCall(a, 'revoke');
-          }),
-      ] as const,
-  ),
-  [
-    'maps the kernel’s tables for writing, and frames that are not its own',
-    () =>
-      attacker((a) => {
-        a.li(A0, WINDOW);
-        a.li(A1, EXPOSED.environments | ENTRYLO.valid | ENTRYLO.dirty);
-        a.li(A2, WELL_KNOWN_READ[0]);
-        a.li(A3, WELL_KNOWN_READ[1]);
-        emitCall(a, 'tlbwr');
-        a.sw(V1, 0, A0);
-        a.li(A1, 0x110000 | ENTRYLO.valid | ENTRYLO.dirty);
-        emitCall(a, 'tlbwr');
-        a.sw(V1, 0, A0);
-      }),
-  ],
-];
 
 /** Slices that the bystander has in `TICKS` ticks beside this one. */
 function share(image: RawImage): { slices: number; damage: string[] } {

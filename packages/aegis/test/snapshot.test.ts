@@ -16,7 +16,8 @@ import {
 import { TABLES } from '../src/tables.ts';
 import { MAC } from './network.ts';
 
-const HOPS = 150;
+/** A soak makes more. */
+const HOPS = Number(process.env['SNAPSHOT_HOPS'] ?? 150);
 const SEED = Number(process.env['SNAPSHOT_SEED'] ?? 20261129);
 
 function generator(seed: number): (below: number) => number {

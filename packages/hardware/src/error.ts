@@ -2,6 +2,7 @@
 
 export type HardwareErrorCode =
   | 'profile'
+  | 'extension'
   | 'engine'
   | 'snapshot'
   | 'recording'

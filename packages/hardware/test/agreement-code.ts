@@ -1,5 +1,5 @@
 /**
- * Random code that does the same on every MIPS I, to hold emulators against each other: it takes no exception and shows
+ * Random code that does the same on every MIPS I, or on every MIPS32, to hold emulators against each other: it takes no exception and shows
  * nothing of where it lies but the low 28 bits of its address.
  *
  * Excluded, and why: uses of a register in the slot after its load (QEMU and GXemul have no load delay); division by zero
@@ -18,6 +18,7 @@ import {
   SP,
   V0,
   type Assembler,
+  type Extension,
   type Mnemonic,
   type Register,
 } from '@exokernel/isa';
@@ -39,6 +40,7 @@ const names = (list: string): Mnemonic[] => list.split(' ') as Mnemonic[];
 const ALU = names(
   'addu subu and or xor nor slt sltu sll srl sra sllv srlv srav mfhi mflo mthi mtlo mult multu addiu slti sltiu andi ori xori lui',
 );
+const MIPS32 = names('movz movn mul clz ext ins seb seh');
 const TRAPPING = names('add addi sub');
 const DIVISIONS = names('div divu');
 const LOADS = names('lb lh lwl lw lbu lhu lwr');
@@ -49,10 +51,12 @@ const LINKING = names('bltzal bgezal');
 class Generator {
   readonly #next: () => number;
   readonly #a: Assembler;
+  readonly #isExtended: boolean;
 
-  constructor(next: () => number, a: Assembler) {
+  constructor(next: () => number, a: Assembler, isExtended: boolean) {
     this.#next = next;
     this.#a = a;
+    this.#isExtended = isExtended;
   }
 
   #below(n: number): number {
@@ -70,16 +74,15 @@ class Generator {
   #operand(kind: string): number {
     if (kind === 'imm') return (this.#next() << 16) >> (16 + this.#below(16));
     if (kind === 'uimm') return this.#below(0x10000);
-    if (kind === 'sa') return this.#below(32);
+    if (kind === 'sa' || kind === 'pos') return this.#below(32);
     return this.#register();
   }
 
   #compute(): void {
-    const mnemonic = this.#pick(ALU);
-    this.#a.emit(
-      mnemonic,
-      operandKinds(mnemonic).map((kind) => this.#operand(kind)),
-    );
+    const mnemonic = this.#pick(this.#isExtended && this.#below(4) === 0 ? MIPS32 : ALU);
+    const operands = operandKinds(mnemonic).map((kind) => this.#operand(kind));
+    if (mnemonic === 'ext' || mnemonic === 'ins') operands[3] = 1 + this.#below(32 - (operands[2] ?? 0));
+    this.#a.emit(mnemonic, operands);
   }
 
   #access(mnemonic: Mnemonic): void {
@@ -128,10 +131,25 @@ class Generator {
     this.#a.emit(mnemonic, [this.#register(), ...(this.#below(2) === 0 ? [AT, V0] : [V0, AT])]);
   }
 
+  /** `ll` and `sc`, of one word or of two, with no store between: QEMU looks at the word's value. A trap that is none. */
+  #link(): void {
+    const at = (this.#below(256) - 128) & -4;
+    this.#a.emit('ll', [this.#register(), at, GP]);
+    this.#a.nop();
+    for (let left = this.#below(3); left > 0; left -= 1) this.#compute();
+    this.#a.emit('sc', [this.#register(), this.#below(4) === 0 ? at ^ 4 : at, GP]);
+    this.#a.ori(AT, this.#register(), 1);
+    this.#a.sll(V0, this.#register(), 1);
+    this.#a.emit('teq', [AT, V0, this.#below(1024)]);
+    // Of many bits these leave few.
+    for (let left = 3; left > 0; left -= 1) this.#refresh();
+  }
+
   /** One operation, without a branch. */
   #simple(): void {
     const kind = this.#below(16);
-    if (kind === 0) this.#divide();
+    if (this.#isExtended && this.#below(16) === 0) this.#link();
+    else if (kind === 0) this.#divide();
     else if (kind === 1) this.#add();
     else if (kind < 4) this.#refresh();
     else if (kind === 4) this.#unaligned();
@@ -209,8 +227,8 @@ class Generator {
       while (a.here < address + 4 * FUNCTION_WORDS) a.nop();
     }
     a.move(SP, RA);
-    // The longest of these has less than 40 words.
-    while (a.here < end - 4 * 42) {
+    // The longest of these has less than 40 words, with links in it less than 95.
+    while (a.here < end - 4 * (this.#isExtended ? 97 : 42)) {
       const kind = this.#below(20);
       if (kind === 0) this.#loop();
       else if (kind === 1) this.#call(functions);
@@ -224,9 +242,14 @@ class Generator {
 }
 
 /** The words of `count` blocks that lie one behind the other from `origin`, whose upper four bits do not matter. */
-export function randomBlocks(seed: number, count: number, origin: number): Uint32Array {
-  const a = createAssembler(origin);
-  const generator = new Generator(random(seed), a);
+export function randomBlocks(
+  seed: number,
+  count: number,
+  origin: number,
+  extensions: readonly Extension[],
+): Uint32Array {
+  const a = createAssembler(origin, extensions);
+  const generator = new Generator(random(seed), a, extensions.length > 0);
   for (let i = 0; i < count; i += 1) generator.block();
   return a.assemble().words;
 }

@@ -26,6 +26,7 @@ import {
   V0,
   ZERO,
   type Assembler,
+  type Extension,
   type Register,
 } from '@exokernel/isa';
 import { Machine, type MachineOptions } from '../src/index.ts';
@@ -36,7 +37,7 @@ export const BLOCKS = 120;
 /** In each round every block gets fresh registers, and the data that the block before left. */
 const ROUNDS = 4;
 /** How often a block then runs, with what the run before left. */
-const RUNS = 38;
+const RUNS = 40;
 export const RECORDS: number = BLOCKS * ROUNDS;
 /** Words that are kept of a block in a round: r1 to r25, hi, lo, the data. */
 export const RECORD_WORDS: number = REGISTERS - 1 + 2 + 64;
@@ -52,16 +53,21 @@ const KSEG0 = 0x80000000;
 
 const GENERAL = Array.from({ length: REGISTERS - 1 }, (_, i) => (i + 1) as Register);
 
-const BLOCK_CODE = randomBlocks(1985, BLOCKS, PHYSICAL + CODE);
+const MIPS_I = randomBlocks(1985, BLOCKS, PHYSICAL + CODE, []);
+const MIPS32 = randomBlocks(1999, BLOCKS, PHYSICAL + CODE, ['mips32']);
 const BLOCK_SEEDS = randomSeeds(3000, RECORDS);
 
+function blockCode(extensions: readonly Extension[]): Uint32Array {
+  return extensions.length > 0 ? MIPS32 : MIPS_I;
+}
+
 /** The words of block `index`. */
-export function blockWords(index: number): Uint32Array {
-  return BLOCK_CODE.subarray(BLOCK_WORDS * index, BLOCK_WORDS * (index + 1));
+export function blockWords(index: number, extensions: readonly Extension[]): Uint32Array {
+  return blockCode(extensions).subarray(BLOCK_WORDS * index, BLOCK_WORDS * (index + 1));
 }
 
 /** The program at `base`; `end` is what it does when all results are in memory. */
-function program(base: number, end: (a: Assembler) => void): Uint32Array {
+function program(base: number, extensions: readonly Extension[], end: (a: Assembler) => void): Uint32Array {
   const a = createAssembler(base);
   // The variables, behind the data, which is around gp: next block, next seeds, next results, runs to go.
   const [block, seeds, results, runs] = [128, 132, 136, 140];
@@ -134,7 +140,7 @@ function program(base: number, end: (a: Assembler) => void): Uint32Array {
   if (4 * words.length > VARIABLES) throw new Error('the driver is longer than its place');
   const image = new Uint32Array(RESULTS / 4);
   image.set(words);
-  image.set(BLOCK_CODE, CODE / 4);
+  image.set(blockCode(extensions), CODE / 4);
   image.set(BLOCK_SEEDS, SEEDS / 4);
   return image;
 }
@@ -152,7 +158,7 @@ export interface Ours {
 export function inMachine(options: MachineOptions, look: (machine: Machine) => unknown): Ours {
   const machine = new Machine({ ramBytes: 0x200000, translation: { after: 2, worthwhile: 8 }, ...options });
   const { cpu, memory } = machine;
-  const image = program(KSEG0 + PHYSICAL, (a) => {
+  const image = program(KSEG0 + PHYSICAL, options.extensions ?? [], (a) => {
     a.label('end');
     a.b('end');
     a.nop();
@@ -171,9 +177,9 @@ export function inMachine(options: MachineOptions, look: (machine: Machine) => u
 }
 
 /** Runs the program in QEMU's emulation of a Linux process. */
-export async function inQemu(qemu: string): Promise<Int32Array> {
+export async function inQemu(qemu: string, extensions: readonly Extension[] = []): Promise<Int32Array> {
   const base = PHYSICAL;
-  const image = program(base, (a) => {
+  const image = program(base, extensions, (a) => {
     a.li(A0, 1);
     a.la(A1, base + RESULTS);
     a.li(A2, RESULT_BYTES);
@@ -196,7 +202,7 @@ export async function inQemu(qemu: string): Promise<Int32Array> {
 /** Runs the program on GXemul's bare machine, whose console prints the bytes stored at 0x10000000; 0x10000010 halts it. */
 export async function inGxemul(gxemul: string): Promise<Int32Array> {
   const base = KSEG0 + PHYSICAL;
-  const image = program(base, (a) => {
+  const image = program(base, [], (a) => {
     a.lui(T0, 0xb000);
     a.la(T1, base + RESULTS);
     a.la(T2, base + RESULTS + RESULT_BYTES);

@@ -4,125 +4,29 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import {
-  HardwareError,
-  memoryStore,
-  seekSeconds,
-  type BlockStore,
-  type DiskGeometry,
-  type Machine,
-} from '../src/index.ts';
+import { HardwareError, memoryStore, seekSeconds, type BlockStore, type Machine } from '../src/index.ts';
 import { fileStore } from '../src/node/index.ts';
+import {
+  AVAILABLE,
+  DATA,
+  DESCRIPTORS,
+  DISK,
+  disk,
+  HEADER,
+  header,
+  NEXT,
+  offer,
+  PLAIN,
+  request,
+  setup,
+  SIZE,
+  STATUS,
+  table,
+  USED,
+  WRITE,
+  type Descriptor,
+} from './disk-support.ts';
 import { idle, inKernel, lines, peek, poke, random, record, state } from './support.ts';
-
-const DISK = 0x1a000000;
-const SIZE = 8;
-const DESCRIPTORS = 0x4000;
-const AVAILABLE = 0x4100;
-const USED = 0x4200;
-const HEADER = 0x5000;
-const STATUS = 0x5100;
-const DATA = 0x6000;
-const NEXT = 1;
-const WRITE = 2;
-
-/** SEG_MAX, BLK_SIZE, FLUSH. */
-const PLAIN = 0x244;
-
-function setup(machine: Machine, features = PLAIN): void {
-  for (const at of [AVAILABLE, AVAILABLE + 2, USED + 2]) machine.memory.store16(at, 0);
-  for (const [offset, value] of [
-    [0x070, 0],
-    [0x070, 3],
-    [0x024, 1],
-    [0x020, 1],
-    [0x024, 0],
-    [0x020, features],
-    [0x070, 0xb],
-    [0x030, 0],
-    [0x038, SIZE],
-    [0x080, DESCRIPTORS],
-    [0x084, 0],
-    [0x090, AVAILABLE],
-    [0x094, 0],
-    [0x0a0, USED],
-    [0x0a4, 0],
-    [0x044, 1],
-    [0x070, 0xf],
-  ] as const) {
-    poke(machine, DISK + offset, value);
-  }
-  expect(peek(machine, DISK + 0x070)).toBe(0xf);
-}
-
-function disk(
-  store: BlockStore = memoryStore(64 * 512),
-  geometry: DiskGeometry = {},
-  ramBytes = 0x40000,
-  features = PLAIN,
-): Machine {
-  const machine = idle({ disk: { store, geometry }, ramBytes });
-  setup(machine, features);
-  return machine;
-}
-
-type Descriptor = readonly [address: number, length: number, flags: number, next: number];
-
-/** Writes descriptors one behind the other. */
-function table({ memory }: Machine, from: number, chain: readonly Descriptor[]): void {
-  chain.forEach(([address, length, flags, next], i) => {
-    const at = from + 16 * i;
-    memory.store32(at, address);
-    memory.store32(at + 4, 0);
-    memory.store32(at + 8, length);
-    memory.store16(at + 12, flags);
-    memory.store16(at + 14, next);
-  });
-}
-
-/** Writes a chain from descriptor 0 on, offers it and rings. */
-function offer(machine: Machine, chain: readonly Descriptor[], head = 0): void {
-  const { memory } = machine;
-  table(machine, DESCRIPTORS, chain);
-  const index = memory.load16(AVAILABLE + 2);
-  memory.store16(AVAILABLE + 4 + 2 * (index % SIZE), head);
-  memory.store16(AVAILABLE + 2, (index + 1) & 0xffff);
-  poke(machine, DISK + 0x050, 0);
-}
-
-function header(machine: Machine, type: number, sector: number): void {
-  machine.memory.store32(HEADER, type);
-  machine.memory.store32(HEADER + 8, sector % 2 ** 32);
-  machine.memory.store32(HEADER + 12, Math.floor(sector / 2 ** 32));
-  machine.memory.store8(STATUS, 0xee);
-}
-
-/** One request in three descriptors; runs until it is done. Returns its status. */
-function request(
-  machine: Machine,
-  type: number,
-  sector: number,
-  bytes: number,
-  dataFlags = type === 0 ? WRITE : 0,
-): number {
-  header(machine, type, sector);
-  offer(
-    machine,
-    bytes === 0
-      ? [
-          [HEADER, 16, NEXT, 1],
-          [STATUS, 1, WRITE, 0],
-        ]
-      : [
-          [HEADER, 16, NEXT, 1],
-          [DATA, bytes, NEXT | dataFlags, 2],
-          [STATUS, 1, WRITE, 0],
-        ],
-  );
-  const used = machine.memory.load16(USED + 2);
-  for (let i = 0; i < 200 && machine.memory.load16(USED + 2) === used; i += 1) machine.run(25_000);
-  return machine.memory.load8(STATUS);
-}
 
 describe('disk [VIRTIO]', () => {
   test('introduces itself', () => {

@@ -191,15 +191,20 @@ describe('the clock', () => {
       [2 ** 32 - 4, 0],
     ] as const) {
       const machine = boot(() => undefined, { profile: 'dec3100' });
+      // One instruction charges no more than 2^28 cycles.
+      const charges: number[] = [];
+      for (let left = wait + 1; left > 0; left -= 1 + (charges.at(-1) ?? 0)) charges.push(Math.min(2 ** 28, left - 1));
       const end = program(machine, (a) => {
         a.mult(T0, T1);
-        a.cop2(0);
+        for (let i = 0; i < charges.length; i += 1) a.cop2(0);
         a.mflo(T0);
       });
+      let next = 0;
       machine.cpu.cp0.status = 0x40000000;
       machine.native.install('kernel', [
         (cpu) => {
-          cpu.charge(wait);
+          cpu.charge(charges[next % charges.length] ?? 0);
+          next += 1;
         },
       ]);
       run(machine, end);

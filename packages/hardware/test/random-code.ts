@@ -8,6 +8,7 @@ import {
   disassemble,
   encode,
   operandKinds,
+  type Extension,
   type Mnemonic,
 } from '@exokernel/isa';
 import { Machine, type MachineOptions } from '../src/index.ts';
@@ -28,9 +29,10 @@ const MULTIPLIER = 'mult multu div divu mfhi mflo mthi mtlo';
 const MEMORY = 'lw lw lw sw sw lb lbu lh lhu sb sh lwl lwr swl swr';
 const BRANCHES = 'beq bne blez bgtz bltz bgez bltzal bgezal beq bne j jal jr jalr';
 const RARE = 'syscall break mfc0 mtc0 tlbp tlbr tlbwi tlbwr rfe cop2 bc0f bc0t lwc1 swc1';
+const MIPS32 = 'movz movn teq mul mul clz ext ext ins ins seb seh ll ll ll sc sc sc';
 const names = (list: string): Mnemonic[] => list.split(' ') as Mnemonic[];
 const GROUPS = [ALU, ALU, ALU, MEMORY, MEMORY, MULTIPLIER].map(names);
-const [branches, rare] = [names(BRANCHES), names(RARE)];
+const [branches, rare, mips32] = [names(BRANCHES), names(RARE), names(MIPS32)];
 
 /** Registers that hold addresses: data, code, a device, nothing, user pages, odd. Others are written at will. */
 const BASES = [16, 17, 18, 19, 20, 21];
@@ -38,6 +40,7 @@ const pick = <T>(list: readonly T[], next: () => number): T => list[next() % lis
 
 function operand(kind: string, next: () => number, at: number): number {
   switch (kind) {
+    case 'rd2':
     case 'rd':
     case 'rt':
       return next() % 16;
@@ -53,6 +56,7 @@ function operand(kind: string, next: () => number, at: number): number {
     case 'jump':
       return ((CODE + CODE_BYTES * 0.9 * (next() / 2 ** 32)) >>> 2) & 0x3ffffff;
     case 'sa':
+    case 'pos':
       return next() % 32;
     case 'c0':
       return pick([1, 2, 4, 8, 10, 13, 14], next);
@@ -65,12 +69,18 @@ function operand(kind: string, next: () => number, at: number): number {
   }
 }
 
-function instruction(next: () => number, at: number, isSlot: boolean): number {
+function instruction(next: () => number, at: number, isSlot: boolean, extensions: readonly Extension[]): number {
   const kind = next() % 100;
   if (kind < 2) return next(); // anything at all
-  const mnemonic =
-    kind < 4 ? pick(rare, next) : kind < 22 && !isSlot ? pick(branches, next) : pick(pick(GROUPS, next), next);
-  return encode({ mnemonic, operands: operandKinds(mnemonic).map((k) => operand(k, next, at)) });
+  const group = extensions.length > 0 && next() % 3 === 0 ? mips32 : pick(GROUPS, next);
+  const mnemonic = kind < 4 ? pick(rare, next) : kind < 22 && !isSlot ? pick(branches, next) : pick(group, next);
+  if (mnemonic === 'll' || mnemonic === 'sc') {
+    // Few places, so that some pairs meet.
+    return encode({ mnemonic, operands: [next() % 16, 4 * (next() % 2), BASES[0] ?? 0] }, extensions);
+  }
+  const operands = operandKinds(mnemonic).map((k) => operand(k, next, at));
+  if (mnemonic === 'ext' || mnemonic === 'ins') operands[3] = 1 + (next() % (32 - (operands[2] ?? 0)));
+  return encode({ mnemonic, operands }, extensions);
 }
 
 /** A machine on which random code runs for ever: whatever it does wrong is passed over by the exception handler. */
@@ -114,7 +124,7 @@ export function wild(seed: number, options: MachineOptions): Machine {
     const before = words.at(-1);
     const isSlot =
       before !== undefined && /^(b|j)[a-z]*/.test(disassemble(before)) && !disassemble(before).startsWith('break');
-    words.push(instruction(next, i, isSlot));
+    words.push(instruction(next, i, isSlot, options.extensions ?? []));
   }
   machine.memory.storeWords(CODE, Uint32Array.from(words));
   // kuseg shows the first frames again and again, most of it writable, some of it not there.

@@ -1,9 +1,9 @@
 /**
- * A deliberately naive MIPS I, for comparison: one instruction at a time, decoded by mnemonic, arithmetic in BigInt, the
+ * A deliberately naive MIPS I with its extensions, for comparison: one instruction at a time, decoded by mnemonic, arithmetic in BigInt, the
  * load delay as a queue of one. No TLB, no devices: addresses below `memory.length` at kseg0, everything else unsupported.
  * `timing` counts the cycles.
  */
-import { decode } from '@exokernel/isa';
+import { decode, type Extension } from '@exokernel/isa';
 import type { TimingReference } from './timing-reference.ts';
 
 const U32 = 0xffffffffn;
@@ -29,11 +29,15 @@ export class Reference {
   #target: number | undefined;
   #late: { register: number; value: bigint } | undefined;
   readonly #timing: TimingReference | undefined;
+  readonly #extensions: readonly Extension[];
+  /** The address that `ll` has linked. */
+  #linked: number | undefined;
 
-  constructor(memory: Uint8Array, pc: number, timing?: TimingReference) {
+  constructor(memory: Uint8Array, pc: number, timing?: TimingReference, extensions: readonly Extension[] = []) {
     this.memory = memory;
     this.pc = pc;
     this.#timing = timing;
+    this.#extensions = extensions;
   }
 
   /** Executes one instruction; a trap stops it for good, with the load before it done. */
@@ -72,13 +76,13 @@ export class Reference {
     written: Set<number>,
     trap: (code: number, badVaddr?: number) => void,
   ): void {
-    const instruction = decode(word);
+    const instruction = decode(word, this.#extensions);
     if (instruction === undefined) {
       trap(10);
       return;
     }
     const { mnemonic, operands } = instruction;
-    const [x = 0, y = 0, z = 0] = operands;
+    const [x = 0, y = 0, z = 0, size = 0] = operands;
     const reg = (n: number): bigint => r[n] ?? 0n;
     const set = (n: number, value: bigint): void => {
       this.registers[n] = value & U32;
@@ -311,6 +315,49 @@ export class Reference {
         this.#timing?.store(bytes(0), false);
         for (let i = 0; i + place <= 3; i += 1) this.memory[bytes(i)] = Number((reg(x) >> BigInt(8 * i)) & 0xffn);
         break;
+      case 'movz':
+        set(x, reg(z) === 0n ? reg(y) : reg(x));
+        break;
+      case 'movn':
+        set(x, reg(z) === 0n ? reg(x) : reg(y));
+        break;
+      case 'teq':
+        if (reg(x) === reg(y)) trap(13);
+        break;
+      case 'mul':
+        this.#timing?.product(12);
+        set(x, signed(reg(y)) * signed(reg(z)));
+        break;
+      case 'clz':
+        set(x, BigInt(32 - (reg(y) === 0n ? 0 : reg(y).toString(2).length)));
+        break;
+      case 'ext':
+        set(x, (reg(y) >> BigInt(z)) % 2n ** BigInt(size));
+        break;
+      case 'ins': {
+        // Below the field, in it, above it.
+        const [low, high] = [2n ** BigInt(z), 2n ** BigInt(z + size)];
+        set(x, (reg(x) % low) + (reg(y) % 2n ** BigInt(size)) * low + (reg(x) / high) * high);
+        break;
+      }
+      case 'seb':
+        set(x, BigInt.asIntN(8, reg(y)));
+        break;
+      case 'seh':
+        set(x, BigInt.asIntN(16, reg(y)));
+        break;
+      case 'll':
+        load(4, false);
+        if (this.trap === undefined) this.#linked = address;
+        break;
+      case 'sc': {
+        const isLinked = this.#linked === address;
+        if (isLinked || address % 4 !== 0) store(4);
+        if (this.trap !== undefined) break;
+        set(x, isLinked ? 1n : 0n);
+        this.#linked = undefined;
+        break;
+      }
       case 'syscall':
         trap(8);
         break;

@@ -1,17 +1,9 @@
 import { S1, S2, T0, T1, T2, T3 } from '@exokernel/isa';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  HardwareError,
-  Machine,
-  Recorder,
-  Replay,
-  SNAPSHOT_VERSION,
-  Wire,
-  type MachineOptions,
-  type Profile,
-} from '../src/index.ts';
-import { unwrap, wrap } from '../src/state/envelope.ts';
+import { HardwareError, Machine, Recorder, Replay, Wire, type MachineOptions, type Profile } from '../src/index.ts';
+import { ENVELOPE_HEADER, seal } from '../src/state/envelope.ts';
+import { SNAPSHOT } from '../src/state/snapshot.ts';
 import { descriptor, initialize, lanceBytes, RX, RX_BUFFER, TX, TX_BUFFER, word } from './lance-support.ts';
 import { tame, wild } from './random-code.ts';
 import { boot, idle, load, random, record, state } from './support.ts';
@@ -76,14 +68,17 @@ describe('a snapshot that is none', () => {
 
   test('of a wire that cannot be is refused, although it is whole', () => {
     const machine = new Machine({ ramBytes: 4096, lance: { mac: MAC, wire: new Wire() } });
-    const envelope = { name: 'snapshot', magic: 'EXOKSNAP', version: SNAPSHOT_VERSION } as const;
-    const payload = unwrap(envelope, machine.snapshot());
-    // The last of it: the origin of the machine's time on the wire, and a list of nothing.
-    for (const origin of [NaN, Infinity, -1e300]) {
-      new DataView(payload.buffer, payload.byteOffset).setFloat64(payload.length - 12, origin, true);
-      const { code, message } = refusal(() => machine.restore(wrap(envelope, payload)));
+    const bytes = machine.snapshot();
+    const view = new DataView(bytes.buffer, ENVELOPE_HEADER);
+    // The last of the small state: the origin of the machine's time on the wire, and a list of nothing.
+    const origin = 8 + view.getUint32(4, true) - 12;
+    for (const value of [NaN, Infinity, -1e300]) {
+      view.setFloat64(origin, value, true);
+      const { code, message } = refusal(() => machine.restore(seal(SNAPSHOT, bytes)));
       expect([code, message]).toEqual(['snapshot', expect.stringContaining('is no time of a wire')]);
     }
+    view.setFloat64(origin, 0, true);
+    machine.restore(seal(SNAPSHOT, bytes));
   });
 
   test('is not made of a machine with native functions, nor during a run, nor of one of several on a wire', () => {

@@ -66,6 +66,12 @@ export class TimingReference {
     if (busy > 0) this.#hiLo = this.cycles + busy;
   }
 
+  /** One that waits for its product, which takes so long. */
+  product(busy: number): void {
+    this.hiLo(0);
+    if (this.#numbers !== undefined) this.cycles += busy;
+  }
+
   #read(cache: Map<number, number>, physical: number): void {
     if (this.#numbers === undefined) return;
     const word = Math.floor(physical / 4);

@@ -1,5 +1,5 @@
 /**
- * The assembler: a typed builder with one method per row of the instruction table, labels and a few pseudo-instructions.
+ * The assembler: a typed builder with one method per row of the instruction tables, labels and a few pseudo-instructions.
  *
  * The caller fills every delay slot itself (with an instruction or an explicit `nop()`); the assembler only refuses what
  * the R3000 leaves undefined: a branch in a delay slot, and a use of a loaded register in the slot after the load (also
@@ -9,15 +9,23 @@
  * Source: [KANE92 app. A, D].
  */
 import { decode, encode, operandKinds } from './codec.ts';
-import { INSTRUCTIONS, type Mnemonic, type OperandKind } from './instructions.ts';
+import {
+  EXTENSIONS,
+  INSTRUCTIONS,
+  type Extension,
+  type ExtensionMnemonic,
+  type Mnemonic,
+  type OperandKind,
+  type OperandsOf,
+} from './instructions.ts';
 import { IsaError } from './error.ts';
-import { controlFlow, effects } from './effects.ts';
+import { controlFlow, effects, type Effects } from './effects.ts';
 import { RA, ZERO, type Cp0Register, type Register } from './registers.ts';
 
 /** A place in the program: the name of a label (defined before or after its use) or an absolute address. */
 export type Target = string | number;
 
-type OperandType<K extends string> = K extends 'rd' | 'rs' | 'rt' | 'base'
+type OperandType<K> = K extends 'rd' | 'rd2' | 'rs' | 'rt' | 'base'
   ? Register
   : K extends 'branch' | 'jump'
     ? Target
@@ -25,16 +33,14 @@ type OperandType<K extends string> = K extends 'rd' | 'rs' | 'rt' | 'base'
       ? Cp0Register
       : number;
 
-type OperandTypes<S extends string> = S extends ''
-  ? []
-  : S extends `${infer Head},${infer Tail}`
-    ? [OperandType<Head>, ...OperandTypes<Tail>]
-    : [OperandType<S>];
+type OperandTypes<Kinds extends readonly unknown[]> = { [I in keyof Kinds]: OperandType<Kinds[I]> };
 
 type MethodName<M extends string> = M extends `${infer Head}.${infer Tail}` ? `${Head}_${MethodName<Tail>}` : M;
 
-type InstructionMethods = {
-  [M in Mnemonic as MethodName<M>]: (...operands: OperandTypes<(typeof INSTRUCTIONS)[M][0]>) => void;
+type InstructionMethods<E extends Extension> = {
+  [M in Mnemonic as M extends keyof typeof INSTRUCTIONS | ExtensionMnemonic<E> ? MethodName<M> : never]: (
+    ...operands: OperandTypes<OperandsOf<M>>
+  ) => void;
 };
 
 /** What `assemble` returns: words in memory order from `origin`, and the address of every label. */
@@ -52,13 +58,15 @@ type Item =
 
 class AssemblerCore {
   readonly origin: number;
+  readonly #extensions: readonly Extension[];
   readonly #items: Item[] = [];
   readonly #labels = new Map<string, number>();
   #fresh = 0;
 
-  constructor(origin: number) {
+  constructor(origin: number, extensions: readonly Extension[]) {
     if (origin % 4 !== 0) throw new IsaError('alignment', `origin 0x${origin.toString(16)} is not word-aligned`);
     this.origin = origin >>> 0;
+    this.#extensions = extensions;
   }
 
   /** The address of the next word. */
@@ -161,7 +169,7 @@ class AssemblerCore {
 
   /**
    * Resolves every label and encodes. Throws `IsaError`: `label-undefined`, `target-range`, `operand-range`,
-   * `branch-in-delay-slot`, `load-delay`.
+   * `branch-in-delay-slot`, `load-delay`; `extension` for an instruction of one that this assembler was not made with.
    */
   assemble(): Assembly {
     const words = Uint32Array.from(this.#items, (item, i) => this.#encode(item, (this.origin + 4 * i) >>> 0));
@@ -191,7 +199,7 @@ class AssemblerCore {
       case 'instruction': {
         const kinds = operandKinds(item.mnemonic);
         const operands = item.operands.map((value, i) => this.#field(kinds[i], value, pc));
-        return encode({ mnemonic: item.mnemonic, operands });
+        return encode({ mnemonic: item.mnemonic, operands }, this.#extensions);
       }
     }
   }
@@ -231,19 +239,20 @@ class AssemblerCore {
 
   #checkHazards(words: Uint32Array): void {
     const at = (i: number): string => `0x${(this.origin + 4 * i).toString(16)}`;
-    words.forEach((word, i) => {
+    const effectsAt = (i: number): Effects => effects(words[i] ?? 0, this.#extensions);
+    words.forEach((_, i) => {
       if (!this.#isCode(i)) return;
-      const here = effects(word);
-      const isSlot = this.#isCode(i - 1) && effects(words[i - 1] ?? 0).branches;
+      const here = effectsAt(i);
+      const isSlot = this.#isCode(i - 1) && effectsAt(i - 1).branches;
       if (isSlot && here.branches) {
         throw new IsaError('branch-in-delay-slot', `branch in the delay slot at ${at(i)}`, { address: at(i) });
       }
       if (here.loads === 0) return;
       for (const next of isSlot ? this.#successors(words, i - 1) : [i + 1]) {
-        if (!this.#isCode(next) || (effects(words[next] ?? 0).reads & here.loads) === 0) continue;
+        if (!this.#isCode(next) || (effectsAt(next).reads & here.loads) === 0) continue;
         throw new IsaError('load-delay', `the instruction at ${at(next)} uses the register that ${at(i)} loads`, {
           address: at(next),
-          instruction: decode(words[next] ?? 0)?.mnemonic,
+          instruction: decode(words[next] ?? 0, this.#extensions)?.mnemonic,
         });
       }
     });
@@ -253,24 +262,35 @@ class AssemblerCore {
   #successors(words: Uint32Array, i: number): number[] {
     const item = this.#items[i];
     if (item?.kind !== 'instruction') return [];
-    const { target, always } = controlFlow(words[i] ?? 0, (this.origin + 4 * i) >>> 0);
+    const { target, always } = controlFlow(words[i] ?? 0, (this.origin + 4 * i) >>> 0, this.#extensions);
     const next = target === undefined ? [] : [(target - this.origin) / 4];
     return always ? next : [...next, i + 2];
   }
 }
 
-/** The assembler: `AssemblerCore` and one method per instruction. Make one with `createAssembler`. */
-export type Assembler = AssemblerCore & InstructionMethods;
+/**
+ * The assembler: `AssemblerCore` and one method per instruction of MIPS I and of the extensions `E`. Make one with
+ * `createAssembler`.
+ */
+export type Assembler<E extends Extension = never> = AssemblerCore & InstructionMethods<E>;
 
-for (const mnemonic of Object.keys(INSTRUCTIONS) as Mnemonic[]) {
-  Object.defineProperty(AssemblerCore.prototype, mnemonic.replaceAll('.', '_'), {
-    value(this: AssemblerCore, ...operands: (number | string)[]): void {
-      this.emit(mnemonic, operands);
-    },
-  });
+for (const table of [INSTRUCTIONS, ...Object.values(EXTENSIONS)]) {
+  for (const mnemonic of Object.keys(table) as Mnemonic[]) {
+    Object.defineProperty(AssemblerCore.prototype, mnemonic.replaceAll('.', '_'), {
+      value(this: AssemblerCore, ...operands: (number | string)[]): void {
+        this.emit(mnemonic, operands);
+      },
+    });
+  }
 }
 
-/** An empty program that will be loaded at `origin` (word-aligned). Throws `IsaError` `alignment`. */
-export function createAssembler(origin: number): Assembler {
-  return new AssemblerCore(origin) as Assembler;
+/**
+ * An empty program that will be loaded at `origin` (word-aligned), for a CPU with these extensions. Throws `IsaError`
+ * `alignment`.
+ */
+export function createAssembler<E extends Extension = never>(
+  origin: number,
+  extensions: readonly E[] = [],
+): Assembler<E> {
+  return new AssemblerCore(origin, extensions) as Assembler<E>;
 }

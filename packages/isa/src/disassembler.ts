@@ -1,5 +1,5 @@
 /**
- * The disassembler: one word to one line, in the operand syntax of GNU objdump, derived from the instruction table.
+ * The disassembler: one word to one line, in the operand syntax of GNU objdump, derived from the instruction tables.
  *
  * Every word has a line: one that is no instruction prints as `.word`. Pseudo names (`nop move li b beqz bnez bal`)
  * stand only where the assembler's method of that name would give the same word back, so a line always names exactly
@@ -8,20 +8,28 @@
  * Source: [KANE92 app. A, D].
  */
 import { decode, type Instruction, operandKinds } from './codec.ts';
-import type { OperandKind } from './instructions.ts';
+import type { Extension, OperandKind } from './instructions.ts';
 import { CP0_NAMES, REGISTER_NAMES } from './registers.ts';
 
 /**
  * One line for a 32-bit word. With `pc` (the address of the word) branch and jump targets are absolute addresses;
  * without it branches print as `.+n` bytes from the word itself and jumps as the low 28 bits. With `symbols` (as in
- * `Assembly`) a target that has a name is followed by `<name>`. Never throws.
+ * `Assembly`) a target that has a name is followed by `<name>`. Words of an extension print as `.word` unless it is named.
+ * Never throws.
  */
-export function disassemble(word: number, pc?: number, symbols?: ReadonlyMap<string, number>): string {
-  const instruction = decode(word);
+export function disassemble(
+  word: number,
+  pc?: number,
+  symbols?: ReadonlyMap<string, number>,
+  extensions?: readonly Extension[],
+): string {
+  const instruction = decode(word, extensions);
   if (instruction === undefined) return `.word 0x${hex8(word)}`;
   const { mnemonic, operands } = pseudo(instruction);
   if (mnemonic === 'syscall' || mnemonic === 'break') return trap(mnemonic, instruction.operands[0] ?? 0);
-  const text = operands.map(([kind, value]) => print(kind, value, pc, symbols));
+  // GNU leaves out the code of a conditional trap if it is zero.
+  const printed = operands.filter(([kind, value]) => kind !== 'trap' || value !== 0);
+  const text = printed.map(([kind, value]) => print(kind, value, pc, symbols));
   // GNU names the destination of a division, which is always zero: two operands are its macro.
   if (mnemonic === 'div' || mnemonic === 'divu') text.unshift('zero');
   // An offset and its base are one operand in the text: 4(a0).
@@ -43,29 +51,6 @@ function pseudo({ mnemonic, operands }: Instruction): Line {
     operands: keep.map((i) => [kinds[i] ?? 'rd', operands[i] ?? 0] as const),
   });
   switch (mnemonic) {
-    case 'lwc2':
-    case 'lwc3':
-    case 'swc2':
-    case 'swc3':
-      // The register is the coprocessor's.
-      return {
-        mnemonic,
-        operands: [
-          ['cn', a],
-          ['offset', b],
-          ['base', c],
-        ],
-      };
-    case 'cfc1':
-    case 'ctc1':
-      // So is this one: a control register, not a floating-point one.
-      return {
-        mnemonic,
-        operands: [
-          ['rt', a],
-          ['cn', b],
-        ],
-      };
     case 'sll':
       if (a === 0 && b === 0 && c === 0) return line('nop');
       break;
@@ -96,6 +81,7 @@ function pseudo({ mnemonic, operands }: Instruction): Line {
 function print(kind: OperandKind, value: number, pc?: number, symbols?: ReadonlyMap<string, number>): string {
   switch (kind) {
     case 'rd':
+    case 'rd2':
     case 'rs':
     case 'rt':
     case 'base':
@@ -103,6 +89,7 @@ function print(kind: OperandKind, value: number, pc?: number, symbols?: Readonly
     case 'c0':
       return CP0_NAMES[value] ?? `$${value}`;
     case 'cn':
+    case 'ct':
       return `$${value}`;
     case 'fd':
     case 'fs':
@@ -114,7 +101,11 @@ function print(kind: OperandKind, value: number, pc?: number, symbols?: Readonly
     case 'sa':
     case 'uimm':
     case 'code':
+    case 'trap':
     case 'cofun':
+    case 'pos':
+    case 'size':
+    case 'last':
       return `0x${value.toString(16)}`;
     case 'branch': {
       const bytes = 4 + 4 * value;

@@ -1,13 +1,13 @@
 /**
- * What an instruction word reads, loads and does to control flow, as register bit sets; derived from the table.
+ * What an instruction word reads, loads and does to control flow, as register bit sets; derived from the tables.
  *
  * For hazard checks and for translators. `loads` are the registers that have their new value only after the next
  * instruction (loads and moves from coprocessors) [KANE92 §1, load delay].
  */
-import { decode, operandKinds } from './codec.ts';
-import type { Mnemonic } from './instructions.ts';
+import { decode, operandKinds, rowOf } from './codec.ts';
+import { OPERAND_FIELDS, type Extension, type Mnemonic, type OperandKind } from './instructions.ts';
 
-/** What one instruction word does to registers and control flow. */
+/** What one instruction word does to general registers and control flow. */
 export interface Effects {
   /** Bit n: general register n is read. */
   readonly reads: number;
@@ -17,46 +17,38 @@ export interface Effects {
   readonly loads: number;
   /** The next word is a delay slot. */
   readonly branches: boolean;
+  /** It branches, and control can come back to behind the slot: a call. */
+  readonly calls: boolean;
 }
 
-const NONE: Effects = { reads: 0, writes: 0, loads: 0, branches: false };
-const JUMPS: ReadonlySet<string> = new Set(['j', 'jal', 'jr', 'jalr']);
-const LINKS: ReadonlySet<string> = new Set(['jal', 'bltzal', 'bgezal']);
+const NONE: Effects = { reads: 0, writes: 0, loads: 0, branches: false, calls: false };
+const RA_BIT = 1 << 31;
 
-/** The effects of one word; a word that is no instruction has none. */
-export function effects(word: number): Effects {
-  const instruction = decode(word);
-  if (instruction === undefined) return NONE;
-  const { mnemonic, operands } = instruction;
-  const kinds = operandKinds(mnemonic);
-  const isStore = /^s(b|h|w|wl|wr)$/.test(mnemonic);
-  const isMoveTo = /^(mt|ct)c[0-3]$/.test(mnemonic);
-  const isLoad = /^l(b|bu|h|hu|w|wl|wr)$/.test(mnemonic);
-  const isMoveFrom = /^(mf|cf)c[0-3]$/.test(mnemonic);
-  const isBranch = kinds.includes('branch');
-  const rtIsSource = isStore || isMoveTo || isBranch || kinds.includes('rd') || /^(mult|div)u?$/.test(mnemonic);
+const GENERAL: ReadonlySet<OperandKind> = new Set<OperandKind>(['rd', 'rd2', 'rs', 'rt', 'base']);
+
+/** The effects of one word; a word that is no instruction of MIPS I or of the extensions named has none. */
+export function effects(word: number, extensions?: readonly Extension[]): Effects {
+  const instruction = decode(word, extensions);
+  return instruction === undefined ? NONE : effectsOf(instruction.mnemonic, word);
+}
+
+/** The effects of a word as that instruction, whatever else it may be: bits outside its operands are not looked at. */
+export function effectsOf(mnemonic: Mnemonic, word: number): Effects {
+  const { operands, traits } = rowOf(mnemonic);
   let reads = 0;
-  let writes = LINKS.has(mnemonic) ? 1 << 31 : 0;
-  kinds.forEach((kind, i) => {
-    const bit = 1 << (operands[i] ?? 0);
-    if (kind === 'rs' || kind === 'base') reads |= bit;
-    else if (kind === 'rd') writes |= bit;
-    else if (kind === 'rt' && !isCoprocessorTransfer(mnemonic)) {
-      if (rtIsSource) reads |= bit;
-      else writes |= bit;
-      if (/^lw[lr]$/.test(mnemonic)) reads |= bit;
-    }
-  });
+  let writes = 0;
+  for (const { kind, isRead, isWritten } of operands) {
+    if (!GENERAL.has(kind)) continue;
+    const bit = 1 << ((word >>> OPERAND_FIELDS[kind].shift) & 31);
+    // lwl and lwr of one register may follow each other: the second merges into the first [KANE92 app. A, LWL].
+    if (isRead && !(isWritten && traits.has('merges'))) reads |= bit;
+    if (isWritten) writes |= bit;
+  }
+  const calls = traits.has('calls');
+  if (calls && !operands.some(({ isWritten }) => isWritten)) writes |= RA_BIT;
   reads &= ~1;
   writes &= ~1;
-  const loads = isLoad || isMoveFrom ? writes : 0;
-  // lwl and lwr of one register may follow each other: the second merges into the first [KANE92 app. A, LWL].
-  if (/^lw[lr]$/.test(mnemonic)) reads &= ~writes | (1 << (operands[2] ?? 0));
-  return { reads, writes, loads, branches: isBranch || JUMPS.has(mnemonic) };
-}
-
-function isCoprocessorTransfer(mnemonic: Mnemonic): boolean {
-  return /^[ls]wc[1-3]$/.test(mnemonic);
+  return { reads, writes, loads: traits.has('loads') ? writes : 0, branches: traits.has('branches'), calls };
 }
 
 /** Where a branch goes. */
@@ -68,8 +60,8 @@ export interface ControlFlow {
 }
 
 /** The control flow of the word at `pc`; a word that does not branch falls through. */
-export function controlFlow(word: number, pc: number): ControlFlow {
-  const instruction = decode(word);
+export function controlFlow(word: number, pc: number, extensions?: readonly Extension[]): ControlFlow {
+  const instruction = decode(word, extensions);
   if (instruction === undefined) return { target: undefined, always: false };
   const { mnemonic, operands } = instruction;
   const [a = 0, b = 0, c = 0] = operands;

@@ -2,6 +2,7 @@
 
 export type IsaErrorCode =
   | 'unknown-instruction'
+  | 'extension'
   | 'operand-count'
   | 'operand-range'
   | 'label-undefined'

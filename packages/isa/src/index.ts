@@ -1,10 +1,21 @@
-/** MIPS I: instruction table, codec, assembler, disassembler, registers; the ELF loader. */
-export { INSTRUCTIONS, OPERAND_FIELDS, type Mnemonic, type OperandKind } from './instructions.ts';
-export { decode, encode, operandKinds, type Instruction } from './codec.ts';
+/** MIPS I and its extensions: instruction tables, codec, assembler, disassembler, registers; the ELF loader. */
+export {
+  EXTENSIONS,
+  INSTRUCTIONS,
+  OPERAND_FIELDS,
+  type Extension,
+  type ExtensionMnemonic,
+  type InstructionRow,
+  type Mnemonic,
+  type OperandKind,
+  type OperandsOf,
+  type Trait,
+} from './instructions.ts';
+export { decode, encode, operandKinds, operandOf, operandsOf, type Instruction, type Operand } from './codec.ts';
 export { createAssembler, type Assembler, type Assembly, type Target } from './assembler.ts';
 export { disassemble } from './disassembler.ts';
 export { loadElf, type ElfImage, type ElfSegment } from './elf.ts';
-export { controlFlow, effects, type ControlFlow, type Effects } from './effects.ts';
+export { controlFlow, effects, effectsOf, type ControlFlow, type Effects } from './effects.ts';
 export { IsaError, type IsaErrorCode } from './error.ts';
 export {
   register,

@@ -529,3 +529,38 @@ describe('li and la', () => {
     expect(symbols.get('x')).toBe(0x80008004);
   });
 });
+
+describe('extensions', () => {
+  test('an assembler made with one has its instructions; another refuses them, with a code', () => {
+    const a = createAssembler(0x80001000, ['mips32']);
+    a.ll(T0, 4, A0);
+    a.nop();
+    a.ins(T0, A1, 3, 16);
+    a.sc(T0, 4, A0);
+    a.clz(V0, T0);
+    a.teq(V0, ZERO, 7);
+    expect([...a.assemble().words]).toEqual([0xc0880004, 0, 0x7ca890c4, 0xe0880004, 0x71021020, 0x004001f4]);
+    const plain = createAssembler(0x80001000);
+    plain.emit('clz', [V0, T0]);
+    expect(codeOf(() => plain.assemble())).toBe('extension');
+  });
+
+  test.each<[string, (a: Assembler<'mips32'>) => void]>([
+    ['the register that ll loads', (a) => a.movn(V0, T0, A0)],
+    ['the destination that movz may leave', (a) => a.movz(T0, A0, A1)],
+    ['the register that ins fills', (a) => a.ins(T0, A0, 0, 1)],
+    ['what sc stores', (a) => a.sc(T0, 0, A0)],
+  ])('the load delay holds for them: %s', (_, use) => {
+    const a = createAssembler(0x80001000, ['mips32']);
+    a.ll(T0, 0, A0);
+    use(a);
+    expect(codeOf(() => a.assemble())).toBe('load-delay');
+  });
+
+  test('a register that is only written may be the one being loaded', () => {
+    const a = createAssembler(0x80001000, ['mips32']);
+    a.ll(T0, 0, A0);
+    a.mul(T0, A0, A1);
+    expect(a.assemble().words).toHaveLength(2);
+  });
+});

@@ -11,7 +11,6 @@ import {
   decode,
   disassemble,
   encode,
-  INSTRUCTIONS,
   type Mnemonic,
   operandKinds,
   RA,
@@ -20,9 +19,8 @@ import {
   V0,
   ZERO,
 } from '../src/index.ts';
-import { KNOWN } from './known.ts';
-
-const MNEMONICS = Object.keys(INSTRUCTIONS) as Mnemonic[];
+import { KNOWN, KNOWN_MIPS32 } from './known.ts';
+import { ALL, MNEMONICS, ROWS } from './tables.ts';
 
 /** Reads a line back, knowing only the syntax: what a line says, independent of how it was made. */
 function reassemble(line: string, pc: number): number {
@@ -38,7 +36,7 @@ function reassemble(line: string, pc: number): number {
   const v = texts.map(value);
   const [a = 0, b = 0] = v;
   const branch = (target: number): number => ((target - pc - 4) | 0) / 4;
-  const as = (mnemonic: Mnemonic, ...operands: number[]): number => encode({ mnemonic, operands });
+  const as = (mnemonic: Mnemonic, ...operands: number[]): number => encode({ mnemonic, operands }, ALL);
   switch (name) {
     case '.word':
       return a >>> 0;
@@ -76,12 +74,12 @@ function reassemble(line: string, pc: number): number {
 
 test('every word, known or not, gives one line that names exactly that word', () => {
   const near = fc.tuple(fc.constantFrom(...MNEMONICS), fc.integer(), fc.boolean()).map(([mnemonic, bits, zeros]) => {
-    const [, match, mask] = INSTRUCTIONS[mnemonic];
+    const [, match, mask] = ROWS[mnemonic];
     return ((bits & (zeros ? bits << 5 : -1) & ~mask) | match) >>> 0;
   });
   fc.assert(
     fc.property(fc.oneof(fc.integer(), near), (word) => {
-      const line = disassemble(word, 0x80002000);
+      const line = disassemble(word, 0x80002000, undefined, ALL);
       expect(line).toMatch(/^[a-z.]\S*( \S+)?$/);
       expect(reassemble(line, 0x80002000), line).toBe(word >>> 0);
     }),
@@ -89,9 +87,13 @@ test('every word, known or not, gives one line that names exactly that word', ()
   );
 });
 
-test.each(KNOWN)('%s is printed as GNU prints it', (line, word) => {
-  expect(disassemble(word)).toBe(line);
-  expect(decode(word)).toBeDefined();
+test.each([...KNOWN, ...KNOWN_MIPS32])('%s is printed as GNU prints it', (line, word) => {
+  expect(disassemble(word, undefined, undefined, ALL)).toBe(line);
+  expect(decode(word, ALL)).toBeDefined();
+});
+
+test.each(KNOWN_MIPS32)('without its extension %s is a word', (_, word) => {
+  expect(disassemble(word)).toBe(`.word 0x${word.toString(16).padStart(8, '0')}`);
 });
 
 describe('pseudo names', () => {
@@ -163,15 +165,16 @@ function assemblerSyntax(line: string): string {
 
 describe('other assemblers', () => {
   const gnu = '/usr/bin/mipsel-linux-gnu-as';
-  test.skipIf(!existsSync(gnu))('GNU as gives the known words (skipped: install binutils-mipsel-linux-gnu)', () => {
-    // Jumps need a relocation, which a listing does not show.
-    const lines = KNOWN.filter(([line]) => !/^(j|jal) /.test(line));
+  // Jumps need a relocation, which a listing does not show.
+  const plain = KNOWN.filter(([line]) => !/^(j|jal) /.test(line));
+  test.skipIf(!existsSync(gnu)).each([
+    ['mips1', plain],
+    ['mips32r2', KNOWN_MIPS32],
+  ])('GNU as gives the known words of %s (skipped: install binutils-mipsel-linux-gnu)', (architecture, lines) => {
     const source = ['.set noreorder', '.set noat', ...lines.map(([line]) => assemblerSyntax(line))].join('\n');
     const folder = mkdtempSync(join(tmpdir(), 'isa-'));
-    const listing = execFileSync(gnu, ['-EL', '-mips1', '-al', '-o', join(folder, 'a.o'), '-'], {
-      input: `${source}\n`,
-      encoding: 'utf8',
-    });
+    const options = [`-march=${architecture}`, '-mno-fix-loongson3-llsc', '-EL', '-al', '-o', join(folder, 'a.o'), '-'];
+    const listing = execFileSync(gnu, options, { input: `${source}\n`, encoding: 'utf8' });
     rmSync(folder, { recursive: true });
     const words = [...listing.matchAll(/^ *\d+ [0-9a-f]{4} ([0-9A-F]{8})/gm)].map((match) =>
       Buffer.from(match[1] ?? '', 'hex').readUInt32LE(),

@@ -2,16 +2,17 @@ import { expect, test } from 'vitest';
 import {
   controlFlow,
   effects,
+  effectsOf,
   encode,
-  INSTRUCTIONS,
   type Mnemonic,
   operandKinds,
   type OperandKind,
 } from '../src/index.ts';
+import { ALL, limits, MNEMONICS } from './tables.ts';
 
 /**
- * For rd = 3, rs and base = 4, rt = 5: `r` the registers read, `w` written, `l` written late, `b` a branch.
- * Written from the descriptions in [KANE92 app. A], not from the code.
+ * For rd = 3, rs and base = 4, rt = 5: `r` the registers read, `w` written, `l` written late, `b` a branch, `c` a
+ * call. Written from the descriptions in [KANE92 app. A] and [MIPS32], not from the code.
  */
 const EXPECTED: readonly (readonly [mnemonics: string, effect: string])[] = [
   ['add addu sub subu and or xor nor slt sltu sllv srlv srav', 'r4 r5 w3'],
@@ -20,12 +21,12 @@ const EXPECTED: readonly (readonly [mnemonics: string, effect: string])[] = [
   ['mthi mtlo', 'r4'],
   ['mult multu div divu', 'r4 r5'],
   ['jr', 'r4 b'],
-  ['jalr', 'r4 w3 b'],
+  ['jalr', 'r4 w3 b c'],
   ['j', 'b'],
-  ['jal', 'w31 b'],
+  ['jal', 'w31 b c'],
   ['beq bne', 'r4 r5 b'],
   ['blez bgtz bltz bgez', 'r4 b'],
-  ['bltzal bgezal', 'r4 w31 b'],
+  ['bltzal bgezal', 'r4 w31 b c'],
   ['addi addiu slti sltiu andi ori xori', 'r4 w5'],
   ['lui', 'w5'],
   ['lb lbu lh lhu lw', 'r4 w5 l5'],
@@ -37,6 +38,16 @@ const EXPECTED: readonly (readonly [mnemonics: string, effect: string])[] = [
   ['mtc0 mtc1 ctc1 mtc2 ctc2', 'r5'],
   ['bc0f bc0t bc1f bc1t bc2f bc2t bc3f bc3t', 'b'],
   ['syscall break tlbr tlbwi tlbwr tlbp rfe cop2 cop3', ''],
+  // What they leave of a register is what it was.
+  ['movz movn', 'r3 r4 r5 w3'],
+  ['ins', 'r4 r5 w5'],
+  ['teq', 'r4 r5'],
+  ['mul', 'r4 r5 w3'],
+  ['clz', 'r4 w3'],
+  ['ext', 'r4 w5'],
+  ['seb seh', 'r5 w3'],
+  ['ll', 'r4 w5 l5'],
+  ['sc', 'r4 r5 w5'],
   ['add.s sub.s mul.s div.s abs.s mov.s neg.s cvt.d.s cvt.w.s cvt.s.w cvt.d.w', ''],
   ['add.d sub.d mul.d div.d abs.d mov.d neg.d cvt.s.d cvt.w.d', ''],
   ...['s', 'd'].map(
@@ -53,7 +64,7 @@ const EXPECTED: readonly (readonly [mnemonics: string, effect: string])[] = [
 
 const ROWS = EXPECTED.flatMap(([names, effect]) => names.split(' ').map((name) => [name as Mnemonic, effect] as const));
 
-const OPERANDS: Partial<Record<OperandKind, number>> = { rd: 3, rs: 4, base: 4, rt: 5 };
+const OPERANDS: Partial<Record<OperandKind, number>> = { rd: 3, rd2: 3, rs: 4, base: 4, rt: 5 };
 
 function operandFor(kind: OperandKind): number {
   return OPERANDS[kind] ?? 9;
@@ -64,25 +75,27 @@ function bits(set: number, letter: string): string[] {
 }
 
 test('the expected table covers every mnemonic once', () => {
-  expect(ROWS.map(([name]) => name).toSorted()).toEqual(Object.keys(INSTRUCTIONS).toSorted());
+  expect(ROWS.map(([name]) => name).toSorted()).toEqual(MNEMONICS.toSorted());
 });
 
 test.each(ROWS)('%s: %s', (mnemonic, expected) => {
-  const word = encode({ mnemonic, operands: operandKinds(mnemonic).map(operandFor) });
-  const { reads, writes, loads, branches } = effects(word);
-  const found = [...bits(reads, 'r'), ...bits(writes, 'w'), ...bits(loads, 'l'), ...(branches ? ['b'] : [])];
-  expect(found.join(' ')).toBe(expected);
+  const word = encode({ mnemonic, operands: operandKinds(mnemonic).map(operandFor) }, ALL);
+  const { reads, writes, loads, branches, calls } = effects(word, ALL);
+  const found = [...bits(reads, 'r'), ...bits(writes, 'w'), ...bits(loads, 'l'), branches ? 'b' : '', calls ? 'c' : ''];
+  expect(found.filter((text) => text !== '').join(' ')).toBe(expected);
+  expect(effectsOf(mnemonic, word)).toEqual(effects(word, ALL));
 });
 
 test('register zero is never read, written or loaded', () => {
-  for (const mnemonic of Object.keys(INSTRUCTIONS) as Mnemonic[]) {
-    const { reads, writes, loads } = effects(encode({ mnemonic, operands: operandKinds(mnemonic).map(() => 0) }));
+  for (const mnemonic of MNEMONICS) {
+    const operands = operandKinds(mnemonic).map((kind) => Math.max(0, limits(kind)[0]));
+    const { reads, writes, loads } = effects(encode({ mnemonic, operands }, ALL), ALL);
     expect((reads | writes | loads) & 1, mnemonic).toBe(0);
   }
 });
 
 test('a word that is no instruction has no effects and falls through', () => {
-  expect(effects(0xffffffff)).toEqual({ reads: 0, writes: 0, loads: 0, branches: false });
+  expect(effects(0xffffffff)).toEqual({ reads: 0, writes: 0, loads: 0, branches: false, calls: false });
   expect(controlFlow(0xffffffff, 0)).toEqual({ target: undefined, always: false });
 });
 

@@ -148,3 +148,24 @@ export const KNOWN: readonly (readonly [line: string, word: number])[] = [
   ['cop2 0x123', 0x4a000123],
   ['cop3 0x123', 0x4e000123],
 ];
+
+/**
+ * The same for the rows of the extension `mips32`, assembled by GNU as 2.40 (`-EL -march=mips32r2`).
+ */
+/* prettier-ignore */
+export const KNOWN_MIPS32: readonly (readonly [line: string, word: number])[] = [
+  ['movz v0,a0,a1', 0x0085100a],
+  ['movn v0,a0,a1', 0x0085100b],
+  ['teq a0,a1', 0x00850034],
+  ['teq a0,a1,0x5', 0x00850174],
+  ['mul t0,t1,t2', 0x712a4002],
+  ['clz v0,a0', 0x70821020],
+  ['ext v0,a0,0x4,0x8', 0x7c823900],
+  ['ext v0,a0,0x0,0x20', 0x7c82f800],
+  ['ins v0,a0,0x1f,0x1', 0x7c82ffc4],
+  ['ins v0,a0,0x3,0x10', 0x7c8290c4],
+  ['seb v0,a0', 0x7c041420],
+  ['seh v0,a0', 0x7c041620],
+  ['ll t0,-4(a0)', 0xc088fffc],
+  ['sc t0,32767(a0)', 0xe0887fff],
+];

@@ -266,8 +266,8 @@ describe('datagrams', () => {
     first.link.close();
     const one = await datagramLink(a.wire, { port: 0 }, { port: first.port });
     a.send(frame(1));
-    a.machine.run(2000); // nobody is there
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    // Its peer is not there: the host says so, and must have said so before more is sent.
+    await until(a.machine, () => one.link.counters.droppedOut > 0);
     const two = await datagramLink(b.wire, { port: first.port }, { port: one.port });
     const stranger = await datagramLink(world().wire, { port: 0 }, { port: one.port });
     stranger.link.close();

@@ -11,6 +11,7 @@
  *
  * Source: [KANE92 §6], [KN01] for the write timeout.
  */
+import type { Extension } from '@exokernel/isa';
 import type { Bus } from '../bus/bus.ts';
 import type { Clock } from '../bus/clock.ts';
 import { EVENT_KINDS, type EventStream } from '../bus/events.ts';
@@ -22,8 +23,8 @@ import { IsolatedCache } from '../timing/isolated-cache.ts';
 import { Pipeline } from '../timing/pipeline.ts';
 import type { TimingProfile } from '../timing/profiles.ts';
 import { Fpu } from './fpu.ts';
-import { isFpuHazard } from './fpu-hazards.ts';
 import { isPending } from './fpu-status.ts';
+import { isHazard } from './hazards.ts';
 import * as S from '../memory/cpu-state.ts';
 import { Tlb, TWO_ENTRIES } from './tlb.ts';
 
@@ -42,6 +43,8 @@ export class Cpu {
   /** What instructions wait for; undefined if they do not. */
   readonly pipeline: Pipeline | undefined;
   readonly #isolated: IsolatedCache | undefined;
+  /** What it can do besides MIPS I. */
+  readonly extensions: readonly Extension[];
   /** Implementation and revision of the floating-point unit (FCR0). */
   readonly fpuRevision: number;
   /** The words of `cpu-state.ts`; r0 to r31 are the first 32. */
@@ -77,7 +80,15 @@ export class Cpu {
   /** Cycles that are no instructions: stalls, and what native functions charged. */
   charged: number = 0;
 
-  constructor(memory: PhysicalMemory, bus: Bus, clock: Clock, events: EventStream, profile: TimingProfile) {
+  constructor(
+    memory: PhysicalMemory,
+    bus: Bus,
+    clock: Clock,
+    events: EventStream,
+    profile: TimingProfile,
+    extensions: readonly Extension[] = [],
+  ) {
+    this.extensions = extensions;
     this.memory = memory;
     this.bus = bus;
     this.clock = clock;
@@ -143,10 +154,15 @@ export class Cpu {
     this.state[S.IN_SLOT] = inSlot ? 1 : 0;
   }
 
-  /** Ends the branch `at`, `offset` words from its slot: the next instruction is its slot, taken or not. */
-  branch(taken: boolean, offset: number): void {
-    if (taken) this.#set(S.NEXT_PC, this.at + 4 + (offset << 2));
+  /** Ends the branch at `at`: the next instruction is its slot, taken or not. */
+  branch(taken: boolean, target: number): void {
+    if (taken) this.#set(S.NEXT_PC, target);
     this.#set(S.IN_SLOT, 1);
+  }
+
+  /** The same for a branch whose target stands in its word. */
+  branchBy(taken: boolean, word: number): void {
+    this.branch(taken, this.at + 4 + ((word << 16) >> 14));
   }
 
   /** Instructions begun since power-on. */
@@ -215,6 +231,7 @@ export class Cpu {
   raise(code: number, refill = false, ce = 0): void {
     this.commitLoad();
     this.lateRegister = 0;
+    this.#set(S.LINK, 0);
     const epc = this.atInSlot ? this.at - 4 : this.at;
     const branchDelay = this.atInSlot ? 0x80000000 : 0;
     this.#set(S.CP0 + S.CP0_EPC, epc);
@@ -264,6 +281,11 @@ export class Cpu {
   }
 
   // ---- Accesses
+
+  /** What `bc0t` and `bc0f` test on a KN01 [KN01]: memory has all stores. */
+  get isWriteBufferEmpty(): boolean {
+    return this.pipeline === undefined || this.pipeline.isWriteBufferEmpty(this.clock.now | 0);
+  }
 
   /** Physical address (unsigned) of an access in the current mode, or -1 with `fault` set. `va` is an int32. */
   translate(va: number, write: boolean): number {
@@ -329,11 +351,20 @@ export class Cpu {
     return (host & 0x80000003) === 0 ? host : this.uncachedFetchHost(va);
   }
 
+  /** Physical address of an access to 1, 2 or 4 bytes at `va`, aligned and permitted; or -1 with `fault` set. */
+  reach(va: number, size: number, write: boolean): number {
+    if ((va & (size - 1)) !== 0) return this.#fail(write ? S.EXC_ADES : S.EXC_ADEL, va, false);
+    return this.translate(va, write);
+  }
+
   /** Loads 1, 2 or 4 bytes, zero-extended to an int32. With `fault` set the result means nothing. */
   load(va: number, size: number): number {
-    if ((va & (size - 1)) !== 0) return this.#fail(S.EXC_ADEL, va, false);
-    const physical = this.translate(va, false);
-    if (physical < 0) return 0;
+    const physical = this.reach(va, size, false);
+    return physical < 0 ? 0 : this.loadReached(physical, va, size);
+  }
+
+  /** The same from where `va` was found to be; still, no memory and no device may be there. */
+  loadReached(physical: number, va: number, size: number): number {
     const host = this.memory.hostAddress(physical);
     if ((this.get(S.STATUS) & S.STATUS_ISC) !== 0) return part(this.#loadIsolated(physical, host), physical, size);
     if (host >= 0) {
@@ -363,15 +394,14 @@ export class Cpu {
 
   /** Stores the low 1, 2 or 4 bytes of `value`. */
   store(va: number, size: number, value: number): void {
+    const physical = this.reach(va, size, true);
+    const shift = 8 * (va & 3);
     const lanes = size === 4 ? -1 : (1 << (8 * size)) - 1;
-    if ((va & (size - 1)) !== 0) this.#fail(S.EXC_ADES, va, false);
-    else this.storeLanes(va, value << (8 * (va & 3)), lanes << (8 * (va & 3)));
+    if (physical >= 0) this.storeReached(physical, value << shift, lanes << shift);
   }
 
-  /** Stores those bits of `value` that `mask` selects into the word around `va`. */
-  storeLanes(va: number, value: number, mask: number): void {
-    const physical = this.translate(va, true);
-    if (physical < 0) return;
+  /** Stores those bits of `value` that `mask` selects into the word around `physical`. */
+  storeReached(physical: number, value: number, mask: number): void {
     if ((this.get(S.STATUS) & S.STATUS_ISC) !== 0) {
       this.#storeIsolated(physical, value, mask | 0);
       return;
@@ -390,7 +420,8 @@ export class Cpu {
 
   /** Gives a loaded value to `register` (32 + n: floating-point register n), late if the next instruction names it. */
   completeLoad(register: number, value: number): void {
-    if (register !== 0 && isHazard(this.peek(this.get(S.PC)), register)) {
+    if (register === 0) return;
+    if (isHazard(this.peek(this.get(S.PC)), register)) {
       this.lateRegister = register;
       this.lateValue = value;
     } else this.#load(register, value);
@@ -449,16 +480,4 @@ export class Cpu {
 /** The 1, 2 or 4 bytes at `physical` of the word around it, zero-extended to an int32. */
 function part(word: number, physical: number, size: number): number {
   return size === 4 ? word | 0 : (word >>> (8 * (physical & 3))) & (0xffffffff >>> (32 - 8 * size));
-}
-
-/**
- * Whether the instruction `word` must not see a load of `register` just before it. Naming the register is enough: the
- * slow path it leads to is right for every instruction. `lwl` and `lwr` merge into what is being loaded, and the native
- * unit waits for it.
- */
-export function isHazard(word: number, register: number): boolean {
-  if (register >= 32) return isFpuHazard(word, register - 32);
-  if (word >>> 25 === 0x25) return false;
-  if (((word >>> 21) & 31) === register) return true;
-  return ((word >>> 16) & 31) === register && word >>> 26 !== 0x22 && word >>> 26 !== 0x26;
 }

@@ -17,9 +17,10 @@
  *
  * Source: [KANE92 §1 (delays), app. A].
  */
-import { isHazard, type Cpu } from './cpu.ts';
+import type { Cpu } from './cpu.ts';
 import { isFpuHazard } from './fpu-hazards.ts';
 import type { HotCode } from './hot-code.ts';
+import { isHazard } from './hazards.ts';
 import { settle } from './load-delay.ts';
 import { skipIdle } from './idle.ts';
 import { executeSlow, mergeLeft, mergeRight, readRegister, type NativeCall } from './slow-path.ts';
@@ -46,6 +47,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
   const { clock, fpu, pipeline, state: s, registers: r, words: m32, halfwords: m16, octets: m8 } = cpu;
   let idle = 0;
   const hooked = hot !== undefined;
+  const isExtended = cpu.extensions.length > 0;
 
   while (clock.now < target) {
     if (clock.next <= clock.now) clock.runDue();
@@ -138,7 +140,8 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
                 case 0x00: // sll
                   r[(w >>> 11) & 31] = b << ((w >>> 6) & 31);
                   continue;
-                case 0x02: // srl
+                case 0x02: // srl; with bits where rs stands, as MIPS32's rotr has, it is the slow path's
+                  if ((w & 0x03e00000) !== 0) break;
                   r[(w >>> 11) & 31] = b >>> ((w >>> 6) & 31);
                   continue;
                 case 0x03: // sra
@@ -147,7 +150,8 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
                 case 0x04: // sllv
                   r[(w >>> 11) & 31] = b << a;
                   continue;
-                case 0x06: // srlv
+                case 0x06: // srlv, likewise
+                  if ((w & 0x7c0) !== 0) break;
                   r[(w >>> 11) & 31] = b >>> a;
                   continue;
                 case 0x07: // srav
@@ -473,7 +477,8 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
         // A load has its value.
         const rt = (w >>> 16) & 31;
         const next = ((pc ^ page) & 0xfffff003) === 0 ? (m32[(pc + delta) >> 2] as number) : cpu.peek(pc);
-        if ((((next >>> 21) & 31) !== rt && ((next >>> 16) & 31) !== rt) || rt === 0 || !isHazard(next, rt)) {
+        const isNamed = ((next >>> 21) & 31) === rt || ((next >>> 16) & 31) === rt || isExtended;
+        if (!isNamed || rt === 0 || !isHazard(next, rt)) {
           r[rt] = value;
           if (!isOver) continue;
           break inner;

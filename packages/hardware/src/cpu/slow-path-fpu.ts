@@ -68,7 +68,7 @@ function transfer(cpu: Cpu, word: number): void {
       return;
     case 0x08:
       if (rt > 1) cpu.raise(S.EXC_RI);
-      else cpu.branch(fpu.condition === (rt === 1), (word << 16) >> 16);
+      else cpu.branchBy(fpu.condition === (rt === 1), word);
       return;
     default:
       cpu.raise(S.EXC_RI);

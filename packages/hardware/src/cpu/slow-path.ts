@@ -1,6 +1,6 @@
 /**
- * The instructions that the inner loop does not finish itself: accesses that miss the flat page tables, traps, overflow,
- * and coprocessors.
+ * The instructions that the inner loop does not finish itself: accesses that miss the flat page tables, traps, overflow, and
+ * what it does not know at all, as their rows say (`semantics/`); and the coprocessors, which have their own ways.
  *
  * There is no coprocessor 3: its instructions find it unusable, whatever Status.CU3 says.
  *
@@ -9,8 +9,9 @@
  * Source: [KANE92 app. A].
  */
 import { EVENT_KINDS } from '../bus/events.ts';
-import { waitForAccess } from './access.ts';
+import { identify } from '../semantics/identify.ts';
 import type { Cpu } from './cpu.ts';
+import { execute } from './execute.ts';
 import { executeFpu } from './slow-path-fpu.ts';
 import * as S from '../memory/cpu-state.ts';
 import { TWO_ENTRIES } from './tlb.ts';
@@ -25,14 +26,7 @@ const KSEG1 = 5;
 export function executeSlow(cpu: Cpu, native: NativeCall, word: number, at: number, inSlot: boolean): void {
   cpu.at = at;
   cpu.atInSlot = inSlot;
-  const opcode = word >>> 26;
-  switch (opcode) {
-    case 0x00:
-      special(cpu, word & 63);
-      return;
-    case 0x08: // addi: only an overflow comes here
-      cpu.raise(S.EXC_OV);
-      return;
+  switch (word >>> 26) {
     case 0x10:
       if (cpu.userMode && (cpu.get(S.STATUS) & S.STATUS_CU0) === 0) cpu.raise(S.EXC_CPU, false, 0);
       else coprocessor0(cpu, word);
@@ -54,84 +48,11 @@ export function executeSlow(cpu: Cpu, native: NativeCall, word: number, at: numb
     case 0x3b:
       cpu.raise(S.EXC_CPU, false, 3);
       return;
-    default:
-      if (opcode >= 0x20 && opcode <= 0x2e && opcode !== 0x27) access(cpu, word);
-      else cpu.raise(S.EXC_RI);
+    default: {
+      const mnemonic = identify(word, cpu.extensions);
+      if (mnemonic === undefined || !execute(cpu, word, mnemonic)) cpu.raise(S.EXC_RI);
+    }
   }
-}
-
-function special(cpu: Cpu, code: number): void {
-  switch (code) {
-    case 0x0c:
-      cpu.raise(S.EXC_SYS);
-      return;
-    case 0x0d:
-      cpu.raise(S.EXC_BP);
-      return;
-    case 0x20: // add and sub: only an overflow comes here
-    case 0x22:
-      cpu.raise(S.EXC_OV);
-      return;
-    default:
-      cpu.raise(S.EXC_RI);
-  }
-}
-
-/** Bytes that the loads and stores of opcodes 0x20 to 0x2f reach; 1 of `lwl` and its like, which need no alignment. */
-const SIZES = [1, 2, 1, 4, 1, 2, 1, 0, 1, 2, 1, 4, 0, 0, 1, 0];
-
-/** Loads and stores, all sizes. */
-function access(cpu: Cpu, word: number): void {
-  const rt = (word >>> 16) & 31;
-  const value = cpu.registers[rt] ?? 0;
-  const va = ((cpu.registers[(word >>> 21) & 31] ?? 0) + ((word << 16) >> 16)) | 0;
-  const shift = 8 * (va & 3);
-  const size = SIZES[(word >>> 26) & 15] ?? 0;
-  if (size !== 0) waitForAccess(cpu, va, size, word >>> 26 >= 0x28);
-  let result = 0;
-  switch (word >>> 26) {
-    case 0x28:
-      cpu.store(va, 1, value);
-      break;
-    case 0x29:
-      cpu.store(va, 2, value);
-      break;
-    case 0x2b:
-      cpu.store(va, 4, value);
-      break;
-    case 0x2a:
-      cpu.storeLanes(va, value >>> (24 - shift), 0xffffffff >>> (24 - shift));
-      break;
-    case 0x2e:
-      cpu.storeLanes(va, value << shift, 0xffffffff << shift);
-      break;
-    case 0x20:
-      result = (cpu.load(va, 1) << 24) >> 24;
-      break;
-    case 0x21:
-      result = (cpu.load(va, 2) << 16) >> 16;
-      break;
-    case 0x22:
-      result = mergeLeft(unaligned(cpu, va), loadedOr(cpu, rt, value), shift);
-      break;
-    case 0x23:
-      result = cpu.load(va, 4);
-      break;
-    case 0x24:
-      result = cpu.load(va, 1);
-      break;
-    case 0x25:
-      result = cpu.load(va, 2);
-      break;
-    case 0x26:
-      result = mergeRight(unaligned(cpu, va), loadedOr(cpu, rt, value), shift);
-      break;
-    default:
-      cpu.raise(S.EXC_RI);
-      return;
-  }
-  if (cpu.fault >= 0) cpu.raiseFault();
-  else if (word >>> 26 < 0x28) cpu.completeLoad(rt, result);
 }
 
 /**
@@ -149,17 +70,6 @@ export function readRegister(cpu: Cpu, word: number, va: number): boolean {
   const value = (device.read((physical - device.base) & ~3) >>> (8 * (physical & 3))) << shift;
   cpu.registerValue = opcode < 0x24 ? value >> shift : value >>> shift;
   return true;
-}
-
-/** The word around `va`. A fault reports `va` itself. */
-function unaligned(cpu: Cpu, va: number): number {
-  const physical = cpu.translate(va, false);
-  return physical < 0 ? 0 : cpu.load(va & ~3, 4);
-}
-
-/** `lwl` and `lwr` merge into a value that the instruction before is still loading. */
-function loadedOr(cpu: Cpu, register: number, value: number): number {
-  return cpu.get(S.DELAY_REGISTER) === register ? cpu.get(S.DELAY_VALUE) : value;
 }
 
 /** `lwl` at byte `shift / 8` of a little-endian word: its low bytes become the register's high ones. */
@@ -184,17 +94,12 @@ function coprocessor0(cpu: Cpu, word: number): void {
       return;
     case 0x08:
       if (rt > 1) cpu.raise(S.EXC_RI);
-      else cpu.branch((rt === 1) === isWriteBufferEmpty(cpu), (word << 16) >> 16);
+      else cpu.branchBy((rt === 1) === cpu.isWriteBufferEmpty, word);
       return;
     default:
       if ((word & 0x2000000) === 0) cpu.raise(S.EXC_RI);
       else operation0(cpu, word & 0x3f);
   }
-}
-
-/** What `bc0t` and `bc0f` test on a KN01 [KN01]. */
-function isWriteBufferEmpty(cpu: Cpu): boolean {
-  return cpu.pipeline === undefined || cpu.pipeline.isWriteBufferEmpty(cpu.clock.now | 0);
 }
 
 function operation0(cpu: Cpu, operation: number): void {
@@ -221,6 +126,7 @@ function operation0(cpu: Cpu, operation: number): void {
     }
     case 0x10: {
       const status = cpu.get(S.STATUS);
+      state[S.LINK] = 0;
       cpu.setStatus((status & ~0x0f) | ((status >>> 2) & 0x0f));
       cpu.events.emit(EVENT_KINDS.return.kind, cpu.clock.now, cpu.get(S.STATUS) >>> 0, 0, 0);
       return;

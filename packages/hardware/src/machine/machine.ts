@@ -5,6 +5,7 @@
  * must not touch the machine while `run` is under way, except in native functions of the kernel (see `cpu/native-unit.ts`).
  * Nothing here reads the host's clock: the same inputs at the same cycles give the same machine.
  */
+import { EXTENSIONS, type Extension } from '@exokernel/isa';
 import { crc32, type Wire } from '@exokernel/wire';
 import type { BlockStore } from '../devices/block-store.ts';
 import { Bus } from '../bus/bus.ts';
@@ -63,6 +64,11 @@ export interface MachineOptions {
   readonly ramBytes?: number;
   /** How long things take. Default `ideal`: one cycle per instruction at 25 MHz. */
   readonly profile?: Profile;
+  /**
+   * What the CPU can do besides MIPS I, as `isa` names it: `mips32` adds `ll sc movz movn clz mul ext ins seb seh teq`. Default
+   * nothing: those words are Reserved Instructions.
+   */
+  readonly extensions?: readonly Extension[];
   /** What the boot PROM at 0x1fc00000 holds, at most 256 KiB (see `bootProm`). Without it there is none. */
   readonly prom?: Uint8Array;
   /** Without it there is no Ethernet controller and no buffer memory. */
@@ -130,7 +136,7 @@ export class Machine {
   #target = 0;
   #running = false;
 
-  /** Throws `HardwareError` `profile`, `engine`, `ram-bytes`, `prom`, `start-time`, `mac`, `disk-geometry` or `block-store`. */
+  /** Throws `HardwareError` `profile`, `extension`, `engine`, `ram-bytes`, `prom`, `start-time`, `mac`, `disk-geometry` or `block-store`. */
   constructor(options: MachineOptions = {}) {
     const { ramBytes = 16 * 1024 * 1024, profile = 'ideal', fastIdle = true, startTime = 0 } = options;
     const timing = findProfile(profile);
@@ -138,6 +144,7 @@ export class Machine {
       const names = Object.keys(PROFILES).join(', ');
       throw new HardwareError('profile', `no profile ${profile}: use one of ${names}`, { profile });
     }
+    const extensions = checkExtensions(options.extensions ?? []);
     const { lance } = options;
     if (lance !== undefined && lance.mac.length !== 6) {
       throw new HardwareError('mac', `a station address has 6 bytes, not ${lance.mac.length}`, { mac: lance.mac });
@@ -150,14 +157,14 @@ export class Machine {
     this.lanceMemory = lance === undefined ? undefined : memory.lance;
     this.clock = new Clock(timing.hz);
     const bus = new Bus();
-    this.#cpu = new Cpu(memory, bus, this.clock, this.#events, timing);
+    this.#cpu = new Cpu(memory, bus, this.clock, this.#events, timing, extensions);
     this.cpu = new CpuView(this.#cpu);
     this.native = new NativeUnit(this.#cpu);
     this.#execute = (n) => {
       this.native.execute(n);
     };
     this.#fastIdle = fastIdle;
-    this.#description = describe(ramBytes, profile, options);
+    this.#description = describe(ramBytes, profile, extensions, options);
     this.#translator = makeTranslator(this.#cpu, options);
     if (!Number.isInteger(startTime) || startTime < 0 || startTime > 2 ** 40) {
       throw new HardwareError('start-time', `no start time ${startTime}: use seconds since 1970`, { startTime });
@@ -421,9 +428,14 @@ export class Machine {
 }
 
 /** What a machine is made of, as far as its state depends on it. */
-function describe(ramBytes: number, profile: Profile, options: MachineOptions): string {
+function describe(
+  ramBytes: number,
+  profile: Profile,
+  extensions: readonly Extension[],
+  options: MachineOptions,
+): string {
   const { prom, lance, disk, startTime = 0, program } = options;
-  const words = [`${ramBytes / 2 ** 20} MiB`, profile];
+  const words = [`${ramBytes / 2 ** 20} MiB`, profile, ...extensions];
   if (prom !== undefined) words.push(`PROM ${crc32(prom, prom.length).toString(16)}`);
   if (lance !== undefined) words.push(`LANCE ${lance.geometry ?? 'linear'} ${[...lance.mac].join('.')}`);
   if (disk !== undefined) words.push(`disk of ${disk.store.blocks} sectors ${JSON.stringify(disk.geometry ?? {})}`);
@@ -431,6 +443,14 @@ function describe(ramBytes: number, profile: Profile, options: MachineOptions): 
   for (const device of options.devices ?? []) words.push(describeDevice(device));
   if (program !== undefined) words.push(`program ${program}`);
   return `a machine (${words.join(', ')})`;
+}
+
+/** Each extension once, in the order of the tables. Throws `extension`. */
+function checkExtensions(named: readonly Extension[]): readonly Extension[] {
+  const known = Object.keys(EXTENSIONS) as Extension[];
+  const unknown: string | undefined = named.find((extension) => !known.includes(extension));
+  if (unknown === undefined) return known.filter((extension) => named.includes(extension));
+  throw new HardwareError('extension', `no extension ${unknown}: use ${known.join(', ')}`, { extension: unknown });
 }
 
 /** The translator of a machine that is to have one. Throws `engine`. */

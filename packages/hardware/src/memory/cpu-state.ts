@@ -35,6 +35,8 @@ export const FPU_PAIR_READY = 46;
 /** All of these words: the first, and the one after the last. */
 export const TIMES = 40;
 export const TIMES_END = 62;
+/** Place in the machine's memory of the word of RAM that `ll` has linked; 0: none, or the link is broken. */
+export const LINK = 62;
 /** CP0 register n is word CP0 + n. */
 export const CP0 = 64;
 /** Floating-point register n is word FPR + n; a double is an even register (low word) and the next one. */
@@ -89,6 +91,8 @@ export const EXC_BP = 9;
 export const EXC_RI = 10;
 export const EXC_CPU = 11;
 export const EXC_OV = 12;
+/** Of `teq`, which the R3000 does not have. */
+export const EXC_TR = 13;
 
 /** EntryLo. */
 export const LO_N = 0x800;

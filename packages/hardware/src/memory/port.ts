@@ -2,7 +2,8 @@
  * The port to memory: how everything outside the CPU reads and writes it.
  *
  * Kernel natives, devices and the host use this and nothing else. Every write is announced to the translator as it is made,
- * so code that was translated from the words it changes is never executed again. The arrays behind it belong to the CPU.
+ * so code that was translated from the words it changes is never executed again; and it breaks a link that `ll` has made to one
+ * of them. The arrays behind it belong to the CPU.
  *
  * Addresses are physical. An access outside memory throws `HardwareError` `address-range`: its caller is the host.
  */

@@ -2,6 +2,8 @@
  * The ports of one machine: to all memory by its physical address, and to the memory of one device by its offset.
  */
 import { HardwareError } from '../error.ts';
+import { LINK } from './cpu-state.ts';
+import { RAM_HOST } from './places.ts';
 import type { MemoryPort } from './port.ts';
 
 /** What is behind the port to all memory. */
@@ -81,6 +83,8 @@ export class PhysicalPort implements MemoryPort {
   readonly #bytes: Uint8Array;
   readonly #words: Int32Array;
   readonly #codeFrames: Uint8Array;
+  /** The word LINK of the CPU. */
+  readonly #link: Int32Array;
   /** The whole memory of the machine. */
   readonly #all: Uint8Array;
   readonly #view: DataView;
@@ -91,6 +95,7 @@ export class PhysicalPort implements MemoryPort {
     this.#bytes = memory.bytes;
     this.#words = memory.words;
     this.#codeFrames = memory.codeFrames;
+    this.#link = new Int32Array(memory.wasm.buffer, 4 * LINK, 1);
     this.#all = new Uint8Array(memory.wasm.buffer);
     this.#view = new DataView(memory.wasm.buffer);
   }
@@ -113,21 +118,23 @@ export class PhysicalPort implements MemoryPort {
 
   store8(physical: number, value: number): void {
     this.#view.setUint8(this.#host(physical, 1, 1), value);
-    this.#memory.wrote(physical, 1);
+    this.#wrote(physical, 1);
   }
 
   store16(physical: number, value: number): void {
     this.#view.setUint16(this.#host(physical, 2, 2), value, true);
-    this.#memory.wrote(physical, 2);
+    this.#wrote(physical, 2);
   }
 
   store32(physical: number, value: number): void {
     if (physical >>> 0 === physical && (physical & 3) === 0 && physical < this.ramBytes) {
       this.#words[physical >>> 2] = value;
-      if (this.#codeFrames[physical >>> 12] !== 0) this.#memory.wrote(physical, 4);
+      const isLinked = this.#link[0] === RAM_HOST + physical;
+      if (isLinked || this.#codeFrames[physical >>> 12] !== 0) this.#wrote(physical, 4);
       return;
     }
     this.#view.setUint32(this.#host(physical, 4, 4), value, true);
+    this.#wrote(physical, 4);
   }
 
   read<T extends Uint8Array>(physical: number, into: T): T {
@@ -138,34 +145,41 @@ export class PhysicalPort implements MemoryPort {
 
   write(physical: number, bytes: Uint8Array): void {
     this.#all.set(bytes, this.#host(physical, bytes.length, 1));
-    this.#memory.wrote(physical, bytes.length);
+    this.#wrote(physical, bytes.length);
   }
 
   zero(physical: number, bytes: number): void {
     const host = this.#host(physical, bytes, 1);
     this.#all.fill(0, host, host + bytes);
-    this.#memory.wrote(physical, bytes);
+    this.#wrote(physical, bytes);
   }
 
   copy(to: number, from: number, bytes: number): void {
     const source = this.#host(from, bytes, 1);
     this.#all.copyWithin(this.#host(to, bytes, 1), source, source + bytes);
-    this.#memory.wrote(to, bytes);
+    this.#wrote(to, bytes);
   }
 
   storeWords(physical: number, words: ArrayLike<number>): void {
     this.#setWords(physical, words);
-    this.#memory.wrote(physical, 4 * words.length);
+    this.#wrote(physical, 4 * words.length);
   }
 
   installCode(physical: number, words: ArrayLike<number>): void {
     this.#setWords(physical, words);
-    this.#memory.wrote(physical, 4 * words.length, true);
+    this.#wrote(physical, 4 * words.length, true);
   }
 
   #setWords(physical: number, words: ArrayLike<number>): void {
     const host = this.#host(physical, 4 * words.length, 4);
     for (let i = 0; i < words.length; i += 1) this.#view.setUint32(host + 4 * i, words[i] ?? 0, true);
+  }
+
+  /** Another than the CPU has written: that breaks a link to what it has changed. */
+  #wrote(physical: number, bytes: number, isProgram = false): void {
+    const linked = (this.#link[0] as number) - RAM_HOST;
+    if (bytes > 0 && linked > physical - 4 && linked < physical + bytes) this.#link[0] = 0;
+    this.#memory.wrote(physical, bytes, isProgram);
   }
 
   /** Place in the whole memory of so many bytes that lie together. */

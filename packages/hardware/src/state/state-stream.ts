@@ -9,13 +9,24 @@
  * what it could not have written; the caller then puts back what there was (`snapshot.ts`). No state that is accepted makes a
  * machine hang or throw.
  */
-import type { Timer } from '../bus/clock.ts';
 import { refuse, type Envelope } from './envelope.ts';
 
 /** How many cycles a timer may be late, or a run have overshot, between two runs: what one instruction can charge. */
 export const MOST_LATE: number = 2 ** 28;
 /** No clock counts further, so that sums of two times are exact. */
 export const MOST_CYCLES: number = 2 ** 52;
+
+/** What a snapshot needs of a timer. */
+export interface SavedTimer {
+  readonly armed: boolean;
+  /** The cycle it is armed for, and the clock's own. */
+  readonly at: number;
+  readonly now: number;
+  /** Its place among those that are due at the same time. */
+  readonly sequence: number;
+  arm(at: number): void;
+  disarm(): void;
+}
 
 /** One direction of the walk. */
 export interface StateStream {
@@ -34,7 +45,7 @@ export interface StateStream {
   blob(value: Uint8Array): Uint8Array;
   text(value: string): string;
   /** When a timer is due, and its place among those that are due at the same time. */
-  timer(value: Timer): void;
+  timer(value: SavedTimer): void;
   /** A list: `item` walks one element, which is undefined when reading. */
   list<T>(value: readonly T[], item: (element: T | undefined) => T): T[];
   /** Throws the error of what is being read: it cannot be. */
@@ -106,7 +117,7 @@ export class StateWriter implements StateStream {
     return value;
   }
 
-  timer({ armed, at, sequence }: Timer): void {
+  timer({ armed, at, sequence }: SavedTimer): void {
     this.number(armed ? at : -1);
     const place = this.#claim(8);
     if (armed) this.#timers.push({ sequence, place });
@@ -146,7 +157,7 @@ export class StateReader implements StateStream {
   readonly #envelope: Envelope;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #timers: { readonly timer: Timer; readonly at: number; readonly sequence: number }[] = [];
+  readonly #timers: { readonly timer: SavedTimer; readonly at: number; readonly sequence: number }[] = [];
   #at = 0;
 
   constructor(envelope: Envelope, bytes: Uint8Array) {
@@ -200,7 +211,7 @@ export class StateReader implements StateStream {
     return this.list<string>([], () => String.fromCharCode(this.#view.getUint16(this.#claim(2), true))).join('');
   }
 
-  timer(timer: Timer): void {
+  timer(timer: SavedTimer): void {
     const at = this.integer(0, -1, MOST_CYCLES);
     const sequence = this.integer(0, 0, Number.MAX_SAFE_INTEGER);
     timer.disarm();

@@ -21,10 +21,13 @@
  * Assumption: that loads wait for all stores. The KN01's buffer compares addresses instead; but a store takes memory as
  * long as a load, and the times of [VCODE96 T4] fit.
  * Assumption: taking an exception costs no more than the instruction; branches and the TLB cost nothing.
- * Assumption: whatever names HI or LO waits for a multiplication under way, `mult` and `mthi` included.
+ * Assumption: whatever names HI or LO waits for a multiplication under way, `mult` and `mthi` included. `mul` waits as well, and then
+ * for its own product: it takes as long as `mult` and `mflo` together. `ll` takes what `lw` does, `sc` what `sw` does if it stores;
+ * the other instructions of `mips32` take their cycle.
  */
 import * as S from '../memory/cpu-state.ts';
 import { DATA_TAGS_HOST, INSTRUCTION_TAGS_HOST } from '../memory/places.ts';
+import type { MultiplierUse } from '../semantics/language.ts';
 import type { StateStream } from '../state/state-stream.ts';
 import { FpuScoreboard } from './fpu-scoreboard.ts';
 import type { Timing } from './profiles.ts';
@@ -149,6 +152,20 @@ export class Pipeline {
     const wait = this.waitHiLo(now);
     this.#words[S.HILO_READY] = now + wait + this.timing.divideCycles;
     return wait;
+  }
+
+  /** An instruction that uses the multiplier as its row says. */
+  useMultiplier(use: MultiplierUse, now: number): number {
+    switch (use) {
+      case 'wait':
+        return this.waitHiLo(now);
+      case 'multiply':
+        return this.multiply(now);
+      case 'divide':
+        return this.divide(now);
+      case 'product':
+        return this.waitHiLo(now) + this.timing.multiplyCycles;
+    }
   }
 
   /** Time goes on by `cycles` from cycle `from` of the clock, without an instruction. */

@@ -2,32 +2,24 @@
  * Finding regions (`region.ts`): where blocks begin and end.
  *
  * Calls are not followed; the place a call returns to is a block. A block ends at a branch (its
- * delay slot included), before the next block, or before an instruction that is the interpreter's: one that is not in the
- * emitter's table, a load whose value the next instruction must not see, a branch whose slot the region cannot see.
+ * delay slot included), before the next block, or before an instruction that is the interpreter's: one whose row is not for
+ * translated code, a load whose value the next instruction must not see, a branch whose slot the region cannot see.
  *
  * Source: [KANE92 §1] for the delays.
  */
-import { controlFlow, decode, effects, type Instruction } from '@exokernel/isa';
-import { isHazard } from '../cpu/cpu.ts';
-import { CP0_RANDOM } from '../memory/cpu-state.ts';
-import { EMITTERS } from './instructions.ts';
+import { controlFlow, decode, effects, type Extension, type OperandKind } from '@exokernel/isa';
+import { isHazard } from '../cpu/hazards.ts';
+import { translatable, type Semantics, type Surroundings } from '../semantics/language.ts';
+import { SEMANTICS } from '../semantics/table.ts';
 import type { Block, Ending, Region, Step } from './region.ts';
 
 /** Most instructions of a region. Larger functions take the host's compiler longer than they gain. */
 const MAX_INSTRUCTIONS = 256;
 const PAGE_WORDS = 1024;
 
-/** Whether control can come back to behind the slot of this branch although it goes elsewhere: a call. */
-function isCall({ mnemonic }: Instruction): boolean {
-  return mnemonic === 'jal' || mnemonic === 'jalr' || mnemonic === 'bltzal' || mnemonic === 'bgezal';
-}
-
 /** What is known of the page of a region besides its words. */
-export interface PageFacts {
-  /** Its code runs in kernel mode, in which coprocessor 0 is usable. */
-  readonly isKernel: boolean;
-  /** There is a write buffer, and its condition is not always the same [KN01]. */
-  readonly isTimed: boolean;
+export interface PageFacts extends Surroundings {
+  readonly extensions: readonly Extension[];
   /** Numbers of words that turned out to be the interpreter's again and again: loads and stores of device registers. */
   readonly slow: ReadonlySet<number>;
 }
@@ -92,18 +84,17 @@ class Finder {
       if (ending === 'none') continue;
       if (ending === undefined) return;
       this.#cover(at + 1);
-      const { always } = controlFlow(step.word, step.pc);
+      const { calls } = step.effects;
       const target = this.#inPage(ending.target);
-      const call = isCall(step.instruction);
-      if (target >= 0 && !call) this.#lead(target);
-      if ((!always || call) && at + 2 < PAGE_WORDS) this.#lead(at + 2);
+      if (target >= 0 && !calls) this.#lead(target);
+      if ((!step.flow.always || calls) && at + 2 < PAGE_WORDS) this.#lead(at + 2);
       return;
     }
   }
 
   /** The interpreter executes the instruction at `at`; the one after it is a place to come back to. */
   #resume(at: number): void {
-    if (at + 1 >= PAGE_WORDS || effects(this.#words[at] ?? 0).branches) return;
+    if (at + 1 >= PAGE_WORDS || effects(this.#words[at] ?? 0, this.#facts.extensions).branches) return;
     this.#lead(at + 1);
   }
 
@@ -125,17 +116,14 @@ class Finder {
 
   #decode(at: number): Step | undefined {
     const word = this.#words[at] ?? 0;
-    const instruction = this.#facts.slow.has(at) ? undefined : decode(word);
+    const { extensions, slow } = this.#facts;
+    const instruction = slow.has(at) ? undefined : decode(word, extensions);
     if (instruction === undefined) return undefined;
-    const { mnemonic } = instruction;
-    if (!this.#isPlain(instruction) || EMITTERS[mnemonic] === undefined) return undefined;
-    return { pc: this.#address(at), word, instruction, effects: effects(word) };
-  }
-
-  #isPlain({ mnemonic, operands }: Instruction): boolean {
-    const { isKernel, isTimed } = this.#facts;
-    if (mnemonic === 'mfc0') return isKernel && operands[1] !== CP0_RANDOM;
-    return !mnemonic.startsWith('bc0') || (isKernel && !isTimed);
+    const row = SEMANTICS[instruction.mnemonic] as Semantics<OperandKind>;
+    const statements = translatable(row, this.#facts, instruction.operands);
+    if (statements === undefined) return undefined;
+    const pc = this.#address(at);
+    return { pc, word, effects: effects(word, extensions), flow: controlFlow(word, pc, extensions), statements };
   }
 
   /** The branch at `at` with its slot; 'none' if it is no branch, undefined if it is the interpreter's. */
@@ -148,9 +136,10 @@ class Finder {
     }
     const slot = at + 1 < PAGE_WORDS ? this.#step(at + 1) : undefined;
     if (slot === undefined) return undefined;
-    const { target } = controlFlow(step.word, step.pc);
+    const { target, always } = step.flow;
     const inSlot = slot.effects;
-    const isIdle = target === step.pc >>> 0 && !step.instruction.mnemonic.startsWith('bc0');
+    // A branch to itself whose condition no register has a part in waits for the write buffer, and not for an event.
+    const isIdle = target === step.pc >>> 0 && (always || reads !== 0);
     // The branch is executed again if its slot turns out to be the interpreter's, so it must not change what it reads.
     if (inSlot.branches || inSlot.loads !== 0 || (writes & reads) !== 0 || isIdle) return undefined;
     return { kind: 'branch', branch: step, slot, target: target === undefined ? undefined : target | 0 };

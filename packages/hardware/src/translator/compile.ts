@@ -4,11 +4,10 @@
  * The module imports the machine's memory and the table of regions. Each function takes the number of a block, from 1 on,
  * and returns a reason (`layout.ts`).
  */
-import { controlFlow } from '@exokernel/isa';
 import { I32, ModuleBuilder } from '@exokernel/wasm';
 import { Emission, type Banks } from './emission.ts';
-import { emitterOf } from './instructions.ts';
 import { REGION_PARAMETERS, REGION_RESULTS } from './jump-cache.ts';
+import { lower } from './lowering.ts';
 import type { Block, Region } from './region.ts';
 import { REFILL_PARAMETERS, type TimedRegion } from './stalls.ts';
 import { firstOf, lastOf, nest, type Loop } from './structure.ts';
@@ -82,9 +81,9 @@ class RegionWriter {
     const targets: number[] = [];
     if (ending.kind === 'next') targets.push(next);
     else if (ending.kind === 'branch') {
-      const { always } = controlFlow(ending.branch.word, ending.branch.pc);
-      if (ending.target !== undefined && !links(ending.branch.instruction.mnemonic)) targets.push(ending.target);
-      if (!always) targets.push(next + 8);
+      const { flow, effects } = ending.branch;
+      if (ending.target !== undefined && !effects.calls) targets.push(ending.target);
+      if (!flow.always) targets.push(next + 8);
     }
     return targets.map((target) => this.#index.get(target | 0) ?? -1).filter((i) => i >= 0 && this.#exists(i));
   }
@@ -147,7 +146,11 @@ class RegionWriter {
     code.i32Const(0);
     code.localSet(emission.entry);
     emission.beginBlock(block);
-    for (const step of block.steps) emission.step(step, emitterOf(step.instruction.mnemonic));
+    for (const step of block.steps) {
+      emission.beginStep(step.pc);
+      lower(emission, step);
+      emission.endStep();
+    }
     const next = (block.pc + 4 * block.steps.length) | 0;
     const { ending } = block;
     if (ending.kind === 'slow') emission.slow(next);
@@ -159,15 +162,17 @@ class RegionWriter {
     const emission = this.#emission;
     const { code } = emission;
     const { branch, slot, target } = ending;
-    const { mnemonic } = branch.instruction;
-    const isJump = mnemonic === 'j' || mnemonic === 'jal';
-    emission.branch(branch, emitterOf(mnemonic), slot, emitterOf(slot.instruction.mnemonic));
+    const { calls } = branch.effects;
+    emission.beginStep(branch.pc);
+    lower(emission, branch);
+    emission.beginSlot();
+    lower(emission, slot);
     if (target === undefined) emission.jumpToTarget();
-    else if (isJump) this.#goTo(target, mnemonic === 'jal');
+    else if (branch.flow.always) this.#goTo(target, calls);
     else {
       emission.getCondition();
       code.if();
-      this.#goTo(target, links(mnemonic), false);
+      this.#goTo(target, calls, false);
       code.end();
       this.#goTo((at + 8) | 0);
     }
@@ -204,8 +209,4 @@ class RegionWriter {
       return;
     }
   }
-}
-
-function links(mnemonic: string): boolean {
-  return mnemonic === 'jal' || mnemonic === 'jalr' || mnemonic === 'bltzal' || mnemonic === 'bgezal';
 }

@@ -4,9 +4,9 @@
  * At the start of a block its whole length is taken from the countdown; whoever leaves it early gives the rest back. A
  * region is left by way of one epilogue, which stores what it changed and says why.
  */
-import { operandKinds } from '@exokernel/isa';
 import { I32, I64, type FunctionBuilder, type OpcodeName } from '@exokernel/wasm';
 import * as S from '../memory/cpu-state.ts';
+import { everyStatement, everyValue, type MultiplierUse } from '../semantics/language.ts';
 import { goToRegion } from './jump-cache.ts';
 import { LEFT, REASON } from './layout.ts';
 import type { Block, Region, Step } from './region.ts';
@@ -38,15 +38,20 @@ function usageOf(region: Region): Usage {
   let changed = 0;
   for (const step of stepsOf(region)) {
     const { writes, reads } = step.effects;
-    const { mnemonic, operands } = step.instruction;
     changed |= writes;
     named |= writes | reads;
-    operandKinds(mnemonic).forEach((kind, i) => {
-      if (kind === 'rs' || kind === 'rt' || kind === 'rd' || kind === 'base') named |= 1 << (operands[i] ?? 0);
-    });
   }
   const list = (bits: number): number[] => Array.from({ length: 31 }, (_, i) => i + 1).filter((r) => (bits >>> r) & 1);
   return { named: list(named), changed: list(changed) };
+}
+
+function namesHiLo({ statements }: Step): boolean {
+  const isHiLo = (word: number): boolean => word === S.HI || word === S.LO;
+  for (const value of everyValue(statements)) if (value.kind === 'state' && isHiLo(value.word)) return true;
+  for (const statement of everyStatement(statements)) {
+    if (statement.kind === 'setHiLo' || (statement.kind === 'setState' && isHiLo(statement.word))) return true;
+  }
+  return false;
 }
 
 function* stepsOf({ blocks }: Region): Generator<Step> {
@@ -55,9 +60,6 @@ function* stepsOf({ blocks }: Region): Generator<Step> {
     if (ending.kind === 'branch') yield* [ending.branch, ending.slot];
   }
 }
-
-/** Emits one instruction at `e`. */
-export type Emitter = (e: Emission, operands: readonly number[]) => void;
 
 /** Emits instructions of a region. The order of calls is the order of the code. */
 export class Emission {
@@ -76,7 +78,7 @@ export class Emission {
   readonly #temporary: number;
   readonly #condition: number;
   readonly #wide: number;
-  readonly #usesMultiplier: boolean;
+  readonly #usesHiLo: boolean;
   readonly #stalls: StallEmission | undefined;
   #out = 0;
   #block: Block | undefined;
@@ -88,9 +90,7 @@ export class Emission {
     this.code = code;
     this.#banks = banks;
     this.#usage = usageOf(region);
-    this.#usesMultiplier = [...stepsOf(region)].some(({ instruction }) =>
-      /^(m[ft](hi|lo)|(mult|div)u?)$/.test(instruction.mnemonic),
-    );
+    this.#usesHiLo = [...stepsOf(region)].some(namesHiLo);
     for (const register of this.#usage.named) this.#register[register] = code.local(I32);
     [this.#left, this.#pc, this.#reason, this.#address, this.#temporary, this.#condition, this.#hi, this.#lo] =
       Array.from({ length: 8 }, () => code.local(I32)) as [
@@ -114,7 +114,7 @@ export class Emission {
     const { code } = this;
     this.#fetch(LEFT, this.#left);
     for (const register of this.#usage.named) this.#fetch(4 * register, this.#register[register] ?? 0);
-    if (this.#usesMultiplier) {
+    if (this.#usesHiLo) {
       this.#fetch(4 * S.HI, this.#hi);
       this.#fetch(4 * S.LO, this.#lo);
     }
@@ -140,7 +140,7 @@ export class Emission {
     const { code } = this;
     code.end();
     for (const register of this.#usage.changed) this.#keep(4 * register, this.#register[register] ?? 0);
-    if (this.#usesMultiplier) {
+    if (this.#usesHiLo) {
       this.#keep(4 * S.HI, this.#hi);
       this.#keep(4 * S.LO, this.#lo);
     }
@@ -193,21 +193,19 @@ export class Emission {
     code.end();
   }
 
-  /** Emits an instruction of the block. */
-  step({ instruction, pc }: Step, emit: Emitter): void {
+  /** What follows is the instruction at `pc`, or the branch there. */
+  beginStep(pc: number): void {
     this.#at = pc;
-    emit(this, instruction.operands);
+  }
+
+  /** The instruction is over, and the next one follows. */
+  endStep(): void {
     this.#done += 1;
   }
 
-  /** Emits a branch up to its condition or target, which it puts away, and its slot: if that is the interpreter's, so is the branch. */
-  branch({ instruction, pc }: Step, emit: Emitter, slot: Step, emitSlot: Emitter): void {
-    this.#at = pc;
-    emit(this, instruction.operands);
-    if (!/^j(al)?$/.test(instruction.mnemonic)) this.code.localSet(this.#condition);
-    // The slot is the last instruction; if it is the interpreter's, two are given back.
+  /** The slot of the branch follows, the last instruction of the block. If it is the interpreter's, so is the branch. */
+  beginSlot(): void {
     this.#inSlot = 1;
-    emitSlot(this, slot.instruction.operands);
   }
 
   // ---- Ways out
@@ -257,6 +255,11 @@ export class Emission {
     this.#branchOut(REASON.jump);
   }
 
+  /** Puts away the condition of a branch, or the target of a jump through a register. */
+  setCondition(): void {
+    this.code.localSet(this.#condition);
+  }
+
   getCondition(): void {
     this.code.localGet(this.#condition);
   }
@@ -266,12 +269,6 @@ export class Emission {
     this.code.if();
     this.#leave(this.#at, REASON.slow);
     this.code.end();
-  }
-
-  slowIfNegative(): void {
-    this.code.i32Const(0);
-    this.code.i32LtS();
-    this.slowIf();
   }
 
   // ---- Values
@@ -294,15 +291,31 @@ export class Emission {
     else this.code.localSet(this.#register[register] ?? 0);
   }
 
-  /** The address behind the slot of the branch being emitted. */
-  link(register: number): void {
-    this.code.i32Const(this.#at + 8);
-    this.set(register);
+  /** The address of the instruction being emitted. */
+  get at(): number {
+    return this.#at;
   }
 
   getCp0(register: number): void {
-    this.code.i32Const(0);
-    this.code.i32Load(4 * (S.CP0 + register));
+    this.getState(S.CP0 + register);
+  }
+
+  /** A word of `memory/cpu-state.ts`. */
+  getState(word: number): void {
+    if (word === S.HI) this.getHi();
+    else if (word === S.LO) this.getLo();
+    else {
+      this.code.i32Const(0);
+      this.code.i32Load(4 * word);
+    }
+  }
+
+  setState(word: number, value: () => void): void {
+    const local = word === S.HI ? this.#hi : word === S.LO ? this.#lo : undefined;
+    if (local === undefined) this.code.i32Const(0);
+    value();
+    if (local === undefined) this.code.i32Store(4 * word);
+    else this.code.localSet(local);
   }
 
   setTemporary(): void {
@@ -337,12 +350,8 @@ export class Emission {
     this.setHi();
   }
 
-  multiplierBusy(what: 'multiply' | 'divide'): void {
-    this.#stalls?.multiplier(this.#behind, what);
-  }
-
-  multiplierWait(): void {
-    this.#stalls?.multiplier(this.#behind, undefined);
+  useMultiplier(use: MultiplierUse): void {
+    this.#stalls?.multiplier(this.#behind, use);
   }
 
   /** Instructions of the block behind the one being emitted. */
@@ -352,13 +361,10 @@ export class Emission {
 
   // ---- Memory
 
-  readAddress(base: number, offset: number, alignment: number): void {
-    this.#translate(base, offset, alignment, this.#banks.read);
-    this.#stalls?.load(this.#behind, this.#address);
-  }
-
-  writeAddress(base: number, offset: number, alignment: number): void {
-    this.#translate(base, offset, alignment, this.#banks.write);
+  /** Begins an access of `size` bytes at a register plus `offset`: a load waits for it here. */
+  reach(base: number, offset: number, size: number, isStore: boolean): void {
+    this.#translate(base, offset, size - 1, isStore ? this.#banks.write : this.#banks.read);
+    if (!isStore) this.#stalls?.load(this.#behind, this.#address);
   }
 
   /** The place in memory of an address, or the instruction is the interpreter's. `alignment` is the size less 1. */

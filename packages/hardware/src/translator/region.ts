@@ -3,14 +3,17 @@
  *
  * `blocks.ts` finds regions; `compile.ts` and `emission.ts` make code of them.
  */
-import type { Effects, Instruction } from '@exokernel/isa';
+import type { ControlFlow, Effects, OperandKind } from '@exokernel/isa';
+import type { Statement } from '../semantics/language.ts';
 
 /** One instruction of a block. */
 export interface Step {
   readonly pc: number;
   readonly word: number;
-  readonly instruction: Instruction;
   readonly effects: Effects;
+  readonly flow: ControlFlow;
+  /** What it does. */
+  readonly statements: readonly Statement<OperandKind>[];
 }
 
 /** How a block ends. */

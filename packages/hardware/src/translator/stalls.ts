@@ -6,9 +6,11 @@
  * The cycle in which an instruction's access happens is the end of the stretch less what is left of it, with the cycles of
  * the instructions behind it in its block given back.
  */
+import type { OperandKind } from '@exokernel/isa';
 import { I32, type FunctionBuilder, type ValueType } from '@exokernel/wasm';
 import * as S from '../memory/cpu-state.ts';
 import { DATA_TAGS_HOST } from '../memory/places.ts';
+import { everyStatement, type MultiplierUse, type Statement } from '../semantics/language.ts';
 import type { Timing } from '../timing/profiles.ts';
 import { END, STALLS } from './layout.ts';
 import type { Block } from './region.ts';
@@ -24,18 +26,28 @@ export interface TimedRegion {
 
 /** The longest that the instructions of a block can take, in cycles: what must be left of a stretch to begin it. */
 export function worstCase({ steps, ending, length }: Block, timing: Timing): number {
-  const room = timing.writeBufferDepth * timing.writeCycles;
   const all = ending.kind === 'branch' ? [...steps, ending.branch, ending.slot] : steps;
   let cycles = length;
-  for (const { word, instruction } of all) {
-    const opcode = word >>> 26;
-    if (opcode >= 0x28) cycles += timing.writeCycles + timing.mergeCycles;
-    else if (opcode >= 0x20) cycles += room + timing.writeCycles + timing.missCycles;
-    else if (/^(m[ft](hi|lo)|(mult|div)u?)$/.test(instruction.mnemonic)) {
-      cycles += Math.max(timing.multiplyCycles, timing.divideCycles);
-    }
+  for (const { statements } of all) {
+    for (const statement of everyStatement(statements)) cycles += worstWait(statement, timing);
   }
   return cycles;
+}
+
+function worstWait(statement: Statement<OperandKind>, timing: Timing): number {
+  switch (statement.kind) {
+    case 'reach':
+      return statement.isStore ? 0 : (timing.writeBufferDepth + 1) * timing.writeCycles + timing.missCycles;
+    case 'store':
+    case 'storeAround':
+      return timing.writeCycles + timing.mergeCycles;
+    case 'multiplier':
+      return (
+        Math.max(timing.multiplyCycles, timing.divideCycles) + (statement.use === 'product' ? timing.multiplyCycles : 0)
+      );
+    default:
+      return 0;
+  }
 }
 
 /** Emits the stalls of one region. `behind` counts the instructions of the block behind the one that waits. */
@@ -129,8 +141,8 @@ export class StallEmission {
     this.#write();
   }
 
-  /** An instruction that names HI or LO: it waits for those, and occupies the multiplier if it is one of its operations. */
-  multiplier(behind: number, operation: 'multiply' | 'divide' | undefined): void {
+  /** An instruction that uses the multiplier: it waits for HI and LO, and then for its product, or for nothing. */
+  multiplier(behind: number, use: MultiplierUse): void {
     const code = this.#code;
     this.#pushNow(behind);
     code.localSet(this.#now);
@@ -140,12 +152,16 @@ export class StallEmission {
     code.localGet(this.#cycles);
     this.#wait();
     code.end();
-    if (operation === undefined) return;
     const { multiplyCycles, divideCycles } = this.#timed.timing;
+    if (use === 'product') {
+      code.i32Const(multiplyCycles);
+      this.#wait();
+    }
+    if (use === 'wait' || use === 'product') return;
     code.localGet(this.#now);
     code.localGet(this.#cycles);
     code.i32Add();
-    code.i32Const(operation === 'multiply' ? multiplyCycles : divideCycles);
+    code.i32Const(use === 'multiply' ? multiplyCycles : divideCycles);
     code.i32Add();
     code.localSet(this.#hilo);
   }

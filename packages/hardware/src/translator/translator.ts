@@ -169,10 +169,10 @@ export class Translator implements HotCode {
 
   /** A region of the code at `pc`, if that can be; its words lie at `host`. */
   #draft(pc: number, host: number, mode: number): Draft | undefined {
-    const { tables } = this.#cpu;
+    const { extensions, tables } = this.#cpu;
     const page = this.#codePage(host);
     const start = page.number << 10;
-    const facts = { isKernel: mode === 0, isTimed: this.#residency !== undefined, slow: page.slow };
+    const facts = { isKernel: mode === 0, isTimed: this.#residency !== undefined, slow: page.slow, extensions };
     const region = findRegion(pc, this.#words.subarray(start, start + 1024), facts);
     if (region === undefined) return undefined;
     const entered = region.blocks.map(({ pc: at, length }, i) => ({ at, length, number: i + 1 }));
