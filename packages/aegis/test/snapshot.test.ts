@@ -189,6 +189,6 @@ test('whatever words stand in the tables, the kernel’s TypeScript goes on or t
     outcomes[code === 'gone' ? 'gone' : code === 'snapshot' ? 'refused' : 'thrown'] += 1;
   }
   expect(frames.count).toBe(good.aegis.parts.frames.count);
-  expect(outcomes.gone).toBeGreaterThan(5);
-  expect(outcomes.thrown).toBeGreaterThan(5);
+  expect(outcomes.gone).toBeGreaterThan(2);
+  expect(outcomes.thrown).toBeGreaterThan(2);
 }, 120_000);

@@ -32,7 +32,7 @@ function run(
   image: RawImage,
   engine: Engine,
   step: number,
-  more: (booted: Booted) => unknown,
+  more: (booted: Booted) => () => unknown,
   disk?: BlockStore,
 ): unknown {
   const net = outside();
@@ -57,7 +57,7 @@ function run(
     cycles,
     packetsIn,
     slices,
-    after: typeof after === 'function' ? after() : after,
+    after: after(),
   };
 }
 
@@ -65,7 +65,7 @@ function run(
 function agree(
   image: () => RawImage,
   exit: number,
-  more: (booted: Booted) => unknown = () => undefined,
+  more: (booted: Booted) => () => unknown = () => () => undefined,
   disk?: () => BlockStore,
 ): void {
   const reference = run(image(), 'interpreter', 25_000, more, disk?.());

@@ -95,7 +95,9 @@ export class FilterSet {
     let id = wanted ?? this.#entries.size;
     if (wanted === undefined && this.#entries.has(id)) for (id = 0; this.#entries.has(id);) id += 1;
     if (!Number.isInteger(id) || id < 0 || id >= this.#maxFilters || this.#entries.has(id)) {
-      throw new DpfError('limit', `a filter cannot have the id ${id}: use a free one below ${this.#maxFilters}`, { id });
+      throw new DpfError('limit', `a filter cannot have the id ${id}: use a free one below ${this.#maxFilters}`, {
+        id,
+      });
     }
     this.#sequence += 1;
     const entry: Entry = {

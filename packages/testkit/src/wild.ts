@@ -6,9 +6,7 @@
  * does follows from its seed and from what the kernel answers. Capabilities that it gets it keeps in a pool, eight of each kind;
  * what one replaces there it gives back.
  */
-import { CALLS, ENV, RING_SLOT, type CallName } from '@exokernel/abi';
-import { defineHandler, encodeHandler } from '@exokernel/ash';
-import { encodeFilter, etherType } from '@exokernel/dpf';
+import { CALLS, RING_SLOT } from '@exokernel/abi';
 import {
   A0,
   A1,
@@ -34,9 +32,22 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
-import { UKIT, encodePredicate, exposedWord } from '@exokernel/libos-kit';
+import { UKIT } from '@exokernel/libos-kit';
 import { SCRATCH } from './registers.ts';
 import { WINDOW, emitCall, rawImage, type RawImage } from './raw.ts';
+import {
+  ANY_KIND,
+  CALL_OF_KIND,
+  FILTER,
+  HANDLER,
+  NUMBER,
+  NUMBERS,
+  PAGE,
+  PAGES,
+  PREDICATE,
+  TYPE,
+  callTable,
+} from './wild-calls.ts';
 
 /** Where it keeps its things, in pages that it reaches without a base register. */
 const AT = SCRATCH + 0x800;
@@ -53,157 +64,8 @@ const FIXED = AT + 0x80;
 /** Eight capabilities of each kind, 16 bytes each. */
 const POOL = AT + 0x100;
 const KIND_BYTES = 128;
-/** Pages that it has for good: code of a filter, of a handler, of a predicate, a list of blocks, a transmit ring. */
-const PAGES = ['filter', 'handler', 'predicate', 'list', 'ring'] as const;
 const PAGE_VA = WINDOW + 0x100000;
 const PACKET = 2048;
-const TYPE = 0x9000;
-
-/** How an argument is made. */
-const POOLED = 0x10;
-const PAGE = 0x20;
-const NUMBER = 0x40;
-const ANY_KIND = 15;
-const KINDS: Readonly<Record<string, number>> = {
-  frame: 1,
-  env: 2,
-  extent: 3,
-  line: 4,
-  slice: 5,
-  other: 5,
-  ring: 6,
-  filter: 7,
-  net: 8,
-  capability: ANY_KIND,
-};
-const CALL_OF_KIND: readonly (CallName | undefined)[] = [
-  undefined,
-  'frame_free',
-  'env_free',
-  'extent_free',
-  undefined,
-  'slice_free',
-  'ring_free',
-  'filter_free',
-];
-
-const FILTER = encodeFilter(etherType(TYPE));
-const HANDLER = encodeHandler(
-  defineHandler('wild', { windowBytes: 64 }, (h) => {
-    h.code.store(h.window, 4, 'little', 16, h.message.le32(16));
-    h.consume();
-  }),
-);
-const PREDICATE = encodePredicate([
-  { tag: 3, terms: [{ left: exposedWord('system', 0), operator: 'ge', right: 0x20000000 }] },
-  { tag: 5, terms: [{ left: exposedWord('system', 0), operator: 'ne', right: 0 }] },
-]);
-
-/** Numbers by the name of the argument: base + (random & mask). */
-const NUMBERS: Readonly<Record<string, readonly [base: number, mask: number]>> = {
-  none: [0, 0],
-  any: [-1, 0],
-  flag: [0, 1],
-  position: [40, 7],
-  count: [1, 3],
-  slots: [1, 1],
-  block: [0, 7],
-  slot: [0, 15],
-  policy: [0, 3],
-  node: [1, 31],
-  rights: [1, 6],
-  field: [ENV.prologue, 0],
-  value: [0x2000, 0xffc],
-  va: [WINDOW, 0x7001],
-  pages: [0, 7],
-  byte: [0, 0x7f],
-  environment: [0, 3],
-  filterBytes: [FILTER.length, 0],
-  handlerBytes: [HANDLER.length, 0],
-  predicateBytes: [PREDICATE.length, 0],
-};
-const NUMBER_OF: Readonly<Record<string, string>> = {
-  ppn: 'any',
-  start: 'any',
-  tick: 'none',
-  entrylo: 'none',
-  mac0: 'none',
-  mac1: 'none',
-  head: 'none',
-  ring: 'none',
-  branch: 'flag',
-  which: 'flag',
-  kind: 'flag',
-  mode: 'flag',
-  direction: 'flag',
-  append: 'flag',
-  dirty: 'flag',
-  write: 'flag',
-  on: 'flag',
-  blocks: 'count',
-  code: 'byte',
-  word0: 'byte',
-  word1: 'byte',
-  words: 'byte',
-  bytes: 'byte',
-  length: 'slot',
-  env: 'environment',
-};
-
-/** What it does with a call: its number, whether it gives a capability, and how its twelve arguments are made. */
-function record(name: CallName, predicate = true): number[] {
-  const { number, args, results } = CALLS[name] as {
-    number: number;
-    args: readonly string[];
-    results: readonly string[];
-  };
-  const made: number[] = [];
-  let words = 0;
-  for (const argument of args) {
-    const [what = '', count = '1'] = argument.split(':');
-    const isCapability = count === '4' && what !== 'code' && what !== 'list';
-    if (what === 'code' && count === '4') made.push(PAGE | PAGES.indexOf('handler'));
-    else if (what === 'list') made.push(PAGE | PAGES.indexOf('list'));
-    else if (name === 'filter_bind' && what === 'frame') made.push(PAGE | PAGES.indexOf('filter'));
-    else if (name === 'wake_set' && what === 'frame') made.push(PAGE | PAGES.indexOf('predicate'));
-    else if (isCapability) made.push(POOLED | (KINDS[what] ?? ANY_KIND));
-    else {
-      const length = {
-        filter_bind: 'filterBytes',
-        ash_attach: 'handlerBytes',
-        wake_set: predicate ? 'predicateBytes' : 'none',
-      };
-      const own = what === 'length' ? (length as Partial<Record<CallName, string>>)[name] : undefined;
-      const number = Object.keys(NUMBERS).indexOf(own ?? NUMBER_OF[what] ?? what);
-      if (number < 0) throw new Error(`no numbers for ${what} of ${name}`);
-      for (let i = Number(count); i > 0; i -= 1) made.push(NUMBER | number);
-    }
-    words += Number(count);
-  }
-  while (words < 12) {
-    made.push(NUMBER);
-    words += 1;
-  }
-  const gives = results.includes('capability:4') ? 1 : 0;
-  return [number, gives, ...made, ...Array.from({ length: 14 - made.length }, () => 0)];
-}
-
-/** Sixty-four records: what it does most often stands there several times. */
-function table(): Uint8Array {
-  const names = (Object.keys(CALLS) as CallName[]).filter((name) => name !== 'scall' && name !== 'acall');
-  const more: readonly CallName[] = [
-    'frame_alloc',
-    'env_map',
-    'bc_read',
-    'bc_map',
-    'xmit',
-    'ash_attach',
-    'filter_bind',
-  ];
-  const records = [...names.map((name) => record(name)), record('wake_set', false)];
-  for (let i = 0; records.length < 64; i += 1) records.push(record(more[i % more.length] ?? 'frame_alloc'));
-  return Uint8Array.from(records.flat());
-}
 
 /** An environment that calls anything, for ever. `mac`: the machine's own address, to which it sends packets. */
 export function wildImage(seed: number, mac: Uint8Array = new Uint8Array(6)): RawImage {
@@ -239,7 +101,7 @@ function emitWild(a: Assembler, seed: number, mac: Uint8Array): void {
     ['wild.filter', FILTER],
     ['wild.handler', HANDLER],
     ['wild.predicate', PREDICATE],
-    ['wild.table', table()],
+    ['wild.table', callTable()],
     ['wild.numbers', new Uint8Array(Int32Array.from(Object.values(NUMBERS).flat()).buffer)],
     ['wild.free', Uint8Array.from(CALL_OF_KIND, (name) => (name === undefined ? 0 : CALLS[name].number))],
   ] as const) {
