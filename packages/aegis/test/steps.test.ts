@@ -43,18 +43,26 @@ function end({ machine, aegis }: Booted): unknown {
   };
 }
 
-/** An attack in its turn: each sees the others' settings too, so that all combinations come. */
-function attacked(image: (typeof ATTACKS)[number][1], { engine, after, step }: How): unknown {
-  const booted = boot([image(), bystander()], { engine, translation: { after, worthwhile: 8 } });
+/** Attacks that run side by side, so that more of them have their turn in the same time. */
+const TOGETHER = 6;
+
+function attacked(images: readonly (typeof ATTACKS)[number][], { engine, after, step }: How): unknown {
+  const all = [...images.map(([, image]) => image()), bystander()];
+  const booted = boot(all, { engine, translation: { after, worthwhile: 8 } });
   quicken(booted, 1024);
-  runIn(booted, 300_000 * LONGER, step);
+  runIn(booted, 500_000 * LONGER, step);
   return end(booted);
 }
 
-test.each(ATTACKS.map(([name, image], i) => [name, image, OTHERS[i % OTHERS.length] ?? REFERENCE] as const))(
-  '%s',
-  (_, image, how) => {
-    expect(attacked(image, how)).toEqual(attacked(image, REFERENCE));
+const GROUPS = Array.from({ length: Math.ceil(ATTACKS.length / TOGETHER) }, (_, i) =>
+  ATTACKS.slice(i * TOGETHER, (i + 1) * TOGETHER),
+);
+
+test.each(GROUPS.map((group, i) => [group.map(([name]) => name).join('; '), group, i] as const))(
+  'beside each other: %s',
+  (_, group, i) => {
+    // Each group with other settings, so that all of them come.
+    expect(attacked(group, OTHERS[i % OTHERS.length] ?? REFERENCE)).toEqual(attacked(group, REFERENCE));
   },
 );
 
@@ -77,7 +85,7 @@ function soaked({ engine, after }: Omit<How, 'step'>, seed: number): Booted & { 
 test.each([222, 3333, 44444])('random calls, seed %i: the same in any steps', (seed) => {
   const [wanted, ...others] = [REFERENCE, ...OTHERS].map((how) => {
     const booted = soaked(how, seed);
-    runIn(booted, 3_000_000 * LONGER, how.step);
+    runIn(booted, 2_000_000 * LONGER, how.step);
     return { calls: booted.world.calls, answers: booted.world.answers, end: end(booted) };
   });
   expect(wanted?.calls).toBeGreaterThan(20);

@@ -105,7 +105,7 @@ describe('random code with the extension, with all its faults', () => {
           const next = random(seed);
           expect(observe(build(1, 'translator'), 30_000, () => 1 + (next() % 97))).toEqual(expected);
         }),
-        { numRuns: Number(process.env.EXOKERNEL_RUNS ?? 5) },
+        { numRuns: Number(process.env.EXOKERNEL_RUNS ?? 2) },
       );
     },
   );

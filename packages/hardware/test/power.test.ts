@@ -61,7 +61,7 @@ describe('a loss of power', () => {
         machine.powerCut(seed);
         sectors(store).forEach((value, n) => expect([...(may[n] ?? [])]).toContain(value));
       }),
-      { numRuns: 40 },
+      { numRuns: 15 },
     );
   });
 

@@ -71,7 +71,7 @@ describe('operators', () => {
       fc.property(operand, operand, (a, b) => {
         expect(compute(a, b)).toBe((f as (a: number, b: number) => number)(a, b));
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 });
@@ -258,7 +258,7 @@ describe.each<Profile>(['ideal', 'dec5000'])('the switch and the rows: %s', (pro
         byRow(right, word, mnemonic);
         expect(seen(right)).toEqual(seen(left));
       }),
-      { numRuns: 100 },
+      { numRuns: 30 },
     );
   });
 });
@@ -278,7 +278,7 @@ describe('the switch lets go of what it does not know', () => {
         byRow(right, word, mnemonic);
         expect(seen(right)).toEqual(seen(left));
       }),
-      { numRuns: 200 },
+      { numRuns: 30 },
     );
   });
 
@@ -300,7 +300,7 @@ describe('the switch lets go of what it does not know', () => {
         for (const cpu of [strict, loose]) interpret(cpu, NATIVE, cpu.clock.now + 1, false);
         expect(seen(loose)).toEqual(seen(strict));
       }),
-      { numRuns: 2000 },
+      { numRuns: 1000 },
     );
   });
 });
@@ -378,7 +378,7 @@ describe('effects', () => {
         const { reads } = effects(word, MIPS32);
         for (let n = 1; n < 32; n += 1) if (((reads >>> n) & 1) !== 0) expect(isHazard(word, n), `${n}`).toBe(true);
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -395,7 +395,7 @@ describe('effects', () => {
           expect(isWritten && !writesFpu(word, n), mnemonic).toBe(false);
         }
       }),
-      { numRuns: 3000 },
+      { numRuns: 1000 },
     );
   });
 

@@ -8,7 +8,7 @@ import { SNAPSHOT } from '../src/state/snapshot.ts';
 import { random } from './support.ts';
 
 /** A soak makes more: SNAPSHOT_MUTANTS. */
-const MUTANTS = Number(process.env.SNAPSHOT_MUTANTS ?? 600);
+const MUTANTS = Number(process.env.SNAPSHOT_MUTANTS ?? 300);
 /** Bytes at the end of the small state that are the clock's and the devices'. */
 const DEVICES = 1500;
 const RAM = 0x10000;

@@ -110,7 +110,7 @@ describe.each([1, 2])('the state of a wire with machines: %i', (machines) => {
           isAccepted(length % 3 === 0 ? values.slice(0, length) : values);
         },
       ),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
 
