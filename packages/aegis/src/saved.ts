@@ -13,6 +13,18 @@ import type { Names } from './names.ts';
 import type { Natives } from './natives.ts';
 import { TABLES } from './tables.ts';
 
+let made: string | undefined;
+
+/** A hash of the kernel's text and tables, which are the same for every machine. */
+function kernelHash(): string {
+  if (made === undefined) {
+    const tables = Uint8Array.from(JSON.stringify(TABLES), (letter) => letter.charCodeAt(0));
+    const text = new Uint8Array(kernelImage().words.buffer);
+    made = bytesToHex(blake2s.create({ dkLen: 8 }).update(text).update(tables).digest());
+  }
+  return made;
+}
+
 /** The kernel as a part of a machine that is saved. */
 export class SavedKernel implements Stateful {
   /** Which kernel it is: one with another text or other tables is not taken up by this one. */
@@ -23,10 +35,7 @@ export class SavedKernel implements Stateful {
 
   /** `derived` are the parts that derive something from the tables. */
   constructor(natives: Natives, names: Names, derived: readonly { restored(): void }[]) {
-    const tables = Uint8Array.from(JSON.stringify(TABLES), (letter) => letter.charCodeAt(0));
-    const text = new Uint8Array(kernelImage().words.buffer);
-    const hash = blake2s.create({ dkLen: 8 }).update(text).update(tables);
-    this.description = `Aegis ${bytesToHex(hash.digest())}`;
+    this.description = `Aegis ${kernelHash()}`;
     this.#natives = natives;
     this.#names = names;
     this.#derived = derived;

@@ -74,7 +74,7 @@ export class PhysicalMemory implements RawMemory {
   readonly tableIndex: number;
   /** Memory other than RAM that the CPU sees. */
   readonly ranges: readonly Range[];
-  /** Frames of RAM that hold translated code: 1 each. The page tables let nobody write to those. */
+  /** Frames of RAM that hold translated code: 1 each. The page tables hide those from stores. */
   readonly codeFrames: Uint8Array;
   /** Everything outside the CPU. */
   readonly port: MemoryPort;

@@ -24,7 +24,7 @@ const ZERO = 0;
 const HERE = 1;
 const BASE = 2;
 
-/** Memory of a whole number of pages: as it is, and how to write to it so that everybody knows. */
+/** Memory of a whole number of pages: as it is, and how to write to it, which is through the port. */
 export interface SavedMemory {
   readonly bytes: Uint8Array;
   write(at: number, bytes: Uint8Array): void;

@@ -11,6 +11,8 @@ import { WebAssembly, type Table } from './webassembly.ts';
 
 /** Most regions at a time. Assumption: at some 20 KB of the host's memory each, all that a host should be asked for. */
 const MAX_REGIONS = 16_384;
+/** Room that a machine begins with; it doubles. */
+const FIRST_REGIONS = 256;
 /** Of regions that are all in use, one in so many is evicted, the oldest first. */
 const OLDEST = 8;
 
@@ -21,11 +23,13 @@ export interface Entry {
 }
 
 export class RegionTable {
-  readonly functions: Table = new WebAssembly.Table({ element: 'anyfunc', initial: MAX_REGIONS });
+  readonly functions: Table = new WebAssembly.Table({ element: 'anyfunc', initial: FIRST_REGIONS });
   readonly #words: Int32Array;
   readonly #all = new Set<Translated>();
   readonly #entries = new Map<number, Entry>();
-  readonly #free: number[] = Array.from({ length: MAX_REGIONS }, (_, i) => MAX_REGIONS - 1 - i);
+  /** Places that were used, and the first one that never was. */
+  readonly #free: number[] = [];
+  #fresh = 0;
 
   /** `words` is the whole memory of the machine. */
   constructor(words: Int32Array) {
@@ -34,12 +38,14 @@ export class RegionTable {
 
   /** Whether there is room for so many regions. */
   hasRoom(count: number): boolean {
-    return this.#free.length >= count;
+    return this.#free.length + MAX_REGIONS - this.#fresh >= count;
   }
 
   /** Adds a region for which there is room, and its function; `numbers` are those of its entries. */
   add(run: unknown, numbers: readonly number[], made: Omit<Translated, 'slot' | 'isUsed'>): void {
-    const slot = this.#free.pop() ?? 0;
+    const slot = this.#free.pop() ?? this.#fresh;
+    if (slot === this.#fresh) this.#fresh += 1;
+    if (slot === this.functions.length) this.functions.grow(slot);
     const region = { ...made, slot, isUsed: true };
     this.functions.set(slot, run);
     this.#all.add(region);
