@@ -258,7 +258,7 @@ describe.each<Profile>(['ideal', 'dec5000'])('the switch and the rows: %s', (pro
         byRow(right, word, mnemonic);
         expect(seen(right)).toEqual(seen(left));
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   });
 });

