@@ -24,6 +24,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   'frames.ts reclaim': 'a part that has registered when the kernel was made',
   'saved.ts #derived': 'the parts that derive something',
   'kernel-image.ts image': 'the same for every machine',
+  'saved.ts made': 'the hash of that image, made once',
 };
 
 /** `file field` of every field that is not read-only, or is a collection, and of every variable of a module. */
