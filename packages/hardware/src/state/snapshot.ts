@@ -212,7 +212,7 @@ function wordsOf(bytes: Uint8Array): Int32Array {
 }
 
 function isZero(words: Int32Array, first: number): boolean {
-  // Most of a large memory: four words at a time take half as long.
+  // Most of a large memory is zeros: one test for four words.
   for (let i = first; i < first + PAGE_WORDS; i += 4) {
     const any = (words[i] as number) | (words[i + 1] as number) | (words[i + 2] as number) | (words[i + 3] as number);
     if (any !== 0) return false;

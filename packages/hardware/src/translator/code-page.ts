@@ -8,7 +8,7 @@
  */
 import type { CachedBlock } from './residency.ts';
 
-/** Instructions after which a translation has paid. Assumption: measured on one host, about twice what it costs. */
+/** Instructions after which a translation has paid. Assumption: about twice what it costs. */
 const PAYS_AFTER = 200_000;
 /** The back-off after the first change that came too soon, and the longest. Assumption. */
 const FIRST_BACK_OFF = 50_000;
