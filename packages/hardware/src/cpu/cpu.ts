@@ -154,6 +154,12 @@ export class Cpu {
     this.state[S.IN_SLOT] = inSlot ? 1 : 0;
   }
 
+  /** Whether the next instruction must wait: a device has moved an event into the stretch that ends at `end`, or interrupts. */
+  isOver(end: number): boolean {
+    const status = this.get(S.STATUS);
+    return this.clock.next < end || ((this.get(S.CAUSE) & status & 0xff00) !== 0 && (status & 1) !== 0);
+  }
+
   /** Ends the branch at `at`: the next instruction is its slot, taken or not. */
   branch(taken: boolean, target: number): void {
     if (taken) this.#set(S.NEXT_PC, target);

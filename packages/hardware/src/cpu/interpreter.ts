@@ -65,7 +65,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
       const start = s[S.PC] as number;
       if (m32[watched.table + 4 * (Math.imul(start | mode, watched.factor) >>> watched.shift)] === start) {
         if (!watched.run(end)) watched = undefined;
-        if (clock.now >= end) continue;
+        if (clock.now >= end || cpu.isOver(end)) continue;
       }
     }
     const budget = (end - clock.now) | 0;
@@ -471,7 +471,7 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
           if (!readRegister(cpu, w, (a + imm) | 0)) break stretch;
           value = cpu.registerValue;
           // It may have moved an event into this stretch, or raised an interrupt.
-          isOver = clock.next < end || ((s[S.CAUSE] as number) & (s[S.STATUS] as number) & 0xff00) !== 0;
+          isOver = cpu.isOver(end);
         }
 
         // A load has its value.

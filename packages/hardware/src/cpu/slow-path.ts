@@ -62,13 +62,20 @@ export function executeSlow(cpu: Cpu, native: NativeCall, word: number, at: numb
 export function readRegister(cpu: Cpu, word: number, va: number): boolean {
   const opcode = word >>> 26;
   const size = opcode === 0x23 ? 4 : (opcode & 1) + 1;
+  if (!readDevice(cpu, size, va)) return false;
+  const shift = 32 - 8 * size;
+  const value = (cpu.registerValue >>> (8 * (va & 3))) << shift;
+  cpu.registerValue = opcode < 0x24 ? value >> shift : value >>> shift;
+  return true;
+}
+
+/** Reads the whole word of a device's register at `va`, of which `size` bytes are wanted, likewise. */
+export function readDevice(cpu: Cpu, size: number, va: number): boolean {
   if (va >>> 29 !== KSEG1 || (va & (size - 1)) !== 0) return false;
   const physical = va & 0x1fffffff;
   const device = cpu.memory.hostAddress(physical) >= 0 ? undefined : cpu.bus.find(physical);
   if (device === undefined) return false;
-  const shift = 32 - 8 * size;
-  const value = (device.read((physical - device.base) & ~3) >>> (8 * (physical & 3))) << shift;
-  cpu.registerValue = opcode < 0x24 ? value >> shift : value >>> shift;
+  cpu.registerValue = device.read((physical - device.base) & ~3);
   return true;
 }
 

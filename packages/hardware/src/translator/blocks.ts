@@ -16,11 +16,13 @@ import type { Block, Ending, Region, Step } from './region.ts';
 /** Most instructions of a region. Larger functions take the host's compiler longer than they gain. */
 const MAX_INSTRUCTIONS = 256;
 const PAGE_WORDS = 1024;
+/** Opcodes of `lb`, `lh`, `lw`, `lbu`, `lhu`. */
+const DEVICE_LOADS: ReadonlySet<number> = new Set([0x20, 0x21, 0x23, 0x24, 0x25]);
 
 /** What is known of the page of a region besides its words. */
 export interface PageFacts extends Surroundings {
   readonly extensions: readonly Extension[];
-  /** Numbers of words that turned out to be the interpreter's again and again: loads and stores of device registers. */
+  /** Numbers of words that were left to the interpreter again and again: loads and stores of devices' registers. */
   readonly slow: ReadonlySet<number>;
 }
 
@@ -117,13 +119,21 @@ class Finder {
   #decode(at: number): Step | undefined {
     const word = this.#words[at] ?? 0;
     const { extensions, slow } = this.#facts;
-    const instruction = slow.has(at) ? undefined : decode(word, extensions);
+    const readsDevice = slow.has(at) && this.#mayReadDevice(word);
+    const instruction = slow.has(at) && !readsDevice ? undefined : decode(word, extensions);
     if (instruction === undefined) return undefined;
     const row = SEMANTICS[instruction.mnemonic] as Semantics<OperandKind>;
     const statements = translatable(row, this.#facts, instruction.operands);
     if (statements === undefined) return undefined;
     const pc = this.#address(at);
-    return { pc, word, effects: effects(word, extensions), flow: controlFlow(word, pc, extensions), statements };
+    const flow = controlFlow(word, pc, extensions);
+    return { pc, word, effects: effects(word, extensions), flow, statements, readsDevice };
+  }
+
+  /** The kernel's loads of bytes, half-words and words, where nothing else is to be waited for. */
+  #mayReadDevice(word: number): boolean {
+    const { isKernel, isTimed } = this.#facts;
+    return isKernel && !isTimed && DEVICE_LOADS.has(word >>> 26);
   }
 
   /** The branch at `at` with its slot; 'none' if it is no branch, undefined if it is the interpreter's. */

@@ -5,10 +5,10 @@
  * and returns a reason (`layout.ts`).
  */
 import { I32, ModuleBuilder } from '@exokernel/wasm';
-import { Emission, type Banks } from './emission.ts';
+import { DEVICE_LOAD_PARAMETERS, Emission, type Banks } from './emission.ts';
 import { REGION_PARAMETERS, REGION_RESULTS } from './jump-cache.ts';
 import { lower } from './lowering.ts';
-import type { Block, Region } from './region.ts';
+import { stepsOf, type Block, type Region } from './region.ts';
 import { REFILL_PARAMETERS, type TimedRegion } from './stalls.ts';
 import { firstOf, lastOf, nest, type Loop } from './structure.ts';
 
@@ -34,11 +34,13 @@ export function compileRegions(sources: readonly RegionSource[], pages: number):
   module.importTable('m', 't', 1);
   const isTimed = sources.some(({ timing }) => timing !== undefined);
   const refill = isTimed ? module.importFunction('m', 'r', REFILL_PARAMETERS, [I32]) : 0;
+  const readsDevices = sources.some(({ region }) => [...stepsOf(region)].some((step) => step.readsDevice));
+  const device = readsDevices ? module.importFunction('m', 'd', DEVICE_LOAD_PARAMETERS, [I32]) : 0;
   const type = module.type(REGION_PARAMETERS, REGION_RESULTS);
   sources.forEach(({ region, banks, timing }, i) => {
     const code = module.function(REGION_PARAMETERS, REGION_RESULTS);
     const timed = timing && { ...timing, refill };
-    new RegionWriter(region, new Emission(code, region, banks, timed)).write(type);
+    new RegionWriter(region, new Emission(code, region, banks, { timed, device })).write(type);
     module.export(exportName(i), 'function', code.index);
   });
   return module.build();
@@ -147,9 +149,9 @@ class RegionWriter {
     code.localSet(emission.entry);
     emission.beginBlock(block);
     for (const step of block.steps) {
-      emission.beginStep(step.pc);
+      emission.beginStep(step);
       lower(emission, step);
-      emission.endStep();
+      emission.endStep(step);
     }
     const next = (block.pc + 4 * block.steps.length) | 0;
     const { ending } = block;
@@ -163,7 +165,7 @@ class RegionWriter {
     const { code } = emission;
     const { branch, slot, target } = ending;
     const { calls } = branch.effects;
-    emission.beginStep(branch.pc);
+    emission.beginStep(branch);
     lower(emission, branch);
     emission.beginSlot();
     lower(emission, slot);

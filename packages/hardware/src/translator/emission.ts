@@ -4,12 +4,12 @@
  * At the start of a block its whole length is taken from the countdown; whoever leaves it early gives the rest back. A
  * region is left by way of one epilogue, which stores what it changed and says why.
  */
-import { I32, I64, type FunctionBuilder, type OpcodeName } from '@exokernel/wasm';
+import { I32, I64, type FunctionBuilder, type OpcodeName, type ValueType } from '@exokernel/wasm';
 import * as S from '../memory/cpu-state.ts';
 import { everyStatement, everyValue, type MultiplierUse } from '../semantics/language.ts';
 import { goToRegion } from './jump-cache.ts';
-import { LEFT, REASON } from './layout.ts';
-import type { Block, Region, Step } from './region.ts';
+import { IS_OVER, LEFT, REASON } from './layout.ts';
+import { stepsOf, type Block, type Region, type Step } from './region.ts';
 import { StallEmission, type TimedRegion } from './stalls.ts';
 
 /** Instructions that only take from the stack and give to it. */
@@ -19,6 +19,15 @@ export type Access = Extract<
   OpcodeName,
   `i32Load${string}` | `i32Store${string}` | `i64Load${string}` | `i64Store${string}`
 >;
+
+/** A device's register is loaded by: size in bytes, address. Returns where the value lies, or a negative number if it is none. */
+export const DEVICE_LOAD_PARAMETERS: readonly ValueType[] = [I32, I32];
+
+/** What a region imports besides memory and table: the stalls of a machine with caches; the function that loads from devices. */
+export interface Imported {
+  readonly timed: TimedRegion | undefined;
+  readonly device: number;
+}
 
 /** Where a region's accesses look up their pages: byte offsets of the banks; and 1 for user mode. */
 export interface Banks {
@@ -54,13 +63,6 @@ function namesHiLo({ statements }: Step): boolean {
   return false;
 }
 
-function* stepsOf({ blocks }: Region): Generator<Step> {
-  for (const { steps, ending } of blocks) {
-    yield* steps;
-    if (ending.kind === 'branch') yield* [ending.branch, ending.slot];
-  }
-}
-
 /** Emits instructions of a region. The order of calls is the order of the code. */
 export class Emission {
   readonly code: FunctionBuilder;
@@ -80,13 +82,15 @@ export class Emission {
   readonly #wide: number;
   readonly #usesHiLo: boolean;
   readonly #stalls: StallEmission | undefined;
+  readonly #device: number;
   #out = 0;
   #block: Block | undefined;
   #done = 0;
   #inSlot = 0;
   #at = 0;
+  #readsDevice = false;
 
-  constructor(code: FunctionBuilder, region: Region, banks: Banks, timed: TimedRegion | undefined) {
+  constructor(code: FunctionBuilder, region: Region, banks: Banks, { timed, device }: Imported) {
     this.code = code;
     this.#banks = banks;
     this.#usage = usageOf(region);
@@ -104,6 +108,7 @@ export class Emission {
         number,
       ];
     this.#wide = code.local(I64);
+    this.#device = device;
     if (timed !== undefined) this.#stalls = new StallEmission(code, this.#left, timed);
   }
 
@@ -193,14 +198,21 @@ export class Emission {
     code.end();
   }
 
-  /** What follows is the instruction at `pc`, or the branch there. */
-  beginStep(pc: number): void {
+  /** What follows is this instruction, or this branch. */
+  beginStep({ pc, readsDevice }: Step): void {
     this.#at = pc;
+    this.#readsDevice = readsDevice;
   }
 
-  /** The instruction is over, and the next one follows. */
-  endStep(): void {
+  /** The instruction is over, and the next one follows, unless a device has ended the stretch. */
+  endStep({ pc, readsDevice }: Step): void {
     this.#done += 1;
+    if (!readsDevice) return;
+    this.code.i32Const(0);
+    this.code.i32Load(IS_OVER);
+    this.code.if();
+    this.#leave((pc + 4) | 0, REASON.over);
+    this.code.end();
   }
 
   /** The slot of the branch follows, the last instruction of the block. If it is the interpreter's, so is the branch. */
@@ -370,11 +382,7 @@ export class Emission {
   /** The place in memory of an address, or the instruction is the interpreter's. `alignment` is the size less 1. */
   #translate(base: number, offset: number, alignment: number, bank: number): void {
     const { code } = this;
-    this.get(base);
-    if (offset !== 0) {
-      code.i32Const(offset);
-      code.i32Add();
-    }
+    this.#effective(base, offset);
     code.localTee(this.#address);
     code.localGet(this.#address);
     code.i32Const(12);
@@ -391,7 +399,37 @@ export class Emission {
       code.i32Const(0x80000000 | alignment);
       code.i32And();
     }
+    if (this.#readsDevice) this.#deviceIf(base, offset, alignment + 1);
+    else this.slowIf();
+  }
+
+  #effective(base: number, offset: number): void {
+    this.get(base);
+    if (offset === 0) return;
+    this.code.i32Const(offset);
+    this.code.i32Add();
+  }
+
+  /** If the word on the stack is not 0, a device is asked in this very cycle; if there is none, the interpreter. */
+  #deviceIf(base: number, offset: number, size: number): void {
+    const { code } = this;
+    code.if();
+    code.i32Const(0);
+    code.localGet(this.#left);
+    code.i32Const(this.#behind);
+    code.i32Add();
+    code.i32Store(LEFT);
+    code.i32Const(0);
+    code.i32Const((this.#at + 4) | 0);
+    code.i32Store(4 * S.PC);
+    code.i32Const(size);
+    this.#effective(base, offset);
+    code.call(this.#device);
+    code.localTee(this.#address);
+    code.i32Const(0);
+    code.i32LtS();
     this.slowIf();
+    code.end();
   }
 
   getAddress(): void {

@@ -31,6 +31,9 @@ export const FLAGS_END: number = TRANSLATOR_HOST + 0x1ff000;
 export const LEFT: number = TRANSLATOR_HOST + 0x1ff000;
 export const STALLS: number = LEFT + 4;
 export const END: number = LEFT + 8;
+/** The word that a device was asked for, and whether what the device did ends the stretch. */
+export const DEVICE_WORD: number = LEFT + 12;
+export const IS_OVER: number = LEFT + 16;
 
 /** Why translated code stopped. */
 export const REASON = {
@@ -40,6 +43,8 @@ export const REASON = {
   slow: 1,
   /** Too little of the stretch is left for the block at PC, or it is not in the instruction cache. */
   budget: 2,
+  /** A device has done something that comes before the next instruction: an event, an interrupt, other code. */
+  over: 3,
 } as const;
 
 /** Byte offset of the jump-cache entry of an address in a mode (1: user). Addresses of instructions are even. */

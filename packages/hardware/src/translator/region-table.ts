@@ -30,6 +30,8 @@ export class RegionTable {
   /** Places that were used, and the first one that never was. */
   readonly #free: number[] = [];
   #fresh = 0;
+  /** How many have been removed. */
+  dropped = 0;
 
   /** `words` is the whole memory of the machine. */
   constructor(words: Int32Array) {
@@ -68,6 +70,7 @@ export class RegionTable {
   }
 
   remove(region: Translated): void {
+    this.dropped += 1;
     const { page, slot, entries, mode } = region;
     for (const [key, pc] of entries) {
       if (this.#entries.get(key)?.region === region) this.#entries.delete(key);

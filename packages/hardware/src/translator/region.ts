@@ -14,6 +14,8 @@ export interface Step {
   readonly flow: ControlFlow;
   /** What it does. */
   readonly statements: readonly Statement<OperandKind>[];
+  /** A load that turned out to read a device's register. */
+  readonly readsDevice: boolean;
 }
 
 /** How a block ends. */
@@ -40,4 +42,12 @@ export interface Region {
   /** First word in the page that the blocks depend on, and the first one behind. */
   readonly first: number;
   readonly end: number;
+}
+
+/** The instructions of a region, in the order of its blocks. */
+export function* stepsOf({ blocks }: Region): Generator<Step> {
+  for (const { steps, ending } of blocks) {
+    yield* steps;
+    if (ending.kind === 'branch') yield* [ending.branch, ending.slot];
+  }
 }

@@ -8,13 +8,14 @@
  */
 import type { Cpu } from '../cpu/cpu.ts';
 import type { HotCode } from '../cpu/hot-code.ts';
+import { readDevice } from '../cpu/slow-path.ts';
 import * as S from '../memory/cpu-state.ts';
 import { PROM_BYTES, PROM_HOST, RAM_HOST } from '../memory/places.ts';
 import { findRegion } from './blocks.ts';
 import { CodePage, type Translated } from './code-page.ts';
 import { compileRegions, exportName, type RegionSource, type RegionTiming } from './compile.ts';
 import type { Banks } from './emission.ts';
-import { END, JUMP_CACHE, JUMP_FACTOR, JUMP_SHIFT, LEFT, REASON, STALLS } from './layout.ts';
+import { DEVICE_WORD, END, IS_OVER, JUMP_CACHE, JUMP_FACTOR, JUMP_SHIFT, LEFT, REASON, STALLS } from './layout.ts';
 import type { Region } from './region.ts';
 import { RegionTable, type Entry } from './region-table.ts';
 import { Residency, type CachedBlock } from './residency.ts';
@@ -87,6 +88,8 @@ export class Translator implements HotCode {
   readonly #asked = new Map<number, Asked>();
   /** The instruction at which what was asked for is translated. */
   #due = 0;
+  /** Where the stretch that runs ends. */
+  #end = 0;
 
   constructor(cpu: Cpu, { after = DEFAULT_AFTER, worthwhile = DEFAULT_WORTHWHILE }: TranslationOptions = {}) {
     this.#cpu = cpu;
@@ -100,7 +103,8 @@ export class Translator implements HotCode {
     const own = { m: cpu.memory.wasm, t: this.#regions.functions };
     const { f, r } = new WebAssembly.Instance(module, { m: own }).exports;
     this.#enter = f as (bank: number, mode: number) => number;
-    this.#imports = { m: { ...own, r } };
+    const d = (size: number, va: number): number => this.#readDevice(size, va);
+    this.#imports = { m: { ...own, r, d } };
     if (cpu.pipeline !== undefined) this.#residency = new Residency(cpu.words, cpu.pipeline);
     this.heat.fill(this.#after);
     cpu.memory.watch = {
@@ -258,6 +262,8 @@ export class Translator implements HotCode {
     const words = this.#words;
     words[LEFT >>> 2] = end - clock.now;
     words[END >>> 2] = end | 0;
+    words[IS_OVER >>> 2] = 0;
+    this.#end = end;
     const bank = 4 * cpu.fetchBank;
     const { mode } = this;
     let reason: number;
@@ -270,6 +276,19 @@ export class Translator implements HotCode {
     state[S.NEXT_PC] = (state[S.PC] ?? 0) + 4;
     if (reason === REASON.slow) this.#wasSlow(state[S.PC] ?? 0);
     return reason !== REASON.budget || this.#residency?.isCold(this.#host(state[S.PC] ?? 0)) === true;
+  }
+
+  /** A device is read in the midst of translated code (`Emission`): the place of its word, or -1 if nothing has happened. */
+  #readDevice(size: number, va: number): number {
+    const cpu = this.#cpu;
+    const words = this.#words;
+    const pc = cpu.state[S.PC] ?? 0;
+    cpu.leaveLoop(this.#end - (words[LEFT >>> 2] ?? 0), pc, pc + 4, false);
+    const { dropped } = this.#regions;
+    if (!readDevice(cpu, size, va)) return -1;
+    words[DEVICE_WORD >>> 2] = cpu.registerValue;
+    words[IS_OVER >>> 2] = cpu.isOver(this.#end) || this.#regions.dropped !== dropped ? 1 : 0;
+    return DEVICE_WORD + (va & 3);
   }
 
   /** Whether translated code is there for what it stopped at. */
