@@ -31,7 +31,7 @@ import { interpret } from '../cpu/interpreter.ts';
 import { HardwareError } from '../error.ts';
 import { isIdle } from '../cpu/idle.ts';
 import { EventStream, type EventListener } from '../bus/events.ts';
-import { PhysicalMemory } from '../memory/physical-memory.ts';
+import { PhysicalMemory, type DeviceMemory } from '../memory/physical-memory.ts';
 import { LANCE_MEMORY, PROM } from '../memory/places.ts';
 import type { MemoryPort } from '../memory/port.ts';
 import { NativeUnit } from '../cpu/native-unit.ts';
@@ -292,8 +292,8 @@ export class Machine {
     const own: Stateful = {
       description: this.#description,
       memories: [
-        savedMemory(memory.bytes, memory.port),
-        ...memory.devices.map(({ bytes, port }) => savedMemory(bytes, port)),
+        savedMemory(memory, memory),
+        ...memory.devices.map((of) => savedMemory(memory, of)),
       ],
       state: (s) => {
         this.#cpu.cpuState(s);
@@ -469,9 +469,10 @@ function makeTranslator(cpu: Cpu, { engine, translation }: MachineOptions): Tran
   }
 }
 
-function savedMemory(bytes: Uint8Array, port: MemoryPort): SavedMemory {
+function savedMemory(memory: PhysicalMemory, { bytes, port }: DeviceMemory): SavedMemory {
   return {
     bytes,
+    isZero: (at) => memory.isZero(bytes.byteOffset + at),
     write: (at, from) => {
       port.write(at, from);
     },

@@ -18,17 +18,8 @@ import {
   PROM_HOST,
   RAM_HOST,
 } from './places.ts';
-
-interface WebAssemblyMemory {
-  readonly buffer: ArrayBuffer;
-}
-
-/** The part of WebAssembly's API used here; the packages are compiled without the DOM's types. */
-const { Memory } = (
-  globalThis as unknown as {
-    WebAssembly: { Memory: new (size: { initial: number; maximum: number }) => WebAssemblyMemory };
-  }
-).WebAssembly;
+import { WebAssembly, type Memory } from './webassembly.ts';
+import { zeroTest, type ZeroTest } from './zero-pages.ts';
 
 const WASM_PAGE = 0x10000;
 /** The largest RAM: the KN01's devices begin above it. */
@@ -69,7 +60,7 @@ export class PhysicalMemory implements RawMemory {
   readonly bytes: Uint8Array;
   readonly words: Int32Array;
   /** The WebAssembly.Memory that holds it all. */
-  readonly wasm: WebAssemblyMemory;
+  readonly wasm: Memory;
   /** Index of the first page-table entry in an Int32Array over the whole memory. */
   readonly tableIndex: number;
   /** Memory other than RAM that the CPU sees. */
@@ -81,6 +72,7 @@ export class PhysicalMemory implements RawMemory {
   /** The LANCE's buffer memory, and that of other devices in the order in which they were given, addresses from 0. */
   readonly devices: readonly DeviceMemory[];
   watch: CodeWatch = { written: () => undefined };
+  #isZero: ZeroTest | undefined;
 
   /**
    * `ramBytes` is a multiple of 4096, 4096 to 256 MiB; else throws `ram-bytes`. `prom` is what the boot PROM holds; throws
@@ -108,7 +100,7 @@ export class PhysicalMemory implements RawMemory {
       end = wholePages(end + bytes);
     }
     const pages = Math.ceil((end + BANKS * BANK_ENTRIES * 4) / WASM_PAGE);
-    this.wasm = new Memory({ initial: pages, maximum: pages });
+    this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const { buffer } = this.wasm;
     this.ramBytes = ramBytes;
     this.ranges = ranges;
@@ -122,6 +114,12 @@ export class PhysicalMemory implements RawMemory {
       ...places.map(({ host, bytes }) => deviceMemory(buffer, host, bytes)),
     ];
     if (prom !== undefined) new Uint8Array(buffer, PROM_HOST, PROM_BYTES).set(prom);
+  }
+
+  /** Whether the page that begins at this byte of the WebAssembly memory is zeros. */
+  isZero(host: number): boolean {
+    this.#isZero ??= zeroTest(this.wasm);
+    return this.#isZero(host);
   }
 
   /** The LANCE's buffer memory. */

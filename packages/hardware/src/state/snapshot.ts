@@ -27,6 +27,8 @@ const BASE = 2;
 /** Memory of a whole number of pages: as it is, and how to write to it, which is through the port. */
 export interface SavedMemory {
   readonly bytes: Uint8Array;
+  /** Whether the page that begins at byte `at` is zeros. */
+  isZero(at: number): boolean;
   write(at: number, bytes: Uint8Array): void;
 }
 
@@ -190,13 +192,14 @@ function stateOf(parts: readonly Stateful[]): Uint8Array {
 }
 
 /** What each page of a memory is. */
-function kindsOf({ bytes }: SavedMemory, base: Pages | undefined): Uint8Array {
+function kindsOf(memory: SavedMemory, base: Pages | undefined): Uint8Array {
+  const { bytes } = memory;
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
   const before = base === undefined ? undefined : wordsOf(base.bytes);
   const kinds = new Uint8Array(bytes.length / PAGE);
   for (let page = 0; page < kinds.length; page += 1) {
     const first = page * PAGE_WORDS;
-    if (isZero(words, first)) kinds[page] = ZERO;
+    if (memory.isZero(page * PAGE)) kinds[page] = ZERO;
     else if (before !== undefined && base?.kinds[page] === HERE) {
       const place = (base.places[page] ?? 0) >>> 2;
       kinds[page] = isEqual(words, first, before, place) ? BASE : HERE;
@@ -209,15 +212,6 @@ function kindsOf({ bytes }: SavedMemory, base: Pages | undefined): Uint8Array {
 function wordsOf(bytes: Uint8Array): Int32Array {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
   return new Int32Array(aligned.buffer, aligned.byteOffset, aligned.length >>> 2);
-}
-
-function isZero(words: Int32Array, first: number): boolean {
-  // Most of a large memory is zeros: one test for four words.
-  for (let i = first; i < first + PAGE_WORDS; i += 4) {
-    const any = (words[i] as number) | (words[i + 1] as number) | (words[i + 2] as number) | (words[i + 3] as number);
-    if (any !== 0) return false;
-  }
-  return true;
 }
 
 function isEqual(a: Int32Array, first: number, b: Int32Array, other: number): boolean {
@@ -246,7 +240,7 @@ function writePages(memory: SavedMemory, saved: Pages, base: Pages | undefined, 
     const place = from?.places[page] ?? 0;
     const first = page * PAGE_WORDS;
     if (
-      from === undefined || source === undefined ? isZero(words, first) : isEqual(words, first, source, place >>> 2)
+      from === undefined || source === undefined ? memory.isZero(page * PAGE) : isEqual(words, first, source, place >>> 2)
     ) {
       return;
     }

@@ -7,7 +7,7 @@
  */
 import { JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_ENTRY_BYTES, jumpEntry } from './layout.ts';
 import type { Translated } from './code-page.ts';
-import { WebAssembly, type Table } from './webassembly.ts';
+import { WebAssembly, type Table } from '../memory/webassembly.ts';
 
 /** Most regions at a time. Assumption: at some 20 KB of the host's memory each, all that a host should be asked for. */
 const MAX_REGIONS = 16_384;

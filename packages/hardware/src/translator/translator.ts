@@ -21,7 +21,7 @@ import { RegionTable, type Entry } from './region-table.ts';
 import { Residency, type CachedBlock } from './residency.ts';
 import { worstCase } from './stalls.ts';
 import { compileTrampoline } from './trampoline.ts';
-import { WebAssembly } from './webassembly.ts';
+import { WebAssembly } from '../memory/webassembly.ts';
 
 /** When the translator sets to work. */
 export interface TranslationOptions {

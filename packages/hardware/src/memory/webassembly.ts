@@ -1,4 +1,4 @@
-/** The part of WebAssembly's API that the translator uses; the packages are compiled without the DOM's types. */
+/** The part of WebAssembly's API that is used here; the packages are compiled without the DOM's types. */
 
 interface Table {
   readonly length: number;
@@ -6,11 +6,16 @@ interface Table {
   grow(delta: number): number;
 }
 
+interface Memory {
+  readonly buffer: ArrayBuffer;
+}
+
 interface Api {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: Readonly<Record<string, unknown>> };
   readonly Table: new (shape: { element: 'anyfunc'; initial: number }) => Table;
+  readonly Memory: new (size: { initial: number; maximum: number }) => Memory;
 }
 
-export type { Table };
+export type { Memory, Table };
 export const WebAssembly: Api = (globalThis as unknown as { readonly WebAssembly: Api }).WebAssembly;
