@@ -1,5 +1,5 @@
 /** Loads of a device that does whatever a device may do when it is read: the same on both engines, in the same cycle. */
-import { createAssembler, CP0_EPC, K0, K1, S0, S1, S2, S3, T0, T1, T2, T3, T4, T5, T6, T7 } from '@exokernel/isa';
+import { createAssembler, CP0_EPC, K0, K1, S0, S1, S2, S3, T0, T1, T2, T3, T4, T5, T6, T7, ZERO } from '@exokernel/isa';
 import { Machine, type AttachedDevice, type DeviceHost, type MachineOptions } from '@exokernel/hardware';
 import { describe, expect, test } from 'vitest';
 
@@ -48,7 +48,7 @@ function poller(status: number, options: MachineOptions): Machine {
   const machine = new Machine({ ramBytes: 0x10000, devices: [device], translation: { after: 4 }, ...options });
   const handler = createAssembler(0x80000080);
   handler.lui(K1, 0xb080);
-  handler.lw(0, 8, K1);
+  handler.lw(ZERO, 8, K1);
   handler.lw(K1, 0, K1);
   handler.mfc0(K0, CP0_EPC);
   handler.xor(S1, S1, K1);

@@ -6,6 +6,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { median, type Bar, type Report, type Row } from '../report.ts';
+import { instructionsPerCall } from './functions.ts';
+import { qemuName, qemuRate } from './qemu-functions.ts';
 
 const ROUNDS = 3;
 const MOST_MS = 120_000;
@@ -19,7 +21,7 @@ const execute = promisify(execFile);
 
 async function child<T>(script: string, ...args: readonly number[]): Promise<T> {
   const path = join(import.meta.dirname, script);
-  const { stdout } = await execute(process.execPath, [path, ...args.map(String)], { timeout: MOST_MS });
+  const { stdout } = await execute(process.execPath, ['--expose-gc', path, ...args.map(String)], { timeout: MOST_MS });
   return JSON.parse(stdout) as T;
 }
 
@@ -31,10 +33,14 @@ export async function machine(): Promise<Report> {
   const rates = new Map<string, number[]>();
   const note = (name: string, value: number): void => void rates.set(name, [...(rates.get(name) ?? []), value]);
   const functions = (count: number, loops: number): string =>
-    `${count} hot functions called at random, ${loops * 15 + 3} instructions a call`;
+    `${count} hot functions called at random, ${instructionsPerCall(loops)} instructions a call`;
   const replaced = (times: number): string => `a program in a frame whose code was replaced ${times} times`;
+  const peer = qemuName();
+  if (peer === undefined)
+    process.stderr.write('machine: qemu-mipsel (Debian qemu-user) is not installed: no such rows\n');
   const snapshots = {
     save: 'save 16 MB, a quarter in use',
+    fresh: 'the same into memory that the process has to ask the host for',
     delta: 'the same as a delta',
     linux: 'restore Linux, run 5 M cycles',
   };
@@ -43,13 +49,14 @@ export async function machine(): Promise<Report> {
     for (const loops of LOOPS) {
       for (const count of FUNCTIONS) {
         note(functions(count, loops), (await child<Rate>('run-functions.ts', count, loops)).rate);
+        if (peer !== undefined) note(`${peer}: ${functions(count, loops)}`, await qemuRate(count, loops));
       }
     }
     process.stderr.write(`machine: round ${round} of ${ROUNDS}, replaced code\n`);
     for (const times of REPLACED) note(replaced(times), (await child<Rate>('run-replaced.ts', times)).rate);
     process.stderr.write(`machine: round ${round} of ${ROUNDS}, snapshots\n`);
     const found = await child<Readonly<Record<keyof typeof snapshots, number | null>>>('run-snapshot.ts');
-    for (const name of ['save', 'delta', 'linux'] as const) {
+    for (const name of ['save', 'fresh', 'delta', 'linux'] as const) {
       if (found[name] !== null) note(snapshots[name], found[name]);
     }
   }

@@ -291,10 +291,7 @@ export class Machine {
     const memory = this.#memory;
     const own: Stateful = {
       description: this.#description,
-      memories: [
-        savedMemory(memory, memory),
-        ...memory.devices.map((of) => savedMemory(memory, of)),
-      ],
+      memories: [savedMemory(memory, memory), ...memory.devices.map((of) => savedMemory(memory, of))],
       state: (s) => {
         this.#cpu.cpuState(s);
         this.#target = s.integer(this.#target, Math.max(0, this.cycles - MOST_LATE), this.cycles);

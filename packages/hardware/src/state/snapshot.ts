@@ -240,7 +240,9 @@ function writePages(memory: SavedMemory, saved: Pages, base: Pages | undefined, 
     const place = from?.places[page] ?? 0;
     const first = page * PAGE_WORDS;
     if (
-      from === undefined || source === undefined ? memory.isZero(page * PAGE) : isEqual(words, first, source, place >>> 2)
+      from === undefined || source === undefined
+        ? memory.isZero(page * PAGE)
+        : isEqual(words, first, source, place >>> 2)
     ) {
       return;
     }
