@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -8,5 +9,7 @@ export default defineConfig({
     isolate: false,
     // By default one core is left idle, which of two is half.
     maxWorkers: '100%',
+    // Commands that tests start find the code of the last one compiled: half of their time.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, 'node_modules', '.cache', 'node') },
   },
 });

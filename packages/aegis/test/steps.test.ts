@@ -82,7 +82,7 @@ function soaked({ engine, after }: Omit<How, 'step'>, seed: number): Booted & { 
   return { ...booted, world: shared };
 }
 
-test.each([222, 3333, 44444])('random calls, seed %i: the same in any steps', (seed) => {
+test.each([222, 44444])('random calls, seed %i: the same in any steps', (seed) => {
   const [wanted, ...others] = [REFERENCE, ...OTHERS].map((how) => {
     const booted = soaked(how, seed);
     runIn(booted, 2_000_000 * LONGER, how.step);

@@ -82,12 +82,14 @@ describe.each([1, 2])('the state of a wire with machines: %i', (machines) => {
     let refused = 0;
     saved.forEach((value, at) => {
       if (typeof value !== 'number') return;
-      for (const other of [...hostile, 0, value + 1]) {
+      // A few of them for each number: its neighbours get the others.
+      for (const i of [0, 4, 8]) {
+        const other = [...hostile, 0, value + 1][(at + i) % 12] ?? 0;
         refused += Number(!isAccepted(saved.with(at, other)));
       }
     });
-    // All that is not finite, but for the time at which a frame leaves.
-    expect(refused).toBeGreaterThan(saved.filter((value) => typeof value === 'number').length * 4);
+    // More than one of the three, on average.
+    expect(refused).toBeGreaterThan(saved.filter((value) => typeof value === 'number').length);
   });
 
   test('frames that are none are refused', () => {
