@@ -24,11 +24,12 @@ export class PageTables {
   readonly entries: Int32Array;
   readonly kernelRead: number;
   readonly kernelWrite: number;
-  readonly userRead: number;
-  readonly userWrite: number;
   /** Whether there are caches. */
   readonly hasCaches: boolean;
   readonly #memory: PhysicalMemory;
+  readonly #userRead: number;
+  readonly #userWrite: number;
+  #hasUser = false;
   #nothing = 0;
 
   constructor(memory: PhysicalMemory, hasCaches: boolean) {
@@ -37,17 +38,35 @@ export class PageTables {
     this.entries = new Int32Array(memory.wasm.buffer);
     this.kernelRead = memory.tableIndex;
     this.kernelWrite = this.kernelRead + BANK_ENTRIES;
-    this.userRead = this.kernelWrite + BANK_ENTRIES;
-    this.userWrite = this.userRead + BANK_ENTRIES;
-    for (const bank of [this.kernelRead, this.kernelWrite, this.userRead, this.userWrite]) this.#clear(bank);
+    this.#userRead = this.kernelWrite + BANK_ENTRIES;
+    this.#userWrite = this.#userRead + BANK_ENTRIES;
+    for (const bank of [this.kernelRead, this.kernelWrite]) this.#clear(bank);
     this.#permanent(0, memory.ramBytes);
     for (const { physical, bytes } of memory.ranges) this.#permanent(physical, bytes);
+  }
+
+  get userRead(): number {
+    if (!this.#hasUser) this.#makeUser();
+    return this.#userRead;
+  }
+
+  get userWrite(): number {
+    if (!this.#hasUser) this.#makeUser();
+    return this.#userWrite;
+  }
+
+  /** The banks of user mode, when it is first entered: kuseg as the kernel sees it, and nothing above. */
+  #makeUser(): void {
+    this.#hasUser = true;
+    const { entries, kernelRead, kernelWrite } = this;
+    entries.copyWithin(this.#userRead, kernelRead, kernelRead + KUSEG_PAGES);
+    entries.copyWithin(this.#userWrite, kernelWrite, kernelWrite + KUSEG_PAGES);
   }
 
   /** A bank in which nothing hits, for the time in which the caches are isolated or swapped. Filled when first asked for. */
   get nothing(): number {
     if (this.#nothing === 0) {
-      this.#nothing = this.userWrite + BANK_ENTRIES;
+      this.#nothing = this.#userWrite + BANK_ENTRIES;
       this.#clear(this.#nothing);
     }
     return this.#nothing;
@@ -79,9 +98,9 @@ export class PageTables {
     const { entries } = this;
     entries[this.kernelRead + page] = read;
     entries[this.kernelWrite + page] = write;
-    if (page >= KUSEG_PAGES) return;
-    entries[this.userRead + page] = read;
-    entries[this.userWrite + page] = write;
+    if (page >= KUSEG_PAGES || !this.#hasUser) return;
+    entries[this.#userRead + page] = read;
+    entries[this.#userWrite + page] = write;
   }
 
   #clear(bank: number): void {
