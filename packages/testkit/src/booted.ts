@@ -116,7 +116,7 @@ const RATES = new Map([
 /** Makes a machine that has not run yet tick faster than the kernel's 64 Hz, so that slices end everywhere. */
 export function quicken({ machine }: Booted, hertz: 8192 | 4096 | 2048 | 1024): void {
   const { memory } = machine;
-  const words = new Int32Array(memory.read(0, new Uint8Array(memory.ramBytes)).buffer);
+  const words = new Int32Array(memory.read(0, new Uint8Array(PAGE_BYTES * FIRST_FREE_FRAME)).buffer);
   const at = words.indexOf(CLOCK_AT_64_HZ);
   if (at < 0 || words.indexOf(CLOCK_AT_64_HZ, at + 1) >= 0) throw new Error('the kernel sets its clock otherwise');
   memory.store32(4 * at, CLOCK_AT_64_HZ - 0x0a + (RATES.get(hertz) ?? 0));
