@@ -5,13 +5,19 @@ import { expect, test } from 'vitest';
 import { INTERRUPT } from '../src/layout.ts';
 import {
   boot,
+  changed,
   checkInvariants,
+  DUMP,
   emitCall,
+  emitDump,
   emitEnd,
+  emitFill,
+  emitRoutine,
   emitSpin,
   quicken,
   RAW,
   rawImage,
+  runRaw,
   type RawImage,
 } from '../../testkit/src/index.ts';
 
@@ -154,6 +160,36 @@ test('an exception of the unit goes to the handler of code 15: where, and FCR31;
   expect(boot([image]).finish(0)[0]).toMatchObject({ death: DEATHS.exit, exit: 4 + 2 + 1 });
 });
 
+test('after an exception of the unit every register is what it was, but k1, by which the handler comes back', () => {
+  const dump: number[] = [];
+  runRaw(
+    function* (raw) {
+      yield* raw.routine('divide');
+      for (let i = 0; i < 0x40; i += 1) dump.push(yield* raw.fibers.load(DUMP + 4 * i));
+      expect(yield* raw.fibers.load(RAW.counts + 4 * EXCEPTIONS.floatingPoint)).toBe(1);
+      return 0;
+    },
+    {
+      emit: (a) => {
+        emitRoutine(a, 'divide', () => {
+          emitOn(a, 1);
+          a.li(T0, 1);
+          a.mtc1(T0, 4);
+          a.mtc1(ZERO, 6);
+          a.li(T0, 0x400);
+          a.ctc1(T0, 31);
+          a.cvt_d_w(4, 4);
+          a.cvt_d_w(6, 6);
+          emitFill(a);
+          a.div_d(8, 4, 6);
+          emitDump(a);
+        });
+      },
+    },
+  );
+  expect(changed(dump)).toEqual(['k1']);
+});
+
 test('who has no handler for it ends, and nobody else', () => {
   const image = running(emitDivision, { handlers: { floatingPoint: undefined } });
   const booted = boot([image, possessive(5)]);
@@ -211,6 +247,7 @@ test('who is ended with an exception pending leaves none that an interrupt of a 
     // One that does not use the unit is interrupted by a device.
     machine.serialInput(3, Uint8Array.of(65));
     machine.run(50_000);
+    expect(machine.cpu.cp0.cause & INTERRUPT.fpu).toBe(0);
   }
   expect(pending).toBeGreaterThan(0);
   expect(checkInvariants(aegis)).toEqual([]);

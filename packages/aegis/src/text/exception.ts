@@ -2,13 +2,23 @@
  * Exceptions, delivered to the application: three scratch registers to its save area, cause, EPC and bad address into
  * them, and a jump to its handler. The application resumes itself; the kernel does not hear of it again. [SOSP95 §5.3]
  *
- * The handler starts in user mode with t0 = EPC, t1 = BadVAddr, t2 = Cause; the registers' values are in the save area of
- * that ExcCode, U.exceptionSave + 16 × code in its u-page. An environment without a handler for the cause is destroyed; so is
- * one whose handler's first instruction takes the exception that it is to handle: nothing could come of it (double fault).
+ * The handler starts in user mode with t0 = EPC, t1 = BadVAddr (0 if the cause has no address), t2 = Cause. The registers'
+ * values are in the save area of that ExcCode, U.exceptionSave + 16 × code in its u-page. The kernel destroys an environment
+ * that has no handler for the cause, and one whose handler's first instruction takes the exception that it is to handle:
+ * nothing could come of it (double fault).
  */
 import { CP0_BADVADDR, CP0_CAUSE, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
 import { KP, NATIVE, STATUS } from '../layout.ts';
+
+/** The causes that have an address: of others BadVAddr tells nothing, not even of bus errors [KANE92 §6]. */
+const ADDRESSED: readonly number[] = [
+  EXCEPTIONS.mod,
+  EXCEPTIONS.tlbl,
+  EXCEPTIONS.tlbs,
+  EXCEPTIONS.adel,
+  EXCEPTIONS.ades,
+];
 
 /** Label of the handler of an exception: each cause has one of its own, which knows its save area. */
 export function exceptionLabel(code: number): string {
@@ -68,7 +78,9 @@ function emitException(a: Assembler, code: number): void {
   a.move(T0, K0);
   a.beq(K1, ZERO, isFloat ? 'fpu.unhandled' : 'exception.unhandled');
   if (isFloat) a.lw(T1, KP.fpuControl, ZERO);
-  else a.mfc0(T1, CP0_BADVADDR);
+  else if (ADDRESSED.includes(code)) a.mfc0(T1, CP0_BADVADDR);
+  // The register still has an address at which somebody else had a TLB miss.
+  else a.move(T1, ZERO);
   a.beq(K1, T0, 'exception.double');
   a.move(K0, K1);
   a.lw(K1, KP.k1, ZERO);

@@ -29,21 +29,23 @@ function emitClear(a: Assembler, env: Register): void {
 }
 
 /**
- * For the scheduler, while KP.env still says who ran until now: if it had the unit by a transfer, its values are not for whose
- * unit it was. Uses t7 to t9.
+ * For the scheduler, when the running environment leaves, while KP.env and Status still say who that is: if it had the unit by a
+ * transfer, or has ended, its values are not for whose unit it was, and its exception is not seen pending. Uses t7 to t9.
  */
 export function emitFpuLeft(a: Assembler): void {
+  const left = a.fresh('fpu.left');
   a.mfc0(T7, CP0_STATUS);
   a.lw(T8, KP.fpuOwner, ZERO);
   // CU1 becomes the sign.
   a.sll(T7, T7, Math.clz32(STATUS.cu1));
-  a.bgez(T7, 'fpu.left');
+  a.bgez(T7, left);
   a.lw(T9, KP.env, ZERO);
   a.nop();
-  a.beq(T8, T9, 'fpu.left');
+  a.beq(T8, T9, left);
   a.nop();
+  a.ctc1(ZERO, CONTROL);
   a.sw(ZERO, KP.fpuOwner, ZERO);
-  a.label('fpu.left');
+  a.label(left);
 }
 
 /** For the scheduler: environment `env` uses the unit, and t8 is the Status that it will have; another had it meanwhile. */
@@ -92,7 +94,7 @@ export function emitFpuCall(a: Assembler): void {
   a.move(V0, ZERO);
 }
 
-/** An exception of the unit: entered with k0 = EPC + 4 and t0, t1 in the kernel page, as an interrupt of it. */
+/** An exception of the unit: entered with k0 = EPC + 4 and t0 to t2 in the kernel page, as an interrupt of it. */
 export function emitFpuInterrupt(a: Assembler): void {
   const code = EXCEPTIONS.floatingPoint;
   a.label('interrupt.fpu');
@@ -103,6 +105,7 @@ export function emitFpuInterrupt(a: Assembler): void {
   a.sw(T0, KP.fpuControl, ZERO);
   a.lw(T0, KP.t0, ZERO);
   a.lw(T1, KP.t1, ZERO);
+  a.lw(T2, KP.t2, ZERO);
   a.j(exceptionLabel(code));
   a.nop();
 

@@ -194,6 +194,8 @@ export function emitSchedule(a: Assembler): void {
 
   // Nobody wants to run. Interrupts come back to `schedule`.
   a.label('idle');
+  // Before Status forgets whether the last one had the unit.
+  emitFpuLeft(a);
   a.li(T0, SYSTEM_TABLE);
   emitCount(a, T0, SYSTEM.idles, T1);
   a.li(T1, IDLE_STATUS);
