@@ -4,7 +4,7 @@
  * A call is `v0 = number; syscall`. Arguments travel in `a0 a1 a2 a3 t0 t1 … t7` (in this order), the error code comes
  * back in `v0` (0 is success) and results in `v1 a0 a1 a2 a3`. `v0`, `v1` and `k0` are the kernel's; every other register
  * that holds no result is preserved, `k1`, HI and LO included, but for the calls that leave (yield, sleep, scall, acall)
- * and those that need a stack.
+ * and those that need a stack. A call that is refused changes v0 and nothing else.
  * **No argument is a pointer**: memory is named by capabilities for physical frames, so no call can fault on an argument.
  * A `syscall` in a branch delay slot is executed twice and the branch is lost; do not put one there.
  *

@@ -59,11 +59,11 @@ test('xmit: of an empty ring; of 64 bytes, 1514, and 1514 that are a header and 
   );
   expect(costs).toMatchInlineSnapshot(`
     [
-      79,
-      306,
-      2484,
-      2881,
-      544,
+      78,
+      305,
+      2483,
+      2880,
+      543,
     ]
   `);
 });

@@ -13,6 +13,7 @@ import {
   A3,
   CP0_ENTRYHI,
   CP0_ENTRYLO,
+  CP0_EPC,
   CP0_INDEX,
   K0,
   K1,
@@ -53,24 +54,25 @@ function emitEntryHi(a: Assembler): void {
 
 export function emitTlbCalls(a: Assembler): void {
   a.label(callLabel('tlbwr'));
+  // A refusal changes v0 alone: until it is certain that there is none, k0 is a scratch register, and EPC has what it was.
   a.lw(K1, KP.frames, ZERO);
   a.bltz(A0, 'call.range');
-  a.srl(V1, A1, 12);
-  a.sltu(K1, V1, K1);
+  a.srl(K0, A1, 12);
+  a.sltu(K1, K0, K1);
   a.beq(K1, ZERO, 'call.range');
-  a.sll(V1, V1, 4);
+  a.sll(K0, K0, 4);
   a.lui(K1, (KSEG0 + PHYSICAL.frameAuth) >>> 16);
-  a.addu(V1, V1, K1);
-  a.lw(K1, 0, V1);
-  a.lw(V0, 4, V1);
+  a.addu(K0, K0, K1);
+  a.lw(K1, 0, K0);
+  a.lw(V0, 4, K0);
   a.xor(K1, K1, A2);
   a.xor(V0, V0, A3);
   a.or(K1, K1, V0);
   a.beq(K1, ZERO, 'tlbwr.granted');
   a.andi(V0, A1, ENTRYLO.dirty);
   a.bne(V0, ZERO, 'tlbwr.slow');
-  a.lw(K1, 8, V1);
-  a.lw(V0, 12, V1);
+  a.lw(K1, 8, K0);
+  a.lw(V0, 12, K0);
   a.xor(K1, K1, A2);
   a.xor(V0, V0, A3);
   a.or(K1, K1, V0);
@@ -84,21 +86,20 @@ export function emitTlbCalls(a: Assembler): void {
   a.tlbp();
   a.and(V0, A1, K1);
   a.mtc0(V0, CP0_ENTRYLO);
-  a.sw(K0, KP.epc, ZERO);
   emitStlbSlot(a, K1, V1, K0);
   a.sw(V1, 0, K1);
   a.sw(V0, 4, K1);
   a.mfc0(K1, CP0_INDEX);
-  a.lw(K0, KP.epc, ZERO);
-  a.bltz(K1, 'tlbwr.random');
   a.nop();
+  a.bltz(K1, 'tlbwr.random');
+  a.mfc0(K0, CP0_EPC);
   a.tlbwi();
   a.b('call.ok');
-  a.nop();
+  a.addiu(K0, K0, 4);
   a.label('tlbwr.random');
   a.tlbwr();
   a.b('call.ok');
-  a.nop();
+  a.addiu(K0, K0, 4);
 
   a.label('tlbwr.slow');
   a.cop2(NATIVE.tlbwr);
@@ -135,18 +136,19 @@ export function emitTlbCalls(a: Assembler): void {
  */
 export function emitTlbRange(a: Assembler): void {
   a.label(routineLabel('tlbvad_range'));
+  // A refusal changes v0 alone.
   a.bltz(A0, 'range.refused');
-  a.sltiu(T0, A1, TLBVAD_PAGES_MAX + 1);
-  a.beq(T0, ZERO, 'range.refused');
-  a.sll(T0, A1, 12);
+  a.sltiu(K1, A1, TLBVAD_PAGES_MAX + 1);
+  a.beq(K1, ZERO, 'range.refused');
+  a.sll(K1, A1, 12);
   a.beq(A1, ZERO, 'range.empty');
-  a.addu(T0, T0, A0);
-  a.addiu(T0, T0, -1);
-  a.bltz(T0, 'range.refused');
+  a.addu(K1, K1, A0);
+  a.addiu(K1, K1, -1);
+  a.bltz(K1, 'range.refused');
+  a.srl(K1, A0, 12);
   a.mfc0(V1, CP0_ENTRYHI);
-  a.srl(T0, A0, 12);
+  a.sll(T0, K1, 12);
   a.andi(T1, V1, 0xfc0);
-  a.sll(T0, T0, 12);
   a.or(T0, T0, T1);
   a.li(T4, STLB_BASE);
   a.li(T6, 0x1000);

@@ -11,6 +11,7 @@ import {
   A2,
   A3,
   AT,
+  K0,
   K1,
   RA,
   S0,
@@ -185,26 +186,31 @@ const FRAME = { at: 4 * KEPT.length, hi: 4 * KEPT.length + 4, lo: 4 * KEPT.lengt
  */
 export function emitXmitCall(a: Assembler): void {
   a.label(routineLabel('xmit'));
+  // A refusal changes v0 alone: until it is certain that there is none, k0 and k1 have to do.
   a.sltiu(K1, A0, RING_LIMIT);
-  a.beq(K1, ZERO, 'xmit.error');
-  a.li(V0, ERRORS.E_RANGE);
+  a.beq(K1, ZERO, 'xmit.range');
+  a.lw(K0, KP.env, ZERO);
   a.sll(K1, A0, RING_SHIFT);
   a.lui(V0, (KSEG0 + PHYSICAL.rings) >>> 16);
   a.addu(K1, K1, V0);
-  a.lw(V1, RING.env, K1);
-  a.lw(T0, KP.env, ZERO);
-  a.li(V0, ERRORS.E_CAP);
-  a.bne(T0, V1, 'xmit.error');
-  a.lw(T0, RING.direction, K1);
-  a.li(V0, ERRORS.E_RANGE);
-  a.beq(T0, ZERO, 'xmit.error');
-  a.lw(T0, KP.lance, ZERO);
-  a.li(V0, ERRORS.E_DEVICE);
-  a.bne(T0, ZERO, 'xmit.begin');
+  a.lw(V0, RING.env, K1);
   a.nop();
-  a.label('xmit.error');
+  a.bne(V0, K0, 'xmit.capability');
+  a.lw(K0, RING.direction, K1);
+  a.nop();
+  a.beq(K0, ZERO, 'xmit.range');
+  a.lw(K0, KP.lance, ZERO);
+  a.li(V0, ERRORS.E_DEVICE);
+  a.bne(K0, ZERO, 'xmit.begin');
+  a.nop();
   a.ret();
   a.nop();
+  a.label('xmit.range');
+  a.ret();
+  a.li(V0, ERRORS.E_RANGE);
+  a.label('xmit.capability');
+  a.ret();
+  a.li(V0, ERRORS.E_CAP);
 
   a.label('xmit.begin');
   a.addiu(SP, SP, -FRAME.bytes);
