@@ -46,7 +46,6 @@ export const ENVIRONMENT_FIELDS = {
   packetsOut: { at: 0x40, what: 'packets sent' },
   packetsDropped: { at: 0x44, what: 'packets that found no room in its ring' },
   parent: { at: 0x48, what: 'who created it, or NO_ENV' },
-  generation: { at: 0x4c, what: 'how often the record has been used' },
   death: { at: 0x50, what: 'why it died: a code of DEATHS; for an unhandled exception its ExcCode in bits 8 to 15' },
   xmitBusy: { at: 0x54, what: 'transmit operations that found the controller full' },
   exit: { at: 0x58, what: "the word given to env_free: the program's result" },
@@ -72,6 +71,7 @@ export const ENVIRONMENT_FIELDS = {
   messageNext: { at: 0x190, what: 'byte offset of the slot for the next message' },
   borrowed: { at: 0x194, what: 'of the slices begun, how many are others\' (donated to it)' },
   fpu: { at: 0x198, what: 'not 0: it uses the floating-point unit' },
+  generation: { at: 0x1b8, what: 'how often the record has been used: two words, the low one first' },
   guaranteedNode: { at: 0x1c0, what: 'the node of the capability through which each guaranteed mapping was made: 16 words' },
 } as const;
 
@@ -79,7 +79,7 @@ export const ENVIRONMENT_FIELDS = {
 export const FRAME_FIELDS = {
   owner: { at: 0, what: 'who allocated it, or NO_ENV' },
   holders: { at: 4, what: 'how many environments hold it' },
-  generation: { at: 8, what: 'how often all its capabilities have died, and once more' },
+  generation: { at: 8, what: 'how often all its capabilities have died, and once more: the low word' },
   pins: { at: 12, what: 'how many rings, windows, predicates, u-pages, disk transfers and blocks of the registry pin it' },
 } as const;
 
@@ -87,7 +87,7 @@ export const FRAME_FIELDS = {
 export const SLICE_FIELDS = {
   owner: { at: 0, what: 'number of the environment that owns it, or NO_ENV' },
   running: { at: 4, what: 'address of the record of the environment that runs in it: another than the owner if the slice is donated; 0: nobody' },
-  generation: { at: 8, what: 'how often it has changed its owner' },
+  generation: { at: 8, what: 'how often it has changed its owner: two words, the low one first' },
 } as const;
 
 /* prettier-ignore */
@@ -100,10 +100,10 @@ const STLB_FIELDS = {
 export const NODE_FIELDS = {
   owner: { at: 0x00, what: 'who made it, or NO_ENV: there is no such node' },
   parent: { at: 0x04, what: 'the node above it; 0: the root' },
-  generation: { at: 0x08, what: 'how often the record has been used' },
+  generation: { at: 0x08, what: 'how often the record has been used: the low word' },
   kind: { at: 0x0c, what: 'of which kind its resource is' },
   name: { at: 0x10, what: 'the name of its resource' },
-  resource: { at: 0x14, what: 'the generation of its resource; another than the present one: the node is as good as gone' },
+  resource: { at: 0x14, what: 'the generation of its resource, the low word; another than the present one: the node is as good as gone' },
 } as const;
 
 /* prettier-ignore */
@@ -116,8 +116,8 @@ export const RING_FIELDS = {
   frames: { at: 0x14, what: 'how many frames it has' },
   packets: { at: 0x18, what: 'packets received or sent' },
   refused: { at: 0x1c, what: 'packets that found no room; slots that made no sense' },
-  generation: { at: 0x20, what: 'how often the record has been used' },
   nextTap: { at: 0x24, what: 'address of the record of the next tap' },
+  generation: { at: 0x28, what: 'how often the record has been used: two words, the low one first' },
   frame: { at: 0x40, what: 'kseg0 addresses of its frames, in the order in which they were bound; 0: taken away' },
 } as const;
 
@@ -134,7 +134,7 @@ export const FILTER_FIELDS = {
   overlaps: { at: 0x20, what: 'how many filters of other environments could accept a packet that it accepts' },
   code: { at: 0x24, what: 'physical address of its atoms, as they were downloaded' },
   length: { at: 0x28, what: 'bytes of its atoms' },
-  generation: { at: 0x2c, what: 'how often the record has been used' },
+  generation: { at: 0x2c, what: 'how often the record has been used: the low word' },
   handler: { at: 0x30, what: 'address of the code of its handler, or 0' },
   activation: { at: 0x34, what: "address of its handler's activation record" },
   reply: { at: 0x38, what: "address of its handler's replies" },
@@ -157,8 +157,8 @@ export const EXTENT_FIELDS = {
   owner: { at: 0x00, what: 'who allocated it, or NO_ENV' },
   start: { at: 0x04, what: 'its first block' },
   blocks: { at: 0x08, what: 'how many blocks it has; of a freed one: whose requests are not finished' },
-  generation: { at: 0x0c, what: 'how often the record has been used' },
   requests: { at: 0x10, what: 'requests for its blocks that are not finished' },
+  generation: { at: 0x18, what: 'how often the record has been used: two words, the low one first' },
 } as const;
 
 /* prettier-ignore */

@@ -1,8 +1,9 @@
 /**
  * Self-authenticating capabilities: made and checked with a key that only the kernel knows. [SOSP95 §3.1]
  *
- * The MAC is keyed BLAKE2s-64 over kind, rights, node and name, and over the full 32-bit generations of resource and node,
- * which do not travel: a capability for an earlier life of either never authenticates. Comparison is constant-time. Capabilities
+ * The MAC is keyed BLAKE2s-64 over kind, rights, node and name, and over the generations of resource and node, two words each,
+ * which do not travel: a capability for an earlier life of either never authenticates. A generation of one word could be brought
+ * round in two to fifteen weeks. Comparison is constant-time. Capabilities
  * of one node are revoked together, with those of all nodes below it (nodes.ts); the bindings made through them are broken by
  * force, by the parts of the kernel that made them.
  *
@@ -18,7 +19,7 @@ import { TABLES } from './tables.ts';
 const MAC_BYTES = 8;
 const NODE_MASK = 0xffff;
 
-/** The present generation of the resource with this name; undefined if there is none. */
+/** The present generation of the resource with this name, 0 to 2^53 − 1; undefined if there is none. */
 export type GenerationOf = (name: number) => number | undefined;
 
 /** Breaks the bindings to a resource, by name, that were made through capabilities of these nodes. */
@@ -132,14 +133,19 @@ export class Capabilities {
 
   /** The two MAC words of a capability with these first two words for that life of its resource and its node. */
   #mac(head: number, name: number, generation: number, node: number): readonly [number, number] {
-    const message = new DataView(new ArrayBuffer(16));
-    [head, name, generation, node].forEach((word, i) => {
+    const message = new DataView(new ArrayBuffer(24));
+    [head, name, ...words(generation), ...words(node)].forEach((word, i) => {
       message.setUint32(4 * i, word, true);
     });
     const key = this.#memory.bytes(this.#memory.table(TABLES.key), TABLES.key.bytes);
     const mac = new DataView(blake2s(new Uint8Array(message.buffer), { key, dkLen: MAC_BYTES }).buffer);
     return [mac.getUint32(0, true), mac.getUint32(4, true)];
   }
+}
+
+/** The two words of a generation. */
+function words(generation: number): readonly [low: number, high: number] {
+  return [generation >>> 0, Math.floor(generation / 2 ** 32)];
 }
 
 /** The node of a capability; 0 is the root. */

@@ -107,12 +107,12 @@ export class Environments {
     const id = this.#find();
     if (id < 0) return ERRORS.E_NONE;
     this.#natives.enter(id, factory);
-    const generation = this.#memory.env(id, ENV.generation) + 1;
+    const generation = this.#memory.life(id) + 1;
     for (let offset = 0; offset < ENV_BYTES; offset += 4) this.#memory.setEnv(id, offset, 0);
     this.#memory.setEnv(id, ENV.id, id);
     this.#memory.setEnv(id, ENV.status, ENV_STATUS.embryo);
     this.#memory.setEnv(id, ENV.parent, parent);
-    this.#memory.setEnv(id, ENV.generation, generation);
+    this.#memory.setWide(generation, envPhysical(id) + ENV.generation);
     this.#memory.setEnv(id, ENV.frameLimit, parent === NO_ENV ? NO_TARGET : this.#memory.env(parent, ENV.frameLimit));
     this.#memory.setEnv(id, ENV.frameTarget, NO_TARGET);
     this.#memory.setEnv(id, ENV.sliceTarget, NO_TARGET);
@@ -238,9 +238,7 @@ export class Environments {
   #generation(id: number): number | undefined {
     if (id >= ENV_LIMIT) return undefined;
     const status = this.#memory.env(id, ENV.status);
-    return status === ENV_STATUS.embryo || status === ENV_STATUS.runnable
-      ? this.#memory.env(id, ENV.generation)
-      : undefined;
+    return status === ENV_STATUS.embryo || status === ENV_STATUS.runnable ? this.#memory.life(id) : undefined;
   }
 
   /** The first record that was never used, else the dead one that had the fewest tenants. */
@@ -250,7 +248,7 @@ export class Environments {
       const status = this.#memory.env(id, ENV.status);
       if (status === ENV_STATUS.free) return id;
       if (status !== ENV_STATUS.dead) continue;
-      if (oldest < 0 || this.#memory.env(id, ENV.generation) < this.#memory.env(oldest, ENV.generation)) oldest = id;
+      if (oldest < 0 || this.#memory.life(id) < this.#memory.life(oldest)) oldest = id;
     }
     return oldest;
   }

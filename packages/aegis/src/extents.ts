@@ -30,7 +30,7 @@ export class Extents {
     this.#extents = new Records(memory, PHYSICAL.extents, EXTENT_BYTES, EXTENT_LIMIT);
     this.#capabilities = capabilities;
     for (let id = 0; id < EXTENT_LIMIT; id += 1) this.#set(id, EXTENT.owner, NO_ENV);
-    capabilities.guard('extent', (id) => (this.#lives(id) ? this.#get(id, EXTENT.generation) : undefined));
+    capabilities.guard('extent', (id) => (this.#lives(id) ? this.#extents.wide(id, EXTENT.generation) : undefined));
   }
 
   /** `begun` is told of every extent that is allocated, whose blocks were nobody's. */
@@ -52,8 +52,8 @@ export class Extents {
       [EXTENT.start, start],
       [EXTENT.blocks, blocks],
       [EXTENT.requests, 0],
-      [EXTENT.generation, this.#get(id, EXTENT.generation) + 1],
     ]);
+    this.#extents.setWide(id, EXTENT.generation, this.#extents.wide(id, EXTENT.generation) + 1);
     return id;
   }
 

@@ -28,7 +28,7 @@ import { Handlers } from './handlers.ts';
 import { KP, KSEG0, PHYSICAL } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
 import { ringPhysical } from './rings.ts';
-import { TABLES, VARIABLES } from './tables.ts';
+import { HANDLER_STATE, TABLES, VARIABLES } from './tables.ts';
 
 /** Where the activation record of the second program has base and length of the words that it fills. */
 const FOUND = { base: 16, length: 20 } as const;
@@ -62,7 +62,7 @@ export class Filters {
     memory.set(PHYSICAL.copiesActivation + FOUND.base, KSEG0 + PHYSICAL.copies);
     memory.set(PHYSICAL.copiesActivation + FOUND.length, 4 * FILTER_LIMIT);
     capabilities.guard('filter', (id) =>
-      id < FILTER_LIMIT && this.owner(id) !== NO_ENV ? this.#filters.get(id, FILTER.generation) : undefined,
+      id < FILTER_LIMIT && this.owner(id) !== NO_ENV ? this.#memory.wide(...this.#lifeOf(id)) : undefined,
     );
     for (let id = 0; id < FILTER_LIMIT; id += 1) this.#filters.set(id, FILTER.owner, NO_ENV);
   }
@@ -99,11 +99,17 @@ export class Filters {
       [FILTER.aborted, 0],
       [FILTER.code, at],
       [FILTER.length, bytes.length],
-      [FILTER.generation, this.#filters.get(id, FILTER.generation) + 1],
       [FILTER.handler, 0],
     ]);
+    this.#memory.setWide(this.#memory.wide(...this.#lifeOf(id)) + 1, ...this.#lifeOf(id));
     this.#countOverlaps();
     return id;
+  }
+
+  /** Where the two words of a filter's generation lie. */
+  #lifeOf(id: number): readonly [low: number, high: number] {
+    const more = this.#memory.table(TABLES.handlerState) + TABLES.handlerState.bytes * id;
+    return [this.#filters.address(id) + FILTER.generation, more + HANDLER_STATE.generation];
   }
 
   /** The capability of a filter: to free it and to attach a handler (control). */

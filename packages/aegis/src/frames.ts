@@ -16,6 +16,7 @@ import {
   ENV_LIMIT,
   ERRORS,
   FRAME,
+  FRAME_BYTES,
   NODE_LIMIT,
   NO_ENV,
   PAGE_BYTES,
@@ -28,7 +29,7 @@ import type { TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, FRAME_CAPACITY, KSEG0, PHYSICAL } from './layout.ts';
 import { BitSets, type KernelMemory } from './memory.ts';
 import type { Nodes } from './nodes.ts';
-import { TABLES, VARIABLES } from './tables.ts';
+import { FRAME_HOLDS, TABLES, VARIABLES } from './tables.ts';
 
 /** What else binds frames to environments. */
 export interface FrameBindings {
@@ -62,7 +63,13 @@ export class Frames {
     this.#capabilities = capabilities;
     this.#tlb = tlb;
     this.#nodes = capabilities.nodes;
-    this.#holds = new BitSets(memory, memory.table(TABLES.frameHolds), ENV_LIMIT, memory.frames);
+    this.#holds = new BitSets(
+      memory,
+      memory.table(TABLES.frameHolds),
+      ENV_LIMIT,
+      memory.frames,
+      TABLES.frameHolds.bytes,
+    );
     this.#chosen = new BitSets(memory, memory.table(TABLES.chosenGuards), FRAME_CAPACITY, 1);
     this.count = memory.frames;
     // The first images get pages of cache colours that the kernel's vectors, page and text have not.
@@ -291,7 +298,7 @@ export class Frames {
 
   /** All capabilities for a frame die. */
   #age(ppn: number): void {
-    this.#memory.setFrame(ppn, FRAME.generation, this.#memory.frame(ppn, FRAME.generation) + 1);
+    this.#memory.setWide(this.#memory.wide(...this.#life(ppn)) + 1, ...this.#life(ppn));
     this.#authenticate(ppn, this.#capabilities.nobody, this.#capabilities.nobody);
   }
 
@@ -350,7 +357,13 @@ export class Frames {
   }
 
   #generation(ppn: number): number | undefined {
-    return ppn < this.count && this.#isAllocated(ppn) ? this.#memory.frame(ppn, FRAME.generation) : undefined;
+    return ppn < this.count && this.#isAllocated(ppn) ? this.#memory.wide(...this.#life(ppn)) : undefined;
+  }
+
+  /** Where the two words of a frame's generation lie. */
+  #life(ppn: number): readonly [low: number, high: number] {
+    const more = this.#memory.table(TABLES.frameHolds) + TABLES.frameHolds.bytes * ppn;
+    return [PHYSICAL.frames + FRAME_BYTES * ppn + FRAME.generation, more + FRAME_HOLDS.generation];
   }
 
   /** Lets tlbwr accept the frame's capabilities. */

@@ -10,6 +10,9 @@ import type { MemoryPort } from '@exokernel/hardware';
 import { FRAME_CAPACITY, KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
 import { TABLES, tablesAt, type SecretTable, type VARIABLES } from './tables.ts';
 
+/** What the high one of two words counts. */
+const HIGH = 2 ** 32;
+
 export class KernelMemory {
   readonly port: MemoryPort;
   /** Physical address of the secret tables, the last things in memory. */
@@ -43,6 +46,16 @@ export class KernelMemory {
     const value = (this.get(physical) + delta) >>> 0;
     this.set(physical, value);
     return value;
+  }
+
+  /** A number of two words, 0 to 2^53 − 1; the words need not lie side by side. */
+  wide(low: number, high: number = low + 4): number {
+    return this.get(low) + HIGH * this.get(high);
+  }
+
+  setWide(value: number, low: number, high: number = low + 4): void {
+    this.set(low, value >>> 0);
+    this.set(high, Math.floor(value / HIGH));
   }
 
   /** A copy of `bytes` bytes. */
@@ -97,6 +110,11 @@ export class KernelMemory {
 
   setEnv(id: number, field: number, value: number): void {
     this.set(envPhysical(id) + field, value);
+  }
+
+  /** The generation of an environment's record. */
+  life(id: number): number {
+    return this.wide(envPhysical(id) + ENV.generation);
   }
 
   /** The environment that runs now; NO_ENV before the kernel has booted. */
@@ -156,6 +174,15 @@ export class Records {
 
   set(record: number, field: number, value: number): void {
     this.#memory.set(this.address(record) + field, value);
+  }
+
+  /** A number of two words, side by side. */
+  wide(record: number, field: number): number {
+    return this.#memory.wide(this.address(record) + field);
+  }
+
+  setWide(record: number, field: number, value: number): void {
+    this.#memory.setWide(value, this.address(record) + field);
   }
 
   /** Sets several words of a record. */

@@ -11,7 +11,7 @@
 import { ENV_LIMIT, ERRORS, NODE, NODE_BYTES, NODE_DEPTH, NODE_LIMIT, NODES_PER_ENV, NO_ENV } from '@exokernel/abi';
 import { PHYSICAL } from './layout.ts';
 import { BitSets, Records, type KernelMemory } from './memory.ts';
-import { TABLES } from './tables.ts';
+import { NODE_STATE, TABLES } from './tables.ts';
 
 /** Whose capability it is: of this kind, name and life. */
 export interface Resource {
@@ -22,12 +22,17 @@ export interface Resource {
 
 export class Nodes {
   readonly #nodes: Records;
+  readonly #memory: KernelMemory;
+  /** The words for which a record of the table has no room. */
+  readonly #more: Records;
   /** Environments that hold the frame of a node through it, and those that have bound it otherwise; frames.ts sets them. */
   readonly holds: BitSets;
   readonly bindings: BitSets;
 
   constructor(memory: KernelMemory) {
+    this.#memory = memory;
     this.#nodes = new Records(memory, PHYSICAL.nodes, NODE_BYTES, NODE_LIMIT);
+    this.#more = new Records(memory, TABLES.nodeState);
     this.holds = new BitSets(memory, memory.table(TABLES.nodeHolds), ENV_LIMIT, NODE_LIMIT);
     this.bindings = new BitSets(memory, memory.table(TABLES.nodeBindings), ENV_LIMIT, NODE_LIMIT);
     for (let node = 0; node < NODE_LIMIT; node += 1) this.#set(node, NODE.owner, NO_ENV);
@@ -50,7 +55,7 @@ export class Nodes {
     this.#set(node, NODE.parent, parent);
     this.#set(node, NODE.kind, resource.kind);
     this.#set(node, NODE.name, resource.name);
-    this.#set(node, NODE.resource, resource.generation);
+    this.#memory.setWide(resource.generation, ...this.#words(node, NODE.resource, NODE_STATE.resource));
     // Of the last node of this number, whose resource is gone, something may be left.
     this.holds.clear(node);
     this.bindings.clear(node);
@@ -60,7 +65,7 @@ export class Nodes {
   /** The generation of a node, which every capability of it is sealed with; undefined: there is no such node. The root has 0. */
   generation(node: number): number | undefined {
     if (node === 0) return 0;
-    return node < NODE_LIMIT && this.owner(node) !== NO_ENV ? this.#get(node, NODE.generation) : undefined;
+    return node < NODE_LIMIT && this.owner(node) !== NO_ENV ? this.#life(node) : undefined;
   }
 
   /** Who made a node, or NO_ENV. */
@@ -76,7 +81,7 @@ export class Nodes {
     return {
       kind: this.#get(node, NODE.kind),
       name: this.#get(node, NODE.name),
-      generation: this.#get(node, NODE.resource),
+      generation: this.#memory.wide(...this.#words(node, NODE.resource, NODE_STATE.resource)),
     };
   }
 
@@ -86,7 +91,7 @@ export class Nodes {
       (node) =>
         this.#get(node, NODE.name) === name &&
         this.#get(node, NODE.kind) === kind &&
-        this.#get(node, NODE.resource) === generation,
+        this.resource(node).generation === generation,
     );
   }
 
@@ -120,7 +125,7 @@ export class Nodes {
   #free(nodes: readonly number[]): void {
     for (const node of nodes) {
       this.#set(node, NODE.owner, NO_ENV);
-      this.#set(node, NODE.generation, this.#get(node, NODE.generation) + 1);
+      this.#memory.setWide(this.#life(node) + 1, ...this.#words(node, NODE.generation, NODE_STATE.generation));
     }
   }
 
@@ -132,6 +137,15 @@ export class Nodes {
     let depth = 0;
     for (let at = node; at !== 0 && depth < NODE_DEPTH; at = this.parent(at)) depth += 1;
     return depth;
+  }
+
+  #life(node: number): number {
+    return this.#memory.wide(...this.#words(node, NODE.generation, NODE_STATE.generation));
+  }
+
+  /** Where the two words of a generation lie. */
+  #words(node: number, low: number, high: number): readonly [low: number, high: number] {
+    return [this.#nodes.address(node) + low, this.#more.address(node) + high];
   }
 
   #get(node: number, field: number): number {

@@ -34,7 +34,7 @@ export class Rings {
     this.#frames = frames;
     this.#capabilities = capabilities;
     this.#freed = freed;
-    capabilities.guard('ring', (ring) => (this.#exists(ring) ? this.#get(ring, RING.generation) : undefined));
+    capabilities.guard('ring', (ring) => (this.#exists(ring) ? this.#rings.wide(ring, RING.generation) : undefined));
     for (let ring = 0; ring < RING_LIMIT; ring += 1) this.#set(ring, RING.owner, NO_ENV);
   }
 
@@ -42,15 +42,15 @@ export class Rings {
   bind(env: number, ppn: number, how: { readonly transmit: boolean; readonly slots: number }): number {
     const [ring] = this.#rings.filter((one) => !this.#exists(one));
     if (ring === undefined) return ERRORS.E_NONE;
-    const generation = this.#get(ring, RING.generation) + 1;
+    const generation = this.#rings.wide(ring, RING.generation) + 1;
     this.#rings.zero(ring);
     this.#rings.fill(ring, [
       [RING.owner, env],
       [RING.env, envAddress(env)],
       [RING.direction, how.transmit ? 1 : 0],
       [RING.slots, how.slots],
-      [RING.generation, generation],
     ]);
+    this.#rings.setWide(ring, RING.generation, generation);
     this.extend(ring, ppn);
     return ring;
   }

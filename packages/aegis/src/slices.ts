@@ -120,12 +120,16 @@ export class Slices {
   }
 
   #age(position: number): void {
-    this.#memory.add(PHYSICAL.slices + position * SLICE_BYTES + SLICE.generation, 1);
+    this.#memory.setWide(this.#life(position) + 1, PHYSICAL.slices + position * SLICE_BYTES + SLICE.generation);
   }
 
   #generation(position: number): number | undefined {
     const owned = position < SLICE_LIMIT && this.#memory.slice(position, SLICE.owner) !== NO_ENV;
-    return owned ? this.#memory.slice(position, SLICE.generation) : undefined;
+    return owned ? this.#life(position) : undefined;
+  }
+
+  #life(position: number): number {
+    return this.#memory.wide(PHYSICAL.slices + position * SLICE_BYTES + SLICE.generation);
   }
 
   #runner(env: number): number {

@@ -91,6 +91,7 @@ const HANDLER_STATE_FIELDS = {
   first: { at: 0x00, what: 'the first frame of its window' },
   frames: { at: 0x04, what: 'how many frames the window has' },
   place: { at: 0x08, what: 'where its handler stands, plus 1; 0: it has none' },
+  generation: { at: 0x0c, what: "of the filter's generation the high word" },
 } as const;
 
 /* prettier-ignore */
@@ -121,6 +122,18 @@ const USAGE_FIELDS = {
   nativeSteps: { at: 0x28, what: 'native functions begun' },
 } as const;
 
+/* prettier-ignore */
+const NODE_STATE_FIELDS = {
+  generation: { at: 0x00, what: 'of its generation the high word' },
+  resource: { at: 0x04, what: 'of the generation of its resource the high word' },
+} as const;
+
+/* prettier-ignore */
+const FRAME_HOLDS_FIELDS = {
+  members: { at: 0x00, what: 'one bit for each environment: 4 words' },
+  generation: { at: 0x10, what: "of the frame's generation the high word" },
+} as const;
+
 const WORD = { word: { at: 0, what: 'the number' } } as const;
 const ENVIRONMENTS = { members: { at: 0, what: 'one bit for each environment: 4 words' } } as const;
 
@@ -129,6 +142,7 @@ type TableName =
   | 'bufferState'
   | 'nodeHolds'
   | 'nodeBindings'
+  | 'nodeState'
   | 'requestState'
   | 'predicateState'
   | 'handlerState'
@@ -161,7 +175,8 @@ export const TABLES: Readonly<Record<TableName, SecretTable>> = {
   variables: { at: 0x3ac00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS },
   entered: { at: 0x3ac40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } },
   key: { at: 0x3ac60, bytes: 0x20, count: 1, what: "the kernel's key", fields: { key: { at: 0, what: 'BLAKE2s of the secret' } } },
-  frameHolds: { at: 0x3b000, bytes: ENV_LIMIT / 8, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame: as many records as the machine has frames', fields: ENVIRONMENTS },
+  nodeState: { at: 0x3b000, bytes: 8, count: NODE_LIMIT, what: 'what more there is of a node, by node', fields: NODE_STATE_FIELDS },
+  frameHolds: { at: 0x3d000, bytes: 0x14, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame: as many records as the machine has frames', fields: FRAME_HOLDS_FIELDS },
 };
 
 export const VARIABLES: Offsets<typeof VARIABLE_FIELDS> = offsets(VARIABLE_FIELDS);
@@ -169,6 +184,8 @@ export const REQUEST_STATE: Offsets<typeof REQUEST_STATE_FIELDS> = offsets(REQUE
 export const TRANSFER_STATE: Offsets<typeof TRANSFER_FIELDS> = offsets(TRANSFER_FIELDS);
 export const BUFFER_STATE: Offsets<typeof BUFFER_STATE_FIELDS> = offsets(BUFFER_STATE_FIELDS);
 export const PREDICATE_STATE: Offsets<typeof PREDICATE_STATE_FIELDS> = offsets(PREDICATE_STATE_FIELDS);
+export const NODE_STATE: Offsets<typeof NODE_STATE_FIELDS> = offsets(NODE_STATE_FIELDS);
+export const FRAME_HOLDS: Offsets<typeof FRAME_HOLDS_FIELDS> = offsets(FRAME_HOLDS_FIELDS);
 export const HANDLER_STATE: Offsets<typeof HANDLER_STATE_FIELDS> = offsets(HANDLER_STATE_FIELDS);
 export const REVOCATION: Offsets<typeof REVOCATION_FIELDS> = offsets(REVOCATION_FIELDS);
 export const SERIAL: Offsets<typeof SERIAL_FIELDS> = offsets(SERIAL_FIELDS);
@@ -196,6 +213,8 @@ export const COMPLETIONS = {
 
 if (PREDICATE_STATE.frames + 4 * PREDICATE.pages > TABLES.predicateState.bytes)
   throw new RangeError('predicates have more frames than fit');
+if (FRAME_HOLDS.members + ENV_LIMIT / 8 > FRAME_HOLDS.generation)
+  throw new RangeError('there are more environments than bits for them');
 if (BUFFER_STATE.extents + EXTENT_LIMIT / 8 > BUFFER_STATE.orphan)
   throw new RangeError('there are more extents than bits for them');
 if (BUFFER_STATE.nodes + NODE_LIMIT / 8 > BUFFER_STATE.extents)
