@@ -328,6 +328,7 @@ export class Frames {
     const unheld = ppns.filter((ppn) => this.#isUnheld(ppn) && pinned(ppn));
     for (const ppn of unheld) this.#bindings.freed(ppn);
     const kept = unheld.filter((ppn) => pinned(ppn));
+    // Others may have mapped it without a hold, by its capability.
     this.#tlb.flushFrames(new Set(kept));
     for (const ppn of kept) {
       this.#chosen.delete(0, ppn);

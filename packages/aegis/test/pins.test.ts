@@ -171,3 +171,38 @@ test('a frame that nobody holds, but a device has, cannot be bound again', () =>
     return 0;
   });
 });
+
+test.each(['drops it', 'loses it'] as const)(
+  'who mapped a frame without a hold has it no longer when its last holder %s, though the registry keeps it',
+  (how) => {
+    const shared: { frame?: RawFrame; mapped?: boolean; gone?: boolean; looked?: boolean } = {};
+    run(
+      function* (raw) {
+        const extent = yield* raw.granted('extent');
+        const frame = yield* raw.frame();
+        shared.frame = frame;
+        while (shared.mapped !== true) yield* raw.sleep(1);
+        // What is not on the disk yet is not let go.
+        expect(yield* raw.code('bc_insert', ...extent, ...frame.capability, 3, 1)).toBe(0);
+        if (how === 'drops it') expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
+        else kernel.booted?.aegis.parts.frames.repossess(0, [frame.ppn]);
+        expect(kernel.booted?.aegis.parts.memory.frame(frame.ppn, FRAME.pins)).toBe(1);
+        shared.gone = true;
+        while (shared.looked !== true) yield* raw.sleep(1);
+        expect(yield* raw.code('bc_remove', ...extent, 3)).toBe(0);
+        return 0;
+      },
+      function* (raw) {
+        while (shared.frame === undefined) yield* raw.sleep(1);
+        expect(yield* raw.bind(WINDOW, shared.frame)).toBe(0);
+        expect(yield* raw.poke(WINDOW, 1)).toBe(0);
+        shared.mapped = true;
+        while (shared.gone !== true) yield* raw.sleep(1);
+        expect(yield* raw.peek(WINDOW)).toBeUndefined();
+        expect(yield* raw.poke(WINDOW, 2)).not.toBe(0);
+        shared.looked = true;
+        return 0;
+      },
+    );
+  },
+);
