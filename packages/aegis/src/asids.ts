@@ -22,6 +22,11 @@ const SHIFT = 6;
 /** The tag of a guaranteed mapping while its environment has no ASID: no EntryHi is like it, and it is not zero. */
 export const NO_ASID_TAG = 1;
 
+/** A gate that is shut has a word that no transfer to this record brings: the low bits are another's number. */
+export function syncGate(name: number, open: boolean): number {
+  return open ? name : (name ^ 1) >>> 0;
+}
+
 export class Asids {
   readonly #memory: KernelMemory;
   readonly #tlb: TlbKeeper;
@@ -72,7 +77,11 @@ export class Asids {
   /** The gates of an environment as its entries and its ASID have it. */
   openGates(env: number): void {
     const open = this.#memory.env(env, ENV.asid) !== 0;
-    this.#memory.setEnv(env, ENV.syncGate, open ? this.#memory.env(env, ENV.syncEntry) : 0);
+    this.#memory.setEnv(
+      env,
+      ENV.syncGate,
+      syncGate(this.#memory.env(env, ENV.name), open && this.#memory.env(env, ENV.syncEntry) !== 0),
+    );
     this.#memory.setEnv(env, ENV.asyncGate, open ? this.#memory.env(env, ENV.asyncEntry) : 0);
   }
 

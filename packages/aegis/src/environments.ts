@@ -24,7 +24,7 @@ import {
   type CapabilityWords,
   type NativeFactory,
 } from '@exokernel/abi';
-import { NO_ASID_TAG, type Asids } from './asids.ts';
+import { NO_ASID_TAG, syncGate, type Asids } from './asids.ts';
 import { isNull, type Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
 import type { Frames } from './frames.ts';
@@ -38,6 +38,9 @@ import type { TlbKeeper } from './tlb-keeper.ts';
 const ENTRIES: readonly number[] = [ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry, ENV.begin];
 /** Entries that others may jump to. */
 const PROTECTED_ENTRIES: readonly number[] = [ENV.syncEntry, ENV.asyncEntry];
+
+/** Bits of an environment's number. */
+const NUMBER_BITS = Math.log2(ENV_LIMIT);
 
 /** EntryLo bits of a guaranteed mapping. */
 const VALID = 0x200;
@@ -96,7 +99,10 @@ export class Environments {
     this.#natives = parts.natives;
     this.#created = parts.created;
     parts.capabilities.guard('env', (id) => this.#generation(id));
-    for (let id = 0; id < ENV_LIMIT; id += 1) memory.setEnv(id, ENV.id, id);
+    for (let id = 0; id < ENV_LIMIT; id += 1) {
+      memory.setEnv(id, ENV.id, id);
+      this.#name(id, 1);
+    }
   }
 
   /**
@@ -113,11 +119,18 @@ export class Environments {
     this.#memory.setEnv(id, ENV.status, ENV_STATUS.embryo);
     this.#memory.setEnv(id, ENV.parent, parent);
     this.#memory.setWide(generation, envPhysical(id) + ENV.generation);
+    this.#name(id, generation);
     this.#memory.setEnv(id, ENV.frameLimit, parent === NO_ENV ? NO_TARGET : this.#memory.env(parent, ENV.frameLimit));
     this.#memory.setEnv(id, ENV.frameTarget, NO_TARGET);
     this.#memory.setEnv(id, ENV.sliceTarget, NO_TARGET);
     this.#created(id, parent);
     return id;
+  }
+
+  #name(id: number, generation: number): void {
+    const name = environmentName(id, generation);
+    this.#memory.setEnv(id, ENV.name, name);
+    this.#memory.setEnv(id, ENV.syncGate, syncGate(name, false));
   }
 
   capability(env: number): CapabilityWords {
@@ -252,6 +265,14 @@ export class Environments {
     }
     return oldest;
   }
+}
+
+/**
+ * What names one life of an environment's record: of the first the number; of others bit 31, the life modulo 2^24 and the number.
+ * Who keeps a name for hours compares ENV.generation, too: so long it takes to bring a name round.
+ */
+export function environmentName(id: number, generation: number): number {
+  return generation === 1 ? id : (0x80000000 | (((generation - 1) % 2 ** 24) << NUMBER_BITS) | id) >>> 0;
 }
 
 /** Physical address of the u-page of an environment, or 0. */

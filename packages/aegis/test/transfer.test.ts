@@ -1,7 +1,8 @@
 /** Protected control transfer, synchronous and asynchronous. [SOSP95 §5.2] */
-import { CALLS, DEATHS, ENV, ENV_LIMIT, ERRORS, SLICE } from '@exokernel/abi';
+import { CALLS, DEATHS, ENV, ENV_LIMIT, ENV_STATUS, ERRORS, SLICE } from '@exokernel/abi';
 import { A0, S0, S1, T0, V0, V1, ZERO, type Assembler, type Register } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
+import { environmentName } from '../src/environments.ts';
 import { KP } from '../src/layout.ts';
 import { envAddress } from '../src/memory.ts';
 import {
@@ -404,4 +405,101 @@ test('a sleeper is awake when it is entered', () => {
   expect(booted.aegis.environment(0).slices).toBeGreaterThan(3);
   expect(booted.word(1, STARTED)).toBe(1);
   expect(booted.aegis.parts.memory.kernelPage(KP.ending)).toBe(0);
+});
+
+describe('a client whose server dies, and another has the number at once', () => {
+  const SECOND = SCRATCH + 12;
+  const OTHER = 2;
+
+  /** Ends the server (1) and makes another tenant of its record, which answers whom it can. Returns the newcomer's name. */
+  function replace(booted: Booted): number {
+    const { memory, environments } = booted.aegis.parts;
+    const old = memory.env(1, ENV.name);
+    // Its record is the only one that is left.
+    for (let id = 0; id < ENV_LIMIT; id += 1) {
+      if (memory.env(id, ENV.status) === ENV_STATUS.free) memory.setEnv(id, ENV.status, ENV_STATUS.embryo);
+    }
+    environments.end(1, DEATHS.destroyed);
+    expect(booted.aegis.load(machine({ first: (a) => emitTransferTo(a, 0), again: (a) => emitTransferTo(a, 0) }))).toBe(
+      1,
+    );
+    for (let id = 3; id < ENV_LIMIT; id += 1) memory.setEnv(id, ENV.status, ENV_STATUS.free);
+    expect(memory.env(1, ENV.name)).not.toBe(old);
+    return memory.env(1, ENV.name);
+  }
+
+  /** Calls environment 1 by the name that its first tenant has, at the first start and at the second, and notes who answers. */
+  const client = (): RawImage =>
+    rawImage({
+      prologue: 'start',
+      epilogue: 'end',
+      syncEntry: 'entry',
+      emit: (a) => {
+        a.label('start');
+        a.lw(S0, STARTED, ZERO);
+        emitIncrement(a, STARTED);
+        a.bnez(S0, 'again');
+        a.nop();
+        emitTransferTo(a, 1);
+        emitLoop(a);
+        a.label('again');
+        emitTransferTo(a, 1);
+        a.sw(V0, SECOND, ZERO);
+        emitLoop(a);
+        a.label('entry');
+        a.sw(V1, CALLER, ZERO);
+        emitIncrement(a, ENTERED);
+        emitLoop(a);
+        a.label('end');
+        a.li(A0, -1);
+        emitCall(a, 'yield');
+      },
+    });
+  const CALLER = SCRATCH + 16;
+
+  test('before it calls: it is refused', () => {
+    const booted = boot([client(), machine({}, 0), machine({})]);
+    replace(booted);
+    run(booted, 0.5);
+    expect(booted.word(0, ANSWER)).toBe(E_ENV);
+    expect(booted.word(1, ENTERED)).toBe(0);
+    expect(checkInvariants(booted.aegis)).toEqual([]);
+  });
+
+  test('while it is called: the slice comes back, the name is refused, and an answer has another name', () => {
+    const booted = boot([client(), machine({}, 0), machine({})]);
+    run(booted, 0.5);
+    expect([booted.word(1, ENTERED), runner(booted, 0)]).toEqual([1, 1]);
+    // The caller's name is what the server may answer to.
+    const name = replace(booted);
+    expect(runner(booted, 0)).toBe(0);
+    run(booted, 6);
+    expect(booted.word(0, SECOND)).toBe(E_ENV);
+    // The newcomer has called it, under its own name.
+    expect(booted.word(0, ENTERED)).toBeGreaterThan(0);
+    expect(booted.word(0, CALLER) >>> 0).toBe(name);
+    expect(name).not.toBe(1);
+    expect(booted.word(1, ENTERED)).toBe(0);
+    expect(checkInvariants(booted.aegis)).toEqual([]);
+  });
+
+  test('after it was answered: the next call is refused; by the new name it is not', () => {
+    const booted = boot([client(), machine({ entered: (a) => emitTransferTo(a, 0) }, 0), machine({})]);
+    run(booted, 0.5);
+    expect([booted.word(0, ENTERED), booted.word(0, CALLER), runner(booted, 0)]).toEqual([1, 1, 0]);
+    const name = replace(booted);
+    run(booted, 6);
+    expect(booted.word(0, SECOND)).toBe(E_ENV);
+    expect(booted.word(1, ENTERED)).toBe(0);
+    const third = booted.aegis.load(machine({ first: (a) => emitTransferTo(a, name) }));
+    run(booted, 6);
+    expect(booted.word(1, ENTERED)).toBe(1);
+    expect(booted.word(third, ANSWER)).toBe(0);
+    expect(booted.aegis.environment(OTHER).status).toBe('runnable');
+  });
+
+  test('names of one record: the number first, then never a number, another each time', () => {
+    const names = [1, 2, 3, 2 ** 24, 2 ** 24 + 1].map((life) => environmentName(5, life));
+    expect(names).toEqual([5, 0x80000085, 0x80000105, 0xffffff85, 0x80000005]);
+  });
 });

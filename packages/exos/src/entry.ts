@@ -31,7 +31,7 @@ export function emitEntries(a: Assembler): void {
   a.label('exos.enter.waits');
   a.lw(V1, UEXOS.refusing, ZERO);
   a.nop();
-  a.sltiu(T0, V1, ENV_LIMIT);
+  a.slti(T0, V1, ENV_LIMIT);
   a.beq(T0, ZERO, 'kit.prologue');
   a.nop();
   a.j('lrpc.refuse');
@@ -44,19 +44,23 @@ export function emitEntries(a: Assembler): void {
   a.label('exos.idle');
   a.lw(T8, UEXOS.callee, ZERO);
   a.move(A0, ZERO);
-  a.sltiu(T9, T8, ENV_LIMIT);
+  a.slti(T9, T8, ENV_LIMIT);
   a.beq(T9, ZERO, 'exos.idle.sleep');
   // A reply. The table's window may fault, and the fault's handler be interrupted: not here, then.
   a.lw(T9, UKIT.criticalDepth, ZERO);
-  a.sll(T8, T8, ENV_SHIFT);
+  a.andi(T1, T8, ENV_LIMIT - 1);
   a.addiu(T0, T9, 1);
   a.sw(T0, UKIT.criticalDepth, ZERO);
   a.li(T0, WINDOWS.environments);
-  a.addu(T8, T8, T0);
-  a.lw(T0, ENV.status, T8);
-  a.li(T1, ENV_STATUS.runnable);
+  a.sll(T1, T1, ENV_SHIFT);
+  a.addu(T1, T1, T0);
+  a.lw(T0, ENV.status, T1);
+  a.lw(T1, ENV.name, T1);
   a.sw(T9, UKIT.criticalDepth, ZERO);
-  a.bne(T0, T1, 'lrpc.dead');
+  a.xor(T1, T1, T8);
+  a.addiu(T0, T0, -ENV_STATUS.runnable);
+  a.or(T0, T0, T1);
+  a.bne(T0, ZERO, 'lrpc.dead');
   a.sw(ZERO, UKIT.criticalInterrupted, ZERO);
   a.li(V0, CALLS.tick.number);
   a.syscall(0);

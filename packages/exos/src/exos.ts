@@ -183,6 +183,7 @@ function exosNatives(program: Program<ExosInterface>, text: Text): NativeFactory
     shared: { allocate: () => fibers.call(address(runtime, 'shared_allocate')) },
     lrpc: {
       bind: () => fibers.call(address(runtime, 'lrpc_bind')),
+      name: (process) => fibers.call(address(runtime, 'lrpc_name'), process),
       call: (...call) => fibers.call(address(runtime, 'lrpc_call'), ...call),
     },
     protection: {

@@ -9,7 +9,6 @@ import {
   ENV_STATUS,
   ERRORS,
   EXCEPTIONS,
-  NO_ENV,
   PAGE_BYTES,
   type CapabilityWords,
   type ExceptionName,
@@ -33,7 +32,7 @@ import {
   type Fibers,
 } from '@exokernel/libos-kit';
 import { HANDLERS } from './handlers.ts';
-import { CLEAN, DESCRIPTORS, END, PIPE, SHARED, UEXOS, WINDOWS } from './layout.ts';
+import { CLEAN, DESCRIPTORS, END, NO_NAME, PIPE, SHARED, UEXOS, WINDOWS } from './layout.ts';
 import { windowEntry, type PageTable } from './page-table.ts';
 
 const DIRTY = 0x400;
@@ -242,7 +241,7 @@ function childUPage(
   put(UKIT.contextPc, start.pc);
   put(UEXOS.self, child);
   put(UEXOS.bounce, 0);
-  put(UEXOS.refusing, NO_ENV);
+  put(UEXOS.refusing, NO_NAME);
   for (let i = 0; i < 32; i += 1) put(UEXOS.children + 4 * i, 0);
   putCapability(UKIT.self, control);
   for (let i = 0; i < TABLE_PAGES; i += 1) {

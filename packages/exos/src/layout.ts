@@ -18,7 +18,7 @@ export const UEXOS = {
   /** Where it goes on when it is given the processor, after it gave it away; 0: it gave nothing away. Its stack then. */
   waiting: 0x1540,
   waitingSp: 0x1544,
-  /** The environment that it has called and whose reply it awaits; anything that is no environment's number: none. */
+  /** The environment that it has called and whose reply it awaits; anything that is no environment's name: none. */
   callee: 0x1548,
   /** Stack of a server that awaits a call; 0: it is busy, or is no server. */
   serverSp: 0x154c,
@@ -33,11 +33,14 @@ export const UEXOS = {
   /** Of the access that it handles: PC, t0, t1, t2, then v0, v1, a0 to a3, ra. */
   hookPc: 0x15e8,
   hookSave: 0x15ec,
-  /** A caller whose refusal an end of slice has cut off; anything that is no environment's number: none. */
+  /** A caller whose refusal an end of slice has cut off; anything that is no environment's name: none. */
   refusing: 0x1620,
   /** Up to the end of the page: words of the program's own, which it reaches without a base register. */
   program: 0x1f00,
 } as const;
+
+/** No environment's name, which is below ENV_LIMIT or has bit 31; nor is a stack's address. */
+export const NO_NAME = 0x7fffffff;
 
 export const DESCRIPTORS = 16;
 /** Procedures that a server can have. */

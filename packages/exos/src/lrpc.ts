@@ -5,24 +5,25 @@
  * are in registers, for the kernel changes none of them. A server has a table of procedures, a stack, and one call at a time:
  * who calls while it is busy (its context waits, too), or a process that serves nothing, gets −1, at once or, if the slice
  * ends just then, when the server runs next; one is noted so. The client takes a reply only from whom it called,
- * and looks now and then whether that one lives.
+ * and looks now and then whether that one lives. Whom it calls it names as the kernel does (ENV.name): another that has the
+ * number later is not called, nor is its reply taken.
  *
  * A *trusted* server keeps those registers itself, and its procedure is its entry: the call is two transfers and little
  * else. That is for programs that agree on it; the parts are inlined.
  */
-import { CALLS, ENV, NO_ENV } from '@exokernel/abi';
+import { CALLS, ENV, ENV_BYTES, ENV_LIMIT } from '@exokernel/abi';
 import { A0, A1, RA, S0, SP, T0, T1, T2, T8, T9, V0, V1, ZERO, A2, A3, type Assembler } from '@exokernel/isa';
 import { UKIT } from '@exokernel/libos-kit';
 import { CALLEE_SAVED } from './directed-yield.ts';
-import { PROCEDURES, UEXOS } from './layout.ts';
+import { NO_NAME, PROCEDURES, UEXOS, WINDOWS } from './layout.ts';
 
 /** The words of the u-page that a process starts with. */
 export const LRPC_WORDS: ReadonlyMap<number, number> = new Map([
-  [UEXOS.callee, NO_ENV],
-  [UEXOS.refusing, NO_ENV],
+  [UEXOS.callee, NO_NAME],
+  [UEXOS.refusing, NO_NAME],
 ]);
 
-/** Emits the entry of synchronous transfers, and the routines lrpc_call, lrpc_bind, lrpc_serve, lrpc_trust. */
+/** Emits the entry of synchronous transfers, and the routines lrpc_name, lrpc_call, lrpc_bind, lrpc_serve, lrpc_trust. */
 export function emitLrpc(a: Assembler): void {
   emitSyncEntry(a);
   emitServer(a);
@@ -44,7 +45,7 @@ function emitSyncEntry(a: Assembler): void {
   });
   a.sw(ZERO, UKIT.contextPc, ZERO);
   a.ret();
-  // No environment's number: nothing is awaited.
+  // No environment's name: nothing is awaited.
   a.sw(SP, UEXOS.callee, ZERO);
   // The one that was called does not live any more.
   a.label('lrpc.dead');
@@ -88,8 +89,9 @@ function emitServer(a: Assembler): void {
   a.nop();
 
   a.label('lrpc.refuse');
+  a.li(T0, NO_NAME);
+  a.sw(T0, UEXOS.refusing, ZERO);
   a.li(A0, -1);
-  a.sw(A0, UEXOS.refusing, ZERO);
   a.li(V0, CALLS.scall.number);
   a.syscall(0);
   a.label('lrpc.refused');
@@ -134,7 +136,17 @@ function emitClient(a: Assembler): void {
   a.ret();
   a.nop();
 
-  // lrpc_call(server, procedure, x, y): what it returns, or −1.
+  // lrpc_name(process): what a process is called by, in this life of its number.
+  a.label('lrpc_name');
+  a.andi(A0, A0, ENV_LIMIT - 1);
+  a.sll(A0, A0, Math.log2(ENV_BYTES));
+  a.li(T0, WINDOWS.environments);
+  a.addu(A0, A0, T0);
+  a.lw(V0, ENV.name, A0);
+  a.ret();
+  a.nop();
+
+  // lrpc_call(server's name, procedure, x, y): what it returns, or −1.
   a.label('lrpc_call');
   CALLEE_SAVED.forEach((r, i) => {
     a.sw(r, UEXOS.callSave + 4 * i, ZERO);
@@ -150,12 +162,13 @@ function emitClient(a: Assembler): void {
 }
 
 /**
- * lrpc_trust(server, entry): a client (which gets 0, or a negative error) is entered at `entry` with replies of this server;
+ * lrpc_trust(server's name, entry): a client (which gets 0, or a negative error) is entered at `entry` with replies of this server;
  * a server (−1) is entered there with calls, and does not return.
  */
 function emitTrust(a: Assembler): void {
   a.label('lrpc_trust');
-  a.bltz(A0, 'lrpc_trust.server');
+  a.addiu(T0, A0, 1);
+  a.beq(T0, ZERO, 'lrpc_trust.server');
   a.move(T1, A1);
   a.j('lrpc.bind');
   a.sw(A0, UEXOS.callee, ZERO);

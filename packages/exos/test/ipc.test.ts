@@ -1,5 +1,5 @@
 /** Processes that talk: directed yields, shared memory, local RPC; strangers who enter them, and ends of slices everywhere. */
-import { CALLS, DEATHS } from '@exokernel/abi';
+import { CALLS, DEATHS, ENV, ENV_LIMIT, ENV_STATUS } from '@exokernel/abi';
 import {
   A0,
   A1,
@@ -100,6 +100,9 @@ function callers(rounds: number): Image {
     a.label('client');
     call('lrpc_bind');
     a.bnez(V0, 'wrong');
+    a.move(A0, S1);
+    call('lrpc_name');
+    a.move(S1, V0);
     // Until the server awaits calls: before, it is busy.
     a.li(A0, 8);
     call('clock_sleep');
@@ -183,6 +186,15 @@ describe('local RPC', () => {
     }
   });
 
+  test('also of a server whose number has had others before: its name tells them apart', () => {
+    const booted = boot([callers(20)]);
+    const { memory } = booted.aegis.parts;
+    memory.setEnv(1, ENV.generation, 5);
+    expect(booted.finish(0).map(exitOf)).toEqual([77]);
+    expect(memory.env(1, ENV.name)).toBe(0x80000000 + 128 * 5 + 1);
+    expect(checkInvariants(booted.aegis)).toEqual([]);
+  });
+
   test('a stranger who calls client and server is refused, and changes nothing', () => {
     // Environments: the parent, the stranger, and the parent's child.
     const booted = boot([callers(2000), stranger([0, 2], ['scall'])]);
@@ -247,6 +259,51 @@ describe('local RPC', () => {
     ]);
     expect(booted.finish(0).map(exitOf)).toEqual([42]);
     expect(checkInvariants(booted.aegis)).toEqual([]);
+  });
+
+  test('and if another has the number of the dead one at once, its answer is none', () => {
+    const booted = boot([
+      machine('widow', (a, call) => {
+        call('process_fork');
+        a.move(S1, V0);
+        a.bnez(S1, 'client');
+        a.la(T0, 'die');
+        a.sw(T0, 0, S0);
+        a.move(A0, S0);
+        a.li(A1, 1);
+        call('lrpc_serve');
+        a.label('die');
+        a.sw(ZERO, 0, ZERO);
+        a.label('client');
+        call('lrpc_bind');
+        a.move(A0, S1);
+        call('lrpc_name');
+        a.move(S1, V0);
+        a.li(A0, 4);
+        call('clock_sleep');
+        a.li(S2, 40);
+        a.move(A0, S1);
+        a.move(A1, ZERO);
+        call('lrpc_call');
+        // Nor is it called: the name is the dead one's.
+        a.bgez(V0, 'end');
+        a.move(A0, S1);
+        a.move(A1, ZERO);
+        call('lrpc_call');
+        a.bltz(V0, 'end');
+        a.addiu(V0, S2, 2);
+        a.li(V0, 1);
+      }),
+    ]);
+    const { aegis, machine: computer } = booted;
+    const { memory } = aegis.parts;
+    while (memory.env(1, ENV.status) !== ENV_STATUS.dead) computer.run(50);
+    // Its record is the only one that is left.
+    for (let id = 2; id < ENV_LIMIT; id += 1) memory.setEnv(id, ENV.status, ENV_STATUS.embryo);
+    expect(aegis.load(stranger([0], ['scall']))).toBe(1);
+    for (let id = 2; id < ENV_LIMIT; id += 1) memory.setEnv(id, ENV.status, ENV_STATUS.free);
+    expect(booted.finish(0).map(exitOf)).toEqual([42]);
+    expect(checkInvariants(aegis)).toEqual([]);
   });
 
   test('a trusted server keeps the registers; its client takes no reply from anybody else', () => {

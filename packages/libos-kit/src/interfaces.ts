@@ -68,7 +68,9 @@ export interface SharedMemory {
 export interface Lrpc {
   /** To be done once before the first call. 0, or a negative error. */
   bind(): Fiber<number>;
-  /** What procedure number `procedure` of a server returns; −1 if there is none, or the server is busy, or has died. */
+  /** What a process is called by: of this one, and of none that has its number later. */
+  name(process: number): Fiber<number>;
+  /** What procedure `procedure` of the server of this name returns; −1 if there is none, or the server is busy, or has died. */
   call(server: number, procedure: number, x: number, y: number): Fiber<number>;
 }
 
@@ -114,8 +116,11 @@ export const ENTRY_POINTS = {
   pipes: ['pipe_open', 'pipe_read', 'pipe_write', 'pipe_close'],
   /** shared_allocate(). */
   shared: ['shared_allocate'],
-  /** lrpc_bind(); lrpc_call(server, procedure, x, y); lrpc_serve(table of addresses, how many); lrpc_trust(server or −1, entry). */
-  lrpc: ['lrpc_bind', 'lrpc_call', 'lrpc_serve', 'lrpc_trust'],
+  /**
+   * lrpc_bind(); lrpc_name(process); lrpc_call(server's name, procedure, x, y); lrpc_serve(table of addresses, how many);
+   * lrpc_trust(server's name or −1, entry).
+   */
+  lrpc: ['lrpc_bind', 'lrpc_name', 'lrpc_call', 'lrpc_serve', 'lrpc_trust'],
   /** vm_protect(va, pages), vm_unprotect, vm_clean: the same; vm_dirty(va); vm_handler(address or 0): gets the address in a0. */
   protection: ['vm_protect', 'vm_unprotect', 'vm_clean', 'vm_dirty', 'vm_handler'],
 } as const;

@@ -214,12 +214,15 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
       const has = asids.owner(i) === env;
       report(has === (asid !== 0 && asid === i << ASID_SHIFT), `${name}: ASID ${asid >>> ASID_SHIFT}, not ${i}`);
     }
-    for (const [gate, entry] of [
-      [ENV.syncGate, ENV.syncEntry],
-      [ENV.asyncGate, ENV.asyncEntry],
-    ] as const) {
-      report(memory.env(env, gate) === (asid === 0 ? 0 : memory.env(env, entry)), `${name}: a gate is not its entry`);
-    }
+    const open = asid !== 0 && memory.env(env, ENV.syncEntry) !== 0;
+    const gate = memory.env(env, ENV.syncGate);
+    report(
+      (gate === memory.env(env, ENV.name)) === open,
+      `${name}: the gate of synchronous transfers has not its name`,
+    );
+    report(open || gate % ENV_LIMIT !== env, `${name}: a name opens a gate that is shut`);
+    const entry = asid === 0 ? 0 : memory.env(env, ENV.asyncEntry);
+    report(memory.env(env, ENV.asyncGate) === entry, `${name}: the gate of asynchronous transfers is not its entry`);
     let ended = false;
     for (let slot = 0; slot < GUARANTEED_LIMIT; slot += 1) {
       const hi = memory.env(env, ENV.guaranteed + 8 * slot);

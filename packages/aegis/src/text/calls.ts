@@ -5,10 +5,10 @@
  * through `call.done` with v0 set; one that needs more goes through stack.ts. See the table of calls in `@exokernel/abi`.
  *
  * Two places behind a load and a jump, where other kernels have a `nop`, begin the protected control transfer, of which
- * every instruction counts: v0 = KP.slice, k1 = whether v1 names an environment.
+ * every instruction counts: v0 = the offset of the record of environment v1, of whose name the low bits are the number.
  */
 import { CP0_EPC, A0, K0, K1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
-import { CALLS, CALL_LIMIT, ENV, ENV_LIMIT, ERRORS, type CallName } from '@exokernel/abi';
+import { CALLS, CALL_LIMIT, ENV, ENV_BYTES, ENV_LIMIT, ERRORS, type CallName } from '@exokernel/abi';
 import { KP } from '../layout.ts';
 
 /** Label of the code that executes a call. */
@@ -22,9 +22,9 @@ export function emitCallDispatch(a: Assembler): void {
   a.beq(K1, ZERO, 'call.unknown');
   a.sll(K1, V0, 2);
   a.lw(K1, KP.calls, K1);
-  a.lw(V0, KP.slice, ZERO);
+  a.andi(V0, V1, ENV_LIMIT - 1);
   a.jr(K1);
-  a.sltiu(K1, V1, ENV_LIMIT);
+  a.sll(V0, V0, Math.log2(ENV_BYTES));
 
   a.label(callLabel('null'));
   a.label('call.ok');

@@ -4,11 +4,12 @@
  *
  * A synchronous transfer donates this and all future instances of the slice, until the callee transfers it back; an
  * asynchronous one donates what is left of this instance. Both are atomic. Anyone may call; access control is the callee's,
- * which finds the caller's number in v1, where the kernel put it. Not possible once the slice is over (E_SLICE). A call that
+ * which finds the caller's name in v1, where the kernel put it. A synchronous transfer names the callee's life too (ENV.name):
+ * a client does not call, nor get a reply from, who has the number after its server. The gate holds that name, so it costs nothing. Not possible once the slice is over (E_SLICE). A call that
  * is refused changes v0 alone. What a transfer does not test, and why, is decision 0009.
  */
 import { CP0_ENTRYHI, CP0_EPC, K0, K1, V0, V1, ZERO, type Assembler, type Register } from '@exokernel/isa';
-import { CALLS, ENV, ERRORS, SLICE } from '@exokernel/abi';
+import { CALLS, ENV, ENV_LIMIT, ERRORS, SLICE } from '@exokernel/abi';
 import { KP, KSEG0, NATIVE, PHYSICAL } from '../layout.ts';
 import { callLabel } from './calls.ts';
 
@@ -20,19 +21,9 @@ export function emitTransfer(a: Assembler, kind: 'synchronous' | 'asynchronous')
   const synchronous = kind === 'synchronous';
   const name = synchronous ? 'scall' : 'acall';
   a.label(callLabel(name));
-  // The dispatch has put KP.slice into v0, and into k1 whether there is an environment v1.
-  a.beq(K1, ZERO, 'call.environment');
-  a.sll(K1, V1, ENV_SHIFT);
-  a.lui(K0, ENVIRONMENTS >>> 16);
-  a.addu(K1, K1, K0);
-  a.lw(K0, synchronous ? ENV.syncGate : ENV.asyncGate, K1);
-  a.lw(V1, KP.env, ZERO);
-  a.beq(K0, ZERO, `${name}.closed`);
-  a.lw(V1, ENV.id, V1);
-  if (synchronous) a.sw(K1, SLICE.running, V0);
-  else a.lw(V0, KP.noSlice, ZERO);
-  a.sw(K1, KP.env, ZERO);
-  if (!synchronous) a.sw(V0, KP.slice, ZERO);
+  // The dispatch has put the offset of the callee's record into v0.
+  if (synchronous) emitSynchronous(a);
+  else emitAsynchronous(a);
   a.lw(V0, ENV.asid, K1);
   a.sw(ZERO, ENV.asleep, K1);
   a.mtc0(V0, CP0_ENTRYHI);
@@ -40,19 +31,51 @@ export function emitTransfer(a: Assembler, kind: 'synchronous' | 'asynchronous')
   a.jr(K0);
   a.rfe();
 
-  // The gate is shut: there is no such entry, or no ASID at present; then the callee gets one and the call is made again.
+  // The gate is shut. If that is for want of an ASID, the callee gets one and the call is made again.
   a.label(`${name}.closed`);
+  a.lw(V0, ENV.name, K1);
+  a.nop();
+  if (synchronous) a.bne(V0, V1, 'call.environment');
+  else a.andi(V1, V0, ENV_LIMIT - 1);
   a.lw(V0, synchronous ? ENV.syncEntry : ENV.asyncEntry, K1);
-  a.lui(V1, ENVIRONMENTS >>> 16);
-  a.subu(V1, K1, V1);
+  a.nop();
   a.beq(V0, ZERO, 'call.environment');
-  a.srl(V1, V1, ENV_SHIFT);
+  a.nop();
   a.cop2(NATIVE.asid);
   a.li(V0, CALLS[name].number);
   a.mfc0(K0, CP0_EPC);
   a.lw(K1, KP.k1, ZERO);
   a.jr(K0);
   a.rfe();
+}
+
+/** v1 is the callee's name: that of an earlier life of its record is not what the gate has. */
+function emitSynchronous(a: Assembler): void {
+  a.lui(K0, ENVIRONMENTS >>> 16);
+  a.addu(K1, V0, K0);
+  a.lw(K0, ENV.syncGate, K1);
+  a.lw(V0, KP.slice, ZERO);
+  a.bne(K0, V1, 'scall.closed');
+  a.lw(K0, ENV.syncEntry, K1);
+  a.lw(V1, KP.env, ZERO);
+  a.sw(K1, SLICE.running, V0);
+  a.lw(V1, ENV.name, V1);
+  a.sw(K1, KP.env, ZERO);
+}
+
+/** v1 is the callee's number: what is given is a rest of time, whoever has the number. */
+function emitAsynchronous(a: Assembler): void {
+  a.sltiu(K0, V1, ENV_LIMIT);
+  a.beq(K0, ZERO, 'call.environment');
+  a.lui(K0, ENVIRONMENTS >>> 16);
+  a.addu(K1, V0, K0);
+  a.lw(K0, ENV.asyncGate, K1);
+  a.lw(V1, KP.env, ZERO);
+  a.beq(K0, ZERO, 'acall.closed');
+  a.lw(V1, ENV.name, V1);
+  a.lw(V0, KP.noSlice, ZERO);
+  a.sw(K1, KP.env, ZERO);
+  a.sw(V0, KP.slice, ZERO);
 }
 
 /** Why there is no transfer to anybody: the slice is over. */
