@@ -161,7 +161,9 @@ class Walk {
   }
 
   #line(line: Line, contents: LineContents | undefined): LineContents {
-    const origin = this.time(contents?.origin ?? 0, -this.#latest);
+    // No machine's own time is before the wire's first.
+    const { base } = line;
+    const origin = this.time(contents?.origin ?? 0, base === undefined ? 0 : base.origin - base.now);
     const entries = this.#s.list(contents?.entries ?? [], (entry) => ({
       time: this.time(entry?.time ?? 0),
       what: this.#happening(entry?.what, line),

@@ -92,6 +92,16 @@ describe.each([1, 2])('the state of a wire with machines: %i', (machines) => {
     expect(refused).toBeGreaterThan(saved.filter((value) => typeof value === 'number').length);
   });
 
+  test('a machine whose time would be before the first is refused', () => {
+    // What the times of two machines hang on: of each, the time of its cycle 0.
+    const times = traffic(machines).clocks.map((clock) => (clock.now * 1e9) / clock.hz);
+    for (const time of times) {
+      const at = saved.findIndex((value, i) => typeof value === 'number' && isAccepted(saved.with(i, -time)));
+      expect(at).toBeGreaterThan(0);
+      expect(isAccepted(saved.with(at, -time - 1))).toBe(false);
+    }
+  });
+
   test('frames that are none are refused', () => {
     const at = saved.findIndex((value) => value instanceof Uint8Array);
     for (const length of [0, 13, 1519, 100_000]) expect(isAccepted(saved.with(at, new Uint8Array(length)))).toBe(false);
