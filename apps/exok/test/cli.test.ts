@@ -56,6 +56,8 @@ describe('refused with one line on stderr and exit code 2', () => {
     [['run', 'x.elf', '--seconds', '-1'], /--seconds/],
     [['run', '/dev/zero'], /\/dev\/zero/],
     [['site'], /usage/],
+    [['kernel'], /usage/],
+    [['kernel', '--disassemble', 'nothing'], /no symbol nothing/],
     [['site', join(folder, 'missing'), join(folder, 'out.img')], /missing/],
   ] as const)('%j', async (args, line) => {
     const { code, stdout, stderr } = await exok(args);
@@ -91,6 +93,13 @@ describe('refused with one line on stderr and exit code 2', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/in use/);
   });
+});
+
+test('the text of a routine of the kernel', async () => {
+  const { code, stdout } = await exok(['kernel', '--disassemble', 'scall']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^call\.scall:\n/);
+  expect(stdout).toContain('lw k0,ENV.syncGate(k1)');
 });
 
 test('--offline --json: one object, every check true, and the same again', async () => {

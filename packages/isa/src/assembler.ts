@@ -48,6 +48,8 @@ export interface Assembly {
   readonly origin: number;
   readonly words: Uint32Array;
   readonly symbols: ReadonlyMap<string, number>;
+  /** What the author says of the instruction at an address: for listings. */
+  readonly notes: ReadonlyMap<number, readonly string[]>;
 }
 
 type Item =
@@ -61,6 +63,7 @@ class AssemblerCore {
   readonly #extensions: readonly Extension[];
   readonly #items: Item[] = [];
   readonly #labels = new Map<string, number>();
+  readonly #notes = new Map<number, string[]>();
   #fresh = 0;
 
   constructor(origin: number, extensions: readonly Extension[]) {
@@ -78,6 +81,11 @@ class AssemblerCore {
   label(name: string): void {
     if (this.#labels.has(name)) throw new IsaError('label-twice', `label ${name} is defined twice`, { name });
     this.#labels.set(name, this.here);
+  }
+
+  /** Says something of the next instruction, for who reads a listing. */
+  note(text: string): void {
+    this.#notes.set(this.here, [...(this.#notes.get(this.here) ?? []), text]);
   }
 
   /** A label name that nothing else uses; `hint` is for the reader. */
@@ -174,7 +182,7 @@ class AssemblerCore {
   assemble(): Assembly {
     const words = Uint32Array.from(this.#items, (item, i) => this.#encode(item, (this.origin + 4 * i) >>> 0));
     this.#checkHazards(words);
-    return { origin: this.origin, words, symbols: new Map(this.#labels) };
+    return { origin: this.origin, words, symbols: new Map(this.#labels), notes: new Map(this.#notes) };
   }
 
   #resolve(target: Target): number {

@@ -55,10 +55,13 @@ function emitSynchronous(a: Assembler): void {
   a.addu(K1, V0, K0);
   a.lw(K0, ENV.syncGate, K1);
   a.lw(V0, KP.slice, ZERO);
+  a.note('of this life of the callee, with an entry and an ASID?');
   a.bne(K0, V1, 'scall.closed');
   a.lw(K0, ENV.syncEntry, K1);
   a.lw(V1, KP.env, ZERO);
+  a.note('this and all future instances of the slice');
   a.sw(K1, SLICE.running, V0);
+  a.note('what the callee decides by');
   a.lw(V1, ENV.name, V1);
   a.sw(K1, KP.env, ZERO);
 }

@@ -1,0 +1,59 @@
+/** The kernel's text as a listing. */
+import { expect, test } from 'vitest';
+import { kernelListing } from '../src/index.ts';
+import { kernelImage } from '../src/kernel-image.ts';
+import { KSEG0, PHYSICAL } from '../src/layout.ts';
+
+test('a protected control transfer: labels, notes, delay slots, fields by name', () => {
+  expect(`\n${kernelListing('scall').slice(0, 20).join('\n')}\n`).toMatchInlineSnapshot(`
+    "
+    call.scall:
+      800028e0  lui k0,0x8002
+      800028e4  addu k1,v0,k0
+      800028e8  lw k0,ENV.syncGate(k1)
+      800028ec  lw v0,KP.slice(zero)
+                # of this life of the callee, with an entry and an ASID?
+      800028f0  bne k0,v1,0x80002920 <scall.closed>
+      800028f4    lw k0,ENV.syncEntry(k1)
+      800028f8  lw v1,KP.env(zero)
+                # this and all future instances of the slice
+      800028fc  sw k1,SLICE.running(v0)
+                # what the callee decides by
+      80002900  lw v1,ENV.name(v1)
+      80002904  sw k1,KP.env(zero)
+      80002908  lw v0,ENV.asid(k1)
+      8000290c  sw zero,ENV.asleep(k1)
+      80002910  mtc0 v0,c0_entryhi
+      80002914  lw k1,KP.k1(zero)
+      80002918  jr k0
+      8000291c    rfe
+    "
+  `);
+});
+
+test('every label is there once, and every word of the text', () => {
+  const { origin, words, symbols } = kernelImage();
+  const lines = kernelListing();
+  const labels = lines.filter((line) => line.endsWith(':'));
+  expect(new Set(labels)).toEqual(new Set([...symbols.keys()].map((name) => `${name}:`)));
+  expect(labels).toHaveLength(symbols.size);
+  const addresses = new Set(lines.map((line) => /^ {2}([0-9a-f]{8}) /.exec(line)?.[1] ?? ''));
+  for (let i = PHYSICAL.text / 4; i < words.length; i += 1) {
+    expect(addresses).toContain(((origin + 4 * i) >>> 0).toString(16));
+  }
+  expect(addresses).toContain((KSEG0 + 0x80).toString(16));
+});
+
+test('what lies in the kernel page has its name, everywhere', () => {
+  expect(kernelListing().filter((line) => /,-\d+\(zero\)/.test(line))).toEqual([]);
+});
+
+test('a base register that may be another since a label keeps its number', () => {
+  expect(kernelListing('scall.closed').filter((line) => line.includes('ENV.'))).toEqual([]);
+  expect(kernelListing('idle').some((line) => line.includes('KP.fpuOwner'))).toBe(true);
+});
+
+test('a symbol that there is not has no lines; a call is found by its name', () => {
+  expect(kernelListing('nothing')).toEqual([]);
+  expect(kernelListing('tlbwr')[0]).toBe('call.tlbwr:');
+});
