@@ -226,6 +226,8 @@ export class Aegis {
       parts.memory.set(PHYSICAL.system + field, value);
     }
     parts.memory.setKernelPage(KP.noSlice, kernelPageAddress(KP.sliceDummy));
+    parts.memory.setKernelPage(KP.payer, kernelPageAddress(KP.sliceDummy));
+    parts.memory.setKernelPage(KP.quantum, Math.ceil(machine.hz / TICKS_PER_SECOND));
     // Before the first position, which is the next.
     parts.memory.setKernelPage(KP.position, -SLICE_BYTES);
     for (const { table, bytes, count } of Object.values(STRUCTURES)) {

@@ -4,9 +4,13 @@
  * A position is both an order and a deadline: an environment chooses positions that suit it, contiguous ones to run long,
  * spread ones to answer soon. The machine code of the switch reads the vector; here it is only written. An environment
  * may own slices before it is started: until then nobody runs in them.
+ *
+ * A slice that took too many cycles (text/schedule.ts) keeps that debt whoever owns it. When it is freed, its owner has the debt, and
+ * the next slice that the owner takes begins with it; of an owner that ends, the environment that made it.
  */
 import {
   ENV,
+  ENV_LIMIT,
   ENV_STATUS,
   ERRORS,
   NO_ENV,
@@ -19,6 +23,9 @@ import {
 import type { Capabilities } from './capabilities.ts';
 import { KP, KSEG0, PHYSICAL } from './layout.ts';
 import { envAddress, type KernelMemory } from './memory.ts';
+
+/** No debt grows beyond this, so that credits stay words. */
+const MOST_DEBT = 2 ** 30;
 
 export class Slices {
   readonly #memory: KernelMemory;
@@ -46,6 +53,8 @@ export class Slices {
     if (owner === env) return p;
     if (owner !== NO_ENV) return ERRORS.E_BUSY;
     this.#memory.setSlice(p, env, this.#runner(env));
+    this.#setCredit(p, -this.#memory.env(env, ENV.debt));
+    this.#memory.setEnv(env, ENV.debt, 0);
     this.#measure();
     return p;
   }
@@ -106,6 +115,8 @@ export class Slices {
   }
 
   #empty(position: number): void {
+    this.#owe(this.#memory.slice(position, SLICE.owner), -(this.#memory.slice(position, SLICE.credit) | 0));
+    this.#setCredit(position, 0);
     this.#forgetInstance(position);
     this.#memory.setSlice(position, NO_ENV, 0);
     this.#age(position);
@@ -117,6 +128,24 @@ export class Slices {
     if (this.#memory.kernelPage(KP.slice) === here) {
       this.#memory.setKernelPage(KP.slice, this.#memory.kernelPage(KP.noSlice));
     }
+  }
+
+  /** An environment has a debt of so many cycles, or, if it has ended, the one that made it. */
+  #owe(env: number, cycles: number): void {
+    if (cycles <= 0) return;
+    let at = env;
+    for (let n = 0; n < ENV_LIMIT && at !== NO_ENV && !this.#isAlive(at); n += 1) at = this.#memory.env(at, ENV.parent);
+    if (at === NO_ENV) return;
+    this.#memory.setEnv(at, ENV.debt, Math.min(this.#memory.env(at, ENV.debt) + cycles, MOST_DEBT));
+  }
+
+  #isAlive(env: number): boolean {
+    const status = this.#memory.env(env, ENV.status);
+    return status === ENV_STATUS.runnable || status === ENV_STATUS.embryo;
+  }
+
+  #setCredit(position: number, cycles: number): void {
+    this.#memory.set(PHYSICAL.slices + position * SLICE_BYTES + SLICE.credit, cycles);
   }
 
   #age(position: number): void {

@@ -9,6 +9,7 @@
 import { CP0_BADVADDR, CP0_CAUSE, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
 import { KP, NATIVE, STATUS } from '../layout.ts';
+import { emitPay } from './schedule.ts';
 
 /** Label of the handler of an exception: each cause has one of its own, which knows its save area. */
 export function exceptionLabel(code: number): string {
@@ -35,8 +36,9 @@ export function emitExceptions(a: Assembler): void {
     a.sw(T2, KP.death, ZERO);
   }
 
-  // Ends the running environment: nothing of its registers is needed any more.
+  // Ends the running environment: nothing of its registers is needed any more. Its slice has paid when it goes.
   a.label('kill');
+  emitPay(a, T0, T1, T2);
   a.cop2(NATIVE.kill);
   a.j('schedule');
   a.nop();
