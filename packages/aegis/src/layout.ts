@@ -135,6 +135,17 @@ export const KP = {
   due: -0xcb4,
   /** The cycle in which a device's interrupt began. */
   interrupted: -0xcb0,
+  /** Packets that arrive: up to which cycle their work has been charged; 0: the slice that runs pays for it. */
+  charged: -0xcac,
+  /** Address of the word that an interrupt's cycles are added to, a debt; 0: none. */
+  claimant: -0xca8,
+  /** Cycles of this tick for packets that no environment can pay for, and how many there may be. */
+  unpayable: -0xca4,
+  unpayableLimit: -0xca0,
+  /** What enables the controller's interrupts: INEA, or 0 until the next tick. */
+  inea: -0xc9c,
+  /** Not 0: a slice has been passed over because of its credit. */
+  passed: -0xc98,
 } as const;
 
 /** The kernel's stack grows down from here, within the kernel page. */
@@ -189,6 +200,12 @@ export const LOOPS_MAX = 16;
 
 /** An environment that overruns its slice by more than so many others is destroyed [SOSP95 §5.1.1]. Assumption: the paper prints no number. */
 export const EXCESS_LIMIT = 8;
+
+/** Packets that no environment can pay for get one part in so many of a tick (as a shift): under 1 %. Assumption. */
+export const UNPAYABLE_SHIFT = 7;
+
+/** Interrupt enable of the LANCE's CSR0 [LANCE]. */
+export const CSR0_INEA = 0x0040;
 
 /** How the kernel divides the LANCE's 64 KiB buffer memory (offsets). */
 export const NET = {

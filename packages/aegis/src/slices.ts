@@ -130,18 +130,28 @@ export class Slices {
     }
   }
 
-  /** An environment has a debt of so many cycles, or, if it has ended, the one that made it. */
-  #owe(env: number, cycles: number): void {
-    if (cycles <= 0) return;
-    let at = env;
-    for (let n = 0; n < ENV_LIMIT && at !== NO_ENV && !this.#isAlive(at); n += 1) at = this.#memory.env(at, ENV.parent);
-    if (at === NO_ENV) return;
-    this.#memory.setEnv(at, ENV.debt, Math.min(this.#memory.env(at, ENV.debt) + cycles, MOST_DEBT));
+  /** The interrupt under way is the debt of an environment; NO_ENV: of none. */
+  charge(env: number): void {
+    const debtor = this.#debtor(env);
+    if (debtor !== NO_ENV) this.#memory.setKernelPage(KP.claimant, envAddress(debtor) + ENV.debt);
   }
 
-  #isAlive(env: number): boolean {
-    const status = this.#memory.env(env, ENV.status);
-    return status === ENV_STATUS.runnable || status === ENV_STATUS.embryo;
+  /** An environment has a debt of so many cycles. */
+  #owe(env: number, cycles: number): void {
+    const debtor = this.#debtor(env);
+    if (cycles <= 0 || debtor === NO_ENV) return;
+    this.#memory.setEnv(debtor, ENV.debt, Math.min(this.#memory.env(debtor, ENV.debt) + cycles, MOST_DEBT));
+  }
+
+  /** Who pays for an environment: itself if slices of its own can, else the one that made it, and so on. */
+  #debtor(env: number): number {
+    let debtor = env;
+    for (let n = 0; n < ENV_LIMIT && debtor !== NO_ENV; n += 1) {
+      const runs = this.#memory.env(debtor, ENV.status) === ENV_STATUS.runnable;
+      if (runs && this.of(debtor).length > 0) return debtor;
+      debtor = this.#memory.env(debtor, ENV.parent);
+    }
+    return NO_ENV;
   }
 
   #setCredit(position: number, cycles: number): void {

@@ -6,7 +6,7 @@
  * yields. The slice pays for every cycle until then: it forfeits as many later slices, and beyond EXCESS_LIMIT of them the
  * environment is destroyed. Contiguous slices of one environment run through without an upcall. [SOSP95 §5.1.1]
  *
- * The slice that runs does not pay for a device's interrupt, which is not its doing.
+ * The slice that runs does not pay for a device's interrupt, which is not its doing: the environment that caused it has a debt.
  */
 import {
   CP0_CAUSE,
@@ -25,7 +25,18 @@ import {
   type Register,
 } from '@exokernel/isa';
 import { DEATHS, ENV, SLICE, SYSTEM, U } from '@exokernel/abi';
-import { EXCESS_LIMIT, INTERRUPT, KP, KSEG0, NATIVE, PHYSICAL, STATUS, SYSTEM_TABLE } from '../layout.ts';
+import {
+  CSR0_INEA,
+  EXCESS_LIMIT,
+  INTERRUPT,
+  KP,
+  KSEG0,
+  NATIVE,
+  NET,
+  PHYSICAL,
+  STATUS,
+  SYSTEM_TABLE,
+} from '../layout.ts';
 import { emitCountBorrowed, emitNextPosition, emitPay } from './schedule.ts';
 import { emitTransfersPossible } from './transfer.ts';
 
@@ -79,7 +90,7 @@ export function emitInterrupt(a: Assembler): void {
   // Runs the routine at t2 with every register that it may use saved.
   a.label('interrupt.device');
   a.mfc0(T1, CP0_COUNT);
-  a.nop();
+  a.sw(ZERO, KP.claimant, ZERO);
   a.sw(T1, KP.interrupted, ZERO);
   for (const r of DEVICE_REGISTERS) a.sw(r, KP.saved + 4 * r, ZERO);
   a.mfhi(T0);
@@ -110,13 +121,26 @@ export function emitInterrupt(a: Assembler): void {
   emitClock(a);
 }
 
-/** Emits: what has passed since cycle `from` is not paid by the slice that runs. Uses `t` and `u`. */
+/**
+ * Emits: what has passed since cycle `from` is not paid by the slice that runs, but by the claimant, if there is one. Uses `t` and
+ * `u`, and `from`.
+ */
 function emitNotPaid(a: Assembler, from: Register, t: Register, u: Register): void {
+  const unclaimed = a.fresh('unclaimed');
   a.mfc0(t, CP0_COUNT);
   a.lw(u, KP.paid, ZERO);
   a.subu(t, t, from);
   a.addu(u, u, t);
   a.sw(u, KP.paid, ZERO);
+  a.lw(u, KP.claimant, ZERO);
+  a.nop();
+  a.beq(u, ZERO, unclaimed);
+  a.nop();
+  a.lw(from, 0, u);
+  a.nop();
+  a.addu(from, from, t);
+  a.sw(from, 0, u);
+  a.label(unclaimed);
 }
 
 function emitClock(a: Assembler): void {
@@ -140,6 +164,11 @@ function emitClock(a: Assembler): void {
   a.nop();
   a.move(T0, T1);
   a.label('clock.counted');
+  a.lw(K0, KP.inea, ZERO);
+  a.sw(ZERO, KP.unpayable, ZERO);
+  a.beq(K0, ZERO, 'clock.listen');
+  a.nop();
+  a.label('clock.listening');
   a.li(T2, SYSTEM_TABLE);
   a.sw(T0, KP.due, ZERO);
   a.sw(K1, SYSTEM.tick, T2);
@@ -192,8 +221,17 @@ function emitClock(a: Assembler): void {
   a.b('interrupt.return');
   a.sw(K1, KP.slice, ZERO);
 
+  // The controller was quiet for the rest of the tick.
+  a.label('clock.listen');
+  a.li(K0, CSR0_INEA);
+  a.lui(T2, NET.registers >>> 16);
+  a.sw(K0, KP.inea, ZERO);
+  a.b('clock.listening');
+  a.sh(K0, 0, T2);
+
   // An environment did not give up what it was asked for. That is not the business of the one that runs.
   a.label('clock.revoke');
+  a.sw(ZERO, KP.claimant, ZERO);
   a.mfc0(T0, CP0_COUNT);
   a.cop2(NATIVE.revoke);
   emitNotPaid(a, T0, T1, T2);

@@ -9,7 +9,9 @@
  * to which it was donated, what the kernel does for them, and an epilogue that takes too long. The clock looks only once a
  * quantum, so payments are rounded: a slice with half a quantum left when the clock ticks runs on, and one that would begin
  * with no more than half is passed over. What a slice is over or short of then stays with it. So a slice that begins late is
- * not shorter for it, and cycles taken from others are given back.
+ * not shorter for it, and cycles taken from others are given back. What the kernel did for an environment outside its slices
+ * (interrupts) is a debt, which the next slice that it owns pays. If no slice can begin but some were passed over, those are
+ * granted the next round at once: there is no one to give the time to.
  */
 import {
   A0,
@@ -115,6 +117,8 @@ export function emitSchedule(a: Assembler): void {
   a.label('schedule.position');
   a.sw(ZERO, KP.reschedule, ZERO);
   a.lw(QUANTUM, KP.quantum, ZERO);
+  a.label('schedule.round');
+  a.sw(ZERO, KP.passed, ZERO);
   a.lw(POSITION, KP.position, ZERO);
   a.lw(VECTOR_BYTES, KP.vectorBytes, ZERO);
   a.lw(TICK, KP.tick, ZERO);
@@ -122,7 +126,7 @@ export function emitSchedule(a: Assembler): void {
   a.li(VECTOR, KSEG0 + PHYSICAL.slices);
 
   a.label('schedule.next');
-  a.blez(LEFT, 'idle');
+  a.blez(LEFT, 'schedule.none');
   a.addiu(LEFT, LEFT, -SLICE_BYTES);
   emitNextPosition(a, POSITION, VECTOR_BYTES, T5);
   a.addu(SLICE_AT, VECTOR, POSITION);
@@ -135,13 +139,28 @@ export function emitSchedule(a: Assembler): void {
   a.bne(T7, ZERO, 'schedule.asleep');
 
   a.label('schedule.awake');
+  a.lw(T0, SLICE.owner, SLICE_AT);
   a.lw(T7, SLICE.credit, SLICE_AT);
-  a.srl(T8, QUANTUM, 1);
+  a.lui(T1, ENVIRONMENTS >>> 16);
+  a.sll(T0, T0, ENV_SHIFT);
+  a.addu(T0, T0, T1);
+  a.lw(T1, ENV.debt, T0);
   a.addu(T7, T7, QUANTUM);
+  a.sw(ZERO, ENV.debt, T0);
+  a.subu(T7, T7, T1);
+  a.srl(T8, QUANTUM, 1);
   a.slt(T8, T8, T7);
   a.bne(T8, ZERO, 'schedule.begin');
   a.sw(T7, SLICE.credit, SLICE_AT);
   a.b('schedule.next');
+  a.sw(QUANTUM, KP.passed, ZERO);
+
+  a.label('schedule.none');
+  a.lw(T0, KP.passed, ZERO);
+  a.nop();
+  a.beq(T0, ZERO, 'idle');
+  a.nop();
+  a.b('schedule.round');
   a.nop();
 
   // Asleep: does an event, its tick or its predicate wake it?
