@@ -9,7 +9,7 @@
 import { CP0_BADVADDR, CP0_CAUSE, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
 import { KP, NATIVE, STATUS } from '../layout.ts';
-import { emitPay } from './schedule.ts';
+import { emitPay } from './pay.ts';
 
 /** Label of the handler of an exception: each cause has one of its own, which knows its save area. */
 export function exceptionLabel(code: number): string {

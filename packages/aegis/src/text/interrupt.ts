@@ -37,7 +37,8 @@ import {
   STATUS,
   SYSTEM_TABLE,
 } from '../layout.ts';
-import { emitCountBorrowed, emitNextPosition, emitPay } from './schedule.ts';
+import { emitNotPaid, emitPay } from './pay.ts';
+import { emitCountBorrowed, emitNextPosition } from './schedule.ts';
 import { emitTransfersPossible } from './transfer.ts';
 
 /** MC146818 at 0x1d000000 in kseg1, a register every 4 bytes. */
@@ -119,28 +120,6 @@ export function emitInterrupt(a: Assembler): void {
   a.nop();
 
   emitClock(a);
-}
-
-/**
- * Emits: what has passed since cycle `from` is not paid by the slice that runs, but by the claimant, if there is one. Uses `t` and
- * `u`, and `from`.
- */
-function emitNotPaid(a: Assembler, from: Register, t: Register, u: Register): void {
-  const unclaimed = a.fresh('unclaimed');
-  a.mfc0(t, CP0_COUNT);
-  a.lw(u, KP.paid, ZERO);
-  a.subu(t, t, from);
-  a.addu(u, u, t);
-  a.sw(u, KP.paid, ZERO);
-  a.lw(u, KP.claimant, ZERO);
-  a.nop();
-  a.beq(u, ZERO, unclaimed);
-  a.nop();
-  a.lw(from, 0, u);
-  a.nop();
-  a.addu(from, from, t);
-  a.sw(from, 0, u);
-  a.label(unclaimed);
 }
 
 function emitClock(a: Assembler): void {

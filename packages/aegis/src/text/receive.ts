@@ -134,6 +134,9 @@ export function emitReceive(a: Assembler): void {
   a.move(A2, S4);
   a.bal('ring.put');
   a.li(A3, TAP.in);
+  a.lw(T1, RING.env, A0);
+  a.bal('packet.charge');
+  a.addiu(T1, T1, ENV.debt);
   a.lw(A0, RING.nextTap, A0);
   a.nop();
   a.bne(A0, ZERO, 'receive.tap');

@@ -47,6 +47,7 @@ import {
 import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES, SYSTEM } from '@exokernel/abi';
 import { IDLE_STATUS, KP, KSEG0, NATIVE, PHYSICAL, PREDICATE_FUEL, SYSTEM_TABLE, USER_STATUS } from '../layout.ts';
 import { emitFpuLeft, emitFpuTaken } from './fpu.ts';
+import { emitPay } from './pay.ts';
 import { emitCount } from './ring.ts';
 import { callLabel } from './calls.ts';
 import { ENVIRONMENTS, ENV_SHIFT, emitTransfersPossible } from './transfer.ts';
@@ -86,17 +87,12 @@ export function emitCountBorrowed(a: Assembler, slice: Register, env: Register, 
   a.label(own);
 }
 
-/** Emits: the slice that pays pays up to now. `slice` is its address then, `credit` what it has left; `t` is used. */
-export function emitPay(a: Assembler, slice: Register, credit: Register, t: Register): void {
-  a.lw(slice, KP.payer, ZERO);
-  a.mfc0(t, CP0_COUNT);
-  a.lw(credit, KP.paid, ZERO);
-  a.sw(t, KP.paid, ZERO);
-  a.subu(t, t, credit);
-  a.lw(credit, SLICE.credit, slice);
-  a.nop();
-  a.subu(credit, credit, t);
-  a.sw(credit, SLICE.credit, slice);
+/** Emits `owner = record of the owner of the slice at slice`; uses `t`. */
+function emitOwner(a: Assembler, owner: Register, slice: Register, t: Register): void {
+  a.lw(owner, SLICE.owner, slice);
+  a.lui(t, ENVIRONMENTS >>> 16);
+  a.sll(owner, owner, ENV_SHIFT);
+  a.addu(owner, owner, t);
 }
 
 export function emitSchedule(a: Assembler): void {
@@ -139,11 +135,8 @@ export function emitSchedule(a: Assembler): void {
   a.bne(T7, ZERO, 'schedule.asleep');
 
   a.label('schedule.awake');
-  a.lw(T0, SLICE.owner, SLICE_AT);
+  emitOwner(a, T0, SLICE_AT, T1);
   a.lw(T7, SLICE.credit, SLICE_AT);
-  a.lui(T1, ENVIRONMENTS >>> 16);
-  a.sll(T0, T0, ENV_SHIFT);
-  a.addu(T0, T0, T1);
   a.lw(T1, ENV.debt, T0);
   a.addu(T7, T7, QUANTUM);
   a.sw(ZERO, ENV.debt, T0);
@@ -176,19 +169,30 @@ export function emitSchedule(a: Assembler): void {
   a.label('schedule.predicate');
   a.lw(T9, ENV.predicate, ENV_AT);
   a.lw(A0, ENV.predicateActivation, ENV_AT);
-  a.beq(T9, ZERO, 'schedule.next');
+  a.beq(T9, ZERO, 'schedule.sleeps');
   a.li(T0, PREDICATE_FUEL);
   a.jalr(RA, T9);
   a.sw(T0, ACTIVATION_FUEL, A0);
-  a.bne(V1, ZERO, 'schedule.next');
+  a.bne(V1, ZERO, 'schedule.sleeps');
   a.nop();
-  a.beq(V0, ZERO, 'schedule.next');
+  a.beq(V0, ZERO, 'schedule.sleeps');
   a.nop();
   a.label('schedule.wake');
   a.sw(V0, ENV.wakeTag, ENV_AT);
   a.sw(ZERO, ENV.asleep, ENV_AT);
   a.b('schedule.awake');
   a.sw(ZERO, ENV.pending, ENV_AT);
+  // The slice that it sleeps through pays its owner's debt.
+  a.label('schedule.sleeps');
+  emitOwner(a, T0, SLICE_AT, T1);
+  a.lw(T1, ENV.debt, T0);
+  a.nop();
+  a.blez(T1, 'schedule.next');
+  a.subu(T1, T1, QUANTUM);
+  a.bgez(T1, 'schedule.next');
+  a.sw(T1, ENV.debt, T0);
+  a.b('schedule.next');
+  a.sw(ZERO, ENV.debt, T0);
 
   a.label('schedule.begin');
   emitCount(a, ENV_AT, ENV.slices, T7);
