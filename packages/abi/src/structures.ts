@@ -36,7 +36,7 @@ export const ENVIRONMENT_FIELDS = {
   epilogue: { at: 0x18, what: 'entry at the end of a slice' },
   syncEntry: { at: 0x1c, what: 'entry of synchronous transfers' },
   asyncEntry: { at: 0x20, what: 'entry of asynchronous transfers' },
-  excess: { at: 0x24, what: 'slices overrun and not yet repaid' },
+  debt: { at: 0x24, what: 'cycles that were spent for it outside its slices and that its next slice pays: arrivals of its packets, interrupts of its transfers' },
   wakeTick: { at: 0x28, what: 'tick at which a sleeper wakes; 0: none' },
   pending: { at: 0x2c, what: 'non-zero: something happened since the last sleep' },
   slices: { at: 0x30, what: 'slices begun' },
@@ -88,7 +88,8 @@ export const FRAME_FIELDS = {
 export const SLICE_FIELDS = {
   owner: { at: 0, what: 'number of the environment that owns it, or NO_ENV' },
   running: { at: 4, what: 'address of the record of the environment that runs in it: another than the owner if the slice is donated; 0: nobody' },
-  generation: { at: 8, what: 'how often it has changed its owner: two words, the low one first' },
+  generation: { at: 8, what: 'how often it has changed its owner: the low word' },
+  credit: { at: 12, what: 'cycles still to be had in it, signed: below 0, cycles that were taken too many' },
 } as const;
 
 /* prettier-ignore */
@@ -151,6 +152,7 @@ export const SYSTEM_FIELDS = {
   framesFree: { at: 16, what: 'frames that nobody holds' },
   idles: { at: 20, what: 'how often nobody wanted to run' },
   unclaimed: { at: 24, what: 'packets that no filter claimed' },
+  unseen: { at: 28, what: 'packets that were dropped unseen: too much of the tick had gone to packets that no environment can pay for' },
 } as const;
 
 /* prettier-ignore */

@@ -34,7 +34,16 @@ import { Extents } from './extents.ts';
 import { Filters } from './filters.ts';
 import { Frames } from './frames.ts';
 import { dispatchTables, kernelImage } from './kernel-image.ts';
-import { FIRST_FREE_FRAME, KP, KSEG0, NATIVE, PHYSICAL, kernelPageAddress } from './layout.ts';
+import {
+  CSR0_INEA,
+  FIRST_FREE_FRAME,
+  KP,
+  KSEG0,
+  NATIVE,
+  PHYSICAL,
+  UNPAYABLE_SHIFT,
+  kernelPageAddress,
+} from './layout.ts';
 import { loadImage } from './loader.ts';
 import { KernelMemory, envOf } from './memory.ts';
 import { Messages } from './messages.ts';
@@ -226,6 +235,11 @@ export class Aegis {
       parts.memory.set(PHYSICAL.system + field, value);
     }
     parts.memory.setKernelPage(KP.noSlice, kernelPageAddress(KP.sliceDummy));
+    parts.memory.setKernelPage(KP.payer, kernelPageAddress(KP.sliceDummy));
+    const quantum = Math.ceil(machine.hz / TICKS_PER_SECOND);
+    parts.memory.setKernelPage(KP.quantum, quantum);
+    parts.memory.setKernelPage(KP.unpayableLimit, quantum >>> UNPAYABLE_SHIFT);
+    parts.memory.setKernelPage(KP.inea, CSR0_INEA);
     // Before the first position, which is the next.
     parts.memory.setKernelPage(KP.position, -SLICE_BYTES);
     for (const { table, bytes, count } of Object.values(STRUCTURES)) {
@@ -254,11 +268,11 @@ export class Aegis {
     };
     natives[NATIVE.serialInterrupt] = (cpu) => {
       cpu.charge(COSTS.device);
-      parts.serial.interrupt(cpu);
+      parts.slices.charge(parts.serial.interrupt(cpu));
     };
     natives[NATIVE.diskInterrupt] = (cpu) => {
       cpu.charge(COSTS.device);
-      parts.disk.interrupt(cpu);
+      parts.slices.charge(parts.disk.interrupt(cpu));
     };
     natives[NATIVE.asid] = (cpu) => {
       const recycled = parts.asids.give(envOf(cpu.registers[K1] ?? 0));
@@ -274,7 +288,7 @@ export class Aegis {
     };
     natives[NATIVE.revoke] = (cpu) => {
       cpu.charge(COSTS.call);
-      parts.revocation.due(cpu);
+      parts.slices.charge(parts.revocation.due(cpu));
     };
     natives[NATIVE.boot] = (cpu) => {
       parts.serial.boot(cpu);

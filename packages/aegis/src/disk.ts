@@ -193,9 +193,12 @@ export class Disk {
   }
 
   /** Finishes what the device has finished, and gives it more. */
-  interrupt(cpu: NativeCpu): void {
-    for (const { tag, ok } of this.#device.finished(cpu)) this.#finish(tag, ok);
+  interrupt(cpu: NativeCpu): number {
+    const done = this.#device.finished(cpu);
+    const cause = done[0] === undefined ? NO_ENV : this.#requests.get(done[0].tag, REQUEST.env);
+    for (const { tag, ok } of done) this.#finish(tag, ok);
     this.#feed(cpu);
+    return cause;
   }
 
   /** Takes a frame away from an environment's requests: what the device has not begun fails. The rest pins it until it is done. */

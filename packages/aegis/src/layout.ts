@@ -69,10 +69,8 @@ export const KP = {
   env: -0xec0,
   /** Entry of the slice vector that a synchronous transfer donates; `noSlice` when it is not the caller's to donate. */
   slice: -0xebc,
-  /** Address of `sliceDummy`. */
+  /** Address of `sliceDummy`, which also pays for what runs in no slice: interrupts while the machine idles. */
   noSlice: -0xeb8,
-  /** Where a transfer writes when there is no slice to donate. */
-  sliceDummy: -0xeb0,
   /** Byte offset of the current position in the slice vector, and the vector's length in bytes. */
   position: -0xea8,
   vectorBytes: -0xea4,
@@ -127,6 +125,27 @@ export const KP = {
   /** How many came back since the kernel was entered; how many were not delivered because these were too many. */
   loops: -0xcdc,
   loopsDropped: -0xcd8,
+  /** A record of a slice that is in no vector: where a transfer writes when there is no slice to donate. */
+  sliceDummy: -0xcd0,
+  /** The slice that pays for what runs, and the cycle up to which it has paid. */
+  payer: -0xcc0,
+  paid: -0xcbc,
+  /** Cycles of a slice, from tick to tick, rounded up; the cycle of the last tick. */
+  quantum: -0xcb8,
+  due: -0xcb4,
+  /** The cycle in which a device's interrupt began. */
+  interrupted: -0xcb0,
+  /** Packets that arrive: up to which cycle their work has been charged; 0: the slice that runs pays for it. */
+  charged: -0xcac,
+  /** Address of the word that an interrupt's cycles are added to, a debt; 0: none. */
+  claimant: -0xca8,
+  /** Cycles of this tick for packets that no environment can pay for, and how many there may be. */
+  unpayable: -0xca4,
+  unpayableLimit: -0xca0,
+  /** What enables the controller's interrupts: INEA, or 0 until the next tick. */
+  inea: -0xc9c,
+  /** Not 0: a slice has been passed over because of its credit. */
+  passed: -0xc98,
 } as const;
 
 /** The kernel's stack grows down from here, within the kernel page. */
@@ -179,8 +198,14 @@ export const FILTER_SHIFT: number = Math.log2(FILTER_BYTES);
 /** Packets that come back to this machine in one entry of the kernel, replies of handlers to handlers among them. Assumption. */
 export const LOOPS_MAX = 16;
 
-/** An environment that overruns this many slices is destroyed [SOSP95 §5.1.1]. Assumption: the paper prints no number. */
+/** An environment that overruns its slice by more than so many others is destroyed [SOSP95 §5.1.1]. Assumption: the paper prints no number. */
 export const EXCESS_LIMIT = 8;
+
+/** Packets that no environment can pay for get one part in so many of a tick (as a shift): under 1 %. Assumption. */
+export const UNPAYABLE_SHIFT = 7;
+
+/** Interrupt enable of the LANCE's CSR0 [LANCE]. */
+export const CSR0_INEA = 0x0040;
 
 /** How the kernel divides the LANCE's 64 KiB buffer memory (offsets). */
 export const NET = {

@@ -14,6 +14,7 @@ import {
   ENV_STATUS,
   ERRORS,
   FRAME_MINIMUM,
+  NO_ENV,
   NO_TARGET,
   REVOKE_KINDS,
   SLICE_LIMIT,
@@ -30,11 +31,8 @@ import type { Slices } from './slices.ts';
 import { REVOCATION, TABLES, VARIABLES } from './tables.ts';
 
 type Kind = (typeof REVOKE_KINDS)[keyof typeof REVOKE_KINDS];
-
 /** Ticks from telling to taking. Assumption: two quanta; the paper's imperative request says "within 50 microseconds". */
 const DEADLINE = 2;
-/** Most environments from which one tick takes by force, so that the clock's interrupt stays short; others wait a tick. Assumption. */
-const ABORTS_PER_TICK = 4;
 /** Ticks from the request to taking, of one that is never told. Assumption: a round of the slice vector, and the deadline. */
 const PATIENCE: number = SLICE_LIMIT + DEADLINE;
 
@@ -139,16 +137,18 @@ export class Revocation {
     return handler === 0 ? prologue : handler;
   }
 
-  /** A deadline has come: who owes something then loses it. */
-  due(cpu: NativeCpu): void {
-    let aborts = 0;
+  /**
+   * A deadline has come: who owes something then loses it, one environment a tick. Returns which, for it pays for that, or NO_ENV.
+   */
+  due(cpu: NativeCpu): number {
+    let aborted = NO_ENV;
     for (const env of this.#asked()) {
       if (this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > 0) continue;
-      aborts += 1;
-      if (aborts > ABORTS_PER_TICK) {
+      if (aborted !== NO_ENV) {
         this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + 1);
         continue;
       }
+      aborted = env;
       for (const kind of [REVOKE_KINDS.frames, REVOKE_KINDS.slices]) {
         const owes = this.#owes(env, kind);
         if (owes > 0) this.take(cpu, env, kind, owes);
@@ -157,6 +157,7 @@ export class Revocation {
       this.#publish(env);
     }
     this.#arm();
+    return aborted;
   }
 
   /** An environment ends. */

@@ -4,7 +4,7 @@
  * A line is guarded by a capability; whoever holds it writes and reads. The kernel only moves bytes: 256 wait at most in each
  * direction, and what does not fit is not accepted (sending) or lost (receiving).
  */
-import { ENV, ERRORS, type NativeCpu } from '@exokernel/abi';
+import { ENV, ERRORS, NO_ENV, type NativeCpu } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
 import { Records, type KernelMemory } from './memory.ts';
 import { QUEUE_BYTES, SERIAL, SERIAL_LINES, TABLES } from './tables.ts';
@@ -66,12 +66,14 @@ export class Serial {
     return this.#take(line, IN) ?? ERRORS.E_AGAIN;
   }
 
-  /** Moves every byte that the controller can take or has. */
-  interrupt(cpu: NativeCpu): void {
+  /** Moves every byte that the controller can take or has. Returns who used the last of these lines last, or NO_ENV. */
+  interrupt(cpu: NativeCpu): number {
+    let cause = NO_ENV;
     for (let received = cpu.load16(RBUF_LPR); (received & VALID) !== 0; received = cpu.load16(RBUF_LPR)) {
       const line = (received >>> 8) & 3;
       this.#put(line, IN, received & 0xff);
       this.#notify(line);
+      cause = this.#user(line);
     }
     for (let csr = cpu.load16(CSR); (csr & TRDY) !== 0; csr = cpu.load16(CSR)) {
       const line = (csr >>> 8) & 3;
@@ -80,7 +82,9 @@ export class Serial {
       else cpu.store16(TDR, byte);
       const left = this.#lines.get(line, SERIAL.outCount);
       if (left === QUEUE_BYTES / 2 || left === 0) this.#notify(line);
+      cause = this.#user(line);
     }
+    return cause;
   }
 
   release(env: number): void {
@@ -110,7 +114,12 @@ export class Serial {
   }
 
   #notify(line: number): void {
+    const user = this.#user(line);
+    if (user !== NO_ENV) this.#memory.setEnv(user, ENV.pending, 1);
+  }
+
+  #user(line: number): number {
     const user = this.#lines.get(line, SERIAL.user) - 1;
-    if (user >= 0) this.#memory.setEnv(user, ENV.pending, 1);
+    return user >= 0 ? user : NO_ENV;
   }
 }

@@ -4,9 +4,13 @@
  * A position is both an order and a deadline: an environment chooses positions that suit it, contiguous ones to run long,
  * spread ones to answer soon. The machine code of the switch reads the vector; here it is only written. An environment
  * may own slices before it is started: until then nobody runs in them.
+ *
+ * A slice that took too many cycles (text/schedule.ts) keeps that debt whoever owns it. When it is freed, its owner has the debt, and
+ * the next slice that the owner takes begins with it; of an owner that ends, the environment that made it.
  */
 import {
   ENV,
+  ENV_LIMIT,
   ENV_STATUS,
   ERRORS,
   NO_ENV,
@@ -19,6 +23,10 @@ import {
 import type { Capabilities } from './capabilities.ts';
 import { KP, KSEG0, PHYSICAL } from './layout.ts';
 import { envAddress, type KernelMemory } from './memory.ts';
+import { TABLES } from './tables.ts';
+
+/** No debt grows beyond this, so that credits stay words. */
+const MOST_DEBT = 2 ** 30;
 
 export class Slices {
   readonly #memory: KernelMemory;
@@ -46,6 +54,8 @@ export class Slices {
     if (owner === env) return p;
     if (owner !== NO_ENV) return ERRORS.E_BUSY;
     this.#memory.setSlice(p, env, this.#runner(env));
+    this.#setCredit(p, -this.#memory.env(env, ENV.debt));
+    this.#memory.setEnv(env, ENV.debt, 0);
     this.#measure();
     return p;
   }
@@ -106,6 +116,8 @@ export class Slices {
   }
 
   #empty(position: number): void {
+    this.#owe(this.#memory.slice(position, SLICE.owner), -(this.#memory.slice(position, SLICE.credit) | 0));
+    this.#setCredit(position, 0);
     this.#forgetInstance(position);
     this.#memory.setSlice(position, NO_ENV, 0);
     this.#age(position);
@@ -119,8 +131,36 @@ export class Slices {
     }
   }
 
+  /** The interrupt under way is the debt of an environment; NO_ENV: of none. */
+  charge(env: number): void {
+    const debtor = this.#debtor(env);
+    if (debtor !== NO_ENV) this.#memory.setKernelPage(KP.claimant, envAddress(debtor) + ENV.debt);
+  }
+
+  /** An environment has a debt of so many cycles. */
+  #owe(env: number, cycles: number): void {
+    const debtor = this.#debtor(env);
+    if (cycles <= 0 || debtor === NO_ENV) return;
+    this.#memory.setEnv(debtor, ENV.debt, Math.min(this.#memory.env(debtor, ENV.debt) + cycles, MOST_DEBT));
+  }
+
+  /** Who pays for an environment: itself if slices of its own can, else the one that made it, and so on. */
+  #debtor(env: number): number {
+    let debtor = env;
+    for (let n = 0; n < ENV_LIMIT && debtor !== NO_ENV; n += 1) {
+      const runs = this.#memory.env(debtor, ENV.status) === ENV_STATUS.runnable;
+      if (runs && this.of(debtor).length > 0) return debtor;
+      debtor = this.#memory.env(debtor, ENV.parent);
+    }
+    return NO_ENV;
+  }
+
+  #setCredit(position: number, cycles: number): void {
+    this.#memory.set(PHYSICAL.slices + position * SLICE_BYTES + SLICE.credit, cycles);
+  }
+
   #age(position: number): void {
-    this.#memory.setWide(this.#life(position) + 1, PHYSICAL.slices + position * SLICE_BYTES + SLICE.generation);
+    this.#memory.setWide(this.#life(position) + 1, ...this.#words(position));
   }
 
   #generation(position: number): number | undefined {
@@ -129,7 +169,13 @@ export class Slices {
   }
 
   #life(position: number): number {
-    return this.#memory.wide(PHYSICAL.slices + position * SLICE_BYTES + SLICE.generation);
+    return this.#memory.wide(...this.#words(position));
+  }
+
+  /** Where the two words of a slice's generation lie. */
+  #words(position: number): readonly [low: number, high: number] {
+    const more = this.#memory.table(TABLES.sliceState) + TABLES.sliceState.bytes * position;
+    return [PHYSICAL.slices + SLICE_BYTES * position + SLICE.generation, more];
   }
 
   #runner(env: number): number {

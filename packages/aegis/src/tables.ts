@@ -18,6 +18,7 @@ import {
   PAGE_BYTES,
   PREDICATE,
   REQUEST_LIMIT,
+  SLICE_LIMIT,
   offsets,
   type Field,
   type Offsets,
@@ -143,6 +144,7 @@ type TableName =
   | 'nodeHolds'
   | 'nodeBindings'
   | 'nodeState'
+  | 'sliceState'
   | 'requestState'
   | 'predicateState'
   | 'handlerState'
@@ -175,6 +177,7 @@ export const TABLES: Readonly<Record<TableName, SecretTable>> = {
   variables: { at: 0x3ac00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS },
   entered: { at: 0x3ac40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } },
   key: { at: 0x3ac60, bytes: 0x20, count: 1, what: "the kernel's key", fields: { key: { at: 0, what: 'BLAKE2s of the secret' } } },
+  sliceState: { at: 0x3ae00, bytes: 4, count: SLICE_LIMIT, what: 'what more there is of a slice, by position', fields: { generation: { at: 0, what: 'of its generation the high word' } } },
   nodeState: { at: 0x3b000, bytes: 8, count: NODE_LIMIT, what: 'what more there is of a node, by node', fields: NODE_STATE_FIELDS },
   frameHolds: { at: 0x3d000, bytes: 0x14, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame: as many records as the machine has frames', fields: FRAME_HOLDS_FIELDS },
 };

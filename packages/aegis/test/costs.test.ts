@@ -178,9 +178,9 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
       "TLB refill from the STLB": 19,
       "TLB refill from the seventh guaranteed mapping": 81,
       "asynchronous protected control transfer": 31,
-      "clock tick, end of slice": 68,
-      "clock tick, nobody else": 64,
-      "directed yield": 87,
+      "clock tick, end of slice": 102,
+      "clock tick, nobody else": 107,
+      "directed yield": 84,
       "exception to the application (break)": 28,
       "exception to the application (modify a read-only page)": 28,
       "null system call": 18,
@@ -192,7 +192,7 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
       "tlbvad_range of 100, not in the TLB": 1346,
       "tlbvad_range of 1024, not in the TLB": 13358,
       "tlbwr": 58,
-      "yield to the next of two": 116,
+      "yield to the next of two": 143,
     }
   `);
 });

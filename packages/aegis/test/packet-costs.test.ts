@@ -60,10 +60,10 @@ test('xmit: of an empty ring; of 64 bytes, 1514, and 1514 that are a header and 
   expect(costs).toMatchInlineSnapshot(`
     [
       78,
-      305,
-      2483,
-      2880,
-      543,
+      306,
+      2484,
+      2881,
+      562,
     ]
   `);
 });
@@ -89,9 +89,9 @@ test('an arrival, through one filter into a ring: of 64 bytes, 1514, and 1514 in
   );
   expect(costs).toMatchInlineSnapshot(`
     [
-      329,
-      2144,
-      2175,
+      379,
+      2194,
+      2225,
     ]
   `);
 });

@@ -62,6 +62,8 @@ export const CP0_RANDOM: Cp0Register = 1 as Cp0Register;
 export const CP0_ENTRYLO: Cp0Register = 2 as Cp0Register;
 export const CP0_CONTEXT: Cp0Register = 4 as Cp0Register;
 export const CP0_BADVADDR: Cp0Register = 8 as Cp0Register;
+/** Deviation: the R3000 has no cycle counter. This one is read-only: the low 32 bits of the cycles since power-on. */
+export const CP0_COUNT: Cp0Register = 9 as Cp0Register;
 export const CP0_ENTRYHI: Cp0Register = 10 as Cp0Register;
 export const CP0_STATUS: Cp0Register = 12 as Cp0Register;
 export const CP0_CAUSE: Cp0Register = 13 as Cp0Register;
@@ -75,6 +77,7 @@ export const CP0_NAMES: Readonly<Record<number, string>> = {
   2: 'c0_entrylo',
   4: 'c0_context',
   8: 'c0_badvaddr',
+  9: 'c0_count',
   10: 'c0_entryhi',
   12: 'c0_status',
   13: 'c0_cause',

@@ -2,7 +2,7 @@
 import { DEATHS, ENV, ENV_BYTES, EXPOSED, GUARANTEED_LIMIT, PAGE_BYTES, type Image } from '@exokernel/abi';
 import { Aegis, type EnvironmentInfo } from '@exokernel/aegis';
 import { EVENT_KINDS, Machine, type MachineOptions } from '@exokernel/hardware';
-import { FIRST_FREE_FRAME } from '../../aegis/src/layout.ts';
+import { FIRST_FREE_FRAME, KP, kernelPageAddress } from '../../aegis/src/layout.ts';
 import { tablesAt } from '../../aegis/src/tables.ts';
 import { BystanderWatch, bystander } from './bystander.ts';
 import { rawImage, type Raw, type RawOptions } from './raw.ts';
@@ -120,6 +120,7 @@ export function quicken({ machine }: Booted, hertz: 8192 | 4096 | 2048 | 1024): 
   const at = words.indexOf(CLOCK_AT_64_HZ);
   if (at < 0 || words.indexOf(CLOCK_AT_64_HZ, at + 1) >= 0) throw new Error('the kernel sets its clock otherwise');
   memory.store32(4 * at, CLOCK_AT_64_HZ - 0x0a + (RATES.get(hertz) ?? 0));
+  memory.store32(kernelPageAddress(KP.quantum) - KSEG0, Math.ceil(machine.hz / hertz));
 }
 
 /** The exit word of an environment that ended by itself; throws with the reason if it did not. */

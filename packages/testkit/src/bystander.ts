@@ -2,17 +2,21 @@
  * The bystander: an environment that has nothing to do with a test, and that nothing in it may touch.
  *
  * It owns one slice and four frames with a pattern, which it reads over and over. Whatever the others do, at the end its
- * frames hold what they held, it is alive, and it has had its slice in every round of the vector, for a whole quantum.
+ * frames hold what they held, it is alive, and it has had the cycles of its slice for every round of the vector.
  */
 import { ENV, SLICE_BYTES } from '@exokernel/abi';
 import type { Aegis } from '@exokernel/aegis';
 import { A0, A1, S1, T0, T1, V0, type Assembler } from '@exokernel/isa';
-import { KP } from '../../aegis/src/layout.ts';
+import { EXCESS_LIMIT, KP } from '../../aegis/src/layout.ts';
 import { emitEnd, rawImage, type RawImage } from './raw.ts';
 
 /** Where its frames are mapped, for good. */
 const PATTERN = 0x200000;
 const PAGES = 4;
+/** Quanta that may still have to be given back to it: half for rounding, the rest for an overrun of another that is being repaid. */
+const LAG = 1 + EXCESS_LIMIT / 2;
+/** Cycles that it takes the kernel to begin a slice and to end it. */
+const SWITCH = 600;
 
 /** The image. */
 export function bystander(): RawImage {
@@ -53,7 +57,7 @@ export class BystanderWatch {
   readonly #aegis: Aegis;
   readonly #env: number;
   readonly #memory: ReadonlyMap<number, Uint8Array>;
-  readonly #since: { readonly tick: number; readonly slices: number };
+  readonly #since: { readonly tick: number; readonly cycles: number };
   #longest = 1;
 
   /** Watches environment `env`, made of `bystander()`, which has not run yet. */
@@ -61,7 +65,7 @@ export class BystanderWatch {
     this.#aegis = aegis;
     this.#env = env;
     this.#memory = this.#read();
-    this.#since = { tick: aegis.parts.memory.kernelPage(KP.tick), slices: aegis.parts.memory.env(env, ENV.slices) };
+    this.#since = { tick: aegis.parts.memory.kernelPage(KP.tick), cycles: aegis.environment(env).cycles };
     this.look();
   }
 
@@ -73,7 +77,7 @@ export class BystanderWatch {
   /** What has happened to it; empty if nothing has. */
   damage(): string[] {
     const { memory } = this.#aegis.parts;
-    const { status, death, slices } = this.#aegis.environment(this.#env);
+    const { status, death, cycles } = this.#aegis.environment(this.#env);
     if (status !== 'runnable') return [`the bystander is ${status}, of ${death.toString(16)}`];
     const found: string[] = [];
     const now = this.#read();
@@ -83,8 +87,9 @@ export class BystanderWatch {
       else if (bytes.some((byte, i) => byte !== held[i])) found.push(`frame ${ppn} of the bystander was written`);
     }
     const rounds = Math.floor((memory.kernelPage(KP.tick) - this.#since.tick) / this.#longest);
-    const had = slices - this.#since.slices;
-    if (had < rounds - 1) found.push(`the bystander has had ${had} slices in ${rounds} rounds`);
+    const had = cycles - this.#since.cycles;
+    const fair = (rounds - LAG) * (0.99 * memory.kernelPage(KP.quantum) - SWITCH);
+    if (had < fair) found.push(`the bystander has had ${had} cycles in ${rounds} rounds, and not ${Math.ceil(fair)}`);
     return found;
   }
 

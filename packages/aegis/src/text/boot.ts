@@ -2,7 +2,18 @@
  * Boot: the first instructions of the kernel. They empty the TLB, wire the kernel page, start the clock, let TypeScript
  * make the tables and the first environments, start the network controller, and go to the scheduler.
  */
-import { CP0_ENTRYHI, CP0_ENTRYLO, CP0_INDEX, CP0_STATUS, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
+import {
+  CP0_COUNT,
+  CP0_ENTRYHI,
+  CP0_ENTRYLO,
+  CP0_INDEX,
+  CP0_STATUS,
+  T0,
+  T1,
+  T2,
+  ZERO,
+  type Assembler,
+} from '@exokernel/isa';
 import { KERNEL_PAGE_VA, KERNEL_STATUS, KP, KSEG0, NATIVE, NET, PHYSICAL } from '../layout.ts';
 import { CLOCK_REGISTERS } from './interrupt.ts';
 
@@ -44,6 +55,9 @@ export function emitBoot(a: Assembler): void {
     a.li(T1, value);
     a.sb(T1, offset, T0);
   }
+  a.mfc0(T0, CP0_COUNT);
+  a.nop();
+  a.sw(T0, KP.due, ZERO);
 
   a.lw(T0, KP.lance, ZERO);
   a.lui(T1, NET.registers >>> 16);

@@ -10,6 +10,7 @@
 import { CP0_BADVADDR, CP0_CAUSE, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
 import { KP, NATIVE, STATUS } from '../layout.ts';
+import { emitPay } from './pay.ts';
 
 /** The causes that have an address: of others BadVAddr tells nothing, not even of bus errors [KANE92 §6]. */
 const ADDRESSED: readonly number[] = [
@@ -45,8 +46,9 @@ export function emitExceptions(a: Assembler): void {
     a.sw(T2, KP.death, ZERO);
   }
 
-  // Ends the running environment: nothing of its registers is needed any more.
+  // Ends the running environment: nothing of its registers is needed any more. Its slice has paid when it goes.
   a.label('kill');
+  emitPay(a, T0, T1, T2);
   a.cop2(NATIVE.kill);
   a.j('schedule');
   a.nop();

@@ -1,13 +1,16 @@
 /**
  * Interrupts: the clock that ends slices, and the devices.
  *
- * The clock's tick is the quantum. When the next position belongs to somebody else the running environment gets its
- * end-of-slice upcall (epilogue): t0 = PC, t2 = Cause, their old values and t1's in U.interruptSave; it saves itself and
- * yields. Every further tick before the yield is excess time: a slice to be forfeited, and beyond EXCESS_LIMIT the end.
- * Contiguous slices of one environment run through without an upcall. [SOSP95 §5.1.1]
+ * The clock's tick is the quantum. When a slice is over and the next position belongs to another environment, the one that runs
+ * gets its end-of-slice upcall (epilogue): t0 = PC, t2 = Cause, their old values and t1's in U.interruptSave; it saves itself and
+ * yields. The slice pays for every cycle until then: it forfeits as many later slices, and beyond EXCESS_LIMIT of them the
+ * environment is destroyed. Contiguous slices of one environment run through without an upcall. [SOSP95 §5.1.1]
+ *
+ * The slice that runs does not pay for a device's interrupt, which is not its doing: the environment that caused it has a debt.
  */
 import {
   CP0_CAUSE,
+  CP0_COUNT,
   CP0_EPC,
   CP0_STATUS,
   K0,
@@ -22,7 +25,19 @@ import {
   type Register,
 } from '@exokernel/isa';
 import { DEATHS, ENV, SLICE, SYSTEM, U } from '@exokernel/abi';
-import { EXCESS_LIMIT, INTERRUPT, KP, KSEG0, NATIVE, PHYSICAL, STATUS, SYSTEM_TABLE } from '../layout.ts';
+import {
+  CSR0_INEA,
+  EXCESS_LIMIT,
+  INTERRUPT,
+  KP,
+  KSEG0,
+  NATIVE,
+  NET,
+  PHYSICAL,
+  STATUS,
+  SYSTEM_TABLE,
+} from '../layout.ts';
+import { emitNotPaid, emitPay } from './pay.ts';
 import { emitCountBorrowed, emitNextPosition } from './schedule.ts';
 import { emitTransfersPossible } from './transfer.ts';
 
@@ -75,6 +90,9 @@ export function emitInterrupt(a: Assembler): void {
 
   // Runs the routine at t2 with every register that it may use saved.
   a.label('interrupt.device');
+  a.mfc0(T1, CP0_COUNT);
+  a.sw(ZERO, KP.claimant, ZERO);
+  a.sw(T1, KP.interrupted, ZERO);
   for (const r of DEVICE_REGISTERS) a.sw(r, KP.saved + 4 * r, ZERO);
   a.mfhi(T0);
   a.mflo(T1);
@@ -87,6 +105,8 @@ export function emitInterrupt(a: Assembler): void {
   a.mthi(T0);
   a.mtlo(T1);
   for (const r of DEVICE_REGISTERS) a.lw(r, KP.saved + 4 * r, ZERO);
+  a.lw(T0, KP.interrupted, ZERO);
+  emitNotPaid(a, T0, T1, T2);
   a.b('interrupt.return');
   a.nop();
 
@@ -106,40 +126,94 @@ function emitClock(a: Assembler): void {
   a.label('clock');
   a.lui(T0, CLOCK_REGISTERS >>> 16);
   a.lbu(ZERO, CLOCK_REGISTER_C, T0);
-  a.lw(T0, KP.tick, ZERO);
-  a.mfc0(T1, CP0_STATUS);
+  a.mfc0(T1, CP0_COUNT);
+  a.lw(T0, KP.due, ZERO);
+  a.lw(T2, KP.quantum, ZERO);
+  a.lw(K1, KP.tick, ZERO);
+  // Ticks that came while interrupts were off are one interrupt.
+  a.label('clock.count');
+  a.addu(T0, T0, T2);
+  a.subu(K0, T1, T0);
+  a.slt(K0, K0, T2);
+  a.beq(K0, ZERO, 'clock.count');
+  a.addiu(K1, K1, 1);
+  // No tick comes after its interrupt: the quantum is rounded up.
+  a.subu(K0, T1, T0);
+  a.bgez(K0, 'clock.counted');
+  a.nop();
+  a.move(T0, T1);
+  a.label('clock.counted');
+  a.lw(K0, KP.inea, ZERO);
+  a.sw(ZERO, KP.unpayable, ZERO);
+  a.beq(K0, ZERO, 'clock.listen');
+  a.nop();
+  a.label('clock.listening');
   a.li(T2, SYSTEM_TABLE);
-  a.addiu(T0, T0, 1);
-  a.sw(T0, SYSTEM.tick, T2);
+  a.sw(T0, KP.due, ZERO);
+  a.sw(K1, SYSTEM.tick, T2);
   a.lw(T2, KP.revokeTick, ZERO);
-  a.sw(T0, KP.tick, ZERO);
-  a.beq(T0, T2, 'clock.revoke');
+  a.sw(K1, KP.tick, ZERO);
+  a.subu(K1, K1, T2);
+  a.beq(T2, ZERO, 'clock.kept');
+  a.nop();
+  a.bgez(K1, 'clock.revoke');
+  a.nop();
   a.label('clock.kept');
+  a.mfc0(T1, CP0_STATUS);
+  a.nop();
   a.andi(T1, T1, STATUS.kup);
   a.beq(T1, ZERO, 'schedule');
-  a.lw(T1, KP.ending, ZERO);
+  a.nop();
+  emitPay(a, T0, T1, T2);
+  a.lw(T2, KP.ending, ZERO);
   a.lw(K0, KP.env, ZERO);
-  a.bne(T1, ZERO, 'clock.overrun');
+  a.bne(T2, ZERO, 'clock.overrun');
+  a.lw(T2, KP.quantum, ZERO);
+  // It began late, and has half of its slice or more: it runs on.
+  a.nop();
+  a.srl(K1, T2, 1);
+  a.slt(K1, T1, K1);
+  a.beq(K1, ZERO, 'interrupt.return');
   a.lw(T0, KP.position, ZERO);
   a.lw(T1, KP.vectorBytes, ZERO);
   a.nop();
-  emitNextPosition(a, T0, T1, T2);
-  a.li(T2, KSEG0 + PHYSICAL.slices);
-  a.addu(T2, T2, T0);
-  a.lw(T1, SLICE.running, T2);
+  emitNextPosition(a, T0, T1, K1);
+  a.li(K1, KSEG0 + PHYSICAL.slices);
+  a.addu(K1, K1, T0);
+  a.lw(T1, SLICE.running, K1);
   a.nop();
   a.bne(T1, K0, 'clock.end');
+  a.lw(T1, SLICE.credit, K1);
+  a.nop();
+  a.addu(T1, T1, T2);
+  a.srl(T2, T2, 1);
+  a.slt(T2, T2, T1);
+  a.beq(T2, ZERO, 'clock.end');
+  a.nop();
+  a.sw(T1, SLICE.credit, K1);
   a.lw(T1, ENV.slices, K0);
   a.sw(T0, KP.position, ZERO);
   a.addiu(T1, T1, 1);
   a.sw(T1, ENV.slices, K0);
-  emitCountBorrowed(a, T2, K0, T0, T1);
+  emitCountBorrowed(a, K1, K0, T0, T1);
+  a.sw(K1, KP.payer, ZERO);
   a.b('interrupt.return');
-  a.sw(T2, KP.slice, ZERO);
+  a.sw(K1, KP.slice, ZERO);
 
-  // Somebody did not give up what it was asked for.
+  // The controller was quiet for the rest of the tick.
+  a.label('clock.listen');
+  a.li(K0, CSR0_INEA);
+  a.lui(T2, NET.registers >>> 16);
+  a.sw(K0, KP.inea, ZERO);
+  a.b('clock.listening');
+  a.sh(K0, 0, T2);
+
+  // An environment did not give up what it was asked for. That is not the business of the one that runs.
   a.label('clock.revoke');
+  a.sw(ZERO, KP.claimant, ZERO);
+  a.mfc0(T0, CP0_COUNT);
   a.cop2(NATIVE.revoke);
+  emitNotPaid(a, T0, T1, T2);
   a.b('clock.kept');
   a.nop();
 
@@ -165,13 +239,14 @@ function emitClock(a: Assembler): void {
   a.jr(K0);
   a.rfe();
 
+  // Rounded to slices, more than EXCESS_LIMIT of them are the end.
   a.label('clock.overrun');
-  a.lw(T0, ENV.excess, K0);
   a.nop();
-  a.addiu(T0, T0, 1);
-  a.sltiu(T1, T0, EXCESS_LIMIT + 1);
-  a.bne(T1, ZERO, 'interrupt.return');
-  a.sw(T0, ENV.excess, K0);
+  a.sll(T0, T2, Math.log2(EXCESS_LIMIT));
+  a.srl(T2, T2, 1);
+  a.addu(T0, T0, T2);
+  a.addu(T0, T0, T1);
+  a.bgez(T0, 'interrupt.return');
   a.li(T1, DEATHS.excess);
   a.b('kill');
   a.sw(T1, KP.death, ZERO);

@@ -6,12 +6,17 @@
  * A packet that nobody claims, that finds its ring full, or that arrived damaged is dropped and counted. One interrupt sees
  * to at most one round of the controller's ring, so that packets cannot keep the clock out; what came meanwhile interrupts
  * again. A handler's reply to this machine itself is delivered next, and so is the reply to that, up to LOOPS_MAX of them.
+ *
+ * An arrival is paid by its cause: the environment of the filter that claims it, in its debt (schedule.ts), and each that gets a
+ * copy for the copy. An environment whose debt is above a quantum loses its packets. For these, and for those that no filter claims,
+ * there is a part of each tick; when it is used up, packets are dropped unseen, and the controller is quiet until the next tick.
  */
 import {
   A0,
   A1,
   A2,
   A3,
+  CP0_COUNT,
   RA,
   S0,
   S1,
@@ -23,6 +28,7 @@ import {
   T0,
   T1,
   T2,
+  T3,
   T9,
   V0,
   V1,
@@ -31,7 +37,7 @@ import {
   type Register,
 } from '@exokernel/isa';
 import { ENV, FILTER, PACKET_BYTES_MAX, RING, SYSTEM, TAP } from '@exokernel/abi';
-import { FILTER_SHIFT, KP, KSEG0, LOOPS_MAX, NET, PHYSICAL, SYSTEM_TABLE } from '../layout.ts';
+import { CSR0_INEA, FILTER_SHIFT, KP, KSEG0, LOOPS_MAX, NET, PHYSICAL, SYSTEM_TABLE } from '../layout.ts';
 import { emitCount } from './ring.ts';
 
 /** Offsets in an activation record of downloaded code: see `@exokernel/vcode`. */
@@ -43,9 +49,8 @@ const VERDICT_UPCALL = 2;
 const ERR_STP_ENP = 0x4300;
 const STP_ENP = 0x0300;
 const OWN = 0x8000;
-/** CSR0: the status bits, which are cleared by writing them, and INEA. */
+/** CSR0: the status bits, which are cleared by writing them. */
 const CSR0_STATUS = 0x7f00;
-const CSR0_INEA = 0x0040;
 
 /** `receive`: a device routine (returns to ra); see interrupt.ts for the registers it may use. */
 export function emitReceive(a: Assembler): void {
@@ -57,14 +62,21 @@ export function emitReceive(a: Assembler): void {
   a.andi(T1, T1, CSR0_STATUS);
   a.ori(T1, T1, CSR0_INEA);
   a.sh(T1, 0, T0);
+  a.lw(T2, KP.interrupted, ZERO);
   a.sw(ZERO, KP.loops, ZERO);
+  a.sw(T2, KP.charged, ZERO);
 
   a.label('receive.next');
   a.lui(S1, NET.memory >>> 16);
   a.addu(S1, S1, S2);
   a.lw(T0, NET.receiveRing, S1);
-  a.lui(T1, ERR_STP_ENP);
+  a.lw(T1, KP.unpayable, ZERO);
   a.bltz(T0, 'receive.done');
+  a.lw(T2, KP.unpayableLimit, ZERO);
+  a.nop();
+  a.sltu(T1, T2, T1);
+  a.bne(T1, ZERO, 'receive.unseen');
+  a.lui(T1, ERR_STP_ENP);
   a.and(T1, T0, T1);
   a.lui(T2, STP_ENP);
   a.bne(T1, T2, 'receive.release');
@@ -97,14 +109,34 @@ export function emitReceive(a: Assembler): void {
   a.nop();
 
   a.label('receive.done');
+  a.sw(ZERO, KP.charged, ZERO);
+  a.sw(ZERO, KP.claimant, ZERO);
+  a.lw(T1, KP.unpayable, ZERO);
+  a.lw(T2, KP.unpayableLimit, ZERO);
+  a.lui(T0, NET.registers >>> 16);
+  a.sltu(T1, T2, T1);
+  a.beq(T1, ZERO, 'receive.end');
+  a.nop();
+  a.sw(ZERO, KP.inea, ZERO);
+  a.sh(ZERO, 0, T0);
+  a.label('receive.end');
   a.jr(S6);
   a.sw(S2, KP.receiveIndex, ZERO);
+
+  a.label('receive.unseen');
+  a.li(T1, SYSTEM_TABLE);
+  emitCount(a, T1, SYSTEM.unseen, T0);
+  a.b('receive.release');
+  a.nop();
 
   a.label('receive.tap');
   a.move(A1, S3);
   a.move(A2, S4);
   a.bal('ring.put');
   a.li(A3, TAP.in);
+  a.lw(T1, RING.env, A0);
+  a.bal('packet.charge');
+  a.addiu(T1, T1, ENV.debt);
   a.lw(A0, RING.nextTap, A0);
   a.nop();
   a.bne(A0, ZERO, 'receive.tap');
@@ -148,6 +180,10 @@ function emitPacket(a: Assembler): void {
   a.beq(V0, ZERO, 'packet.unclaimed');
   a.addiu(V0, V0, -1);
   emitFilter(a, S5, V0);
+  a.lw(T1, FILTER.env, S5);
+  emitIndebted(a, T1, 'packet.indebted');
+  a.addiu(T1, T1, ENV.debt);
+  a.sw(T1, KP.claimant, ZERO);
   emitCount(a, S5, FILTER.accepted, T0);
 
   // Its handler.
@@ -207,10 +243,40 @@ function emitPacket(a: Assembler): void {
   a.b('packet.copies');
   a.nop();
 
+  a.label('packet.indebted');
+  emitCount(a, T1, ENV.packetsDropped, T0);
+  a.b('packet.unpayable');
+  a.nop();
   a.label('packet.unclaimed');
   a.li(T1, SYSTEM_TABLE);
   emitCount(a, T1, SYSTEM.unclaimed, T0);
+  a.label('packet.unpayable');
+  a.addiu(T1, ZERO, KP.unpayable);
   a.b('packet.copies');
+  a.sw(T1, KP.claimant, ZERO);
+
+  // charge: what has been done since the last charge is charged to the word at t1. Uses t0, t2, t3.
+  a.label('packet.charge');
+  a.lw(T2, KP.charged, ZERO);
+  a.mfc0(T0, CP0_COUNT);
+  a.beq(T2, ZERO, 'packet.charged');
+  a.lw(T3, 0, T1);
+  a.subu(T2, T0, T2);
+  a.addu(T3, T3, T2);
+  a.sw(T3, 0, T1);
+  a.sw(T0, KP.charged, ZERO);
+  a.label('packet.charged');
+  a.ret();
+  a.nop();
+}
+
+/** Emits: to `indebted` if the debt of the environment at `env` is above a quantum. Uses t0 and t2. */
+function emitIndebted(a: Assembler, env: Register, indebted: string): void {
+  a.lw(T2, KP.quantum, ZERO);
+  a.lw(T0, ENV.debt, env);
+  a.nop();
+  a.slt(T0, T2, T0);
+  a.bne(T0, ZERO, indebted);
   a.nop();
 }
 
@@ -221,6 +287,9 @@ function emitCopies(a: Assembler): void {
   a.nop();
   a.bne(T9, ZERO, 'packet.find');
   a.li(T0, DEMUX_FUEL);
+  a.lw(T1, KP.claimant, ZERO);
+  a.bal('packet.charge');
+  a.nop();
   a.label('packet.end');
   a.lw(S4, KP.loopLength, ZERO);
   a.lw(RA, KP.packetReturn, ZERO);
@@ -248,6 +317,9 @@ function emitCopies(a: Assembler): void {
   a.label('packet.find');
   a.li(A0, KSEG0 + PHYSICAL.copiesActivation);
   emitDownloaded(a);
+  a.lw(T1, KP.claimant, ZERO);
+  a.bal('packet.charge');
+  a.nop();
   a.bne(V1, ZERO, 'packet.end');
   a.li(S5, KSEG0 + PHYSICAL.copies);
   a.sll(V0, V0, 2);
@@ -258,13 +330,20 @@ function emitCopies(a: Assembler): void {
   a.lw(V0, 0, S5);
   a.addiu(S5, S5, 4);
   emitFilter(a, T1, V0);
+  a.lw(A1, FILTER.env, T1);
+  emitIndebted(a, A1, 'packet.copy');
   emitCount(a, T1, FILTER.accepted, T0);
   a.lw(A0, FILTER.ring, T1);
   a.lw(A3, FILTER.id, T1);
   a.beq(A0, ZERO, 'packet.copy');
+  a.addiu(A1, A1, ENV.debt);
+  a.sw(A1, KP.claimant, ZERO);
   a.move(A1, S3);
   a.bal('ring.put');
   a.move(A2, S4);
+  a.lw(T1, KP.claimant, ZERO);
+  a.bal('packet.charge');
+  a.nop();
   a.b('packet.copy');
   a.nop();
 }

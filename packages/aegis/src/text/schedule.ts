@@ -3,11 +3,19 @@
  * positions. [SOSP95 §5.1.1]
  *
  * Who leaves has saved what it wants (in its epilogue, or before it yielded); who comes starts at its prologue with every
- * register zero (k0 holds that address), HI and LO too: nothing of the previous environment's is left. An environment that
- * overran a slice forfeits one for it.
+ * register zero (k0 holds that address), HI and LO too: nothing of the previous environment's is left.
+ *
+ * Time is cycles. A slice that begins is worth a quantum more, and pays for every cycle of what runs in it: its owner, environments
+ * to which it was donated, what the kernel does for them, and an epilogue that takes too long. The clock looks only once a
+ * quantum, so payments are rounded: a slice with half a quantum left when the clock ticks runs on, and one that would begin
+ * with no more than half is passed over. What a slice is over or short of then stays with it. So a slice that begins late is
+ * not shorter for it, and cycles taken from others are given back. What the kernel did for an environment outside its slices
+ * (interrupts) is a debt, which the next slice that it owns pays. If no slice can begin but some were passed over, those are
+ * granted the next round at once: there is no one to give the time to.
  */
 import {
   A0,
+  CP0_COUNT,
   CP0_ENTRYHI,
   CP0_STATUS,
   K0,
@@ -20,8 +28,11 @@ import {
   S4,
   S5,
   S6,
+  S7,
   T0,
   T1,
+  T2,
+  T3,
   T5,
   T7,
   T8,
@@ -36,6 +47,7 @@ import {
 import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES, SYSTEM } from '@exokernel/abi';
 import { IDLE_STATUS, KP, KSEG0, NATIVE, PHYSICAL, PREDICATE_FUEL, SYSTEM_TABLE, USER_STATUS } from '../layout.ts';
 import { emitFpuLeft, emitFpuTaken } from './fpu.ts';
+import { emitPay } from './pay.ts';
 import { emitCount } from './ring.ts';
 import { callLabel } from './calls.ts';
 import { ENVIRONMENTS, ENV_SHIFT, emitTransfersPossible } from './transfer.ts';
@@ -61,6 +73,7 @@ const LEFT = S3;
 const VECTOR = S4;
 const SLICE_AT = S5;
 const ENV_AT = S6;
+const QUANTUM = S7;
 
 /** Counts a slice begun in one that another owns (it was donated). */
 export function emitCountBorrowed(a: Assembler, slice: Register, env: Register, t: Register, u: Register): void {
@@ -74,15 +87,34 @@ export function emitCountBorrowed(a: Assembler, slice: Register, env: Register, 
   a.label(own);
 }
 
+/** Emits `owner = record of the owner of the slice at slice`; uses `t`. */
+function emitOwner(a: Assembler, owner: Register, slice: Register, t: Register): void {
+  a.lw(owner, SLICE.owner, slice);
+  a.lui(t, ENVIRONMENTS >>> 16);
+  a.sll(owner, owner, ENV_SHIFT);
+  a.addu(owner, owner, t);
+}
+
 export function emitSchedule(a: Assembler): void {
   a.label('schedule');
-  a.lw(T0, KP.ending, ZERO);
+  emitPay(a, T0, T1, T2);
+  a.lw(T2, KP.ending, ZERO);
+  a.lw(T3, KP.noSlice, ZERO);
+  a.bne(T2, ZERO, 'schedule.ended');
+  a.sw(T3, KP.payer, ZERO);
+  // It left before its end: what it did not want is not kept for it.
+  a.blez(T1, 'schedule.position');
   a.nop();
-  a.beq(T0, ZERO, 'schedule.position');
+  a.b('schedule.position');
+  a.sw(ZERO, SLICE.credit, T0);
+  a.label('schedule.ended');
   a.sw(ZERO, KP.ending, ZERO);
   emitTransfersPossible(a, true, T0);
   a.label('schedule.position');
   a.sw(ZERO, KP.reschedule, ZERO);
+  a.lw(QUANTUM, KP.quantum, ZERO);
+  a.label('schedule.round');
+  a.sw(ZERO, KP.passed, ZERO);
   a.lw(POSITION, KP.position, ZERO);
   a.lw(VECTOR_BYTES, KP.vectorBytes, ZERO);
   a.lw(TICK, KP.tick, ZERO);
@@ -90,7 +122,7 @@ export function emitSchedule(a: Assembler): void {
   a.li(VECTOR, KSEG0 + PHYSICAL.slices);
 
   a.label('schedule.next');
-  a.blez(LEFT, 'idle');
+  a.blez(LEFT, 'schedule.none');
   a.addiu(LEFT, LEFT, -SLICE_BYTES);
   emitNextPosition(a, POSITION, VECTOR_BYTES, T5);
   a.addu(SLICE_AT, VECTOR, POSITION);
@@ -103,12 +135,26 @@ export function emitSchedule(a: Assembler): void {
   a.bne(T7, ZERO, 'schedule.asleep');
 
   a.label('schedule.awake');
-  a.lw(T7, ENV.excess, ENV_AT);
-  a.nop();
-  a.beq(T7, ZERO, 'schedule.begin');
-  a.addiu(T7, T7, -1);
+  emitOwner(a, T0, SLICE_AT, T1);
+  a.lw(T7, SLICE.credit, SLICE_AT);
+  a.lw(T1, ENV.debt, T0);
+  a.addu(T7, T7, QUANTUM);
+  a.sw(ZERO, ENV.debt, T0);
+  a.subu(T7, T7, T1);
+  a.srl(T8, QUANTUM, 1);
+  a.slt(T8, T8, T7);
+  a.bne(T8, ZERO, 'schedule.begin');
+  a.sw(T7, SLICE.credit, SLICE_AT);
   a.b('schedule.next');
-  a.sw(T7, ENV.excess, ENV_AT);
+  a.sw(QUANTUM, KP.passed, ZERO);
+
+  a.label('schedule.none');
+  a.lw(T0, KP.passed, ZERO);
+  a.nop();
+  a.beq(T0, ZERO, 'idle');
+  a.nop();
+  a.b('schedule.round');
+  a.nop();
 
   // Asleep: does an event, its tick or its predicate wake it?
   a.label('schedule.asleep');
@@ -123,24 +169,38 @@ export function emitSchedule(a: Assembler): void {
   a.label('schedule.predicate');
   a.lw(T9, ENV.predicate, ENV_AT);
   a.lw(A0, ENV.predicateActivation, ENV_AT);
-  a.beq(T9, ZERO, 'schedule.next');
+  a.beq(T9, ZERO, 'schedule.sleeps');
   a.li(T0, PREDICATE_FUEL);
   a.jalr(RA, T9);
   a.sw(T0, ACTIVATION_FUEL, A0);
-  a.bne(V1, ZERO, 'schedule.next');
+  a.bne(V1, ZERO, 'schedule.sleeps');
   a.nop();
-  a.beq(V0, ZERO, 'schedule.next');
+  a.beq(V0, ZERO, 'schedule.sleeps');
   a.nop();
   a.label('schedule.wake');
   a.sw(V0, ENV.wakeTag, ENV_AT);
   a.sw(ZERO, ENV.asleep, ENV_AT);
   a.b('schedule.awake');
   a.sw(ZERO, ENV.pending, ENV_AT);
+  // The slice that it sleeps through pays its owner's debt.
+  a.label('schedule.sleeps');
+  emitOwner(a, T0, SLICE_AT, T1);
+  a.lw(T1, ENV.debt, T0);
+  a.nop();
+  a.blez(T1, 'schedule.next');
+  a.subu(T1, T1, QUANTUM);
+  a.bgez(T1, 'schedule.next');
+  a.sw(T1, ENV.debt, T0);
+  a.b('schedule.next');
+  a.sw(ZERO, ENV.debt, T0);
 
   a.label('schedule.begin');
   emitCount(a, ENV_AT, ENV.slices, T7);
   a.sw(POSITION, KP.position, ZERO);
   emitCountBorrowed(a, SLICE_AT, ENV_AT, T7, T8);
+  a.mfc0(T7, CP0_COUNT);
+  a.sw(SLICE_AT, KP.payer, ZERO);
+  a.sw(T7, KP.paid, ZERO);
 
   // Starts environment s6 in the slice s5.
   a.label('dispatch');
@@ -205,7 +265,7 @@ export function emitSchedule(a: Assembler): void {
   a.nop();
 }
 
-/** yield(env): the rest of the slice to one environment, or to whoever is next. A bad name counts as whoever is next. */
+/** yield(env): the rest of the slice to one environment, for which the slice goes on paying, or to whoever is next. A bad name counts as whoever is next. */
 export function emitYield(a: Assembler): void {
   a.label(callLabel('yield'));
   a.lw(K1, KP.ending, ZERO);
@@ -218,10 +278,7 @@ export function emitYield(a: Assembler): void {
   a.lw(T0, ENV.status, ENV_AT);
   a.li(T1, ENV_STATUS.runnable);
   a.bne(T0, T1, 'schedule');
-  a.lw(T0, ENV.excess, ENV_AT);
   a.lw(SLICE_AT, KP.noSlice, ZERO);
-  a.bne(T0, ZERO, 'schedule');
-  a.nop();
   a.b('dispatch');
   a.sw(ZERO, ENV.asleep, ENV_AT);
 }

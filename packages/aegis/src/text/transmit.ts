@@ -47,7 +47,7 @@ import { routineLabel } from './stack.ts';
 const PACKET_BYTES_MIN = 60;
 const HEADER_BYTES = 14;
 const OWN_STP_ENP = 0x8300;
-const CSR0_TDMD_INEA = 0x48;
+const CSR0_TDMD = 0x08;
 
 export function emitTransmit(a: Assembler): void {
   // reserve: v0 = address of the next buffer, or 0 if every one is taken. Uses t0, t1.
@@ -120,8 +120,9 @@ function emitCommit(a: Assembler): void {
   a.lui(T5, OWN_STP_ENP);
   a.or(T2, T2, T5);
   a.sw(T2, NET.transmitRing, T1);
+  a.lw(T6, KP.inea, ZERO);
   a.lui(T7, NET.registers >>> 16);
-  a.li(T6, CSR0_TDMD_INEA);
+  a.ori(T6, T6, CSR0_TDMD);
   a.sh(T6, 0, T7);
   a.addiu(T0, T0, 8);
   a.andi(T0, T0, NET.ringBytes - 1);

@@ -442,10 +442,12 @@ export class Cpu {
 
   /**
    * The register as `mfc0` reads it, an int32; 0 for those that do not exist. Assumption: Random, from 63 down to 8 [KANE92 §6],
-   * counts instructions and not stalls, so that it does not depend on the profile.
+   * counts instructions and not stalls, so that it does not depend on the profile. Deviation: Count, which the R3000 does not have,
+   * is the low word of the cycle in which it is read.
    */
   readCp0(register: number): number {
     if (register === S.CP0_RANDOM) return (63 - (this.instructions % 56)) << 8;
+    if (register === S.CP0_COUNT) return this.clock.now | 0;
     return this.get(S.CP0 + register);
   }
 

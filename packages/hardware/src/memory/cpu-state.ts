@@ -50,6 +50,7 @@ export const CP0_RANDOM = 1;
 export const CP0_ENTRYLO = 2;
 export const CP0_CONTEXT = 4;
 export const CP0_BADVADDR = 8;
+export const CP0_COUNT = 9;
 export const CP0_ENTRYHI = 10;
 export const CP0_STATUS = 12;
 export const CP0_CAUSE = 13;

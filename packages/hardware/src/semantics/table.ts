@@ -243,8 +243,8 @@ export const SEMANTICS: { readonly [M in Mnemonic]: Semantics<OperandsOf<M>[numb
     setState(S.LINK, ZERO),
   ],
 
-  // Coprocessor 0. Random counts instructions; the condition is that of the write buffer [KN01].
-  mfc0: inKernel([set('rt', cp0('c0'))], ([, register]) => register !== S.CP0_RANDOM),
+  // Coprocessor 0. Random counts instructions, Count cycles; the condition is that of the write buffer [KN01].
+  mfc0: inKernel([set('rt', cp0('c0'))], ([, register]) => register !== S.CP0_RANDOM && register !== S.CP0_COUNT),
   bc0f: inKernel([branchIf(apply('xor', WRITE_BUFFER_EMPTY, constant(1)))], (_, isTimed) => !isTimed),
   bc0t: inKernel([branchIf(WRITE_BUFFER_EMPTY)], (_, isTimed) => !isTimed),
   mtc0: 'interpreter',

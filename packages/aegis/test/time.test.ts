@@ -1,0 +1,289 @@
+/**
+ * Time is cycles: whatever others do, an environment has 99 % of the cycles of its slices. Environments that only compute run beside
+ * each thief. [SOSP95 §5.1.1]
+ */
+import { ENV, NO_ENV, SLICE, SLICE_LIMIT, SYSTEM } from '@exokernel/abi';
+import { A0, S0, T3, V1, type Assembler } from '@exokernel/isa';
+import { describe, expect, test } from 'vitest';
+import { boot, emitCall, rawImage, type Booted, type RawImage } from '../../testkit/src/index.ts';
+import { KP, PHYSICAL } from '../src/layout.ts';
+import { bindFilter, makeRing, outside, packet, type Outside } from './network.ts';
+
+const HERTZ = 25_000_000;
+/** The kernel's own clock. */
+const QUANTUM = HERTZ / 64;
+/** Ticks that a test takes. */
+const TICKS = 320;
+/** Instructions of a loop of `spin`. */
+const LOOP = 3;
+const TYPE = 0x9000;
+
+/** It computes, and gives every slice back at its end. */
+function worker(slices = 1): RawImage {
+  return rawImage({
+    name: 'worker',
+    entry: 'go',
+    placement: { slices, contiguous: false },
+    emit: (a) => {
+      a.label('go');
+      a.addiu(S0, S0, 1);
+      a.b('go');
+      a.nop();
+    },
+  });
+}
+
+/** Emits a loop of about so many cycles. */
+function spin(a: Assembler, label: string, cycles: number): void {
+  a.li(T3, Math.max(1, Math.round(cycles / LOOP)));
+  a.label(label);
+  a.addiu(T3, T3, -1);
+  a.bnez(T3, label);
+  a.nop();
+}
+
+/** At the end of each slice it goes on for so many quanta, and yields. */
+function overrunning(quanta: number): RawImage {
+  return rawImage({
+    entry: 'go',
+    prologue: 'go',
+    epilogue: 'end',
+    emit: (a) => {
+      a.label('go');
+      a.addiu(S0, S0, 1);
+      a.b('go');
+      a.nop();
+      a.label('end');
+      spin(a, 'end.spin', quanta * QUANTUM);
+      a.li(A0, -1);
+      emitCall(a, 'yield');
+      a.b('go');
+      a.nop();
+    },
+  });
+}
+
+/** In its own slice it computes for this part of it, and leaves. */
+function leaving(part: number, how: 'yield' | 'sleep'): RawImage {
+  return rawImage({
+    entry: 'go',
+    prologue: 'go',
+    emit: (a) => {
+      a.label('go');
+      spin(a, 'go.spin', part * QUANTUM);
+      if (how === 'yield') a.li(A0, -1);
+      else {
+        emitCall(a, 'tick');
+        a.addiu(A0, V1, 1);
+      }
+      emitCall(a, how);
+      a.b('go');
+      a.nop();
+    },
+  });
+}
+
+/** It executes native instructions of the greatest length. */
+function native(): RawImage {
+  const image = rawImage({
+    entry: 'go',
+    emit: (a) => {
+      a.label('go');
+      a.cop2(0);
+      a.b('go');
+      a.nop();
+    },
+  });
+  const charge = (cpu: { charge(cycles: number): void }): void => {
+    cpu.charge(2 ** 18);
+  };
+  return { ...image, natives: () => [charge] };
+}
+
+/** What the slices of an environment are worth in so many cycles. */
+function worth(booted: Booted, env: number, cycles: number): number {
+  const { memory } = booted.aegis.parts;
+  const owners = Array.from({ length: SLICE_LIMIT }, (_, p) => memory.slice(p, SLICE.owner));
+  const taken = owners.filter((owner) => owner !== NO_ENV);
+  return (cycles * taken.filter((owner) => owner === env).length) / taken.length;
+}
+
+/** Runs, and expects that these had theirs, but for `lag` quanta at most that are still to be given back. */
+function expectFair(booted: Booted, workers: readonly number[], lag = 2, each?: () => void): void {
+  const had = workers.map((env) => booted.aegis.environment(env).cycles);
+  for (let i = 0; i < TICKS; i += 1) {
+    each?.();
+    booted.machine.run(QUANTUM);
+  }
+  expect(booted.machine.native.lastError).toBeUndefined();
+  for (const [i, env] of workers.entries()) {
+    const { status, cycles } = booted.aegis.environment(env);
+    expect(status).toBe('runnable');
+    const fair = worth(booted, env, TICKS * QUANTUM);
+    expect((cycles - (had[i] ?? 0) + lag * QUANTUM) / fair).toBeGreaterThan(0.99);
+  }
+}
+
+describe('99 % of its slices has an environment beside one that', () => {
+  test.each([0, 0.01, 0.3, 0.49, 0.51, 0.9, 0.996, 1.2, 1.49, 1.99, 3.5, 7.9])(
+    'overruns its slice by %d of it',
+    (quanta) => {
+      expectFair(boot([overrunning(quanta), worker()]), [1], 2 + quanta / 2);
+      expectFair(boot([overrunning(quanta), worker(), worker(2), worker()]), [1, 2, 3], 2 + quanta / 2);
+    },
+  );
+
+  test.each([0.1, 0.5, 0.9, 0.99, 0.999])('leaves when %d of its slice is over', (part) => {
+    for (const how of ['yield', 'sleep'] as const) {
+      expectFair(boot([leaving(part, how), worker()]), [1]);
+      expectFair(boot([leaving(part, how), worker(), worker()]), [1, 2]);
+    }
+  });
+
+  test('executes native instructions of 2^18 cycles', () => {
+    expectFair(boot([native(), worker()]), [1]);
+    expectFair(boot([native(), worker(), native(), worker()]), [1, 3]);
+  });
+});
+
+describe('a debt stays', () => {
+  const DEBT = 3 * QUANTUM;
+  const address = (position: number): number => PHYSICAL.slices + 16 * position + SLICE.credit;
+
+  test('with an environment that frees the slice and takes another one', () => {
+    const seen: number[] = [];
+    const booted = boot([
+      rawImage({
+        main: function* (raw) {
+          const { memory } = booted.aegis.parts;
+          const own = yield* raw.call('slice_alloc', 0, 0, 0, 0, 0);
+          const other = yield* raw.call('slice_alloc', 0, 0, 0, 0, 5);
+          memory.set(address(5), -DEBT);
+          expect(yield* raw.code('slice_free', ...other.capability)).toBe(0);
+          seen.push(memory.env(0, ENV.debt), memory.get(address(5)));
+          const next = yield* raw.call('slice_alloc', 0, 0, 0, 0, 7);
+          seen.push(next.code, memory.env(0, ENV.debt), memory.get(address(7)) | 0);
+          return own.code;
+        },
+      }),
+    ]);
+    booted.finish(0);
+    expect(seen).toEqual([DEBT, 0, 0, 0, -DEBT]);
+  });
+
+  test('with the slice that is given away or exchanged', () => {
+    const seen: number[] = [];
+    const booted = boot([
+      rawImage({
+        main: function* (raw) {
+          const { memory } = booted.aegis.parts;
+          const child = yield* raw.call('env_alloc');
+          const given = yield* raw.call('slice_alloc', 0, 0, 0, 0, 5);
+          memory.set(address(5), -DEBT);
+          expect(yield* raw.code('slice_give', ...given.capability, child.value)).toBe(0);
+          seen.push(memory.env(0, ENV.debt), memory.get(address(5)) | 0);
+          return 0;
+        },
+      }),
+    ]);
+    booted.finish(0);
+    expect(seen).toEqual([0, -DEBT]);
+  });
+
+  test('with the environment that made one that ends', () => {
+    const seen: number[] = [];
+    const booted = boot([
+      rawImage({
+        main: function* (raw) {
+          const { memory } = booted.aegis.parts;
+          const child = yield* raw.call('env_alloc');
+          const grandchild = yield* raw.call('env_alloc');
+          for (const { capability, position } of [
+            { ...child, position: 5 },
+            { ...grandchild, position: 6 },
+          ]) {
+            expect(yield* raw.code('slice_alloc', ...capability, position)).toBe(0);
+            memory.set(address(position), -DEBT);
+          }
+          for (const { capability } of [child, grandchild]) {
+            expect(yield* raw.code('env_free', ...capability, 0)).toBe(0);
+          }
+          seen.push(memory.env(0, ENV.debt));
+          return 0;
+        },
+      }),
+    ]);
+    booted.finish(0);
+    expect(seen).toEqual([2 * DEBT]);
+  });
+});
+
+describe('packets are paid by their cause', () => {
+  /** Claims them with so many filters that get copies. */
+  function claiming(filters: number, ready: { at: boolean }): RawImage {
+    return rawImage({
+      name: 'claiming',
+      main: function* (raw) {
+        const ring = yield* makeRing(raw, false);
+        for (let i = 0; i < filters; i += 1)
+          yield* bindFilter(raw, ring.capability, TYPE, filters === 1 ? 'specific' : 'all');
+        ready.at = true;
+        for (;;) yield* raw.sleep(1000);
+      },
+    });
+  }
+
+  function flooded(net: Outside, type: number, bytes: number): () => void {
+    return () => {
+      // More than the wire carries in a tick: 10 Mb/s, and 24 bytes for each frame that are not in it.
+      const carried = 10e6 / 64 / 8 / (bytes + 24);
+      for (let i = 0; i < 1.1 * carried; i += 1) net.send(packet(type, bytes));
+    };
+  }
+
+  test.each([
+    [1, 64],
+    [1, 1514],
+    [8, 64],
+  ])('a flood that %i of its filters claim, of %i bytes, costs others nothing', (filters, bytes) => {
+    const net = outside();
+    const ready = { at: false };
+    const booted = boot([claiming(filters, ready), worker(), worker()], net.machine);
+    expect(booted.runUntil(() => ready.at)).toBe(true);
+    // It sleeps: all that it uses is what its packets take.
+    const dropped = booted.aegis.environment(0).packetsDropped;
+    expectFair(booted, [1, 2], 3, flooded(net, TYPE, bytes));
+    expect(booted.aegis.environment(0).packetsDropped).toBeGreaterThan(dropped);
+    expect(booted.aegis.environment(0).status).toBe('runnable');
+  });
+
+  test('a flood that no filter claims has a part of each tick, and then the controller drops', () => {
+    const net = outside();
+    const booted = boot([worker(), worker()], net.machine);
+    expectFair(booted, [0, 1], 2, flooded(net, TYPE, 64));
+    const system = (field: number): number => booted.aegis.parts.memory.get(PHYSICAL.system + field);
+    // Of 232 that the wire carries in a tick the kernel sees some; the controller drops the rest.
+    expect(system(SYSTEM.unclaimed) / TICKS).toBeGreaterThan(5);
+    expect((system(SYSTEM.unclaimed) + system(SYSTEM.unseen)) / TICKS).toBeLessThan(100);
+  });
+
+  test('when the flood is over its packets arrive again', () => {
+    const net = outside();
+    const ready = { at: false };
+    const booted = boot([claiming(1, ready), worker()], net.machine);
+    expect(booted.runUntil(() => ready.at)).toBe(true);
+    for (let i = 0; i < 64; i += 1) {
+      flooded(net, TYPE, 64)();
+      booted.machine.run(QUANTUM);
+    }
+    booted.machine.run(64 * QUANTUM);
+    const { memory } = booted.aegis.parts;
+    expect(memory.env(0, ENV.debt) | 0).toBeLessThan(QUANTUM);
+    const before = memory.env(0, ENV.packetsDropped) + memory.env(0, ENV.packetsIn);
+    for (let i = 0; i < 5; i += 1) net.send(packet(TYPE));
+    booted.machine.run(QUANTUM);
+    // Its ring is full, and each of them found that out.
+    expect(memory.env(0, ENV.packetsDropped) + memory.env(0, ENV.packetsIn)).toBe(before + 5);
+    expect(memory.kernelPage(KP.inea)).not.toBe(0);
+  });
+});
