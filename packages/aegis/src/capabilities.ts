@@ -90,7 +90,9 @@ export class Capabilities {
   under(parent: number, kind: CapabilityKind, rights: number, name: number, env: number): CapabilityWords | number {
     const number = CAPABILITY_KINDS[kind];
     const resource = { kind: number, name, generation: this.#generations.get(number)?.(name) ?? 0 };
-    const old = this.nodes.of(resource).find((one) => this.nodes.parent(one) === parent && this.nodes.owner(one) === env);
+    const old = this.nodes
+      .of(resource)
+      .find((one) => this.nodes.parent(one) === parent && this.nodes.owner(one) === env);
     const node = old ?? this.nodes.make(parent, resource, env, (other) => this.#lives(other));
     return node < 0 ? node : this.#make(number, rights, node, name);
   }
@@ -108,7 +110,8 @@ export class Capabilities {
   /** An environment ends: the nodes that it made go, with their subtrees. Returns how many times a resource lost some. */
   release(env: number): number {
     let ended = 0;
-    for (let node = this.nodes.firstOf(env); node !== undefined; node = this.nodes.firstOf(env)) ended += this.end(node);
+    for (let node = this.nodes.firstOf(env); node !== undefined; node = this.nodes.firstOf(env))
+      ended += this.end(node);
     return ended;
   }
 

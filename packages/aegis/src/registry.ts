@@ -143,9 +143,7 @@ export class Registry {
     if (this.#stateOf(i) === BUFFER_STATES.comingIn) return ERRORS.E_AGAIN;
     const ppn = this.#get(i, BUFFER.ppn);
     const words =
-      node === 0
-        ? this.#frames.capability(ppn, rights)
-        : this.#capabilities.under(node, 'frame', rights, ppn, env);
+      node === 0 ? this.#frames.capability(ppn, rights) : this.#capabilities.under(node, 'frame', rights, ppn, env);
     if (typeof words === 'number') return words;
     const held = this.#frames.hold(env, ppn, nodeOf(words));
     if (held < 0) return held;

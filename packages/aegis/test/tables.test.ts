@@ -169,7 +169,10 @@ class World {
         if (ring === undefined || !rings.isReceive(ring)) return -1;
         const policy = (x >>> 3) % Object.keys(POLICIES).length;
         const bytes = encodeFilter(atoms(z));
-        return [filters.bind(env, { bytes, ring, node: words === undefined ? 0 : nodeOf(words), policy }, made), made.words];
+        return [
+          filters.bind(env, { bytes, ring, node: words === undefined ? 0 : nodeOf(words), policy }, made),
+          made.words,
+        ];
       }
       case 13:
         if (filter === undefined) return -1;
@@ -248,7 +251,12 @@ class World {
       case 30:
         if (ppn === undefined) return -1;
         if ((y & 1) === 0) frames.setGuard(ppn, (y & 2) === 0 ? 'read' : 'write', [x, z]);
-        return environments.map(env, ppn, 0x100000 + 4096 * (z & 7), { writable: true, pages: [], node: 0, envNode: 0 });
+        return environments.map(env, ppn, 0x100000 + 4096 * (z & 7), {
+          writable: true,
+          pages: [],
+          node: 0,
+          envNode: 0,
+        });
       default:
         if ((y & 1) === 0) return serial.read(env, { line: z & 3, node: 0 });
         return serial.write(
