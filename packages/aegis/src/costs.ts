@@ -11,7 +11,7 @@ export const COSTS = {
   /** A load and a store for each word. */
   copyFrame: 2200,
   /** Per 32 blocks of an extent that become blank. */
-  blank: 4,
+  blank: 2,
   flush: 5000,
   environment: 2000,
   /** Per frame that an environment held when it ends. */
