@@ -199,6 +199,24 @@ test('a frame that others hold is read into by way of the kernel, and not when t
   ]);
 });
 
+test('a transfer through a branch of one’s own frame ends with the branch', () => {
+  runOnDisk([
+    {
+      extent: { start: 8, blocks: 8 },
+      main: function* (raw) {
+        const own = yield* raw.granted('extent');
+        const frame = yield* raw.frame();
+        const branch = yield* raw.call('cap_derive', ...frame.capability, RIGHTS.read | RIGHTS.write, 1);
+        expect(yield* raw.code('disk_read', ...own, ...branch.capability, 2, 0)).toBe(0);
+        expect(yield* raw.code('cap_revoke', ...frame.capability, branch.value)).toBe(0);
+        expect(yield* complete(raw)).toBe(ERRORS.E_DEVICE);
+        expect(yield* first(raw, frame)).toBe(0);
+        return 0;
+      },
+    },
+  ]);
+});
+
 test('what is written back is what it was when it began, whatever is stored meanwhile', () => {
   const contents = new Uint8Array(BLOCKS * PAGE_BYTES);
   runOnDisk(
@@ -227,10 +245,13 @@ test('blocks mapped through a branch count among the nodes of who maps, until it
       main: function* (raw) {
         const own = yield* extent(raw, 0, BLOCKS);
         const branch = (yield* raw.call('cap_derive', ...own, RIGHTS.read, 1)).capability;
-        for (const block of [1, 2]) {
-          expect(yield* raw.code('bc_read', block, 0)).toBe(0);
-          expect(yield* complete(raw)).toBe(1);
-        }
+        expect(yield* raw.code('bc_read', 2, 0)).toBe(0);
+        expect(yield* complete(raw)).toBe(1);
+        const inserted = yield* raw.frame();
+        expect(yield* raw.code('bc_insert', ...own, ...inserted.capability, 1, 0)).toBe(0);
+        // It lives on when the mapping ends.
+        const child = yield* raw.call('env_alloc');
+        expect(yield* raw.code('frame_hold', ...child.capability, ...inserted.capability)).toBe(0);
         const mapped = (yield* raw.call('bc_map', ...branch, 1)).capability;
         expect((yield* raw.call('bc_map', ...branch, 1)).capability).toEqual(mapped);
         for (let i = 2; i < NODES_PER_ENV; i += 1) {
@@ -239,6 +260,7 @@ test('blocks mapped through a branch count among the nodes of who maps, until it
         expect(yield* raw.code('bc_map', ...branch, 2)).toBe(ERRORS.E_NONE);
         expect(yield* raw.code('frame_free', ...mapped)).toBe(0);
         expect(yield* raw.code('cap_derive', ...mapped, RIGHTS.read, 0)).toBe(ERRORS.E_CAP);
+        expect(yield* raw.code('cap_derive', ...inserted.capability, RIGHTS.read, 0)).toBe(0);
         expect(yield* raw.code('bc_map', ...branch, 2)).toBe(0);
         return 0;
       },

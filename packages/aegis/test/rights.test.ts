@@ -538,13 +538,25 @@ const WAYS: Readonly<Record<string, readonly Way[]>> = {
 };
 
 /** What a branch is refused for. */
-const REFUSED: Readonly<Record<string, (raw: Raw, words: CapabilityWords) => Fiber<number>>> = {
-  'frame kernel page': function* (raw, words) {
-    const child = yield* raw.call('env_alloc');
-    return yield* raw.code('env_map', ...child.capability, ...words, PAGE | 3);
+const REFUSED: Readonly<Record<string, Pick<Way, 'owned' | 'bind'>>> = {
+  'frame kernel page': {
+    owned: aFrame,
+    bind: function* (raw, words) {
+      const child = yield* raw.call('env_alloc');
+      return yield* raw.code('env_map', ...child.capability, ...words, PAGE | 3);
+    },
   },
-  'frame bc_insert': function* (raw, words) {
-    return yield* raw.code('bc_insert', ...(yield* raw.granted('extent')), ...words, 33, 0);
+  'frame bc_insert': {
+    owned: aFrame,
+    bind: function* (raw, words) {
+      return yield* raw.code('bc_insert', ...(yield* raw.granted('extent')), ...words, 33, 0);
+    },
+  },
+  'environment kernel page': {
+    owned: aChild,
+    bind: function* (raw, words) {
+      return yield* raw.code('env_map', ...words, ...(yield* raw.frame()).capability, PAGE | 3);
+    },
   },
 };
 
@@ -580,9 +592,9 @@ test.each(CELLS)('%s, %s: %s', (name, end) => {
     return;
   }
   const refusing: Way = {
-    owned: aFrame,
+    owned: refused.owned,
     bind: function* (raw, words) {
-      expect(yield* refused(raw, words)).toBe(ERRORS.E_CAP);
+      expect(yield* refused.bind(raw, words)).toBe(ERRORS.E_CAP);
       return 0;
     },
     isBound: () => true,

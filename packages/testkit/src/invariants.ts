@@ -44,6 +44,7 @@ import type { Aegis } from '@exokernel/aegis';
 import { NO_ASID_TAG } from '../../aegis/src/asids.ts';
 import { FIRST_FREE_FRAME, KP, KSEG0, PHYSICAL } from '../../aegis/src/layout.ts';
 import { ringPhysical } from '../../aegis/src/rings.ts';
+import { REQUEST_STATE, TABLES } from '../../aegis/src/tables.ts';
 
 const ASID_SHIFT = 6;
 const GLOBAL = 0x100;
@@ -368,9 +369,19 @@ function checkDisk(aegis: Aegis, report: Report): void {
     if (owner === NO_ENV) report(get(EXTENT.blocks) === 0, `extent ${id}: free, with blocks`);
   }
   let queued = 0;
+  let through = 0;
   for (let i = 0; i < REQUEST_LIMIT; i += 1) {
     const at = EXPOSED.requests + REQUEST_BYTES * i;
-    if (memory.get(at + REQUEST.env) !== NO_ENV) queued += memory.get(at + REQUEST.count);
+    if (memory.get(at + REQUEST.env) === NO_ENV) continue;
+    queued += memory.get(at + REQUEST.count);
+    const state = (field: number): number =>
+      memory.get(memory.table(TABLES.requestState) + TABLES.requestState.bytes * i + field);
+    const bounces = state(REQUEST_STATE.through);
+    report((through & bounces) === 0, `request ${i}: has a frame of the kernel's that another has`);
+    through |= bounces;
+    const copies = memory.get(at + REQUEST.begun) === 1 && state(REQUEST_STATE.bounced) === 1;
+    const has = [0, 1, 2, 3].filter((n) => ((bounces >>> n) & 1) !== 0).length;
+    report(has === (copies ? memory.get(at + REQUEST.count) : 0), `request ${i}: has ${has} frames of the kernel's`);
   }
   report(
     queued === disk.inFlight.length,
