@@ -45,8 +45,8 @@ export const ASID_LIMIT = 64;
  * Frames of the kernel's that transfers go through which may lose their right, and blocks of one such request. Assumption: two
  * requests keep the device busy, and copying both ways stays short with interrupts off.
  */
-export const BOUNCE_FRAMES = 4;
-export const BOUNCE_BLOCKS = 2;
+export const BOUNCE_FRAMES = 8;
+export const BOUNCE_BLOCKS = 4;
 /** Blocks of which the kernel knows whether their owner has written them: the first gigabyte. Extents are allocated there only. */
 export const BLANK_LIMIT = 0x40000;
 
@@ -188,7 +188,7 @@ export const TABLES: Readonly<Record<TableName, SecretTable>> = {
   key: { at: 0x1bc60, bytes: 0x20, count: 1, what: "the kernel's key", fields: { key: { at: 0, what: 'BLAKE2s of the secret' } } },
   blanks: { at: 0x1c000, bytes: BLANK_LIMIT / 8, count: 1, what: 'the disk blocks that were allocated and not written since: they read as zeros', fields: { members: { at: 0, what: 'one bit for each block' } } },
   bounces: { at: 0x24000, bytes: PAGE_BYTES, count: BOUNCE_FRAMES, what: 'frames that the device has in place of those whose right may end', fields: { contents: { at: 0, what: 'a block' } } },
-  frameHolds: { at: 0x28000, bytes: ENV_LIMIT / 8, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame: as many records as the machine has frames', fields: ENVIRONMENTS },
+  frameHolds: { at: 0x2c000, bytes: ENV_LIMIT / 8, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame: as many records as the machine has frames', fields: ENVIRONMENTS },
 };
 
 export const VARIABLES: Offsets<typeof VARIABLE_FIELDS> = offsets(VARIABLE_FIELDS);

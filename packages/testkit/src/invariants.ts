@@ -44,7 +44,7 @@ import type { Aegis } from '@exokernel/aegis';
 import { NO_ASID_TAG } from '../../aegis/src/asids.ts';
 import { FIRST_FREE_FRAME, KP, KSEG0, PHYSICAL } from '../../aegis/src/layout.ts';
 import { ringPhysical } from '../../aegis/src/rings.ts';
-import { REQUEST_STATE, TABLES } from '../../aegis/src/tables.ts';
+import { BOUNCE_FRAMES, REQUEST_STATE, TABLES } from '../../aegis/src/tables.ts';
 
 const ASID_SHIFT = 6;
 const GLOBAL = 0x100;
@@ -380,7 +380,7 @@ function checkDisk(aegis: Aegis, report: Report): void {
     report((through & bounces) === 0, `request ${i}: has a frame of the kernel's that another has`);
     through |= bounces;
     const copies = memory.get(at + REQUEST.begun) === 1 && state(REQUEST_STATE.bounced) === 1;
-    const has = [0, 1, 2, 3].filter((n) => ((bounces >>> n) & 1) !== 0).length;
+    const has = Array.from({ length: BOUNCE_FRAMES }, (_, n) => (bounces >>> n) & 1).reduce((a, b) => a + b);
     report(has === (copies ? memory.get(at + REQUEST.count) : 0), `request ${i}: has ${has} frames of the kernel's`);
   }
   report(
