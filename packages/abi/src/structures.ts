@@ -73,7 +73,7 @@ export const ENVIRONMENT_FIELDS = {
   borrowed: { at: 0x194, what: 'of the slices begun, how many are others\' (donated to it)' },
   fpu: { at: 0x198, what: 'not 0: it uses the floating-point unit' },
   generation: { at: 0x1b8, what: 'how often the record has been used: two words, the low one first' },
-  guaranteedNode: { at: 0x1c0, what: 'the node of the capability through which each guaranteed mapping was made: 16 words' },
+  guaranteedNode: { at: 0x1c0, what: 'the nodes of the capabilities through which each guaranteed mapping was made, of the frame in the low half, of the environment in the high half: 16 words' },
 } as const;
 
 /* prettier-ignore */
@@ -159,8 +159,7 @@ export const SYSTEM_FIELDS = {
 export const EXTENT_FIELDS = {
   owner: { at: 0x00, what: 'who allocated it, or NO_ENV' },
   start: { at: 0x04, what: 'its first block' },
-  blocks: { at: 0x08, what: 'how many blocks it has; of a freed one: whose requests are not finished' },
-  requests: { at: 0x10, what: 'requests for its blocks that are not finished' },
+  blocks: { at: 0x08, what: 'how many blocks it has' },
   generation: { at: 0x18, what: 'how often the record has been used: two words, the low one first' },
 } as const;
 

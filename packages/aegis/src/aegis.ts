@@ -178,6 +178,9 @@ export class Aegis {
       freed: (ppn) => {
         for (const resource of environments.resources) resource.releaseFrame?.(undefined, ppn);
       },
+      guarded: (ppn) => {
+        predicates.guarded(ppn);
+      },
     });
     const slices = new Slices(memory, capabilities);
     const natives = new Natives((asid, functions) => {
@@ -198,11 +201,17 @@ export class Aegis {
     capabilities.guard('net', (name) => (name === 0 ? 0 : undefined));
     const serial = new Serial(memory, capabilities);
     const extents = new Extents(memory, capabilities);
-    const disk = new Disk(memory, frames, extents);
+    const disk = new Disk(memory, frames, extents, capabilities);
     const registry = new Registry(memory, { frames, disk, extents, capabilities });
     const repossession = new Repossession(memory, { frames, slices, disk, extents });
     const revocation = new Revocation(memory, slices, repossession);
-    environments.resources.push(predicates, messages, filters, rings, extents, serial, revocation);
+    // The disk hears of frames by `taken`: one that nobody holds any more is nobody's to read into.
+    const transfers = {
+      release: (env: number) => {
+        disk.release(env);
+      },
+    };
+    environments.resources.push(predicates, messages, filters, rings, transfers, extents, serial, revocation);
     return {
       memory,
       capabilities,

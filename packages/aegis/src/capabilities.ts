@@ -9,11 +9,12 @@
  *
  * Every resource is guarded here, in one way: its part of the kernel tells with `guard` what generation a name of its kind
  * is in, asks with `check`, and if its bindings outlive the call it notes their node (`nodeOf`) and listens (`breaking`).
+ * docs/mechanisms/rights.md lists every binding and what ends it.
  */
 import { CAPABILITY_KINDS, ERRORS, type CapabilityKind, type CapabilityWords } from '@exokernel/abi';
 import { blake2s } from '@noble/hashes/blake2.js';
 import type { KernelMemory } from './memory.ts';
-import type { Nodes } from './nodes.ts';
+import type { Nodes, Resource } from './nodes.ts';
 import { TABLES } from './tables.ts';
 
 const MAC_BYTES = 8;
@@ -83,32 +84,64 @@ export class Capabilities {
     return node < 0 ? node : this.#make(kind, rights, node, name);
   }
 
-  /** Revokes the subtree of `node`, which must hang below the node of a capability. Returns an error code. */
+  /**
+   * The capability with these rights for a resource that `env` came to through `parent`, a node of another resource: of a node
+   * below that, so that it ends with it. There is one such node for each of them. Also E_RANGE: too deep, E_NONE: no node left.
+   */
+  under(parent: number, kind: CapabilityKind, rights: number, name: number, env: number): CapabilityWords | number {
+    const number = CAPABILITY_KINDS[kind];
+    const resource = { kind: number, name, generation: this.#generations.get(number)?.(name) ?? 0 };
+    const old = this.nodes
+      .of(resource)
+      .find((one) => this.nodes.parent(one) === parent && this.nodes.owner(one) === env);
+    const node = old ?? this.nodes.make(parent, resource, env, (other) => this.#lives(other));
+    return node < 0 ? node : this.#make(number, rights, node, name);
+  }
+
+  /** Revokes the subtree of `node`, which must hang below the node of a capability. Returns of how many resources it had nodes, or E_CAP. */
   revoke(words: CapabilityWords, node: number): number {
     const name = words[1] >>> 0;
     if (!this.#grants(words, 0) || node === 0 || this.nodes.generation(node) === undefined) return ERRORS.E_CAP;
     const resource = this.nodes.resource(node);
     const same = resource.kind === words[0] >>> 24 && resource.name === name && this.#lives(resource);
     if (!same || !this.nodes.isBelow(node, nodeOf(words))) return ERRORS.E_CAP;
-    this.#end(node);
-    return ERRORS.E_OK;
+    return this.end(node);
   }
 
-  /** An environment ends: the nodes that it made go, with their subtrees. Returns how many subtrees there were. */
+  /** An environment ends: the nodes that it made go, with their subtrees. Returns how many times a resource lost some. */
   release(env: number): number {
     let ended = 0;
-    for (let node = this.nodes.firstOf(env); node !== undefined; node = this.nodes.firstOf(env)) {
-      this.#end(node);
-      ended += 1;
+    for (let node = this.nodes.firstOf(env); node !== undefined; node = this.nodes.firstOf(env))
+      ended += this.end(node);
+    return ended;
+  }
+
+  /** A resource is about to end: its nodes go, and those of other resources below them. Returns how many times one lost some. */
+  endAll(kind: CapabilityKind, name: number): number {
+    const number = CAPABILITY_KINDS[kind];
+    const generation = this.#generations.get(number)?.(name) ?? 0;
+    let ended = 0;
+    for (const node of this.nodes.of({ kind: number, name, generation })) {
+      if (this.nodes.generation(node) !== undefined) ended += this.end(node);
     }
     return ended;
   }
 
-  #end(node: number): void {
-    const resource = this.nodes.resource(node);
-    const gone = this.nodes.end(node);
-    if (!this.#lives(resource)) return;
-    for (const [kind, breaks] of this.#breaking) if (kind === resource.kind) breaks(resource.name, gone);
+  /** A node goes, with its subtree, and what was bound through them. Returns how many resources they were of. */
+  end(node: number): number {
+    const resources = new Map<string, { readonly resource: Resource; readonly gone: Set<number> }>();
+    for (const one of this.nodes.end(node)) {
+      const resource = this.nodes.resource(one);
+      const key = `${resource.kind} ${resource.name} ${resource.generation}`;
+      const group = resources.get(key) ?? { resource, gone: new Set() };
+      resources.set(key, group);
+      group.gone.add(one);
+    }
+    for (const { resource, gone } of resources.values()) {
+      if (!this.#lives(resource)) continue;
+      for (const [kind, breaks] of this.#breaking) if (kind === resource.kind) breaks(resource.name, gone);
+    }
+    return resources.size;
   }
 
   #lives({ kind, name, generation }: { kind: number; name: number; generation: number }): boolean {

@@ -8,6 +8,10 @@ export const COSTS = {
   call: 100,
   mac: 2000,
   clearFrame: 1100,
+  /** A load and a store for each word. */
+  copyFrame: 2200,
+  /** Per 32 blocks of an extent that become blank. */
+  blank: 2,
   flush: 5000,
   environment: 2000,
   /** Per frame that an environment held when it ends. */

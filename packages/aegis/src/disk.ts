@@ -5,6 +5,11 @@
  * the last request and the last completion, between which it does not move. The frames of a transfer are pinned until the
  * device is done with it; whoever waits for it is told in a completion word of its u-page.
  *
+ * What the device has begun cannot be stopped. So it gets an environment's frame only if that environment alone holds it, through
+ * the root: then the frame belongs to no other when its holder loses it. All other transfers go through frames of the kernel's
+ * (docs/decisions/0011-transfers-that-lose-their-right.md): what is written is copied when the device gets it, what is read
+ * when the device is done, and only if the rights are still there.
+ *
  * What is to happen when a request is finished is data like the rest of it: a kind, one of COMPLETIONS, and its operands. The part
  * of the kernel that makes requests of a kind says once, when the kernel is made, what it does then (`onFinish`).
  */
@@ -14,19 +19,31 @@ import {
   ENV,
   ERRORS,
   NO_ENV,
+  PAGE_BYTES,
   REQUEST,
   REQUEST_BYTES,
   REQUEST_LIMIT,
   U,
   type NativeCpu,
 } from '@exokernel/abi';
+import type { Capabilities } from './capabilities.ts';
+import { COSTS } from './costs.ts';
 import { uPagePhysical } from './environments.ts';
 import type { Extents } from './extents.ts';
 import type { Frames } from './frames.ts';
 import { PHYSICAL } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
-import { COMPLETIONS, REQUEST_STATE, RUN_BLOCKS, TABLES, TRANSFER_STATE, VARIABLES } from './tables.ts';
-import { VirtioBlk, type BlockRequest } from './virtio-blk.ts';
+import {
+  BOUNCE_BLOCKS,
+  BOUNCE_FRAMES,
+  COMPLETIONS,
+  REQUEST_STATE,
+  RUN_BLOCKS,
+  TABLES,
+  TRANSFER_STATE,
+  VARIABLES,
+} from './tables.ts';
+import { VirtioBlk } from './virtio-blk.ts';
 
 /** What is to happen when a request is finished. */
 export interface Completion {
@@ -37,12 +54,21 @@ export interface Completion {
   readonly slot: number;
 }
 
+/** A frame, and the node of the capability for it. */
+export interface FrameRight {
+  readonly ppn: number;
+  readonly node: number;
+}
+
 /** One request: consecutive blocks, a frame each. */
-export interface DiskRequest extends BlockRequest {
+export interface DiskRequest {
   /** Who wants it. */
   readonly env: number;
-  /** The extent whose blocks they are; undefined: nobody's in particular. */
-  readonly extent?: number;
+  /** The node of the capability for the extent whose blocks they are. */
+  readonly node: number;
+  readonly block: number;
+  readonly frames: readonly FrameRight[];
+  readonly write: boolean;
   /** It is the kernel's own: it stands also when its frame is taken away from the environment. */
   readonly keeps?: true;
   readonly done: Completion;
@@ -53,14 +79,14 @@ export interface Finished extends Completion {
   readonly env: number;
   /** The generation of its record when it asked. */
   readonly life: number;
+  readonly block: number;
   readonly blocks: number;
   readonly ok: boolean;
 }
 
 /** A frame and the block it is to be read from or written to. */
-export interface BlockFrame {
+export interface BlockFrame extends FrameRight {
   readonly block: number;
-  readonly ppn: number;
 }
 
 export class Disk {
@@ -75,7 +101,7 @@ export class Disk {
   /** By kind; registered when the kernel is made. */
   readonly #finishers = new Map<number, (finished: Finished) => void>();
 
-  constructor(memory: KernelMemory, frames: Frames, extents: Extents) {
+  constructor(memory: KernelMemory, frames: Frames, extents: Extents, capabilities: Capabilities) {
     this.#memory = memory;
     this.#frames = frames;
     this.#extents = extents;
@@ -84,6 +110,16 @@ export class Disk {
     this.#state = new Records(memory, TABLES.requestState);
     this.#transfers = new Records(memory, TABLES.transfers);
     for (let i = 0; i < REQUEST_LIMIT; i += 1) this.#requests.set(i, REQUEST.env, NO_ENV);
+    extents.writing = () =>
+      this.#requests
+        .filter((i) => this.#isTaken(i) && this.#isWrite(i))
+        .map((i) => ({ start: this.#requests.get(i, REQUEST.block), blocks: this.#requests.get(i, REQUEST.count) }));
+    capabilities.breaking('frame', (ppn, nodes) => {
+      this.#end((i) => this.#framesOf(i).some((one) => one.ppn === ppn && nodes.has(one.node)));
+    });
+    capabilities.breaking('extent', (_, nodes) => {
+      this.#end((i) => nodes.has(this.#state.get(i, REQUEST_STATE.node)));
+    });
     this.onFinish(COMPLETIONS.word, (finished) => {
       this.post(finished, finished.ok ? 1 : ERRORS.E_DEVICE, true);
     });
@@ -133,15 +169,17 @@ export class Disk {
   transfer(
     cpu: NativeCpu,
     list: readonly BlockFrame[],
-    how: Omit<DiskRequest, keyof BlockRequest | 'done'> & { readonly write: boolean; readonly slot: number },
+    how: Pick<DiskRequest, 'env' | 'node' | 'write'> & { readonly slot: number },
   ): number {
     const { slot, ...rest } = how;
-    const runs: { block: number; ppns: number[] }[] = [];
-    for (const { block, ppn } of list) {
+    const runs: { block: number; frames: FrameRight[] }[] = [];
+    for (const { block, ...frame } of list) {
       const last = runs.at(-1);
-      const joins = last !== undefined && last.block + last.ppns.length === block && last.ppns.length < RUN_BLOCKS;
-      if (joins) last.ppns.push(ppn);
-      else runs.push({ block, ppns: [ppn] });
+      const longer = { ...rest, block: last?.block ?? 0, frames: [...(last?.frames ?? []), frame] };
+      const most = this.#isDirect(longer) ? RUN_BLOCKS : BOUNCE_BLOCKS;
+      const joins = last !== undefined && last.block + last.frames.length === block && last.frames.length < most;
+      if (joins) last.frames.push(frame);
+      else runs.push({ block, frames: [frame] });
     }
     // There are as many transfers as requests, and each has one at least.
     const operand = Math.max(0, this.#transfers.find(TRANSFER_STATE.left, 0));
@@ -179,43 +217,75 @@ export class Disk {
 
   /** The frames of the transfers that are not finished. */
   get inFlight(): readonly number[] {
-    return this.#requests.filter((i) => this.#isTaken(i)).flatMap((i) => this.#framesOf(i));
-  }
-
-  /** How many unfinished requests there are for blocks of each extent. */
-  get requestsByExtent(): ReadonlyMap<number, number> {
-    const counts = new Map<number, number>();
-    for (const i of this.#requests.filter((one) => this.#isTaken(one))) {
-      const extent = this.#state.get(i, REQUEST_STATE.extent) - 1;
-      if (extent >= 0) counts.set(extent, (counts.get(extent) ?? 0) + 1);
-    }
-    return counts;
+    return this.#requests.filter((i) => this.#isTaken(i)).flatMap((i) => this.#framesOf(i).map(({ ppn }) => ppn));
   }
 
   /** Finishes what the device has finished, and gives it more. */
   interrupt(cpu: NativeCpu): number {
     const done = this.#device.finished(cpu);
     const cause = done[0] === undefined ? NO_ENV : this.#requests.get(done[0].tag, REQUEST.env);
-    for (const { tag, ok } of done) this.#finish(tag, ok);
+    for (const { tag, ok } of done) {
+      if (ok && this.#isTaken(tag)) this.#moved(cpu, tag);
+      this.#finish(tag, ok);
+    }
     this.#feed(cpu);
     return cause;
   }
 
-  /** Takes a frame away from an environment's requests: what the device has not begun fails. The rest pins it until it is done. */
+  /** Takes a frame away from an environment's requests. */
   releaseFrame(env: number, ppn: number): void {
+    this.#end((i) => this.#isOf(i, env) && this.#framesOf(i).some((one) => one.ppn === ppn));
+  }
+
+  /** An environment ends: of its requests only those go on that have frames of its own. */
+  release(env: number): void {
+    this.#end((i) => this.#isOf(i, env) && this.#isBounced(i));
+  }
+
+  /** Lets the kernel's own request of this kind and operand fail, if the device has not begun it. */
+  withdraw(kind: Completion['kind'], operand: number): void {
     for (const i of this.#waiting()) {
-      const lost = this.#requests.get(i, REQUEST.env) === env && this.#state.get(i, REQUEST_STATE.keeps) === 0;
-      if (lost && this.#framesOf(i).includes(ppn)) this.#finish(i, false);
+      const isIt =
+        this.#state.get(i, REQUEST_STATE.kind) === kind && this.#state.get(i, REQUEST_STATE.operand) === operand;
+      if (isIt) this.#finish(i, false);
     }
   }
 
-  #enter(i: number, { env, block, ppns, write, extent, keeps, done }: DiskRequest): void {
-    for (const ppn of ppns) this.#frames.pin(ppn);
-    if (extent !== undefined) this.#extents.count(extent, 1);
+  /**
+   * The right to these requests has ended. What the device has not begun fails. What it has begun is not copied to its frames,
+   * and fails when it is done; what goes directly pins its frames until then.
+   */
+  #end(has: (request: number) => boolean): void {
+    for (const i of this.#requests.filter((one) => this.#isTaken(one) && has(one))) {
+      if (this.#requests.get(i, REQUEST.begun) === 0) this.#finish(i, false);
+      else if (this.#isBounced(i)) this.#state.set(i, REQUEST_STATE.ended, 1);
+    }
+  }
+
+  /** Whether a request is of an environment, not of the kernel in its name. */
+  #isOf(i: number, env: number): boolean {
+    return this.#requests.get(i, REQUEST.env) === env && this.#state.get(i, REQUEST_STATE.keeps) === 0;
+  }
+
+  /** Whether the device may have the frames of a request themselves. What the registry has read is nobody's yet. */
+  #isDirect({ env, node, block, frames, write, keeps }: Omit<DiskRequest, 'done'>): boolean {
+    if (keeps === true) return !write;
+    return frames.every(
+      (one, n) =>
+        node === 0 &&
+        one.node === 0 &&
+        this.#frames.isAlone(env, one.ppn) &&
+        (write || !this.#extents.isBlank(block + n)),
+    );
+  }
+
+  #enter(i: number, request: DiskRequest): void {
+    const { env, node, block, frames, write, keeps, done } = request;
+    for (const { ppn } of frames) this.#frames.pin(ppn);
     this.#requests.fill(i, [
       [REQUEST.env, env],
       [REQUEST.block, block],
-      [REQUEST.count, ppns.length],
+      [REQUEST.count, frames.length],
       [REQUEST.write, write ? 1 : 0],
       [REQUEST.sequence, this.#memory.next(VARIABLES.diskSequence)],
       [REQUEST.begun, 0],
@@ -225,17 +295,19 @@ export class Disk {
       [REQUEST_STATE.operand, done.operand],
       [REQUEST_STATE.slot, done.slot],
       [REQUEST_STATE.life, this.#memory.env(env, ENV.generation)],
-      [REQUEST_STATE.extent, extent === undefined ? 0 : extent + 1],
+      [REQUEST_STATE.node, node],
       [REQUEST_STATE.keeps, keeps === true ? 1 : 0],
-      ...ppns.map((ppn, n) => [REQUEST_STATE.frames + 4 * n, ppn] as const),
+      [REQUEST_STATE.bounced, this.#isDirect(request) ? 0 : 1],
+      [REQUEST_STATE.through, 0],
+      [REQUEST_STATE.ended, 0],
+      ...frames.map((one, n) => [REQUEST_STATE.frames + 4 * n, (one.node << 16) | one.ppn] as const),
     ]);
   }
 
   #finish(i: number, ok: boolean): void {
     const env = this.#requests.get(i, REQUEST.env);
     if (env === NO_ENV) return;
-    const ppns = this.#framesOf(i);
-    const extent = this.#state.get(i, REQUEST_STATE.extent) - 1;
+    const frames = this.#framesOf(i);
     this.#requests.set(i, REQUEST.env, NO_ENV);
     this.#finishers.get(this.#state.get(i, REQUEST_STATE.kind))?.({
       kind: this.#state.get(i, REQUEST_STATE.kind) as Completion['kind'],
@@ -243,11 +315,28 @@ export class Disk {
       slot: this.#state.get(i, REQUEST_STATE.slot),
       life: this.#state.get(i, REQUEST_STATE.life),
       env,
-      blocks: ppns.length,
-      ok,
+      block: this.#requests.get(i, REQUEST.block),
+      blocks: frames.length,
+      ok: ok && this.#state.get(i, REQUEST_STATE.ended) === 0,
     });
-    for (const ppn of ppns) this.#frames.unpin(ppn);
-    if (extent >= 0) this.#extents.count(extent, -1);
+    for (const { ppn } of frames) this.#frames.unpin(ppn);
+  }
+
+  /** The device has moved the blocks of a request: what it read is copied to the frames that may still have it. */
+  #moved(cpu: NativeCpu, i: number): void {
+    const start = this.#requests.get(i, REQUEST.block);
+    const frames = this.#framesOf(i);
+    if (this.#isWrite(i)) {
+      this.#extents.written({ start, blocks: frames.length });
+      return;
+    }
+    if (!this.#isBounced(i) || this.#state.get(i, REQUEST_STATE.ended) === 1) return;
+    const through = this.#through(i);
+    frames.forEach(({ ppn }, n) => {
+      cpu.charge(COSTS.copyFrame);
+      if (this.#extents.isBlank(start + n)) this.#memory.zeroFrame(ppn);
+      else this.#memory.copyFrame(ppn, through[n] ?? 0);
+    });
   }
 
   /** One request of a transfer is finished. */
@@ -271,15 +360,63 @@ export class Disk {
   /** Gives the device what waits, as much as it takes. */
   #feed(cpu: NativeCpu): void {
     for (const i of this.#waiting()) {
+      if (this.#isBounced(i) && !this.#bounce(cpu, i)) break;
       const request = {
         block: this.#requests.get(i, REQUEST.block),
-        ppns: this.#framesOf(i),
-        write: this.#requests.get(i, REQUEST.write) === 1,
+        ppns: this.#isBounced(i) ? this.#through(i) : this.#framesOf(i).map(({ ppn }) => ppn),
+        write: this.#isWrite(i),
       };
-      if (!this.#device.submit(cpu, i, request)) break;
+      if (!this.#device.submit(cpu, i, request)) {
+        this.#state.set(i, REQUEST_STATE.through, 0);
+        break;
+      }
       this.#requests.set(i, REQUEST.begun, 1);
     }
     this.#publish(cpu);
+  }
+
+  /** Finds frames of the kernel's for a request, and copies there what is to be written. Returns whether there are enough. */
+  #bounce(cpu: NativeCpu, i: number): boolean {
+    const frames = this.#framesOf(i);
+    let used = 0;
+    for (const other of this.#requests.filter((one) => this.#isTaken(one))) {
+      used |= this.#state.get(other, REQUEST_STATE.through);
+    }
+    let through = 0;
+    for (let n = 0, found = 0; n < BOUNCE_FRAMES && found < frames.length; n += 1) {
+      if (((used >>> n) & 1) !== 0) continue;
+      through |= 1 << n;
+      found += 1;
+    }
+    this.#state.set(i, REQUEST_STATE.through, through);
+    const pages = this.#through(i);
+    if (pages.length < frames.length) {
+      this.#state.set(i, REQUEST_STATE.through, 0);
+      return false;
+    }
+    frames.forEach(({ ppn }, n) => {
+      if (!this.#isWrite(i)) return;
+      cpu.charge(COSTS.copyFrame);
+      this.#memory.copyFrame(pages[n] ?? 0, ppn);
+    });
+    return true;
+  }
+
+  /** The kernel's frames that the device has for a request. */
+  #through(i: number): number[] {
+    const bits = this.#state.get(i, REQUEST_STATE.through);
+    const first = this.#memory.table(TABLES.bounces) / PAGE_BYTES;
+    return Array.from({ length: BOUNCE_FRAMES }, (_, n) => n)
+      .filter((n) => ((bits >>> n) & 1) !== 0)
+      .map((n) => first + n);
+  }
+
+  #isBounced(i: number): boolean {
+    return this.#state.get(i, REQUEST_STATE.bounced) === 1;
+  }
+
+  #isWrite(i: number): boolean {
+    return this.#requests.get(i, REQUEST.write) === 1;
   }
 
   #publish(cpu: NativeCpu): void {
@@ -292,8 +429,11 @@ export class Disk {
     return this.#requests.get(i, REQUEST.env) !== NO_ENV;
   }
 
-  #framesOf(i: number): number[] {
+  #framesOf(i: number): FrameRight[] {
     const length = Math.min(this.#requests.get(i, REQUEST.count), RUN_BLOCKS);
-    return Array.from({ length }, (_, n) => this.#state.get(i, REQUEST_STATE.frames + 4 * n));
+    return Array.from({ length }, (_, n) => {
+      const word = this.#state.get(i, REQUEST_STATE.frames + 4 * n);
+      return { ppn: word & 0xffff, node: word >>> 16 };
+    });
   }
 }

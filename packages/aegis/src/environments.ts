@@ -54,8 +54,9 @@ export interface Mapping {
   readonly writable: boolean;
   /** What the frame is to be for the kernel: words of its record, of KERNEL_PAGES. */
   readonly pages: readonly number[];
-  /** The node of the capability through which it is mapped; of what the kernel itself uses, the root. */
+  /** The nodes of the capabilities for frame and environment; of what the kernel itself uses, the root. */
   readonly node: number;
+  readonly envNode: number;
 }
 
 /** What else must be taken apart when an environment ends, or when it loses a frame. */
@@ -99,6 +100,10 @@ export class Environments {
     this.#natives = parts.natives;
     this.#created = parts.created;
     parts.capabilities.guard('env', (id) => this.#generation(id));
+    parts.capabilities.breaking('env', (env, nodes) => {
+      const frames = this.#tlb.removeGuaranteed(env, ({ envNode }) => nodes.has(envNode));
+      if (frames.size > 0) this.#tlb.flushFramesOf(env, frames);
+    });
     for (let id = 0; id < ENV_LIMIT; id += 1) {
       memory.setEnv(id, ENV.id, id);
       this.#name(id, 1);
@@ -176,7 +181,7 @@ export class Environments {
     }
     if (slot === GUARANTEED_LIMIT) return ERRORS.E_NONE;
     if (how.pages.length > 0) {
-      if (how.node !== 0) return ERRORS.E_CAP;
+      if (how.node !== 0 || how.envNode !== 0) return ERRORS.E_CAP;
       if (!how.writable) return ERRORS.E_RANGE;
       if (how.pages.some((page) => this.#memory.env(env, page) !== 0)) return ERRORS.E_BUSY;
     }
@@ -190,7 +195,7 @@ export class Environments {
     this.#tlb.flushPage(tag);
     this.#memory.setEnv(env, ENV.guaranteed + 8 * slot, tag);
     this.#memory.setEnv(env, ENV.guaranteed + 8 * slot + 4, ppn * PAGE_BYTES + VALID + (how.writable ? DIRTY : 0));
-    this.#memory.setEnv(env, ENV.guaranteedNode + 4 * slot, how.node);
+    this.#memory.setEnv(env, ENV.guaranteedNode + 4 * slot, (how.envNode << 16) | how.node);
     return ERRORS.E_OK;
   }
 

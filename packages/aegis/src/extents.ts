@@ -1,14 +1,16 @@
 /**
  * Extents: runs of physical disk blocks, owned by environments and guarded by capabilities. [SOSP95 §3]
  *
- * Who allocates names the blocks. What lies on them stays as it is, also when they change hands. Extents that are allocated
- * never overlap another; those given at boot may, as the images say. A freed extent's blocks are free when the last request
- * for them is finished, so that no late write lands in somebody else's.
+ * An environment names the blocks that it allocates. They are blank until it writes them: each reads as zeros, whatever an owner
+ * before has left there. Blocks that images are granted at boot are not, because they are meant to be read. Extents that are
+ * allocated never overlap another; those given at boot may, as the images say. Blocks to which a write is under way are not
+ * allocated, so that no late write lands in another's.
  */
 import { ERRORS, EXTENT, EXTENT_BYTES, EXTENT_LIMIT, NO_ENV, RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
 import { PHYSICAL } from './layout.ts';
-import { Records, type KernelMemory } from './memory.ts';
+import { BitSets, Records, type KernelMemory } from './memory.ts';
+import { BLANK_LIMIT, TABLES } from './tables.ts';
 
 /** A run of blocks, by their physical numbers. */
 export interface Extent {
@@ -22,6 +24,8 @@ const EXTENT_RIGHTS: number = RIGHTS.read | RIGHTS.write | RIGHTS.control;
 export class Extents {
   readonly #extents: Records;
   readonly #capabilities: Capabilities;
+  /** Row 0: the blocks that are blank. */
+  readonly #blanks: BitSets;
   /** Told of what happens to extents; registered when the kernel is made. */
   readonly #begun: ((extent: Extent) => void)[] = [];
   readonly #ended: ((extent: Extent, id: number) => void)[] = [];
@@ -29,9 +33,13 @@ export class Extents {
   constructor(memory: KernelMemory, capabilities: Capabilities) {
     this.#extents = new Records(memory, PHYSICAL.extents, EXTENT_BYTES, EXTENT_LIMIT);
     this.#capabilities = capabilities;
+    this.#blanks = new BitSets(memory, memory.table(TABLES.blanks), BLANK_LIMIT, 1);
     for (let id = 0; id < EXTENT_LIMIT; id += 1) this.#set(id, EXTENT.owner, NO_ENV);
     capabilities.guard('extent', (id) => (this.#lives(id) ? this.#extents.wide(id, EXTENT.generation) : undefined));
   }
+
+  /** Runs of blocks to which writes are under way, which are not allocated. */
+  writing: () => readonly Extent[] = () => [];
 
   /** `begun` is told of every extent that is allocated, whose blocks were nobody's. */
   onBegin(begun: (extent: Extent) => void): void {
@@ -45,25 +53,23 @@ export class Extents {
 
   /** An extent of `env`, whatever else lies there: what images are granted. Returns its number or E_NONE. */
   grant(env: number, { start, blocks }: Extent): number {
-    const [id] = this.#extents.filter((one) => !this.#lives(one) && this.#get(one, EXTENT.blocks) === 0);
+    const [id] = this.#extents.filter((one) => !this.#lives(one));
     if (id === undefined) return ERRORS.E_NONE;
     this.#extents.fill(id, [
       [EXTENT.owner, env],
       [EXTENT.start, start],
       [EXTENT.blocks, blocks],
-      [EXTENT.requests, 0],
     ]);
     this.#extents.setWide(id, EXTENT.generation, this.#extents.wide(id, EXTENT.generation) + 1);
     return id;
   }
 
   /** A new extent from block `start` on, or anywhere (−1), of a disk of `size` blocks. Returns its number or an error. */
-  allocate(env: number, start: number, blocks: number, size: number): number {
+  allocate(env: number, start: number, blocks: number, diskSize: number): number {
+    const size = Math.min(diskSize, BLANK_LIMIT);
     if (blocks < 1 || blocks > size || start < -1 || start > size - blocks) return ERRORS.E_RANGE;
-    const taken = this.#extents
-      .filter((id) => this.#get(id, EXTENT.blocks) > 0)
-      .map((id) => this.extent(id))
-      .sort((a, b) => a.start - b.start);
+    const extents = this.#extents.filter((id) => this.#lives(id)).map((id) => this.extent(id));
+    const taken = [...extents, ...this.writing()].sort((a, b) => a.start - b.start);
     const isFree = (at: number): boolean =>
       taken.every((one) => at + blocks <= one.start || one.start + one.blocks <= at);
     if (start >= 0 && !isFree(start)) return ERRORS.E_BUSY;
@@ -74,8 +80,20 @@ export class Extents {
 
   #begin(env: number, extent: Extent): number {
     const id = this.grant(env, extent);
-    if (id >= 0) for (const begun of this.#begun) begun(extent);
+    if (id < 0) return id;
+    this.#blanks.addRange(0, extent.start, extent.blocks);
+    for (const begun of this.#begun) begun(extent);
     return id;
+  }
+
+  /** Whether a block is blank: allocated, and not written since. */
+  isBlank(block: number): boolean {
+    return block < BLANK_LIMIT && this.#blanks.has(0, block);
+  }
+
+  /** Blocks were written: they are no longer blank. */
+  written({ start, blocks }: Extent): void {
+    for (let block = start; block < start + blocks && block < BLANK_LIMIT; block += 1) this.#blanks.delete(0, block);
   }
 
   extent(id: number): Extent {
@@ -97,27 +115,19 @@ export class Extents {
     return this.#extents.filter((id) => this.#lives(id) && contains(this.extent(id), block))[0];
   }
 
-  free(id: number): void {
+  /** Frees an extent, and ends what was bound through branches of it. Returns how many resources that concerns. */
+  free(id: number): number {
     const extent = this.extent(id);
+    const resources = this.#capabilities.endAll('extent', id);
     this.#set(id, EXTENT.owner, NO_ENV);
-    this.#settle(id);
+    this.#set(id, EXTENT.blocks, 0);
     for (const ended of this.#ended) ended(extent, id);
+    return resources;
   }
 
   /** Frees every extent of an environment. */
   release(env: number): void {
     for (const id of this.#extents.filter((one) => this.#get(one, EXTENT.owner) === env)) this.free(id);
-  }
-
-  /** One request more (1) or less (−1) for blocks of an extent. */
-  count(id: number, delta: 1 | -1): void {
-    this.#set(id, EXTENT.requests, this.#get(id, EXTENT.requests) + delta);
-    this.#settle(id);
-  }
-
-  /** A freed extent lets its blocks go when nothing is under way to them. */
-  #settle(id: number): void {
-    if (!this.#lives(id) && this.#get(id, EXTENT.requests) === 0) this.#set(id, EXTENT.blocks, 0);
   }
 
   #lives(id: number): boolean {

@@ -28,7 +28,7 @@ import { Handlers } from './handlers.ts';
 import { KP, KSEG0, PHYSICAL } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
 import { ringPhysical } from './rings.ts';
-import { HANDLER_STATE, TABLES, VARIABLES } from './tables.ts';
+import { FILTER_STATE, TABLES, VARIABLES } from './tables.ts';
 
 /** Where the activation record of the second program has base and length of the words that it fills. */
 const FOUND = { base: 16, length: 20 } as const;
@@ -38,6 +38,8 @@ const ACTIVATION_ROOM = PHYSICAL.copiesActivation - PHYSICAL.demuxActivation;
 export interface FilterRequest {
   readonly bytes: Uint8Array;
   readonly ring: number;
+  /** The node of the ring's capability. */
+  readonly node: number;
   /** One of POLICIES; any word. */
   readonly policy: number;
 }
@@ -48,6 +50,7 @@ export class Filters {
   readonly #filters: Records;
   /** The filters in the order in which they were bound. */
   readonly #order: Records;
+  readonly #state: Records;
   readonly handlers: Handlers;
   /** Derived: the filters, merged. */
   #set: FilterSet = merge([]);
@@ -57,6 +60,7 @@ export class Filters {
     this.#capabilities = capabilities;
     this.#filters = new Records(memory, PHYSICAL.filters, FILTER_BYTES, FILTER_LIMIT);
     this.#order = new Records(memory, TABLES.filterOrder);
+    this.#state = new Records(memory, TABLES.filterState);
     this.handlers = new Handlers(memory, frames);
     memory.setKernelPage(KP.demuxActivation, KSEG0 + PHYSICAL.demuxActivation);
     memory.set(PHYSICAL.copiesActivation + FOUND.base, KSEG0 + PHYSICAL.copies);
@@ -64,6 +68,14 @@ export class Filters {
     capabilities.guard('filter', (id) =>
       id < FILTER_LIMIT && this.owner(id) !== NO_ENV ? this.#memory.wide(...this.#lifeOf(id)) : undefined,
     );
+    capabilities.breaking('filter', (id, nodes) => {
+      this.handlers.revoke(id, nodes);
+    });
+    capabilities.breaking('ring', (ring, nodes) => {
+      for (const id of this.#to(ring)) {
+        if (nodes.has(this.#state.get(id, FILTER_STATE.ringNode))) this.#filters.set(id, FILTER.ring, 0);
+      }
+    });
     for (let id = 0; id < FILTER_LIMIT; id += 1) this.#filters.set(id, FILTER.owner, NO_ENV);
   }
 
@@ -73,7 +85,7 @@ export class Filters {
   }
 
   /** Binds a filter of `env`. Returns its number or an error. */
-  bind(env: number, { bytes, ring, policy }: FilterRequest, made: Made): number {
+  bind(env: number, { bytes, ring, node, policy }: FilterRequest, made: Made): number {
     const name = policyName(policy);
     if (name === undefined) return ERRORS.E_RANGE;
     const id = this.#insert(bytes, name);
@@ -88,6 +100,7 @@ export class Filters {
     this.#order.set(count, 0, id);
     this.#memory.setVariable(VARIABLES.filterCount, count + 1);
     this.#memory.port.write(at, bytes);
+    this.#state.set(id, FILTER_STATE.ringNode, node);
     this.#filters.fill(id, [
       [FILTER.owner, env],
       [FILTER.env, envAddress(env)],
@@ -108,8 +121,8 @@ export class Filters {
 
   /** Where the two words of a filter's generation lie. */
   #lifeOf(id: number): readonly [low: number, high: number] {
-    const more = this.#memory.table(TABLES.handlerState) + TABLES.handlerState.bytes * id;
-    return [this.#filters.address(id) + FILTER.generation, more + HANDLER_STATE.generation];
+    const more = this.#memory.table(TABLES.filterState) + TABLES.filterState.bytes * id;
+    return [this.#filters.address(id) + FILTER.generation, more + FILTER_STATE.generation];
   }
 
   /** The capability of a filter: to free it and to attach a handler (control). */
@@ -144,22 +157,15 @@ export class Filters {
     return this.#filters.get(id, FILTER.owner);
   }
 
-  /** Makes a frame the window of a filter's handler, or its next page. Returns how many it has, or an error. */
-  window(id: number, ppn: number, append: boolean): number {
-    return this.handlers.window(id, ppn, append);
-  }
-
   /** Attaches the handler in `bytes`. Returns an error code: E_RANGE for a filter that gets copies, which only reads along. */
-  attach(id: number, bytes: Uint8Array, made: Made): number {
+  attach(id: number, bytes: Uint8Array, made: Made, node: number): number {
     if (this.#filters.get(id, FILTER.policy) === POLICIES.all) return ERRORS.E_RANGE;
-    return this.handlers.attach(id, bytes, made);
+    return this.handlers.attach(id, bytes, made, node);
   }
 
   /** A ring is gone: filters that delivered to it deliver nowhere. */
   ringFreed(ring: number): void {
-    for (const id of this.#ids()) {
-      if (this.#filters.get(id, FILTER.ring) === KSEG0 + ringPhysical(ring)) this.#filters.set(id, FILTER.ring, 0);
-    }
+    for (const id of this.#to(ring)) this.#filters.set(id, FILTER.ring, 0);
   }
 
   /** Frees every filter of an environment. */
@@ -180,6 +186,11 @@ export class Filters {
 
   #ofEnv(env: number | undefined): number[] {
     return this.#ids().filter((id) => env === undefined || this.owner(id) === env);
+  }
+
+  /** The filters that deliver to a ring. */
+  #to(ring: number): number[] {
+    return this.#ids().filter((id) => this.#filters.get(id, FILTER.ring) === KSEG0 + ringPhysical(ring));
   }
 
   /** The bytes of a filter, as they were downloaded. */

@@ -24,7 +24,7 @@ import {
   SYSTEM,
   type CapabilityWords,
 } from '@exokernel/abi';
-import type { Capabilities } from './capabilities.ts';
+import { nodeOf, type Capabilities } from './capabilities.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, FRAME_CAPACITY, KSEG0, PHYSICAL } from './layout.ts';
 import { BitSets, type KernelMemory } from './memory.ts';
@@ -37,7 +37,12 @@ export interface FrameBindings {
   readonly taken: (env: number, ppn: number) => void;
   /** Nobody holds it any more: breaks what would keep it without end. */
   readonly freed: (ppn: number) => void;
+  /** Other words open it for reading: breaks what the old ones had opened. */
+  readonly guarded: (ppn: number) => void;
 }
+
+/** By what a frame may be read: a capability of this node, or the words of its guard. */
+export type ReadBy = { readonly node: number } | 'guard';
 
 /** Where the number of free frames stands, for everyone to read. */
 const FREE: number = PHYSICAL.system + SYSTEM.framesFree;
@@ -135,15 +140,16 @@ export class Frames {
   }
 
   /**
-   * Whether these words allow reading the frame that they name: a capability, or the MAC that its owner lets everybody
-   * map it with.
+   * By what these words allow reading the frame that they name: as a capability, or because its guard is open to them; undefined:
+   * they do not.
    */
-  mayRead(words: CapabilityWords): boolean {
+  readBy(words: CapabilityWords): ReadBy | undefined {
     const [, ppn, low, high] = words;
-    if (ppn >= this.count) return false;
+    if (ppn >= this.count) return undefined;
+    if (this.check(words, RIGHTS.read) >= 0) return { node: nodeOf(words) };
     const at = PHYSICAL.frameAuth + 16 * ppn + 8;
     const open = ((this.#memory.get(at) ^ low) | (this.#memory.get(at + 4) ^ high)) === 0;
-    return open || this.check(words, RIGHTS.read) >= 0;
+    return open ? 'guard' : undefined;
   }
 
   /** The environments that hold a frame. */
@@ -160,6 +166,17 @@ export class Frames {
     return this.#nodesOf(ppn).includes(node) && this.#nodes.holds.has(node, env);
   }
 
+  /** Whether an environment holds a frame through the root, and no other holds it. */
+  isAlone(env: number, ppn: number): boolean {
+    return this.#holds.has(ppn, env) && this.#memory.frame(ppn, FRAME.holders) === 1;
+  }
+
+  /** The node through which an environment holds a frame, the root first. */
+  holdNode(env: number, ppn: number): number {
+    if (this.#holds.has(ppn, env)) return 0;
+    return this.#nodesOf(ppn).find((node) => this.#nodes.holds.has(node, env)) ?? 0;
+  }
+
   /** `env` holds an allocated frame, through a capability of this node. Returns an error code: E_NONE beyond its limit. */
   hold(env: number, ppn: number, node: number): number {
     if (!this.#isAllocated(ppn)) return ERRORS.E_CAP;
@@ -174,19 +191,20 @@ export class Frames {
     return ERRORS.E_OK;
   }
 
-  /** `env` has bound a frame to something of its own through a capability of this node: with the node it loses that. */
-  boundThrough(env: number, ppn: number, node: number): void {
-    // Words that let everyone read a frame come with any node, which is not the frame's.
-    if (node !== 0 && this.#nodesOf(ppn).includes(node)) this.#nodes.bindings.add(node, env);
+  /** `env` has bound a frame to something of its own through a capability of this node, the frame's: with the node it loses that. */
+  boundThrough(env: number, node: number): void {
+    if (node !== 0) this.#nodes.bindings.add(node, env);
   }
 
-  /** Drops the hold of `env`: it loses its mappings at least. Returns an error code. */
+  /** Drops the hold of `env`: it loses its mappings at least, and what it came to through another resource. Returns an error code. */
   drop(env: number, ppn: number): number {
     if (!this.#dropHold(env, ppn)) return ERRORS.E_CAP;
-    this.#tlb.removeGuaranteed(env, ppn);
+    const resource = { kind: CAPABILITY_KINDS.frame, name: ppn, generation: this.#generation(ppn) ?? 0 };
+    this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn);
     this.#tlb.flushFramesOf(env, new Set([ppn]));
     this.#forget([ppn]);
     this.#release([ppn]);
+    for (const node of this.#nodes.cameThrough(resource, env)) this.#capabilities.end(node);
     return ERRORS.E_OK;
   }
 
@@ -214,7 +232,7 @@ export class Frames {
     for (let env = 0; env < ENV_LIMIT; env += 1) {
       if (has(this.#nodes.bindings, env) || !holders.has(env)) bound.push(env);
       if (!has(this.#nodes.holds, env)) continue;
-      this.#tlb.removeGuaranteed(env, ppn, gone);
+      this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn && gone.has(one.node));
       if (!holders.has(env)) this.#count(env, ppn, -1);
     }
     for (const node of gone) {
@@ -234,6 +252,7 @@ export class Frames {
     this.#memory.set(at + 4, words[1]);
     this.#chosen.add(0, ppn);
     this.#tlb.flushFrames(new Set([ppn]));
+    if (which === 'read') this.#bindings.guarded(ppn);
   }
 
   /** What tlbwr compares for reading the frame at a kseg0 address (0: none) is its capability again. */
@@ -268,7 +287,7 @@ export class Frames {
   repossess(env: number, ppns: readonly number[]): void {
     for (const ppn of ppns) {
       this.#dropHold(env, ppn);
-      this.#tlb.removeGuaranteed(env, ppn);
+      this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn);
       this.#bindings.taken(env, ppn);
     }
     this.#tlb.flushFramesOf(env, new Set(ppns));

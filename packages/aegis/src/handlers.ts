@@ -20,7 +20,7 @@ import type { Made } from './costs.ts';
 import type { Frames } from './frames.ts';
 import { HANDLER, HANDLER_LIMIT, KSEG0, PHYSICAL } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
-import { HANDLER_STATE, TABLES } from './tables.ts';
+import { FILTER_STATE, TABLES } from './tables.ts';
 
 /** Fuel of one run of a handler, in instructions. Assumption: ten times what copying the longest packet takes. */
 const HANDLER_FUEL = 20_000;
@@ -39,7 +39,7 @@ export class Handlers {
     this.#memory = memory;
     this.#frames = frames;
     this.#filters = new Records(memory, PHYSICAL.filters, FILTER_BYTES, FILTER_LIMIT);
-    this.#state = new Records(memory, TABLES.handlerState);
+    this.#state = new Records(memory, TABLES.filterState);
   }
 
   /** The frames that windows pin. */
@@ -47,24 +47,30 @@ export class Handlers {
     return this.#state.filter(() => true).flatMap((filter) => this.#window(filter));
   }
 
-  /** Makes a frame the window of a filter, or its next page. Returns how many frames it has, or E_RANGE. */
-  window(filter: number, ppn: number, append: boolean): number {
+  /**
+   * Makes a frame the window of a filter, or its next page, by a capability of this node of the filter. Returns how many frames it
+   * has; E_RANGE; E_CAP: the pages before came by another branch.
+   */
+  window(filter: number, ppn: number, append: boolean, node: number): number {
     const old = this.#window(filter);
     const last = old.at(-1);
+    const before = append ? this.#state.get(filter, FILTER_STATE.windowNode) : 0;
+    if (before !== 0 && node !== 0 && node !== before) return ERRORS.E_CAP;
     if (append && (last === undefined || ppn !== last + 1 || old.length === WINDOW_FRAMES_MAX)) return ERRORS.E_RANGE;
     // Pinned before the old window is let go, which may be the same frame and have nobody else.
     this.#frames.pin(ppn);
-    if (append) this.#state.set(filter, HANDLER_STATE.frames, old.length + 1);
+    if (append) this.#state.set(filter, FILTER_STATE.frames, old.length + 1);
     else this.#setWindow(filter, ppn, 1);
+    this.#state.set(filter, FILTER_STATE.windowNode, before === 0 ? node : before);
     this.#showWindow(filter);
     if (append) return old.length + 1;
     for (const gone of old) this.#frames.unpin(gone);
     return 1;
   }
 
-  /** Attaches the handler in `bytes` to a filter. Returns an error code. */
-  attach(filter: number, bytes: Uint8Array, made: Made): number {
-    const taken = new Set(this.#state.filter(() => true).map((one) => this.#state.get(one, HANDLER_STATE.place)));
+  /** Attaches the handler in `bytes` to a filter, by a capability of this node of it. Returns an error code. */
+  attach(filter: number, bytes: Uint8Array, made: Made, node: number): number {
+    const taken = new Set(this.#state.filter(() => true).map((one) => this.#state.get(one, FILTER_STATE.place)));
     let place = 0;
     while (taken.has(place + 1)) place += 1;
     if (place >= HANDLER_LIMIT) return ERRORS.E_NONE;
@@ -72,7 +78,8 @@ export class Handlers {
     const code = compileHandler(bytes, KSEG0 + base + HANDLER.code, this.#window(filter).length * PAGE_BYTES);
     if (code === undefined) return ERRORS.E_CODE;
     this.#detach(filter);
-    this.#state.set(filter, HANDLER_STATE.place, place + 1);
+    this.#state.set(filter, FILTER_STATE.place, place + 1);
+    this.#state.set(filter, FILTER_STATE.handlerNode, node);
     this.#memory.port.installCode(base + HANDLER.code, code.words);
     made.words += code.words.length;
     // The last tenant's replies are not for this one.
@@ -95,6 +102,7 @@ export class Handlers {
     const window = this.#window(filter);
     this.#detach(filter);
     this.#setWindow(filter, 0, 0);
+    this.#state.set(filter, FILTER_STATE.windowNode, 0);
     for (const ppn of window) this.#frames.unpin(ppn);
   }
 
@@ -103,30 +111,37 @@ export class Handlers {
     if (this.#window(filter).includes(ppn)) this.remove(filter);
   }
 
+  /** Capabilities of a filter end: what was made with them goes, the window with its handler. */
+  revoke(filter: number, nodes: ReadonlySet<number>): void {
+    if (nodes.has(this.#state.get(filter, FILTER_STATE.windowNode))) this.remove(filter);
+    if (nodes.has(this.#state.get(filter, FILTER_STATE.handlerNode))) this.#detach(filter);
+  }
+
   #detach(filter: number): void {
-    if (this.#state.get(filter, HANDLER_STATE.place) === 0) return;
+    if (this.#state.get(filter, FILTER_STATE.place) === 0) return;
     this.#filters.set(filter, FILTER.handler, 0);
-    this.#state.set(filter, HANDLER_STATE.place, 0);
+    this.#state.set(filter, FILTER_STATE.place, 0);
+    this.#state.set(filter, FILTER_STATE.handlerNode, 0);
   }
 
   #window(filter: number): number[] {
-    const first = this.#state.get(filter, HANDLER_STATE.first);
-    const length = Math.min(this.#state.get(filter, HANDLER_STATE.frames), WINDOW_FRAMES_MAX);
+    const first = this.#state.get(filter, FILTER_STATE.first);
+    const length = Math.min(this.#state.get(filter, FILTER_STATE.frames), WINDOW_FRAMES_MAX);
     return Array.from({ length }, (_, i) => first + i);
   }
 
   #setWindow(filter: number, first: number, frames: number): void {
-    this.#state.set(filter, HANDLER_STATE.first, first);
-    this.#state.set(filter, HANDLER_STATE.frames, frames);
+    this.#state.set(filter, FILTER_STATE.first, first);
+    this.#state.set(filter, FILTER_STATE.frames, frames);
   }
 
   /** Tells the handler, if there is one, where its window is. */
   #showWindow(filter: number): void {
-    const place = this.#state.get(filter, HANDLER_STATE.place) - 1;
+    const place = this.#state.get(filter, FILTER_STATE.place) - 1;
     if (place < 0) return;
     const at = PHYSICAL.handlers + place * HANDLER.bytes + HANDLER.activation + REGION.window;
-    this.#memory.set(at, KSEG0 + this.#state.get(filter, HANDLER_STATE.first) * PAGE_BYTES);
-    this.#memory.set(at + 4, this.#state.get(filter, HANDLER_STATE.frames) * PAGE_BYTES);
+    this.#memory.set(at, KSEG0 + this.#state.get(filter, FILTER_STATE.first) * PAGE_BYTES);
+    this.#memory.set(at + 4, this.#state.get(filter, FILTER_STATE.frames) * PAGE_BYTES);
   }
 }
 

@@ -44,7 +44,7 @@ function fill(parts: Parts, env: number, image: Image): void {
     if (
       va % PAGE_BYTES !== 0 ||
       pages.has(va) ||
-      environments.map(env, ppn, va, { writable, pages: uPage ? [ENV.uPage] : [], node: 0 }) < 0
+      environments.map(env, ppn, va, { writable, pages: uPage ? [ENV.uPage] : [], node: 0, envNode: 0 }) < 0
     ) {
       throw new AegisError('image', `${image.name}: cannot map the page at 0x${va.toString(16)}`, { va });
     }

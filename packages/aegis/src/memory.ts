@@ -234,6 +234,15 @@ export class BitSets {
     this.#memory.set(at, this.#memory.get(at) | (1 << (member & 31)));
   }
 
+  /** Adds `count` members from `first` on. */
+  addRange(row: number, first: number, count: number): void {
+    const end = first + count;
+    let member = first;
+    for (; member < end && member % 32 !== 0; member += 1) this.add(row, member);
+    for (; member + 32 <= end; member += 32) this.#memory.set(this.#word(row, member), 0xffffffff);
+    for (; member < end; member += 1) this.add(row, member);
+  }
+
   delete(row: number, member: number): void {
     const at = this.#word(row, member);
     const word = this.#memory.get(at);

@@ -1,8 +1,9 @@
 /**
  * The tree of capabilities: its nodes, each the place from which one subtree of a resource's capabilities can be revoked. [SOSP95 §3.1]
  *
- * Node 0 is the root of every resource and is not in the table; every other node hangs below another of the same resource and
- * belongs to the environment that made it. A node that goes takes its subtree with it and gets a new generation, so a capability
+ * Node 0 is the root of every resource and is not in the table; every other node hangs below another and belongs to the
+ * environment that made it. Both are of the same resource, unless one was come to through the other: the frame of a cached block
+ * through a branch of the extent. A node that goes takes its subtree with it and gets a new generation, so a capability
  * of a node that lives is one whose way up to the root lives. Nodes of a resource that is no more are swept away when one is
  * wanted: their capabilities died with the resource's generation.
  *
@@ -113,6 +114,14 @@ export class Nodes {
       if (at === above) return true;
     }
     return false;
+  }
+
+  /** The nodes of a resource that an environment has through a node of another resource. */
+  cameThrough(resource: Resource, owner: number): number[] {
+    return this.of(resource).filter((node) => {
+      const parent = this.parent(node);
+      return this.owner(node) === owner && parent !== 0 && this.#get(parent, NODE.kind) !== resource.kind;
+    });
   }
 
   /** Ends a node and all that hang below it. Returns them. */

@@ -3,10 +3,10 @@
  *
  * Downloaded as words in a frame (`PREDICATE` in abi), checked, and compiled through vcode to kernel text; the scheduler runs
  * it when a slice of the sleeping environment comes up (text/schedule.ts), and wakes it with the tag of the product that
- * holds. Every variable names a physical word and carries the capability to read it, checked once, here; its frame is
- * pinned, so that the word stays what it was.
+ * holds. Every variable names a physical word and carries the capability to read it, or the words that its frame's guard is open
+ * to, checked once, here; its frame is pinned, so that the word stays what it was. When that right ends, so does the predicate.
  */
-import { ENV, ERRORS, PAGE_BYTES, PREDICATE, PREDICATE_OPERATORS, type CapabilityWords } from '@exokernel/abi';
+import { ENV, ERRORS, PAGE_BYTES, PREDICATE, PREDICATE_OPERATORS } from '@exokernel/abi';
 import {
   and,
   compileMips,
@@ -21,8 +21,7 @@ import {
   type Program,
   type RegionHandle,
 } from '@exokernel/vcode';
-import { nodeOf } from './capabilities.ts';
-import type { Frames } from './frames.ts';
+import type { Frames, ReadBy } from './frames.ts';
 import { KSEG0, PHYSICAL, PREDICATE_FUEL, PREDICATE_SLOT } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
 import { PREDICATE_STATE, TABLES } from './tables.ts';
@@ -30,8 +29,8 @@ import { PREDICATE_STATE, TABLES } from './tables.ts';
 /** Offset of the first region's base in an activation record: see `@exokernel/vcode`. */
 const REGIONS = 8;
 
-/** A word of memory and the node of the capability that allows reading it, or a constant. */
-type Side = { readonly ppn: number; readonly offset: number; readonly node: number } | { readonly value: number };
+/** A word of memory and by what it may be read, or a constant. */
+type Side = { readonly ppn: number; readonly offset: number; readonly by: ReadBy } | { readonly value: number };
 
 interface Term {
   readonly operator: number;
@@ -86,7 +85,13 @@ export class Predicates {
     frames.forEach((ppn, i) => {
       this.#installed.set(free, PREDICATE_STATE.frames + 4 * i, ppn);
     });
-    for (const side of sidesOf(products)) if ('ppn' in side) this.#frames.boundThrough(env, side.ppn, side.node);
+    let guarded = 0;
+    for (const side of sidesOf(products)) {
+      if (!('ppn' in side)) continue;
+      if (side.by === 'guard') guarded |= 1 << frames.indexOf(side.ppn);
+      else this.#frames.boundThrough(env, side.by.node);
+    }
+    this.#installed.set(free, PREDICATE_STATE.guarded, guarded);
     this.#memory.port.installCode(base, words);
     const activation = base + PREDICATE_SLOT.activation;
     frames.forEach((ppn, i) => {
@@ -108,6 +113,17 @@ export class Predicates {
     for (const place of this.#places()) {
       const owner = this.#installed.get(place, PREDICATE_STATE.owner) - 1;
       if (owner !== (env ?? owner) || !this.#framesOf(place).includes(ppn)) continue;
+      this.release(owner);
+      this.#memory.setEnv(owner, ENV.pending, 1);
+    }
+  }
+
+  /** Other words open a frame for reading: a predicate that reads it by the old ones goes, and who waits for it wakes. */
+  guarded(ppn: number): void {
+    for (const place of this.#places()) {
+      const i = this.#framesOf(place).indexOf(ppn);
+      if (i < 0 || ((this.#installed.get(place, PREDICATE_STATE.guarded) >>> i) & 1) === 0) continue;
+      const owner = this.#installed.get(place, PREDICATE_STATE.owner) - 1;
       this.release(owner);
       this.#memory.setEnv(owner, ENV.pending, 1);
     }
@@ -146,9 +162,8 @@ export class Predicates {
       const capability = [next(), value >>> 12, next(), next()] as const;
       if (kind === PREDICATE.constant) return { value };
       if (kind !== PREDICATE.variable || value % 4 !== 0) return ERRORS.E_CODE;
-      return this.#readable(capability)
-        ? { ppn: value >>> 12, offset: value % PAGE_BYTES, node: nodeOf(capability) }
-        : ERRORS.E_CAP;
+      const by = this.#frames.readBy(capability);
+      return by === undefined ? ERRORS.E_CAP : { ppn: value >>> 12, offset: value % PAGE_BYTES, by };
     };
     const products: Product[] = [];
     const count = next();
@@ -168,10 +183,6 @@ export class Predicates {
       products.push({ tag, terms });
     }
     return at === bytes.length ? products : ERRORS.E_CODE;
-  }
-
-  #readable([head, ppn, low, high]: CapabilityWords): boolean {
-    return this.#frames.mayRead([head, ppn, low, high]);
   }
 }
 

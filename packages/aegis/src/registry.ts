@@ -1,13 +1,15 @@
 /**
  * The buffer-cache registry: which block's contents lie in which frame, for all environments. [SOSP97 §4.3.3], [XOK]
  *
- * Mapping is what is checked: a cached block is mapped by who has the right to it on the disk. A frame is inserted directly
- * only by who may write the block, or a fake could be planted; to have a block read into a frame of the registry needs no
- * right. The registry pins its frames. A clean block that nobody holds is kept until frames run out; a dirty one until
- * somebody, whoever it is, has it written.
+ * Mapping is what is checked: an environment maps a cached block if it has the right to it on the disk. It inserts a frame of its
+ * own only if it may write the block, or it could plant a fake; to have a block read into a frame of the registry needs no
+ * right. The registry pins its frames. A clean block that no environment holds is kept until frames run out; a dirty one until
+ * an environment, any, has it written.
  *
- * When a right to a block ends (its extent is freed, a branch of its capability is revoked) the frame that was mapped or inserted
- * with it is no longer the block's: contents that are not on the disk yet move to a frame that nobody has.
+ * Rights never widen. A frame is inserted by its root only. An environment that maps a block by a branch of the extent's capability
+ * gets a capability of the frame that hangs below that branch, and loses it with the branch. When the right ends by which a
+ * frame was inserted, or the extent itself by which it was handed out at the root, the frame is no longer the block's: contents
+ * that are not on the disk yet move to a frame that no environment has.
  */
 import {
   BUFFER,
@@ -17,11 +19,11 @@ import {
   ERRORS,
   EXTENT_LIMIT,
   FRAME,
-  NODE_LIMIT,
   NO_ENV,
+  type CapabilityWords,
   type NativeCpu,
 } from '@exokernel/abi';
-import type { Capabilities } from './capabilities.ts';
+import { nodeOf, type Capabilities } from './capabilities.ts';
 import type { Disk, Finished } from './disk.ts';
 import { contains, type Extent, type Extents } from './extents.ts';
 import type { Frames } from './frames.ts';
@@ -40,12 +42,12 @@ export class Registry {
   readonly #frames: Frames;
   readonly #disk: Disk;
   readonly #extents: Extents;
+  readonly #capabilities: Capabilities;
   /** By number: what is exposed of a buffer, and what is not. */
   readonly #buffers: Records;
   readonly #state: Records;
-  /** By buffer: the extents and the nodes of the capabilities by which it was mapped or inserted. */
+  /** By buffer: the extents by whose capabilities it was inserted, or handed out at the root. */
   readonly #extentsOf: BitSets;
-  readonly #nodesOf: BitSets;
 
   constructor(
     memory: KernelMemory,
@@ -60,11 +62,11 @@ export class Registry {
     this.#frames = parts.frames;
     this.#disk = parts.disk;
     this.#extents = parts.extents;
+    this.#capabilities = parts.capabilities;
     const at = memory.table(TABLES.bufferState);
     const { bytes } = TABLES.bufferState;
     this.#buffers = new Records(memory, PHYSICAL.buffers, BUFFER_BYTES, BUFFER_LIMIT);
     this.#state = new Records(memory, TABLES.bufferState);
-    this.#nodesOf = new BitSets(memory, at + BUFFER_STATE.nodes, NODE_LIMIT, BUFFER_LIMIT, bytes);
     this.#extentsOf = new BitSets(memory, at + BUFFER_STATE.extents, EXTENT_LIMIT, BUFFER_LIMIT, bytes);
     for (let i = 0; i < BUFFER_LIMIT; i += 1) this.#set(i, BUFFER.owner, NO_ENV);
     parts.frames.reclaim = (ppn) => this.#reclaim(ppn);
@@ -75,10 +77,8 @@ export class Registry {
       this.#wasWritten(finished);
     });
     parts.extents.onBegin((extent) => {
-      for (const i of this.#within(extent)) {
-        if (this.#stateOf(i) === BUFFER_STATES.valid) this.#drop(i);
-        if (this.#stateOf(i) === BUFFER_STATES.goingOut) this.#state.set(i, BUFFER_STATE.overtaken, 1);
-      }
+      // None is being written: then its block would not have been allocated. One that comes in will be blank.
+      for (const i of this.#within(extent)) if (this.#stateOf(i) === BUFFER_STATES.valid) this.#drop(i);
     });
     parts.extents.onEnd((extent, id) => {
       for (const i of this.#within(extent)) {
@@ -86,9 +86,8 @@ export class Registry {
         if (isBound || this.#extents.covering(this.#get(i, BUFFER.block)) === undefined) this.#detach(i);
       }
     });
-    // A node belongs to one extent.
     parts.capabilities.breaking('extent', (_, nodes) => {
-      for (const i of this.#used()) if ([...nodes].some((node) => this.#nodesOf.has(i, node))) this.#detach(i);
+      for (const i of this.#used()) if (nodes.has(this.#state.get(i, BUFFER_STATE.node))) this.#detach(i);
     });
   }
 
@@ -102,7 +101,8 @@ export class Registry {
     if (this.#find(BUFFER.block, block) >= 0 || this.#find(BUFFER.ppn, ppn) >= 0) return ERRORS.E_BUSY;
     const i = this.#add(env, ppn, block, { state: BUFFER_STATES.valid, dirty: how.dirty });
     if (i < 0) return i;
-    this.#had(i, how.through);
+    this.#extentsOf.add(i, how.through.extent);
+    this.#state.set(i, BUFFER_STATE.node, how.through.node);
     return ERRORS.E_OK;
   }
 
@@ -116,30 +116,40 @@ export class Registry {
     this.#frames.unpin(ppn);
     if (i < 0) return i;
     const done = { kind: COMPLETIONS.read, operand: i, slot };
-    const code = this.#disk.submit(cpu, [{ env, block, ppns: [ppn], write: false, done }]);
+    const request = { env, node: 0, block, frames: [{ ppn, node: 0 }], write: false, keeps: true as const, done };
+    const code = this.#disk.submit(cpu, [request]);
     if (code < 0) this.#drop(i);
     else this.#disk.tell(env, slot, 0, false);
     return code;
   }
 
   #wasRead(finished: Finished): void {
-    const { operand: i, ok } = finished;
-    if (ok) this.#set(i, BUFFER.state, BUFFER_STATES.valid);
-    else this.#drop(i);
+    const { operand: i, block, ok } = finished;
+    if (ok) {
+      // Nobody can have seen yet what an owner before has left there.
+      if (this.#extents.isBlank(block)) this.#memory.zeroFrame(this.#get(i, BUFFER.ppn));
+      this.#set(i, BUFFER.state, BUFFER_STATES.valid);
+    } else this.#drop(i);
     this.#disk.post(finished, ok ? 1 : ERRORS.E_DEVICE, true);
   }
 
-  /** A hold of `env` on the frame of a block, by a capability of this extent and node. Returns the frame or an error. */
-  map(env: number, block: number, through: Right): number {
+  /**
+   * A hold of `env` on the frame of a block, by a capability of this extent and node. Returns the frame's capability with these
+   * rights, which ends with that of the extent, or an error.
+   */
+  map(env: number, block: number, rights: number, { extent, node }: Right): CapabilityWords | number {
     const i = this.#find(BUFFER.block, block);
     if (i < 0) return ERRORS.E_NONE;
     if (this.#stateOf(i) === BUFFER_STATES.comingIn) return ERRORS.E_AGAIN;
     const ppn = this.#get(i, BUFFER.ppn);
-    const held = this.#frames.hold(env, ppn, 0);
+    const words =
+      node === 0 ? this.#frames.capability(ppn, rights) : this.#capabilities.under(node, 'frame', rights, ppn, env);
+    if (typeof words === 'number') return words;
+    const held = this.#frames.hold(env, ppn, nodeOf(words));
     if (held < 0) return held;
-    this.#had(i, through);
+    if (node === 0) this.#extentsOf.add(i, extent);
     this.#use(i);
-    return ppn;
+    return words;
   }
 
   /** Says whether a block differs from the disk. */
@@ -179,10 +189,8 @@ export class Registry {
       return ERRORS.E_OK;
     }
     const done = { kind: COMPLETIONS.written, operand: i, slot: how.slot };
-    // An extent waits for it when it is freed.
-    const extent = this.#extents.covering(block);
-    const owned = extent === undefined ? {} : { extent };
-    const code = this.#disk.submit(cpu, [{ env, block, ppns: [ppn], write: true, done, ...owned }]);
+    const request = { env, node: 0, block, frames: [{ ppn, node: 0 }], write: true, keeps: true as const, done };
+    const code = this.#disk.submit(cpu, [request]);
     if (code < 0) return code;
     this.#set(i, BUFFER.state, BUFFER_STATES.goingOut);
     this.#set(i, BUFFER.dirty, 0);
@@ -191,15 +199,13 @@ export class Registry {
   }
 
   #wasWritten(finished: Finished): void {
-    const { operand: i, ok } = finished;
-    this.#set(i, BUFFER.state, BUFFER_STATES.valid);
-    if (!ok) this.#set(i, BUFFER.dirty, 1);
-    const isOrphan = this.#state.get(i, BUFFER_STATE.orphan) === 1;
-    const isOvertaken = this.#state.get(i, BUFFER_STATE.overtaken) === 1;
-    this.#state.set(i, BUFFER_STATE.orphan, 0);
-    this.#state.set(i, BUFFER_STATE.overtaken, 0);
-    if (isOvertaken) this.#drop(i);
-    else if (isOrphan) this.#detach(i);
+    const { operand: i, block, ok } = finished;
+    // Its buffer may have been given up meanwhile, for want of a frame.
+    if (this.#stateOf(i) === BUFFER_STATES.goingOut && this.#get(i, BUFFER.block) === block) {
+      this.#set(i, BUFFER.state, BUFFER_STATES.valid);
+      if (!ok) this.#set(i, BUFFER.dirty, 1);
+      else if (this.#extents.covering(block) === undefined && this.#get(i, BUFFER.dirty) === 0) this.#drop(i);
+    }
     this.#disk.post(finished, ok ? 1 : ERRORS.E_DEVICE, true);
   }
 
@@ -252,18 +258,15 @@ export class Registry {
     this.#frames.unpin(ppn);
   }
 
-  /** Whoever has the frame of a block has it no longer as the block's. */
+  /** Environments that have the frame of a block have it no longer as the block's. */
   #detach(i: number): void {
-    const state = this.#stateOf(i);
-    // Nobody can have mapped what is still being read; what is being written waits for that. One before may have needed the frame.
-    if (state === BUFFER_STATES.comingIn || state === BUFFER_STATES.empty) return;
-    if (state === BUFFER_STATES.goingOut) {
-      this.#state.set(i, BUFFER_STATE.orphan, 1);
-      return;
-    }
+    // None can have mapped what is still being read. One before may have needed the frame.
+    if (this.#stateOf(i) === BUFFER_STATES.comingIn || this.#stateOf(i) === BUFFER_STATES.empty) return;
+    // What waits to be written is dirty again. What the device has is a copy of its own; should it fail, this one is needed.
+    this.#disk.withdraw(COMPLETIONS.written, i);
+    const isNeeded = this.#get(i, BUFFER.dirty) === 1 || this.#stateOf(i) === BUFFER_STATES.goingOut;
     const ppn = this.#get(i, BUFFER.ppn);
-    const isDirty = this.#get(i, BUFFER.dirty) === 1;
-    const fresh = isDirty ? this.#frames.allocatePinned(this.#get(i, BUFFER.owner)) : ERRORS.E_NONE;
+    const fresh = isNeeded ? this.#frames.allocatePinned(this.#get(i, BUFFER.owner)) : ERRORS.E_NONE;
     if (fresh < 0) {
       this.#drop(i);
       return;
@@ -293,12 +296,6 @@ export class Registry {
 
   #use(i: number): void {
     this.#set(i, BUFFER.used, this.#memory.next(VARIABLES.uses));
-  }
-
-  /** A buffer was had by a right, and is the block's no longer when that ends. */
-  #had(i: number, { extent, node }: Right): void {
-    this.#extentsOf.add(i, extent);
-    if (node !== 0) this.#nodesOf.add(i, node);
   }
 
   #isHeld(ppn: number): boolean {

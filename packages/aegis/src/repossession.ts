@@ -22,6 +22,7 @@ import {
   SLICE_MINIMUM,
   type NativeCpu,
 } from '@exokernel/abi';
+import { nodeOf } from './capabilities.ts';
 import type { Disk, Finished } from './disk.ts';
 import { KERNEL_PAGES } from './environments.ts';
 import type { Extents } from './extents.ts';
@@ -139,11 +140,13 @@ export class Repossession {
   /** Starts writing a frame to the backing store of an entry. Returns whether the disk has begun. */
   #save(cpu: NativeCpu, env: number, entry: number, ppn: number): boolean {
     const word = (i: number): number => this.#memory.get(entry + REPOSSESSION.extent + 4 * i);
-    const extent = this.#extents.check([word(0), word(1), word(2), word(3)], RIGHTS.write);
+    const words = [word(0), word(1), word(2), word(3)] as const;
+    const extent = this.#extents.check(words, RIGHTS.write);
     if (extent < 0) return false;
     const block = this.#disk.physical(extent, this.#memory.get(entry + REPOSSESSION.block));
     if (block < 0) return false;
     const done = { kind: COMPLETIONS.saved, operand: entry, slot: this.#memory.env(env, ENV.repossession) };
-    return this.#disk.submit(cpu, [{ env, extent, block, ppns: [ppn], write: true, keeps: true, done }]) === 0;
+    const frames = [{ ppn, node: this.#frames.holdNode(env, ppn) }];
+    return this.#disk.submit(cpu, [{ env, node: nodeOf(words), block, frames, write: true, keeps: true, done }]) === 0;
   }
 }

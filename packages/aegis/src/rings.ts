@@ -19,6 +19,7 @@ import type { Capabilities } from './capabilities.ts';
 import type { Frames } from './frames.ts';
 import { KP, KSEG0, PHYSICAL, RING_SHIFT } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
+import { RING_STATE, TABLES } from './tables.ts';
 
 export class Rings {
   readonly #memory: KernelMemory;
@@ -26,6 +27,8 @@ export class Rings {
   readonly #frames: Frames;
   readonly #capabilities: Capabilities;
   readonly #freed: (ring: number) => void;
+  /** Of taps: through which nodes they are. */
+  readonly #state: Records;
 
   /** `freed` is told of every ring that is gone. */
   constructor(memory: KernelMemory, frames: Frames, capabilities: Capabilities, freed: (ring: number) => void) {
@@ -34,6 +37,15 @@ export class Rings {
     this.#frames = frames;
     this.#capabilities = capabilities;
     this.#freed = freed;
+    this.#state = new Records(memory, TABLES.ringState);
+    capabilities.breaking('ring', (ring, nodes) => {
+      if (nodes.has(this.#state.get(ring, RING_STATE.tapNode))) this.#untap(ring);
+    });
+    capabilities.breaking('net', (_, nodes) => {
+      for (let ring = 0; ring < RING_LIMIT; ring += 1) {
+        if (nodes.has(this.#state.get(ring, RING_STATE.netNode))) this.#untap(ring);
+      }
+    });
     capabilities.guard('ring', (ring) => (this.#exists(ring) ? this.#rings.wide(ring, RING.generation) : undefined));
     for (let ring = 0; ring < RING_LIMIT; ring += 1) this.#set(ring, RING.owner, NO_ENV);
   }
@@ -84,11 +96,13 @@ export class Rings {
     return this.#get(ring, RING.direction) === 0;
   }
 
-  /** Makes a receive ring a tap. Returns an error code. */
-  tap(ring: number): number {
+  /** Makes a receive ring a tap, by capabilities of these nodes of ring and network. Returns an error code. */
+  tap(ring: number, nodes: { readonly ring: number; readonly net: number }): number {
     const address = KSEG0 + ringPhysical(ring);
     const isTap = this.#memory.kernelPage(KP.tap) === address || this.#rings.find(RING.nextTap, address) >= 0;
     if (isTap) return ERRORS.E_BUSY;
+    this.#state.set(ring, RING_STATE.tapNode, nodes.ring);
+    this.#state.set(ring, RING_STATE.netNode, nodes.net);
     this.#set(ring, RING.nextTap, this.#memory.kernelPage(KP.tap));
     this.#memory.setKernelPage(KP.tap, address);
     return ERRORS.E_OK;
@@ -144,6 +158,7 @@ export class Rings {
       if (this.#get(other, RING.nextTap) === address) this.#set(other, RING.nextTap, next);
     }
     this.#set(ring, RING.nextTap, 0);
+    this.#state.zero(ring);
   }
 
   #ofEnv(env: number | undefined): number[] {

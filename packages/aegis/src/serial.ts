@@ -26,6 +26,12 @@ const VALID = 0x8000;
 /** LPR: receiver on, 9600 baud, 8 bits, no parity, one stop bit. */
 const LINE_PARAMETERS = 0x1000 | (0xe << 8) | 0x18;
 
+/** A line, and the node of the capability by which it is used. */
+export interface LineRight {
+  readonly line: number;
+  readonly node: number;
+}
+
 /** Whether there is such a line. */
 export function isLine(line: number): boolean {
   return Number.isInteger(line) && line >= 0 && line < SERIAL_LINES;
@@ -44,6 +50,9 @@ export class Serial {
     this.#lines = new Records(memory, TABLES.serial);
     // Lines are never replaced.
     capabilities.guard('serial', (line) => (isLine(line) ? 0 : undefined));
+    capabilities.breaking('serial', (line, nodes) => {
+      if (nodes.has(this.#lines.get(line, SERIAL.node))) this.#used(line, 0, 0);
+    });
   }
 
   boot(cpu: NativeCpu): void {
@@ -53,16 +62,16 @@ export class Serial {
   }
 
   /** Queues what fits of `bytes`. Returns how many. */
-  write(cpu: NativeCpu, env: number, line: number, bytes: readonly number[]): number {
+  write(cpu: NativeCpu, env: number, { line, node }: LineRight, bytes: readonly number[]): number {
     const accepted = bytes.filter((byte) => this.#put(line, OUT, byte));
-    this.#lines.set(line, SERIAL.user, env + 1);
+    this.#used(line, env + 1, node);
     if (accepted.length > 0) cpu.store16(TCR, cpu.load16(TCR) | (1 << line));
     return accepted.length;
   }
 
   /** One received byte, or E_AGAIN. */
-  read(env: number, line: number): number {
-    this.#lines.set(line, SERIAL.user, env + 1);
+  read(env: number, { line, node }: LineRight): number {
+    this.#used(line, env + 1, node);
     return this.#take(line, IN) ?? ERRORS.E_AGAIN;
   }
 
@@ -89,8 +98,14 @@ export class Serial {
 
   release(env: number): void {
     for (let line = 0; line < SERIAL_LINES; line += 1) {
-      if (this.#lines.get(line, SERIAL.user) === env + 1) this.#lines.set(line, SERIAL.user, 0);
+      if (this.#lines.get(line, SERIAL.user) === env + 1) this.#used(line, 0, 0);
     }
+  }
+
+  /** The line's events go to this environment (its number plus 1, or 0: to none), which uses it by a capability of this node. */
+  #used(line: number, user: number, node: number): void {
+    this.#lines.set(line, SERIAL.user, user);
+    this.#lines.set(line, SERIAL.node, node);
   }
 
   /** Adds a byte at the end of a queue, if there is room. */

@@ -18,6 +18,7 @@ import {
   PAGE_BYTES,
   PREDICATE,
   REQUEST_LIMIT,
+  RING_LIMIT,
   SLICE_LIMIT,
   offsets,
   type Field,
@@ -41,6 +42,14 @@ export const RUN_BLOCKS = 16;
 export const SERIAL_LINES = 4;
 export const QUEUE_BYTES = 256;
 export const ASID_LIMIT = 64;
+/**
+ * Frames of the kernel's that transfers go through which may lose their right, and blocks of one such request. Assumption: two
+ * requests keep the device busy, and copying both ways stays short with interrupts off.
+ */
+export const BOUNCE_FRAMES = 8;
+export const BOUNCE_BLOCKS = 4;
+/** Blocks of which the kernel knows whether their owner has written them: the first gigabyte. Extents are allocated there only. */
+export const BLANK_LIMIT = 0x40000;
 
 /* prettier-ignore */
 const VARIABLE_FIELDS = {
@@ -61,9 +70,12 @@ const REQUEST_STATE_FIELDS = {
   operand: { at: 0x04, what: 'the transfer, the buffer or the address of the entry that this concerns' },
   life: { at: 0x08, what: "the generation of the environment's record: what is to be told is told to nobody else" },
   slot: { at: 0x0c, what: 'its completion word; of a repossessed frame: the address of the vector' },
-  extent: { at: 0x10, what: 'the extent that waits for it, plus 1; 0: none' },
+  node: { at: 0x10, what: "the node of the extent's capability" },
   keeps: { at: 0x14, what: "1: it is the kernel's own, and stands also when its frame is taken from the environment" },
-  frames: { at: 0x20, what: 'the frames of its blocks: 16 words' },
+  bounced: { at: 0x18, what: "1: it goes through frames of the kernel's" },
+  through: { at: 0x1c, what: 'which of them the device has for it, one bit each' },
+  frames: { at: 0x20, what: 'for each block, its frame in the low half, the node of the capability for it in the high half: 16 words' },
+  ended: { at: 0x60, what: '1: the right to it ended while the device had it' },
 } as const;
 
 /* prettier-ignore */
@@ -74,10 +86,8 @@ const TRANSFER_FIELDS = {
 
 /* prettier-ignore */
 const BUFFER_STATE_FIELDS = {
-  nodes: { at: 0x00, what: 'the nodes of the capabilities through which it was mapped or inserted, one bit each' },
-  extents: { at: 0x80, what: 'the extents of these capabilities, one bit each' },
-  orphan: { at: 0x90, what: '1: a right to it ended while it was being written' },
-  overtaken: { at: 0x94, what: '1: its block has another owner since it began to be written' },
+  extents: { at: 0x00, what: 'the extents by whose capabilities its frame was inserted or handed out at the root, one bit each' },
+  node: { at: 0x10, what: "the node of the extent's capability by which it was inserted" },
 } as const;
 
 /* prettier-ignore */
@@ -85,14 +95,24 @@ const PREDICATE_STATE_FIELDS = {
   owner: { at: 0x00, what: 'whose it is, plus 1; 0: the place is free' },
   count: { at: 0x04, what: 'how many frames its variables lie in' },
   frames: { at: 0x08, what: 'these frames, each once: 8 words' },
+  guarded: { at: 0x28, what: 'which of these frames it reads because their guards are open, one bit each' },
 } as const;
 
 /* prettier-ignore */
-const HANDLER_STATE_FIELDS = {
+const FILTER_STATE_FIELDS = {
   first: { at: 0x00, what: 'the first frame of its window' },
   frames: { at: 0x04, what: 'how many frames the window has' },
   place: { at: 0x08, what: 'where its handler stands, plus 1; 0: it has none' },
-  generation: { at: 0x0c, what: "of the filter's generation the high word" },
+  ringNode: { at: 0x0c, what: "the node of the ring's capability with which it was bound" },
+  windowNode: { at: 0x10, what: "the node of the filter's capability with which the window was made" },
+  handlerNode: { at: 0x14, what: "the node of the filter's capability with which the handler was attached" },
+  generation: { at: 0x18, what: "of the filter's generation the high word" },
+} as const;
+
+/* prettier-ignore */
+const RING_STATE_FIELDS = {
+  tapNode: { at: 0x00, what: 'of a tap: the node of the capability of the ring' },
+  netNode: { at: 0x04, what: 'of a tap: the node of the capability of the network' },
 } as const;
 
 /* prettier-ignore */
@@ -109,6 +129,7 @@ const SERIAL_FIELDS = {
   outCount: { at: 0x08, what: 'how many are to be sent' },
   inFirst: { at: 0x0c, what: 'where the first byte lies that was received' },
   inCount: { at: 0x10, what: 'how many were received' },
+  node: { at: 0x14, what: 'the node of the capability with which it was used' },
   out: { at: 0x20, what: 'bytes to be sent: 256, in a ring' },
   in: { at: 0x120, what: 'bytes received: 256, in a ring' },
 } as const;
@@ -147,7 +168,8 @@ type TableName =
   | 'sliceState'
   | 'requestState'
   | 'predicateState'
-  | 'handlerState'
+  | 'filterState'
+  | 'ringState'
   | 'usage'
   | 'transfers'
   | 'revocation'
@@ -157,29 +179,34 @@ type TableName =
   | 'chosenGuards'
   | 'variables'
   | 'entered'
-  | 'key';
+  | 'key'
+  | 'blanks'
+  | 'bounces';
 
 /* prettier-ignore */
 export const TABLES: Readonly<Record<TableName, SecretTable>> = {
-  bufferState: { at: 0x00000, bytes: 0xa0, count: BUFFER_LIMIT, what: 'by which rights a cached block was had, by number of its buffer', fields: BUFFER_STATE_FIELDS },
-  nodeHolds: { at: 0x28000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who holds a node's frame through it, by node", fields: ENVIRONMENTS },
-  nodeBindings: { at: 0x2c000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who has bound a node's frame through it to a ring, a window, a predicate, by node", fields: ENVIRONMENTS },
-  requestState: { at: 0x30000, bytes: 0x80, count: REQUEST_LIMIT, what: 'disk requests, by number', fields: REQUEST_STATE_FIELDS },
-  predicateState: { at: 0x34000, bytes: 0x40, count: PREDICATE_LIMIT, what: 'wakeup predicates, by place', fields: PREDICATE_STATE_FIELDS },
-  handlerState: { at: 0x35000, bytes: 0x10, count: FILTER_LIMIT, what: 'windows and handlers, by filter', fields: HANDLER_STATE_FIELDS },
-  usage: { at: 0x36000, bytes: 0x40, count: ENV_LIMIT, what: 'what each environment used', fields: USAGE_FIELDS },
-  transfers: { at: 0x38000, bytes: 0x08, count: REQUEST_LIMIT, what: 'requests that are finished together', fields: TRANSFER_FIELDS },
-  revocation: { at: 0x38800, bytes: 0x10, count: ENV_LIMIT, what: 'what is asked and expected of revocation, by environment', fields: REVOCATION_FIELDS },
-  serial: { at: 0x39000, bytes: 0x220, count: SERIAL_LINES, what: 'queues, by serial line', fields: SERIAL_FIELDS },
-  filterOrder: { at: 0x3a000, bytes: 4, count: FILTER_LIMIT, what: 'the filters, in the order in which they were bound', fields: WORD },
-  asidOwners: { at: 0x3a400, bytes: 4, count: ASID_LIMIT, what: 'who has an ASID, or NO_ENV', fields: WORD },
-  chosenGuards: { at: 0x3a500, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } },
-  variables: { at: 0x3ac00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS },
-  entered: { at: 0x3ac40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } },
-  key: { at: 0x3ac60, bytes: 0x20, count: 1, what: "the kernel's key", fields: { key: { at: 0, what: 'BLAKE2s of the secret' } } },
-  sliceState: { at: 0x3ae00, bytes: 4, count: SLICE_LIMIT, what: 'what more there is of a slice, by position', fields: { generation: { at: 0, what: 'of its generation the high word' } } },
-  nodeState: { at: 0x3b000, bytes: 8, count: NODE_LIMIT, what: 'what more there is of a node, by node', fields: NODE_STATE_FIELDS },
-  frameHolds: { at: 0x3d000, bytes: 0x14, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame: as many records as the machine has frames', fields: FRAME_HOLDS_FIELDS },
+  bufferState: { at: 0x00000, bytes: 0x20, count: BUFFER_LIMIT, what: 'by which rights a cached block was had, by number of its buffer', fields: BUFFER_STATE_FIELDS },
+  nodeHolds: { at: 0x08000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who holds a node's frame through it, by node", fields: ENVIRONMENTS },
+  nodeBindings: { at: 0x0c000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who has bound a node's frame through it to a ring, a window, a predicate, by node", fields: ENVIRONMENTS },
+  requestState: { at: 0x10000, bytes: 0x80, count: REQUEST_LIMIT, what: 'disk requests, by number', fields: REQUEST_STATE_FIELDS },
+  predicateState: { at: 0x14000, bytes: 0x40, count: PREDICATE_LIMIT, what: 'wakeup predicates, by place', fields: PREDICATE_STATE_FIELDS },
+  filterState: { at: 0x15000, bytes: 0x20, count: FILTER_LIMIT, what: 'windows and handlers, and through which nodes what was bound, by filter', fields: FILTER_STATE_FIELDS },
+  usage: { at: 0x17000, bytes: 0x40, count: ENV_LIMIT, what: 'what each environment used', fields: USAGE_FIELDS },
+  transfers: { at: 0x19000, bytes: 0x08, count: REQUEST_LIMIT, what: 'requests that are finished together', fields: TRANSFER_FIELDS },
+  ringState: { at: 0x19400, bytes: 0x08, count: RING_LIMIT, what: 'through which nodes a ring became a tap, by ring', fields: RING_STATE_FIELDS },
+  revocation: { at: 0x19800, bytes: 0x10, count: ENV_LIMIT, what: 'what is asked and expected of revocation, by environment', fields: REVOCATION_FIELDS },
+  serial: { at: 0x1a000, bytes: 0x220, count: SERIAL_LINES, what: 'queues, by serial line', fields: SERIAL_FIELDS },
+  filterOrder: { at: 0x1b000, bytes: 4, count: FILTER_LIMIT, what: 'the filters, in the order in which they were bound', fields: WORD },
+  asidOwners: { at: 0x1b400, bytes: 4, count: ASID_LIMIT, what: 'who has an ASID, or NO_ENV', fields: WORD },
+  chosenGuards: { at: 0x1b500, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } },
+  variables: { at: 0x1bc00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS },
+  entered: { at: 0x1bc40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } },
+  key: { at: 0x1bc60, bytes: 0x20, count: 1, what: "the kernel's key", fields: { key: { at: 0, what: 'BLAKE2s of the secret' } } },
+  sliceState: { at: 0x1bd00, bytes: 4, count: SLICE_LIMIT, what: 'what more there is of a slice, by position', fields: { generation: { at: 0, what: 'of its generation the high word' } } },
+  nodeState: { at: 0x1c000, bytes: 8, count: NODE_LIMIT, what: 'what more there is of a node, by node', fields: NODE_STATE_FIELDS },
+  blanks: { at: 0x1e000, bytes: BLANK_LIMIT / 8, count: 1, what: 'the disk blocks that were allocated and not written since: they read as zeros', fields: { members: { at: 0, what: 'one bit for each block' } } },
+  bounces: { at: 0x26000, bytes: PAGE_BYTES, count: BOUNCE_FRAMES, what: 'frames that the device has in place of those whose right may end', fields: { contents: { at: 0, what: 'a block' } } },
+  frameHolds: { at: 0x2e000, bytes: 0x14, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame: as many records as the machine has frames', fields: FRAME_HOLDS_FIELDS },
 };
 
 export const VARIABLES: Offsets<typeof VARIABLE_FIELDS> = offsets(VARIABLE_FIELDS);
@@ -189,7 +216,8 @@ export const BUFFER_STATE: Offsets<typeof BUFFER_STATE_FIELDS> = offsets(BUFFER_
 export const PREDICATE_STATE: Offsets<typeof PREDICATE_STATE_FIELDS> = offsets(PREDICATE_STATE_FIELDS);
 export const NODE_STATE: Offsets<typeof NODE_STATE_FIELDS> = offsets(NODE_STATE_FIELDS);
 export const FRAME_HOLDS: Offsets<typeof FRAME_HOLDS_FIELDS> = offsets(FRAME_HOLDS_FIELDS);
-export const HANDLER_STATE: Offsets<typeof HANDLER_STATE_FIELDS> = offsets(HANDLER_STATE_FIELDS);
+export const FILTER_STATE: Offsets<typeof FILTER_STATE_FIELDS> = offsets(FILTER_STATE_FIELDS);
+export const RING_STATE: Offsets<typeof RING_STATE_FIELDS> = offsets(RING_STATE_FIELDS);
 export const REVOCATION: Offsets<typeof REVOCATION_FIELDS> = offsets(REVOCATION_FIELDS);
 export const SERIAL: Offsets<typeof SERIAL_FIELDS> = offsets(SERIAL_FIELDS);
 export const USAGE: Offsets<typeof USAGE_FIELDS> = offsets(USAGE_FIELDS);
@@ -214,13 +242,11 @@ export const COMPLETIONS = {
   saved: 4,
 } as const;
 
-if (PREDICATE_STATE.frames + 4 * PREDICATE.pages > TABLES.predicateState.bytes)
+if (PREDICATE_STATE.frames + 4 * PREDICATE.pages > PREDICATE_STATE.guarded)
   throw new RangeError('predicates have more frames than fit');
 if (FRAME_HOLDS.members + ENV_LIMIT / 8 > FRAME_HOLDS.generation)
   throw new RangeError('there are more environments than bits for them');
-if (BUFFER_STATE.extents + EXTENT_LIMIT / 8 > BUFFER_STATE.orphan)
+if (BUFFER_STATE.extents + EXTENT_LIMIT / 8 > BUFFER_STATE.node)
   throw new RangeError('there are more extents than bits for them');
-if (BUFFER_STATE.nodes + NODE_LIMIT / 8 > BUFFER_STATE.extents)
-  throw new RangeError('there are more nodes than bits for them');
-if (REQUEST_STATE.frames + 4 * RUN_BLOCKS > TABLES.requestState.bytes)
+if (REQUEST_STATE.frames + 4 * RUN_BLOCKS > REQUEST_STATE.ended)
   throw new RangeError('requests have more frames than fit');

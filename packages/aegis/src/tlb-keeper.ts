@@ -16,6 +16,13 @@ export interface Tlb {
   write(index: number, hi: number, lo: number): unknown;
 }
 
+/** A guaranteed mapping: its frame, and the nodes of the capabilities through which it was made, for frame and environment. */
+export interface GuaranteedMapping {
+  readonly ppn: number;
+  readonly node: number;
+  readonly envNode: number;
+}
+
 /** An ASID in EntryHi position. */
 const ASID_MASK = 0xfc0;
 /** TLB entries below this are wired, and the kernel's. */
@@ -54,24 +61,30 @@ export class TlbKeeper {
     if (asid !== 0) this.#flush((hi) => (hi & ASID_MASK) === asid);
   }
 
-  /** Removes the guaranteed mappings of an environment to a frame that were made through `nodes`, or all. The translations stay. */
-  removeGuaranteed(env: number, ppn: number, nodes?: ReadonlySet<number>): void {
+  /** Removes the guaranteed mappings of an environment that are `doomed`, and returns their frames. The translations stay. */
+  removeGuaranteed(env: number, doomed: (mapping: GuaranteedMapping) => boolean): ReadonlySet<number> {
+    const removed = new Set<number>();
     const at = (slot: number): number => ENV.guaranteed + 8 * slot;
     const word = (slot: number): number => ENV.guaranteedNode + 4 * slot;
     let kept = 0;
     // The gaps are closed: a zero EntryHi ends the list.
     for (let slot = 0; slot < GUARANTEED_LIMIT; slot += 1) {
       const [hi, lo] = [this.#memory.env(env, at(slot)), this.#memory.env(env, at(slot) + 4)];
-      const node = this.#memory.env(env, word(slot));
+      const nodes = this.#memory.env(env, word(slot));
       this.#memory.setEnv(env, at(slot), 0);
       this.#memory.setEnv(env, at(slot) + 4, 0);
       this.#memory.setEnv(env, word(slot), 0);
-      if (hi === 0 || (lo >>> 12 === ppn && nodes?.has(node) !== false)) continue;
+      if (hi === 0) continue;
+      if (doomed({ ppn: lo >>> 12, node: nodes & 0xffff, envNode: nodes >>> 16 })) {
+        removed.add(lo >>> 12);
+        continue;
+      }
       this.#memory.setEnv(env, at(kept), hi);
       this.#memory.setEnv(env, at(kept) + 4, lo);
-      this.#memory.setEnv(env, word(kept), node);
+      this.#memory.setEnv(env, word(kept), nodes);
       kept += 1;
     }
+    return removed;
   }
 
   #flush(doomed: (hi: number, lo: number) => boolean): void {

@@ -157,29 +157,32 @@ describe('extents', () => {
 describe('requests of many blocks', () => {
   test('are written from and read into the frames they name; the completion word counts down to 0', () => {
     const contents = numbered();
-    const booted = run(
+    const booted = runOnDisk(
       [
-        function* (raw) {
-          const own = yield* extent(raw, 8, 32);
-          const frames: RawFrame[] = [];
-          for (let i = 0; i < 20; i += 1) frames.push(yield* raw.frame());
-          // Neighbours, in order and not, and twice the same.
-          const blocks = [0, 1, 2, 3, 30, 5, 4, 5, ...Array.from({ length: 12 }, (_, i) => 10 + i)];
-          const entries = blocks.map((block, i) => ({ capability: frames[i]?.capability ?? NONE, block }));
-          expect(yield* request(raw, own, entries, { slot: 3 })).toBe(0);
-          const seen = yield* finish(raw, 3, true);
-          expect(seen.at(0)).toBe(20);
-          expect(seen.at(-1)).toBe(0);
-          expect([...seen].sort((a, b) => b - a)).toEqual(seen);
-          // 0 to 3 as one, 30, 5, 4 and 5, 10 to 21.
-          expect(seen).toEqual([20, 16, 15, 14, 12, 0]);
-          for (const [i, block] of blocks.entries())
-            expect(yield* firstByte(raw, frames[i] as RawFrame)).toBe(8 + block);
-          yield* raw.fill(frames[0] as RawFrame, new Uint8Array(PAGE_BYTES).fill(0xaa));
-          yield* raw.fill(frames[1] as RawFrame, new Uint8Array(PAGE_BYTES).fill(0xbb));
-          expect(yield* request(raw, own, entries.slice(0, 2), { write: 1 })).toBe(0);
-          yield* finish(raw, 0);
-          return 0;
+        {
+          extent: { start: 8, blocks: 32 },
+          main: function* (raw) {
+            const own = yield* raw.granted('extent');
+            const frames: RawFrame[] = [];
+            for (let i = 0; i < 20; i += 1) frames.push(yield* raw.frame());
+            // Neighbours, in order and not, and twice the same.
+            const blocks = [0, 1, 2, 3, 30, 5, 4, 5, ...Array.from({ length: 12 }, (_, i) => 10 + i)];
+            const entries = blocks.map((block, i) => ({ capability: frames[i]?.capability ?? NONE, block }));
+            expect(yield* request(raw, own, entries, { slot: 3 })).toBe(0);
+            const seen = yield* finish(raw, 3, true);
+            expect(seen.at(0)).toBe(20);
+            expect(seen.at(-1)).toBe(0);
+            expect([...seen].sort((a, b) => b - a)).toEqual(seen);
+            // 0 to 3 as one, 30, 5, 4 and 5, 10 to 21.
+            expect(seen).toEqual([20, 16, 15, 14, 12, 0]);
+            for (const [i, block] of blocks.entries())
+              expect(yield* firstByte(raw, frames[i] as RawFrame)).toBe(8 + block);
+            yield* raw.fill(frames[0] as RawFrame, new Uint8Array(PAGE_BYTES).fill(0xaa));
+            yield* raw.fill(frames[1] as RawFrame, new Uint8Array(PAGE_BYTES).fill(0xbb));
+            expect(yield* request(raw, own, entries.slice(0, 2), { write: 1 })).toBe(0);
+            yield* finish(raw, 0);
+            return 0;
+          },
         },
       ],
       memoryStore(contents),

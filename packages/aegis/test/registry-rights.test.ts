@@ -136,7 +136,7 @@ describe('writing back when the right ends', () => {
     ]);
   });
 
-  test('it fails, and the blocks are another’s by now: what was to be written is forgotten', () => {
+  test('blocks that nobody owns are not another’s while they are written; if that fails, the next owner finds them blank', () => {
     const store = memoryStore(new Uint8Array(BLOCKS * PAGE_BYTES));
     const failing: BlockStore = {
       blocks: store.blocks,
@@ -157,10 +157,17 @@ describe('writing back when the right ends', () => {
             expect(yield* raw.code('extent_free', ...own)).toBe(0);
             // Nobody's block now, which anyone may have written.
             expect(yield* raw.code('bc_write', ...NONE, 9, 0)).toBe(0);
-            const next = yield* extent(raw, 8, 4);
+            expect(yield* raw.code('extent_alloc', 8, 4)).toBe(ERRORS.E_BUSY);
+            expect(yield* raw.code('extent_alloc', 9, 1)).toBe(ERRORS.E_BUSY);
+            yield* extent(raw, 10, 2);
             expect(yield* complete(raw)).toBe(ERRORS.E_DEVICE);
+            expect(entry(9)).toMatchObject({ dirty: 1 });
+            const next = yield* extent(raw, 8, 2);
             expect(entry(9)).toBeUndefined();
             expect(yield* raw.code('bc_map', ...next, 9)).toBe(ERRORS.E_NONE);
+            expect(yield* raw.code('bc_read', 9, 0)).toBe(0);
+            expect(yield* complete(raw)).toBe(1);
+            expect(yield* look(raw, next, 9)).toBe(0);
             return 0;
           },
         },

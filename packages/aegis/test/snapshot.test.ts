@@ -165,7 +165,7 @@ test('whatever words stand in the tables, the kernel’s TypeScript goes on or t
       // Links, counts and owners of all kinds: in the secret tables, in the exposed ones, in the kernel page.
       const at = [
         begin + 4 * random((victim.machine.memory.ramBytes - begin) / 4),
-        begin + 0x30000 + 4 * random(0x2c00),
+        begin + TABLES.requestState.at + 4 * random((TABLES.blanks.at - TABLES.requestState.at) / 4),
         0x18000 + 4 * random(0x600),
         0x1a000 + 4 * random(0x1800),
         0x20000 + 4 * random(0x400),

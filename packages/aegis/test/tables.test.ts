@@ -155,12 +155,12 @@ class World {
       case 8: {
         if (ppn === undefined) return -1;
         const bound = rings.bind(env, ppn, { transmit: (y & 1) === 1, slots: 1 + (y & 3) });
-        if (words !== undefined && words[1] === ppn) frames.boundThrough(env, ppn, nodeOf(words));
+        if (words !== undefined && words[1] === ppn) frames.boundThrough(env, nodeOf(words));
         return bound;
       }
       case 9:
         if (ring === undefined || ppn === undefined) return -1;
-        return (x & 1) === 0 || !rings.isReceive(ring) ? rings.extend(ring, ppn) : rings.tap(ring);
+        return (x & 1) === 0 || !rings.isReceive(ring) ? rings.extend(ring, ppn) : rings.tap(ring, { ring: 0, net: 0 });
       case 10:
         if (ring !== undefined) rings.free(ring);
         return ring;
@@ -169,16 +169,19 @@ class World {
         if (ring === undefined || !rings.isReceive(ring)) return -1;
         const policy = (x >>> 3) % Object.keys(POLICIES).length;
         const bytes = encodeFilter(atoms(z));
-        return [filters.bind(env, { bytes, ring, policy }, made), made.words];
+        return [
+          filters.bind(env, { bytes, ring, node: words === undefined ? 0 : nodeOf(words), policy }, made),
+          made.words,
+        ];
       }
       case 13:
         if (filter === undefined) return -1;
         filters.free(filter, made);
         return [filter, made.words];
       case 14:
-        return filter === undefined || ppn === undefined ? -1 : filters.window(filter, ppn, (x & 3) === 1);
+        return filter === undefined || ppn === undefined ? -1 : filters.handlers.window(filter, ppn, (x & 3) === 1, 0);
       case 15:
-        return filter === undefined ? -1 : [filters.attach(filter, HANDLER, made), made.words];
+        return filter === undefined ? -1 : [filters.attach(filter, HANDLER, made, 0), made.words];
       case 16:
         if (ppn === undefined) return predicates.set(env, new Uint8Array(0));
         return predicates.set(env, predicate(ppn, words?.[1] === ppn ? words : frames.capability(ppn)));
@@ -200,17 +203,20 @@ class World {
         if (extent === undefined) return -1;
         const list = frames
           .heldBy(env)
-          .map((page, i) => ({ ppn: page, block: disk.physical(extent, (i * (1 + (z & 1))) % 8) }));
+          .map((page, i) => ({ ppn: page, node: 0, block: disk.physical(extent, (i * (1 + (z & 1))) % 8) }));
         const possible = list.filter(({ block }) => block >= 0).slice(0, 1 + (z & 15));
         return possible.length === 0
           ? -1
-          : disk.transfer(CPU, possible, { env, extent, write: (x & 1) === 1, slot: z & 15 });
+          : disk.transfer(CPU, possible, { env, node: 0, write: (x & 1) === 1, slot: z & 15 });
       }
       case 23: {
         const at = extent === undefined ? -1 : disk.physical(extent, z & 7);
         if (ppn === undefined || extent === undefined || at < 0) return -1;
         const done = { kind: COMPLETIONS.word, operand: 0, slot: y & 15 };
-        return disk.submit(CPU, [{ env, extent, block: at, ppns: [ppn], write: (x & 1) === 1, done }]);
+        // Through whatever node of frame or extent there is.
+        const node = words !== undefined && extents.check(words, 0) === extent ? nodeOf(words) : 0;
+        const frame = { ppn, node: words !== undefined && frames.check(words, 0) === ppn ? nodeOf(words) : 0 };
+        return disk.submit(CPU, [{ env, node, block: at, frames: [frame], write: (x & 1) === 1, done }]);
       }
       case 24:
         this.#serve(x, (y & 7) === 0);
@@ -223,7 +229,8 @@ class World {
         if (extent === undefined || at < 0) return -1;
         const through = { extent, node: words !== undefined && extents.check(words, 0) === extent ? nodeOf(words) : 0 };
         if ((x & 3) === 0 && ppn !== undefined) return registry.insert(env, ppn, at, { dirty: (y & 1) === 1, through });
-        return registry.map(env, at, through);
+        const mapped = registry.map(env, at, RIGHTS.read, through);
+        return typeof mapped === 'number' ? mapped : this.#given(mapped[1], () => mapped);
       }
       case 27:
         if (block === undefined) return -1;
@@ -244,13 +251,18 @@ class World {
       case 30:
         if (ppn === undefined) return -1;
         if ((y & 1) === 0) frames.setGuard(ppn, (y & 2) === 0 ? 'read' : 'write', [x, z]);
-        return environments.map(env, ppn, 0x100000 + 4096 * (z & 7), { writable: true, pages: [], node: 0 });
+        return environments.map(env, ppn, 0x100000 + 4096 * (z & 7), {
+          writable: true,
+          pages: [],
+          node: 0,
+          envNode: 0,
+        });
       default:
-        if ((y & 1) === 0) return serial.read(env, z & 3);
+        if ((y & 1) === 0) return serial.read(env, { line: z & 3, node: 0 });
         return serial.write(
           CPU,
           env,
-          z & 3,
+          { line: z & 3, node: 0 },
           Array.from({ length: x & 31 }, (_, i) => (x + i) & 0xff),
         );
     }
@@ -264,7 +276,6 @@ class World {
       free: this.aegis.framesFree,
       held: Array.from({ length: ENV_LIMIT }, (_, env) => parts.frames.heldBy(env)),
       pinned: [parts.registry.pinned, parts.predicates.pinned, parts.filters.handlers.windows, parts.disk.inFlight],
-      requests: [...parts.disk.requestsByExtent],
       nodes: parts.capabilities.nodes.used,
       memory: this.machine.fingerprint,
     };
@@ -282,7 +293,7 @@ class World {
     if (env < 0) return env;
     const page = (va: number, pages: readonly number[]): number => {
       const ppn = frames.allocate(env, -1);
-      if (ppn >= 0) environments.map(env, ppn, va, { writable: true, pages, node: 0 });
+      if (ppn >= 0) environments.map(env, ppn, va, { writable: true, pages, node: 0, envNode: 0 });
       return ppn;
     };
     page(0x1000, [ENV.uPage]);

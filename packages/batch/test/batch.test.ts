@@ -39,7 +39,8 @@ describe('memory', () => {
         program(`hog ${i}`, ['memory', 'clock'], function* ({ memory, clock }) {
           const all = yield* memory.allocate(1000 * PAGE_BYTES);
           if (all !== -1) return 1;
-          yield* clock.sleep(1);
+          // Long enough for the other one to have tried and given back.
+          yield* clock.sleep(32);
           const some = yield* memory.allocate(100 * PAGE_BYTES);
           if (some !== 0x400000) return 2;
           yield* memory.store(some + 99 * PAGE_BYTES, i);

@@ -68,7 +68,7 @@ function two(critical: boolean): { exits: number[]; counters: number[]; calls: n
   const { frames, environments } = booted.aegis.parts;
   // What a library would do with a capability.
   const ppn = frames.allocate(0, -1);
-  for (const env of [0, 1]) environments.map(env, ppn, SHARED, { writable: true, pages: [], node: 0 });
+  for (const env of [0, 1]) environments.map(env, ppn, SHARED, { writable: true, pages: [], node: 0, envNode: 0 });
   const counters: number[] = [];
   booted.runUntil(() => {
     if (booted.aegis.environments().every(({ status }) => status === 'dead')) return true;

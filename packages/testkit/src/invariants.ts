@@ -7,6 +7,7 @@ import {
   BUFFER_BYTES,
   BUFFER_LIMIT,
   BUFFER_STATES,
+  CAPABILITY_KINDS,
   ENV,
   ENV_BYTES,
   ENV_LIMIT,
@@ -43,6 +44,7 @@ import type { Aegis } from '@exokernel/aegis';
 import { NO_ASID_TAG } from '../../aegis/src/asids.ts';
 import { FIRST_FREE_FRAME, KP, KSEG0, PHYSICAL } from '../../aegis/src/layout.ts';
 import { ringPhysical } from '../../aegis/src/rings.ts';
+import { BOUNCE_FRAMES, REQUEST_STATE, TABLES } from '../../aegis/src/tables.ts';
 
 const ASID_SHIFT = 6;
 const GLOBAL = 0x100;
@@ -234,7 +236,7 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
           `${name}: a guaranteed mapping of another space`,
         );
         report(!ended && alive, `${name}: a guaranteed mapping behind the end of the list`);
-        const node = memory.env(env, ENV.guaranteedNode + 4 * slot);
+        const node = memory.env(env, ENV.guaranteedNode + 4 * slot) & 0xffff;
         report(
           frames.isHeldThrough(env, ppn, node),
           `${name}: a guaranteed mapping to frame ${ppn}, which it does not hold`,
@@ -278,7 +280,9 @@ function checkNodes(aegis: Aegis, report: Report): void {
     for (let at = node; at !== 0 && depth <= NODE_DEPTH; at = nodes.parent(at)) {
       depth += 1;
       const above = nodes.resource(at);
-      const same = above.kind === kind && above.name === of && above.generation === generation;
+      // A frame of the registry may have been come to through a branch of the extent.
+      const isExtent = kind === CAPABILITY_KINDS.frame && above.kind === CAPABILITY_KINDS.extent;
+      const same = isExtent || (above.kind === kind && above.name === of && above.generation === generation);
       report(nodes.generation(at) !== undefined && same, `${name}: hangs below ${at}, which is gone or another's`);
     }
     report(depth <= NODE_DEPTH, `${name}: too deep`);
@@ -361,19 +365,26 @@ function checkPackets(aegis: Aegis, report: Report): void {
 /** Extents belong to the living; the queue is what is under way; each cached block has a frame of its own, that is pinned. */
 function checkDisk(aegis: Aegis, report: Report): void {
   const { memory, disk, registry } = aegis.parts;
-  const requests = disk.requestsByExtent;
   for (let id = 0; id < EXTENT_LIMIT; id += 1) {
     const get = (field: number): number => memory.get(EXPOSED.extents + EXTENT_BYTES * id + field);
     const owner = get(EXTENT.owner);
     report(owner === NO_ENV || isAlive(aegis, owner), `extent ${id}: owned by ${owner}, which is not alive`);
-    report(get(EXTENT.requests) === (requests.get(id) ?? 0), `extent ${id}: other requests than are counted`);
-    if (owner === NO_ENV && get(EXTENT.requests) === 0)
-      report(get(EXTENT.blocks) === 0, `extent ${id}: free, with blocks`);
+    if (owner === NO_ENV) report(get(EXTENT.blocks) === 0, `extent ${id}: free, with blocks`);
   }
   let queued = 0;
+  let through = 0;
   for (let i = 0; i < REQUEST_LIMIT; i += 1) {
     const at = EXPOSED.requests + REQUEST_BYTES * i;
-    if (memory.get(at + REQUEST.env) !== NO_ENV) queued += memory.get(at + REQUEST.count);
+    if (memory.get(at + REQUEST.env) === NO_ENV) continue;
+    queued += memory.get(at + REQUEST.count);
+    const state = (field: number): number =>
+      memory.get(memory.table(TABLES.requestState) + TABLES.requestState.bytes * i + field);
+    const bounces = state(REQUEST_STATE.through);
+    report((through & bounces) === 0, `request ${i}: has a frame of the kernel's that another has`);
+    through |= bounces;
+    const copies = memory.get(at + REQUEST.begun) === 1 && state(REQUEST_STATE.bounced) === 1;
+    const has = Array.from({ length: BOUNCE_FRAMES }, (_, n) => (bounces >>> n) & 1).reduce((a, b) => a + b);
+    report(has === (copies ? memory.get(at + REQUEST.count) : 0), `request ${i}: has ${has} frames of the kernel's`);
   }
   report(
     queued === disk.inFlight.length,

@@ -22,8 +22,10 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
       const block = call.word(8) >>> 0;
       const dirty = call.word(9);
       const extent = allowed(words, RIGHTS.write, block);
-      const ppn = frames.check(call.capability(4), BOTH);
-      if (extent === ERRORS.E_CAP || ppn < 0) return ERRORS.E_CAP;
+      const frame = call.capability(4);
+      const ppn = frames.check(frame, BOTH);
+      // Who may map the block gets what the frame was inserted by: of a branch nobody could take it back.
+      if (extent === ERRORS.E_CAP || ppn < 0 || nodeOf(frame) !== 0) return ERRORS.E_CAP;
       if (extent < 0) return extent;
       if (dirty !== 0 && dirty !== 1) return ERRORS.E_RANGE;
       return registry.insert(self, ppn, block, { dirty: dirty === 1, through: { extent, node: nodeOf(words) } });
@@ -40,11 +42,11 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
       const block = call.word(4) >>> 0;
       const extent = allowed(words, RIGHTS.read, block);
       if (extent < 0) return extent;
-      const ppn = registry.map(self, block, { extent, node: nodeOf(words) });
-      if (ppn < 0) return ppn;
-      call.cpu.charge(COSTS.mac);
       const rights = extents.check(words, RIGHTS.write) < 0 ? RIGHTS.read : BOTH;
-      return { value: ppn, capability: frames.capability(ppn, rights) };
+      const capability = registry.map(self, block, rights, { extent, node: nodeOf(words) });
+      if (typeof capability === 'number') return capability;
+      call.cpu.charge(COSTS.mac);
+      return { value: capability[1], capability };
     },
     bc_dirty: (call) => {
       const [block, dirty] = [call.word(4) >>> 0, call.word(5)];

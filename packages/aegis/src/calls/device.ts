@@ -12,18 +12,24 @@ import {
   type CapabilityWords,
 } from '@exokernel/abi';
 import type { Arguments, Call, Parts } from '../call.ts';
+import { nodeOf } from '../capabilities.ts';
 import { COSTS } from '../costs.ts';
 import type { BlockFrame } from '../disk.ts';
+import type { LineRight } from '../serial.ts';
 import { COMPLETIONS } from '../tables.ts';
 
 export function deviceCalls({ capabilities, serial, disk, extents, frames, memory }: Parts): Record<string, Call> {
-  const lineOf = (words: CapabilityWords, rights: number): number => capabilities.check(words, 'serial', rights);
+  const lineOf = (words: CapabilityWords, rights: number): LineRight | number => {
+    const line = capabilities.check(words, 'serial', rights);
+    return line < 0 ? line : { line, node: nodeOf(words) };
+  };
   const rightsOfFrame = (write: boolean): number => (write ? RIGHTS.read : RIGHTS.read | RIGHTS.write);
   const transfer =
     (write: boolean): Call =>
     (call, env) => {
-      const extent = extents.check(call.capability(0), write ? RIGHTS.write : RIGHTS.read);
-      const ppn = frames.check(call.capability(4), rightsOfFrame(write));
+      const [of, frame] = [call.capability(0), call.capability(4)];
+      const extent = extents.check(of, write ? RIGHTS.write : RIGHTS.read);
+      const ppn = frames.check(frame, rightsOfFrame(write));
       const slot = call.word(9) >>> 0;
       if (extent < 0 || ppn < 0) return ERRORS.E_CAP;
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
@@ -31,7 +37,8 @@ export function deviceCalls({ capabilities, serial, disk, extents, frames, memor
       if (block < 0 || slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
       call.cpu.charge(COSTS.device);
       const done = { kind: COMPLETIONS.word, operand: 0, slot };
-      const code = disk.submit(call.cpu, [{ env, extent, block, ppns: [ppn], write, done }]);
+      const request = { env, node: nodeOf(of), block, frames: [{ ppn, node: nodeOf(frame) }], write, done };
+      const code = disk.submit(call.cpu, [request]);
       if (code === ERRORS.E_OK) disk.tell(env, slot, 0, false);
       return code;
     };
@@ -42,11 +49,12 @@ export function deviceCalls({ capabilities, serial, disk, extents, frames, memor
       const at = list * PAGE_BYTES + i * TRANSFER_BYTES;
       const word = (offset: number): number => memory.get(at + TRANSFER.frame + offset);
       call.cpu.charge(COSTS.mac);
-      const ppn = frames.check([word(0), word(4), word(8), word(12)], rightsOfFrame(write));
+      const frame = [word(0), word(4), word(8), word(12)] as const;
+      const ppn = frames.check(frame, rightsOfFrame(write));
       if (ppn < 0) return ppn;
       const block = disk.physical(extent, memory.get(at + TRANSFER.block));
       if (block < 0) return block;
-      blocks.push({ block, ppn });
+      blocks.push({ block, ppn, node: nodeOf(frame) });
     }
     return blocks;
   };
@@ -54,21 +62,22 @@ export function deviceCalls({ capabilities, serial, disk, extents, frames, memor
     serial_write: (call, self) => {
       const line = lineOf(call.capability(0), RIGHTS.write);
       const length = call.word(4);
-      if (line < 0) return line;
+      if (typeof line === 'number') return line;
       if (length < 0 || length > SERIAL_WRITE_MAX) return ERRORS.E_RANGE;
       const bytes = Array.from({ length }, (_, i) => (call.word(5 + (i >> 2)) >>> (8 * (i & 3))) & 0xff);
       return serial.write(call.cpu, self, line, bytes);
     },
     serial_read: (call, self) => {
       const line = lineOf(call.capability(0), RIGHTS.read);
-      return line < 0 ? line : serial.read(self, line);
+      return typeof line === 'number' ? line : serial.read(self, line);
     },
     disk_read: transfer(false),
     disk_write: transfer(true),
     disk_request: (call, env) => {
       const [count, writes, slot] = [call.word(8), call.word(9), call.word(10) >>> 0];
       const write = writes === 1;
-      const extent = extents.check(call.capability(0), write ? RIGHTS.write : RIGHTS.read);
+      const of = call.capability(0);
+      const extent = extents.check(of, write ? RIGHTS.write : RIGHTS.read);
       const list = frames.check(call.capability(4), RIGHTS.read);
       if (extent < 0 || list < 0) return ERRORS.E_CAP;
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
@@ -77,18 +86,19 @@ export function deviceCalls({ capabilities, serial, disk, extents, frames, memor
       const blocks = gather(call, list, extent, write);
       if (typeof blocks === 'number') return blocks;
       call.cpu.charge(COSTS.device);
-      return disk.transfer(call.cpu, blocks, { env, extent, write, slot });
+      return disk.transfer(call.cpu, blocks, { env, node: nodeOf(of), write, slot });
     },
     extent_alloc: (call, env) => {
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
       call.cpu.charge(COSTS.mac);
       const id = extents.allocate(env, call.word(0), call.word(1), disk.blocks);
+      if (id >= 0) call.cpu.charge(COSTS.blank * Math.ceil(call.word(1) / 32));
       return id < 0 ? id : { value: extents.extent(id).start, capability: extents.capability(id) };
     },
     extent_free: (call) => {
       const id = extents.check(call.capability(0), RIGHTS.control);
       if (id < 0) return id;
-      extents.free(id);
+      call.cpu.charge(COSTS.flush * extents.free(id));
       return ERRORS.E_OK;
     },
   };

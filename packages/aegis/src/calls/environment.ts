@@ -31,13 +31,14 @@ export function environmentCalls({ frames, environments, memory, natives, revoca
     env_map: (call, self) => {
       const va = call.word(8) >>> 0;
       const writable = (va & 1) !== 0;
-      const env = environments.check(call.capability(0), self);
+      const of = call.capability(0);
+      const env = environments.check(of, self);
       const frame = call.capability(4);
       const ppn = frames.check(frame, writable ? RIGHTS.read | RIGHTS.write : RIGHTS.read);
       if (env < 0 || ppn < 0) return ERRORS.E_CAP;
       call.cpu.charge(COSTS.flush);
       const pages = KERNEL_PAGES.filter((_, i) => (va & (2 << i)) !== 0);
-      return environments.map(env, ppn, va, { writable, pages, node: nodeOf(frame) });
+      return environments.map(env, ppn, va, { writable, pages, node: nodeOf(frame), envNode: nodeOf(of) });
     },
     revoke: (call, self) => {
       const env = environments.check(call.capability(0), self);

@@ -49,8 +49,9 @@ export function memoryCalls({ frames, environments, capabilities, revocation }: 
       return typeof capability === 'number' ? capability : { value: nodeOf(capability), capability };
     },
     cap_revoke: (call) => {
-      call.cpu.charge(COSTS.flush);
-      return capabilities.revoke(call.capability(0), call.word(4) >>> 0);
+      const resources = capabilities.revoke(call.capability(0), call.word(4) >>> 0);
+      call.cpu.charge(COSTS.flush * Math.max(1, resources));
+      return Math.min(0, resources);
     },
   };
 }

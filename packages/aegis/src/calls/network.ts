@@ -24,7 +24,7 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       if (ppn < 0) return ppn;
       if ((direction !== 0 && direction !== 1) || slots < 1 || slots > RING_SLOT_LIMIT) return ERRORS.E_RANGE;
       const ring = rings.bind(self, ppn, { transmit: direction === 1, slots });
-      if (ring >= 0) frames.boundThrough(self, ppn, nodeOf(frame));
+      if (ring >= 0) frames.boundThrough(self, nodeOf(frame));
       return ring < 0 ? ring : { value: ring, capability: rings.capability(ring) };
     },
     ring_extend: (call) => {
@@ -34,7 +34,7 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       const ppn = frames.check(frame, rings.isReceive(ring) ? BOTH : RIGHTS.read);
       if (ppn < 0) return ppn;
       const at = rings.extend(ring, ppn);
-      if (at >= 0) frames.boundThrough(rings.owner(ring), ppn, nodeOf(frame));
+      if (at >= 0) frames.boundThrough(rings.owner(ring), nodeOf(frame));
       return at;
     },
     ring_free: (call) => {
@@ -44,16 +44,19 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       return ERRORS.E_OK;
     },
     tap_bind: (call) => {
-      const net = capabilities.check(call.capability(0), 'net', RIGHTS.read);
-      const ring = rings.check(call.capability(4), RIGHTS.control);
-      return net < 0 || ring < 0 || !rings.isReceive(ring) ? ERRORS.E_CAP : rings.tap(ring);
+      const [net, of] = [call.capability(0), call.capability(4)];
+      const ring = rings.check(of, RIGHTS.control);
+      const granted = capabilities.check(net, 'net', RIGHTS.read) >= 0 && ring >= 0 && rings.isReceive(ring);
+      return granted ? rings.tap(ring, { ring: nodeOf(of), net: nodeOf(net) }) : ERRORS.E_CAP;
     },
     filter_bind: (call, self) => {
       const bytes = codeBytes(call, 0, call.word(8));
-      const ring = rings.check(call.capability(4), RIGHTS.write);
+      const of = call.capability(4);
+      const ring = rings.check(of, RIGHTS.write);
       if (typeof bytes === 'number') return bytes;
       if (ring < 0 || !rings.isReceive(ring)) return ERRORS.E_CAP;
-      const filter = compiling(call, (made) => filters.bind(self, { bytes, ring, policy: call.word(9) }, made));
+      const request = { bytes, ring, node: nodeOf(of), policy: call.word(9) };
+      const filter = compiling(call, (made) => filters.bind(self, request, made));
       return filter < 0 ? filter : { value: filter, capability: filters.capability(filter) };
     },
     filter_free: (call) => {
@@ -65,22 +68,24 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       });
     },
     ash_window: (call) => {
-      const filter = filters.check(call.capability(0), RIGHTS.control);
+      const of = call.capability(0);
+      const filter = filters.check(of, RIGHTS.control);
       const frame = call.capability(4);
       const ppn = frames.check(frame, BOTH);
       const append = call.word(8);
       if (filter < 0 || ppn < 0) return ERRORS.E_CAP;
       if (append !== 0 && append !== 1) return ERRORS.E_RANGE;
-      const pages = filters.window(filter, ppn, append === 1);
-      if (pages >= 0) frames.boundThrough(filters.owner(filter), ppn, nodeOf(frame));
+      const pages = filters.handlers.window(filter, ppn, append === 1, nodeOf(of));
+      if (pages >= 0) frames.boundThrough(filters.owner(filter), nodeOf(frame));
       return pages;
     },
     ash_attach: (call) => {
-      const filter = filters.check(call.capability(0), RIGHTS.control);
+      const of = call.capability(0);
+      const filter = filters.check(of, RIGHTS.control);
       const bytes = codeBytes(call, 4, call.word(8));
       if (filter < 0) return filter;
       if (typeof bytes === 'number') return bytes;
-      return compiling(call, (made) => filters.attach(filter, bytes, made));
+      return compiling(call, (made) => filters.attach(filter, bytes, made, nodeOf(of)));
     },
   };
 

@@ -56,7 +56,7 @@ export function processorCalls(parts: Parts): Record<string, Call> {
       const ppn = frames.check(frame, RIGHTS.read | RIGHTS.write);
       if (ppn < 0) return ppn;
       const code = messages.bind(self, ppn);
-      if (code === ERRORS.E_OK) frames.boundThrough(self, ppn, nodeOf(frame));
+      if (code === ERRORS.E_OK) frames.boundThrough(self, nodeOf(frame));
       return code;
     },
     msg_free: (_, self) => messages.free(self),
