@@ -36,7 +36,7 @@ export const ENVIRONMENT_FIELDS = {
   epilogue: { at: 0x18, what: 'entry at the end of a slice' },
   syncEntry: { at: 0x1c, what: 'entry of synchronous transfers' },
   asyncEntry: { at: 0x20, what: 'entry of asynchronous transfers' },
-  debt: { at: 0x24, what: 'cycles that were spent for it outside its slices and that its next slice pays: arrivals of its packets, interrupts of its transfers' },
+  credit: { at: 0x24, what: 'what it has outside of slices, in cycles, never above 0: below, its next slice pays for arrivals of its packets, interrupts of its transfers, slices that it has no more' },
   wakeTick: { at: 0x28, what: 'tick at which a sleeper wakes; 0: none' },
   pending: { at: 0x2c, what: 'non-zero: something happened since the last sleep' },
   slices: { at: 0x30, what: 'slices begun' },

@@ -182,7 +182,7 @@ export class Aegis {
         predicates.guarded(ppn);
       },
     });
-    const slices = new Slices(memory, capabilities);
+    const slices = new Slices(memory, capabilities, () => this.machine.cycles);
     const natives = new Natives((asid, functions) => {
       machine.native.install(asid, functions);
     });

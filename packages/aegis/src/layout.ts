@@ -137,9 +137,9 @@ export const KP = {
   interrupted: -0xcb0,
   /** Packets that arrive: up to which cycle their work has been charged; 0: the slice that runs pays for it. */
   charged: -0xcac,
-  /** Address of the word that an interrupt's cycles are added to, a debt; 0: none. */
+  /** Address of the word that an interrupt's cycles are taken from, a credit; 0: none. */
   claimant: -0xca8,
-  /** Cycles of this tick for packets that no environment can pay for, and how many there may be. */
+  /** Cycles that are left in this tick for packets that no environment can pay for, and how many a tick has. */
   unpayable: -0xca4,
   unpayableLimit: -0xca0,
   /** What enables the controller's interrupts: INEA, or 0 until the next tick. */

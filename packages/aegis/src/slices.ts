@@ -5,8 +5,8 @@
  * spread ones to answer soon. The machine code of the switch reads the vector; here it is only written. An environment
  * may own slices before it is started: until then nobody runs in them.
  *
- * A slice that took too many cycles (text/schedule.ts) keeps that debt whoever owns it. When it is freed, its owner has the debt, and
- * the next slice that the owner takes begins with it; of an owner that ends, the environment that made it.
+ * A slice that took too many cycles (text/schedule.ts) owes them, whichever environment owns it. When it is freed its owner owes
+ * them (`ENV.credit`), and the next slice that the owner takes begins with that; of an owner that ends, the environment that made it.
  */
 import {
   ENV,
@@ -25,16 +25,19 @@ import { KP, KSEG0, PHYSICAL } from './layout.ts';
 import { envAddress, type KernelMemory } from './memory.ts';
 import { TABLES } from './tables.ts';
 
-/** No debt grows beyond this, so that credits stay words. */
+/** No environment owes more, so that credits stay words. */
 const MOST_DEBT = 2 ** 30;
 
 export class Slices {
   readonly #memory: KernelMemory;
 
   readonly #capabilities: Capabilities;
+  /** The machine's cycles now. */
+  readonly #now: () => number;
 
-  constructor(memory: KernelMemory, capabilities: Capabilities) {
+  constructor(memory: KernelMemory, capabilities: Capabilities, now: () => number) {
     this.#memory = memory;
+    this.#now = now;
     this.#capabilities = capabilities;
     capabilities.guard('slice', (p) => this.#generation(p));
     for (let p = 0; p < SLICE_LIMIT; p += 1) memory.setSlice(p, NO_ENV, 0);
@@ -54,8 +57,8 @@ export class Slices {
     if (owner === env) return p;
     if (owner !== NO_ENV) return ERRORS.E_BUSY;
     this.#memory.setSlice(p, env, this.#runner(env));
-    this.#setCredit(p, -this.#memory.env(env, ENV.debt));
-    this.#memory.setEnv(env, ENV.debt, 0);
+    this.#setCredit(p, this.#memory.env(env, ENV.credit));
+    this.#memory.setEnv(env, ENV.credit, 0);
     this.#measure();
     return p;
   }
@@ -103,7 +106,7 @@ export class Slices {
     }
   }
 
-  /** An environment ends: its slices are free, and those donated to it go back to their owners. */
+  /** An environment ends: its slices are free, those donated to it go back to their owners, and another owes what it owed. */
   release(env: number): void {
     for (let p = 0; p < SLICE_LIMIT; p += 1) {
       const owner = this.#memory.slice(p, SLICE.owner);
@@ -112,36 +115,46 @@ export class Slices {
         this.#memory.setSlice(p, owner, this.#runner(owner));
       }
     }
+    this.#owe(env, -(this.#memory.env(env, ENV.credit) | 0));
     this.#measure();
   }
 
   #empty(position: number): void {
+    this.#forgetInstance(position);
     this.#owe(this.#memory.slice(position, SLICE.owner), -(this.#memory.slice(position, SLICE.credit) | 0));
     this.#setCredit(position, 0);
-    this.#forgetInstance(position);
     this.#memory.setSlice(position, NO_ENV, 0);
     this.#age(position);
   }
 
-  /** Whoever runs in a slice that changes its owner runs on to its end, but has nothing to donate any more. */
+  /**
+   * An environment that runs in a slice that changes its owner runs on to its end, has nothing to donate any more, and pays for
+   * itself from here on.
+   */
   #forgetInstance(position: number): void {
     const here = KSEG0 + PHYSICAL.slices + position * SLICE_BYTES;
     if (this.#memory.kernelPage(KP.slice) === here) {
       this.#memory.setKernelPage(KP.slice, this.#memory.kernelPage(KP.noSlice));
     }
+    if (this.#memory.kernelPage(KP.payer) !== here) return;
+    const [now, paid] = [this.#now(), this.#memory.kernelPage(KP.paid)];
+    this.#setCredit(position, this.#memory.slice(position, SLICE.credit) - ((now - paid) | 0));
+    this.#memory.setKernelPage(KP.paid, now);
+    this.#memory.setKernelPage(KP.payer, envAddress(this.#memory.current) + ENV.credit - SLICE.credit);
   }
 
-  /** The interrupt under way is the debt of an environment; NO_ENV: of none. */
+  /** An environment pays for the interrupt under way; NO_ENV: none does. */
   charge(env: number): void {
     const debtor = this.#debtor(env);
-    if (debtor !== NO_ENV) this.#memory.setKernelPage(KP.claimant, envAddress(debtor) + ENV.debt);
+    if (debtor !== NO_ENV) this.#memory.setKernelPage(KP.claimant, envAddress(debtor) + ENV.credit);
   }
 
-  /** An environment has a debt of so many cycles. */
+  /** An environment owes so many cycles. */
   #owe(env: number, cycles: number): void {
     const debtor = this.#debtor(env);
     if (cycles <= 0 || debtor === NO_ENV) return;
-    this.#memory.setEnv(debtor, ENV.debt, Math.min(this.#memory.env(debtor, ENV.debt) + cycles, MOST_DEBT));
+    const credit = this.#memory.env(debtor, ENV.credit) | 0;
+    this.#memory.setEnv(debtor, ENV.credit, Math.max(credit - cycles, -MOST_DEBT));
   }
 
   /** Who pays for an environment: itself if slices of its own can, else the one that made it, and so on. */

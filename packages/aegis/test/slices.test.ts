@@ -248,14 +248,14 @@ describe('overruns', () => {
     run(booted, 16);
     // Its own quantum and three more; then three rounds without it.
     expect(quanta(turns).slice(0, 5)).toEqual(['0:4', '1:4', '0:1', '1:1', '0:1']);
-    expect(booted.aegis.parts.memory.env(0, ENV.debt)).toBe(0);
+    expect(booted.aegis.parts.memory.env(0, ENV.credit)).toBe(0);
   });
 
   test('up to the limit are survived', () => {
     const booted = boot([hog(EXCESS_LIMIT), spinner()]);
     run(booted, 3 * EXCESS_LIMIT + 4);
     expect(booted.aegis.environment(0).status).toBe('runnable');
-    expect(booted.aegis.parts.memory.env(0, ENV.debt)).toBe(0);
+    expect(booted.aegis.parts.memory.env(0, ENV.credit)).toBe(0);
   });
 
   test('beyond it are the end', () => {

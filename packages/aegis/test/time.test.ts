@@ -3,7 +3,7 @@
  * each thief. [SOSP95 §5.1.1]
  */
 import { ENV, NO_ENV, SLICE, SLICE_LIMIT, SYSTEM } from '@exokernel/abi';
-import { A0, S0, T3, V1, type Assembler } from '@exokernel/isa';
+import { A0, A1, A2, A3, S0, S2, T0, T3, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { boot, emitCall, rawImage, type Booted, type RawImage } from '../../testkit/src/index.ts';
 import { KP, PHYSICAL } from '../src/layout.ts';
@@ -17,6 +17,8 @@ const TICKS = 320;
 /** Instructions of a loop of `spin`. */
 const LOOP = 3;
 const TYPE = 0x9000;
+/** Where a program keeps the position of its slice. */
+const OWN = 0x4100;
 
 /** It computes, and gives every slice back at its end. */
 function worker(slices = 1): RawImage {
@@ -101,15 +103,18 @@ function native(): RawImage {
 }
 
 /** What the slices of an environment are worth in so many cycles. */
-function worth(booted: Booted, env: number, cycles: number): number {
+function worth(booted: Booted, env: number, cycles: number, more: number): number {
   const { memory } = booted.aegis.parts;
   const owners = Array.from({ length: SLICE_LIMIT }, (_, p) => memory.slice(p, SLICE.owner));
   const taken = owners.filter((owner) => owner !== NO_ENV);
-  return (cycles * taken.filter((owner) => owner === env).length) / taken.length;
+  return (cycles * taken.filter((owner) => owner === env).length) / (taken.length + more);
 }
 
-/** Runs, and expects that these had theirs, but for `lag` quanta at most that are still to be given back. */
-function expectFair(booted: Booted, workers: readonly number[], lag = 2, each?: () => void): void {
+/**
+ * Runs, and expects that these had theirs, but for `lag` quanta at most that are still to be given back. `more` slices count beside
+ * those that are taken in the end.
+ */
+function expectFair(booted: Booted, workers: readonly number[], lag = 2, each?: () => void, more = 0): void {
   const had = workers.map((env) => booted.aegis.environment(env).cycles);
   for (let i = 0; i < TICKS; i += 1) {
     each?.();
@@ -119,7 +124,7 @@ function expectFair(booted: Booted, workers: readonly number[], lag = 2, each?: 
   for (const [i, env] of workers.entries()) {
     const { status, cycles } = booted.aegis.environment(env);
     expect(status).toBe('runnable');
-    const fair = worth(booted, env, TICKS * QUANTUM);
+    const fair = worth(booted, env, TICKS * QUANTUM, more);
     expect((cycles - (had[i] ?? 0) + lag * QUANTUM) / fair).toBeGreaterThan(0.99);
   }
 }
@@ -160,15 +165,15 @@ describe('a debt stays', () => {
           const other = yield* raw.call('slice_alloc', 0, 0, 0, 0, 5);
           memory.set(address(5), -DEBT);
           expect(yield* raw.code('slice_free', ...other.capability)).toBe(0);
-          seen.push(memory.env(0, ENV.debt), memory.get(address(5)));
+          seen.push(memory.env(0, ENV.credit) | 0, memory.get(address(5)));
           const next = yield* raw.call('slice_alloc', 0, 0, 0, 0, 7);
-          seen.push(next.code, memory.env(0, ENV.debt), memory.get(address(7)) | 0);
+          seen.push(next.code, memory.env(0, ENV.credit), memory.get(address(7)) | 0);
           return own.code;
         },
       }),
     ]);
     booted.finish(0);
-    expect(seen).toEqual([DEBT, 0, 0, 0, -DEBT]);
+    expect(seen).toEqual([-DEBT, 0, 0, 0, -DEBT]);
   });
 
   test('with the slice that is given away or exchanged', () => {
@@ -181,7 +186,7 @@ describe('a debt stays', () => {
           const given = yield* raw.call('slice_alloc', 0, 0, 0, 0, 5);
           memory.set(address(5), -DEBT);
           expect(yield* raw.code('slice_give', ...given.capability, child.value)).toBe(0);
-          seen.push(memory.env(0, ENV.debt), memory.get(address(5)) | 0);
+          seen.push(memory.env(0, ENV.credit), memory.get(address(5)) | 0);
           return 0;
         },
       }),
@@ -208,15 +213,51 @@ describe('a debt stays', () => {
           for (const { capability } of [child, grandchild]) {
             expect(yield* raw.code('env_free', ...capability, 0)).toBe(0);
           }
-          seen.push(memory.env(0, ENV.debt));
+          seen.push(memory.env(0, ENV.credit) | 0);
           return 0;
         },
       }),
     ]);
     booted.finish(0);
-    expect(seen).toEqual([2 * DEBT]);
+    expect(seen).toEqual([-2 * DEBT]);
   });
 });
+
+test.each([0.5, 0.99, 1.9, 5.5])(
+  'who frees its slice and takes another one pays for what it ran, %d slices too long',
+  (quanta) => {
+    const changing = rawImage({
+      entry: 'go',
+      prologue: 'go',
+      epilogue: 'end',
+      emit: (a) => {
+        a.label('go');
+        a.addiu(S0, S0, 1);
+        a.b('go');
+        a.nop();
+        a.label('end');
+        // Another slice; then the capability of the one that it has, to free it.
+        for (const r of [A0, A1, A2, A3]) a.move(r, ZERO);
+        a.li(T0, -1);
+        emitCall(a, 'slice_alloc');
+        a.move(S2, V1);
+        for (const r of [A0, A1, A2, A3]) a.move(r, ZERO);
+        a.lw(T0, OWN, ZERO);
+        emitCall(a, 'slice_alloc');
+        spin(a, 'end.spin', (quanta * QUANTUM) / 2);
+        emitCall(a, 'slice_free');
+        a.sw(S2, OWN, ZERO);
+        spin(a, 'end.again', (quanta * QUANTUM) / 2);
+        a.li(A0, -1);
+        emitCall(a, 'yield');
+        a.b('go');
+        a.nop();
+      },
+    });
+    // It moves ahead, from the first position to the last and back, so it runs in two slices a round.
+    expectFair(boot([changing, worker(), worker()]), [1, 2], 2 + quanta, undefined, 1);
+  },
+);
 
 describe('packets are paid by their cause', () => {
   /** Claims them with so many filters that get copies. */
@@ -278,7 +319,7 @@ describe('packets are paid by their cause', () => {
     }
     booted.machine.run(64 * QUANTUM);
     const { memory } = booted.aegis.parts;
-    expect(memory.env(0, ENV.debt) | 0).toBeLessThan(QUANTUM);
+    expect(memory.env(0, ENV.credit) | 0).toBeGreaterThan(-QUANTUM);
     const before = memory.env(0, ENV.packetsDropped) + memory.env(0, ENV.packetsIn);
     for (let i = 0; i < 5; i += 1) net.send(packet(TYPE));
     booted.machine.run(QUANTUM);

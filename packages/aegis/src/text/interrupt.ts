@@ -6,7 +6,7 @@
  * yields. The slice pays for every cycle until then: it forfeits as many later slices, and beyond EXCESS_LIMIT of them the
  * environment is destroyed. Contiguous slices of one environment run through without an upcall. [SOSP95 §5.1.1]
  *
- * The slice that runs does not pay for a device's interrupt, which is not its doing: the environment that caused it has a debt.
+ * The slice that runs does not pay for a device's interrupt, which is not its doing: the environment that caused it owes that.
  */
 import {
   CP0_CAUSE,
@@ -144,7 +144,9 @@ function emitClock(a: Assembler): void {
   a.move(T0, T1);
   a.label('clock.counted');
   a.lw(K0, KP.inea, ZERO);
-  a.sw(ZERO, KP.unpayable, ZERO);
+  a.lw(T2, KP.unpayableLimit, ZERO);
+  a.nop();
+  a.sw(T2, KP.unpayable, ZERO);
   a.beq(K0, ZERO, 'clock.listen');
   a.nop();
   a.label('clock.listening');

@@ -2,7 +2,8 @@
  * Who pays for the processor: the slice that runs, cycle by cycle, but for interrupts, which are their claimant's. The kernel reads
  * the cycle counter where slices change and where interrupts begin and end; what is bought with it is schedule.ts's.
  *
- * `KP.payer` is the slice that pays, and `KP.paid` the cycle up to which it has.
+ * `KP.payer` is the slice that pays, and `KP.paid` the cycle up to which it has. An environment that runs on in a slice that is no longer
+ * its own pays for itself: the payer then lies where `ENV.credit` is the credit.
  */
 import { CP0_COUNT, ZERO, type Assembler, type Register } from '@exokernel/isa';
 import { SLICE } from '@exokernel/abi';
@@ -38,7 +39,7 @@ export function emitNotPaid(a: Assembler, from: Register, t: Register, u: Regist
   a.nop();
   a.lw(from, 0, u);
   a.nop();
-  a.addu(from, from, t);
+  a.subu(from, from, t);
   a.sw(from, 0, u);
   a.label(unclaimed);
 }

@@ -7,8 +7,8 @@
  * to at most one round of the controller's ring, so that packets cannot keep the clock out; what came meanwhile interrupts
  * again. A handler's reply to this machine itself is delivered next, and so is the reply to that, up to LOOPS_MAX of them.
  *
- * An arrival is paid by its cause: the environment of the filter that claims it, in its debt (schedule.ts), and each that gets a
- * copy for the copy. An environment whose debt is above a quantum loses its packets. For these, and for those that no filter claims,
+ * An arrival is paid by its cause: the environment of the filter that claims it, of its credit (schedule.ts), and each that gets a
+ * copy for the copy. An environment that owes more than a quantum loses its packets. For these, and for those that no filter claims,
  * there is a part of each tick; when it is used up, packets are dropped unseen, and the controller is quiet until the next tick.
  */
 import {
@@ -72,10 +72,8 @@ export function emitReceive(a: Assembler): void {
   a.lw(T0, NET.receiveRing, S1);
   a.lw(T1, KP.unpayable, ZERO);
   a.bltz(T0, 'receive.done');
-  a.lw(T2, KP.unpayableLimit, ZERO);
   a.nop();
-  a.sltu(T1, T2, T1);
-  a.bne(T1, ZERO, 'receive.unseen');
+  a.bltz(T1, 'receive.unseen');
   a.lui(T1, ERR_STP_ENP);
   a.and(T1, T0, T1);
   a.lui(T2, STP_ENP);
@@ -112,10 +110,8 @@ export function emitReceive(a: Assembler): void {
   a.sw(ZERO, KP.charged, ZERO);
   a.sw(ZERO, KP.claimant, ZERO);
   a.lw(T1, KP.unpayable, ZERO);
-  a.lw(T2, KP.unpayableLimit, ZERO);
   a.lui(T0, NET.registers >>> 16);
-  a.sltu(T1, T2, T1);
-  a.beq(T1, ZERO, 'receive.end');
+  a.bgez(T1, 'receive.end');
   a.nop();
   a.sw(ZERO, KP.inea, ZERO);
   a.sh(ZERO, 0, T0);
@@ -136,7 +132,7 @@ export function emitReceive(a: Assembler): void {
   a.li(A3, TAP.in);
   a.lw(T1, RING.env, A0);
   a.bal('packet.charge');
-  a.addiu(T1, T1, ENV.debt);
+  a.addiu(T1, T1, ENV.credit);
   a.lw(A0, RING.nextTap, A0);
   a.nop();
   a.bne(A0, ZERO, 'receive.tap');
@@ -182,7 +178,7 @@ function emitPacket(a: Assembler): void {
   emitFilter(a, S5, V0);
   a.lw(T1, FILTER.env, S5);
   emitIndebted(a, T1, 'packet.indebted');
-  a.addiu(T1, T1, ENV.debt);
+  a.addiu(T1, T1, ENV.credit);
   a.sw(T1, KP.claimant, ZERO);
   emitCount(a, S5, FILTER.accepted, T0);
 
@@ -262,7 +258,7 @@ function emitPacket(a: Assembler): void {
   a.beq(T2, ZERO, 'packet.charged');
   a.lw(T3, 0, T1);
   a.subu(T2, T0, T2);
-  a.addu(T3, T3, T2);
+  a.subu(T3, T3, T2);
   a.sw(T3, 0, T1);
   a.sw(T0, KP.charged, ZERO);
   a.label('packet.charged');
@@ -270,12 +266,13 @@ function emitPacket(a: Assembler): void {
   a.nop();
 }
 
-/** Emits: to `indebted` if the debt of the environment at `env` is above a quantum. Uses t0 and t2. */
+/** Emits: to `indebted` if the environment at `env` owes more than a quantum. Uses t0 and t2. */
 function emitIndebted(a: Assembler, env: Register, indebted: string): void {
   a.lw(T2, KP.quantum, ZERO);
-  a.lw(T0, ENV.debt, env);
+  a.lw(T0, ENV.credit, env);
   a.nop();
-  a.slt(T0, T2, T0);
+  a.addu(T0, T0, T2);
+  a.slt(T0, T0, ZERO);
   a.bne(T0, ZERO, indebted);
   a.nop();
 }
@@ -336,7 +333,7 @@ function emitCopies(a: Assembler): void {
   a.lw(A0, FILTER.ring, T1);
   a.lw(A3, FILTER.id, T1);
   a.beq(A0, ZERO, 'packet.copy');
-  a.addiu(A1, A1, ENV.debt);
+  a.addiu(A1, A1, ENV.credit);
   a.sw(A1, KP.claimant, ZERO);
   a.move(A1, S3);
   a.bal('ring.put');

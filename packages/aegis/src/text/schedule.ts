@@ -10,7 +10,7 @@
  * quantum, so payments are rounded: a slice with half a quantum left when the clock ticks runs on, and one that would begin
  * with no more than half is passed over. What a slice is over or short of then stays with it. So a slice that begins late is
  * not shorter for it, and cycles taken from others are given back. What the kernel did for an environment outside its slices
- * (interrupts) is a debt, which the next slice that it owns pays. If no slice can begin but some were passed over, those are
+ * (interrupts) is owed, and the next slice that it owns pays. If no slice can begin but some were passed over, those are
  * granted the next round at once: there is no one to give the time to.
  */
 import {
@@ -137,10 +137,10 @@ export function emitSchedule(a: Assembler): void {
   a.label('schedule.awake');
   emitOwner(a, T0, SLICE_AT, T1);
   a.lw(T7, SLICE.credit, SLICE_AT);
-  a.lw(T1, ENV.debt, T0);
+  a.lw(T1, ENV.credit, T0);
   a.addu(T7, T7, QUANTUM);
-  a.sw(ZERO, ENV.debt, T0);
-  a.subu(T7, T7, T1);
+  a.sw(ZERO, ENV.credit, T0);
+  a.addu(T7, T7, T1);
   a.srl(T8, QUANTUM, 1);
   a.slt(T8, T8, T7);
   a.bne(T8, ZERO, 'schedule.begin');
@@ -182,17 +182,17 @@ export function emitSchedule(a: Assembler): void {
   a.sw(ZERO, ENV.asleep, ENV_AT);
   a.b('schedule.awake');
   a.sw(ZERO, ENV.pending, ENV_AT);
-  // The slice that it sleeps through pays its owner's debt.
+  // The slice that it sleeps through pays what its owner owes.
   a.label('schedule.sleeps');
   emitOwner(a, T0, SLICE_AT, T1);
-  a.lw(T1, ENV.debt, T0);
+  a.lw(T1, ENV.credit, T0);
   a.nop();
-  a.blez(T1, 'schedule.next');
-  a.subu(T1, T1, QUANTUM);
   a.bgez(T1, 'schedule.next');
-  a.sw(T1, ENV.debt, T0);
+  a.addu(T1, T1, QUANTUM);
+  a.blez(T1, 'schedule.next');
+  a.sw(T1, ENV.credit, T0);
   a.b('schedule.next');
-  a.sw(ZERO, ENV.debt, T0);
+  a.sw(ZERO, ENV.credit, T0);
 
   a.label('schedule.begin');
   emitCount(a, ENV_AT, ENV.slices, T7);
