@@ -308,6 +308,31 @@ describe('packets are paid by their cause', () => {
     expect((system(SYSTEM.unclaimed) + system(SYSTEM.unseen)) / TICKS).toBeLessThan(100);
   });
 
+  test('one that is alone and never sleeps pays as it goes', () => {
+    const net = outside();
+    const ready = { at: false };
+    const busy = rawImage({
+      main: function* (raw) {
+        const ring = yield* makeRing(raw, false);
+        yield* bindFilter(raw, ring.capability, TYPE);
+        ready.at = true;
+        for (;;) yield* raw.call('null');
+      },
+    });
+    const booted = boot([busy], net.machine);
+    expect(booted.runUntil(() => ready.at)).toBe(true);
+    const { memory } = booted.aegis.parts;
+    let least = 0;
+    for (let i = 0; i < 20; i += 1) {
+      flooded(net, TYPE, 64)();
+      booted.machine.run(QUANTUM);
+      least = Math.min(least, memory.env(0, ENV.credit) | 0);
+    }
+    // A tick's packets take about a fifth of it; more is never owed.
+    expect(least).toBeLessThan(0);
+    expect(least).toBeGreaterThan(-QUANTUM / 2);
+  });
+
   test('when the flood is over its packets arrive again', () => {
     const net = outside();
     const ready = { at: false };

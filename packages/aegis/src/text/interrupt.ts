@@ -38,7 +38,7 @@ import {
   SYSTEM_TABLE,
 } from '../layout.ts';
 import { emitNotPaid, emitPay } from './pay.ts';
-import { emitCountBorrowed, emitNextPosition } from './schedule.ts';
+import { emitCountBorrowed, emitNextPosition, emitOwner } from './schedule.ts';
 import { emitTransfersPossible } from './transfer.ts';
 
 /** MC146818 at 0x1d000000 in kseg1, a register every 4 bytes. */
@@ -185,13 +185,19 @@ function emitClock(a: Assembler): void {
   a.lw(T1, SLICE.running, K1);
   a.nop();
   a.bne(T1, K0, 'clock.end');
-  a.lw(T1, SLICE.credit, K1);
   a.nop();
+  emitOwner(a, T0, K1, T1);
+  a.lw(T1, SLICE.credit, K1);
+  a.lw(K0, ENV.credit, T0);
   a.addu(T1, T1, T2);
+  a.addu(T1, T1, K0);
   a.srl(T2, T2, 1);
   a.slt(T2, T2, T1);
   a.beq(T2, ZERO, 'clock.end');
-  a.nop();
+  a.lw(K0, KP.env, ZERO);
+  a.sw(ZERO, ENV.credit, T0);
+  a.li(T0, KSEG0 + PHYSICAL.slices);
+  a.subu(T0, K1, T0);
   a.sw(T1, SLICE.credit, K1);
   a.lw(T1, ENV.slices, K0);
   a.sw(T0, KP.position, ZERO);
@@ -220,6 +226,7 @@ function emitClock(a: Assembler): void {
   a.nop();
 
   a.label('clock.end');
+  a.nop();
   a.lw(K1, ENV.uPage, K0);
   a.lw(T0, KP.t0, ZERO);
   a.lw(T1, KP.t1, ZERO);

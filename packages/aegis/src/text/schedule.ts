@@ -88,7 +88,7 @@ export function emitCountBorrowed(a: Assembler, slice: Register, env: Register, 
 }
 
 /** Emits `owner = record of the owner of the slice at slice`; uses `t`. */
-function emitOwner(a: Assembler, owner: Register, slice: Register, t: Register): void {
+export function emitOwner(a: Assembler, owner: Register, slice: Register, t: Register): void {
   a.lw(owner, SLICE.owner, slice);
   a.lui(t, ENVIRONMENTS >>> 16);
   a.sll(owner, owner, ENV_SHIFT);
