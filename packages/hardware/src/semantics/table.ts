@@ -244,7 +244,7 @@ export const SEMANTICS: { readonly [M in Mnemonic]: Semantics<OperandsOf<M>[numb
   ],
 
   // Coprocessor 0. Random counts instructions, Count cycles; the condition is that of the write buffer [KN01].
-  mfc0: inKernel([set('rt', cp0('c0'))], ([, register]) => register !== S.CP0_RANDOM && register !== S.CP0_COUNT),
+  mfc0: inKernel([set('rt', cp0('c0'))], ([, register]) => register !== S.CP0_RANDOM),
   bc0f: inKernel([branchIf(apply('xor', WRITE_BUFFER_EMPTY, constant(1)))], (_, isTimed) => !isTimed),
   bc0t: inKernel([branchIf(WRITE_BUFFER_EMPTY)], (_, isTimed) => !isTimed),
   mtc0: 'interpreter',

@@ -8,7 +8,7 @@ import { I32, I64, type FunctionBuilder, type OpcodeName, type ValueType } from 
 import * as S from '../memory/cpu-state.ts';
 import { everyStatement, everyValue, type MultiplierUse } from '../semantics/language.ts';
 import { goToRegion } from './jump-cache.ts';
-import { IS_OVER, LEFT, REASON } from './layout.ts';
+import { END, IS_OVER, LEFT, REASON } from './layout.ts';
 import { stepsOf, type Block, type Region, type Step } from './region.ts';
 import { StallEmission, type TimedRegion } from './stalls.ts';
 
@@ -309,7 +309,18 @@ export class Emission {
   }
 
   getCp0(register: number): void {
-    this.getState(S.CP0 + register);
+    if (register !== S.CP0_COUNT) {
+      this.getState(S.CP0 + register);
+      return;
+    }
+    // The cycle of this instruction: the end of the stretch less what is left of it, the instructions behind given back.
+    const { code } = this;
+    code.i32Const(0);
+    code.i32Load(END);
+    code.localGet(this.#left);
+    code.i32Sub();
+    code.i32Const(this.#behind);
+    code.i32Sub();
   }
 
   /** A word of `memory/cpu-state.ts`. */
