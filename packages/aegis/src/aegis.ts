@@ -205,7 +205,7 @@ export class Aegis {
     const registry = new Registry(memory, { frames, disk, extents, capabilities });
     const repossession = new Repossession(memory, { frames, slices, disk, extents });
     const revocation = new Revocation(memory, slices, repossession);
-    // The disk hears of frames by `taken`: one that nobody holds any more is nobody's to read into.
+    // The disk hears of frames by `taken`: a frame without a holder must not be read into.
     const transfers = {
       release: (env: number) => {
         disk.release(env);

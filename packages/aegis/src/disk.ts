@@ -267,7 +267,7 @@ export class Disk {
     return this.#requests.get(i, REQUEST.env) === env && this.#state.get(i, REQUEST_STATE.keeps) === 0;
   }
 
-  /** Whether the device may have the frames of a request themselves. What the registry has read is nobody's yet. */
+  /** Whether the device may have the frames of a request themselves. No environment has yet what the registry reads. */
   #isDirect({ env, node, block, frames, write, keeps }: Omit<DiskRequest, 'done'>): boolean {
     if (keeps === true) return !write;
     return frames.every(

@@ -126,7 +126,7 @@ export class Registry {
   #wasRead(finished: Finished): void {
     const { operand: i, block, ok } = finished;
     if (ok) {
-      // Nobody can have seen yet what an owner before has left there.
+      // No environment has seen yet what an earlier owner left there.
       if (this.#extents.isBlank(block)) this.#memory.zeroFrame(this.#get(i, BUFFER.ppn));
       this.#set(i, BUFFER.state, BUFFER_STATES.valid);
     } else this.#drop(i);

@@ -124,7 +124,7 @@ test('a write that fails leaves a block blank', () => {
   );
 });
 
-test('a block that is being read for nobody in particular, when it gets an owner, comes in blank', () => {
+test('a block that gets an owner while it is being read comes in blank', () => {
   runOnDisk([
     {
       main: function* (raw) {

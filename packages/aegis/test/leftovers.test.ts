@@ -49,7 +49,7 @@ function emitLoop(a: Assembler): void {
 
 /**
  * Emits the begin of a slice: the first time it sleeps, until tick 3 or for ever, so that all have begun before anything is
- * done; the second time it goes on here, later at `again`. k0 is nobody's: nothing that is found is overwritten.
+ * done; the second time it goes on here, later at `again`. k0 is not used by the program: nothing that is found is overwritten.
  */
 function emitBegin(a: Assembler, tick: number, again: string): void {
   const go = a.fresh('go');

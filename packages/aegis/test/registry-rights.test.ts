@@ -136,7 +136,7 @@ describe('writing back when the right ends', () => {
     ]);
   });
 
-  test('blocks that nobody owns are not another’s while they are written; if that fails, the next owner finds them blank', () => {
+  test('blocks without an owner are not allocated while they are written; if that fails, the next owner finds them blank', () => {
     const store = memoryStore(new Uint8Array(BLOCKS * PAGE_BYTES));
     const failing: BlockStore = {
       blocks: store.blocks,

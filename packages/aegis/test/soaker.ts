@@ -71,7 +71,7 @@ function emitTransfer(a: Assembler): void {
   a.bnez(V0, 'answered');
   a.nop();
   emitCall(a, 'scall');
-  // Nobody to answer to any more.
+  // The caller is gone.
   a.li(A0, -1);
   emitCall(a, 'yield');
   a.label('answered');

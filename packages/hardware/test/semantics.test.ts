@@ -132,7 +132,7 @@ describe('the table', () => {
       (s.kind === 'set' && [...everyValue([s])].some(({ kind }) => kind === 'loaded' || kind === 'wordAround')) ||
       (s.kind === 'setHiLo' && s.value.kind === 'quotient');
     const last = statements.findLastIndex(mayEnd);
-    // What is kept is nobody's; what waits for the write buffer or memory has waited in both engines.
+    // A kept value is not state; what waits for the write buffer or memory has waited in both engines.
     const harmless = new Set(['keep', 'reach', 'trapIf', 'trap']);
     const early = statements.slice(0, Math.max(0, last)).filter(({ kind }) => !harmless.has(kind));
     expect(early).toEqual([]);

@@ -24,7 +24,7 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
       const extent = allowed(words, RIGHTS.write, block);
       const frame = call.capability(4);
       const ppn = frames.check(frame, BOTH);
-      // Who may map the block gets what the frame was inserted by: of a branch nobody could take it back.
+      // Every environment that may map the block gets the node that the frame was inserted by: a branch could not be taken back.
       if (extent === ERRORS.E_CAP || ppn < 0 || nodeOf(frame) !== 0) return ERRORS.E_CAP;
       if (extent < 0) return extent;
       if (dirty !== 0 && dirty !== 1) return ERRORS.E_RANGE;

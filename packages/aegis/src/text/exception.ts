@@ -81,7 +81,7 @@ function emitException(a: Assembler, code: number): void {
   a.beq(K1, ZERO, isFloat ? 'fpu.unhandled' : 'exception.unhandled');
   if (isFloat) a.lw(T1, KP.fpuControl, ZERO);
   else if (ADDRESSED.includes(code)) a.mfc0(T1, CP0_BADVADDR);
-  // The register still has an address at which somebody else had a TLB miss.
+  // The register may hold the address of another environment's TLB miss.
   else a.move(T1, ZERO);
   a.beq(K1, T0, 'exception.double');
   a.move(K0, K1);

@@ -265,7 +265,7 @@ export function emitSchedule(a: Assembler): void {
   a.nop();
 }
 
-/** yield(env): the rest of the slice to one environment, for which the slice goes on paying, or to whoever is next. A bad name counts as whoever is next. */
+/** yield(env): gives the rest of the slice to one environment, for which the slice goes on paying, or ends it: -1, or a bad number. */
 export function emitYield(a: Assembler): void {
   a.label(callLabel('yield'));
   a.lw(K1, KP.ending, ZERO);

@@ -66,7 +66,7 @@ function emitSynchronous(a: Assembler): void {
   a.sw(K1, KP.env, ZERO);
 }
 
-/** v1 is the callee's number: what is given is a rest of time, whoever has the number. */
+/** v1 is the callee's number: the rest of the instance goes to the environment that has the number now. */
 function emitAsynchronous(a: Assembler): void {
   a.sltiu(K0, V1, ENV_LIMIT);
   a.beq(K0, ZERO, 'call.environment');

@@ -182,20 +182,14 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
                   if (pipeline !== undefined) floor += pipeline.waitHiLo((origin - left + floor) | 0);
                   s[S.LO] = a;
                   continue;
-                case 0x18: {
-                  if (pipeline !== undefined) floor += pipeline.multiply((origin - left + floor) | 0);
-                  // mult: the double's error is far below half of the high word's unit, so rounding gives it exactly
-                  const low = Math.imul(a, b);
-                  s[S.LO] = low;
-                  s[S.HI] = Math.round((a * b - (low >>> 0)) / 4294967296);
-                  continue;
-                }
+                case 0x18:
                 case 0x19: {
                   if (pipeline !== undefined) floor += pipeline.multiply((origin - left + floor) | 0);
-                  // multu
+                  // mult, multu: the double's error is far below half of the high word's unit, so rounding gives it exactly
                   const low = Math.imul(a, b);
+                  const product = (w & 1) === 0 ? a * b : (a >>> 0) * (b >>> 0);
                   s[S.LO] = low;
-                  s[S.HI] = Math.round(((a >>> 0) * (b >>> 0) - (low >>> 0)) / 4294967296);
+                  s[S.HI] = Math.round((product - (low >>> 0)) / 4294967296);
                   continue;
                 }
                 case 0x1a: // div; by zero as the R3000 does it
