@@ -10,6 +10,7 @@ import {
   ENV_LIMIT,
   ENV_STATUS,
   EXPOSED,
+  FRAME,
   FILTER_CODE_BYTES,
   PAGE_BYTES,
   SLICE_BYTES,
@@ -48,7 +49,7 @@ import { loadImage } from './loader.ts';
 import { KernelMemory, envOf } from './memory.ts';
 import { Messages } from './messages.ts';
 import { Names } from './names.ts';
-import { nativeCalls } from './native-calls.ts';
+import { counted, nativeCalls } from './native-calls.ts';
 import { Natives } from './natives.ts';
 import { bootNetwork } from './network.ts';
 import { Nodes } from './nodes.ts';
@@ -114,7 +115,7 @@ export class Aegis {
     machine.cpu.pc = kernel.symbols.get('boot') ?? KSEG0;
     this.parts = this.#build(options.secret ?? DEFAULT_SECRET);
     this.#accounting = new Accounting(machine, this.parts.memory);
-    this.#install();
+    this.#install(kernel.symbols.get('schedule') ?? KSEG0);
     machine.attachState(new SavedKernel(this.parts.natives, this.#names, [this.parts.filters, this.#accounting]));
   }
 
@@ -169,7 +170,9 @@ export class Aegis {
     const capabilities = new Capabilities(memory, secret, new Nodes(memory));
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
     const frames = new Frames(memory, capabilities, tlb, {
+      // What binds a frame pins it.
       taken: (env, ppn) => {
+        if (memory.frame(ppn, FRAME.pins) === 0) return;
         for (const resource of environments.resources) resource.releaseFrame?.(env, ppn);
         disk.releaseFrame(env, ppn);
         registry.releaseFrame(env, ppn);
@@ -233,7 +236,7 @@ export class Aegis {
   }
 
   /** Kernel page, exposed tables, native functions. */
-  #install(): void {
+  #install(schedule: number): void {
     const { machine, parts } = this;
     parts.memory.setKernelPage(KP.frames, parts.frames.count);
     for (const [field, value] of [
@@ -249,6 +252,7 @@ export class Aegis {
     parts.memory.setKernelPage(KP.quantum, quantum);
     parts.memory.setKernelPage(KP.unpayableLimit, quantum >>> UNPAYABLE_SHIFT);
     parts.memory.setKernelPage(KP.inea, CSR0_INEA);
+    parts.memory.setKernelPage(KP.resume, schedule);
     // Before the first position, which is the next.
     parts.memory.setKernelPage(KP.position, -SLICE_BYTES);
     for (const { table, bytes, count } of Object.values(STRUCTURES)) {
@@ -269,34 +273,33 @@ export class Aegis {
     const { parts } = this;
     const natives: NativeFunction[] = [];
     for (const [number, run] of nativeCalls(parts)) natives[number] = run;
-    natives[NATIVE.kill] = (cpu) => {
-      cpu.charge(parts.environments.end(parts.memory.current, parts.memory.kernelPage(KP.death)));
+    natives[NATIVE.kill] = () => {
+      const { memory, environments } = parts;
+      const ends = memory.affords(memory.current, environments.costOfEnd(memory.current));
+      memory.setKernelPage(KP.again, ends ? 0 : 1);
+      if (ends) environments.end(memory.current, memory.kernelPage(KP.death));
     };
     natives[NATIVE.panic] = () => {
       throw new AegisError('kernel-exception', 'the kernel took an exception of its own');
     };
     natives[NATIVE.serialInterrupt] = (cpu) => {
-      cpu.charge(COSTS.device);
+      parts.memory.charge(1, COSTS.device);
       parts.slices.charge(parts.serial.interrupt(cpu));
     };
     natives[NATIVE.diskInterrupt] = (cpu) => {
-      cpu.charge(COSTS.device);
+      parts.memory.charge(1, COSTS.device);
       parts.slices.charge(parts.disk.interrupt(cpu));
     };
     natives[NATIVE.asid] = (cpu) => {
-      const recycled = parts.asids.give(envOf(cpu.registers[K1] ?? 0));
-      cpu.charge(recycled ? COSTS.call + COSTS.flush : COSTS.call);
+      parts.asids.give(envOf(cpu.registers[K1] ?? 0));
     };
     natives[NATIVE.tlbwr] = (cpu) => {
-      cpu.charge(COSTS.call);
       cpu.registers[V0] = frameGranted(parts.frames, new Arguments(cpu));
     };
     natives[NATIVE.begin] = (cpu) => {
-      cpu.charge(COSTS.call);
       cpu.registers[K0] = parts.revocation.begin(envOf(cpu.registers[K1] ?? 0));
     };
     natives[NATIVE.revoke] = (cpu) => {
-      cpu.charge(COSTS.call);
       parts.slices.charge(parts.revocation.due(cpu));
     };
     natives[NATIVE.boot] = (cpu) => {
@@ -304,6 +307,6 @@ export class Aegis {
       parts.disk.boot(cpu);
       bootNetwork(cpu, parts.memory);
     };
-    return natives;
+    return natives.map((run) => counted(parts.memory, run));
   }
 }

@@ -27,7 +27,6 @@ import {
   type NativeCpu,
 } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
-import { COSTS } from './costs.ts';
 import { uPagePhysical } from './environments.ts';
 import type { Extents } from './extents.ts';
 import type { Frames } from './frames.ts';
@@ -225,7 +224,7 @@ export class Disk {
     const done = this.#device.finished(cpu);
     const cause = done[0] === undefined ? NO_ENV : this.#requests.get(done[0].tag, REQUEST.env);
     for (const { tag, ok } of done) {
-      if (ok && this.#isTaken(tag)) this.#moved(cpu, tag);
+      if (ok && this.#isTaken(tag)) this.#moved(tag);
       this.#finish(tag, ok);
     }
     this.#feed(cpu);
@@ -323,7 +322,7 @@ export class Disk {
   }
 
   /** The device has moved the blocks of a request: what it read is copied to the frames that may still have it. */
-  #moved(cpu: NativeCpu, i: number): void {
+  #moved(i: number): void {
     const start = this.#requests.get(i, REQUEST.block);
     const frames = this.#framesOf(i);
     if (this.#isWrite(i)) {
@@ -333,7 +332,6 @@ export class Disk {
     if (!this.#isBounced(i) || this.#state.get(i, REQUEST_STATE.ended) === 1) return;
     const through = this.#through(i);
     frames.forEach(({ ppn }, n) => {
-      cpu.charge(COSTS.copyFrame);
       if (this.#extents.isBlank(start + n)) this.#memory.zeroFrame(ppn);
       else this.#memory.copyFrame(ppn, through[n] ?? 0);
     });
@@ -360,7 +358,7 @@ export class Disk {
   /** Gives the device what waits, as much as it takes. */
   #feed(cpu: NativeCpu): void {
     for (const i of this.#waiting()) {
-      if (this.#isBounced(i) && !this.#bounce(cpu, i)) break;
+      if (this.#isBounced(i) && !this.#bounce(i)) break;
       const request = {
         block: this.#requests.get(i, REQUEST.block),
         ppns: this.#isBounced(i) ? this.#through(i) : this.#framesOf(i).map(({ ppn }) => ppn),
@@ -376,7 +374,7 @@ export class Disk {
   }
 
   /** Finds frames of the kernel's for a request, and copies there what is to be written. Returns whether there are enough. */
-  #bounce(cpu: NativeCpu, i: number): boolean {
+  #bounce(i: number): boolean {
     const frames = this.#framesOf(i);
     let used = 0;
     for (const other of this.#requests.filter((one) => this.#isTaken(one))) {
@@ -396,7 +394,6 @@ export class Disk {
     }
     frames.forEach(({ ppn }, n) => {
       if (!this.#isWrite(i)) return;
-      cpu.charge(COSTS.copyFrame);
       this.#memory.copyFrame(pages[n] ?? 0, ppn);
     });
     return true;

@@ -26,7 +26,6 @@ import {
 } from '@exokernel/abi';
 import { NO_ASID_TAG, syncGate, type Asids } from './asids.ts';
 import { isNull, type Capabilities } from './capabilities.ts';
-import { COSTS } from './costs.ts';
 import type { Frames } from './frames.ts';
 import { KP, KSEG0 } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
@@ -64,7 +63,12 @@ export interface Resource {
   release(env: number): void;
   /** Breaks what binds a frame to an environment, or to whomever (undefined): a ring, a window. */
   releaseFrame?(env: number | undefined, ppn: number): void;
+  /** What `release` costs at most, in cycles. */
+  costOfRelease?(env: number): number;
 }
+
+/** What it costs at most to end an environment that has nothing but its record. */
+const COST_OF_END = 10_000;
 
 export class Environments {
   readonly #memory: KernelMemory;
@@ -199,8 +203,16 @@ export class Environments {
     return ERRORS.E_OK;
   }
 
-  /** Ends an environment: everything it was bound to is unbound. `death` is a word for its record. Returns what it costs. */
-  end(env: number, death: number): number {
+  /** What it costs at most to end an environment, with those that it has made but not started. */
+  costOfEnd(env: number): number {
+    const nodes = this.#capabilities.costOfRelease(env);
+    const own = COST_OF_END + this.#frames.costOfLetting(this.#memory.env(env, ENV.frames)) + nodes;
+    const resources = this.resources.map((resource) => resource.costOfRelease?.(env) ?? 0);
+    return [own, ...resources, ...this.#embryos(env).map((child) => this.costOfEnd(child))].reduce((a, b) => a + b);
+  }
+
+  /** Ends an environment: everything it was bound to is unbound. `death` is a word for its record. */
+  end(env: number, death: number): void {
     const pages = KERNEL_PAGES.map((page) => this.#memory.env(env, page));
     const parent = this.#memory.env(env, ENV.parent);
     this.#frames.resetGuard(this.#memory.env(env, ENV.publicPage));
@@ -218,24 +230,29 @@ export class Environments {
     this.#asids.leave(env);
     this.#natives.leave(env);
     for (const page of pages) if (page !== 0) this.#frames.unpin((page - KSEG0) / PAGE_BYTES);
-    const held = this.#frames.dropAll(env);
-    const nodes = this.#capabilities.release(env);
+    this.#frames.dropAll(env);
+    this.#capabilities.release(env);
+    this.#capabilities.forget('env', env);
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
     if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
-    return COSTS.environment + COSTS.flush * (1 + nodes) + COSTS.release * held + this.#orphan(env);
+    this.#orphan(env);
   }
 
-  /** What an environment that ends had made but not started ends with it; what lives on has no parent. Returns the cost. */
-  #orphan(env: number): number {
-    let cost = 0;
+  /** What an environment that ends had made but not started ends with it; what lives on has no parent. */
+  #orphan(env: number): void {
+    const embryos = this.#embryos(env);
     for (let child = 0; child < ENV_LIMIT; child += 1) {
-      const status = this.#memory.env(child, ENV.status);
-      const lives = status === ENV_STATUS.embryo || status === ENV_STATUS.runnable;
-      if (!lives || this.#memory.env(child, ENV.parent) !== env) continue;
-      this.#memory.setEnv(child, ENV.parent, NO_ENV);
-      if (status === ENV_STATUS.embryo) cost += this.end(child, DEATHS.destroyed);
+      if (this.#memory.env(child, ENV.parent) === env) this.#memory.setEnv(child, ENV.parent, NO_ENV);
     }
-    return cost;
+    for (const child of embryos) this.end(child, DEATHS.destroyed);
+  }
+
+  /** Those that an environment has made but not started. */
+  #embryos(env: number): number[] {
+    return Array.from({ length: ENV_LIMIT }, (_, id) => id).filter(
+      (id) =>
+        this.#memory.env(id, ENV.parent) === env && this.#memory.env(id, ENV.status) === ENV_STATUS.embryo && id !== env,
+    );
   }
 
   #limit(env: number, value: number): number {

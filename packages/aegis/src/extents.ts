@@ -115,14 +115,13 @@ export class Extents {
     return this.#extents.filter((id) => this.#lives(id) && contains(this.extent(id), block))[0];
   }
 
-  /** Frees an extent, and ends what was bound through branches of it. Returns how many resources that concerns. */
-  free(id: number): number {
+  /** Frees an extent, and ends what was bound through branches of it. */
+  free(id: number): void {
     const extent = this.extent(id);
-    const resources = this.#capabilities.endAll('extent', id);
+    this.#capabilities.endAll('extent', id);
     this.#set(id, EXTENT.owner, NO_ENV);
     this.#set(id, EXTENT.blocks, 0);
     for (const ended of this.#ended) ended(extent, id);
-    return resources;
   }
 
   /** Frees every extent of an environment. */

@@ -22,7 +22,7 @@ import {
 import { DpfError, FilterSet, decodeFilter, type OverlapPolicy } from '@exokernel/dpf';
 import { VcodeError, compileMips, type Program } from '@exokernel/vcode';
 import type { Capabilities } from './capabilities.ts';
-import type { Made } from './costs.ts';
+import { COSTS } from './costs.ts';
 import type { Frames } from './frames.ts';
 import { Handlers } from './handlers.ts';
 import { KP, KSEG0, PHYSICAL } from './layout.ts';
@@ -85,21 +85,21 @@ export class Filters {
   }
 
   /** Binds a filter of `env`. Returns its number or an error. */
-  bind(env: number, { bytes, ring, node, policy }: FilterRequest, made: Made): number {
+  bind(env: number, { bytes, ring, node, policy }: FilterRequest): number {
     const name = policyName(policy);
     if (name === undefined) return ERRORS.E_RANGE;
     const id = this.#insert(bytes, name);
     if (id < 0) return id;
     const at = this.#codeEnd();
-    if (!this.#compile(made) || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES) {
+    if (!this.#compile() || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES) {
       this.#set.delete(id);
-      this.#compile(made);
+      this.#compile();
       return ERRORS.E_NONE;
     }
     const count = this.#memory.variable(VARIABLES.filterCount);
     this.#order.set(count, 0, id);
     this.#memory.setVariable(VARIABLES.filterCount, count + 1);
-    this.#memory.port.write(at, bytes);
+    this.#memory.write(at, bytes);
     this.#state.set(id, FILTER_STATE.ringNode, node);
     this.#filters.fill(id, [
       [FILTER.owner, env],
@@ -135,7 +135,8 @@ export class Filters {
     return this.#capabilities.check(words, 'filter', rights);
   }
 
-  free(id: number, made: Made): void {
+  free(id: number): void {
+    this.#capabilities.forget('filter', id);
     // Should the rest not compile, the old code stays, and what it still accepts for this filter goes nowhere.
     this.#filters.set(id, FILTER.ring, 0);
     this.#filters.set(id, FILTER.owner, NO_ENV);
@@ -147,7 +148,7 @@ export class Filters {
       this.#order.set(i, 0, other);
     });
     this.#memory.setVariable(VARIABLES.filterCount, left.length);
-    this.#compile(made);
+    this.#compile();
     this.#closeGaps();
     this.#countOverlaps();
   }
@@ -158,9 +159,9 @@ export class Filters {
   }
 
   /** Attaches the handler in `bytes`. Returns an error code: E_RANGE for a filter that gets copies, which only reads along. */
-  attach(id: number, bytes: Uint8Array, made: Made, node: number): number {
+  attach(id: number, bytes: Uint8Array, node: number): number {
     if (this.#filters.get(id, FILTER.policy) === POLICIES.all) return ERRORS.E_RANGE;
-    return this.handlers.attach(id, bytes, made, node);
+    return this.handlers.attach(id, bytes, node);
   }
 
   /** A ring is gone: filters that delivered to it deliver nowhere. */
@@ -170,7 +171,7 @@ export class Filters {
 
   /** Frees every filter of an environment. */
   release(env: number): void {
-    for (const id of this.#ofEnv(env)) this.free(id, { words: 0 });
+    for (const id of this.#ofEnv(env)) this.free(id);
   }
 
   /** Takes a frame away from the windows of an environment's filters, or (undefined) of all. */
@@ -214,7 +215,7 @@ export class Filters {
   }
 
   /** Compiles both tries anew. Returns whether they fit; otherwise what was there stays. */
-  #compile(made: Made): boolean {
+  #compile(): boolean {
     // Packets lie at word boundaries in the controller's buffers.
     const align = { align: 4 } as const;
     const set = this.#set;
@@ -223,11 +224,11 @@ export class Filters {
       const winner = set.size === set.copyCount ? [] : make(set.program(align), PHYSICAL.demux);
       const second = copies ? make(set.copiesProgram(align), PHYSICAL.demux + 4 * winner.length) : [];
       const words = [...winner, ...second];
+      this.#memory.charge(words.length, COSTS.compiledWord);
       if (4 * words.length > PHYSICAL.demuxActivation - PHYSICAL.demux) return false;
       this.#memory.setKernelPage(KP.demux, winner.length === 0 ? 0 : KSEG0 + PHYSICAL.demux);
       this.#memory.setKernelPage(KP.copies, copies ? KSEG0 + PHYSICAL.demux + 4 * winner.length : 0);
-      this.#memory.port.installCode(PHYSICAL.demux, words);
-      made.words += words.length;
+      this.#memory.installCode(PHYSICAL.demux, words);
       return true;
     } catch (error) {
       if (error instanceof VcodeError) return false;
@@ -247,7 +248,7 @@ export class Filters {
     let at = PHYSICAL.filterCode;
     for (const id of this.#ids()) {
       const bytes = this.#bytes(id);
-      this.#memory.port.write(at, bytes);
+      this.#memory.write(at, bytes);
       this.#filters.set(id, FILTER.code, at);
       at += (bytes.length + 3) & ~3;
     }

@@ -16,7 +16,7 @@ import {
 } from '@exokernel/abi';
 import { AshError, checkHandler, decodeHandler } from '@exokernel/ash';
 import { VcodeError, compileMips, type MipsProgram } from '@exokernel/vcode';
-import type { Made } from './costs.ts';
+import { COSTS } from './costs.ts';
 import type { Frames } from './frames.ts';
 import { HANDLER, HANDLER_LIMIT, KSEG0, PHYSICAL } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
@@ -69,7 +69,7 @@ export class Handlers {
   }
 
   /** Attaches the handler in `bytes` to a filter, by a capability of this node of it. Returns an error code. */
-  attach(filter: number, bytes: Uint8Array, made: Made, node: number): number {
+  attach(filter: number, bytes: Uint8Array, node: number): number {
     const taken = new Set(this.#state.filter(() => true).map((one) => this.#state.get(one, FILTER_STATE.place)));
     let place = 0;
     while (taken.has(place + 1)) place += 1;
@@ -77,13 +77,13 @@ export class Handlers {
     const base = PHYSICAL.handlers + place * HANDLER.bytes;
     const code = compileHandler(bytes, KSEG0 + base + HANDLER.code, this.#window(filter).length * PAGE_BYTES);
     if (code === undefined) return ERRORS.E_CODE;
+    this.#memory.charge(code.words.length, COSTS.compiledWord);
     this.#detach(filter);
     this.#state.set(filter, FILTER_STATE.place, place + 1);
     this.#state.set(filter, FILTER_STATE.handlerNode, node);
-    this.#memory.port.installCode(base + HANDLER.code, code.words);
-    made.words += code.words.length;
+    this.#memory.installCode(base + HANDLER.code, code.words);
     // The last tenant's replies are not for this one.
-    this.#memory.port.zero(base + HANDLER.reply, HANDLER.bytes - HANDLER.reply);
+    this.#memory.zero(base + HANDLER.reply, HANDLER.bytes - HANDLER.reply);
     const activation = base + HANDLER.activation;
     this.#memory.set(activation + REGION.reply, KSEG0 + base + HANDLER.reply);
     this.#memory.set(activation + REGION.reply + 4, PACKET_BYTES_MAX);

@@ -21,6 +21,7 @@ import {
   type Program,
   type RegionHandle,
 } from '@exokernel/vcode';
+import { COSTS } from './costs.ts';
 import type { Frames, ReadBy } from './frames.ts';
 import { KSEG0, PHYSICAL, PREDICATE_FUEL, PREDICATE_SLOT } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
@@ -74,6 +75,7 @@ export class Predicates {
     const base = PHYSICAL.predicates + free * PREDICATE_SLOT.bytes;
     const program = predicateProgram(products, frames);
     const { words, activationBytes } = compileMips(program, KSEG0 + base);
+    this.#memory.charge(words.length, COSTS.compiledWord);
     const fits =
       4 * words.length <= PREDICATE_SLOT.activation &&
       activationBytes <= PREDICATE_SLOT.bytes - PREDICATE_SLOT.activation;
@@ -92,7 +94,7 @@ export class Predicates {
       else this.#frames.boundThrough(env, side.by.node);
     }
     this.#installed.set(free, PREDICATE_STATE.guarded, guarded);
-    this.#memory.port.installCode(base, words);
+    this.#memory.installCode(base, words);
     const activation = base + PREDICATE_SLOT.activation;
     frames.forEach((ppn, i) => {
       this.#memory.set(activation + REGIONS + 8 * i, KSEG0 + ppn * PAGE_BYTES);

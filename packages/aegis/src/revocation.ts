@@ -22,7 +22,6 @@ import {
   U,
   type NativeCpu,
 } from '@exokernel/abi';
-import { COSTS } from './costs.ts';
 import { uPagePhysical } from './environments.ts';
 import { KP } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
@@ -69,10 +68,8 @@ export class Revocation {
   /** Takes up to `count` of a kind at once, and tells. Returns how many, or E_NONE. */
   take(cpu: NativeCpu, env: number, kind: Kind, count: number): number {
     const { frames } = REVOKE_KINDS;
-    cpu.charge(COSTS.flush);
     const taken =
       kind === frames ? this.#repossession.takeFrames(cpu, env, count) : this.#repossession.takeSlices(cpu, env, count);
-    cpu.charge(COSTS.release * taken);
     if (taken === 0) return ERRORS.E_NONE;
     this.#tell(env);
     this.settle(env);

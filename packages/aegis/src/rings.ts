@@ -111,6 +111,7 @@ export class Rings {
   free(ring: number): void {
     this.#freed(ring);
     this.#untap(ring);
+    this.#capabilities.forget('ring', ring);
     this.#set(ring, RING.owner, NO_ENV);
     this.#set(ring, RING.env, 0);
     const frames = this.#frameCount(ring);

@@ -173,6 +173,7 @@ export class Slices {
   }
 
   #age(position: number): void {
+    this.#capabilities.forget('slice', position);
     this.#memory.setWide(this.#life(position) + 1, ...this.#words(position));
   }
 

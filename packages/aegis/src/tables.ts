@@ -51,6 +51,9 @@ export const BOUNCE_BLOCKS = 4;
 /** Blocks of which the kernel knows whether their owner has written them: the first gigabyte. Extents are allocated there only. */
 export const BLANK_LIMIT = 0x40000;
 
+/** Lists in which the nodes of a resource are looked for. */
+export const RESOURCE_LISTS = 256;
+
 /* prettier-ignore */
 const VARIABLE_FIELDS = {
   frameCursor: { at: 0x00, what: 'the frame at which the search for a free one begins' },
@@ -147,20 +150,19 @@ const USAGE_FIELDS = {
 /* prettier-ignore */
 const NODE_STATE_FIELDS = {
   generation: { at: 0x00, what: 'of its generation the high word' },
-  resource: { at: 0x04, what: 'of the generation of its resource the high word' },
 } as const;
 
-/* prettier-ignore */
-const FRAME_HOLDS_FIELDS = {
-  members: { at: 0x00, what: 'one bit for each environment: 4 words' },
-  generation: { at: 0x10, what: "of the frame's generation the high word" },
-} as const;
+const LINK = { link: { at: 0, what: 'the next of its list in the low half, the one before in the high half; 0: itself' } } as const;
 
 const WORD = { word: { at: 0, what: 'the number' } } as const;
 const ENVIRONMENTS = { members: { at: 0, what: 'one bit for each environment: 4 words' } } as const;
 
 type TableName =
+  | 'frameLives'
   | 'frameHolds'
+  | 'nodesBelow'
+  | 'nodesOfResource'
+  | 'nodesOfOwner'
   | 'bufferState'
   | 'nodeHolds'
   | 'nodeBindings'
@@ -201,12 +203,17 @@ export const TABLES: Readonly<Record<TableName, SecretTable>> = {
   chosenGuards: { at: 0x1b500, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } },
   variables: { at: 0x1bc00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS },
   entered: { at: 0x1bc40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } },
-  key: { at: 0x1bc60, bytes: 0x20, count: 1, what: "the kernel's key", fields: { key: { at: 0, what: 'BLAKE2s of the secret' } } },
+  key: { at: 0x1bc60, bytes: 0x28, count: 1, what: "the kernel's key, and what it says to a message that no capability is", fields: { key: { at: 0, what: 'BLAKE2s of the secret: 8 words' }, nobody: { at: 0x20, what: 'a MAC that no capability has' } } },
   sliceState: { at: 0x1bd00, bytes: 4, count: SLICE_LIMIT, what: 'what more there is of a slice, by position', fields: { generation: { at: 0, what: 'of its generation the high word' } } },
-  nodeState: { at: 0x1c000, bytes: 8, count: NODE_LIMIT, what: 'what more there is of a node, by node', fields: NODE_STATE_FIELDS },
+  nodeState: { at: 0x1c000, bytes: 4, count: NODE_LIMIT, what: 'what more there is of a node, by node', fields: NODE_STATE_FIELDS },
   blanks: { at: 0x1e000, bytes: BLANK_LIMIT / 8, count: 1, what: 'the disk blocks that were allocated and not written since: they read as zeros', fields: { members: { at: 0, what: 'one bit for each block' } } },
   bounces: { at: 0x26000, bytes: PAGE_BYTES, count: BOUNCE_FRAMES, what: 'frames that the device has in place of those whose right may end', fields: { contents: { at: 0, what: 'a block' } } },
-  frameHolds: { at: 0x2e000, bytes: 0x14, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame: as many records as the machine has frames', fields: FRAME_HOLDS_FIELDS },
+  nodesBelow: { at: 0x2e000, bytes: 4, count: 2 * NODE_LIMIT, what: 'lists of the nodes below each node: a link for each node, then a head for each', fields: LINK },
+  nodesOfResource: { at: 0x30000, bytes: 4, count: NODE_LIMIT + RESOURCE_LISTS, what: 'lists of the nodes of resources, by a hash of kind and name', fields: LINK },
+  nodesOfOwner: { at: 0x31400, bytes: 4, count: NODE_LIMIT + ENV_LIMIT, what: 'lists of the nodes that each environment made', fields: LINK },
+  frameLives: { at: 0x33000, bytes: 4, count: FRAME_CAPACITY, what: 'of the generation of a frame the high word, by frame: as many as the machine has frames', fields: { generation: { at: 0, what: 'the high word' } } },
+  // Behind as many words of frameLives as there are frames: frameHoldsAt.
+  frameHolds: { at: 0x33000, bytes: FRAME_CAPACITY / 8, count: ENV_LIMIT, what: 'the frames that each environment holds through the root; they begin behind the last word of frameLives, and have a bit for each frame that the machine has', fields: { members: { at: 0, what: 'one bit for each frame' } } },
 };
 
 export const VARIABLES: Offsets<typeof VARIABLE_FIELDS> = offsets(VARIABLE_FIELDS);
@@ -215,7 +222,6 @@ export const TRANSFER_STATE: Offsets<typeof TRANSFER_FIELDS> = offsets(TRANSFER_
 export const BUFFER_STATE: Offsets<typeof BUFFER_STATE_FIELDS> = offsets(BUFFER_STATE_FIELDS);
 export const PREDICATE_STATE: Offsets<typeof PREDICATE_STATE_FIELDS> = offsets(PREDICATE_STATE_FIELDS);
 export const NODE_STATE: Offsets<typeof NODE_STATE_FIELDS> = offsets(NODE_STATE_FIELDS);
-export const FRAME_HOLDS: Offsets<typeof FRAME_HOLDS_FIELDS> = offsets(FRAME_HOLDS_FIELDS);
 export const FILTER_STATE: Offsets<typeof FILTER_STATE_FIELDS> = offsets(FILTER_STATE_FIELDS);
 export const RING_STATE: Offsets<typeof RING_STATE_FIELDS> = offsets(RING_STATE_FIELDS);
 export const REVOCATION: Offsets<typeof REVOCATION_FIELDS> = offsets(REVOCATION_FIELDS);
@@ -225,8 +231,18 @@ export const USAGE: Offsets<typeof USAGE_FIELDS> = offsets(USAGE_FIELDS);
 /** Physical address of the first table of a machine with so much memory; what lies below is the frames'. */
 export function tablesAt(ramBytes: number): number {
   const frames = Math.min(ramBytes / PAGE_BYTES, FRAME_CAPACITY);
-  const bytes = TABLES.frameHolds.at + frames * TABLES.frameHolds.bytes;
+  const bytes = frameHoldsAt(frames) + ENV_LIMIT * frameSetBytes(frames);
   return ramBytes - Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+}
+
+/** Where frameHolds begins on a machine with so many frames, the kernel's included, like `SecretTable.at`. */
+export function frameHoldsAt(frames: number): number {
+  return TABLES.frameLives.at + 4 * frames;
+}
+
+/** Bytes of a set of so many frames. */
+export function frameSetBytes(frames: number): number {
+  return 4 * Math.ceil(frames / 32);
 }
 
 /** What is to happen when a disk request is finished. */
@@ -244,8 +260,6 @@ export const COMPLETIONS = {
 
 if (PREDICATE_STATE.frames + 4 * PREDICATE.pages > PREDICATE_STATE.guarded)
   throw new RangeError('predicates have more frames than fit');
-if (FRAME_HOLDS.members + ENV_LIMIT / 8 > FRAME_HOLDS.generation)
-  throw new RangeError('there are more environments than bits for them');
 if (BUFFER_STATE.extents + EXTENT_LIMIT / 8 > BUFFER_STATE.node)
   throw new RangeError('there are more extents than bits for them');
 if (REQUEST_STATE.frames + 4 * RUN_BLOCKS > REQUEST_STATE.ended)

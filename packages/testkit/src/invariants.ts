@@ -275,14 +275,21 @@ function checkNodes(aegis: Aegis, report: Report): void {
     if (nodes.generation(node) === undefined) continue;
     const name = `node ${node}`;
     report(isAlive(aegis, nodes.owner(node)), `${name}: made by ${nodes.owner(node)}, which is not alive`);
-    const { kind, name: of, generation } = nodes.resource(node);
+    const resource = nodes.resource(node);
+    const { kind, name: of } = resource;
+    report(aegis.parts.capabilities.exists(resource), `${name}: its resource is gone`);
+    const lists = [nodes.of(resource), nodes.ownedBy(nodes.owner(node)), nodes.below(nodes.parent(node))];
+    report(
+      lists.every((list) => list.filter((other) => other === node).length === 1),
+      `${name}: is not once in each of its lists`,
+    );
     let depth = 0;
     for (let at = node; at !== 0 && depth <= NODE_DEPTH; at = nodes.parent(at)) {
       depth += 1;
       const above = nodes.resource(at);
       // A frame of the registry may have been come to through a branch of the extent.
       const isExtent = kind === CAPABILITY_KINDS.frame && above.kind === CAPABILITY_KINDS.extent;
-      const same = isExtent || (above.kind === kind && above.name === of && above.generation === generation);
+      const same = isExtent || (above.kind === kind && above.name === of);
       report(nodes.generation(at) !== undefined && same, `${name}: hangs below ${at}, which is gone or another's`);
     }
     report(depth <= NODE_DEPTH, `${name}: too deep`);
