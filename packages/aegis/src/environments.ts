@@ -31,7 +31,7 @@ import { KP, KSEG0 } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
 import type { Natives } from './natives.ts';
 import type { Slices } from './slices.ts';
-import type { TlbKeeper } from './tlb-keeper.ts';
+import { COST_OF_FLUSH, type TlbKeeper } from './tlb-keeper.ts';
 
 /** Entries, and where the next slice begins, which is the prologue. */
 const ENTRIES: readonly number[] = [ENV.prologue, ENV.epilogue, ENV.syncEntry, ENV.asyncEntry, ENV.begin];
@@ -205,10 +205,16 @@ export class Environments {
 
   /** What it costs at most to end an environment, with those that it has made but not started. */
   costOfEnd(env: number): number {
-    const nodes = this.#capabilities.costOfRelease(env);
-    const own = COST_OF_END + this.#frames.costOfLetting(this.#memory.env(env, ENV.frames)) + nodes;
-    const resources = this.resources.map((resource) => resource.costOfRelease?.(env) ?? 0);
-    return [own, ...resources, ...this.#embryos(env).map((child) => this.costOfEnd(child))].reduce((a, b) => a + b);
+    const costs = [
+      COST_OF_FLUSH,
+      this.#capabilities.costOfRelease(env),
+      ...this.resources.map((resource) => resource.costOfRelease?.(env) ?? 0),
+      // An embryo has never run: it has nothing but its record, frames and slices.
+      ...[env, ...this.#embryos(env)].map(
+        (one) => COST_OF_END + this.#frames.costOfLetting(this.#memory.env(one, ENV.frames)),
+      ),
+    ];
+    return costs.reduce((a, b) => a + b);
   }
 
   /** Ends an environment: everything it was bound to is unbound. `death` is a word for its record. */
@@ -242,7 +248,8 @@ export class Environments {
   #orphan(env: number): void {
     const embryos = this.#embryos(env);
     for (let child = 0; child < ENV_LIMIT; child += 1) {
-      if (this.#memory.env(child, ENV.parent) === env) this.#memory.setEnv(child, ENV.parent, NO_ENV);
+      const lives = this.#generation(child) !== undefined;
+      if (lives && this.#memory.env(child, ENV.parent) === env) this.#memory.setEnv(child, ENV.parent, NO_ENV);
     }
     for (const child of embryos) this.end(child, DEATHS.destroyed);
   }
@@ -251,7 +258,9 @@ export class Environments {
   #embryos(env: number): number[] {
     return Array.from({ length: ENV_LIMIT }, (_, id) => id).filter(
       (id) =>
-        this.#memory.env(id, ENV.parent) === env && this.#memory.env(id, ENV.status) === ENV_STATUS.embryo && id !== env,
+        this.#memory.env(id, ENV.parent) === env &&
+        this.#memory.env(id, ENV.status) === ENV_STATUS.embryo &&
+        id !== env,
     );
   }
 

@@ -24,7 +24,7 @@ import {
   type CapabilityWords,
 } from '@exokernel/abi';
 import { nodeOf, type Capabilities } from './capabilities.ts';
-import { COST_OF_FLUSHES, type TlbKeeper } from './tlb-keeper.ts';
+import { COST_OF_FLUSH, COST_OF_SET_FLUSH, type TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, FRAME_CAPACITY, KSEG0, PHYSICAL } from './layout.ts';
 import { BitSets, type KernelMemory } from './memory.ts';
 import type { Nodes, Resource } from './nodes.ts';
@@ -219,7 +219,7 @@ export class Frames {
 
   /** What it costs at most to take frames from an environment, or to drop its holds on them. */
   costOfLetting(frames: number): number {
-    return COST_OF_FLUSHES + frames * COST_OF_FRAME;
+    return frames === 0 ? 0 : COST_OF_FLUSH + COST_OF_SET_FLUSH + frames * COST_OF_FRAME;
   }
 
   /** Breaks what was bound through capabilities of these nodes: guaranteed mappings, holds, and every translation to the frame. */

@@ -41,7 +41,8 @@ export class Links {
   members(list: number): number[] {
     const head = this.#records + list;
     const members: number[] = [];
-    for (let at = this.#next(head); at !== head && members.length < this.#records; at = this.#next(at)) members.push(at);
+    for (let at = this.#next(head); at !== head && members.length < this.#records; at = this.#next(at))
+      members.push(at);
     return members;
   }
 

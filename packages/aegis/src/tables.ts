@@ -152,7 +152,9 @@ const NODE_STATE_FIELDS = {
   generation: { at: 0x00, what: 'of its generation the high word' },
 } as const;
 
-const LINK = { link: { at: 0, what: 'the next of its list in the low half, the one before in the high half; 0: itself' } } as const;
+const LINK = {
+  link: { at: 0, what: 'the next of its list in the low half, the one before in the high half; 0: itself' },
+} as const;
 
 const WORD = { word: { at: 0, what: 'the number' } } as const;
 const ENVIRONMENTS = { members: { at: 0, what: 'one bit for each environment: 4 words' } } as const;

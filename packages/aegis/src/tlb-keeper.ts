@@ -10,10 +10,6 @@ import { KSEG0, PHYSICAL, STLB_ENTRIES } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 import { stlbOffset } from './text/vectors.ts';
 
-/** What it costs at most to flush an environment's translations, then those to a set of frames. */
-export const COST_OF_FLUSHES: number =
-  STLB_ENTRIES * (COSTS.stlbEntry + COSTS.stlbEntrySet) + 2 * 64 * (COSTS.tlbEntry + COSTS.word);
-
 /** What the kernel uses of the machine's TLB. */
 export interface Tlb {
   /** EntryHi and EntryLo of an entry, 0 to 63. */
@@ -35,6 +31,10 @@ const ASID_MASK = 0xfc0;
 const WIRED = 8;
 const TLB_ENTRIES = 64;
 
+/** What it costs at most to flush the translations of an environment, or those to one frame; and those to a set of frames. */
+export const COST_OF_FLUSH: number = STLB_ENTRIES * COSTS.stlbEntry + TLB_ENTRIES * COSTS.tlbEntry;
+export const COST_OF_SET_FLUSH: number = STLB_ENTRIES * COSTS.stlbEntrySet + TLB_ENTRIES * COSTS.tlbEntry;
+
 export class TlbKeeper {
   readonly #memory: KernelMemory;
   readonly #tlb: Tlb;
@@ -46,7 +46,8 @@ export class TlbKeeper {
 
   /** Removes every translation to these frames. */
   flushFrames(ppns: ReadonlySet<number>): void {
-    if (ppns.size > 0) this.#flush(ppns.size === 1 ? COSTS.stlbEntry : COSTS.stlbEntrySet, (_, lo) => ppns.has(lo >>> 12));
+    if (ppns.size > 0)
+      this.#flush(ppns.size === 1 ? COSTS.stlbEntry : COSTS.stlbEntrySet, (_, lo) => ppns.has(lo >>> 12));
   }
 
   /** Removes the translations of one environment to these frames. */

@@ -10,6 +10,7 @@
 import { CP0_BADVADDR, CP0_CAUSE, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
 import { IDLE_STATUS, KERNEL_STATUS, KP, NATIVE, STATUS } from '../layout.ts';
+import { emitFpuLeft } from './fpu.ts';
 import { emitPay } from './pay.ts';
 
 /** The causes that have an address: of others BadVAddr tells nothing, not even of bus errors [KANE92 §6]. */
@@ -49,6 +50,8 @@ export function emitExceptions(a: Assembler): void {
   // Ends the running environment: nothing of its registers is needed any more. Its slice has paid when it goes. If that takes
   // longer than a stretch it pays first, piece by piece, with an instant for interrupts after each.
   a.label('kill');
+  // Before Status forgets whether it had the unit.
+  emitFpuLeft(a, true);
   a.la(T0, 'kill.piece');
   a.sw(T0, KP.resume, ZERO);
   a.label('kill.piece');
