@@ -65,6 +65,8 @@ export class Frames {
   readonly #nodes: Nodes;
   /** The frames that each environment holds through the root; holders through nodes stand with the nodes. */
   readonly #holds: BitSets;
+  /** Row 0: the frames that are free. */
+  readonly #free: BitSets;
   /** Row 0: the frames of which tlbwr compares words that an environment chose. */
   readonly #chosen: BitSets;
 
@@ -75,12 +77,14 @@ export class Frames {
     this.#tlb = tlb;
     this.#nodes = capabilities.nodes;
     this.#holds = new BitSets(memory, memory.frameHolds, 32 * Math.ceil(memory.frames / 32), ENV_LIMIT);
+    this.#free = new BitSets(memory, memory.table(TABLES.freeFrames), FRAME_CAPACITY, 1);
     this.#chosen = new BitSets(memory, memory.table(TABLES.chosenGuards), FRAME_CAPACITY, 1);
     this.count = memory.frames;
     // The first images get pages of cache colours that the kernel's vectors, page and text have not.
     memory.setVariable(VARIABLES.frameCursor, FIRST_FREE_FRAME + 4);
     memory.set(FREE, 0);
     memory.add(FREE, this.count - FIRST_FREE_FRAME);
+    this.#free.addRange(0, FIRST_FREE_FRAME, this.count - FIRST_FREE_FRAME);
     capabilities.guard('frame', (ppn) => this.#generation(ppn));
     capabilities.breaking('frame', (ppn, nodes) => {
       this.#revoke(ppn, nodes);
@@ -125,6 +129,7 @@ export class Frames {
 
   #take(env: number, ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.owner, env);
+    this.#free.delete(0, ppn);
     this.#memory.zeroFrame(ppn);
     this.#memory.add(FREE, -1);
   }
@@ -230,8 +235,8 @@ export class Frames {
       this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn && gone.has(one.node));
       if (!this.#isHolder(env, ppn)) this.#count(env, ppn, -1);
     }
-    for (const env of bound) this.#bindings.taken(env, ppn);
     if (!this.#settle([ppn])) this.#tlb.flushFrames(new Set([ppn]));
+    for (const env of bound) this.#bindings.taken(env, ppn);
   }
 
   /** Sets the words that tlbwr compares for writing or reading an allocated frame; what was bound by the old ones is not any more. */
@@ -244,10 +249,10 @@ export class Frames {
     if (which === 'read') this.#bindings.guarded(ppn);
   }
 
-  /** What tlbwr compares for reading the frame at a kseg0 address (0: none) is its capability again. */
+  /** What tlbwr compares for reading the frame at a kseg0 address (0: none) is its capability again, if it has one that lives. */
   resetGuard(address: number): void {
-    if (address === 0) return;
     const ppn = (address - KSEG0) / PAGE_BYTES;
+    if (address === 0 || this.#isUnheld(ppn)) return;
     const [, , low, high] = this.capability(ppn, RIGHTS.read);
     this.setGuard(ppn, 'read', [low, high]);
   }
@@ -271,14 +276,12 @@ export class Frames {
    * once, also if a device still has it: then it is free when the device is done.
    */
   repossess(env: number, ppns: readonly number[]): void {
-    for (const ppn of ppns) {
-      this.#dropHold(env, ppn);
-      this.#bindings.taken(env, ppn);
-    }
     const taken = new Set(ppns);
+    for (const ppn of ppns) this.#dropHold(env, ppn);
+    this.#settle(ppns);
     this.#tlb.removeGuaranteed(env, (one) => taken.has(one.ppn));
     this.#tlb.flushFramesOf(env, taken);
-    this.#settle(ppns);
+    for (const ppn of ppns) this.#bindings.taken(env, ppn);
   }
 
   #isFull(env: number): boolean {
@@ -323,10 +326,11 @@ export class Frames {
   unpin(ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.pins, this.#memory.frame(ppn, FRAME.pins) - 1);
     // No environment holds it: its capabilities and translations died with the last hold.
-    if (this.#isUnheld(ppn) && this.#isUnpinned(ppn)) this.#free(ppn);
+    if (this.#isUnheld(ppn) && this.#isUnpinned(ppn)) this.#release(ppn);
   }
 
   /**
+   * To be called when holds have been dropped, before anything else is: a frame without a holder has no capability that lives.
    * Of these frames, those that no environment holds any more are no environment's that only bound them, nor can they be bound
    * again: else one could keep frames that count for none. Those that nothing pins either are free. Returns whether there were any.
    */
@@ -336,14 +340,15 @@ export class Frames {
     this.#tlb.flushFrames(new Set(unheld));
     for (const ppn of unheld) {
       this.#age(ppn);
-      if (this.#isUnpinned(ppn)) this.#free(ppn);
+      if (this.#isUnpinned(ppn)) this.#release(ppn);
       else this.#bindings.freed(ppn);
     }
     return unheld.length > 0;
   }
 
-  #free(ppn: number): void {
+  #release(ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.owner, NO_ENV);
+    this.#free.add(0, ppn);
     this.#memory.add(FREE, 1);
   }
 
@@ -398,16 +403,13 @@ export class Frames {
     return ppn === ERRORS.E_NONE && this.reclaim(-1) ? this.#find() : ppn;
   }
 
+  /** The first free frame from the cursor on, round and round. */
   #find(): number {
-    let ppn = this.#memory.variable(VARIABLES.frameCursor);
-    for (let i = 0; i < this.count; i += 1) {
-      const found = ppn;
-      ppn = ppn + 1 < this.count ? ppn + 1 : FIRST_FREE_FRAME;
-      if (this.#isAllocated(found)) continue;
-      this.#memory.setVariable(VARIABLES.frameCursor, ppn);
-      return found;
-    }
-    // The cursor has gone round and stands where it stood.
-    return ERRORS.E_NONE;
+    const cursor = this.#memory.variable(VARIABLES.frameCursor);
+    const ahead = this.#free.next(0, cursor);
+    const found = ahead < 0 ? this.#free.next(0, 0) : ahead;
+    if (found < 0) return ERRORS.E_NONE;
+    this.#memory.setVariable(VARIABLES.frameCursor, found + 1 < this.count ? found + 1 : FIRST_FREE_FRAME);
+    return found;
   }
 }

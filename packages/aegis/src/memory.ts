@@ -310,6 +310,15 @@ export class BitSets {
     if (word !== without >>> 0) this.#memory.set(at, without);
   }
 
+  /** The first member from `first` on, or −1. */
+  next(row: number, first: number): number {
+    for (let from = first; from < this.#size; from = (from | 31) + 1) {
+      const word = this.#memory.get(this.#word(row, from)) >>> (from & 31);
+      if (word !== 0) return from + Math.clz32(0) - 1 - Math.clz32(word & -word);
+    }
+    return -1;
+  }
+
   clear(row: number): void {
     this.#memory.zero(this.#word(row, 0), this.#size / 8);
   }

@@ -160,6 +160,7 @@ const WORD = { word: { at: 0, what: 'the number' } } as const;
 const ENVIRONMENTS = { members: { at: 0, what: 'one bit for each environment: 4 words' } } as const;
 
 type TableName =
+  | 'freeFrames'
   | 'frameLives'
   | 'frameHolds'
   | 'nodesBelow'
@@ -213,9 +214,10 @@ export const TABLES: Readonly<Record<TableName, SecretTable>> = {
   nodesBelow: { at: 0x2e000, bytes: 4, count: 2 * NODE_LIMIT, what: 'lists of the nodes below each node: a link for each node, then a head for each', fields: LINK },
   nodesOfResource: { at: 0x30000, bytes: 4, count: NODE_LIMIT + RESOURCE_LISTS, what: 'lists of the nodes of resources, by a hash of kind and name', fields: LINK },
   nodesOfOwner: { at: 0x31400, bytes: 4, count: NODE_LIMIT + ENV_LIMIT, what: 'lists of the nodes that each environment made', fields: LINK },
+  freeFrames: { at: 0x32800, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames that are free', fields: { members: { at: 0, what: 'one bit for each frame' } } },
   frameLives: { at: 0x33000, bytes: 4, count: FRAME_CAPACITY, what: 'of the generation of a frame the high word, by frame: as many as the machine has frames', fields: { generation: { at: 0, what: 'the high word' } } },
-  // Behind as many words of frameLives as there are frames: frameHoldsAt.
-  frameHolds: { at: 0x33000, bytes: FRAME_CAPACITY / 8, count: ENV_LIMIT, what: 'the frames that each environment holds through the root; they begin behind the last word of frameLives, and have a bit for each frame that the machine has', fields: { members: { at: 0, what: 'one bit for each frame' } } },
+  // With fewer frames it begins behind the last word of frameLives: frameHoldsAt.
+  frameHolds: { at: 0x3f000, bytes: FRAME_CAPACITY / 8, count: ENV_LIMIT, what: 'the frames that each environment holds through the root; a bit for each frame that the machine has', fields: { members: { at: 0, what: 'one bit for each frame' } } },
 };
 
 export const VARIABLES: Offsets<typeof VARIABLE_FIELDS> = offsets(VARIABLE_FIELDS);

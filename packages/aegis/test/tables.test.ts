@@ -150,7 +150,9 @@ class World {
         if (words === undefined) return -1;
         const name = words[1];
         const root = words[0] >>> 24 === 1 ? frames.capability(name) : extents.capability(name);
-        return capabilities.revoke(root, nodeOf(words));
+        const node = capabilities.revocable(root, nodeOf(words));
+        if (node >= 0) capabilities.end(node);
+        return node;
       }
       case 8: {
         if (ppn === undefined) return -1;
