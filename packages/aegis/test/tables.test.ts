@@ -120,7 +120,9 @@ class World {
     const made = { words: 0 };
     switch (what) {
       case 1:
-        return alive.length > 3 ? environments.end(env, x & 0xff) : -1;
+        if (alive.length <= 3) return -1;
+        environments.end(env, x & 0xff);
+        return env;
       case 2:
         return this.#given(frames.allocate(env, -1), (n) => frames.capability(n));
       case 3:
