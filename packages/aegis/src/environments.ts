@@ -27,6 +27,7 @@ import {
 import { NO_ASID_TAG, syncGate, type Asids } from './asids.ts';
 import { isNull, type Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
+import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { KP, KSEG0 } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
@@ -70,6 +71,7 @@ export class Environments {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
   readonly #slices: Slices;
+  readonly #families: Families;
   readonly #tlb: TlbKeeper;
   readonly #capabilities: Capabilities;
   readonly #asids: Asids;
@@ -83,6 +85,7 @@ export class Environments {
     parts: {
       readonly frames: Frames;
       readonly slices: Slices;
+      readonly families: Families;
       readonly tlb: TlbKeeper;
       readonly capabilities: Capabilities;
       readonly asids: Asids;
@@ -94,6 +97,7 @@ export class Environments {
     this.#memory = memory;
     this.#frames = parts.frames;
     this.#slices = parts.slices;
+    this.#families = parts.families;
     this.#tlb = parts.tlb;
     this.#capabilities = parts.capabilities;
     this.#asids = parts.asids;
@@ -116,7 +120,7 @@ export class Environments {
    */
   allocate(parent: number, factory: NativeFactory | undefined): number {
     const id = this.#find();
-    if (id < 0) return ERRORS.E_NONE;
+    if (id < 0 || !this.#families.mayJoin(parent)) return ERRORS.E_NONE;
     this.#natives.enter(id, factory);
     const generation = this.#memory.life(id) + 1;
     for (let offset = 0; offset < ENV_BYTES; offset += 4) this.#memory.setEnv(id, offset, 0);
@@ -128,6 +132,7 @@ export class Environments {
     this.#memory.setEnv(id, ENV.frameLimit, parent === NO_ENV ? NO_TARGET : this.#memory.env(parent, ENV.frameLimit));
     this.#memory.setEnv(id, ENV.frameTarget, NO_TARGET);
     this.#memory.setEnv(id, ENV.sliceTarget, NO_TARGET);
+    this.#families.join(id, parent);
     this.#created(id, parent);
     return id;
   }
@@ -220,12 +225,13 @@ export class Environments {
     for (const page of pages) if (page !== 0) this.#frames.unpin((page - KSEG0) / PAGE_BYTES);
     const held = this.#frames.dropAll(env);
     const nodes = this.#capabilities.release(env);
+    this.#families.leave(env);
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
     if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
     return COSTS.environment + COSTS.flush * (1 + nodes) + COSTS.release * held + this.#orphan(env);
   }
 
-  /** What an environment that ends had made but not started ends with it; what lives on has no parent. Returns the cost. */
+  /** What an environment that ends had made but not started ends with it; what lives on has no parent, but its family. Returns the cost. */
   #orphan(env: number): number {
     let cost = 0;
     for (let child = 0; child < ENV_LIMIT; child += 1) {
@@ -241,6 +247,7 @@ export class Environments {
   #limit(env: number, value: number): number {
     if (value < FRAME_MINIMUM) return ERRORS.E_RANGE;
     this.#memory.setEnv(env, ENV.frameLimit, value);
+    this.#families.limit(env, value);
     return ERRORS.E_OK;
   }
 

@@ -25,6 +25,7 @@ import {
   type CapabilityWords,
 } from '@exokernel/abi';
 import { nodeOf, type Capabilities } from './capabilities.ts';
+import type { Families } from './families.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, FRAME_CAPACITY, KSEG0, PHYSICAL } from './layout.ts';
 import { BitSets, type KernelMemory } from './memory.ts';
@@ -57,13 +58,20 @@ export class Frames {
   readonly #tlb: TlbKeeper;
   readonly #bindings: FrameBindings;
   readonly #nodes: Nodes;
+  readonly #families: Families;
   /** Holders through the root, by frame; those through nodes stand with the nodes. */
   readonly #holds: BitSets;
   /** Row 0: the frames of which tlbwr compares words that an environment chose. */
   readonly #chosen: BitSets;
 
-  constructor(memory: KernelMemory, capabilities: Capabilities, tlb: TlbKeeper, bindings: FrameBindings) {
+  constructor(
+    memory: KernelMemory,
+    parts: { readonly capabilities: Capabilities; readonly families: Families; readonly tlb: TlbKeeper },
+    bindings: FrameBindings,
+  ) {
+    const { capabilities, families, tlb } = parts;
     this.#bindings = bindings;
+    this.#families = families;
     this.#memory = memory;
     this.#capabilities = capabilities;
     this.#tlb = tlb;
@@ -96,6 +104,9 @@ export class Frames {
   /** Frees this frame, or any (−1), if it is one that is only kept as long as nobody needs it. Returns whether one is free. */
   reclaim: (ppn: number) => boolean = () => false;
 
+  /** Whether what is free is kept for families that lack frames, of which the one of `env` is none. */
+  isReserved: (env: number) => boolean = () => false;
+
   /** How many frames are free. */
   get free(): number {
     return this.#memory.get(FREE);
@@ -104,7 +115,7 @@ export class Frames {
   /** Allocates the frame `want`, or any (−1), zeroed, held by `env`. Returns its number or an error. */
   allocate(env: number, want: number): number {
     if (want !== -1 && (want < FIRST_FREE_FRAME || want >= this.count)) return ERRORS.E_RANGE;
-    const isFull = this.#isFull(env);
+    const isFull = this.#isFull(env) || this.#families.isFull(this.#families.of(env)) || this.isReserved(env);
     const isTaken = want !== -1 && this.#memory.frame(want, FRAME.owner) !== NO_ENV;
     if (isTaken && (isFull || !this.reclaim(want))) return ERRORS.E_BUSY;
     const ppn = isFull ? ERRORS.E_NONE : want === -1 ? this.#findAny() : want;
@@ -116,7 +127,7 @@ export class Frames {
 
   /** Any frame, zeroed, pinned once, for `env`, which does not hold it: it counts for nobody. Returns its number or E_NONE. */
   allocatePinned(env: number): number {
-    const ppn = this.#findAny();
+    const ppn = this.isReserved(env) ? ERRORS.E_NONE : this.#findAny();
     if (ppn < 0) return ppn;
     this.#take(env, ppn);
     this.pin(ppn);
@@ -182,6 +193,8 @@ export class Frames {
     if (!this.#isAllocated(ppn)) return ERRORS.E_CAP;
     if (!this.#isHolder(env, ppn)) {
       if (this.#isFull(env)) return ERRORS.E_NONE;
+      const family = this.#families.of(env);
+      if (this.#families.isFull(family) && !this.#isOneOf(family, this.#others(env, ppn, 1))) return ERRORS.E_NONE;
       // Nobody had it but the kernel: its capabilities may have died meanwhile.
       if (this.#memory.frame(ppn, FRAME.holders) === 0 && !this.isGuardChosen(ppn)) this.#authenticateAll(ppn);
       this.#count(env, ppn, 1);
@@ -229,12 +242,15 @@ export class Frames {
     const has = (sets: BitSets, env: number): boolean => [...gone].some((node) => sets.has(node, env));
     const holders = this.holders(ppn);
     const bound: number[] = [];
+    const losers: number[] = [];
     for (let env = 0; env < ENV_LIMIT; env += 1) {
       if (has(this.#nodes.bindings, env) || !holders.has(env)) bound.push(env);
       if (!has(this.#nodes.holds, env)) continue;
       this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn && gone.has(one.node));
-      if (!holders.has(env)) this.#count(env, ppn, -1);
+      if (!holders.has(env)) losers.push(env);
     }
+    // Of several members of a family it is the last that the family loses the frame with.
+    for (const [i, env] of losers.entries()) this.#count(env, ppn, -1, new Set([...holders, ...losers.slice(i + 1)]));
     for (const node of gone) {
       this.#nodes.holds.clear(node);
       this.#nodes.bindings.clear(node);
@@ -285,14 +301,24 @@ export class Frames {
    * once, also if a device still has it: then it is free when the device is done.
    */
   repossess(env: number, ppns: readonly number[]): void {
-    for (const ppn of ppns) {
-      this.#dropHold(env, ppn);
-      this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn);
-      this.#bindings.taken(env, ppn);
-    }
+    for (const ppn of ppns) this.#repossess(env, ppn);
     this.#tlb.flushFramesOf(env, new Set(ppns));
     this.#forget(ppns);
     this.#release(ppns);
+  }
+
+  /** Takes a frame from all that hold it. */
+  repossessFromAll(ppn: number): void {
+    for (const env of this.holders(ppn)) this.#repossess(env, ppn);
+    this.#tlb.flushFrames(new Set([ppn]));
+    this.#forget([ppn]);
+    this.#release([ppn]);
+  }
+
+  #repossess(env: number, ppn: number): void {
+    this.#dropHold(env, ppn);
+    this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn);
+    this.#bindings.taken(env, ppn);
   }
 
   #isFull(env: number): boolean {
@@ -309,10 +335,26 @@ export class Frames {
     return this.#holds.has(ppn, env) || this.#nodesOf(ppn).some((node) => this.#nodes.holds.has(node, env));
   }
 
-  /** One hold more (1) or less (−1) of an environment on a frame, for both of them. */
-  #count(env: number, ppn: number, delta: 1 | -1): void {
+  /**
+   * One hold more (1) or less (−1) of an environment on a frame, for both of them. A family has the frame as long as one of its
+   * members holds it: `others` hold it beside this one.
+   */
+  #count(env: number, ppn: number, delta: 1 | -1, others: ReadonlySet<number> = this.#others(env, ppn, delta)): void {
+    const family = this.#families.of(env);
+    if (!this.#isOneOf(family, others)) this.#families.countFrame(family, delta);
     this.#memory.setEnv(env, ENV.frames, this.#memory.env(env, ENV.frames) + delta);
     this.#memory.setFrame(ppn, FRAME.holders, this.#memory.frame(ppn, FRAME.holders) + delta);
+  }
+
+  /** Who holds a frame beside an environment that comes or goes; most often it is known to be none. */
+  #others(env: number, ppn: number, delta: 1 | -1): ReadonlySet<number> {
+    const others = new Set(this.#memory.frame(ppn, FRAME.holders) === (delta === 1 ? 0 : 1) ? [] : this.holders(ppn));
+    others.delete(env);
+    return others;
+  }
+
+  #isOneOf(family: number, environments: ReadonlySet<number>): boolean {
+    return [...environments].some((env) => this.#families.of(env) === family);
   }
 
   /** All capabilities for a frame die. */

@@ -10,6 +10,7 @@
  * The table is exposed. No two nodes of it are of one number at a time; the caller must not keep a number beyond its node's life.
  */
 import { ENV_LIMIT, ERRORS, NODE, NODE_BYTES, NODE_DEPTH, NODE_LIMIT, NODES_PER_ENV, NO_ENV } from '@exokernel/abi';
+import type { Families } from './families.ts';
 import { PHYSICAL } from './layout.ts';
 import { BitSets, Records, type KernelMemory } from './memory.ts';
 import { NODE_STATE, TABLES } from './tables.ts';
@@ -24,14 +25,16 @@ export interface Resource {
 export class Nodes {
   readonly #nodes: Records;
   readonly #memory: KernelMemory;
+  readonly #families: Families;
   /** The words for which a record of the table has no room. */
   readonly #more: Records;
   /** Environments that hold the frame of a node through it, and those that have bound it otherwise; frames.ts sets them. */
   readonly holds: BitSets;
   readonly bindings: BitSets;
 
-  constructor(memory: KernelMemory) {
+  constructor(memory: KernelMemory, families: Families) {
     this.#memory = memory;
+    this.#families = families;
     this.#nodes = new Records(memory, PHYSICAL.nodes, NODE_BYTES, NODE_LIMIT);
     this.#more = new Records(memory, TABLES.nodeState);
     this.holds = new BitSets(memory, memory.table(TABLES.nodeHolds), ENV_LIMIT, NODE_LIMIT);
@@ -41,7 +44,7 @@ export class Nodes {
 
   /**
    * A new node of `owner` below `parent`, which lives or is 0. `lives` tells whether a resource is still the same. Returns its
-   * number; E_RANGE: too deep; E_NONE: no more of them, or not for this environment.
+   * number; E_RANGE: too deep; E_NONE: no more of them, or not for this environment or its family.
    */
   make(parent: number, resource: Resource, owner: number, lives: (resource: Resource) => boolean): number {
     if (this.#depth(parent) >= NODE_DEPTH) return ERRORS.E_RANGE;
@@ -51,7 +54,7 @@ export class Nodes {
     const taken = new Set(used);
     let node = 1;
     while (taken.has(node)) node += 1;
-    if (node >= NODE_LIMIT) return ERRORS.E_NONE;
+    if (node >= NODE_LIMIT || !this.#families.take('nodes', this.#families.of(owner))) return ERRORS.E_NONE;
     this.#set(node, NODE.owner, owner);
     this.#set(node, NODE.parent, parent);
     this.#set(node, NODE.kind, resource.kind);
@@ -133,6 +136,7 @@ export class Nodes {
 
   #free(nodes: readonly number[]): void {
     for (const node of nodes) {
+      this.#families.give('nodes', this.#families.of(this.owner(node)));
       this.#set(node, NODE.owner, NO_ENV);
       this.#memory.setWide(this.#life(node) + 1, ...this.#words(node, NODE.generation, NODE_STATE.generation));
     }

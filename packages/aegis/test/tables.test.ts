@@ -236,15 +236,15 @@ class World {
         if (block === undefined) return -1;
         if ((y & 3) === 0) return registry.remove(block);
         return (y & 3) === 1
-          ? registry.setDirty(block, (x & 1) === 1)
+          ? registry.setDirty(env, block, (x & 1) === 1)
           : registry.write(CPU, env, block, { mayWrite: (x & 1) === 1, slot: y & 15 });
       case 28:
         memory.setKernelPage(KP.tick, memory.kernelPage(KP.tick) + (z & 31));
         revocation.due(CPU);
         return revocation.begin(env);
       case 29:
-        if ((y & 3) === 0) return revocation.need(env);
-        if ((y & 3) === 1) return revocation.isReserved(env, z & 15);
+        if ((y & 3) === 0) return revocation.need(CPU, env);
+        if ((y & 3) === 1) return frames.isReserved(env);
         return (y & 3) === 2
           ? revocation.ask(env, (z & 1) as 0 | 1, 1 + (z & 3))
           : revocation.take(CPU, env, (z & 1) as 0 | 1, 1 + (z & 3));

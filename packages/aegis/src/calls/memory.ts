@@ -12,8 +12,8 @@ export function memoryCalls({ frames, environments, capabilities, revocation }: 
     frame_alloc: (call, self) => {
       // Three MACs: the capability's, and the two that tlbwr compares.
       call.cpu.charge(COSTS.clearFrame + 3 * COSTS.mac);
-      const ppn = revocation.isReserved(self, frames.free) ? ERRORS.E_NONE : frames.allocate(self, call.word(0));
-      if (ppn === ERRORS.E_NONE && revocation.need(self)) return ERRORS.E_AGAIN;
+      const ppn = frames.allocate(self, call.word(0));
+      if (ppn === ERRORS.E_NONE && revocation.need(call.cpu, self)) return ERRORS.E_AGAIN;
       revocation.settle(self);
       return ppn < 0 ? ppn : { value: ppn, capability: frames.capability(ppn) };
     },
