@@ -131,13 +131,15 @@ export class Families {
     this.#add('frames', family, delta);
   }
 
-  /** One of a kind becomes another family's. Returns whether: not if the one that had it would lack then. */
-  move(kind: QuotaKind, from: number, to: number): boolean {
-    if (from === to) return true;
-    if (this.beyond(kind, from) <= 0) return false;
-    this.#add(kind, from, -1);
+  /**
+   * One of a kind becomes another family's. What a family gives away of its guarantee it is not guaranteed any more, or it could
+   * have that again and again at the cost of others.
+   */
+  move(kind: QuotaKind, from: number, to: number): void {
+    if (from === to) return;
+    const { has, guaranteed } = this.#get(kind, from);
+    this.#set(kind, from, has - 1, Math.min(guaranteed, has - 1));
     this.#add(kind, to, 1);
-    return true;
   }
 
   /** How many of a kind count for a family. */

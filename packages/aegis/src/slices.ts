@@ -90,15 +90,11 @@ export class Slices {
     return ERRORS.E_OK;
   }
 
-  /**
-   * Makes `env` the owner of a slice that is owned; it runs there from its next instance on. Returns an error code: E_NONE if the
-   * family that gives it to another would have less than it is guaranteed, which it would get again at the cost of others.
-   */
-  give(position: number, env: number): number {
+  /** Makes `env` the owner of a slice that is owned; it runs there from its next instance on. */
+  give(position: number, env: number): void {
     const owner = this.#memory.slice(position, SLICE.owner);
-    if (!this.#families.move('slices', this.#families.of(owner), this.#families.of(env))) return ERRORS.E_NONE;
+    this.#families.move('slices', this.#families.of(owner), this.#families.of(env));
     this.#own(position, env);
-    return ERRORS.E_OK;
   }
 
   #own(position: number, env: number): void {
@@ -183,7 +179,7 @@ export class Slices {
       if (runs && this.of(debtor).length > 0) return debtor;
       debtor = this.#memory.env(debtor, ENV.parent);
     }
-    return this.#payerOf(this.#families.of(env));
+    return env === NO_ENV ? NO_ENV : this.#payerOf(this.#families.of(env));
   }
 
   /** The first member of a family that runs in a slice of its own, or NO_ENV. */

@@ -33,7 +33,8 @@ export function processorCalls(parts: Parts): Record<string, Call> {
       if (position < 0) return position;
       const alive: readonly number[] = [ENV_STATUS.embryo, ENV_STATUS.runnable];
       if (env >= ENV_LIMIT || !alive.includes(memory.env(env, ENV.status))) return ERRORS.E_ENV;
-      return slices.give(position, env);
+      slices.give(position, env);
+      return ERRORS.E_OK;
     },
     slice_swap: (call) => {
       const [one, other] = [sliceOf(call, 0, RIGHTS.write), sliceOf(call, 4, RIGHTS.write)];
