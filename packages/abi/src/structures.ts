@@ -46,6 +46,7 @@ export const ENVIRONMENT_FIELDS = {
   packetsOut: { at: 0x40, what: 'packets sent' },
   packetsDropped: { at: 0x44, what: 'packets that found no room in its ring' },
   parent: { at: 0x48, what: 'who created it, or NO_ENV' },
+  family: { at: 0x4c, what: 'the number of its family: its maker\'s, also when that has died; of what the loader makes a new one' },
   death: { at: 0x50, what: 'why it died: a code of DEATHS; for an unhandled exception its ExcCode in bits 8 to 15' },
   xmitBusy: { at: 0x54, what: 'transmit operations that found the controller full' },
   exit: { at: 0x58, what: "the word given to env_free: the program's result" },

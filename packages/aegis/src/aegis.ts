@@ -32,6 +32,7 @@ import { Disk } from './disk.ts';
 import { Environments } from './environments.ts';
 import { AegisError } from './error.ts';
 import { Extents } from './extents.ts';
+import { Families } from './families.ts';
 import { Filters } from './filters.ts';
 import { Frames } from './frames.ts';
 import { dispatchTables, kernelImage } from './kernel-image.ts';
@@ -167,25 +168,27 @@ export class Aegis {
   #build(secret: Uint8Array): Parts {
     const { machine } = this;
     const memory = new KernelMemory(machine.memory);
-    const capabilities = new Capabilities(memory, secret, new Nodes(memory));
+    const families = new Families(memory);
+    const capabilities = new Capabilities(memory, secret, new Nodes(memory, families));
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
-    const frames = new Frames(memory, capabilities, tlb, {
+    const bindings = {
       // What binds a frame pins it.
-      taken: (env, ppn) => {
+      taken: (env: number, ppn: number) => {
         if (memory.frame(ppn, FRAME.pins) === 0) return;
         for (const resource of environments.resources) resource.releaseFrame?.(env, ppn);
         disk.releaseFrame(env, ppn);
         registry.releaseFrame(env, ppn);
       },
       // A transfer ends by itself, and what is cached is there for whoever needs a frame.
-      freed: (ppn) => {
+      freed: (ppn: number) => {
         for (const resource of environments.resources) resource.releaseFrame?.(undefined, ppn);
       },
-      guarded: (ppn) => {
+      guarded: (ppn: number) => {
         predicates.guarded(ppn);
       },
-    });
-    const slices = new Slices(memory, capabilities, () => this.machine.cycles);
+    };
+    const frames = new Frames(memory, { capabilities, families, tlb }, bindings);
+    const slices = new Slices(memory, capabilities, families, () => this.machine.cycles);
     const natives = new Natives((asid, functions) => {
       machine.native.install(asid, functions);
     });
@@ -193,21 +196,30 @@ export class Aegis {
     const created = (id: number, parent: number): void => {
       this.#created(id, parent);
     };
-    const environments = new Environments(memory, { frames, slices, tlb, capabilities, asids, natives, created });
-    const filters = new Filters(memory, frames, capabilities);
-    const rings = new Rings(memory, frames, capabilities, (ring) => {
+    const environments = new Environments(memory, {
+      frames,
+      slices,
+      families,
+      tlb,
+      capabilities,
+      asids,
+      natives,
+      created,
+    });
+    const filters = new Filters(memory, { frames, capabilities, families });
+    const rings = new Rings(memory, { frames, capabilities, families }, (ring) => {
       filters.ringFreed(ring);
     });
-    const predicates = new Predicates(memory, frames);
+    const predicates = new Predicates(memory, frames, families);
     const messages = new Messages(memory, frames);
     // There is one network, and it is never another.
     capabilities.guard('net', (name) => (name === 0 ? 0 : undefined));
     const serial = new Serial(memory, capabilities);
-    const extents = new Extents(memory, capabilities);
-    const disk = new Disk(memory, frames, extents, capabilities);
-    const registry = new Registry(memory, { frames, disk, extents, capabilities });
-    const repossession = new Repossession(memory, { frames, slices, disk, extents });
-    const revocation = new Revocation(memory, slices, repossession);
+    const extents = new Extents(memory, capabilities, families);
+    const disk = new Disk(memory, { frames, extents, capabilities, families });
+    const registry = new Registry(memory, { frames, disk, extents, capabilities, families });
+    const repossession = new Repossession(memory, { frames, slices, disk, extents, families });
+    const revocation = new Revocation(memory, { slices, frames, families, registry, repossession });
     // The disk hears of frames by `taken`: a frame without a holder must not be read into.
     const transfers = {
       release: (env: number) => {
@@ -217,6 +229,7 @@ export class Aegis {
     environments.resources.push(predicates, messages, filters, rings, transfers, extents, serial, revocation);
     return {
       memory,
+      families,
       capabilities,
       frames,
       slices,

@@ -9,6 +9,7 @@ import type { Capabilities } from './capabilities.ts';
 import type { Disk } from './disk.ts';
 import type { Environments } from './environments.ts';
 import type { Extents } from './extents.ts';
+import type { Families } from './families.ts';
 import type { Filters } from './filters.ts';
 import type { Frames } from './frames.ts';
 import type { KernelMemory } from './memory.ts';
@@ -24,6 +25,7 @@ import type { Slices } from './slices.ts';
 /** The kernel's parts, as the calls use them. */
 export interface Parts {
   readonly memory: KernelMemory;
+  readonly families: Families;
   readonly capabilities: Capabilities;
   readonly frames: Frames;
   readonly slices: Slices;

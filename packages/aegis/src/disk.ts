@@ -29,6 +29,7 @@ import {
 import type { Capabilities } from './capabilities.ts';
 import { uPagePhysical } from './environments.ts';
 import type { Extents } from './extents.ts';
+import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { PHYSICAL } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
@@ -92,6 +93,7 @@ export class Disk {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
   readonly #extents: Extents;
+  readonly #families: Families;
   readonly #device: VirtioBlk;
   /** By number: what is exposed of a request, and what is not. */
   readonly #requests: Records;
@@ -100,10 +102,20 @@ export class Disk {
   /** By kind; registered when the kernel is made. */
   readonly #finishers = new Map<number, (finished: Finished) => void>();
 
-  constructor(memory: KernelMemory, frames: Frames, extents: Extents, capabilities: Capabilities) {
+  constructor(
+    memory: KernelMemory,
+    parts: {
+      readonly frames: Frames;
+      readonly extents: Extents;
+      readonly capabilities: Capabilities;
+      readonly families: Families;
+    },
+  ) {
+    const { frames, extents, capabilities, families } = parts;
     this.#memory = memory;
     this.#frames = frames;
     this.#extents = extents;
+    this.#families = families;
     this.#device = new VirtioBlk(memory);
     this.#requests = new Records(memory, PHYSICAL.requests, REQUEST_BYTES, REQUEST_LIMIT);
     this.#state = new Records(memory, TABLES.requestState);
@@ -147,13 +159,17 @@ export class Disk {
   }
 
   /**
-   * Queues all of these requests, or none of them (E_BUSY); the rights to blocks and frames have been checked, and the
+   * Queues all of these requests, of one environment, or none of them (E_BUSY: also if its family has no such places); the rights to blocks and frames have been checked, and the
    * blocks exist.
    */
   submit(cpu: NativeCpu, requests: readonly DiskRequest[]): number {
     if (this.blocks === 0) return ERRORS.E_DEVICE;
     const places = this.#requests.filter((i) => !this.#isTaken(i));
     if (places.length < requests.length) return ERRORS.E_BUSY;
+    const [first] = requests;
+    if (first !== undefined && !this.#families.take('requests', this.#families.of(first.env), requests.length)) {
+      return ERRORS.E_BUSY;
+    }
     requests.forEach((request, n) => {
       this.#enter(places[n] ?? 0, request);
     });
@@ -299,6 +315,7 @@ export class Disk {
       [REQUEST_STATE.bounced, this.#isDirect(request) ? 0 : 1],
       [REQUEST_STATE.through, 0],
       [REQUEST_STATE.ended, 0],
+      [REQUEST_STATE.family, this.#families.of(env)],
       ...frames.map((one, n) => [REQUEST_STATE.frames + 4 * n, (one.node << 16) | one.ppn] as const),
     ]);
   }
@@ -308,6 +325,7 @@ export class Disk {
     if (env === NO_ENV) return;
     const frames = this.#framesOf(i);
     this.#requests.set(i, REQUEST.env, NO_ENV);
+    this.#families.give('requests', this.#state.get(i, REQUEST_STATE.family));
     this.#finishers.get(this.#state.get(i, REQUEST_STATE.kind))?.({
       kind: this.#state.get(i, REQUEST_STATE.kind) as Completion['kind'],
       operand: this.#state.get(i, REQUEST_STATE.operand),

@@ -26,6 +26,7 @@ import {
 } from '@exokernel/abi';
 import { NO_ASID_TAG, syncGate, type Asids } from './asids.ts';
 import { isNull, type Capabilities } from './capabilities.ts';
+import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { KP, KSEG0 } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
@@ -74,6 +75,7 @@ export class Environments {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
   readonly #slices: Slices;
+  readonly #families: Families;
   readonly #tlb: TlbKeeper;
   readonly #capabilities: Capabilities;
   readonly #asids: Asids;
@@ -87,6 +89,7 @@ export class Environments {
     parts: {
       readonly frames: Frames;
       readonly slices: Slices;
+      readonly families: Families;
       readonly tlb: TlbKeeper;
       readonly capabilities: Capabilities;
       readonly asids: Asids;
@@ -98,6 +101,7 @@ export class Environments {
     this.#memory = memory;
     this.#frames = parts.frames;
     this.#slices = parts.slices;
+    this.#families = parts.families;
     this.#tlb = parts.tlb;
     this.#capabilities = parts.capabilities;
     this.#asids = parts.asids;
@@ -120,7 +124,7 @@ export class Environments {
    */
   allocate(parent: number, factory: NativeFactory | undefined): number {
     const id = this.#find();
-    if (id < 0) return ERRORS.E_NONE;
+    if (id < 0 || !this.#families.mayJoin(parent)) return ERRORS.E_NONE;
     this.#natives.enter(id, factory);
     const generation = this.#memory.life(id) + 1;
     for (let offset = 0; offset < ENV_BYTES; offset += 4) this.#memory.setEnv(id, offset, 0);
@@ -132,6 +136,7 @@ export class Environments {
     this.#memory.setEnv(id, ENV.frameLimit, parent === NO_ENV ? NO_TARGET : this.#memory.env(parent, ENV.frameLimit));
     this.#memory.setEnv(id, ENV.frameTarget, NO_TARGET);
     this.#memory.setEnv(id, ENV.sliceTarget, NO_TARGET);
+    this.#families.join(id, parent);
     this.#created(id, parent);
     return id;
   }
@@ -239,12 +244,13 @@ export class Environments {
     this.#frames.dropAll(env);
     this.#capabilities.release(env);
     this.#capabilities.forget('env', env);
+    this.#families.leave(env);
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
     if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
     this.#orphan(env);
   }
 
-  /** What an environment that ends had made but not started ends with it; what lives on has no parent. */
+  /** What an environment that ends had made but not started ends with it; what lives on has no parent, but its family. */
   #orphan(env: number): void {
     const embryos = this.#embryos(env);
     for (let child = 0; child < ENV_LIMIT; child += 1) {
@@ -267,6 +273,7 @@ export class Environments {
   #limit(env: number, value: number): number {
     if (value < FRAME_MINIMUM) return ERRORS.E_RANGE;
     this.#memory.setEnv(env, ENV.frameLimit, value);
+    this.#families.limit(env, value);
     return ERRORS.E_OK;
   }
 

@@ -23,6 +23,7 @@ import { DpfError, FilterSet, decodeFilter, type OverlapPolicy } from '@exokerne
 import { VcodeError, compileMips, type Program } from '@exokernel/vcode';
 import type { Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
+import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { Handlers } from './handlers.ts';
 import { KP, KSEG0, PHYSICAL } from './layout.ts';
@@ -47,6 +48,7 @@ export interface FilterRequest {
 export class Filters {
   readonly #memory: KernelMemory;
   readonly #capabilities: Capabilities;
+  readonly #families: Families;
   readonly #filters: Records;
   /** The filters in the order in which they were bound. */
   readonly #order: Records;
@@ -55,13 +57,18 @@ export class Filters {
   /** Derived: the filters, merged. */
   #set: FilterSet = merge([]);
 
-  constructor(memory: KernelMemory, frames: Frames, capabilities: Capabilities) {
+  constructor(
+    memory: KernelMemory,
+    parts: { readonly frames: Frames; readonly capabilities: Capabilities; readonly families: Families },
+  ) {
+    const { frames, capabilities, families } = parts;
     this.#memory = memory;
     this.#capabilities = capabilities;
+    this.#families = families;
     this.#filters = new Records(memory, PHYSICAL.filters, FILTER_BYTES, FILTER_LIMIT);
     this.#order = new Records(memory, TABLES.filterOrder);
     this.#state = new Records(memory, TABLES.filterState);
-    this.handlers = new Handlers(memory, frames);
+    this.handlers = new Handlers(memory, frames, families);
     memory.setKernelPage(KP.demuxActivation, KSEG0 + PHYSICAL.demuxActivation);
     memory.set(PHYSICAL.copiesActivation + FOUND.base, KSEG0 + PHYSICAL.copies);
     memory.set(PHYSICAL.copiesActivation + FOUND.length, 4 * FILTER_LIMIT);
@@ -88,6 +95,10 @@ export class Filters {
   bind(env: number, { bytes, ring, node, policy }: FilterRequest): number {
     const name = policyName(policy);
     if (name === undefined) return ERRORS.E_RANGE;
+    const family = this.#families.of(env);
+    const room = padded(bytes.length);
+    if (!this.#families.may('filters', family) || !this.#families.may('filterBytes', family, room))
+      return ERRORS.E_NONE;
     const id = this.#insert(bytes, name);
     if (id < 0) return id;
     const at = this.#codeEnd();
@@ -96,6 +107,8 @@ export class Filters {
       this.#compile();
       return ERRORS.E_NONE;
     }
+    this.#families.take('filters', family);
+    this.#families.take('filterBytes', family, room);
     const count = this.#memory.variable(VARIABLES.filterCount);
     this.#order.set(count, 0, id);
     this.#memory.setVariable(VARIABLES.filterCount, count + 1);
@@ -139,9 +152,12 @@ export class Filters {
     this.#capabilities.forget('filter', id);
     // Should the rest not compile, the old code stays, and what it still accepts for this filter goes nowhere.
     this.#filters.set(id, FILTER.ring, 0);
+    const family = this.#families.of(this.owner(id));
+    this.#families.give('filters', family);
+    this.#families.give('filterBytes', family, padded(this.#filters.get(id, FILTER.length)));
+    this.handlers.remove(id);
     this.#filters.set(id, FILTER.owner, NO_ENV);
     this.#filters.set(id, FILTER.length, 0);
-    this.handlers.remove(id);
     this.#set.delete(id);
     const left = this.#ids().filter((other) => other !== id);
     left.forEach((other, i) => {
@@ -240,7 +256,7 @@ export class Filters {
   #codeEnd(): number {
     const last = this.#ids().at(-1);
     if (last === undefined) return PHYSICAL.filterCode;
-    return this.#filters.get(last, FILTER.code) + ((this.#filters.get(last, FILTER.length) + 3) & ~3);
+    return this.#filters.get(last, FILTER.code) + padded(this.#filters.get(last, FILTER.length));
   }
 
   /** Moves the bytes of all filters together, for everyone to read. */
@@ -250,7 +266,7 @@ export class Filters {
       const bytes = this.#bytes(id);
       this.#memory.write(at, bytes);
       this.#filters.set(id, FILTER.code, at);
-      at += (bytes.length + 3) & ~3;
+      at += padded(bytes.length);
     }
   }
 
@@ -260,6 +276,11 @@ export class Filters {
       this.#filters.set(id, FILTER.overlaps, others.length);
     }
   }
+}
+
+/** How far the bytes of a filter push those of the next: to a word boundary. */
+function padded(length: number): number {
+  return (length + 3) & ~3;
 }
 
 /** A filter as it was downloaded, and its number. */

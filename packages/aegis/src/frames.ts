@@ -24,6 +24,7 @@ import {
   type CapabilityWords,
 } from '@exokernel/abi';
 import { nodeOf, type Capabilities } from './capabilities.ts';
+import type { Families } from './families.ts';
 import { COST_OF_FLUSH, COST_OF_SET_FLUSH, type TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, FRAME_CAPACITY, KSEG0, PHYSICAL } from './layout.ts';
 import { BitSets, type KernelMemory } from './memory.ts';
@@ -63,6 +64,7 @@ export class Frames {
   readonly #tlb: TlbKeeper;
   readonly #bindings: FrameBindings;
   readonly #nodes: Nodes;
+  readonly #families: Families;
   /** The frames that each environment holds through the root; holders through nodes stand with the nodes. */
   readonly #holds: BitSets;
   /** Row 0: the frames that are free. */
@@ -70,8 +72,14 @@ export class Frames {
   /** Row 0: the frames of which tlbwr compares words that an environment chose. */
   readonly #chosen: BitSets;
 
-  constructor(memory: KernelMemory, capabilities: Capabilities, tlb: TlbKeeper, bindings: FrameBindings) {
+  constructor(
+    memory: KernelMemory,
+    parts: { readonly capabilities: Capabilities; readonly families: Families; readonly tlb: TlbKeeper },
+    bindings: FrameBindings,
+  ) {
+    const { capabilities, families, tlb } = parts;
     this.#bindings = bindings;
+    this.#families = families;
     this.#memory = memory;
     this.#capabilities = capabilities;
     this.#tlb = tlb;
@@ -100,6 +108,9 @@ export class Frames {
   /** Frees this frame, or any (−1), if it is one that is only kept as long as nobody needs it. Returns whether one is free. */
   reclaim: (ppn: number) => boolean = () => false;
 
+  /** Whether what is free is kept for families that lack frames, of which the one of `env` is none. */
+  isReserved: (env: number) => boolean = () => false;
+
   /** How many frames are free. */
   get free(): number {
     return this.#memory.get(FREE);
@@ -108,7 +119,7 @@ export class Frames {
   /** Allocates the frame `want`, or any (−1), zeroed, held by `env`. Returns its number or an error. */
   allocate(env: number, want: number): number {
     if (want !== -1 && (want < FIRST_FREE_FRAME || want >= this.count)) return ERRORS.E_RANGE;
-    const isFull = this.#isFull(env);
+    const isFull = this.#isFull(env) || this.#families.isFull(this.#families.of(env)) || this.isReserved(env);
     const isTaken = want !== -1 && this.#memory.frame(want, FRAME.owner) !== NO_ENV;
     if (isTaken && (isFull || !this.reclaim(want))) return ERRORS.E_BUSY;
     const ppn = isFull ? ERRORS.E_NONE : want === -1 ? this.#findAny() : want;
@@ -120,7 +131,7 @@ export class Frames {
 
   /** Any frame, zeroed, pinned once, for `env`, which does not hold it: it counts for nobody. Returns its number or E_NONE. */
   allocatePinned(env: number): number {
-    const ppn = this.#findAny();
+    const ppn = this.isReserved(env) ? ERRORS.E_NONE : this.#findAny();
     if (ppn < 0) return ppn;
     this.#take(env, ppn);
     this.pin(ppn);
@@ -187,6 +198,8 @@ export class Frames {
     if (!this.#isAllocated(ppn)) return ERRORS.E_CAP;
     if (!this.#isHolder(env, ppn)) {
       if (this.#isFull(env)) return ERRORS.E_NONE;
+      const family = this.#families.of(env);
+      if (this.#families.isFull(family) && !this.#isOneOf(family, this.#others(env, ppn, 1))) return ERRORS.E_NONE;
       // Nobody had it but the kernel: its capabilities may have died meanwhile.
       if (this.#memory.frame(ppn, FRAME.holders) === 0 && !this.isGuardChosen(ppn)) this.#authenticateAll(ppn);
       this.#count(env, ppn, 1);
@@ -231,10 +244,13 @@ export class Frames {
   #revoke(ppn: number, gone: ReadonlySet<number>): void {
     const members = (sets: BitSets): Set<number> => new Set([...gone].flatMap((node) => sets.members(node)));
     const bound = members(this.#nodes.bindings);
+    const losers = [...members(this.#nodes.holds)].filter((env) => !this.#isHolder(env, ppn));
     for (const env of members(this.#nodes.holds)) {
       this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn && gone.has(one.node));
-      if (!this.#isHolder(env, ppn)) this.#count(env, ppn, -1);
     }
+    // Of several members of a family it is the last that the family loses the frame with.
+    const holders = losers.length === 0 ? [] : this.holders(ppn);
+    for (const [i, env] of losers.entries()) this.#count(env, ppn, -1, new Set([...holders, ...losers.slice(i + 1)]));
     if (!this.#settle([ppn])) this.#tlb.flushFrames(new Set([ppn]));
     for (const env of bound) this.#bindings.taken(env, ppn);
   }
@@ -284,6 +300,17 @@ export class Frames {
     for (const ppn of ppns) this.#bindings.taken(env, ppn);
   }
 
+  /** Takes a frame from all that hold it. */
+  repossessFromAll(ppn: number): void {
+    const holders = this.holders(ppn);
+    for (const env of holders) this.#dropHold(env, ppn);
+    this.#settle([ppn]);
+    for (const env of holders) {
+      this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn);
+      this.#bindings.taken(env, ppn);
+    }
+  }
+
   #isFull(env: number): boolean {
     return this.#memory.env(env, ENV.frames) >= this.#memory.env(env, ENV.frameLimit);
   }
@@ -297,10 +324,26 @@ export class Frames {
     return this.#holds.has(env, ppn) || this.#nodesOf(ppn).some((node) => this.#nodes.holds.has(node, env));
   }
 
-  /** One hold more (1) or less (−1) of an environment on a frame, for both of them. */
-  #count(env: number, ppn: number, delta: 1 | -1): void {
+  /**
+   * One hold more (1) or less (−1) of an environment on a frame, for both of them. A family has the frame as long as one of its
+   * members holds it: `others` hold it beside this one.
+   */
+  #count(env: number, ppn: number, delta: 1 | -1, others: ReadonlySet<number> = this.#others(env, ppn, delta)): void {
+    const family = this.#families.of(env);
+    if (!this.#isOneOf(family, others)) this.#families.countFrame(family, delta);
     this.#memory.setEnv(env, ENV.frames, this.#memory.env(env, ENV.frames) + delta);
     this.#memory.setFrame(ppn, FRAME.holders, this.#memory.frame(ppn, FRAME.holders) + delta);
+  }
+
+  /** Who holds a frame beside an environment that comes or goes; most often it is known to be none. */
+  #others(env: number, ppn: number, delta: 1 | -1): ReadonlySet<number> {
+    const others = new Set(this.#memory.frame(ppn, FRAME.holders) === (delta === 1 ? 0 : 1) ? [] : this.holders(ppn));
+    others.delete(env);
+    return others;
+  }
+
+  #isOneOf(family: number, environments: ReadonlySet<number>): boolean {
+    return [...environments].some((env) => this.#families.of(env) === family);
   }
 
   /** All capabilities for a frame die. */

@@ -17,6 +17,7 @@ import {
 import { AshError, checkHandler, decodeHandler } from '@exokernel/ash';
 import { VcodeError, compileMips, type MipsProgram } from '@exokernel/vcode';
 import { COSTS } from './costs.ts';
+import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { HANDLER, HANDLER_LIMIT, KSEG0, PHYSICAL } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
@@ -31,13 +32,15 @@ const REGION = { window: 16, reply: 24 } as const;
 export class Handlers {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
+  readonly #families: Families;
   readonly #filters: Records;
   /** Window and place of the handler, by filter. The frames of windows are pinned. */
   readonly #state: Records;
 
-  constructor(memory: KernelMemory, frames: Frames) {
+  constructor(memory: KernelMemory, frames: Frames, families: Families) {
     this.#memory = memory;
     this.#frames = frames;
+    this.#families = families;
     this.#filters = new Records(memory, PHYSICAL.filters, FILTER_BYTES, FILTER_LIMIT);
     this.#state = new Records(memory, TABLES.filterState);
   }
@@ -73,12 +76,14 @@ export class Handlers {
     const taken = new Set(this.#state.filter(() => true).map((one) => this.#state.get(one, FILTER_STATE.place)));
     let place = 0;
     while (taken.has(place + 1)) place += 1;
-    if (place >= HANDLER_LIMIT) return ERRORS.E_NONE;
+    const isFirst = this.#state.get(filter, FILTER_STATE.place) === 0;
+    const family = this.#families.of(this.#filters.get(filter, FILTER.owner));
+    if (place >= HANDLER_LIMIT || (isFirst && !this.#families.may('handlers', family))) return ERRORS.E_NONE;
     const base = PHYSICAL.handlers + place * HANDLER.bytes;
     const code = compileHandler(bytes, KSEG0 + base + HANDLER.code, this.#window(filter).length * PAGE_BYTES);
     if (code === undefined) return ERRORS.E_CODE;
     this.#memory.charge(code.words.length, COSTS.compiledWord);
-    this.#detach(filter);
+    if (isFirst) this.#families.take('handlers', family);
     this.#state.set(filter, FILTER_STATE.place, place + 1);
     this.#state.set(filter, FILTER_STATE.handlerNode, node);
     this.#memory.installCode(base + HANDLER.code, code.words);
@@ -119,6 +124,7 @@ export class Handlers {
 
   #detach(filter: number): void {
     if (this.#state.get(filter, FILTER_STATE.place) === 0) return;
+    this.#families.give('handlers', this.#families.of(this.#filters.get(filter, FILTER.owner)));
     this.#filters.set(filter, FILTER.handler, 0);
     this.#state.set(filter, FILTER_STATE.place, 0);
     this.#state.set(filter, FILTER_STATE.handlerNode, 0);

@@ -11,6 +11,7 @@
  * that an environment made.
  */
 import { ENV_LIMIT, ERRORS, NODE, NODE_BYTES, NODE_DEPTH, NODE_LIMIT, NODES_PER_ENV, NO_ENV } from '@exokernel/abi';
+import type { Families } from './families.ts';
 import { PHYSICAL } from './layout.ts';
 import { Links } from './links.ts';
 import { BitSets, Records, type KernelMemory } from './memory.ts';
@@ -25,6 +26,7 @@ export interface Resource {
 export class Nodes {
   readonly #nodes: Records;
   readonly #memory: KernelMemory;
+  readonly #families: Families;
   /** The words for which a record of the table has no room. */
   readonly #more: Records;
   readonly #below: Links;
@@ -34,8 +36,9 @@ export class Nodes {
   readonly holds: BitSets;
   readonly bindings: BitSets;
 
-  constructor(memory: KernelMemory) {
+  constructor(memory: KernelMemory, families: Families) {
     this.#memory = memory;
+    this.#families = families;
     this.#nodes = new Records(memory, PHYSICAL.nodes, NODE_BYTES, NODE_LIMIT);
     this.#more = new Records(memory, TABLES.nodeState);
     this.#below = new Links(memory, TABLES.nodesBelow, NODE_LIMIT);
@@ -48,13 +51,13 @@ export class Nodes {
 
   /**
    * A new node of `owner` below `parent`, which lives or is 0. Returns its number; E_RANGE: too deep; E_NONE: no more of them, or
-   * not for this environment.
+   * not for this environment or its family.
    */
   make(parent: number, { kind, name }: Resource, owner: number): number {
     if (this.#depth(parent) >= NODE_DEPTH) return ERRORS.E_RANGE;
     if (this.#ofOwner.members(owner).length >= NODES_PER_ENV) return ERRORS.E_NONE;
     const node = this.#nodes.find(NODE.owner, NO_ENV, 1);
-    if (node < 0) return ERRORS.E_NONE;
+    if (node < 0 || !this.#families.take('nodes', this.#families.of(owner))) return ERRORS.E_NONE;
     this.#set(node, NODE.owner, owner);
     this.#set(node, NODE.parent, parent);
     this.#set(node, NODE.kind, kind);
@@ -143,6 +146,7 @@ export class Nodes {
       this.#below.remove(node);
       this.#ofResource.remove(node);
       this.#ofOwner.remove(node);
+      this.#families.give('nodes', this.#families.of(this.owner(node)));
       this.#set(node, NODE.owner, NO_ENV);
       this.#memory.setWide(this.#memory.wide(...this.#life(node)) + 1, ...this.#life(node));
     }

@@ -81,7 +81,8 @@ describe('positions', () => {
             expect(yield* raw.code('slice_swap', ...own.capability, ...forged)).toBe(ERRORS.E_CAP);
           }
         }
-        for (let i = 0; i < 62; i += 1) expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, -1)).toBe(0);
+        // The last one is kept for a family that is still to come.
+        for (let i = 0; i < 61; i += 1) expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, -1)).toBe(0);
         expect(yield* raw.code('slice_alloc', 0, 0, 0, 0, -1)).toBe(ERRORS.E_NONE);
         expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
         expect(yield* raw.call('slice_alloc', 0, 0, 0, 0, -1)).toMatchObject({ code: 0, value: 7 });

@@ -45,11 +45,11 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
       if (typeof capability === 'number') return capability;
       return { value: capability[1], capability };
     },
-    bc_dirty: (call) => {
+    bc_dirty: (call, self) => {
       const [block, dirty] = [call.word(4) >>> 0, call.word(5)];
       const code = allowed(call.capability(0), RIGHTS.write, block);
       if (code < 0) return code;
-      return dirty === 0 || dirty === 1 ? registry.setDirty(block, dirty === 1) : ERRORS.E_RANGE;
+      return dirty === 0 || dirty === 1 ? registry.setDirty(self, block, dirty === 1) : ERRORS.E_RANGE;
     },
     bc_write: (call, self) => {
       const words = call.capability(0);

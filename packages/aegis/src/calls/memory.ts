@@ -9,8 +9,8 @@ import type { Frames } from '../frames.ts';
 export function memoryCalls({ memory, frames, environments, capabilities, revocation }: Parts): Record<string, Call> {
   return {
     frame_alloc: (call, self) => {
-      const ppn = revocation.isReserved(self, frames.free) ? ERRORS.E_NONE : frames.allocate(self, call.word(0));
-      if (ppn === ERRORS.E_NONE && revocation.need(self)) return ERRORS.E_AGAIN;
+      const ppn = frames.allocate(self, call.word(0));
+      if (ppn === ERRORS.E_NONE && revocation.need(call.cpu, self)) return ERRORS.E_AGAIN;
       revocation.settle(self);
       return ppn < 0 ? ppn : { value: ppn, capability: frames.capability(ppn) };
     },
