@@ -252,7 +252,7 @@ export class Frames {
     const holders = losers.length === 0 ? [] : this.holders(ppn);
     for (const [i, env] of losers.entries()) this.#count(env, ppn, -1, new Set([...holders, ...losers.slice(i + 1)]));
     if (!this.#settle([ppn])) this.#tlb.flushFrames(new Set([ppn]));
-    for (const env of bound) this.#bindings.taken(env, ppn);
+    for (const env of new Set([...bound, ...losers])) this.#bindings.taken(env, ppn);
   }
 
   /** Sets the words that tlbwr compares for writing or reading an allocated frame; what was bound by the old ones is not any more. */
