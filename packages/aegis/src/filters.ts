@@ -9,6 +9,7 @@
  * when they have been replaced (`restored`), and the next binding makes the same code as if they had not.
  */
 import {
+  ENV,
   ERRORS,
   FILTER,
   FILTER_BYTES,
@@ -27,6 +28,7 @@ import type { Frames } from './frames.ts';
 import { Handlers } from './handlers.ts';
 import { KP, KSEG0, PHYSICAL } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
+import { PendingPacket } from './pending-packet.ts';
 import { ringPhysical } from './rings.ts';
 import { FILTER_STATE, TABLES, VARIABLES } from './tables.ts';
 
@@ -52,6 +54,7 @@ export class Filters {
   readonly #order: Records;
   readonly #state: Records;
   readonly handlers: Handlers;
+  readonly #pending: PendingPacket;
   /** Derived: the filters, merged. */
   #set: FilterSet = merge([]);
 
@@ -62,6 +65,7 @@ export class Filters {
     this.#order = new Records(memory, TABLES.filterOrder);
     this.#state = new Records(memory, TABLES.filterState);
     this.handlers = new Handlers(memory, frames);
+    this.#pending = new PendingPacket(memory);
     memory.setKernelPage(KP.demuxActivation, KSEG0 + PHYSICAL.demuxActivation);
     memory.set(PHYSICAL.copiesActivation + FOUND.base, KSEG0 + PHYSICAL.copies);
     memory.set(PHYSICAL.copiesActivation + FOUND.length, 4 * FILTER_LIMIT);
@@ -141,6 +145,7 @@ export class Filters {
     this.#filters.set(id, FILTER.owner, NO_ENV);
     this.#filters.set(id, FILTER.length, 0);
     this.handlers.remove(id);
+    this.#pending.filterFreed(id);
     this.#set.delete(id);
     const left = this.#ids().filter((other) => other !== id);
     left.forEach((other, i) => {
@@ -170,6 +175,7 @@ export class Filters {
 
   /** Frees every filter of an environment. */
   release(env: number): void {
+    this.#pending.released(env, this.#memory.env(env, ENV.parent));
     for (const id of this.#ofEnv(env)) this.free(id, { words: 0 });
   }
 
