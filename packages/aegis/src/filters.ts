@@ -26,10 +26,11 @@ import type { Capabilities } from './capabilities.ts';
 import type { Made } from './costs.ts';
 import type { Frames } from './frames.ts';
 import { Handlers } from './handlers.ts';
-import { KP, KSEG0, PHYSICAL } from './layout.ts';
+import { KP, KSEG0, PHYSICAL, STEP_CYCLES } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
 import { PendingPacket } from './pending-packet.ts';
 import { ringPhysical } from './rings.ts';
+import { mostCycles } from './stalls.ts';
 import { FILTER_STATE, TABLES, VARIABLES } from './tables.ts';
 
 /** Where the activation record of the second program has base and length of the words that it fills. */
@@ -285,9 +286,10 @@ function policyName(policy: number): OverlapPolicy | undefined {
   return (Object.keys(POLICIES) as OverlapPolicy[]).find((name) => POLICIES[name] === policy);
 }
 
-/** The MIPS code of a program. Throws `VcodeError` if it does not fit. */
+/** The MIPS code of a program. Throws `VcodeError` if it does not fit, or one run of it is not one short step. */
 function make(program: Program, physical: number): number[] {
   const code = compileMips(program, KSEG0 + physical);
   if (code.activationBytes > ACTIVATION_ROOM) throw new VcodeError('limit', 'the filters need too many words');
+  if (mostCycles(code) > STEP_CYCLES) throw new VcodeError('limit', 'the filters take too long');
   return [...code.words];
 }
