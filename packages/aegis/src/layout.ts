@@ -217,11 +217,12 @@ export const RING_SHIFT: number = Math.log2(RING_BYTES);
 export const FILTER_SHIFT: number = Math.log2(FILTER_BYTES);
 
 /**
- * Cycles after which the kernel lets interrupts in, and goes on afterwards: between two steps of its work on packets, of its search
- * for an environment to run. With the longest step that is a stretch of at most 20,000 cycles. Assumption: the latency that
+ * Cycles after which the kernel lets interrupts in, and goes on afterwards: between two steps of its work on packets. With the longest step that is a stretch of at most 20,000 cycles. Assumption: the latency that
  * [ASH96] and a controller with a few buffers put up with.
  */
 export const PIECE_CYCLES = 6000;
+/** The same in the search for an environment to run, which follows other work: of an environment's end, for example. */
+export const SEARCH_CYCLES = 2000;
 /** The longest step: cycles of one run of downloaded code at most, on the slowest of the machines. Assumption. */
 export const STEP_CYCLES = 12_000;
 

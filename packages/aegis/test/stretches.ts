@@ -24,6 +24,7 @@ export function watchStretches(machine: Machine): Stretches {
   machine.listen((kind, cycle, a) => {
     if (kind === EVENT_KINDS.exception.kind) from = cycle;
     if (kind !== EVENT_KINDS.return.kind || (a & ENABLED) === 0) return;
+
     longest = Math.max(longest, cycle - from);
     if ((a & USER) === 0) from = cycle;
   });

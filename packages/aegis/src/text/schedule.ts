@@ -52,7 +52,7 @@ import {
   KSEG0,
   NATIVE,
   PHYSICAL,
-  PIECE_CYCLES,
+  SEARCH_CYCLES,
   PREDICATE_FUEL,
   SYSTEM_TABLE,
   USER_STATUS,
@@ -166,7 +166,7 @@ export function emitSchedule(a: Assembler): void {
   a.lw(T0, KP.paid, ZERO);
   a.nop();
   a.subu(T0, T1, T0);
-  a.sltiu(T0, T0, PIECE_CYCLES);
+  a.sltiu(T0, T0, SEARCH_CYCLES);
   a.bne(T0, ZERO, 'schedule.round');
   a.nop();
   a.bal('schedule.window');
@@ -191,7 +191,7 @@ export function emitSchedule(a: Assembler): void {
   a.lw(T1, KP.paid, ZERO);
   a.nop();
   a.subu(T0, T0, T1);
-  a.sltiu(T0, T0, PIECE_CYCLES);
+  a.sltiu(T0, T0, SEARCH_CYCLES);
   a.bne(T0, ZERO, 'schedule.evaluate');
   a.addiu(T0, POSITION, -SLICE_BYTES);
   // This position is looked at first when an interrupt has come in between.
