@@ -145,12 +145,12 @@ export const KP = {
   /** Not 0: a slice has been passed over because of its credit. */
   passed: -0xc98,
   /** Packets: where the machine code goes on in the next interrupt, or 0; what s0, s3, s4, s5 and `claimant` are then. */
-  resume: -0xc94,
-  resumeS0: -0xc90,
-  resumeS3: -0xc8c,
-  resumeS4: -0xc88,
-  resumeS5: -0xc84,
-  resumeClaimant: -0xc80,
+  packetResume: -0xc94,
+  packetS0: -0xc90,
+  packetS3: -0xc8c,
+  packetS4: -0xc88,
+  packetS5: -0xc84,
+  packetClaimant: -0xc80,
   /** Of `ownPacket`: the record of its sender; 1 if it is for this machine itself; the first tap to see it, or 0. */
   ownSender: -0xc78,
   ownHere: -0xc74,
@@ -158,6 +158,10 @@ export const KP = {
   /** Of a packet from this machine that is being delivered: the record of its sender, and the word that pays; 0: of no other packet. */
   sender: -0xc6c,
   senderPays: -0xc68,
+  /** Where the kernel goes on when an interrupt has interrupted itself: `schedule`, but while it ends an environment. */
+  resume: -0xb80,
+  /** Set by `kill`: 1 if the environment that ends has to pay more first. */
+  again: -0xb7c,
 } as const;
 
 /** The kernel's stack grows down from here, within the kernel page. */

@@ -21,7 +21,7 @@ export class PendingPacket {
 
   /** A tap is none any more: the next one has its turn. Both are addresses of rings' records, or 0. */
   untapped(ring: number, next: number): void {
-    for (const field of [KP.ownTap, KP.resumeS0]) {
+    for (const field of [KP.ownTap, KP.packetS0]) {
       if (this.#memory.kernelPage(field) === ring) this.#memory.setKernelPage(field, next);
     }
   }
@@ -29,14 +29,14 @@ export class PendingPacket {
   /** A filter is freed: it has no handler to run and no ring to fill, and gets no copy. */
   filterFreed(id: number): void {
     const memory = this.#memory;
-    const [place, end] = [memory.kernelPage(KP.resumeS5), memory.kernelPage(KP.resumeS0)];
-    if (place === KSEG0 + PHYSICAL.filters + FILTER_BYTES * id) memory.setKernelPage(KP.resumeS5, 0);
+    const [place, end] = [memory.kernelPage(KP.packetS5), memory.kernelPage(KP.packetS0)];
+    if (place === KSEG0 + PHYSICAL.filters + FILTER_BYTES * id) memory.setKernelPage(KP.packetS5, 0);
     if (place < LIST || end < place || end > LIST + 4 * FILTER_LIMIT) return;
     const left = [...memory.words(place - KSEG0, (end - place) >>> 2)].filter((other) => other !== id);
     left.forEach((other, i) => {
       memory.set(place - KSEG0 + 4 * i, other);
     });
-    memory.setKernelPage(KP.resumeS0, place + 4 * left.length);
+    memory.setKernelPage(KP.packetS0, place + 4 * left.length);
   }
 
   /** An environment ends; `heir` pays for what is still done for it, or (NO_ENV) none. */
@@ -44,7 +44,7 @@ export class PendingPacket {
     const memory = this.#memory;
     const credit = (of: number): number =>
       of === NO_ENV ? memory.kernelPage(KP.noSlice) + SLICE.credit : envAddress(of) + ENV.credit;
-    if (memory.kernelPage(KP.resumeClaimant) === credit(env)) memory.setKernelPage(KP.resumeClaimant, credit(heir));
+    if (memory.kernelPage(KP.packetClaimant) === credit(env)) memory.setKernelPage(KP.packetClaimant, credit(heir));
     for (const field of [KP.ownSender, KP.sender]) {
       if (memory.kernelPage(field) === envAddress(env)) memory.setKernelPage(field, credit(heir) - ENV.credit);
     }

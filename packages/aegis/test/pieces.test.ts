@@ -73,11 +73,11 @@ function setting(from: 'here' | 'outside'): Made {
 /** Runs until the machine stands between two pieces for the nth time. Returns whether it came to that. */
 function runToPause({ machine, aegis }: Booted, n: number): boolean {
   const { memory } = aegis.parts;
-  const isPaused = (): boolean => (machine.cpu.cp0.status & USER) !== 0 && memory.kernelPage(KP.resume) !== 0;
+  const isPaused = (): boolean => (machine.cpu.cp0.status & USER) !== 0 && memory.kernelPage(KP.packetResume) !== 0;
   const end = machine.cycles + 12_500_000;
   let paused = 0;
   while (machine.cycles < end) {
-    machine.run(memory.kernelPage(KP.resume) === 0 ? 40 : 1);
+    machine.run(memory.kernelPage(KP.packetResume) === 0 ? 40 : 1);
     if (!isPaused()) continue;
     paused += 1;
     if (paused === n) return true;
@@ -108,10 +108,10 @@ const freed: Readonly<Record<string, (made: Made) => void>> = {
     booted.aegis.parts.rings.free(rings.copy);
   },
   'the filter': ({ booted, filters }) => {
-    booted.aegis.parts.filters.free(filters.winner, { words: 0 });
+    booted.aegis.parts.filters.free(filters.winner);
   },
   'every filter that gets copies': ({ booted, filters }) => {
-    for (const id of filters.copies) booted.aegis.parts.filters.free(id, { words: 0 });
+    for (const id of filters.copies) booted.aegis.parts.filters.free(id);
   },
   'the owner of all': ({ booted }) => {
     end(booted, 0);
@@ -141,11 +141,11 @@ test.each(Object.keys(freed).map((what, i) => [what, i % 3 === 1 ? 'outside' : '
       machine.memory.write(4096 * ppn, new Uint8Array(slots.buffer));
       for (let i = 0; i < 6; i += 1) {
         const bytes = encodeFilter(etherType(OTHER));
-        aegis.parts.filters.bind(tenant, { bytes, ring, node: 0, policy: POLICIES.all }, { words: 0 });
+        aegis.parts.filters.bind(tenant, { bytes, ring, node: 0, policy: POLICIES.all });
       }
       machine.run(700_000);
       expect(checkInvariants(aegis)).toEqual([]);
-      expect(aegis.parts.memory.kernelPage(KP.resume)).toBe(0);
+      expect(aegis.parts.memory.kernelPage(KP.packetResume)).toBe(0);
       expect(machine.memory.load32(4096 * ppn + RING_SLOT.length)).toBe(0);
       expect(machine.memory.load32(PHYSICAL.rings + (ring << RING_SHIFT) + 0x18)).toBe(0);
       expect(rings.tap).toBeGreaterThanOrEqual(0);

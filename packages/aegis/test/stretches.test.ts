@@ -20,18 +20,7 @@ import {
   type PredicateTerm,
   type Raw,
 } from '../../testkit/src/index.ts';
-import {
-  bindFilter,
-  download,
-  makeRing,
-  MAC,
-  outside,
-  packet,
-  put,
-  setBuffers,
-  take,
-  type Outside,
-} from './network.ts';
+import { bindFilter, download, makeRing, outside, packet, put, take, type Outside } from './network.ts';
 import { KP, KSEG0 } from '../src/layout.ts';
 import { LONGEST, watchStretches } from './stretches.ts';
 

@@ -10,7 +10,9 @@
 import { CP0_BADVADDR, CP0_CAUSE, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
 import { KP, NATIVE, STATUS } from '../layout.ts';
+import { emitFpuLeft } from './fpu.ts';
 import { emitPay } from './pay.ts';
+import { emitWindow } from './window.ts';
 
 /** The causes that have an address: of others BadVAddr tells nothing, not even of bus errors [KANE92 §6]. */
 const ADDRESSED: readonly number[] = [
@@ -46,12 +48,26 @@ export function emitExceptions(a: Assembler): void {
     a.sw(T2, KP.death, ZERO);
   }
 
-  // Ends the running environment: nothing of its registers is needed any more. Its slice has paid when it goes.
+  // Ends the running environment: nothing of its registers is needed any more. Its slice has paid when it goes. If that takes
+  // longer than a stretch it pays first, piece by piece, with an instant for interrupts after each.
   a.label('kill');
+  // Before Status forgets whether it had the unit.
+  emitFpuLeft(a, true);
+  a.la(T0, 'kill.piece');
+  a.sw(T0, KP.resume, ZERO);
+  a.label('kill.piece');
   emitPay(a, T0, T1, T2);
   a.cop2(NATIVE.kill);
-  a.j('schedule');
+  a.lw(T1, KP.again, ZERO);
+  a.la(T0, 'schedule');
+  a.beq(T1, ZERO, 'kill.done');
   a.nop();
+  emitWindow(a, T1);
+  a.b('kill.piece');
+  a.nop();
+  a.label('kill.done');
+  a.j('schedule');
+  a.sw(T0, KP.resume, ZERO);
 
   // An exception of the kernel itself: a bug of the kernel, never of a guest.
   a.label('panic');

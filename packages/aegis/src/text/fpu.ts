@@ -30,9 +30,10 @@ function emitClear(a: Assembler, env: Register): void {
 
 /**
  * For the scheduler, when the running environment leaves, while KP.env and Status still say who that is: if it had the unit by a
- * transfer, or has ended, its values are not for whose unit it was, and its exception is not seen pending. Uses t7 to t9.
+ * transfer, or has ended, its values are not for whose unit it was, and its exception is not seen pending. Uses t7 to t9. `ends`: it is
+ * about to end, so that the unit is taken from it in any case.
  */
-export function emitFpuLeft(a: Assembler): void {
+export function emitFpuLeft(a: Assembler, ends = false): void {
   const left = a.fresh('fpu.left');
   a.mfc0(T7, CP0_STATUS);
   a.lw(T8, KP.fpuOwner, ZERO);
@@ -41,8 +42,10 @@ export function emitFpuLeft(a: Assembler): void {
   a.bgez(T7, left);
   a.lw(T9, KP.env, ZERO);
   a.nop();
-  a.beq(T8, T9, left);
-  a.nop();
+  if (!ends) {
+    a.beq(T8, T9, left);
+    a.nop();
+  }
   a.ctc1(ZERO, CONTROL);
   a.sw(ZERO, KP.fpuOwner, ZERO);
   a.label(left);

@@ -61,10 +61,10 @@ const CSR0_STATUS = 0x7f00;
 
 /** What is kept from one interrupt to the next. */
 const KEPT = [
-  [S0, KP.resumeS0],
-  [S3, KP.resumeS3],
-  [S4, KP.resumeS4],
-  [S5, KP.resumeS5],
+  [S0, KP.packetS0],
+  [S3, KP.packetS3],
+  [S4, KP.packetS4],
+  [S5, KP.packetS5],
 ] as const;
 
 /**
@@ -84,7 +84,7 @@ export function emitReceive(a: Assembler): void {
   a.or(T1, T1, T2);
   a.sh(T1, 0, T0);
   a.lw(T2, KP.interrupted, ZERO);
-  a.lw(T3, KP.resume, ZERO);
+  a.lw(T3, KP.packetResume, ZERO);
   a.sw(T2, KP.charged, ZERO);
   a.bne(T3, ZERO, 'receive.resume');
   a.lui(S1, NET.memory >>> 16);
@@ -171,11 +171,11 @@ export function emitReceive(a: Assembler): void {
 
   // Goes on at ra in the next interrupt, which comes when this one has returned. What has been done is paid.
   a.label('receive.pause');
-  a.sw(RA, KP.resume, ZERO);
+  a.sw(RA, KP.packetResume, ZERO);
   for (const [register, field] of KEPT) a.sw(register, field, ZERO);
   a.lw(T1, KP.claimant, ZERO);
   a.nop();
-  a.sw(T1, KP.resumeClaimant, ZERO);
+  a.sw(T1, KP.packetClaimant, ZERO);
   a.beq(T1, ZERO, 'receive.paused');
   a.nop();
   a.bal('packet.charge');
@@ -191,7 +191,7 @@ export function emitReceive(a: Assembler): void {
   a.label('receive.resume');
   emitForget(a);
   for (const [register, field] of KEPT) a.lw(register, field, ZERO);
-  a.lw(T1, KP.resumeClaimant, ZERO);
+  a.lw(T1, KP.packetClaimant, ZERO);
   a.nop();
   a.sw(T1, KP.claimant, ZERO);
   a.lw(T1, KP.sender, ZERO);
@@ -212,7 +212,7 @@ export function emitReceive(a: Assembler): void {
 /** Emits: nothing waits for the next interrupt. */
 function emitForget(a: Assembler): void {
   a.mtc0(ZERO, CP0_CAUSE);
-  a.sw(ZERO, KP.resume, ZERO);
+  a.sw(ZERO, KP.packetResume, ZERO);
 }
 
 /** Emits a pause, if this interrupt has taken long enough. Uses t0, t1 and ra; of the others only those of KEPT survive. */

@@ -45,22 +45,12 @@ import {
   type Register,
 } from '@exokernel/isa';
 import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES, SYSTEM } from '@exokernel/abi';
-import {
-  IDLE_STATUS,
-  KERNEL_STATUS,
-  KP,
-  KSEG0,
-  NATIVE,
-  PHYSICAL,
-  SEARCH_CYCLES,
-  PREDICATE_FUEL,
-  SYSTEM_TABLE,
-  USER_STATUS,
-} from '../layout.ts';
+import { KP, KSEG0, NATIVE, PHYSICAL, SEARCH_CYCLES, PREDICATE_FUEL, SYSTEM_TABLE, USER_STATUS } from '../layout.ts';
 import { emitFpuLeft, emitFpuTaken } from './fpu.ts';
 import { emitPay } from './pay.ts';
 import { emitCount } from './ring.ts';
 import { callLabel } from './calls.ts';
+import { emitOpen, emitWindow } from './window.ts';
 import { ENVIRONMENTS, ENV_SHIFT, emitTransfersPossible } from './transfer.ts';
 
 /** Emits `offset = next position`, a byte offset into the vector of `bytes`; labels need a name of their own. */
@@ -286,13 +276,7 @@ export function emitSchedule(a: Assembler): void {
   // after KP.position; else to ra. The registers of the search are kept. Uses t0 and t7 to t9.
   a.label('schedule.window');
   emitFpuLeft(a);
-  a.li(T0, IDLE_STATUS);
-  a.mtc0(T0, CP0_STATUS);
-  a.nop();
-  a.rfe();
-  a.nop();
-  a.li(T0, KERNEL_STATUS);
-  a.mtc0(T0, CP0_STATUS);
+  emitWindow(a, T0);
   a.mfc0(T0, CP0_COUNT);
   a.jr(RA);
   a.sw(T0, KP.paid, ZERO);
@@ -303,10 +287,7 @@ export function emitSchedule(a: Assembler): void {
   emitFpuLeft(a);
   a.li(T0, SYSTEM_TABLE);
   emitCount(a, T0, SYSTEM.idles, T1);
-  a.li(T1, IDLE_STATUS);
-  a.mtc0(T1, CP0_STATUS);
-  a.nop();
-  a.rfe();
+  emitOpen(a, T1);
   a.label('idle.loop');
   a.b('idle.loop');
   a.nop();

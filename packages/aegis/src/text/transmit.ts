@@ -157,8 +157,8 @@ function emitCommit(a: Assembler): void {
   a.sw(A0, KP.ownTap, ZERO);
   a.sw(A3, KP.ownSender, ZERO);
   a.la(T0, 'own.sent');
-  a.sw(T0, KP.resume, ZERO);
-  a.sw(A1, KP.resumeS5, ZERO);
+  a.sw(T0, KP.packetResume, ZERO);
+  a.sw(A1, KP.packetS5, ZERO);
   a.li(T0, INTERRUPT.packets);
   a.mtc0(T0, CP0_CAUSE);
   a.ret();
