@@ -9,9 +9,10 @@
  */
 import { CP0_BADVADDR, CP0_CAUSE, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
-import { IDLE_STATUS, KERNEL_STATUS, KP, NATIVE, STATUS } from '../layout.ts';
+import { KP, NATIVE, STATUS } from '../layout.ts';
 import { emitFpuLeft } from './fpu.ts';
 import { emitPay } from './pay.ts';
+import { emitWindow } from './window.ts';
 
 /** The causes that have an address: of others BadVAddr tells nothing, not even of bus errors [KANE92 §6]. */
 const ADDRESSED: readonly number[] = [
@@ -60,11 +61,8 @@ export function emitExceptions(a: Assembler): void {
   a.lw(T1, KP.again, ZERO);
   a.la(T0, 'schedule');
   a.beq(T1, ZERO, 'kill.done');
-  a.li(T1, IDLE_STATUS);
-  a.mtc0(T1, CP0_STATUS);
-  a.li(T1, KERNEL_STATUS);
   a.nop();
-  a.mtc0(T1, CP0_STATUS);
+  emitWindow(a, T1);
   a.b('kill.piece');
   a.nop();
   a.label('kill.done');
