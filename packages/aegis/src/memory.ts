@@ -48,6 +48,11 @@ export class KernelMemory {
     this.#work += units * price;
   }
 
+  /** The cycles of the work since the last `spent`, so far. */
+  get work(): number {
+    return this.#work;
+  }
+
   /** The cycles of the work since the last call, a whole number. */
   spent(): number {
     const cycles = Math.ceil(Math.max(0, this.#work));
