@@ -115,6 +115,7 @@ export function emitInterrupt(a: Assembler): void {
   a.andi(T1, T0, INTERRUPT.serial);
   a.la(T2, 'interrupt.serial');
   a.bne(T1, ZERO, 'interrupt.device');
+  a.nop();
   a.la(T2, 'receive');
   a.b('interrupt.device');
   a.nop();
