@@ -50,6 +50,11 @@ export class KernelMemory {
     this.#work += units * price;
   }
 
+  /** The cycles of the work since the last `spent`, so far. */
+  get work(): number {
+    return this.#work;
+  }
+
   /** The cycles of the work since the last call that have not been paid before, a whole number. */
   spent(): number {
     const left = Math.ceil(this.#work) - this.#due;

@@ -24,6 +24,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   'environments.ts resources': 'parts that have registered when the kernel was made',
   'extents.ts #begun': 'parts that have registered when the kernel was made',
   'extents.ts #ended': 'parts that have registered when the kernel was made',
+  'extents.ts costOfCached': 'a part that has registered when the kernel was made',
   'extents.ts writing': 'a part that has registered when the kernel was made',
   'frames.ts reclaim': 'a part that has registered when the kernel was made',
   'frames.ts isReserved': 'a part that has registered when the kernel was made',
