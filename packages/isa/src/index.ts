@@ -13,6 +13,7 @@ export {
 } from './instructions.ts';
 export { decode, encode, operandKinds, operandOf, operandsOf, type Instruction, type Operand } from './codec.ts';
 export { createAssembler, type Assembler, type Assembly, type Target } from './assembler.ts';
+export { withSlots, type Slot, type SlotAssembler, type StraightAssembler } from './slots.ts';
 export { disassemble } from './disassembler.ts';
 export { loadElf, type ElfImage, type ElfSegment } from './elf.ts';
 export { controlFlow, effects, effectsOf, type ControlFlow, type Effects } from './effects.ts';
