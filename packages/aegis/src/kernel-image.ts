@@ -2,7 +2,7 @@
  * The kernel image: all machine code of Aegis, assembled for kseg0 from physical 0, and the dispatch tables that point into it.
  */
 import { CALLS, EXCEPTIONS, type CallName } from '@exokernel/abi';
-import { createAssembler, type Assembly } from '@exokernel/isa';
+import { createAssembler, withSlots, type Assembly } from '@exokernel/isa';
 import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
 import { emitBoot } from './text/boot.ts';
 import { callLabel, emitCallDispatch, emitNativeCalls } from './text/calls.ts';
@@ -31,15 +31,16 @@ export function kernelImage(): Assembly {
 
 function assembleKernel(): Assembly {
   const a = createAssembler(KSEG0);
-  emitRefillVector(a);
+  const s = withSlots(a);
+  emitRefillVector(s);
   a.align(GENERAL_VECTOR);
   if (a.here !== KSEG0 + GENERAL_VECTOR) throw new RangeError('the refill handler does not fit in its vector');
-  emitGeneralVector(a);
+  emitGeneralVector(s);
   // The kernel page lies between the vectors and the text.
   while (a.here < KSEG0 + PHYSICAL.text) a.word(0);
   emitBoot(a);
-  emitRefillMiss(a);
-  emitExceptions(a);
+  emitRefillMiss(s);
+  emitExceptions(s);
   emitCallDispatch(a);
   emitTlbCalls(a);
   emitTlbRange(a);

@@ -1,0 +1,74 @@
+/**
+ * A routine of the kernel's text: a label, a head that says what a reader asks first, and registers that have the names of their roles.
+ *
+ * The head becomes notes, so a listing shows it; test/heads.test.ts holds it against the words. It says
+ *
+ * - what the routine does,
+ * - `in`: the registers that it is given,
+ * - `out`: what it leaves for those who go on from it,
+ * - `uses`: the other registers that its instructions change. With `out` these are all. One register may have several roles, one
+ *   after the other. What routines change that it calls or goes on to is said there.
+ * - `fast`: how many instructions there are on its fast path, from its label to the jump through a register with which it leaves. A
+ *   branch on that path is not taken, but to a label in `by`. A call counts as its jump and its slot.
+ */
+import { K0, K1, REGISTER_NAMES, ZERO, type Register, type SlotAssembler } from '@exokernel/isa';
+import { KP } from '../layout.ts';
+
+/** Registers by their role. */
+export type Roles = Readonly<Record<string, Register>>;
+
+/** What the head of a routine says. */
+export interface Head<I extends Roles, O extends Roles, U extends Roles> {
+  readonly does: string;
+  readonly in?: I;
+  readonly out?: O;
+  readonly uses?: U;
+  readonly fast?: { readonly instructions: number; readonly by?: readonly string[]; readonly when?: string };
+}
+
+type None = Readonly<Record<never, Register>>;
+
+/** Emits a routine; `body` gets the registers of all roles. */
+export function routine<I extends Roles = None, O extends Roles = None, U extends Roles = None>(
+  a: SlotAssembler,
+  label: string,
+  head: Head<I, O, U>,
+  body: (roles: I & O & U) => void,
+): void {
+  a.label(label);
+  for (const line of headLines(head)) a.note(line);
+  body({ ...head.in, ...head.out, ...head.uses } as I & O & U);
+}
+
+/** The head as the listing shows it. */
+function headLines({ does, in: given = {}, out = {}, uses = {}, fast }: Head<Roles, Roles, Roles>): string[] {
+  const lines = [does];
+  for (const [name, roles] of [
+    ['in  ', given],
+    ['out ', out],
+    ['uses', uses],
+  ] as const) {
+    if (Object.keys(roles).length > 0) lines.push(`${name} ${byRegister(roles)}`);
+  }
+  if (fast !== undefined) {
+    const when = fast.when === undefined ? '' : ` ${fast.when}`;
+    const by = fast.by === undefined ? '' : `, by ${fast.by.join(' and ')}`;
+    lines.push(`${fast.instructions} instructions${when}${by}`);
+  }
+  return lines;
+}
+
+/** `a0 page, k1 slot or frame`. */
+function byRegister(roles: Roles): string {
+  const names = new Map<Register, string[]>();
+  for (const [role, register] of Object.entries(roles)) {
+    names.set(register, [...(names.get(register) ?? []), role]);
+  }
+  return [...names].map(([register, all]) => `${REGISTER_NAMES[register] ?? ''} ${all.join(' or ')}`).join(', ');
+}
+
+/** Emits the way back to user mode, to the address in k0, with k1 as the application had it. */
+export function emitReturn(a: SlotAssembler): void {
+  a.lw(K1, KP.k1, ZERO);
+  a.jr(K0, (slot) => slot.rfe());
+}
