@@ -15,7 +15,7 @@ import { emitReceive } from './text/receive.ts';
 import { emitRingPut } from './text/ring.ts';
 import { emitSchedule, emitYield } from './text/schedule.ts';
 import { emitTlbCalls, emitTlbRange } from './text/tlb.ts';
-import { emitTransfer, emitTransferRefusals } from './text/transfer.ts';
+import { emitAsynchronousTransfer, emitSynchronousTransfer, emitTransferRefusals } from './text/transfer.ts';
 import { emitTransmit, emitXmitCall } from './text/transmit.ts';
 import { emitGeneralVector, emitRefillMiss, emitRefillVector } from './text/vectors.ts';
 
@@ -38,16 +38,16 @@ function assembleKernel(): Assembly {
   emitGeneralVector(s);
   // The kernel page lies between the vectors and the text.
   while (a.here < KSEG0 + PHYSICAL.text) a.word(0);
-  emitBoot(a);
+  emitBoot(s);
   emitRefillMiss(s);
   emitExceptions(s);
-  emitCallDispatch(a);
-  emitTlbCalls(a);
-  emitTlbRange(a);
-  emitTransfer(a, 'synchronous');
-  emitTransfer(a, 'asynchronous');
-  emitTransferRefusals(a);
-  emitMessageCall(a);
+  emitCallDispatch(s);
+  emitTlbCalls(s);
+  emitTlbRange(s);
+  emitSynchronousTransfer(s);
+  emitAsynchronousTransfer(s);
+  emitTransferRefusals(s);
+  emitMessageCall(s);
   emitYield(a);
   emitSchedule(a);
   emitInterrupt(a);
@@ -55,10 +55,10 @@ function assembleKernel(): Assembly {
   emitRingPut(a);
   emitTransmit(a);
   emitXmitCall(a);
-  emitNativeCalls(a);
-  emitStackCalls(a);
-  emitFpuCall(a);
-  emitFpuInterrupt(a);
+  emitNativeCalls(s);
+  emitStackCalls(s);
+  emitFpuCall(s);
+  emitFpuInterrupt(s);
   if (a.here > KSEG0 + PHYSICAL.stlb) throw new RangeError('the kernel text overlaps the STLB');
   return a.assemble();
 }

@@ -20,8 +20,10 @@ const FAST = /^(\d+) instructions(?: [^,]*)?(?:, by (.*))?$/;
 /** The routines: labels with a head, which has a line of registers or of instructions, or one sentence. */
 function heads(): Head[] {
   const labelled = [...symbols].filter(([name]) => isRoutine(name)).map(([label, at]) => ({ label, at: index(at) }));
-  labelled.sort((a, b) => a.at - b.at);
-  return labelled.map(({ label, at }, i) => {
+  // Of several labels at one place the first is the routine's.
+  const places = [...new Map(labelled.toReversed().map((each) => [each.at, each])).values()];
+  places.sort((a, b) => a.at - b.at);
+  return places.map(({ label, at }, i) => {
     const lines = notes.get((origin + 4 * at) >>> 0) ?? [];
     const registers = lines
       .filter((line) => /^(out |uses) /.test(line))
@@ -29,14 +31,14 @@ function heads(): Head[] {
       .map((role) => role.split(' ')[0] ?? '');
     const [, count, by] = lines.map((line) => FAST.exec(line)).find((match) => match !== null) ?? [];
     const fast = count === undefined ? undefined : { instructions: Number(count), by: new Set(by?.split(' and ')) };
-    return { label, at, end: labelled[i + 1]?.at ?? words.length, changes: new Set(registers), fast };
+    return { label, at, end: places[i + 1]?.at ?? words.length, changes: new Set(registers), fast };
   });
 }
 
-/** A head begins with a sentence. */
+/** A head begins with a sentence; notes are none. */
 function isRoutine(name: string): boolean {
   const [first] = notes.get(symbols.get(name) ?? 0) ?? [];
-  return first !== undefined && /^[A-Z].*[.\]]$/.test(first);
+  return first !== undefined && /[.\]]$/.test(first);
 }
 
 function writtenIn({ at, end }: Head): Set<string> {

@@ -15,33 +15,31 @@ import { K0, K1, REGISTER_NAMES, ZERO, type Register, type SlotAssembler } from 
 import { KP } from '../layout.ts';
 
 /** Registers by their role. */
-export type Roles = Readonly<Record<string, Register>>;
+export type Roles<Role extends string> = Readonly<Record<Role, Register>>;
 
 /** What the head of a routine says. */
-export interface Head<I extends Roles, O extends Roles, U extends Roles> {
+export interface Head<I extends string, O extends string, U extends string> {
   readonly does: string;
-  readonly in?: I;
-  readonly out?: O;
-  readonly uses?: U;
+  readonly in?: Roles<I>;
+  readonly out?: Roles<O>;
+  readonly uses?: Roles<U>;
   readonly fast?: { readonly instructions: number; readonly by?: readonly string[]; readonly when?: string };
 }
 
-type None = Readonly<Record<never, Register>>;
-
 /** Emits a routine; `body` gets the registers of all roles. */
-export function routine<I extends Roles = None, O extends Roles = None, U extends Roles = None>(
+export function routine<I extends string = never, O extends string = never, U extends string = never>(
   a: SlotAssembler,
   label: string,
   head: Head<I, O, U>,
-  body: (roles: I & O & U) => void,
+  body: (roles: Roles<I | O | U>) => void,
 ): void {
   a.label(label);
   for (const line of headLines(head)) a.note(line);
-  body({ ...head.in, ...head.out, ...head.uses } as I & O & U);
+  body({ ...head.in, ...head.out, ...head.uses } as Roles<I | O | U>);
 }
 
 /** The head as the listing shows it. */
-function headLines({ does, in: given = {}, out = {}, uses = {}, fast }: Head<Roles, Roles, Roles>): string[] {
+function headLines({ does, in: given = {}, out = {}, uses = {}, fast }: Head<string, string, string>): string[] {
   const lines = [does];
   for (const [name, roles] of [
     ['in  ', given],
@@ -59,7 +57,7 @@ function headLines({ does, in: given = {}, out = {}, uses = {}, fast }: Head<Rol
 }
 
 /** `a0 page, k1 slot or frame`. */
-function byRegister(roles: Roles): string {
+function byRegister(roles: Roles<string>): string {
   const names = new Map<Register, string[]>();
   for (const [role, register] of Object.entries(roles)) {
     names.set(register, [...(names.get(register) ?? []), role]);
