@@ -15,6 +15,7 @@ export { decode, encode, operandKinds, operandOf, operandsOf, type Instruction, 
 export { createAssembler, type Assembler, type Assembly, type Target } from './assembler.ts';
 export { withSlots, type Slot, type SlotAssembler, type StraightAssembler } from './slots.ts';
 export { disassemble } from './disassembler.ts';
+export { listing, type ListingOptions, type RecordLayout } from './listing.ts';
 export { loadElf, type ElfImage, type ElfSegment } from './elf.ts';
 export { controlFlow, effects, effectsOf, type ControlFlow, type Effects } from './effects.ts';
 export { IsaError, type IsaErrorCode } from './error.ts';

@@ -47,7 +47,7 @@ export function emitCallDispatch(a: SlotAssembler): void {
       does: 'null: does nothing. Other calls end here too.',
       in: { next: K0 },
       out: { error: V0 },
-      uses: { k1: K1 },
+      uses: { restored: K1 },
       fast: { instructions: 4 },
     },
     ({ error }) => {
@@ -140,12 +140,12 @@ export function emitNativeCalls(a: SlotAssembler): void {
       does: 'Back from TypeScript to the caller, or to another environment if the caller cannot go on.',
       in: { reschedule: K1 },
       out: { next: K0 },
-      uses: { k1: K1 },
+      uses: { restored: K1 },
       fast: { instructions: 5 },
     },
-    ({ reschedule, next, k1 }) => {
+    ({ reschedule, next, restored }) => {
       a.lw(next, KP.epc, ZERO);
-      a.bne(reschedule, ZERO, 'schedule', (slot) => slot.lw(k1, KP.k1, ZERO));
+      a.bne(reschedule, ZERO, 'schedule', (slot) => slot.lw(restored, KP.k1, ZERO));
       a.jr(next, (slot) => slot.rfe());
     },
   );

@@ -36,7 +36,7 @@ export function emitStackCalls(a: SlotAssembler): void {
   routine(
     a,
     'stack.done',
-    { does: "The way back: the caller's stack and return address.", out: { next: K0, sp: SP, ra: RA, k1: K1 } },
+    { does: "The way back: the caller's stack and return address.", out: { next: K0, sp: SP, ra: RA, restored: K1 } },
     ({ next, sp, ra }) => {
       a.lw(next, KP.epc, ZERO);
       a.lw(sp, KP.userSp, ZERO);

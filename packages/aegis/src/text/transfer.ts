@@ -111,7 +111,7 @@ function emitClosed(a: SlotAssembler, call: 'scall' | 'acall'): void {
     {
       does: 'The gate is shut. If that is for want of an ASID, the callee gets one and the call is made again.',
       in: { callee: K1, called: V1 },
-      uses: { name: V0, entry: V0, again: V0, syscall: K0, k1: K1 },
+      uses: { name: V0, entry: V0, again: V0, syscall: K0, restored: K1 },
       ...(call === 'acall' ? { out: { number: V1 } } : {}),
     },
     ({ callee, called, name, entry, again, syscall }) => {
