@@ -14,8 +14,8 @@ import {
   PAGE_BYTES,
   WINDOW_FRAMES_MAX,
 } from '@exokernel/abi';
-import { AshError, checkHandler, decodeHandler } from '@exokernel/ash';
-import { VcodeError, compileMips, type MipsProgram } from '@exokernel/vcode';
+import { AshError, REPLY, WINDOW, checkHandler, decodeHandler } from '@exokernel/ash';
+import { VcodeError, activationRegion, compileMips, type MipsProgram } from '@exokernel/vcode';
 import type { Made } from './costs.ts';
 import type { Frames } from './frames.ts';
 import { HANDLER, HANDLER_LIMIT, KSEG0, PHYSICAL } from './layout.ts';
@@ -24,9 +24,6 @@ import { FILTER_STATE, TABLES } from './tables.ts';
 
 /** Fuel of one run of a handler, in instructions. Assumption: ten times what copying the longest packet takes. */
 const HANDLER_FUEL = 20_000;
-
-/** Words of the region of downloaded code, in an activation record: base and length of each region. */
-const REGION = { window: 16, reply: 24 } as const;
 
 export class Handlers {
   readonly #memory: KernelMemory;
@@ -85,8 +82,8 @@ export class Handlers {
     // The last tenant's replies are not for this one.
     this.#memory.port.zero(base + HANDLER.reply, HANDLER.bytes - HANDLER.reply);
     const activation = base + HANDLER.activation;
-    this.#memory.set(activation + REGION.reply, KSEG0 + base + HANDLER.reply);
-    this.#memory.set(activation + REGION.reply + 4, PACKET_BYTES_MAX);
+    this.#memory.set(activation + activationRegion(REPLY), KSEG0 + base + HANDLER.reply);
+    this.#memory.set(activation + activationRegion(REPLY) + 4, PACKET_BYTES_MAX);
     this.#showWindow(filter);
     this.#filters.fill(filter, [
       [FILTER.activation, KSEG0 + activation],
@@ -139,7 +136,7 @@ export class Handlers {
   #showWindow(filter: number): void {
     const place = this.#state.get(filter, FILTER_STATE.place) - 1;
     if (place < 0) return;
-    const at = PHYSICAL.handlers + place * HANDLER.bytes + HANDLER.activation + REGION.window;
+    const at = PHYSICAL.handlers + place * HANDLER.bytes + HANDLER.activation + activationRegion(WINDOW);
     this.#memory.set(at, KSEG0 + this.#state.get(filter, FILTER_STATE.first) * PAGE_BYTES);
     this.#memory.set(at + 4, this.#state.get(filter, FILTER_STATE.frames) * PAGE_BYTES);
   }

@@ -1,11 +1,15 @@
 /**
- * The kernel's text as a listing: labels, heads and notes, cycles, and the names of the fields that its loads and stores reach.
+ * The kernel's text as a listing: labels, heads and notes, cycles, and the names of the fields that its loads and stores reach; and
+ * listings of what the kernel compiles filters and handlers to.
  */
 import { CALLS, ENV, SLICE } from '@exokernel/abi';
+import { decodeHandler } from '@exokernel/ash';
+import { decodeFilter, FilterSet } from '@exokernel/dpf';
 import { cycleColumn } from '@exokernel/hardware';
 import { listing, type RecordLayout } from '@exokernel/isa';
+import { compileMips, mipsListing, type Program } from '@exokernel/vcode';
 import { kernelImage } from './kernel-image.ts';
-import { KP, KSEG0, NATIVE, PHYSICAL } from './layout.ts';
+import { HANDLER, KP, KSEG0, NATIVE, PHYSICAL } from './layout.ts';
 
 const ENVIRONMENT: RecordLayout = { name: 'ENV', fields: ENV };
 const SLOT: RecordLayout = { name: 'SLICE', fields: SLICE };
@@ -33,4 +37,26 @@ export function kernelListing(symbol?: string): readonly string[] {
   const { heading, column } = cycleColumn(image);
   const lines = listing(image, { ...NAMES, column, ...(symbol === undefined ? {} : { symbol }) });
   return lines.length === 0 ? [] : [heading, ...lines];
+}
+
+/**
+ * What the kernel compiles these filters to if no others are bound, each as it is downloaded (`encodeFilter` of dpf). The result is the
+ * number of the filter that a packet belongs to, and one more; 0: of none. Throws `DpfError`, and `VcodeError` if they are too large.
+ */
+export function filterListing(filters: readonly Uint8Array[]): readonly string[] {
+  const set = new FilterSet();
+  for (const bytes of filters) set.insert(decodeFilter(bytes));
+  // Packets lie at word boundaries in the controller's buffers.
+  return compiledListing(set.program({ align: 4 }), KSEG0 + PHYSICAL.demux);
+}
+
+/** What the kernel compiles a handler to, as it is downloaded (`encodeHandler` of ash). Throws `AshError` or `VcodeError`. */
+export function handlerListing(handler: Uint8Array): readonly string[] {
+  return compiledListing(decodeHandler(handler).program, KSEG0 + PHYSICAL.handlers + HANDLER.code);
+}
+
+function compiledListing(program: Program, origin: number): readonly string[] {
+  const compiled = compileMips(program, origin);
+  const { heading, column } = cycleColumn(compiled);
+  return [heading, ...mipsListing(program, compiled, column)];
 }

@@ -59,7 +59,7 @@ export function listing({ origin, words, symbols, notes }: Assembly, options: Li
     const text = known.named(word, at, symbols);
     if (wanted && !padding) {
       for (const name of here) lines.push(`${name}:`);
-      for (const note of notes.get(at) ?? []) lines.push(`${' '.repeat(12)}# ${note}`);
+      for (const note of notes.get(at) ?? []) lines.push(`${' '.repeat(12 + column(i).length)}# ${note}`);
       lines.push(`  ${at.toString(16).padStart(8, '0')}  ${column(i)}${before.branches ? '  ' : ''}${text}`);
     }
     known.follow(word, text);

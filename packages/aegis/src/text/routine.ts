@@ -70,3 +70,27 @@ export function emitReturn(a: SlotAssembler): void {
   a.lw(K1, KP.k1, ZERO);
   a.jr(K0, (slot) => slot.rfe());
 }
+
+/** What the notes of a head say. */
+export interface HeadNotes {
+  readonly does: string;
+  /** Names of the registers that the routine's own instructions change. */
+  readonly changes: readonly string[];
+  readonly fast: { readonly instructions: number; readonly when: string; readonly by: readonly string[] } | undefined;
+}
+
+const FAST = /^(\d+) instructions ?([^,]*)(?:, by (.*))?$/;
+
+/** Reads the notes of a label as a head; undefined if they are none: a head begins with a sentence. */
+export function readHead(notes: readonly string[]): HeadNotes | undefined {
+  const [does, ...lines] = notes;
+  if (does === undefined || !/[.\]]$/.test(does)) return undefined;
+  const changes = lines
+    .filter((line) => /^(out |uses) /.test(line))
+    .flatMap((line) => line.slice(5).split(', '))
+    .map((roles) => roles.split(' ')[0] ?? '');
+  const [, instructions, when = '', by] = lines.map((line) => FAST.exec(line)).find((match) => match !== null) ?? [];
+  const fast =
+    instructions === undefined ? undefined : { instructions: Number(instructions), when, by: by?.split(' and ') ?? [] };
+  return { does, changes, fast };
+}
