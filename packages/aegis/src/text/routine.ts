@@ -88,7 +88,8 @@ export function readHead(notes: readonly string[]): HeadNotes | undefined {
   const changes = lines
     .filter((line) => /^(out |uses) /.test(line))
     .flatMap((line) => line.slice(5).split(', '))
-    .map((roles) => roles.split(' ')[0] ?? '');
+    .map((roles) => roles.split(' ')[0] ?? '')
+    .filter((register, i, all) => all.indexOf(register) === i);
   const [, instructions, when = '', by] = lines.map((line) => FAST.exec(line)).find((match) => match !== null) ?? [];
   const fast =
     instructions === undefined ? undefined : { instructions: Number(instructions), when, by: by?.split(' and ') ?? [] };
