@@ -2,7 +2,7 @@
  * The kernel's text as a listing: labels, heads and notes, cycles, and the names of the fields that its loads and stores reach; and
  * listings of what the kernel compiles filters and handlers to.
  */
-import { CALLS, ENV, SLICE } from '@exokernel/abi';
+import { CALLS, ENV, FILTER, RING, SLICE, U } from '@exokernel/abi';
 import { decodeHandler } from '@exokernel/ash';
 import { decodeFilter, FilterSet } from '@exokernel/dpf';
 import { cycleColumn } from '@exokernel/hardware';
@@ -13,15 +13,26 @@ import { HANDLER, KP, KSEG0, NATIVE, PHYSICAL } from './layout.ts';
 
 const ENVIRONMENT: RecordLayout = { name: 'ENV', fields: ENV };
 const SLOT: RecordLayout = { name: 'SLICE', fields: SLICE };
+const FILTER_RECORD: RecordLayout = { name: 'FILTER', fields: FILTER };
+const RING_RECORD: RecordLayout = { name: 'RING', fields: RING };
 
 const NAMES = {
   zero: { name: 'KP', fields: KP },
   pointers: new Map([
     ['KP.env', ENVIRONMENT],
     ['KP.slice', SLOT],
+    ['KP.tap', RING_RECORD],
+    ['ENV.uPage', { name: 'U', fields: U }],
     ['SLICE.running', ENVIRONMENT],
+    ['FILTER.env', ENVIRONMENT],
+    ['FILTER.ring', RING_RECORD],
+    ['RING.env', ENVIRONMENT],
+    ['RING.nextTap', RING_RECORD],
   ]),
-  tables: new Map([[(KSEG0 + PHYSICAL.environments) >>> 16, ENVIRONMENT]]),
+  tables: new Map([
+    [(KSEG0 + PHYSICAL.environments) >>> 16, ENVIRONMENT],
+    [(KSEG0 + PHYSICAL.filters) >>> 16, FILTER_RECORD],
+  ]),
   natives: new Map([
     ...Object.entries(CALLS).map(([name, { number }]) => [number, `CALLS.${name}`] as const),
     ...Object.entries(NATIVE).map(([name, number]) => [number, `NATIVE.${name}`] as const),
