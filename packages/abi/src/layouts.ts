@@ -145,7 +145,8 @@ export const REQUEST_LIMIT = 128;
 export const BUFFER: Offsets<typeof BUFFER_FIELDS> = offsets(BUFFER_FIELDS);
 export const BUFFER_BYTES = 32;
 export const BUFFER_LIMIT = 1024;
-export const BUFFER_STATES = { empty: 0, valid: 1, comingIn: 2, goingOut: 3 } as const;
+/** leaving: it is being written because a family lacks frames, and is empty then. */
+export const BUFFER_STATES = { empty: 0, valid: 1, comingIn: 2, goingOut: 3, leaving: 4 } as const;
 /** One entry of the list of disk_request: the frame's capability and, relative to the extent, its block. */
 export const TRANSFER = { frame: 0, block: 16 } as const;
 export const TRANSFER_BYTES = 20;

@@ -46,6 +46,7 @@ export const ENVIRONMENT_FIELDS = {
   packetsOut: { at: 0x40, what: 'packets sent' },
   packetsDropped: { at: 0x44, what: 'packets that found no room in its ring' },
   parent: { at: 0x48, what: 'who created it, or NO_ENV' },
+  family: { at: 0x4c, what: 'the number of its family: its maker\'s, also when that has died; of what the loader makes a new one' },
   death: { at: 0x50, what: 'why it died: a code of DEATHS; for an unhandled exception its ExcCode in bits 8 to 15' },
   xmitBusy: { at: 0x54, what: 'transmit operations that found the controller full' },
   exit: { at: 0x58, what: "the word given to env_free: the program's result" },
@@ -65,6 +66,7 @@ export const ENVIRONMENT_FIELDS = {
   revokeDeadline: { at: 0x158, what: 'the tick at which it must have; 0: nothing is asked of it' },
   lost: { at: 0x15c, what: 'how many frames and slices were taken from it by force' },
   name: { at: 0x160, what: 'what a synchronous transfer names it by, and every transfer from it: its number, if the record has had no other; else also of which life, so that no earlier one has the same' },
+  prepaid: { at: 0x168, what: 'cycles that it has paid for a call that takes longer than a stretch, and that is executed again until all is paid' },
   predicate: { at: 0x180, what: 'kseg0 address of the compiled wakeup predicate, or 0' },
   predicateActivation: { at: 0x184, what: 'kseg0 address of its activation record' },
   wakeTag: { at: 0x188, what: 'what the last sleep ended with: the tag of a predicate, or 0 for an event or a tick' },
@@ -105,7 +107,6 @@ export const NODE_FIELDS = {
   generation: { at: 0x08, what: 'how often the record has been used: the low word' },
   kind: { at: 0x0c, what: 'of which kind its resource is' },
   name: { at: 0x10, what: 'the name of its resource' },
-  resource: { at: 0x14, what: 'the generation of its resource, the low word; another than the present one: the node is as good as gone' },
 } as const;
 
 /* prettier-ignore */

@@ -10,6 +10,7 @@ import {
   ENV_LIMIT,
   ENV_STATUS,
   EXPOSED,
+  FRAME,
   FILTER_CODE_BYTES,
   PAGE_BYTES,
   SLICE_BYTES,
@@ -31,6 +32,7 @@ import { Disk } from './disk.ts';
 import { Environments } from './environments.ts';
 import { AegisError } from './error.ts';
 import { Extents } from './extents.ts';
+import { Families } from './families.ts';
 import { Filters } from './filters.ts';
 import { Frames } from './frames.ts';
 import { dispatchTables, kernelImage } from './kernel-image.ts';
@@ -48,7 +50,7 @@ import { loadImage } from './loader.ts';
 import { KernelMemory, envOf } from './memory.ts';
 import { Messages } from './messages.ts';
 import { Names } from './names.ts';
-import { nativeCalls } from './native-calls.ts';
+import { counted, nativeCalls } from './native-calls.ts';
 import { Natives } from './natives.ts';
 import { bootNetwork } from './network.ts';
 import { Nodes } from './nodes.ts';
@@ -114,7 +116,7 @@ export class Aegis {
     machine.cpu.pc = kernel.symbols.get('boot') ?? KSEG0;
     this.parts = this.#build(options.secret ?? DEFAULT_SECRET);
     this.#accounting = new Accounting(machine, this.parts.memory);
-    this.#install();
+    this.#install(kernel.symbols.get('schedule') ?? KSEG0);
     machine.attachState(new SavedKernel(this.parts.natives, this.#names, [this.parts.filters, this.#accounting]));
   }
 
@@ -166,23 +168,27 @@ export class Aegis {
   #build(secret: Uint8Array): Parts {
     const { machine } = this;
     const memory = new KernelMemory(machine.memory);
-    const capabilities = new Capabilities(memory, secret, new Nodes(memory));
+    const families = new Families(memory);
+    const capabilities = new Capabilities(memory, secret, new Nodes(memory, families));
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
-    const frames = new Frames(memory, capabilities, tlb, {
-      taken: (env, ppn) => {
+    const bindings = {
+      // What binds a frame pins it.
+      taken: (env: number, ppn: number) => {
+        if (memory.frame(ppn, FRAME.pins) === 0) return;
         for (const resource of environments.resources) resource.releaseFrame?.(env, ppn);
         disk.releaseFrame(env, ppn);
         registry.releaseFrame(env, ppn);
       },
       // A transfer ends by itself, and what is cached is there for whoever needs a frame.
-      freed: (ppn) => {
+      freed: (ppn: number) => {
         for (const resource of environments.resources) resource.releaseFrame?.(undefined, ppn);
       },
-      guarded: (ppn) => {
+      guarded: (ppn: number) => {
         predicates.guarded(ppn);
       },
-    });
-    const slices = new Slices(memory, capabilities, () => this.machine.cycles);
+    };
+    const frames = new Frames(memory, { capabilities, families, tlb }, bindings);
+    const slices = new Slices(memory, capabilities, families, () => this.machine.cycles);
     const natives = new Natives((asid, functions) => {
       machine.native.install(asid, functions);
     });
@@ -190,21 +196,30 @@ export class Aegis {
     const created = (id: number, parent: number): void => {
       this.#created(id, parent);
     };
-    const environments = new Environments(memory, { frames, slices, tlb, capabilities, asids, natives, created });
-    const filters = new Filters(memory, frames, capabilities);
-    const rings = new Rings(memory, frames, capabilities, (ring) => {
+    const environments = new Environments(memory, {
+      frames,
+      slices,
+      families,
+      tlb,
+      capabilities,
+      asids,
+      natives,
+      created,
+    });
+    const filters = new Filters(memory, { frames, capabilities, families });
+    const rings = new Rings(memory, { frames, capabilities, families }, (ring) => {
       filters.ringFreed(ring);
     });
-    const predicates = new Predicates(memory, frames);
+    const predicates = new Predicates(memory, frames, families);
     const messages = new Messages(memory, frames);
     // There is one network, and it is never another.
     capabilities.guard('net', (name) => (name === 0 ? 0 : undefined));
     const serial = new Serial(memory, capabilities);
-    const extents = new Extents(memory, capabilities);
-    const disk = new Disk(memory, frames, extents, capabilities);
-    const registry = new Registry(memory, { frames, disk, extents, capabilities });
-    const repossession = new Repossession(memory, { frames, slices, disk, extents });
-    const revocation = new Revocation(memory, slices, repossession);
+    const extents = new Extents(memory, capabilities, families);
+    const disk = new Disk(memory, { frames, extents, capabilities, families });
+    const registry = new Registry(memory, { frames, disk, extents, capabilities, families });
+    const repossession = new Repossession(memory, { frames, slices, disk, extents, families });
+    const revocation = new Revocation(memory, { slices, frames, families, registry, repossession });
     // The disk hears of frames by `taken`: a frame without a holder must not be read into.
     const transfers = {
       release: (env: number) => {
@@ -214,6 +229,7 @@ export class Aegis {
     environments.resources.push(predicates, messages, filters, rings, transfers, extents, serial, revocation);
     return {
       memory,
+      families,
       capabilities,
       frames,
       slices,
@@ -233,7 +249,7 @@ export class Aegis {
   }
 
   /** Kernel page, exposed tables, native functions. */
-  #install(): void {
+  #install(schedule: number): void {
     const { machine, parts } = this;
     parts.memory.setKernelPage(KP.frames, parts.frames.count);
     for (const [field, value] of [
@@ -249,6 +265,7 @@ export class Aegis {
     parts.memory.setKernelPage(KP.quantum, quantum);
     parts.memory.setKernelPage(KP.unpayableLimit, quantum >>> UNPAYABLE_SHIFT);
     parts.memory.setKernelPage(KP.inea, CSR0_INEA);
+    parts.memory.setKernelPage(KP.resume, schedule);
     // Before the first position, which is the next.
     parts.memory.setKernelPage(KP.position, -SLICE_BYTES);
     for (const { table, bytes, count } of Object.values(STRUCTURES)) {
@@ -269,34 +286,33 @@ export class Aegis {
     const { parts } = this;
     const natives: NativeFunction[] = [];
     for (const [number, run] of nativeCalls(parts)) natives[number] = run;
-    natives[NATIVE.kill] = (cpu) => {
-      cpu.charge(parts.environments.end(parts.memory.current, parts.memory.kernelPage(KP.death)));
+    natives[NATIVE.kill] = () => {
+      const { memory, environments } = parts;
+      const ends = memory.affords(memory.current, environments.costOfEnd(memory.current));
+      memory.setKernelPage(KP.again, ends ? 0 : 1);
+      if (ends) environments.end(memory.current, memory.kernelPage(KP.death));
     };
     natives[NATIVE.panic] = () => {
       throw new AegisError('kernel-exception', 'the kernel took an exception of its own');
     };
     natives[NATIVE.serialInterrupt] = (cpu) => {
-      cpu.charge(COSTS.device);
+      parts.memory.charge(1, COSTS.device);
       parts.slices.charge(parts.serial.interrupt(cpu));
     };
     natives[NATIVE.diskInterrupt] = (cpu) => {
-      cpu.charge(COSTS.device);
+      parts.memory.charge(1, COSTS.device);
       parts.slices.charge(parts.disk.interrupt(cpu));
     };
     natives[NATIVE.asid] = (cpu) => {
-      const recycled = parts.asids.give(envOf(cpu.registers[K1] ?? 0));
-      cpu.charge(recycled ? COSTS.call + COSTS.flush : COSTS.call);
+      parts.asids.give(envOf(cpu.registers[K1] ?? 0));
     };
     natives[NATIVE.tlbwr] = (cpu) => {
-      cpu.charge(COSTS.call);
       cpu.registers[V0] = frameGranted(parts.frames, new Arguments(cpu));
     };
     natives[NATIVE.begin] = (cpu) => {
-      cpu.charge(COSTS.call);
       cpu.registers[K0] = parts.revocation.begin(envOf(cpu.registers[K1] ?? 0));
     };
     natives[NATIVE.revoke] = (cpu) => {
-      cpu.charge(COSTS.call);
       parts.slices.charge(parts.revocation.due(cpu));
     };
     natives[NATIVE.boot] = (cpu) => {
@@ -304,6 +320,6 @@ export class Aegis {
       parts.disk.boot(cpu);
       bootNetwork(cpu, parts.memory);
     };
-    return natives;
+    return natives.map((run) => counted(parts.memory, run));
   }
 }

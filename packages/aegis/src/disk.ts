@@ -27,9 +27,9 @@ import {
   type NativeCpu,
 } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
-import { COSTS } from './costs.ts';
 import { uPagePhysical } from './environments.ts';
 import type { Extents } from './extents.ts';
+import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { PHYSICAL } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
@@ -93,6 +93,7 @@ export class Disk {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
   readonly #extents: Extents;
+  readonly #families: Families;
   readonly #device: VirtioBlk;
   /** By number: what is exposed of a request, and what is not. */
   readonly #requests: Records;
@@ -101,10 +102,20 @@ export class Disk {
   /** By kind; registered when the kernel is made. */
   readonly #finishers = new Map<number, (finished: Finished) => void>();
 
-  constructor(memory: KernelMemory, frames: Frames, extents: Extents, capabilities: Capabilities) {
+  constructor(
+    memory: KernelMemory,
+    parts: {
+      readonly frames: Frames;
+      readonly extents: Extents;
+      readonly capabilities: Capabilities;
+      readonly families: Families;
+    },
+  ) {
+    const { frames, extents, capabilities, families } = parts;
     this.#memory = memory;
     this.#frames = frames;
     this.#extents = extents;
+    this.#families = families;
     this.#device = new VirtioBlk(memory);
     this.#requests = new Records(memory, PHYSICAL.requests, REQUEST_BYTES, REQUEST_LIMIT);
     this.#state = new Records(memory, TABLES.requestState);
@@ -148,13 +159,17 @@ export class Disk {
   }
 
   /**
-   * Queues all of these requests, or none of them (E_BUSY); the rights to blocks and frames have been checked, and the
+   * Queues all of these requests, of one environment, or none of them (E_BUSY: also if its family has no such places); the rights to blocks and frames have been checked, and the
    * blocks exist.
    */
   submit(cpu: NativeCpu, requests: readonly DiskRequest[]): number {
     if (this.blocks === 0) return ERRORS.E_DEVICE;
     const places = this.#requests.filter((i) => !this.#isTaken(i));
     if (places.length < requests.length) return ERRORS.E_BUSY;
+    const [first] = requests;
+    if (first !== undefined && !this.#families.take('requests', this.#families.of(first.env), requests.length)) {
+      return ERRORS.E_BUSY;
+    }
     requests.forEach((request, n) => {
       this.#enter(places[n] ?? 0, request);
     });
@@ -225,7 +240,7 @@ export class Disk {
     const done = this.#device.finished(cpu);
     const cause = done[0] === undefined ? NO_ENV : this.#requests.get(done[0].tag, REQUEST.env);
     for (const { tag, ok } of done) {
-      if (ok && this.#isTaken(tag)) this.#moved(cpu, tag);
+      if (ok && this.#isTaken(tag)) this.#moved(tag);
       this.#finish(tag, ok);
     }
     this.#feed(cpu);
@@ -300,6 +315,7 @@ export class Disk {
       [REQUEST_STATE.bounced, this.#isDirect(request) ? 0 : 1],
       [REQUEST_STATE.through, 0],
       [REQUEST_STATE.ended, 0],
+      [REQUEST_STATE.family, this.#families.of(env)],
       ...frames.map((one, n) => [REQUEST_STATE.frames + 4 * n, (one.node << 16) | one.ppn] as const),
     ]);
   }
@@ -309,6 +325,7 @@ export class Disk {
     if (env === NO_ENV) return;
     const frames = this.#framesOf(i);
     this.#requests.set(i, REQUEST.env, NO_ENV);
+    this.#families.give('requests', this.#state.get(i, REQUEST_STATE.family));
     this.#finishers.get(this.#state.get(i, REQUEST_STATE.kind))?.({
       kind: this.#state.get(i, REQUEST_STATE.kind) as Completion['kind'],
       operand: this.#state.get(i, REQUEST_STATE.operand),
@@ -323,7 +340,7 @@ export class Disk {
   }
 
   /** The device has moved the blocks of a request: what it read is copied to the frames that may still have it. */
-  #moved(cpu: NativeCpu, i: number): void {
+  #moved(i: number): void {
     const start = this.#requests.get(i, REQUEST.block);
     const frames = this.#framesOf(i);
     if (this.#isWrite(i)) {
@@ -333,7 +350,6 @@ export class Disk {
     if (!this.#isBounced(i) || this.#state.get(i, REQUEST_STATE.ended) === 1) return;
     const through = this.#through(i);
     frames.forEach(({ ppn }, n) => {
-      cpu.charge(COSTS.copyFrame);
       if (this.#extents.isBlank(start + n)) this.#memory.zeroFrame(ppn);
       else this.#memory.copyFrame(ppn, through[n] ?? 0);
     });
@@ -360,7 +376,7 @@ export class Disk {
   /** Gives the device what waits, as much as it takes. */
   #feed(cpu: NativeCpu): void {
     for (const i of this.#waiting()) {
-      if (this.#isBounced(i) && !this.#bounce(cpu, i)) break;
+      if (this.#isBounced(i) && !this.#bounce(i)) break;
       const request = {
         block: this.#requests.get(i, REQUEST.block),
         ppns: this.#isBounced(i) ? this.#through(i) : this.#framesOf(i).map(({ ppn }) => ppn),
@@ -376,7 +392,7 @@ export class Disk {
   }
 
   /** Finds frames of the kernel's for a request, and copies there what is to be written. Returns whether there are enough. */
-  #bounce(cpu: NativeCpu, i: number): boolean {
+  #bounce(i: number): boolean {
     const frames = this.#framesOf(i);
     let used = 0;
     for (const other of this.#requests.filter((one) => this.#isTaken(one))) {
@@ -396,7 +412,6 @@ export class Disk {
     }
     frames.forEach(({ ppn }, n) => {
       if (!this.#isWrite(i)) return;
-      cpu.charge(COSTS.copyFrame);
       this.#memory.copyFrame(pages[n] ?? 0, ppn);
     });
     return true;

@@ -8,6 +8,7 @@
  */
 import { ERRORS, EXTENT, EXTENT_BYTES, EXTENT_LIMIT, NO_ENV, RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
+import type { Families } from './families.ts';
 import { PHYSICAL } from './layout.ts';
 import { BitSets, Records, type KernelMemory } from './memory.ts';
 import { BLANK_LIMIT, TABLES } from './tables.ts';
@@ -24,15 +25,17 @@ const EXTENT_RIGHTS: number = RIGHTS.read | RIGHTS.write | RIGHTS.control;
 export class Extents {
   readonly #extents: Records;
   readonly #capabilities: Capabilities;
+  readonly #families: Families;
   /** Row 0: the blocks that are blank. */
   readonly #blanks: BitSets;
   /** Told of what happens to extents; registered when the kernel is made. */
   readonly #begun: ((extent: Extent) => void)[] = [];
   readonly #ended: ((extent: Extent, id: number) => void)[] = [];
 
-  constructor(memory: KernelMemory, capabilities: Capabilities) {
+  constructor(memory: KernelMemory, capabilities: Capabilities, families: Families) {
     this.#extents = new Records(memory, PHYSICAL.extents, EXTENT_BYTES, EXTENT_LIMIT);
     this.#capabilities = capabilities;
+    this.#families = families;
     this.#blanks = new BitSets(memory, memory.table(TABLES.blanks), BLANK_LIMIT, 1);
     for (let id = 0; id < EXTENT_LIMIT; id += 1) this.#set(id, EXTENT.owner, NO_ENV);
     capabilities.guard('extent', (id) => (this.#lives(id) ? this.#extents.wide(id, EXTENT.generation) : undefined));
@@ -54,7 +57,7 @@ export class Extents {
   /** An extent of `env`, whatever else lies there: what images are granted. Returns its number or E_NONE. */
   grant(env: number, { start, blocks }: Extent): number {
     const [id] = this.#extents.filter((one) => !this.#lives(one));
-    if (id === undefined) return ERRORS.E_NONE;
+    if (id === undefined || !this.#families.take('extents', this.#families.of(env))) return ERRORS.E_NONE;
     this.#extents.fill(id, [
       [EXTENT.owner, env],
       [EXTENT.start, start],
@@ -115,14 +118,14 @@ export class Extents {
     return this.#extents.filter((id) => this.#lives(id) && contains(this.extent(id), block))[0];
   }
 
-  /** Frees an extent, and ends what was bound through branches of it. Returns how many resources that concerns. */
-  free(id: number): number {
+  /** Frees an extent, and ends what was bound through branches of it. */
+  free(id: number): void {
     const extent = this.extent(id);
-    const resources = this.#capabilities.endAll('extent', id);
+    this.#capabilities.endAll('extent', id);
+    this.#families.give('extents', this.#families.of(this.#get(id, EXTENT.owner)));
     this.#set(id, EXTENT.owner, NO_ENV);
     this.#set(id, EXTENT.blocks, 0);
     for (const ended of this.#ended) ended(extent, id);
-    return resources;
   }
 
   /** Frees every extent of an environment. */

@@ -22,7 +22,8 @@ import {
 import { DpfError, FilterSet, decodeFilter, type OverlapPolicy } from '@exokernel/dpf';
 import { VcodeError, compileMips, type Program } from '@exokernel/vcode';
 import type { Capabilities } from './capabilities.ts';
-import type { Made } from './costs.ts';
+import { COSTS } from './costs.ts';
+import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { Handlers } from './handlers.ts';
 import { KP, KSEG0, PHYSICAL } from './layout.ts';
@@ -47,6 +48,7 @@ export interface FilterRequest {
 export class Filters {
   readonly #memory: KernelMemory;
   readonly #capabilities: Capabilities;
+  readonly #families: Families;
   readonly #filters: Records;
   /** The filters in the order in which they were bound. */
   readonly #order: Records;
@@ -55,13 +57,18 @@ export class Filters {
   /** Derived: the filters, merged. */
   #set: FilterSet = merge([]);
 
-  constructor(memory: KernelMemory, frames: Frames, capabilities: Capabilities) {
+  constructor(
+    memory: KernelMemory,
+    parts: { readonly frames: Frames; readonly capabilities: Capabilities; readonly families: Families },
+  ) {
+    const { frames, capabilities, families } = parts;
     this.#memory = memory;
     this.#capabilities = capabilities;
+    this.#families = families;
     this.#filters = new Records(memory, PHYSICAL.filters, FILTER_BYTES, FILTER_LIMIT);
     this.#order = new Records(memory, TABLES.filterOrder);
     this.#state = new Records(memory, TABLES.filterState);
-    this.handlers = new Handlers(memory, frames);
+    this.handlers = new Handlers(memory, frames, families);
     memory.setKernelPage(KP.demuxActivation, KSEG0 + PHYSICAL.demuxActivation);
     memory.set(PHYSICAL.copiesActivation + FOUND.base, KSEG0 + PHYSICAL.copies);
     memory.set(PHYSICAL.copiesActivation + FOUND.length, 4 * FILTER_LIMIT);
@@ -85,21 +92,27 @@ export class Filters {
   }
 
   /** Binds a filter of `env`. Returns its number or an error. */
-  bind(env: number, { bytes, ring, node, policy }: FilterRequest, made: Made): number {
+  bind(env: number, { bytes, ring, node, policy }: FilterRequest): number {
     const name = policyName(policy);
     if (name === undefined) return ERRORS.E_RANGE;
+    const family = this.#families.of(env);
+    const room = padded(bytes.length);
+    if (!this.#families.may('filters', family) || !this.#families.may('filterBytes', family, room))
+      return ERRORS.E_NONE;
     const id = this.#insert(bytes, name);
     if (id < 0) return id;
     const at = this.#codeEnd();
-    if (!this.#compile(made) || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES) {
+    if (!this.#compile() || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES) {
       this.#set.delete(id);
-      this.#compile(made);
+      this.#compile();
       return ERRORS.E_NONE;
     }
+    this.#families.take('filters', family);
+    this.#families.take('filterBytes', family, room);
     const count = this.#memory.variable(VARIABLES.filterCount);
     this.#order.set(count, 0, id);
     this.#memory.setVariable(VARIABLES.filterCount, count + 1);
-    this.#memory.port.write(at, bytes);
+    this.#memory.write(at, bytes);
     this.#state.set(id, FILTER_STATE.ringNode, node);
     this.#filters.fill(id, [
       [FILTER.owner, env],
@@ -135,19 +148,23 @@ export class Filters {
     return this.#capabilities.check(words, 'filter', rights);
   }
 
-  free(id: number, made: Made): void {
+  free(id: number): void {
+    this.#capabilities.forget('filter', id);
     // Should the rest not compile, the old code stays, and what it still accepts for this filter goes nowhere.
     this.#filters.set(id, FILTER.ring, 0);
+    const family = this.#families.of(this.owner(id));
+    this.#families.give('filters', family);
+    this.#families.give('filterBytes', family, padded(this.#filters.get(id, FILTER.length)));
+    this.handlers.remove(id);
     this.#filters.set(id, FILTER.owner, NO_ENV);
     this.#filters.set(id, FILTER.length, 0);
-    this.handlers.remove(id);
     this.#set.delete(id);
     const left = this.#ids().filter((other) => other !== id);
     left.forEach((other, i) => {
       this.#order.set(i, 0, other);
     });
     this.#memory.setVariable(VARIABLES.filterCount, left.length);
-    this.#compile(made);
+    this.#compile();
     this.#closeGaps();
     this.#countOverlaps();
   }
@@ -158,9 +175,9 @@ export class Filters {
   }
 
   /** Attaches the handler in `bytes`. Returns an error code: E_RANGE for a filter that gets copies, which only reads along. */
-  attach(id: number, bytes: Uint8Array, made: Made, node: number): number {
+  attach(id: number, bytes: Uint8Array, node: number): number {
     if (this.#filters.get(id, FILTER.policy) === POLICIES.all) return ERRORS.E_RANGE;
-    return this.handlers.attach(id, bytes, made, node);
+    return this.handlers.attach(id, bytes, node);
   }
 
   /** A ring is gone: filters that delivered to it deliver nowhere. */
@@ -170,7 +187,7 @@ export class Filters {
 
   /** Frees every filter of an environment. */
   release(env: number): void {
-    for (const id of this.#ofEnv(env)) this.free(id, { words: 0 });
+    for (const id of this.#ofEnv(env)) this.free(id);
   }
 
   /** Takes a frame away from the windows of an environment's filters, or (undefined) of all. */
@@ -214,7 +231,7 @@ export class Filters {
   }
 
   /** Compiles both tries anew. Returns whether they fit; otherwise what was there stays. */
-  #compile(made: Made): boolean {
+  #compile(): boolean {
     // Packets lie at word boundaries in the controller's buffers.
     const align = { align: 4 } as const;
     const set = this.#set;
@@ -223,11 +240,11 @@ export class Filters {
       const winner = set.size === set.copyCount ? [] : make(set.program(align), PHYSICAL.demux);
       const second = copies ? make(set.copiesProgram(align), PHYSICAL.demux + 4 * winner.length) : [];
       const words = [...winner, ...second];
+      this.#memory.charge(words.length, COSTS.compiledWord);
       if (4 * words.length > PHYSICAL.demuxActivation - PHYSICAL.demux) return false;
       this.#memory.setKernelPage(KP.demux, winner.length === 0 ? 0 : KSEG0 + PHYSICAL.demux);
       this.#memory.setKernelPage(KP.copies, copies ? KSEG0 + PHYSICAL.demux + 4 * winner.length : 0);
-      this.#memory.port.installCode(PHYSICAL.demux, words);
-      made.words += words.length;
+      this.#memory.installCode(PHYSICAL.demux, words);
       return true;
     } catch (error) {
       if (error instanceof VcodeError) return false;
@@ -239,7 +256,7 @@ export class Filters {
   #codeEnd(): number {
     const last = this.#ids().at(-1);
     if (last === undefined) return PHYSICAL.filterCode;
-    return this.#filters.get(last, FILTER.code) + ((this.#filters.get(last, FILTER.length) + 3) & ~3);
+    return this.#filters.get(last, FILTER.code) + padded(this.#filters.get(last, FILTER.length));
   }
 
   /** Moves the bytes of all filters together, for everyone to read. */
@@ -247,9 +264,9 @@ export class Filters {
     let at = PHYSICAL.filterCode;
     for (const id of this.#ids()) {
       const bytes = this.#bytes(id);
-      this.#memory.port.write(at, bytes);
+      this.#memory.write(at, bytes);
       this.#filters.set(id, FILTER.code, at);
-      at += (bytes.length + 3) & ~3;
+      at += padded(bytes.length);
     }
   }
 
@@ -259,6 +276,11 @@ export class Filters {
       this.#filters.set(id, FILTER.overlaps, others.length);
     }
   }
+}
+
+/** How far the bytes of a filter push those of the next: to a word boundary. */
+function padded(length: number): number {
+  return (length + 3) & ~3;
 }
 
 /** A filter as it was downloaded, and its number. */

@@ -16,7 +16,8 @@ import {
 } from '@exokernel/abi';
 import { AshError, REPLY, WINDOW, checkHandler, decodeHandler } from '@exokernel/ash';
 import { VcodeError, activationRegion, compileMips, type MipsProgram } from '@exokernel/vcode';
-import type { Made } from './costs.ts';
+import { COSTS } from './costs.ts';
+import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { HANDLER, HANDLER_LIMIT, KSEG0, PHYSICAL } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
@@ -28,13 +29,15 @@ const HANDLER_FUEL = 20_000;
 export class Handlers {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
+  readonly #families: Families;
   readonly #filters: Records;
   /** Window and place of the handler, by filter. The frames of windows are pinned. */
   readonly #state: Records;
 
-  constructor(memory: KernelMemory, frames: Frames) {
+  constructor(memory: KernelMemory, frames: Frames, families: Families) {
     this.#memory = memory;
     this.#frames = frames;
+    this.#families = families;
     this.#filters = new Records(memory, PHYSICAL.filters, FILTER_BYTES, FILTER_LIMIT);
     this.#state = new Records(memory, TABLES.filterState);
   }
@@ -66,21 +69,23 @@ export class Handlers {
   }
 
   /** Attaches the handler in `bytes` to a filter, by a capability of this node of it. Returns an error code. */
-  attach(filter: number, bytes: Uint8Array, made: Made, node: number): number {
+  attach(filter: number, bytes: Uint8Array, node: number): number {
     const taken = new Set(this.#state.filter(() => true).map((one) => this.#state.get(one, FILTER_STATE.place)));
     let place = 0;
     while (taken.has(place + 1)) place += 1;
-    if (place >= HANDLER_LIMIT) return ERRORS.E_NONE;
+    const isFirst = this.#state.get(filter, FILTER_STATE.place) === 0;
+    const family = this.#families.of(this.#filters.get(filter, FILTER.owner));
+    if (place >= HANDLER_LIMIT || (isFirst && !this.#families.may('handlers', family))) return ERRORS.E_NONE;
     const base = PHYSICAL.handlers + place * HANDLER.bytes;
     const code = compileHandler(bytes, KSEG0 + base + HANDLER.code, this.#window(filter).length * PAGE_BYTES);
     if (code === undefined) return ERRORS.E_CODE;
-    this.#detach(filter);
+    this.#memory.charge(code.words.length, COSTS.compiledWord);
+    if (isFirst) this.#families.take('handlers', family);
     this.#state.set(filter, FILTER_STATE.place, place + 1);
     this.#state.set(filter, FILTER_STATE.handlerNode, node);
-    this.#memory.port.installCode(base + HANDLER.code, code.words);
-    made.words += code.words.length;
+    this.#memory.installCode(base + HANDLER.code, code.words);
     // The last tenant's replies are not for this one.
-    this.#memory.port.zero(base + HANDLER.reply, HANDLER.bytes - HANDLER.reply);
+    this.#memory.zero(base + HANDLER.reply, HANDLER.bytes - HANDLER.reply);
     const activation = base + HANDLER.activation;
     this.#memory.set(activation + activationRegion(REPLY), KSEG0 + base + HANDLER.reply);
     this.#memory.set(activation + activationRegion(REPLY) + 4, PACKET_BYTES_MAX);
@@ -116,6 +121,7 @@ export class Handlers {
 
   #detach(filter: number): void {
     if (this.#state.get(filter, FILTER_STATE.place) === 0) return;
+    this.#families.give('handlers', this.#families.of(this.#filters.get(filter, FILTER.owner)));
     this.#filters.set(filter, FILTER.handler, 0);
     this.#state.set(filter, FILTER_STATE.place, 0);
     this.#state.set(filter, FILTER_STATE.handlerNode, 0);

@@ -146,6 +146,10 @@ export const KP = {
   inea: -0xc9c,
   /** Not 0: a slice has been passed over because of its credit. */
   passed: -0xc98,
+  /** Where the kernel goes on when an interrupt has interrupted itself: `schedule`, but while it ends an environment. */
+  resume: -0xb80,
+  /** Set by `kill`: 1 if the environment that ends has to pay more first. */
+  again: -0xb7c,
 } as const;
 
 /** The kernel's stack grows down from here, within the kernel page. */

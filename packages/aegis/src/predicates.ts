@@ -22,6 +22,8 @@ import {
   type Program,
   type RegionHandle,
 } from '@exokernel/vcode';
+import { COSTS } from './costs.ts';
+import type { Families } from './families.ts';
 import type { Frames, ReadBy } from './frames.ts';
 import { KSEG0, PHYSICAL, PREDICATE_FUEL, PREDICATE_SLOT } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
@@ -44,12 +46,14 @@ interface Product {
 export class Predicates {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
+  readonly #families: Families;
   /** By place. The frames of its variables are pinned. */
   readonly #installed: Records;
 
-  constructor(memory: KernelMemory, frames: Frames) {
+  constructor(memory: KernelMemory, frames: Frames, families: Families) {
     this.#memory = memory;
     this.#frames = frames;
+    this.#families = families;
     this.#installed = new Records(memory, TABLES.predicateState);
   }
 
@@ -72,12 +76,14 @@ export class Predicates {
     const base = PHYSICAL.predicates + free * PREDICATE_SLOT.bytes;
     const program = predicateProgram(products, frames);
     const { words, activationBytes } = compileMips(program, KSEG0 + base);
+    this.#memory.charge(words.length, COSTS.compiledWord);
     const fits =
       4 * words.length <= PREDICATE_SLOT.activation &&
       activationBytes <= PREDICATE_SLOT.bytes - PREDICATE_SLOT.activation;
     if (!fits || (maxCost(program) ?? Infinity) > PREDICATE_FUEL) return ERRORS.E_RANGE;
+    if (held === -1 && !this.#families.take('predicates', this.#families.of(env))) return ERRORS.E_NONE;
     for (const ppn of frames) this.#frames.pin(ppn);
-    this.release(env);
+    this.#remove(env);
     this.#installed.set(free, PREDICATE_STATE.owner, env + 1);
     this.#installed.set(free, PREDICATE_STATE.count, frames.length);
     frames.forEach((ppn, i) => {
@@ -90,7 +96,7 @@ export class Predicates {
       else this.#frames.boundThrough(env, side.by.node);
     }
     this.#installed.set(free, PREDICATE_STATE.guarded, guarded);
-    this.#memory.port.installCode(base, words);
+    this.#memory.installCode(base, words);
     const activation = base + PREDICATE_SLOT.activation;
     frames.forEach((ppn, i) => {
       this.#memory.set(activation + activationRegion(i), KSEG0 + ppn * PAGE_BYTES);
@@ -128,11 +134,17 @@ export class Predicates {
   }
 
   release(env: number): void {
+    if (this.#remove(env)) this.#families.give('predicates', this.#families.of(env));
+  }
+
+  /** Removes the predicate of an environment. Returns whether it had one. */
+  #remove(env: number): boolean {
     this.#memory.setEnv(env, ENV.predicate, 0);
     const place = this.#installed.find(PREDICATE_STATE.owner, env + 1);
-    if (place < 0) return;
+    if (place < 0) return false;
     this.#installed.set(place, PREDICATE_STATE.owner, 0);
     for (const ppn of this.#framesOf(place)) this.#frames.unpin(ppn);
+    return true;
   }
 
   /** The places that are taken. */

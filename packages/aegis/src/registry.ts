@@ -4,7 +4,9 @@
  * Mapping is what is checked: an environment maps a cached block if it has the right to it on the disk. It inserts a frame of its
  * own only if it may write the block, or it could plant a fake; to have a block read into a frame of the registry needs no
  * right. The registry pins its frames. A clean block that no environment holds is kept until frames run out; a dirty one until
- * an environment, any, has it written.
+ * an environment, any, has it written, or the kernel does because a family lacks frames (`evict`).
+ *
+ * A block counts for the family that inserted it, had it read or said last that it differs from the disk.
  *
  * Rights never widen. A frame is inserted by its root only. An environment that maps a block by a branch of the extent's capability
  * gets a capability of the frame that hangs below that branch, and loses it with the branch. When the right ends by which a
@@ -26,6 +28,7 @@ import {
 import { nodeOf, type Capabilities } from './capabilities.ts';
 import type { Disk, Finished } from './disk.ts';
 import { contains, type Extent, type Extents } from './extents.ts';
+import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { PHYSICAL } from './layout.ts';
 import { BitSets, Records, type KernelMemory } from './memory.ts';
@@ -43,6 +46,7 @@ export class Registry {
   readonly #disk: Disk;
   readonly #extents: Extents;
   readonly #capabilities: Capabilities;
+  readonly #families: Families;
   /** By number: what is exposed of a buffer, and what is not. */
   readonly #buffers: Records;
   readonly #state: Records;
@@ -56,6 +60,7 @@ export class Registry {
       readonly disk: Disk;
       readonly extents: Extents;
       readonly capabilities: Capabilities;
+      readonly families: Families;
     },
   ) {
     this.#memory = memory;
@@ -63,18 +68,23 @@ export class Registry {
     this.#disk = parts.disk;
     this.#extents = parts.extents;
     this.#capabilities = parts.capabilities;
+    this.#families = parts.families;
     const at = memory.table(TABLES.bufferState);
     const { bytes } = TABLES.bufferState;
     this.#buffers = new Records(memory, PHYSICAL.buffers, BUFFER_BYTES, BUFFER_LIMIT);
     this.#state = new Records(memory, TABLES.bufferState);
     this.#extentsOf = new BitSets(memory, at + BUFFER_STATE.extents, EXTENT_LIMIT, BUFFER_LIMIT, bytes);
     for (let i = 0; i < BUFFER_LIMIT; i += 1) this.#set(i, BUFFER.owner, NO_ENV);
-    parts.frames.reclaim = (ppn) => this.#reclaim(ppn);
+    parts.frames.reclaim = (ppn) => this.#reclaim((i) => ppn === -1 || this.#get(i, BUFFER.ppn) === ppn);
     parts.disk.onFinish(COMPLETIONS.read, (finished) => {
       this.#wasRead(finished);
     });
     parts.disk.onFinish(COMPLETIONS.written, (finished) => {
       this.#wasWritten(finished);
+    });
+    parts.disk.onFinish(COMPLETIONS.evicted, ({ operand: i }) => {
+      // Also if the device failed: what the frame is taken for cannot wait.
+      if (this.#stateOf(i) === BUFFER_STATES.leaving) this.#drop(i);
     });
     parts.extents.onBegin((extent) => {
       // None is being written: then its block would not have been allocated. One that comes in will be blank.
@@ -140,7 +150,8 @@ export class Registry {
   map(env: number, block: number, rights: number, { extent, node }: Right): CapabilityWords | number {
     const i = this.#find(BUFFER.block, block);
     if (i < 0) return ERRORS.E_NONE;
-    if (this.#stateOf(i) === BUFFER_STATES.comingIn) return ERRORS.E_AGAIN;
+    const moves: readonly number[] = [BUFFER_STATES.comingIn, BUFFER_STATES.leaving];
+    if (moves.includes(this.#stateOf(i))) return ERRORS.E_AGAIN;
     const ppn = this.#get(i, BUFFER.ppn);
     const words =
       node === 0 ? this.#frames.capability(ppn, rights) : this.#capabilities.under(node, 'frame', rights, ppn, env);
@@ -152,10 +163,17 @@ export class Registry {
     return words;
   }
 
-  /** Says whether a block differs from the disk. */
-  setDirty(block: number, dirty: boolean): number {
+  /** `env` says whether a block differs from the disk. If so it counts for its family. Returns an error code. */
+  setDirty(env: number, block: number, dirty: boolean): number {
     const i = this.#find(BUFFER.block, block);
     if (i < 0) return ERRORS.E_NONE;
+    if (this.#stateOf(i) === BUFFER_STATES.leaving) return ERRORS.E_AGAIN;
+    const [payer, family] = [this.#state.get(i, BUFFER_STATE.family), this.#families.of(env)];
+    if (dirty && payer !== family) {
+      if (!this.#families.take('buffers', family)) return ERRORS.E_NONE;
+      this.#families.give('buffers', payer);
+      this.#state.set(i, BUFFER_STATE.family, family);
+    }
     this.#set(i, BUFFER.dirty, dirty ? 1 : 0);
     this.#use(i);
     return ERRORS.E_OK;
@@ -209,6 +227,26 @@ export class Registry {
     this.#disk.post(finished, ok ? 1 : ERRORS.E_DEVICE, true);
   }
 
+  /**
+   * Starts to write dirty blocks that no environment holds, those used longest ago first, until the frames of `count` blocks are
+   * on their way to be free; `env`, which lacks them, has the places in the queue. Returns how many are.
+   */
+  evict(cpu: NativeCpu, env: number, count: number): number {
+    let leaving = this.#used().filter((i) => this.#stateOf(i) === BUFFER_STATES.leaving).length;
+    while (leaving < count) {
+      const isIdle = (i: number): boolean => this.#get(i, BUFFER.dirty) === 1 && this.#isIdle(i);
+      const i = this.#oldest(isIdle);
+      if (i < 0) break;
+      const frames = [{ ppn: this.#get(i, BUFFER.ppn), node: 0 }];
+      const done = { kind: COMPLETIONS.evicted, operand: i, slot: 0 };
+      const request = { env, node: 0, block: this.#get(i, BUFFER.block), frames, write: true, keeps: true as const };
+      if (this.#disk.submit(cpu, [{ ...request, done }]) < 0) break;
+      this.#set(i, BUFFER.state, BUFFER_STATES.leaving);
+      leaving += 1;
+    }
+    return leaving;
+  }
+
   /** Takes a block out. Its frame is free unless somebody holds it. */
   remove(block: number): number {
     const i = this.#find(BUFFER.block, block);
@@ -233,10 +271,15 @@ export class Registry {
     block: number,
     { state, dirty }: { readonly state: number; readonly dirty: boolean },
   ): number {
-    const empty = (): number => this.#buffers.find(BUFFER.state, BUFFER_STATES.empty);
-    if (empty() < 0 && !this.#reclaim(-1)) return ERRORS.E_NONE;
-    const i = empty();
+    const family = this.#families.of(env);
+    // Room is made at the cost of the own family, or of one that has more than it is guaranteed.
+    const yields = (one: number): boolean => one === family || this.#families.beyond('buffers', one) > 0;
+    while (!this.#families.take('buffers', family)) {
+      if (!this.#reclaim((one) => yields(this.#state.get(one, BUFFER_STATE.family)))) return ERRORS.E_NONE;
+    }
+    const i = this.#buffers.find(BUFFER.state, BUFFER_STATES.empty);
     this.#frames.pin(ppn);
+    this.#state.set(i, BUFFER_STATE.family, family);
     this.#buffers.fill(i, [
       [BUFFER.block, block],
       [BUFFER.ppn, ppn],
@@ -252,6 +295,7 @@ export class Registry {
 
   #drop(i: number): void {
     const ppn = this.#get(i, BUFFER.ppn);
+    this.#families.give('buffers', this.#state.get(i, BUFFER_STATE.family));
     this.#buffers.zero(i);
     this.#state.zero(i);
     this.#set(i, BUFFER.owner, NO_ENV);
@@ -260,8 +304,9 @@ export class Registry {
 
   /** Environments that have the frame of a block have it no longer as the block's. */
   #detach(i: number): void {
-    // None can have mapped what is still being read. One before may have needed the frame.
-    if (this.#stateOf(i) === BUFFER_STATES.comingIn || this.#stateOf(i) === BUFFER_STATES.empty) return;
+    // None can have mapped what is still being read, and none holds what leaves. One before may have needed the frame.
+    const unmapped: readonly number[] = [BUFFER_STATES.comingIn, BUFFER_STATES.leaving, BUFFER_STATES.empty];
+    if (unmapped.includes(this.#stateOf(i))) return;
     // What waits to be written is dirty again. What the device has is a copy of its own; should it fail, this one is needed.
     this.#disk.withdraw(COMPLETIONS.written, i);
     const isNeeded = this.#get(i, BUFFER.dirty) === 1 || this.#stateOf(i) === BUFFER_STATES.goingOut;
@@ -273,25 +318,31 @@ export class Registry {
     }
     this.#memory.copyFrame(fresh, ppn);
     this.#set(i, BUFFER.ppn, fresh);
-    this.#state.zero(i);
+    this.#extentsOf.clear(i);
+    this.#state.set(i, BUFFER_STATE.node, 0);
     this.#frames.unpin(ppn);
   }
 
-  /** Frees the frame of a clean block that nobody holds: this one, or the one used longest ago. */
-  #reclaim(ppn: number): boolean {
-    let best = -1;
+  /** Frees the frame of a clean block that no environment holds: of those for which `may` holds, the one used longest ago. */
+  #reclaim(may: (i: number) => boolean): boolean {
+    const i = this.#oldest((one) => this.#get(one, BUFFER.dirty) === 0 && this.#isIdle(one) && may(one));
+    if (i >= 0) this.#drop(i);
+    return i >= 0;
+  }
+
+  /** Whether no environment holds the frame of a block, and nothing but the registry pins it. */
+  #isIdle(i: number): boolean {
+    const ppn = this.#get(i, BUFFER.ppn);
+    return this.#stateOf(i) === BUFFER_STATES.valid && !this.#isHeld(ppn) && this.#memory.frame(ppn, FRAME.pins) === 1;
+  }
+
+  /** The buffer used longest ago of those for which `is` holds, or −1. */
+  #oldest(is: (i: number) => boolean): number {
+    let oldest = -1;
     for (const i of this.#used()) {
-      const one = this.#get(i, BUFFER.ppn);
-      const isFree =
-        (ppn === -1 || one === ppn) &&
-        this.#stateOf(i) === BUFFER_STATES.valid &&
-        this.#get(i, BUFFER.dirty) === 0 &&
-        !this.#isHeld(one) &&
-        this.#memory.frame(one, FRAME.pins) === 1;
-      if (isFree && (best < 0 || this.#get(i, BUFFER.used) < this.#get(best, BUFFER.used))) best = i;
+      if (is(i) && (oldest < 0 || this.#get(i, BUFFER.used) < this.#get(oldest, BUFFER.used))) oldest = i;
     }
-    if (best >= 0) this.#drop(best);
-    return best >= 0;
+    return oldest;
   }
 
   #use(i: number): void {

@@ -2,9 +2,15 @@
  * The abort protocol: what an environment does not give up is taken by force, listed in its repossession vector, and, where it
  * has preloaded backing store, saved there. [SOSP95 §3.4]
  *
- * The kernel chooses: frames without a guaranteed mapping before others, those that nobody else holds first, in order; never those that the kernel itself uses
- * (u-page, public page, vector) nor those of guaranteed mappings that hold an entry point, and never below the guaranteed
- * minimum. The vector lies in the environment's own memory, so what stands in it is an allegation: only entries that say empty
+ * The kernel chooses: frames without a guaranteed mapping before others, those that no other environment holds first, in order; never
+ * those that the kernel itself uses (u-page, public page, vector) nor those of guaranteed mappings that hold an entry point, and never
+ * below the guaranteed minimum.
+ *
+ * For a family that lacks frames of its minimum (`seize`) only those count that become free. So they are taken from all that hold
+ * them: of what accomplices share, nothing would come back from one. Frames that other families hold come last, and none of which a
+ * family would be left with less than its minimum; the entry points of a family that gives up nothing are not spared.
+ *
+ * The vector lies in the environment's own memory, so what stands in it is an allegation: only entries that say empty
  * or preloaded are used, an extent is checked like any capability, and a false one means that the contents are lost.
  */
 import {
@@ -26,6 +32,7 @@ import { nodeOf } from './capabilities.ts';
 import type { Disk, Finished } from './disk.ts';
 import { KERNEL_PAGES } from './environments.ts';
 import type { Extents } from './extents.ts';
+import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { KSEG0 } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
@@ -47,6 +54,7 @@ export class Repossession {
   readonly #slices: Slices;
   readonly #disk: Disk;
   readonly #extents: Extents;
+  readonly #families: Families;
 
   constructor(
     memory: KernelMemory,
@@ -55,6 +63,7 @@ export class Repossession {
       readonly slices: Slices;
       readonly disk: Disk;
       readonly extents: Extents;
+      readonly families: Families;
     },
   ) {
     this.#memory = memory;
@@ -62,6 +71,7 @@ export class Repossession {
     this.#slices = parts.slices;
     this.#disk = parts.disk;
     this.#extents = parts.extents;
+    this.#families = parts.families;
     parts.disk.onFinish(COMPLETIONS.saved, (finished) => {
       this.#wasSaved(finished);
     });
@@ -70,11 +80,37 @@ export class Repossession {
   /** Takes up to `count` frames of `env`. Returns how many. */
   takeFrames(cpu: NativeCpu, env: number, count: number): number {
     const most = Math.min(count, this.#memory.env(env, ENV.frames) - FRAME_MINIMUM);
-    const taken = this.#choose(env).slice(0, Math.max(0, most));
+    const taken = this.#spared(env, false).slice(0, Math.max(0, most));
     // Saved before they are let go of: a transfer pins its frame.
     for (const ppn of taken) this.#list(cpu, env, REVOKE_KINDS.frames, ppn);
     this.#frames.repossess(env, taken);
     return taken.length;
+  }
+
+  /** Takes up to `count` frames of `env` from all that hold them. Returns who lost some. */
+  seize(cpu: NativeCpu, env: number, count: number): ReadonlySet<number> {
+    const losers = new Set<number>();
+    let left = count;
+    for (const ppn of this.#spared(env, true)) {
+      if (left === 0) break;
+      const holders = [...this.#frames.holders(ppn)];
+      const isKept = (holder: number): boolean =>
+        this.#kernelPages(holder).has(ppn) || this.#families.beyond('frames', this.#families.of(holder)) <= 0;
+      if (holders.some(isKept)) continue;
+      for (const holder of holders) {
+        this.#list(cpu, holder, REVOKE_KINDS.frames, ppn);
+        losers.add(holder);
+      }
+      this.#frames.repossessFromAll(ppn);
+      left -= 1;
+    }
+    return losers;
+  }
+
+  /** How many frames could be taken of an environment: all that it holds but the kernel's own pages of it. */
+  seizable(env: number): number {
+    const kept = [...this.#kernelPages(env)].filter((ppn) => this.#frames.isHeldThrough(env, ppn, 0));
+    return this.#memory.env(env, ENV.frames) - kept.length;
   }
 
   /** Takes up to `count` slices of `env`, from the end of the vector. Returns how many. */
@@ -88,23 +124,40 @@ export class Repossession {
     return taken.length;
   }
 
-  /** The frames that may be taken, those first that are missed least. */
-  #choose(env: number): number[] {
+  /** The frames of the environment that the kernel itself uses. */
+  #kernelPages(env: number): ReadonlySet<number> {
+    const addresses = KERNEL_PAGES.map((page) => this.#memory.env(env, page)).filter((address) => address !== 0);
+    return new Set(addresses.map((address) => (address - KSEG0) / PAGE_BYTES));
+  }
+
+  /** The frames of `env` that may be taken, those first that are missed least; with `forOthers` also what it runs by. */
+  #spared(env: number, forOthers: boolean): number[] {
     const guaranteed = new Set<number>();
-    const never = new Set(KERNEL_PAGES.map((page) => (this.#memory.env(env, page) - KSEG0) / PAGE_BYTES));
+    const running = new Set<number>();
     const entries = new Set(ENTRY_FIELDS.map((field) => this.#memory.env(env, field) >>> 12));
     for (let slot = 0; slot < GUARANTEED_LIMIT; slot += 1) {
       const hi = this.#memory.env(env, ENV.guaranteed + 8 * slot);
       const ppn = this.#memory.env(env, ENV.guaranteed + 8 * slot + 4) >>> 12;
       if (hi === 0) break;
       guaranteed.add(ppn);
-      if (entries.has(hi >>> 12)) never.add(ppn);
+      if (entries.has(hi >>> 12)) running.add(ppn);
     }
+    const never = new Set([...this.#kernelPages(env), ...(forOthers ? [] : running)]);
+    const family = this.#families.of(env);
+    const isForeign = (ppn: number): boolean =>
+      forOthers && [...this.#frames.holders(ppn)].some((holder) => this.#families.of(holder) !== family);
+    const missed = (ppn: number): number => {
+      const shared = this.#memory.frame(ppn, FRAME.holders) > 1;
+      return (
+        (running.has(ppn) ? 8 : 0) +
+        (shared && isForeign(ppn) ? 4 : 0) +
+        (guaranteed.has(ppn) ? 2 : 0) +
+        (shared ? 1 : 0)
+      );
+    };
     const may = this.#frames.heldBy(env).filter((ppn) => !never.has(ppn));
-    // Of what others hold too, nothing comes back.
-    const missed = (ppn: number): number =>
-      (guaranteed.has(ppn) ? 2 : 0) + (this.#memory.frame(ppn, FRAME.holders) > 1 ? 1 : 0);
-    return may.sort((a, b) => missed(a) - missed(b) || a - b);
+    const rank = new Map(may.map((ppn) => [ppn, missed(ppn)]));
+    return may.sort((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0) || a - b);
   }
 
   /** Notes in the vector that something is taken; a frame with backing store is saved. */

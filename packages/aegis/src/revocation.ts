@@ -2,6 +2,11 @@
  * Visible revocation: an environment is asked to give up frames or slices, chooses which, and has a deadline; what it has not
  * given up by then is taken from it (repossession.ts). [SOSP95 §3.3]
  *
+ * The kernel itself asks when a family lacks frames of its guaranteed minimum: the family that has most beyond its own, of that the
+ * environment that has most. Such a request is answered when the frames are free, not when the environment has given up as many: what
+ * an accomplice still holds no other family can have. At the deadline what is short is taken from all that hold it. Dirty blocks of
+ * the registry that no environment holds are written back for the same end.
+ *
  * A request is a target: how many it may have left, so that giving back what was only just taken is no answer. It stands in
  * the record of the environment, and in its u-page; the environment is told at the begin of its next slice, at the
  * handler of code 0, and an event wakes it. The deadline is DEADLINE ticks after it was told in a slice, and PATIENCE ticks
@@ -22,10 +27,12 @@ import {
   U,
   type NativeCpu,
 } from '@exokernel/abi';
-import { COSTS } from './costs.ts';
 import { uPagePhysical } from './environments.ts';
+import type { Families } from './families.ts';
+import type { Frames } from './frames.ts';
 import { KP } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
+import type { Registry } from './registry.ts';
 import type { Repossession } from './repossession.ts';
 import type { Slices } from './slices.ts';
 import { REVOCATION, TABLES, VARIABLES } from './tables.ts';
@@ -39,15 +46,31 @@ const PATIENCE: number = SLICE_LIMIT + DEADLINE;
 export class Revocation {
   readonly #memory: KernelMemory;
   readonly #slices: Slices;
+  readonly #frames: Frames;
+  readonly #families: Families;
+  readonly #registry: Registry;
   readonly #repossession: Repossession;
   /** By environment: what is asked of it, and what it waits for. */
   readonly #state: Records;
 
-  constructor(memory: KernelMemory, slices: Slices, repossession: Repossession) {
+  constructor(
+    memory: KernelMemory,
+    parts: {
+      readonly slices: Slices;
+      readonly frames: Frames;
+      readonly families: Families;
+      readonly registry: Registry;
+      readonly repossession: Repossession;
+    },
+  ) {
     this.#memory = memory;
     this.#state = new Records(memory, TABLES.revocation);
-    this.#slices = slices;
-    this.#repossession = repossession;
+    this.#slices = parts.slices;
+    this.#frames = parts.frames;
+    this.#families = parts.families;
+    this.#registry = parts.registry;
+    this.#repossession = parts.repossession;
+    parts.frames.isReserved = (env) => this.#isReserved(env);
   }
 
   /** Asks `env` for `count` more of a kind. Returns how many it is asked for now, or E_NONE: it has no more than its minimum. */
@@ -56,6 +79,11 @@ export class Revocation {
     const have = this.#have(env, kind);
     const target = Math.max(minimumOf(kind), Math.min(have, this.#memory.env(env, field)) - count);
     if (target >= have) return ERRORS.E_NONE;
+    this.#ask(env, field, target);
+    return have - target;
+  }
+
+  #ask(env: number, field: number, target: number): void {
     this.#memory.setEnv(env, field, target);
     if (!this.#isAsked(env)) {
       this.#state.set(env, REVOCATION.asked, this.#memory.next(VARIABLES.asks));
@@ -63,16 +91,13 @@ export class Revocation {
     }
     this.#tell(env);
     this.#arm();
-    return have - target;
   }
 
   /** Takes up to `count` of a kind at once, and tells. Returns how many, or E_NONE. */
   take(cpu: NativeCpu, env: number, kind: Kind, count: number): number {
     const { frames } = REVOKE_KINDS;
-    cpu.charge(COSTS.flush);
     const taken =
       kind === frames ? this.#repossession.takeFrames(cpu, env, count) : this.#repossession.takeSlices(cpu, env, count);
-    cpu.charge(COSTS.release * taken);
     if (taken === 0) return ERRORS.E_NONE;
     this.#tell(env);
     this.settle(env);
@@ -80,44 +105,81 @@ export class Revocation {
   }
 
   /**
-   * `env` found no free frame. If it has less than its guaranteed minimum, who holds most is asked for what it lacks. Returns
+   * `env` found no free frame. If its family has less than its guaranteed minimum, another is asked for what it lacks. Returns
    * whether there is something to wait for.
    */
-  need(env: number): boolean {
-    const lacks = FRAME_MINIMUM - this.#have(env, REVOKE_KINDS.frames);
-    if (lacks <= 0) return false;
-    let most = -1;
-    let richest = FRAME_MINIMUM;
-    for (let other = 0; other < ENV_LIMIT; other += 1) {
-      const have = this.#have(other, REVOKE_KINDS.frames);
-      if (other === env || have <= richest) continue;
-      most = other;
-      richest = have;
-    }
-    if (most < 0) return false;
-    // Asking again does not ask for more.
-    if (this.#memory.env(most, ENV.frameTarget) === NO_TARGET) this.ask(most, REVOKE_KINDS.frames, lacks);
+  need(cpu: NativeCpu, env: number): boolean {
+    const family = this.#families.of(env);
+    if (this.#families.beyond('frames', family) >= 0) return false;
     this.#state.set(env, REVOCATION.needy, 1);
     this.#state.set(env, REVOCATION.until, this.#now + 2 * PATIENCE);
+    const short = this.#short();
+    const left = short - this.#registry.evict(cpu, env, short);
+    if (left <= 0) return true;
+    const most = this.#richest(family);
+    if (most < 0) {
+      if (left === short) this.#state.set(env, REVOCATION.needy, 0);
+      return left < short;
+    }
+    // Asking again does not ask for more.
+    if (this.#state.get(most, REVOCATION.forced) === 0) {
+      this.#state.set(most, REVOCATION.forced, 1);
+      const have = this.#have(most, REVOKE_KINDS.frames);
+      const asked = Math.min(left, this.#families.beyond('frames', this.#families.of(most)));
+      this.#ask(most, ENV.frameTarget, Math.max(0, Math.min(have, this.#memory.env(most, ENV.frameTarget)) - asked));
+    }
     return true;
   }
 
-  /** Whether what is free is kept for others, who are below their guaranteed minimum and wait. */
-  isReserved(env: number, free: number): boolean {
-    let kept = 0;
-    for (const needy of this.#needy()) {
-      const lacks = FRAME_MINIMUM - this.#have(needy, REVOKE_KINDS.frames);
-      const until = this.#state.get(needy, REVOCATION.until);
-      if (lacks <= 0 || this.#ticksTo(until) <= 0) this.#state.set(needy, REVOCATION.needy, 0);
-      else kept += lacks;
+  /** Of the other families the one with most beyond its minimum that has anything to take; of its members the one with most. Or −1. */
+  #richest(family: number): number {
+    let most = -1;
+    let best = [0, 0];
+    for (let env = 0; env < ENV_LIMIT; env += 1) {
+      if (this.#memory.env(env, ENV.frames) === 0 || this.#families.of(env) === family) continue;
+      const one = [this.#families.beyond('frames', this.#families.of(env)), this.#repossession.seizable(env)];
+      const [beyond = 0, seizable = 0] = one;
+      if (beyond <= 0 || seizable <= 0) continue;
+      const isMore = beyond > (best[0] ?? 0) || (beyond === best[0] && seizable > (best[1] ?? 0));
+      if (!isMore) continue;
+      most = env;
+      best = one;
     }
-    return kept > 0 && free <= kept && this.#state.get(env, REVOCATION.needy) === 0;
+    return most;
+  }
+
+  /** Whether what is free is kept for others, who are below their guaranteed minimum and wait. */
+  #isReserved(env: number): boolean {
+    const kept = this.#lacking();
+    const mine = this.#families.of(env);
+    const waits = this.#needy().some((needy) => this.#families.of(needy) === mine);
+    return kept > 0 && this.#frames.free <= kept && !waits;
+  }
+
+  /** How many frames the families that wait lack. Those that have waited too long, or lack none, wait no longer. */
+  #lacking(): number {
+    const lacks = new Map<number, number>();
+    for (const needy of this.#needy()) {
+      const family = this.#families.of(needy);
+      const lack = -this.#families.beyond('frames', family);
+      const isOver = lack <= 0 || this.#ticksTo(this.#state.get(needy, REVOCATION.until)) <= 0;
+      if (isOver) this.#state.set(needy, REVOCATION.needy, 0);
+      else lacks.set(family, lack);
+    }
+    return [...lacks.values()].reduce((sum, lack) => sum + lack, 0);
+  }
+
+  /** How many of these frames are not free. */
+  #short(): number {
+    return Math.max(0, this.#lacking() - this.#frames.free);
   }
 
   /** Looks what `env` has given up; a request that it has answered is over. */
   settle(env: number): void {
     if (!this.#isAsked(env)) return;
-    if (this.#owes(env, REVOKE_KINDS.frames) === 0 && this.#owes(env, REVOKE_KINDS.slices) === 0) this.#close(env);
+    const owes = this.#owes(env, REVOKE_KINDS.frames) + this.#owes(env, REVOKE_KINDS.slices);
+    const isForced = this.#state.get(env, REVOCATION.forced) === 1;
+    if (owes === 0 && !(isForced && this.#short() > 0)) this.#close(env);
     this.#publish(env);
   }
 
@@ -143,12 +205,14 @@ export class Revocation {
   due(cpu: NativeCpu): number {
     let aborted = NO_ENV;
     for (const env of this.#asked()) {
-      if (this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > 0) continue;
+      const isOver = !this.#isAsked(env);
+      if (isOver || this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > 0) continue;
       if (aborted !== NO_ENV) {
         this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + 1);
         continue;
       }
       aborted = env;
+      if (this.#state.get(env, REVOCATION.forced) === 1) this.#seize(cpu, env);
       for (const kind of [REVOKE_KINDS.frames, REVOKE_KINDS.slices]) {
         const owes = this.#owes(env, kind);
         if (owes > 0) this.take(cpu, env, kind, owes);
@@ -158,6 +222,15 @@ export class Revocation {
     }
     this.#arm();
     return aborted;
+  }
+
+  /** Takes what other families lack from those that hold the frames of `env`, and tells them. */
+  #seize(cpu: NativeCpu, env: number): void {
+    const losers = this.#repossession.seize(cpu, env, this.#short());
+    for (const loser of losers) {
+      this.#tell(loser);
+      if (loser !== env) this.settle(loser);
+    }
   }
 
   /** An environment ends. */
@@ -220,6 +293,7 @@ export class Revocation {
     this.#memory.setEnv(env, ENV.revokeDeadline, 0);
     if (!this.#isAsked(env)) return;
     this.#state.set(env, REVOCATION.asked, 0);
+    this.#state.set(env, REVOCATION.forced, 0);
     this.#arm();
     for (const needy of this.#needy()) this.#memory.setEnv(needy, ENV.pending, 1);
   }

@@ -16,6 +16,7 @@ import {
   type CapabilityWords,
 } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
+import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { KP, KSEG0, PHYSICAL, RING_SHIFT } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
@@ -26,16 +27,23 @@ export class Rings {
   readonly #rings: Records;
   readonly #frames: Frames;
   readonly #capabilities: Capabilities;
+  readonly #families: Families;
   readonly #freed: (ring: number) => void;
   /** Of taps: through which nodes they are. */
   readonly #state: Records;
 
   /** `freed` is told of every ring that is gone. */
-  constructor(memory: KernelMemory, frames: Frames, capabilities: Capabilities, freed: (ring: number) => void) {
+  constructor(
+    memory: KernelMemory,
+    parts: { readonly frames: Frames; readonly capabilities: Capabilities; readonly families: Families },
+    freed: (ring: number) => void,
+  ) {
+    const { frames, capabilities, families } = parts;
     this.#memory = memory;
     this.#rings = new Records(memory, PHYSICAL.rings, RING_BYTES, RING_LIMIT);
     this.#frames = frames;
     this.#capabilities = capabilities;
+    this.#families = families;
     this.#freed = freed;
     this.#state = new Records(memory, TABLES.ringState);
     capabilities.breaking('ring', (ring, nodes) => {
@@ -53,7 +61,7 @@ export class Rings {
   /** A new ring whose slots lie in a frame that `env` may read and write. Returns its number or E_NONE. */
   bind(env: number, ppn: number, how: { readonly transmit: boolean; readonly slots: number }): number {
     const [ring] = this.#rings.filter((one) => !this.#exists(one));
-    if (ring === undefined) return ERRORS.E_NONE;
+    if (ring === undefined || !this.#families.take('rings', this.#families.of(env))) return ERRORS.E_NONE;
     const generation = this.#rings.wide(ring, RING.generation) + 1;
     this.#rings.zero(ring);
     this.#rings.fill(ring, [
@@ -111,6 +119,8 @@ export class Rings {
   free(ring: number): void {
     this.#freed(ring);
     this.#untap(ring);
+    this.#capabilities.forget('ring', ring);
+    this.#families.give('rings', this.#families.of(this.owner(ring)));
     this.#set(ring, RING.owner, NO_ENV);
     this.#set(ring, RING.env, 0);
     const frames = this.#frameCount(ring);

@@ -6,7 +6,8 @@
  * may own slices before it is started: until then nobody runs in them.
  *
  * A slice that took too many cycles (text/schedule.ts) owes them, whichever environment owns it. When it is freed its owner owes
- * them (`ENV.credit`), and the next slice that the owner takes begins with that; of an owner that ends, the environment that made it.
+ * them (`ENV.credit`), and the next slice that the owner takes begins with that; of an owner that ends, the environment that made it,
+ * or another of its family.
  */
 import {
   ENV,
@@ -21,6 +22,7 @@ import {
   type CapabilityWords,
 } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
+import type { Families } from './families.ts';
 import { KP, KSEG0, PHYSICAL } from './layout.ts';
 import { envAddress, type KernelMemory } from './memory.ts';
 import { TABLES } from './tables.ts';
@@ -32,13 +34,15 @@ export class Slices {
   readonly #memory: KernelMemory;
 
   readonly #capabilities: Capabilities;
+  readonly #families: Families;
   /** The machine's cycles now. */
   readonly #now: () => number;
 
-  constructor(memory: KernelMemory, capabilities: Capabilities, now: () => number) {
+  constructor(memory: KernelMemory, capabilities: Capabilities, families: Families, now: () => number) {
     this.#memory = memory;
     this.#now = now;
     this.#capabilities = capabilities;
+    this.#families = families;
     capabilities.guard('slice', (p) => this.#generation(p));
     for (let p = 0; p < SLICE_LIMIT; p += 1) memory.setSlice(p, NO_ENV, 0);
   }
@@ -56,6 +60,7 @@ export class Slices {
     const owner = this.#memory.slice(p, SLICE.owner);
     if (owner === env) return p;
     if (owner !== NO_ENV) return ERRORS.E_BUSY;
+    if (!this.#families.take('slices', this.#families.of(env))) return ERRORS.E_NONE;
     this.#memory.setSlice(p, env, this.#runner(env));
     this.#setCredit(p, this.#memory.env(env, ENV.credit));
     this.#memory.setEnv(env, ENV.credit, 0);
@@ -70,9 +75,10 @@ export class Slices {
     return positions;
   }
 
-  /** The first of `count` contiguous slices given to `env` (0 if it wants none), or E_NONE. */
+  /** The first of `count` contiguous slices given to `env` (0 if it wants none), or E_NONE: then it has none of them. */
   allocateRun(env: number, count: number): number {
     if (count === 0) return 0;
+    if (!this.#families.may('slices', this.#families.of(env), count)) return ERRORS.E_NONE;
     const first = this.#run(count);
     for (let i = 0; first >= 0 && i < count; i += 1) this.allocate(env, first + i);
     return first;
@@ -86,6 +92,12 @@ export class Slices {
 
   /** Makes `env` the owner of a slice that is owned; it runs there from its next instance on. */
   give(position: number, env: number): void {
+    const owner = this.#memory.slice(position, SLICE.owner);
+    this.#families.move('slices', this.#families.of(owner), this.#families.of(env));
+    this.#own(position, env);
+  }
+
+  #own(position: number, env: number): void {
     this.#forgetInstance(position);
     this.#memory.setSlice(position, env, this.#runner(env));
     this.#age(position);
@@ -94,8 +106,8 @@ export class Slices {
   /** Exchanges the owners of two slices that are owned. Both are the owners' own again if they were donated. */
   swap(one: number, other: number): void {
     const owner = this.#memory.slice(one, SLICE.owner);
-    this.give(one, this.#memory.slice(other, SLICE.owner));
-    this.give(other, owner);
+    this.#own(one, this.#memory.slice(other, SLICE.owner));
+    this.#own(other, owner);
   }
 
   /** An environment is started: it runs in the slices that it owns. */
@@ -121,7 +133,9 @@ export class Slices {
 
   #empty(position: number): void {
     this.#forgetInstance(position);
-    this.#owe(this.#memory.slice(position, SLICE.owner), -(this.#memory.slice(position, SLICE.credit) | 0));
+    const owner = this.#memory.slice(position, SLICE.owner);
+    this.#families.give('slices', this.#families.of(owner));
+    this.#owe(owner, -(this.#memory.slice(position, SLICE.credit) | 0));
     this.#setCredit(position, 0);
     this.#memory.setSlice(position, NO_ENV, 0);
     this.#age(position);
@@ -157,13 +171,23 @@ export class Slices {
     this.#memory.setEnv(debtor, ENV.credit, Math.max(credit - cycles, -MOST_DEBT));
   }
 
-  /** Who pays for an environment: itself if slices of its own can, else the one that made it, and so on. */
+  /** Who pays for an environment: itself if slices of its own can, else the one that made it, and so on; else any of its family. */
   #debtor(env: number): number {
     let debtor = env;
     for (let n = 0; n < ENV_LIMIT && debtor !== NO_ENV; n += 1) {
       const runs = this.#memory.env(debtor, ENV.status) === ENV_STATUS.runnable;
       if (runs && this.of(debtor).length > 0) return debtor;
       debtor = this.#memory.env(debtor, ENV.parent);
+    }
+    return env === NO_ENV ? NO_ENV : this.#payerOf(this.#families.of(env));
+  }
+
+  /** The first member of a family that runs in a slice of its own, or NO_ENV. */
+  #payerOf(family: number): number {
+    for (let p = 0; p < SLICE_LIMIT; p += 1) {
+      const owner = this.#memory.slice(p, SLICE.owner);
+      const pays = owner !== NO_ENV && this.#families.of(owner) === family;
+      if (pays && this.#memory.env(owner, ENV.status) === ENV_STATUS.runnable) return owner;
     }
     return NO_ENV;
   }
@@ -173,6 +197,7 @@ export class Slices {
   }
 
   #age(position: number): void {
+    this.#capabilities.forget('slice', position);
     this.#memory.setWide(this.#life(position) + 1, ...this.#words(position));
   }
 

@@ -51,6 +51,9 @@ export const BOUNCE_BLOCKS = 4;
 /** Blocks of which the kernel knows whether their owner has written them: the first gigabyte. Extents are allocated there only. */
 export const BLANK_LIMIT = 0x40000;
 
+/** Lists in which the nodes of a resource are looked for. */
+export const RESOURCE_LISTS = 256;
+
 /* prettier-ignore */
 const VARIABLE_FIELDS = {
   frameCursor: { at: 0x00, what: 'the frame at which the search for a free one begins' },
@@ -76,6 +79,7 @@ const REQUEST_STATE_FIELDS = {
   through: { at: 0x1c, what: 'which of them the device has for it, one bit each' },
   frames: { at: 0x20, what: 'for each block, its frame in the low half, the node of the capability for it in the high half: 16 words' },
   ended: { at: 0x60, what: '1: the right to it ended while the device had it' },
+  family: { at: 0x64, what: 'the family whose place in the queue it has' },
 } as const;
 
 /* prettier-ignore */
@@ -88,6 +92,7 @@ const TRANSFER_FIELDS = {
 const BUFFER_STATE_FIELDS = {
   extents: { at: 0x00, what: 'the extents by whose capabilities its frame was inserted or handed out at the root, one bit each' },
   node: { at: 0x10, what: "the node of the extent's capability by which it was inserted" },
+  family: { at: 0x14, what: 'the family that it counts for' },
 } as const;
 
 /* prettier-ignore */
@@ -118,8 +123,39 @@ const RING_STATE_FIELDS = {
 /* prettier-ignore */
 const REVOCATION_FIELDS = {
   asked: { at: 0x00, what: 'the number of what is asked of it, by which the oldest is served first; 0: nothing' },
-  needy: { at: 0x04, what: '1: it waits for frames that others were asked for' },
+  needy: { at: 0x04, what: '1: it waits for frames that its family lacks' },
   until: { at: 0x08, what: 'the tick until which free frames are kept for it' },
+  forced: { at: 0x0c, what: '1: it was asked for frames that other families lack' },
+} as const;
+
+/** What families have quotas of, by the number of their counters. */
+export const QUOTA_KINDS = {
+  frames: 0,
+  environments: 1,
+  slices: 2,
+  nodes: 3,
+  rings: 4,
+  filters: 5,
+  filterBytes: 6,
+  handlers: 7,
+  predicates: 8,
+  extents: 9,
+  requests: 10,
+  buffers: 11,
+} as const;
+export type QuotaKind = keyof typeof QUOTA_KINDS;
+
+/* prettier-ignore */
+const FAMILY_FIELDS = {
+  founder: { at: 0x00, what: 'the environment that the loader made, or NO_ENV: it has ended' },
+  frameLimit: { at: 0x04, what: 'how many frames all members together may hold' },
+  kinds: { at: 0x08, what: 'of each kind how many it has (low half) and is guaranteed (high half): 12 words' },
+} as const;
+
+/* prettier-ignore */
+const QUOTA_FIELDS = {
+  used: { at: 0x00, what: 'how many count for families' },
+  reserved: { at: 0x04, what: 'how many all families together lack of what they are guaranteed' },
 } as const;
 
 /* prettier-ignore */
@@ -147,20 +183,22 @@ const USAGE_FIELDS = {
 /* prettier-ignore */
 const NODE_STATE_FIELDS = {
   generation: { at: 0x00, what: 'of its generation the high word' },
-  resource: { at: 0x04, what: 'of the generation of its resource the high word' },
 } as const;
 
-/* prettier-ignore */
-const FRAME_HOLDS_FIELDS = {
-  members: { at: 0x00, what: 'one bit for each environment: 4 words' },
-  generation: { at: 0x10, what: "of the frame's generation the high word" },
+const LINK = {
+  link: { at: 0, what: 'the next of its list in the low half, the one before in the high half; 0: itself' },
 } as const;
 
 const WORD = { word: { at: 0, what: 'the number' } } as const;
 const ENVIRONMENTS = { members: { at: 0, what: 'one bit for each environment: 4 words' } } as const;
 
 type TableName =
+  | 'freeFrames'
+  | 'frameLives'
   | 'frameHolds'
+  | 'nodesBelow'
+  | 'nodesOfResource'
+  | 'nodesOfOwner'
   | 'bufferState'
   | 'nodeHolds'
   | 'nodeBindings'
@@ -173,6 +211,8 @@ type TableName =
   | 'usage'
   | 'transfers'
   | 'revocation'
+  | 'families'
+  | 'quotas'
   | 'serial'
   | 'filterOrder'
   | 'asidOwners'
@@ -201,12 +241,20 @@ export const TABLES: Readonly<Record<TableName, SecretTable>> = {
   chosenGuards: { at: 0x1b500, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } },
   variables: { at: 0x1bc00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS },
   entered: { at: 0x1bc40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } },
-  key: { at: 0x1bc60, bytes: 0x20, count: 1, what: "the kernel's key", fields: { key: { at: 0, what: 'BLAKE2s of the secret' } } },
+  key: { at: 0x1bc60, bytes: 0x28, count: 1, what: "the kernel's key, and what it says to a message that no capability is", fields: { key: { at: 0, what: 'BLAKE2s of the secret: 8 words' }, nobody: { at: 0x20, what: 'a MAC that no capability has' } } },
   sliceState: { at: 0x1bd00, bytes: 4, count: SLICE_LIMIT, what: 'what more there is of a slice, by position', fields: { generation: { at: 0, what: 'of its generation the high word' } } },
-  nodeState: { at: 0x1c000, bytes: 8, count: NODE_LIMIT, what: 'what more there is of a node, by node', fields: NODE_STATE_FIELDS },
+  quotas: { at: 0x1be00, bytes: 8, count: Object.keys(QUOTA_KINDS).length, what: 'what is taken and what is kept, by kind of quota', fields: QUOTA_FIELDS },
+  nodeState: { at: 0x1c000, bytes: 4, count: NODE_LIMIT, what: 'what more there is of a node, by node', fields: NODE_STATE_FIELDS },
   blanks: { at: 0x1e000, bytes: BLANK_LIMIT / 8, count: 1, what: 'the disk blocks that were allocated and not written since: they read as zeros', fields: { members: { at: 0, what: 'one bit for each block' } } },
   bounces: { at: 0x26000, bytes: PAGE_BYTES, count: BOUNCE_FRAMES, what: 'frames that the device has in place of those whose right may end', fields: { contents: { at: 0, what: 'a block' } } },
-  frameHolds: { at: 0x2e000, bytes: 0x14, count: FRAME_CAPACITY, what: 'who holds a frame through the root, by frame: as many records as the machine has frames', fields: FRAME_HOLDS_FIELDS },
+  families: { at: 0x2e000, bytes: 0x40, count: ENV_LIMIT, what: 'what families have and are guaranteed, by number', fields: FAMILY_FIELDS },
+  nodesBelow: { at: 0x30000, bytes: 4, count: 2 * NODE_LIMIT, what: 'lists of the nodes below each node: a link for each node, then a head for each', fields: LINK },
+  nodesOfResource: { at: 0x32000, bytes: 4, count: NODE_LIMIT + RESOURCE_LISTS, what: 'lists of the nodes of resources, by a hash of kind and name', fields: LINK },
+  nodesOfOwner: { at: 0x33400, bytes: 4, count: NODE_LIMIT + ENV_LIMIT, what: 'lists of the nodes that each environment made', fields: LINK },
+  freeFrames: { at: 0x34800, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames that are free', fields: { members: { at: 0, what: 'one bit for each frame' } } },
+  frameLives: { at: 0x35000, bytes: 4, count: FRAME_CAPACITY, what: 'of the generation of a frame the high word, by frame: as many as the machine has frames', fields: { generation: { at: 0, what: 'the high word' } } },
+  // With fewer frames it begins behind the last word of frameLives: frameHoldsAt.
+  frameHolds: { at: 0x41000, bytes: FRAME_CAPACITY / 8, count: ENV_LIMIT, what: 'the frames that each environment holds through the root; a bit for each frame that the machine has', fields: { members: { at: 0, what: 'one bit for each frame' } } },
 };
 
 export const VARIABLES: Offsets<typeof VARIABLE_FIELDS> = offsets(VARIABLE_FIELDS);
@@ -215,18 +263,29 @@ export const TRANSFER_STATE: Offsets<typeof TRANSFER_FIELDS> = offsets(TRANSFER_
 export const BUFFER_STATE: Offsets<typeof BUFFER_STATE_FIELDS> = offsets(BUFFER_STATE_FIELDS);
 export const PREDICATE_STATE: Offsets<typeof PREDICATE_STATE_FIELDS> = offsets(PREDICATE_STATE_FIELDS);
 export const NODE_STATE: Offsets<typeof NODE_STATE_FIELDS> = offsets(NODE_STATE_FIELDS);
-export const FRAME_HOLDS: Offsets<typeof FRAME_HOLDS_FIELDS> = offsets(FRAME_HOLDS_FIELDS);
 export const FILTER_STATE: Offsets<typeof FILTER_STATE_FIELDS> = offsets(FILTER_STATE_FIELDS);
 export const RING_STATE: Offsets<typeof RING_STATE_FIELDS> = offsets(RING_STATE_FIELDS);
 export const REVOCATION: Offsets<typeof REVOCATION_FIELDS> = offsets(REVOCATION_FIELDS);
+export const FAMILY: Offsets<typeof FAMILY_FIELDS> = offsets(FAMILY_FIELDS);
+export const QUOTA: Offsets<typeof QUOTA_FIELDS> = offsets(QUOTA_FIELDS);
 export const SERIAL: Offsets<typeof SERIAL_FIELDS> = offsets(SERIAL_FIELDS);
 export const USAGE: Offsets<typeof USAGE_FIELDS> = offsets(USAGE_FIELDS);
 
 /** Physical address of the first table of a machine with so much memory; what lies below is the frames'. */
 export function tablesAt(ramBytes: number): number {
   const frames = Math.min(ramBytes / PAGE_BYTES, FRAME_CAPACITY);
-  const bytes = TABLES.frameHolds.at + frames * TABLES.frameHolds.bytes;
+  const bytes = frameHoldsAt(frames) + ENV_LIMIT * frameSetBytes(frames);
   return ramBytes - Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
+}
+
+/** Where frameHolds begins on a machine with so many frames, the kernel's included, like `SecretTable.at`. */
+export function frameHoldsAt(frames: number): number {
+  return TABLES.frameLives.at + 4 * frames;
+}
+
+/** Bytes of a set of so many frames. */
+export function frameSetBytes(frames: number): number {
+  return 4 * Math.ceil(frames / 32);
 }
 
 /** What is to happen when a disk request is finished. */
@@ -240,13 +299,15 @@ export const COMPLETIONS = {
   written: 3,
   /** A repossessed frame was saved. */
   saved: 4,
+  /** A block was written that leaves the registry. */
+  evicted: 5,
 } as const;
 
 if (PREDICATE_STATE.frames + 4 * PREDICATE.pages > PREDICATE_STATE.guarded)
   throw new RangeError('predicates have more frames than fit');
-if (FRAME_HOLDS.members + ENV_LIMIT / 8 > FRAME_HOLDS.generation)
-  throw new RangeError('there are more environments than bits for them');
 if (BUFFER_STATE.extents + EXTENT_LIMIT / 8 > BUFFER_STATE.node)
   throw new RangeError('there are more extents than bits for them');
+if (FAMILY.kinds + 4 * TABLES.quotas.count > TABLES.families.bytes)
+  throw new RangeError('there are more kinds of quotas than words for them');
 if (REQUEST_STATE.frames + 4 * RUN_BLOCKS > REQUEST_STATE.ended)
   throw new RangeError('requests have more frames than fit');

@@ -5,6 +5,7 @@ import { Machine, memoryStore } from '@exokernel/hardware';
 import { expect, test } from 'vitest';
 import { Capabilities } from '../src/capabilities.ts';
 import { KernelMemory } from '../src/memory.ts';
+import { Families } from '../src/families.ts';
 import { Nodes } from '../src/nodes.ts';
 import { checkInvariants, runRaw, type Fiber, type Raw } from '../../testkit/src/index.ts';
 
@@ -327,7 +328,7 @@ test('cap_derive never adds a right, and what it makes has those of its parent a
 
 function capabilitiesOf(secret: number): Capabilities {
   const memory = new KernelMemory(new Machine().memory);
-  return new Capabilities(memory, Uint8Array.of(secret), new Nodes(memory));
+  return new Capabilities(memory, Uint8Array.of(secret), new Nodes(memory, new Families(memory)));
 }
 
 test('a capability of one machine opens nothing on a machine with another secret', () => {

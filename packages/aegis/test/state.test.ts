@@ -7,6 +7,7 @@ const SOURCE = join(import.meta.dirname, '..', 'src');
 
 /** Fields that can change, or that hold collections. */
 const KNOWN: Readonly<Record<string, string>> = {
+  'memory.ts #work': 'the work of the function that runs, charged when it returns: no two of them and no snapshot see it',
   'accounting.ts #counts': 'derived from the table `usage`: restored()',
   'accounting.ts #running': 'derived from the kernel page and the CPU: restored()',
   'accounting.ts #instructions': 'derived from the table `entered`: restored()',
@@ -23,6 +24,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   'extents.ts #ended': 'parts that have registered when the kernel was made',
   'extents.ts writing': 'a part that has registered when the kernel was made',
   'frames.ts reclaim': 'a part that has registered when the kernel was made',
+  'frames.ts isReserved': 'a part that has registered when the kernel was made',
   'saved.ts #derived': 'the parts that derive something',
   'kernel-image.ts image': 'the same for every machine',
   'saved.ts made': 'the hash of that image, made once',

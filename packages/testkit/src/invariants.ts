@@ -23,6 +23,7 @@ import {
   FILTER_LIMIT,
   FRAME,
   GUARANTEED_LIMIT,
+  NODE,
   NODE_BYTES,
   NODE_DEPTH,
   NODE_LIMIT,
@@ -42,9 +43,19 @@ import {
 } from '@exokernel/abi';
 import type { Aegis } from '@exokernel/aegis';
 import { NO_ASID_TAG } from '../../aegis/src/asids.ts';
+import { QUOTAS } from '../../aegis/src/families.ts';
 import { FIRST_FREE_FRAME, KP, KSEG0, PHYSICAL } from '../../aegis/src/layout.ts';
 import { ringPhysical } from '../../aegis/src/rings.ts';
-import { BOUNCE_FRAMES, REQUEST_STATE, TABLES } from '../../aegis/src/tables.ts';
+import {
+  BOUNCE_FRAMES,
+  BUFFER_STATE,
+  QUOTA,
+  QUOTA_KINDS,
+  REQUEST_STATE,
+  TABLES,
+  type QuotaKind,
+  type SecretTable,
+} from '../../aegis/src/tables.ts';
 
 const ASID_SHIFT = 6;
 const GLOBAL = 0x100;
@@ -62,6 +73,7 @@ export function checkInvariants(aegis: Aegis): string[] {
   checkTranslations(aegis, report);
   checkEnvironments(aegis, report);
   checkSlices(aegis, report);
+  checkFamilies(aegis, report);
   checkNodes(aegis, report);
   checkPackets(aegis, report);
   checkDisk(aegis, report);
@@ -268,6 +280,79 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
   }
 }
 
+/** What counts for families is what their members have, and what has outlived them; guarantees are kept. */
+function checkFamilies(aegis: Aegis, report: Report): void {
+  const { memory, families, frames, filters } = aegis.parts;
+  const counted = new Map<string, number>();
+  const count = (kind: QuotaKind, family: number, n = 1): void => {
+    const key = `${kind} ${family}`;
+    counted.set(key, (counted.get(key) ?? 0) + n);
+  };
+  const each = (kind: QuotaKind, at: number, bytes: number, limit: number, owner: number): void => {
+    for (let i = 0; i < limit; i += 1) {
+      const env = memory.get(at + bytes * i + owner);
+      if (env !== NO_ENV) count(kind, families.of(env));
+    }
+  };
+  for (let ppn = 0; ppn < frames.count; ppn += 1) {
+    for (const family of new Set([...frames.holders(ppn)].map((env) => families.of(env)))) count('frames', family);
+  }
+  for (let env = 0; env < ENV_LIMIT; env += 1) {
+    if (isAlive(aegis, env)) count('environments', families.of(env));
+    if (memory.env(env, ENV.predicate) !== 0) count('predicates', families.of(env));
+  }
+  each('slices', EXPOSED.slices, SLICE_BYTES, SLICE_LIMIT, SLICE.owner);
+  each('nodes', EXPOSED.nodes, NODE_BYTES, NODE_LIMIT, NODE.owner);
+  each('rings', EXPOSED.rings, RING_BYTES, RING_LIMIT, RING.owner);
+  each('filters', EXPOSED.filters, FILTER_BYTES, FILTER_LIMIT, FILTER.owner);
+  each('extents', EXPOSED.extents, EXTENT_BYTES, EXTENT_LIMIT, EXTENT.owner);
+  for (let filter = 0; filter < FILTER_LIMIT; filter += 1) {
+    const owner = filters.owner(filter);
+    if (owner === NO_ENV) continue;
+    const get = (field: number): number => memory.get(EXPOSED.filters + FILTER_BYTES * filter + field);
+    count('filterBytes', families.of(owner), (get(FILTER.length) + 3) & ~3);
+    if (get(FILTER.handler) !== 0) count('handlers', families.of(owner));
+  }
+  const secret = (table: SecretTable, i: number, field: number): number =>
+    memory.get(memory.table(table) + table.bytes * i + field);
+  for (let i = 0; i < REQUEST_LIMIT; i += 1) {
+    if (memory.get(EXPOSED.requests + REQUEST_BYTES * i + REQUEST.env) === NO_ENV) continue;
+    count('requests', secret(TABLES.requestState, i, REQUEST_STATE.family));
+  }
+  for (let i = 0; i < BUFFER_LIMIT; i += 1) {
+    if (memory.get(EXPOSED.buffers + BUFFER_BYTES * i + BUFFER.state) === BUFFER_STATES.empty) continue;
+    count('buffers', secret(TABLES.bufferState, i, BUFFER_STATE.family));
+  }
+  for (const [kind, row] of Object.entries(QUOTA_KINDS) as [QuotaKind, number][]) {
+    let [used, reserved] = [0, 0];
+    for (let family = 0; family < ENV_LIMIT; family += 1) {
+      const has = counted.get(`${kind} ${family}`) ?? 0;
+      report(
+        families.has(kind, family) === has,
+        `family ${family} has ${has} ${kind}, not ${families.has(kind, family)}`,
+      );
+      const beyond = families.beyond(kind, family);
+      report(
+        beyond >= 0 || families.has('environments', family) > 0,
+        `family ${family} has no members, and a guarantee of ${kind}`,
+      );
+      used += has;
+      reserved += Math.max(0, -beyond);
+    }
+    report(
+      secret(TABLES.quotas, row, QUOTA.used) === used,
+      `${used} ${kind} count for families, not as the table says`,
+    );
+    report(
+      secret(TABLES.quotas, row, QUOTA.reserved) === reserved,
+      `${reserved} ${kind} are kept, not as the table says`,
+    );
+    // Frames are not kept but revoked; of environments the host loads as many as it likes.
+    if (kind === 'frames' || kind === 'environments') continue;
+    report(used + reserved <= QUOTAS[kind].total, `${kind}: ${used} are taken, and ${reserved} guaranteed`);
+  }
+}
+
 /** Every node hangs, in a way that ends at the root, below living ones of its resource, and its maker lives. */
 function checkNodes(aegis: Aegis, report: Report): void {
   const { nodes } = aegis.parts.capabilities;
@@ -275,14 +360,21 @@ function checkNodes(aegis: Aegis, report: Report): void {
     if (nodes.generation(node) === undefined) continue;
     const name = `node ${node}`;
     report(isAlive(aegis, nodes.owner(node)), `${name}: made by ${nodes.owner(node)}, which is not alive`);
-    const { kind, name: of, generation } = nodes.resource(node);
+    const resource = nodes.resource(node);
+    const { kind, name: of } = resource;
+    report(aegis.parts.capabilities.exists(resource), `${name}: its resource is gone`);
+    const lists = [nodes.of(resource), nodes.ownedBy(nodes.owner(node)), nodes.below(nodes.parent(node))];
+    report(
+      lists.every((list) => list.filter((other) => other === node).length === 1),
+      `${name}: is not once in each of its lists`,
+    );
     let depth = 0;
     for (let at = node; at !== 0 && depth <= NODE_DEPTH; at = nodes.parent(at)) {
       depth += 1;
       const above = nodes.resource(at);
       // A frame of the registry may have been come to through a branch of the extent.
       const isExtent = kind === CAPABILITY_KINDS.frame && above.kind === CAPABILITY_KINDS.extent;
-      const same = isExtent || (above.kind === kind && above.name === of && above.generation === generation);
+      const same = isExtent || (above.kind === kind && above.name === of);
       report(nodes.generation(at) !== undefined && same, `${name}: hangs below ${at}, which is gone or another's`);
     }
     report(depth <= NODE_DEPTH, `${name}: too deep`);

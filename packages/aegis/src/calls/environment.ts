@@ -2,23 +2,22 @@
  * Calls on environments.
  */
 import { DEATHS, ENV, ERRORS, RIGHTS } from '@exokernel/abi';
-import type { Call, Parts } from '../call.ts';
+import { AGAIN, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
-import { COSTS } from '../costs.ts';
 import { KERNEL_PAGES } from '../environments.ts';
 
 export function environmentCalls({ frames, environments, memory, natives, revocation }: Parts): Record<string, Call> {
   return {
-    env_alloc: (call, self) => {
-      call.cpu.charge(COSTS.environment + COSTS.mac);
+    env_alloc: (_, self) => {
       const env = allocateChild(self);
       return env < 0 ? env : { value: env, capability: environments.capability(env) };
     },
     env_free: (call, self) => {
       const env = environments.check(call.capability(0), self);
       if (env < 0) return env;
+      if (!memory.affords(self, environments.costOfEnd(env))) return AGAIN;
       memory.setEnv(env, ENV.exit, call.word(4));
-      call.cpu.charge(environments.end(env, env === self ? DEATHS.exit : DEATHS.destroyed));
+      environments.end(env, env === self ? DEATHS.exit : DEATHS.destroyed);
       return ERRORS.E_OK;
     },
     env_set: (call, self) => {
@@ -36,7 +35,6 @@ export function environmentCalls({ frames, environments, memory, natives, revoca
       const frame = call.capability(4);
       const ppn = frames.check(frame, writable ? RIGHTS.read | RIGHTS.write : RIGHTS.read);
       if (env < 0 || ppn < 0) return ERRORS.E_CAP;
-      call.cpu.charge(COSTS.flush);
       const pages = KERNEL_PAGES.filter((_, i) => (va & (2 << i)) !== 0);
       return environments.map(env, ppn, va, { writable, pages, node: nodeOf(frame), envNode: nodeOf(of) });
     },

@@ -4,18 +4,10 @@
 import { ERRORS, PAGE_BYTES, RIGHTS, RING_SLOT_LIMIT } from '@exokernel/abi';
 import type { Arguments, Call, Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
-import { COSTS, type Made } from '../costs.ts';
 
 const BOTH = RIGHTS.read | RIGHTS.write;
 
 export function networkCalls({ capabilities, frames, rings, filters, memory }: Parts): Record<string, Call> {
-  /** Runs what compiles, and charges for the code that it made. */
-  const compiling = (call: Arguments, run: (made: Made) => number): number => {
-    const made = { words: 0 };
-    const answer = run(made);
-    if (made.words > 0) call.cpu.charge(COSTS.compile + COSTS.compileWord * made.words);
-    return answer;
-  };
   return {
     ring_bind: (call, self) => {
       const frame = call.capability(0);
@@ -56,16 +48,14 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       if (typeof bytes === 'number') return bytes;
       if (ring < 0 || !rings.isReceive(ring)) return ERRORS.E_CAP;
       const request = { bytes, ring, node: nodeOf(of), policy: call.word(9) };
-      const filter = compiling(call, (made) => filters.bind(self, request, made));
+      const filter = filters.bind(self, request);
       return filter < 0 ? filter : { value: filter, capability: filters.capability(filter) };
     },
     filter_free: (call) => {
       const filter = filters.check(call.capability(0), RIGHTS.control);
       if (filter < 0) return filter;
-      return compiling(call, (made) => {
-        filters.free(filter, made);
-        return ERRORS.E_OK;
-      });
+      filters.free(filter);
+      return ERRORS.E_OK;
     },
     ash_window: (call) => {
       const of = call.capability(0);
@@ -85,7 +75,7 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       const bytes = codeBytes(call, 4, call.word(8));
       if (filter < 0) return filter;
       if (typeof bytes === 'number') return bytes;
-      return compiling(call, (made) => filters.attach(filter, bytes, made, nodeOf(of)));
+      return filters.attach(filter, bytes, nodeOf(of));
     },
   };
 

@@ -7,9 +7,24 @@
  * that has no handler for the cause, and one whose handler's first instruction takes the exception that it is to handle:
  * nothing could come of it (double fault).
  */
-import { CP0_BADVADDR, CP0_CAUSE, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type SlotAssembler } from '@exokernel/isa';
+import {
+  CP0_BADVADDR,
+  CP0_CAUSE,
+  CP0_STATUS,
+  K0,
+  K1,
+  T0,
+  T1,
+  T2,
+  T7,
+  T8,
+  T9,
+  ZERO,
+  type SlotAssembler,
+} from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
-import { KP, NATIVE, STATUS } from '../layout.ts';
+import { IDLE_STATUS, KERNEL_STATUS, KP, NATIVE, STATUS } from '../layout.ts';
+import { emitFpuLeft } from './fpu.ts';
 import { emitPay } from './pay.ts';
 import { emitReturn, routine } from './routine.ts';
 
@@ -40,13 +55,29 @@ export function emitExceptions(a: SlotAssembler): void {
     'kill',
     {
       does: 'Ends the running environment, for the reason in KP.death. Nothing of its registers is needed any more.',
-      uses: { slice: T0, credit: T1, scratch: T2 },
+      uses: { resume: T0, slice: T0, credit: T1, scratch: T2, again: T1, status: T1, usable: T7, owner: T8, env: T9 },
     },
-    ({ slice, credit, scratch }) => {
+    ({ resume, slice, credit, scratch, again, status }) => {
+      a.note('before Status forgets whether it had the floating-point unit');
+      emitFpuLeft(a, true);
+      a.la(resume, 'kill.piece');
+      a.sw(resume, KP.resume, ZERO);
+      a.label('kill.piece');
       a.note('its slice pays now: when the environment is gone, its slices are too');
       emitPay(a, slice, credit, scratch);
       a.cop2(NATIVE.kill);
-      a.j('schedule');
+      a.lw(again, KP.again, ZERO);
+      a.la(resume, 'schedule');
+      a.beq(again, ZERO, 'kill.done', (slot) => slot.lui(status, IDLE_STATUS >>> 16));
+      a.ori(status, status, IDLE_STATUS & 0xffff);
+      a.note('the end takes longer than a stretch with interrupts off: an instant for interrupts after each piece');
+      a.mtc0(status, CP0_STATUS);
+      a.li(status, KERNEL_STATUS);
+      a.nop();
+      a.mtc0(status, CP0_STATUS);
+      a.b('kill.piece');
+      a.label('kill.done');
+      a.j('schedule', (slot) => slot.sw(resume, KP.resume, ZERO));
     },
   );
 

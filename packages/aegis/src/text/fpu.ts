@@ -47,11 +47,11 @@ function emitClear(a: StraightAssembler, env: Register): void {
 }
 
 /**
- * For the scheduler, when the running environment leaves, while KP.env and Status still say which it is. Uses t7 to t9. If it had the
- * unit by a transfer, or has ended, its values are not for the environment that owns the unit, and its exception is not seen pending.
+ * Emits, for an environment that leaves, while KP.env and Status still say which it is. Uses t7 to t9. If it had the unit by a transfer,
+ * its values are not for the environment that owns the unit, and its exception is not seen pending. `ends`: it is about to end, so the
+ * unit is taken from it in any case.
  */
-export function emitFpuLeft(plain: Assembler): void {
-  const a = withSlots(plain);
+export function emitFpuLeft(a: SlotAssembler, ends = false): void {
   const [usable, owner, env] = [T7, T8, T9];
   const left = a.fresh('fpu.left');
   a.mfc0(usable, CP0_STATUS);
@@ -60,8 +60,10 @@ export function emitFpuLeft(plain: Assembler): void {
   a.sll(usable, usable, Math.clz32(STATUS.cu1));
   a.bgez(usable, left, (slot) => slot.lw(env, KP.env, ZERO));
   a.nop();
-  a.beq(owner, env, left);
-  a.note('the unit was used by another than its owner: its values are for neither');
+  if (!ends) {
+    a.note('the unit was used by another than its owner: its values are for neither');
+    a.beq(owner, env, left);
+  }
   a.ctc1(ZERO, CONTROL);
   a.sw(ZERO, KP.fpuOwner, ZERO);
   a.label(left);

@@ -80,13 +80,20 @@ export function emitInterrupt(a: Assembler): void {
   a.mfc0(T0, CP0_STATUS);
   a.lw(T1, KP.t1, ZERO);
   a.andi(T0, T0, STATUS.kup);
-  a.beq(T0, ZERO, 'schedule');
+  a.beq(T0, ZERO, 'interrupt.kernel');
   a.lw(T0, KP.t0, ZERO);
   a.lw(T2, KP.t2, ZERO);
   a.mfc0(K0, CP0_EPC);
   a.lw(K1, KP.k1, ZERO);
   a.jr(K0);
   a.rfe();
+
+  // The kernel itself was interrupted, where it had let interrupts in.
+  a.label('interrupt.kernel');
+  a.lw(T0, KP.resume, ZERO);
+  a.nop();
+  a.jr(T0);
+  a.nop();
 
   // Runs the routine at t2 with every register that it may use saved.
   a.label('interrupt.device');
@@ -164,7 +171,7 @@ function emitClock(a: Assembler): void {
   a.mfc0(T1, CP0_STATUS);
   a.nop();
   a.andi(T1, T1, STATUS.kup);
-  a.beq(T1, ZERO, 'schedule');
+  a.beq(T1, ZERO, 'interrupt.kernel');
   a.nop();
   emitPay(a, T0, T1, T2);
   a.lw(T2, KP.ending, ZERO);

@@ -41,6 +41,7 @@ import {
   V1,
   ZERO,
   register,
+  withSlots,
   type Assembler,
   type Register,
 } from '@exokernel/isa';
@@ -204,7 +205,7 @@ export function emitSchedule(a: Assembler): void {
 
   // Starts environment s6 in the slice s5.
   a.label('dispatch');
-  emitFpuLeft(a);
+  emitFpuLeft(withSlots(a));
   a.lw(K0, ENV.begin, ENV_AT);
   a.lw(T8, KP.tick, ZERO);
   a.sw(SLICE_AT, KP.slice, ZERO);
@@ -255,7 +256,7 @@ export function emitSchedule(a: Assembler): void {
   // Nobody wants to run. Interrupts come back to `schedule`.
   a.label('idle');
   // Before Status forgets whether the last one had the unit.
-  emitFpuLeft(a);
+  emitFpuLeft(withSlots(a));
   a.li(T0, SYSTEM_TABLE);
   emitCount(a, T0, SYSTEM.idles, T1);
   a.li(T1, IDLE_STATUS);
