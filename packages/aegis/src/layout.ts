@@ -6,9 +6,9 @@
  * boundary. The tables that only the kernel's TypeScript uses lie at the end of memory (tables.ts).
  */
 import { CALL_LIMIT, EXPOSED, FILTER_BYTES, RING_BYTES } from '@exokernel/abi';
+import { KSEG0 } from '@exokernel/isa';
 
-/** kseg0: unmapped, cached. */
-export const KSEG0 = 0x80000000;
+export { KSEG0 };
 
 /** What the kernel alone reads and writes. */
 const SECRET = {

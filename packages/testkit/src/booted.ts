@@ -7,8 +7,8 @@ import { tablesAt } from '../../aegis/src/tables.ts';
 import { BystanderWatch, bystander } from './bystander.ts';
 import { rawImage, type Raw, type RawOptions } from './raw.ts';
 import type { Fiber } from '@exokernel/libos-kit';
+import { KSEG0 } from '@exokernel/isa';
 
-const KSEG0 = 0x80000000;
 /** Status.KUc. */
 const USER_MODE = 2;
 /** Cycles between two looks: 1 ms of the machine. */

@@ -22,14 +22,14 @@ import {
   type SlotAssembler,
   type StraightAssembler,
 } from '@exokernel/isa';
-import { CALLS, ENV, ENV_LIMIT, ERRORS, SLICE } from '@exokernel/abi';
+import { CALLS, ENV, ENV_BYTES, ENV_LIMIT, ERRORS, SLICE } from '@exokernel/abi';
 import { KP, KSEG0, NATIVE, PHYSICAL } from '../layout.ts';
 import { callLabel } from './calls.ts';
 import { emitReturn, routine } from './routine.ts';
 
 export const ENVIRONMENTS: number = KSEG0 + PHYSICAL.environments;
 /** log2 of ENV_BYTES. */
-export const ENV_SHIFT = 9;
+export const ENV_SHIFT: number = Math.log2(ENV_BYTES);
 
 /** scall(v1 name): the callee gets this and all future instances of the slice. */
 export function emitSynchronousTransfer(a: SlotAssembler): void {

@@ -8,7 +8,16 @@
  * Not in it: what misses a cache or the TLB, stores of before the stretch that still fill the write buffer, the declared cost of native
  * functions, and other addresses that no cache serves.
  */
-import { controlFlow, decode, effects, type Assembly, type Mnemonic, type OperandKind } from '@exokernel/isa';
+import {
+  KSEG1,
+  KSEG2,
+  controlFlow,
+  decode,
+  effects,
+  type Assembly,
+  type Mnemonic,
+  type OperandKind,
+} from '@exokernel/isa';
 import { TIMES_END } from '../memory/cpu-state.ts';
 import { everyStatement, type Semantics, type Size } from '../semantics/language.ts';
 import { SEMANTICS } from '../semantics/table.ts';
@@ -56,7 +65,7 @@ export function cycleColumn(program: Assembly): CycleColumn {
 }
 
 /** Upper halves of addresses in kseg1. */
-const isKseg1 = (upper: number): boolean => upper >= 0xa000 && upper < 0xc000;
+const isKseg1 = (upper: number): boolean => upper >= KSEG1 >>> 16 && upper < KSEG2 >>> 16;
 
 /** Instructions one after the other, from an empty pipeline on. */
 class Stretch {
