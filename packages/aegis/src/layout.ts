@@ -49,10 +49,7 @@ export const PREDICATE_SLOT = { bytes: 0x300, activation: 0x280 } as const;
 export const PREDICATE_LIMIT = 64;
 export const PREDICATE_FUEL = 1000;
 
-export const STLB_ENTRIES = 4096;
 export const FIRST_FREE_FRAME = 0x100;
-/** Frames the tables have room for: 48 MiB of memory. */
-export const FRAME_CAPACITY = 0x3000;
 
 export const KERNEL_PAGE_VA = 0xfffff000;
 

@@ -10,6 +10,7 @@
  * place of its MACs in the caches, which programs can measure.
  */
 import {
+  FRAME_LIMIT,
   BUFFER_LIMIT,
   ENV_LIMIT,
   EXTENT_LIMIT,
@@ -24,7 +25,7 @@ import {
   type Field,
   type Offsets,
 } from '@exokernel/abi';
-import { FRAME_CAPACITY, PREDICATE_LIMIT } from './layout.ts';
+import { PREDICATE_LIMIT } from './layout.ts';
 
 /** A secret table: `count` records of `bytes` bytes. */
 export interface SecretTable {
@@ -238,7 +239,7 @@ export const TABLES: Readonly<Record<TableName, SecretTable>> = {
   serial: { at: 0x1a000, bytes: 0x220, count: SERIAL_LINES, what: 'queues, by serial line', fields: SERIAL_FIELDS },
   filterOrder: { at: 0x1b000, bytes: 4, count: FILTER_LIMIT, what: 'the filters, in the order in which they were bound', fields: WORD },
   asidOwners: { at: 0x1b400, bytes: 4, count: ASID_LIMIT, what: 'who has an ASID, or NO_ENV', fields: WORD },
-  chosenGuards: { at: 0x1b500, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } },
+  chosenGuards: { at: 0x1b500, bytes: FRAME_LIMIT / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } },
   variables: { at: 0x1bc00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS },
   entered: { at: 0x1bc40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } },
   key: { at: 0x1bc60, bytes: 0x28, count: 1, what: "the kernel's key, and what it says to a message that no capability is", fields: { key: { at: 0, what: 'BLAKE2s of the secret: 8 words' }, nobody: { at: 0x20, what: 'a MAC that no capability has' } } },
@@ -251,10 +252,10 @@ export const TABLES: Readonly<Record<TableName, SecretTable>> = {
   nodesBelow: { at: 0x30000, bytes: 4, count: 2 * NODE_LIMIT, what: 'lists of the nodes below each node: a link for each node, then a head for each', fields: LINK },
   nodesOfResource: { at: 0x32000, bytes: 4, count: NODE_LIMIT + RESOURCE_LISTS, what: 'lists of the nodes of resources, by a hash of kind and name', fields: LINK },
   nodesOfOwner: { at: 0x33400, bytes: 4, count: NODE_LIMIT + ENV_LIMIT, what: 'lists of the nodes that each environment made', fields: LINK },
-  freeFrames: { at: 0x34800, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames that are free', fields: { members: { at: 0, what: 'one bit for each frame' } } },
-  frameLives: { at: 0x35000, bytes: 4, count: FRAME_CAPACITY, what: 'of the generation of a frame the high word, by frame: as many as the machine has frames', fields: { generation: { at: 0, what: 'the high word' } } },
+  freeFrames: { at: 0x34800, bytes: FRAME_LIMIT / 8, count: 1, what: 'the frames that are free', fields: { members: { at: 0, what: 'one bit for each frame' } } },
+  frameLives: { at: 0x35000, bytes: 4, count: FRAME_LIMIT, what: 'of the generation of a frame the high word, by frame: as many as the machine has frames', fields: { generation: { at: 0, what: 'the high word' } } },
   // With fewer frames it begins behind the last word of frameLives: frameHoldsAt.
-  frameHolds: { at: 0x41000, bytes: FRAME_CAPACITY / 8, count: ENV_LIMIT, what: 'the frames that each environment holds through the root; a bit for each frame that the machine has', fields: { members: { at: 0, what: 'one bit for each frame' } } },
+  frameHolds: { at: 0x41000, bytes: FRAME_LIMIT / 8, count: ENV_LIMIT, what: 'the frames that each environment holds through the root; a bit for each frame that the machine has', fields: { members: { at: 0, what: 'one bit for each frame' } } },
 };
 
 export const VARIABLES: Offsets<typeof VARIABLE_FIELDS> = offsets(VARIABLE_FIELDS);
@@ -273,7 +274,7 @@ export const USAGE: Offsets<typeof USAGE_FIELDS> = offsets(USAGE_FIELDS);
 
 /** Physical address of the first table of a machine with so much memory; what lies below is the frames'. */
 export function tablesAt(ramBytes: number): number {
-  const frames = Math.min(ramBytes / PAGE_BYTES, FRAME_CAPACITY);
+  const frames = Math.min(ramBytes / PAGE_BYTES, FRAME_LIMIT);
   const bytes = frameHoldsAt(frames) + ENV_LIMIT * frameSetBytes(frames);
   return ramBytes - Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 }
