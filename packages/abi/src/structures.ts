@@ -141,8 +141,10 @@ export const RING_FIELDS = {
   frames: { at: 0x14, what: 'how many frames it has' },
   packets: { at: 0x18, what: 'packets received or sent' },
   refused: { at: 0x1c, what: 'packets that found no room; slots that made no sense' },
+  left: { at: 0x20, what: 'slots that the xmit under way has still to look at; 0: none is' },
   nextTap: { at: 0x24, what: 'address of the record of the next tap' },
   generation: { at: 0x28, what: 'how often the record has been used: two words, the low one first' },
+  sent: { at: 0x30, what: 'packets that the xmit under way has sent' },
   frame: { at: 0x40, what: 'kseg0 addresses of its frames, in the order in which they were bound; 0: taken away' },
 } as const;
 

@@ -117,8 +117,16 @@ export class Capabilities {
 
   /** What `release` costs at most. */
   costOfRelease(env: number): number {
-    const roots = this.nodes.ownedBy(env);
-    return roots.reduce((sum, node) => sum + this.costOfEnd(node), 0);
+    return this.#costOfEnd(this.nodes.ownedBy(env));
+  }
+
+  /** What `endAll` costs at most. */
+  costOfEndAll(kind: CapabilityKind, name: number): number {
+    return this.#costOfEnd(this.nodes.of({ kind: CAPABILITY_KINDS[kind], name }));
+  }
+
+  #costOfEnd(nodes: readonly number[]): number {
+    return nodes.reduce((sum, node) => sum + this.costOfEnd(node), 0);
   }
 
   /** An environment ends: the nodes that it made go, with their subtrees. */

@@ -9,6 +9,7 @@
  * when they have been replaced (`restored`), and the next binding makes the same code as if they had not.
  */
 import {
+  ENV,
   ERRORS,
   FILTER,
   FILTER_BYTES,
@@ -26,9 +27,11 @@ import { COSTS } from './costs.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { Handlers } from './handlers.ts';
-import { KP, KSEG0, PHYSICAL } from './layout.ts';
+import { KP, KSEG0, PHYSICAL, STEP_CYCLES } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
+import { PendingPacket } from './pending-packet.ts';
 import { ringPhysical } from './rings.ts';
+import { mostCycles } from './stalls.ts';
 import { FILTER_STATE, TABLES, VARIABLES } from './tables.ts';
 
 /** Where the activation record of the second program has base and length of the words that it fills. */
@@ -54,6 +57,7 @@ export class Filters {
   readonly #order: Records;
   readonly #state: Records;
   readonly handlers: Handlers;
+  readonly #pending: PendingPacket;
   /** Derived: the filters, merged. */
   #set: FilterSet = merge([]);
 
@@ -69,6 +73,7 @@ export class Filters {
     this.#order = new Records(memory, TABLES.filterOrder);
     this.#state = new Records(memory, TABLES.filterState);
     this.handlers = new Handlers(memory, frames, families);
+    this.#pending = new PendingPacket(memory);
     memory.setKernelPage(KP.demuxActivation, KSEG0 + PHYSICAL.demuxActivation);
     memory.set(PHYSICAL.copiesActivation + FOUND.base, KSEG0 + PHYSICAL.copies);
     memory.set(PHYSICAL.copiesActivation + FOUND.length, 4 * FILTER_LIMIT);
@@ -158,6 +163,7 @@ export class Filters {
     this.handlers.remove(id);
     this.#filters.set(id, FILTER.owner, NO_ENV);
     this.#filters.set(id, FILTER.length, 0);
+    this.#pending.filterFreed(id);
     this.#set.delete(id);
     const left = this.#ids().filter((other) => other !== id);
     left.forEach((other, i) => {
@@ -187,6 +193,7 @@ export class Filters {
 
   /** Frees every filter of an environment. */
   release(env: number): void {
+    this.#pending.released(env, this.#memory.env(env, ENV.parent));
     for (const id of this.#ofEnv(env)) this.free(id);
   }
 
@@ -301,9 +308,10 @@ function policyName(policy: number): OverlapPolicy | undefined {
   return (Object.keys(POLICIES) as OverlapPolicy[]).find((name) => POLICIES[name] === policy);
 }
 
-/** The MIPS code of a program. Throws `VcodeError` if it does not fit. */
+/** The MIPS code of a program. Throws `VcodeError` if it does not fit, or one run of it is not one short step. */
 function make(program: Program, physical: number): number[] {
   const code = compileMips(program, KSEG0 + physical);
   if (code.activationBytes > ACTIVATION_ROOM) throw new VcodeError('limit', 'the filters need too many words');
+  if (mostCycles(code) > STEP_CYCLES) throw new VcodeError('limit', 'the filters take too long');
   return [...code.words];
 }

@@ -219,7 +219,7 @@ export class Frames {
   drop(env: number, ppn: number): number {
     if (!this.#dropHold(env, ppn)) return ERRORS.E_CAP;
     this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn);
-    if (!this.#settle([ppn])) this.#tlb.flushFramesOf(env, new Set([ppn]));
+    if (this.#settle([ppn]).length === 0) this.#tlb.flushFramesOf(env, new Set([ppn]));
     for (const node of this.#nodes.cameThrough(resourceOf(ppn), env)) this.#capabilities.end(node);
     return ERRORS.E_OK;
   }
@@ -252,7 +252,7 @@ export class Frames {
     // Of several members of a family it is the last that the family loses the frame with.
     const holders = losers.length === 0 ? [] : this.holders(ppn);
     for (const [i, env] of losers.entries()) this.#count(env, ppn, -1, new Set([...holders, ...losers.slice(i + 1)]));
-    if (!this.#settle([ppn])) this.#tlb.flushFrames(new Set([ppn]));
+    if (this.#settle([ppn]).length === 0) this.#tlb.flushFrames(new Set([ppn]));
     for (const env of new Set([...bound, ...losers])) this.#bindings.taken(env, ppn);
   }
 
@@ -295,9 +295,9 @@ export class Frames {
   repossess(env: number, ppns: readonly number[]): void {
     const taken = new Set(ppns);
     for (const ppn of ppns) this.#dropHold(env, ppn);
-    this.#settle(ppns);
+    const unheld = this.#settle(ppns);
     this.#tlb.removeGuaranteed(env, (one) => taken.has(one.ppn));
-    this.#tlb.flushFramesOf(env, taken);
+    this.#tlb.flushFramesOf(env, new Set(ppns.filter((ppn) => !unheld.includes(ppn))));
     for (const ppn of ppns) this.#bindings.taken(env, ppn);
   }
 
@@ -376,9 +376,9 @@ export class Frames {
   /**
    * To be called when holds have been dropped, before anything else is: a frame without a holder has no capability that lives.
    * Of these frames, those that no environment holds any more are no environment's that only bound them, nor can they be bound
-   * again: else one could keep frames that count for none. Those that nothing pins either are free. Returns whether there were any.
+   * again: else one could keep frames that count for none. Those that nothing pins either are free. Returns them.
    */
-  #settle(ppns: readonly number[]): boolean {
+  #settle(ppns: readonly number[]): readonly number[] {
     const unheld = ppns.filter((ppn) => this.#isUnheld(ppn));
     // Others may have mapped it without a hold, by its capability.
     this.#tlb.flushFrames(new Set(unheld));
@@ -387,7 +387,7 @@ export class Frames {
       if (this.#isUnpinned(ppn)) this.#release(ppn);
       else this.#bindings.freed(ppn);
     }
-    return unheld.length > 0;
+    return unheld;
   }
 
   #release(ppn: number): void {

@@ -21,10 +21,8 @@ import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { HANDLER, HANDLER_LIMIT, KSEG0, PHYSICAL } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
+import { boundedFuel } from './stalls.ts';
 import { FILTER_STATE, TABLES } from './tables.ts';
-
-/** Fuel of one run of a handler, in instructions. Assumption: ten times what copying the longest packet takes. */
-const HANDLER_FUEL = 20_000;
 
 export class Handlers {
   readonly #memory: KernelMemory;
@@ -77,8 +75,9 @@ export class Handlers {
     const family = this.#families.of(this.#filters.get(filter, FILTER.owner));
     if (place >= HANDLER_LIMIT || (isFirst && !this.#families.may('handlers', family))) return ERRORS.E_NONE;
     const base = PHYSICAL.handlers + place * HANDLER.bytes;
-    const code = compileHandler(bytes, KSEG0 + base + HANDLER.code, this.#window(filter).length * PAGE_BYTES);
-    if (code === undefined) return ERRORS.E_CODE;
+    const compiled = compileHandler(bytes, KSEG0 + base + HANDLER.code, this.#window(filter).length * PAGE_BYTES);
+    if (compiled === undefined) return ERRORS.E_CODE;
+    const { code, fuel } = compiled;
     this.#memory.charge(code.words.length, COSTS.compiledWord);
     if (isFirst) this.#families.take('handlers', family);
     this.#state.set(filter, FILTER_STATE.place, place + 1);
@@ -93,7 +92,7 @@ export class Handlers {
     this.#filters.fill(filter, [
       [FILTER.activation, KSEG0 + activation],
       [FILTER.reply, KSEG0 + base + HANDLER.reply],
-      [FILTER.fuel, HANDLER_FUEL],
+      [FILTER.fuel, fuel],
       [FILTER.handler, KSEG0 + base + HANDLER.code],
     ]);
     return ERRORS.E_OK;
@@ -148,17 +147,26 @@ export class Handlers {
   }
 }
 
+interface Compiled {
+  readonly code: MipsProgram;
+  /** Of one run, in instructions. */
+  readonly fuel: number;
+}
+
 /** The handler's MIPS code for `origin`, or `undefined` if the bytes are no handler that keeps within its bounds. */
-function compileHandler(bytes: Uint8Array, origin: number, window: number): MipsProgram | undefined {
+function compileHandler(bytes: Uint8Array, origin: number, window: number): Compiled | undefined {
   try {
     const { program, windowBytes } = decodeHandler(bytes);
     if (windowBytes > window) return undefined;
+    const code = compileMips(program, origin);
+    const fuel = boundedFuel(code);
+    if (fuel === undefined) return undefined;
     checkHandler(program, {
-      fuel: HANDLER_FUEL,
+      fuel,
       words: HANDLER.activation / 4,
       activationBytes: HANDLER.reply - HANDLER.activation,
     });
-    return compileMips(program, origin);
+    return { code, fuel };
   } catch (error) {
     if (error instanceof AshError || error instanceof VcodeError) return undefined;
     throw error;

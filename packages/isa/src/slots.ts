@@ -30,6 +30,9 @@ export type Slot = (slot: StraightAssembler) => void;
 
 /** An assembler whose branches and jumps take their delay slot as an argument. Make one with `withSlots`. */
 export type SlotAssembler = StraightAssembler & {
+  /** A plain assembler, whose methods would ignore a slot, is none of these. */
+  readonly fillsSlots: true;
+} & {
   readonly [B in Branch]: (...operands: [...OperandsOf<PlainMethods[B]>, slot?: Slot]) => void;
 };
 
@@ -53,6 +56,7 @@ export function withSlots(plain: Assembler): SlotAssembler {
       return plain.here;
     },
     origin: plain.origin,
+    fillsSlots: true,
   } as unknown as Record<string, unknown>;
   const fill = (slot: Slot | undefined): void => {
     const start = plain.here;

@@ -99,6 +99,13 @@ test('both forms write to one program', () => {
   expect([s.here, s.origin]).toEqual([0x80001008, 0x80001000]);
 });
 
+test('a plain assembler is none with slots', () => {
+  const use = (s: SlotAssembler): boolean => s.fillsSlots;
+  // @ts-expect-error -- it would ignore what is given for a slot
+  expect(use(createAssembler(0))).toBe(undefined);
+  expect(use(withSlots(createAssembler(0)))).toBe(true);
+});
+
 describe('a slot that is not one word is refused', () => {
   const refusal = (write: (s: SlotAssembler) => void): string => {
     try {

@@ -11,7 +11,7 @@ import {
   TRANSFER_LIMIT,
   type CapabilityWords,
 } from '@exokernel/abi';
-import type { Arguments, Call, Parts } from '../call.ts';
+import { AGAIN, type Arguments, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
 import type { BlockFrame } from '../disk.ts';
 import type { LineRight } from '../serial.ts';
@@ -80,23 +80,28 @@ export function deviceCalls({ capabilities, serial, disk, extents, frames, memor
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
       const isOne = count >= 1 && count <= TRANSFER_LIMIT && slot < COMPLETION_SLOTS && (writes === 0 || writes === 1);
       if (!isOne) return ERRORS.E_RANGE;
+      if (!memory.affords(env, count * COST_OF_BLOCK)) return AGAIN;
       const blocks = gather(call, list, extent, write);
       if (typeof blocks === 'number') return blocks;
       return disk.transfer(call.cpu, blocks, { env, node: nodeOf(of), write, slot });
     },
     extent_alloc: (call, env) => {
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
+      if (!memory.affords(env, extents.costOfAllocating(call.word(1)))) return AGAIN;
       const id = extents.allocate(env, call.word(0), call.word(1), disk.blocks);
       return id < 0 ? id : { value: extents.extent(id).start, capability: extents.capability(id) };
     },
-    extent_free: (call) => {
+    extent_free: (call, env) => {
       const id = extents.check(call.capability(0), RIGHTS.control);
       if (id < 0) return id;
+      if (!memory.affords(env, extents.costOfFreeing([id]))) return AGAIN;
       extents.free(id);
       return ERRORS.E_OK;
     },
   };
 }
 
+/** What a block of a request costs at most: its capability is checked, and the request is queued. */
+const COST_OF_BLOCK = 5000;
 /** Bytes in the seven word arguments of serial_write. */
 const SERIAL_WRITE_MAX = 28;

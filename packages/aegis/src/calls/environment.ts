@@ -43,7 +43,9 @@ export function environmentCalls({ frames, environments, memory, natives, revoca
       const [kind, count, mode] = [call.word(4), call.word(5), call.word(6)];
       if (env < 0) return env;
       if ((kind !== 0 && kind !== 1) || (mode !== 0 && mode !== 1) || count <= 0) return ERRORS.E_RANGE;
-      return mode === 0 ? revocation.ask(env, kind, count) : revocation.take(call.cpu, env, kind, count);
+      if (mode === 0) return revocation.ask(env, kind, count);
+      if (!memory.affords(self, revocation.costOfTaking(env, kind, count))) return AGAIN;
+      return revocation.take(call.cpu, env, kind, count);
     },
   };
 

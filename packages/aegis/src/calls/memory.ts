@@ -10,7 +10,10 @@ export function memoryCalls({ memory, frames, environments, capabilities, revoca
   return {
     frame_alloc: (call, self) => {
       const ppn = frames.allocate(self, call.word(0));
-      if (ppn === ERRORS.E_NONE && revocation.need(call.cpu, self)) return ERRORS.E_AGAIN;
+      if (ppn === ERRORS.E_NONE) {
+        if (!memory.affords(self, revocation.costOfNeeding(self))) return AGAIN;
+        if (revocation.need(call.cpu, self)) return ERRORS.E_AGAIN;
+      }
       revocation.settle(self);
       return ppn < 0 ? ppn : { value: ppn, capability: frames.capability(ppn) };
     },

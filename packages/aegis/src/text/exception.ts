@@ -23,10 +23,11 @@ import {
   type SlotAssembler,
 } from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
-import { IDLE_STATUS, KERNEL_STATUS, KP, NATIVE, STATUS } from '../layout.ts';
+import { KP, NATIVE, STATUS } from '../layout.ts';
 import { emitFpuLeft } from './fpu.ts';
 import { emitPay } from './pay.ts';
 import { emitReturn, routine } from './routine.ts';
+import { emitWindow } from './window.ts';
 
 /** The causes that have an address: of others BadVAddr tells nothing, not even of bus errors [KANE92 §6]. */
 const ADDRESSED: readonly number[] = [
@@ -68,13 +69,9 @@ export function emitExceptions(a: SlotAssembler): void {
       a.cop2(NATIVE.kill);
       a.lw(again, KP.again, ZERO);
       a.la(resume, 'schedule');
-      a.beq(again, ZERO, 'kill.done', (slot) => slot.lui(status, IDLE_STATUS >>> 16));
-      a.ori(status, status, IDLE_STATUS & 0xffff);
+      a.beq(again, ZERO, 'kill.done');
       a.note('the end takes longer than a stretch with interrupts off: an instant for interrupts after each piece');
-      a.mtc0(status, CP0_STATUS);
-      a.li(status, KERNEL_STATUS);
-      a.nop();
-      a.mtc0(status, CP0_STATUS);
+      emitWindow(a, status);
       a.b('kill.piece');
       a.label('kill.done');
       a.j('schedule', (slot) => slot.sw(resume, KP.resume, ZERO));

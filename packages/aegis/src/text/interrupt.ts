@@ -50,6 +50,9 @@ const DEVICE_REGISTERS: readonly Register[] = [
   1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24, 25, 31,
 ].map(register);
 
+/** The causes that are devices, or work on what they brought. */
+const DEVICES = INTERRUPT.lance | INTERRUPT.disk | INTERRUPT.serial | INTERRUPT.packets | INTERRUPT.blocks;
+
 export function emitInterrupt(a: Assembler): void {
   a.label('interrupt');
   a.sw(T0, KP.t0, ZERO);
@@ -58,42 +61,10 @@ export function emitInterrupt(a: Assembler): void {
   a.andi(T1, T0, INTERRUPT.clock);
   a.bne(T1, ZERO, 'clock');
   a.sw(T2, KP.t2, ZERO);
-  a.andi(T1, T0, INTERRUPT.lance);
+  a.andi(T1, T0, DEVICES);
+  a.li(T2, INTERRUPT.lance);
+  a.bne(T1, T2, 'interrupt.other');
   a.la(T2, 'receive');
-  a.bne(T1, ZERO, 'interrupt.device');
-  a.andi(T1, T0, INTERRUPT.disk);
-  a.la(T2, 'interrupt.disk');
-  a.bne(T1, ZERO, 'interrupt.device');
-  a.andi(T1, T0, INTERRUPT.serial);
-  a.la(T2, 'interrupt.serial');
-  a.bne(T1, ZERO, 'interrupt.device');
-  // The unit's line stays up until whoever raised it is told, or another gets the unit: it counts only where it is unmasked.
-  a.mfc0(T1, CP0_STATUS);
-  a.nop();
-  a.and(T1, T1, T0);
-  a.andi(T1, T1, INTERRUPT.fpu);
-  a.bne(T1, ZERO, 'interrupt.fpu');
-  a.nop();
-
-  // Back to what was interrupted, or on from the idle loop.
-  a.label('interrupt.return');
-  a.mfc0(T0, CP0_STATUS);
-  a.lw(T1, KP.t1, ZERO);
-  a.andi(T0, T0, STATUS.kup);
-  a.beq(T0, ZERO, 'interrupt.kernel');
-  a.lw(T0, KP.t0, ZERO);
-  a.lw(T2, KP.t2, ZERO);
-  a.mfc0(K0, CP0_EPC);
-  a.lw(K1, KP.k1, ZERO);
-  a.jr(K0);
-  a.rfe();
-
-  // The kernel itself was interrupted, where it had let interrupts in.
-  a.label('interrupt.kernel');
-  a.lw(T0, KP.resume, ZERO);
-  a.nop();
-  a.jr(T0);
-  a.nop();
 
   // Runs the routine at t2 with every register that it may use saved.
   a.label('interrupt.device');
@@ -114,7 +85,49 @@ export function emitInterrupt(a: Assembler): void {
   for (const r of DEVICE_REGISTERS) a.lw(r, KP.saved + 4 * r, ZERO);
   a.lw(T0, KP.interrupted, ZERO);
   emitNotPaid(a, T0, T1, T2);
-  a.b('interrupt.return');
+
+  // Back to what was interrupted, or on from the idle loop or from the scheduler's search.
+  a.label('interrupt.return');
+  a.mfc0(T0, CP0_STATUS);
+  a.lw(T1, KP.t1, ZERO);
+  a.andi(T0, T0, STATUS.kup);
+  a.beq(T0, ZERO, 'interrupt.kernel');
+  a.lw(T0, KP.t0, ZERO);
+  a.lw(T2, KP.t2, ZERO);
+  a.mfc0(K0, CP0_EPC);
+  a.lw(K1, KP.k1, ZERO);
+  a.jr(K0);
+  a.rfe();
+
+  // The kernel itself was interrupted, where it had let interrupts in.
+  a.label('interrupt.kernel');
+  a.lw(T0, KP.resume, ZERO);
+  a.nop();
+  a.jr(T0);
+  a.nop();
+
+  // Packets come last: there can always be more of them, and the other devices are soon done.
+  a.label('interrupt.other');
+  a.beq(T1, ZERO, 'interrupt.unit');
+  a.andi(T1, T0, INTERRUPT.disk | INTERRUPT.blocks);
+  a.la(T2, 'interrupt.disk');
+  a.bne(T1, ZERO, 'interrupt.device');
+  a.andi(T1, T0, INTERRUPT.serial);
+  a.la(T2, 'interrupt.serial');
+  a.bne(T1, ZERO, 'interrupt.device');
+  a.la(T2, 'receive');
+  a.b('interrupt.device');
+  a.nop();
+
+  // The unit's line stays up until whoever raised it is told, or another gets the unit: it counts only where it is unmasked.
+  a.label('interrupt.unit');
+  a.mfc0(T1, CP0_STATUS);
+  a.nop();
+  a.and(T1, T1, T0);
+  a.andi(T1, T1, INTERRUPT.fpu);
+  a.beq(T1, ZERO, 'interrupt.return');
+  a.nop();
+  a.j('interrupt.fpu');
   a.nop();
 
   a.label('interrupt.disk');

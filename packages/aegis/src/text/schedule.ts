@@ -46,11 +46,12 @@ import {
   type Register,
 } from '@exokernel/isa';
 import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES, SYSTEM } from '@exokernel/abi';
-import { IDLE_STATUS, KP, KSEG0, NATIVE, PHYSICAL, PREDICATE_FUEL, SYSTEM_TABLE, USER_STATUS } from '../layout.ts';
+import { KP, KSEG0, NATIVE, PHYSICAL, SEARCH_CYCLES, PREDICATE_FUEL, SYSTEM_TABLE, USER_STATUS } from '../layout.ts';
 import { emitFpuLeft, emitFpuTaken } from './fpu.ts';
 import { emitPay } from './pay.ts';
 import { emitCount } from './ring.ts';
 import { callLabel } from './calls.ts';
+import { emitOpen, emitWindow } from './window.ts';
 import { ENVIRONMENTS, ENV_SHIFT, emitTransfersPossible } from './transfer.ts';
 
 /** Emits `offset = next position`, a byte offset into the vector of `bytes`; labels need a name of their own. */
@@ -151,8 +152,15 @@ export function emitSchedule(a: Assembler): void {
 
   a.label('schedule.none');
   a.lw(T0, KP.passed, ZERO);
-  a.nop();
+  a.mfc0(T1, CP0_COUNT);
   a.beq(T0, ZERO, 'idle');
+  a.lw(T0, KP.paid, ZERO);
+  a.nop();
+  a.subu(T0, T1, T0);
+  a.sltiu(T0, T0, SEARCH_CYCLES);
+  a.bne(T0, ZERO, 'schedule.round');
+  a.nop();
+  a.bal('schedule.window');
   a.nop();
   a.b('schedule.round');
   a.nop();
@@ -169,8 +177,20 @@ export function emitSchedule(a: Assembler): void {
   a.nop();
   a.label('schedule.predicate');
   a.lw(T9, ENV.predicate, ENV_AT);
-  a.lw(A0, ENV.predicateActivation, ENV_AT);
+  a.mfc0(T0, CP0_COUNT);
   a.beq(T9, ZERO, 'schedule.sleeps');
+  a.lw(T1, KP.paid, ZERO);
+  a.nop();
+  a.subu(T0, T0, T1);
+  a.sltiu(T0, T0, SEARCH_CYCLES);
+  a.bne(T0, ZERO, 'schedule.evaluate');
+  a.addiu(T0, POSITION, -SLICE_BYTES);
+  // This position is looked at first when an interrupt has come in between.
+  a.bal('schedule.window');
+  a.sw(T0, KP.position, ZERO);
+  a.lw(T9, ENV.predicate, ENV_AT);
+  a.label('schedule.evaluate');
+  a.lw(A0, ENV.predicateActivation, ENV_AT);
   a.li(T0, PREDICATE_FUEL);
   a.jalr(RA, T9);
   a.sw(T0, ACTIVATION_FUEL, A0);
@@ -253,14 +273,22 @@ export function emitSchedule(a: Assembler): void {
 
   emitFpuTaken(a, ENV_AT, 'dispatch.status');
 
+  // window: the search has taken long enough for interrupts to be let in. If one comes, it goes back to `schedule`, which goes on
+  // after KP.position; else to ra. The registers of the search are kept. Uses t0 and t7 to t9.
+  a.label('schedule.window');
+  emitFpuLeft(withSlots(a));
+  emitWindow(a, T0);
+  a.mfc0(T0, CP0_COUNT);
+  a.jr(RA);
+  a.sw(T0, KP.paid, ZERO);
+
   // Nobody wants to run. Interrupts come back to `schedule`.
   a.label('idle');
   // Before Status forgets whether the last one had the unit.
   emitFpuLeft(withSlots(a));
   a.li(T0, SYSTEM_TABLE);
   emitCount(a, T0, SYSTEM.idles, T1);
-  a.li(T1, IDLE_STATUS);
-  a.mtc0(T1, CP0_STATUS);
+  emitOpen(a, T1);
   a.label('idle.loop');
   a.b('idle.loop');
   a.nop();

@@ -2,24 +2,22 @@
  * Transmission: a packet into the controller's next buffer, and the call that empties a transmit ring.
  *
  * The application fills slots of a ring it has bound and calls; no argument names memory. A slot is free again when its
- * length is zero. What is sent to this station's own address or to all is delivered here too (receive.ts), as no
- * controller hears itself; and whoever taps the network gets a copy.
+ * length is zero. What is sent to this station's own address or to all is delivered here too, as no controller hears itself,
+ * and taps get copies: by the interrupt that follows (receive.ts), so that the call stays short.
  */
 import {
   A0,
   A1,
   A2,
   A3,
-  AT,
+  CP0_CAUSE,
+  CP0_COUNT,
   K0,
   K1,
   RA,
-  S0,
   S1,
   S2,
   S3,
-  S4,
-  S5,
   S6,
   S7,
   SP,
@@ -31,21 +29,20 @@ import {
   T5,
   T6,
   T7,
-  T8,
-  T9,
   V0,
   V1,
   ZERO,
   type Assembler,
 } from '@exokernel/isa';
-import { ENV, ERRORS, PACKET_BYTES_MAX, RING, RING_LIMIT, RING_SLOT, TAP } from '@exokernel/abi';
-import { KP, KSEG0, LOOPS_MAX, NET, PHYSICAL, RING_SHIFT } from '../layout.ts';
+import { CALLS, ENV, ERRORS, PACKET_BYTES_MAX, RING, RING_LIMIT, RING_SLOT } from '@exokernel/abi';
+import { INTERRUPT, KP, KSEG0, NET, PHYSICAL, PIECE_CYCLES, RING_SHIFT } from '../layout.ts';
 import { emitAdvance, emitCopyWords, emitCount, emitGather, emitSlot } from './ring.ts';
 import { routineLabel } from './stack.ts';
 
 /** Shortest frame on the wire without its check sequence, and shortest that has an Ethernet header. */
 const PACKET_BYTES_MIN = 60;
 const HEADER_BYTES = 14;
+const RINGS = KSEG0 + PHYSICAL.rings;
 const OWN_STP_ENP = 0x8300;
 const CSR0_TDMD = 0x08;
 
@@ -67,7 +64,7 @@ export function emitTransmit(a: Assembler): void {
 
   emitCommit(a);
 
-  // send: the packet at a0 (word-aligned, a1 bytes); v0 = 0, or −1 if every buffer is taken. Keeps s0 to s7.
+  // send: the packet at a0 (word-aligned, a1 bytes), for the environment at a3; v0 = 0, or −1 if every buffer is taken. Keeps s0 to s7.
   a.label('transmit.send');
   a.sw(RA, KP.sendReturn, ZERO);
   a.bal('transmit.reserve');
@@ -91,7 +88,7 @@ export function emitTransmit(a: Assembler): void {
   a.nop();
 }
 
-/** `commit`: hands the reserved buffer, which holds a1 bytes, to the controller. Uses a0 to a3, t0 to t9, v0, v1. */
+/** `commit`: hands the reserved buffer, which holds a1 bytes, to the controller, for the environment at a3. Uses a0 to a3, t0 to t9, v0, v1. */
 function emitCommit(a: Assembler): void {
   a.label('transmit.commit');
   a.lw(T0, KP.transmitIndex, ZERO);
@@ -128,46 +125,44 @@ function emitCommit(a: Assembler): void {
   a.andi(T0, T0, NET.ringBytes - 1);
   a.sw(T0, KP.transmitIndex, ZERO);
 
-  // Does anybody here want it too? The buffer stays as it is until all the others have been used.
+  // Is it wanted here too? The buffer stays as it is until all the others have been used.
   a.move(A2, A1);
   a.move(A1, T3);
   a.lw(A0, KP.tap, ZERO);
   a.lw(T0, 0, A1);
-  a.bne(A0, ZERO, 'transmit.taps');
   a.lhu(T1, 4, A1);
-  a.label('transmit.loop');
   a.lw(T2, KP.station, ZERO);
   a.lw(T3, KP.station + 4, ZERO);
   a.bne(T0, T2, 'transmit.broadcast');
   a.li(T4, -1);
-  a.beq(T1, T3, 'transmit.here');
-  a.nop();
+  a.beq(T1, T3, 'transmit.own');
+  a.li(T5, 1);
   a.label('transmit.broadcast');
   a.bne(T0, T4, 'transmit.away');
   a.li(T4, 0xffff);
-  a.bne(T1, T4, 'transmit.away');
-  a.nop();
-  a.label('transmit.here');
-  emitClearEnd(a);
-  a.sw(A1, KP.loopPacket, ZERO);
-  a.sw(A2, KP.loopLength, ZERO);
+  a.beq(T1, T4, 'transmit.own');
+  a.li(T5, 1);
   a.label('transmit.away');
+  a.bne(A0, ZERO, 'transmit.own');
+  a.move(T5, ZERO);
   a.ret();
   a.nop();
 
-  a.label('transmit.taps');
-  a.sw(RA, KP.commitReturn, ZERO);
+  // It is left to the interrupt that follows (receive.ts).
+  a.label('transmit.own');
   emitClearEnd(a);
-  a.label('transmit.tap');
-  a.bal('ring.put');
-  a.li(A3, TAP.out);
-  a.lw(A0, RING.nextTap, A0);
+  a.sw(A1, KP.ownPacket, ZERO);
+  a.sw(A2, KP.ownLength, ZERO);
+  a.sw(T5, KP.ownHere, ZERO);
+  a.sw(A0, KP.ownTap, ZERO);
+  a.sw(A3, KP.ownSender, ZERO);
+  a.la(T0, 'own.sent');
+  a.sw(T0, KP.packetResume, ZERO);
+  a.sw(A1, KP.packetS5, ZERO);
+  a.li(T0, INTERRUPT.packets);
+  a.mtc0(T0, CP0_CAUSE);
+  a.ret();
   a.nop();
-  a.bne(A0, ZERO, 'transmit.tap');
-  a.lw(RA, KP.commitReturn, ZERO);
-  a.lw(T0, 0, A1);
-  a.b('transmit.loop');
-  a.lhu(T1, 4, A1);
 }
 
 /** Emits: zeroes up to the word's end behind the packet at a1 (a2 bytes), since rings take whole words. Uses t2. */
@@ -176,14 +171,15 @@ function emitClearEnd(a: Assembler): void {
   for (let i = 0; i < 3; i += 1) a.sb(ZERO, i, T2);
 }
 
-const KEPT = [S0, S1, S2, S3, S4, S5, S6, S7, RA];
-/** Registers that downloaded code changes, and that the caller gave up: a0 to a3, t0 to t9. */
-const LOST = [A0, A1, A2, A3, T0, T1, T2, T3, T4, T5, T6, T7, T8, T9];
-const FRAME = { at: 4 * KEPT.length, hi: 4 * KEPT.length + 4, lo: 4 * KEPT.length + 8, bytes: 4 * KEPT.length + 16 };
+const KEPT = [S1, S2, S3, S6, S7, RA];
+const FRAME_BYTES = 4 * KEPT.length;
 
 /**
- * xmit(ring): v1 = packets handed to the controller. Slots that make no sense are emptied unsent. Each slot is looked at once, for a
- * tap may write what is a slot, so that the ring would never be empty.
+ * xmit(ring): v1 = packets handed to the controller. Slots that make no sense are emptied unsent. A call looks at each slot once.
+ *
+ * A call does not go on for long with interrupts off. When a packet is wanted here too, or PIECE_CYCLES have passed, it notes in the
+ * ring's record how many it has sent and how many slots are left, and is executed again: it returns to the `syscall`. The
+ * interrupts that wait come first.
  */
 export function emitXmitCall(a: Assembler): void {
   a.label(routineLabel('xmit'));
@@ -192,7 +188,7 @@ export function emitXmitCall(a: Assembler): void {
   a.beq(K1, ZERO, 'xmit.range');
   a.lw(K0, KP.env, ZERO);
   a.sll(K1, A0, RING_SHIFT);
-  a.lui(V0, (KSEG0 + PHYSICAL.rings) >>> 16);
+  a.lui(V0, RINGS >>> 16);
   a.addu(K1, K1, V0);
   a.lw(V0, RING.env, K1);
   a.nop();
@@ -214,22 +210,28 @@ export function emitXmitCall(a: Assembler): void {
   a.li(V0, ERRORS.E_CAP);
 
   a.label('xmit.begin');
-  a.addiu(SP, SP, -FRAME.bytes);
+  a.addiu(SP, SP, -FRAME_BYTES);
   KEPT.forEach((r, i) => {
     a.sw(r, 4 * i, SP);
   });
   a.move(S1, K1);
-  a.lw(S7, RING.slots, K1);
+  a.mfc0(S3, CP0_COUNT);
+  a.lw(S7, RING.left, K1);
+  a.lw(T0, RING.slots, K1);
+  a.bne(S7, ZERO, 'xmit.continued');
   a.move(S2, ZERO);
-  a.sw(ZERO, KP.loops, ZERO);
+  a.move(S7, T0);
 
   a.label('xmit.next');
   emitSlot(a, S6, S1, T1);
   a.lw(A1, RING_SLOT.length, S6);
-  a.lw(T1, KP.loops, ZERO);
+  a.lw(T1, KP.ownLength, ZERO);
   a.beq(A1, ZERO, 'xmit.done');
-  a.sltiu(T1, T1, LOOPS_MAX);
-  a.beq(T1, ZERO, 'xmit.done');
+  a.mfc0(T0, CP0_COUNT);
+  a.bne(T1, ZERO, 'xmit.again');
+  a.subu(T0, T0, S3);
+  a.sltiu(T0, T0, PIECE_CYCLES);
+  a.beq(T0, ZERO, 'xmit.again');
   a.addiu(T0, A1, -HEADER_BYTES);
   a.sltiu(T0, T0, PACKET_BYTES_MAX - HEADER_BYTES + 1);
   a.beq(T0, ZERO, 'xmit.refused');
@@ -239,15 +241,12 @@ export function emitXmitCall(a: Assembler): void {
   a.beq(V0, ZERO, 'xmit.full');
   a.nop();
   emitGather(a, S1, S6, 'xmit.refused');
+  a.lw(A3, RING.env, S1);
   a.bal('transmit.commit');
   a.addiu(S2, S2, 1);
   a.lw(T1, RING.env, S1);
   emitCount(a, S1, RING.packets, T0);
   emitCount(a, T1, ENV.packetsOut, T0);
-  a.lw(S4, KP.loopLength, ZERO);
-  a.lw(S3, KP.loopPacket, ZERO);
-  a.bne(S4, ZERO, 'xmit.loop');
-  a.nop();
 
   a.label('xmit.empty');
   a.lw(T0, RING_SLOT.completion, S6);
@@ -275,34 +274,39 @@ export function emitXmitCall(a: Assembler): void {
   a.b('xmit.empty');
   a.nop();
 
-  // It is for somebody here: the compiled filters use registers that the caller keeps.
-  a.label('xmit.loop');
-  a.mfhi(T0);
-  a.mflo(T1);
-  a.sw(T0, FRAME.hi, SP);
-  a.sw(T1, FRAME.lo, SP);
-  a.bal('packet.loop');
-  a.sw(AT, FRAME.at, SP);
-  a.lw(T0, FRAME.hi, SP);
-  a.lw(T1, FRAME.lo, SP);
-  a.mthi(T0);
-  a.mtlo(T1);
-  a.lw(AT, FRAME.at, SP);
-  // What others' filters and handlers computed is not the caller's to see.
-  for (const r of LOST) a.move(r, ZERO);
-  a.b('xmit.empty');
-  a.nop();
+  // In a delay slot the place after the `syscall`'s branch is the `syscall` itself: there it is executed again in any case.
+  a.label('xmit.again');
+  a.sw(S2, RING.sent, S1);
+  a.mfc0(T0, CP0_CAUSE);
+  a.lw(T1, KP.epc, ZERO);
+  a.bltz(T0, 'xmit.slot');
+  a.sw(S7, RING.left, S1);
+  a.addiu(T1, T1, -4);
+  a.sw(T1, KP.epc, ZERO);
+  a.label('xmit.slot');
+  a.lui(A0, RINGS >>> 16);
+  a.subu(A0, S1, A0);
+  a.srl(A0, A0, RING_SHIFT);
+  a.b('xmit.return');
+  a.li(V0, CALLS.xmit.number);
+
+  a.label('xmit.continued');
+  a.b('xmit.next');
+  a.lw(S2, RING.sent, S1);
 
   a.label('xmit.full');
   a.lw(T1, RING.env, S1);
   a.nop();
   emitCount(a, T1, ENV.xmitBusy, T0);
   a.label('xmit.done');
+  a.sw(ZERO, RING.left, S1);
   a.move(V1, S2);
+  a.move(V0, ZERO);
+  a.label('xmit.return');
   KEPT.forEach((r, i) => {
     a.lw(r, 4 * i, SP);
   });
-  a.addiu(SP, SP, FRAME.bytes);
-  a.jr(RA);
-  a.move(V0, ZERO);
+  a.addiu(SP, SP, FRAME_BYTES);
+  a.ret();
+  a.nop();
 }

@@ -16,7 +16,7 @@ import { MipsCode, type Instruction, type Label } from './code.ts';
 import { ExpressionSelector } from './expressions.ts';
 import { ACTIVATION, Frame, RECORD } from './frame.ts';
 import { neverSet } from './initial.ts';
-import { pathCosts } from './path-costs.ts';
+import { pathCosts, type Weigh } from './path-costs.ts';
 import { schedule, type Scheduled } from './schedule.ts';
 import { StatementSelector } from './statements.ts';
 
@@ -26,6 +26,8 @@ export interface MipsProgram extends Assembly {
   readonly costs: readonly number[];
   /** Size of the activation record, in bytes. */
   readonly activationBytes: number;
+  /** By section: what the path weighs at most on which the instructions that are charged to it weigh most. */
+  readonly heaviest: (weigh: Weigh) => readonly number[];
 }
 
 const COSTS = new WeakMap<Program, readonly number[]>();
@@ -84,7 +86,12 @@ function attempt(program: Program, lowered: LoweredProgram, origin: number, larg
   const costs = pathCosts(scheduled, statements.ranges, lowered.sections);
   if (!large && costs.some((cost) => cost > SMALL_COST)) return undefined;
   const assembly = assemble(scheduled, costs, origin, program.name);
-  return { ...assembly, costs, activationBytes: frame.scratchOffset + 4 * expressions.mostWaiting };
+  return {
+    ...assembly,
+    costs,
+    activationBytes: frame.scratchOffset + 4 * expressions.mostWaiting,
+    heaviest: (weigh) => pathCosts(scheduled, statements.ranges, lowered.sections, weigh),
+  };
 }
 
 /** Loads what lives in registers and pays for section 0. */
