@@ -125,7 +125,18 @@ export class AssemblerCore {
 
   /** Loads an address: always two words. */
   la(rt: Register, target: Target): void {
-    this.#items.push({ kind: 'upper', rt, target }, { kind: 'lower', rt, target });
+    this.upper(rt, target);
+    this.lower(rt, target);
+  }
+
+  /** The first half of `la`, which may stand in a delay slot. */
+  upper(rt: Register, target: Target): void {
+    this.#items.push({ kind: 'upper', rt, target });
+  }
+
+  /** The second half of `la`. */
+  lower(rt: Register, target: Target): void {
+    this.#items.push({ kind: 'lower', rt, target });
   }
 
   /** Branches always; the next word is its delay slot. */

@@ -20,8 +20,6 @@ import {
   T9,
   V0,
   ZERO,
-  withSlots,
-  type Assembler,
   type Register,
   type SlotAssembler,
   type StraightAssembler,
@@ -70,8 +68,7 @@ export function emitFpuLeft(a: SlotAssembler, ends = false): void {
 }
 
 /** For the scheduler: environment `env` uses the unit, and t8 is the Status that it will have; another had it meanwhile. */
-export function emitFpuTaken(plain: Assembler, env: Register, back: string): void {
-  const a = withSlots(plain);
+export function emitFpuTaken(a: SlotAssembler, env: Register, back: string): void {
   routine(
     a,
     'fpu.taken',

@@ -5,7 +5,7 @@
  * `KP.payer` is the slice that pays, and `KP.paid` the cycle up to which it has. An environment that runs on in a slice that is no longer
  * its own pays for itself: the payer then lies where `ENV.credit` is the credit.
  */
-import { CP0_COUNT, ZERO, withSlots, type Assembler, type Register, type StraightAssembler } from '@exokernel/isa';
+import { CP0_COUNT, ZERO, type Register, type SlotAssembler, type StraightAssembler } from '@exokernel/isa';
 import { SLICE } from '@exokernel/abi';
 import { KP } from '../layout.ts';
 
@@ -26,8 +26,7 @@ export function emitPay(a: StraightAssembler, slice: Register, credit: Register,
  * Emits: what has passed since cycle `from` is not paid by the slice that runs, but by the claimant, if there is one. Uses `t` and
  * `u`, and `from`.
  */
-export function emitNotPaid(plain: Assembler, from: Register, t: Register, u: Register): void {
-  const a = withSlots(plain);
+export function emitNotPaid(a: SlotAssembler, from: Register, t: Register, u: Register): void {
   const unclaimed = a.fresh('unclaimed');
   a.mfc0(t, CP0_COUNT);
   a.lw(u, KP.paid, ZERO);
