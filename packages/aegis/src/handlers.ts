@@ -14,8 +14,8 @@ import {
   PAGE_BYTES,
   WINDOW_FRAMES_MAX,
 } from '@exokernel/abi';
-import { AshError, checkHandler, decodeHandler } from '@exokernel/ash';
-import { VcodeError, compileMips, type MipsProgram } from '@exokernel/vcode';
+import { AshError, REPLY, WINDOW, checkHandler, decodeHandler } from '@exokernel/ash';
+import { VcodeError, activationRegion, compileMips, type MipsProgram } from '@exokernel/vcode';
 import { COSTS } from './costs.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
@@ -31,9 +31,6 @@ const COST_OF_PLACE = 6000;
 function wordsOf(bytes: number): number {
   return 4 * bytes + 100;
 }
-
-/** Words of the region of downloaded code, in an activation record: base and length of each region. */
-const REGION = { window: 16, reply: 24 } as const;
 
 export class Handlers {
   readonly #memory: KernelMemory;
@@ -97,8 +94,8 @@ export class Handlers {
     // The last tenant's replies are not for this one.
     this.#memory.zero(base + HANDLER.reply, HANDLER.bytes - HANDLER.reply);
     const activation = base + HANDLER.activation;
-    this.#memory.set(activation + REGION.reply, KSEG0 + base + HANDLER.reply);
-    this.#memory.set(activation + REGION.reply + 4, PACKET_BYTES_MAX);
+    this.#memory.set(activation + activationRegion(REPLY), KSEG0 + base + HANDLER.reply);
+    this.#memory.set(activation + activationRegion(REPLY) + 4, PACKET_BYTES_MAX);
     this.#showWindow(filter);
     this.#filters.fill(filter, [
       [FILTER.activation, KSEG0 + activation],
@@ -157,7 +154,7 @@ export class Handlers {
   #showWindow(filter: number): void {
     const place = this.#state.get(filter, FILTER_STATE.place) - 1;
     if (place < 0) return;
-    const at = PHYSICAL.handlers + place * HANDLER.bytes + HANDLER.activation + REGION.window;
+    const at = PHYSICAL.handlers + place * HANDLER.bytes + HANDLER.activation + activationRegion(WINDOW);
     this.#memory.set(at, KSEG0 + this.#state.get(filter, FILTER_STATE.first) * PAGE_BYTES);
     this.#memory.set(at + 4, this.#state.get(filter, FILTER_STATE.frames) * PAGE_BYTES);
   }

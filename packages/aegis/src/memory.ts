@@ -5,10 +5,21 @@
  * goes through the machine's port, so that the machine learns of every write. What the kernel knows it keeps here and nowhere
  * else: a part of the kernel holds no table of its own in TypeScript (docs/kernel.md, "State").
  */
-import { ENV, ENV_BYTES, ENV_LIMIT, FRAME, FRAME_BYTES, NO_ENV, PAGE_BYTES, SLICE, SLICE_BYTES } from '@exokernel/abi';
+import {
+  FRAME_LIMIT,
+  ENV,
+  ENV_BYTES,
+  ENV_LIMIT,
+  FRAME,
+  FRAME_BYTES,
+  NO_ENV,
+  PAGE_BYTES,
+  SLICE,
+  SLICE_BYTES,
+} from '@exokernel/abi';
 import type { MemoryPort } from '@exokernel/hardware';
 import { COSTS, LONGEST, PIECE } from './costs.ts';
-import { FRAME_CAPACITY, KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
+import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
 import { TABLES, frameHoldsAt, tablesAt, type SecretTable, type VARIABLES } from './tables.ts';
 
 /** What the high one of two words counts. */
@@ -31,13 +42,13 @@ export class KernelMemory {
 
   /** Physical address of the table frameHolds. */
   get frameHolds(): number {
-    const frames = Math.min(this.port.ramBytes / PAGE_BYTES, FRAME_CAPACITY);
+    const frames = Math.min(this.port.ramBytes / PAGE_BYTES, FRAME_LIMIT);
     return this.#tables + frameHoldsAt(frames);
   }
 
   /** How many frames there are before the secret tables, those of the kernel included. */
   get frames(): number {
-    return Math.min(this.#tables / PAGE_BYTES, FRAME_CAPACITY);
+    return Math.min(this.#tables / PAGE_BYTES, FRAME_LIMIT);
   }
 
   /** Cycles of the work that was counted since the last `spent`; of these, how many `affords` has found paid, and by whom. */
