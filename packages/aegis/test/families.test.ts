@@ -333,10 +333,9 @@ describe('frames', () => {
         accomplices(shared, function* (raw) {
           for (;;) {
             // It comes down as far as it is asked to, and holds them again.
-            for (const capability of shared.taken.slice(0, 20)) {
-              yield* raw.code('frame_free', ...capability);
-              yield* raw.code('frame_hold', 0, 0, 0, 0, ...capability);
-            }
+            const some = shared.taken.slice(-10);
+            for (const capability of some) yield* raw.code('frame_free', ...capability);
+            for (const capability of some) yield* raw.code('frame_hold', 0, 0, 0, 0, ...capability);
             yield* raw.sleep(1);
           }
         }),
