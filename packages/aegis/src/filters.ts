@@ -17,10 +17,11 @@ import {
   FILTER_LIMIT,
   NO_ENV,
   POLICIES,
+  REFUSE_BITS_MIN,
   RIGHTS,
   type CapabilityWords,
 } from '@exokernel/abi';
-import { DpfError, FilterSet, decodeFilter, type OverlapPolicy } from '@exokernel/dpf';
+import { DpfError, FilterSet, decodeFilter, demandedBits, normalize, type OverlapPolicy } from '@exokernel/dpf';
 import { VcodeError, compileMips, type Program } from '@exokernel/vcode';
 import type { Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
@@ -270,7 +271,9 @@ export class Filters {
     const count = this.#memory.variable(VARIABLES.filterCount);
     this.#memory.charge(count * bytes.length + this.#codeBytes(), COSTS.comparedByte);
     try {
-      return this.#set.insert(decodeFilter(bytes), policy);
+      const atoms = decodeFilter(bytes);
+      if (policy === 'refuse' && demandedBits(normalize(atoms)) < REFUSE_BITS_MIN) return ERRORS.E_RANGE;
+      return this.#set.insert(atoms, policy);
     } catch (error) {
       if (!(error instanceof DpfError)) throw error;
       return error.code === 'overlap' ? ERRORS.E_OVERLAP : error.code === 'limit' ? ERRORS.E_NONE : ERRORS.E_CODE;
