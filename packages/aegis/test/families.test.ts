@@ -115,7 +115,7 @@ function filter(world: World, env: number, count = 1): number {
     rings.bind(0, world.frame(0), { transmit: false, slots: 1 });
   }
   const request = { bytes, ring: 0, node: 0, policy: POLICIES.specific };
-  return world.parts.filters.bind(env, request, { words: 0 });
+  return world.parts.filters.bind(env, request);
 }
 
 const TAKES: Readonly<Record<Exclude<QuotaKind, 'frames'>, Take>> = {
@@ -130,7 +130,7 @@ const TAKES: Readonly<Record<Exclude<QuotaKind, 'frames'>, Take>> = {
   filterBytes: (world, env) => filter(world, env, 12) >= 0,
   handlers: (world, env) => {
     const id = filter(world, env);
-    return id >= 0 && world.parts.filters.attach(id, HANDLER, { words: 0 }, 0) === 0;
+    return id >= 0 && world.parts.filters.attach(id, HANDLER, 0) === 0;
   },
   predicates: (world, env) => {
     const { parts } = world;
