@@ -123,9 +123,16 @@ export const TAP = { in: -1, out: -2 } as const;
 export const FILTER: Offsets<typeof FILTER_FIELDS> = offsets(FILTER_FIELDS);
 /**
  * What becomes of packets that a filter and others accept. specific: the one that tests more bits wins; first: the one that
- * was bound first; refuse: there are none, whoever could accept one is not bound; all: this one gets a copy, whoever wins.
+ * was bound first; refuse: this one wins over later ones, none gets copies, and it is not bound beside an earlier one; all: this
+ * one gets a copy, whichever wins.
  */
 export const POLICIES = { specific: 0, first: 1, refuse: 2, all: 3 } as const;
+/**
+ * Bits of a packet that a filter of policy `refuse` tests at least. Assumption: more than name a protocol (the Ethernet type and IP's
+ * protocol, 24), fewer than name an endpoint of one (with its port, 40). So all such filters together have at most the
+ * FILTER_LIMIT / 2^32 part of all packets, and no protocol.
+ */
+export const REFUSE_BITS_MIN = 32;
 /** Pages of a handler's window. */
 export const WINDOW_FRAMES_MAX = 4;
 

@@ -40,6 +40,7 @@ import { dispatchTables, kernelImage } from './kernel-image.ts';
 import {
   CSR0_INEA,
   FIRST_FREE_FRAME,
+  INTERRUPT,
   KP,
   KSEG0,
   NATIVE,
@@ -214,7 +215,10 @@ export class Aegis {
     capabilities.guard('net', (name) => (name === 0 ? 0 : undefined));
     const serial = new Serial(memory, capabilities);
     const extents = new Extents(memory, capabilities, families);
-    const disk = new Disk(memory, { frames, extents, capabilities, families });
+    const goOn = (): void => {
+      machine.cpu.cp0.cause |= INTERRUPT.blocks;
+    };
+    const disk = new Disk(memory, { frames, extents, capabilities, families, goOn });
     const registry = new Registry(memory, { frames, disk, extents, capabilities, families });
     const repossession = new Repossession(memory, { frames, slices, disk, extents, families });
     const revocation = new Revocation(memory, { slices, frames, families, registry, repossession });
@@ -298,6 +302,7 @@ export class Aegis {
       parts.slices.charge(parts.serial.interrupt(cpu));
     };
     natives[NATIVE.diskInterrupt] = (cpu) => {
+      this.machine.cpu.cp0.cause &= ~INTERRUPT.blocks;
       parts.memory.charge(1, COSTS.device);
       parts.slices.charge(parts.disk.interrupt(cpu));
     };

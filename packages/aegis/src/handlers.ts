@@ -24,6 +24,14 @@ import { Records, type KernelMemory } from './memory.ts';
 import { boundedFuel } from './stalls.ts';
 import { FILTER_STATE, TABLES } from './tables.ts';
 
+/** What it costs at most to find a place for a handler and to clear it. */
+const COST_OF_PLACE = 6000;
+
+/** How many instructions so many bytes of a handler make at most. */
+function wordsOf(bytes: number): number {
+  return 4 * bytes + 100;
+}
+
 export class Handlers {
   readonly #memory: KernelMemory;
   readonly #frames: Frames;
@@ -76,9 +84,9 @@ export class Handlers {
     if (place >= HANDLER_LIMIT || (isFirst && !this.#families.may('handlers', family))) return ERRORS.E_NONE;
     const base = PHYSICAL.handlers + place * HANDLER.bytes;
     const compiled = compileHandler(bytes, KSEG0 + base + HANDLER.code, this.#window(filter).length * PAGE_BYTES);
+    this.#memory.charge(compiled?.code.words.length ?? wordsOf(bytes.length), COSTS.compiledWord);
     if (compiled === undefined) return ERRORS.E_CODE;
     const { code, fuel } = compiled;
-    this.#memory.charge(code.words.length, COSTS.compiledWord);
     if (isFirst) this.#families.take('handlers', family);
     this.#state.set(filter, FILTER_STATE.place, place + 1);
     this.#state.set(filter, FILTER_STATE.handlerNode, node);
@@ -96,6 +104,11 @@ export class Handlers {
       [FILTER.handler, KSEG0 + base + HANDLER.code],
     ]);
     return ERRORS.E_OK;
+  }
+
+  /** What it costs at most to attach a handler of so many bytes. */
+  costOfAttaching(bytes: number): number {
+    return COST_OF_PLACE + wordsOf(bytes) * (COSTS.compiledWord + COSTS.copiedWord);
   }
 
   /** Removes handler and window of a filter. */

@@ -29,6 +29,9 @@ import { KSEG0, PHYSICAL, PREDICATE_FUEL, PREDICATE_SLOT } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
 import { PREDICATE_STATE, TABLES } from './tables.ts';
 
+/** What it costs at most to set a predicate without terms. */
+const COST_OF_PREDICATE = 40_000;
+
 /** A word of memory and by what it may be read, or a constant. */
 type Side = { readonly ppn: number; readonly offset: number; readonly by: ReadBy } | { readonly value: number };
 
@@ -105,6 +108,11 @@ export class Predicates {
     this.#memory.setEnv(env, ENV.predicate, KSEG0 + base);
     this.#memory.setEnv(env, ENV.predicateActivation, KSEG0 + activation);
     return words.length;
+  }
+
+  /** What it costs at most to set a predicate of so many bytes: a term of 44 checks two capabilities, and makes ten instructions. */
+  costOfSetting(bytes: number): number {
+    return bytes === 0 ? 0 : COST_OF_PREDICATE + bytes * ((2 * COSTS.mac + 10 * COSTS.compiledWord) / 44 + COSTS.word);
   }
 
   /** The frames that predicates pin, each as often as it is. */

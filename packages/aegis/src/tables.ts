@@ -66,6 +66,7 @@ const VARIABLE_FIELDS = {
   diskFreeCount: { at: 0x18, what: 'how many descriptors are free' },
   diskUsed: { at: 0x1c, what: 'how many entries of the used ring the driver has seen, modulo 65536' },
   filterCount: { at: 0x20, what: 'how many filters there are' },
+  filterWords: { at: 0x24, what: 'instructions of the code that was made of them' },
 } as const;
 
 /* prettier-ignore */

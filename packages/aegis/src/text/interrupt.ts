@@ -151,8 +151,8 @@ export function emitInterrupt(a: SlotAssembler): void {
       a.la(T2, 'interrupt.disk');
       a.bne(T1, ZERO, 'interrupt.device', (slot) => slot.andi(T1, T0, INTERRUPT.serial));
       a.la(T2, 'interrupt.serial');
-      a.bne(T1, ZERO, 'interrupt.device', (slot) => slot.upper(T2, 'receive'));
-      a.lower(T2, 'receive');
+      a.bne(T1, ZERO, 'interrupt.device');
+      a.la(T2, 'receive');
       a.b('interrupt.device');
     },
   );
