@@ -15,6 +15,11 @@
 import { K0, K1, REGISTER_NAMES, ZERO, type Register, type SlotAssembler } from '@exokernel/isa';
 import { KP } from '../layout.ts';
 
+/** Label of the handler of an exception: each cause has one of its own, which knows its save area. */
+export function exceptionLabel(code: number): string {
+  return `exception.${code}`;
+}
+
 /** Registers by their role. */
 export type Roles<Role extends string> = Readonly<Record<Role, Register>>;
 
