@@ -7,12 +7,13 @@ import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
 import { emitBoot } from './text/boot.ts';
 import { callLabel, emitCallDispatch, emitNativeCalls } from './text/calls.ts';
 import { emitStackCalls } from './text/stack.ts';
-import { emitExceptions, exceptionLabel } from './text/exception.ts';
+import { emitExceptions } from './text/exception.ts';
 import { emitFpuCall, emitFpuInterrupt } from './text/fpu.ts';
 import { emitInterrupt } from './text/interrupt.ts';
 import { emitMessageCall } from './text/message.ts';
 import { emitReceive } from './text/receive.ts';
 import { emitRingPut } from './text/ring.ts';
+import { exceptionLabel } from './text/routine.ts';
 import { emitSchedule, emitYield } from './text/schedule.ts';
 import { emitTlbCalls, emitTlbRange } from './text/tlb.ts';
 import { emitAsynchronousTransfer, emitSynchronousTransfer, emitTransferRefusals } from './text/transfer.ts';
@@ -30,37 +31,37 @@ export function kernelImage(): Assembly {
 }
 
 function assembleKernel(): Assembly {
-  const a = createAssembler(KSEG0);
-  const s = withSlots(a);
-  emitRefillVector(s);
+  const plain = createAssembler(KSEG0);
+  const a = withSlots(plain);
+  emitRefillVector(a);
   a.align(GENERAL_VECTOR);
   if (a.here !== KSEG0 + GENERAL_VECTOR) throw new RangeError('the refill handler does not fit in its vector');
-  emitGeneralVector(s);
+  emitGeneralVector(a);
   // The kernel page lies between the vectors and the text.
   while (a.here < KSEG0 + PHYSICAL.text) a.word(0);
-  emitBoot(s);
-  emitRefillMiss(s);
-  emitExceptions(s);
-  emitCallDispatch(s);
-  emitTlbCalls(s);
-  emitTlbRange(s);
-  emitSynchronousTransfer(s);
-  emitAsynchronousTransfer(s);
-  emitTransferRefusals(s);
-  emitMessageCall(s);
-  emitYield(s);
-  emitSchedule(s);
-  emitInterrupt(s);
-  emitReceive(s);
-  emitRingPut(s);
-  emitTransmit(s);
-  emitXmitCall(s);
-  emitNativeCalls(s);
-  emitStackCalls(s);
-  emitFpuCall(s);
-  emitFpuInterrupt(s);
+  emitBoot(a);
+  emitRefillMiss(a);
+  emitExceptions(a);
+  emitCallDispatch(a);
+  emitTlbCalls(a);
+  emitTlbRange(a);
+  emitSynchronousTransfer(a);
+  emitAsynchronousTransfer(a);
+  emitTransferRefusals(a);
+  emitMessageCall(a);
+  emitYield(a);
+  emitSchedule(a);
+  emitInterrupt(a);
+  emitReceive(a);
+  emitRingPut(a);
+  emitTransmit(a);
+  emitXmitCall(a);
+  emitNativeCalls(a);
+  emitStackCalls(a);
+  emitFpuCall(a);
+  emitFpuInterrupt(a);
   if (a.here > KSEG0 + PHYSICAL.stlb) throw new RangeError('the kernel text overlaps the STLB');
-  return a.assemble();
+  return plain.assemble();
 }
 
 /** The words of the dispatch tables in the kernel page: kseg0 address and value of each. */

@@ -88,7 +88,7 @@ const KINDS: readonly (readonly [string, Kind])[] = [
         for (let env = 0; env >= 0; env = environments.allocate(NO_ENV, undefined)) last = env;
         return environments.capability(last);
       },
-      end: ({ parts }, [, env]) => void parts.environments.end(env, 1),
+      end: ({ parts }, [, env]) => parts.environments.end(env, 1),
       check: ({ parts }, words) => parts.environments.check(words, 0),
       low: { table: EXPOSED.environments, bytes: ENV_BYTES, field: ENV.generation },
     },

@@ -193,7 +193,8 @@ class World {
         return slices.of(env).includes(position) ? slices.free(position) : -1;
       }
       case 19:
-        return memory.env(env, ENV.asid) === 0 ? asids.give(env) : asids.owner(z % 64);
+        if (memory.env(env, ENV.asid) === 0) asids.give(env);
+        return asids.owner(z % 64);
       case 20:
         return extents.allocate(env, (y & 1) === 0 ? -1 : z % BLOCKS, 1 + (x & 7), BLOCKS);
       case 21:

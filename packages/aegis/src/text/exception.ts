@@ -26,7 +26,7 @@ import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
 import { KP, NATIVE, STATUS } from '../layout.ts';
 import { emitFpuLeft } from './fpu.ts';
 import { emitPay } from './pay.ts';
-import { emitReturn, routine } from './routine.ts';
+import { emitReturn, exceptionLabel, routine } from './routine.ts';
 import { emitWindow } from './window.ts';
 
 /** The causes that have an address: of others BadVAddr tells nothing, not even of bus errors [KANE92 §6]. */
@@ -37,11 +37,6 @@ const ADDRESSED: readonly number[] = [
   EXCEPTIONS.adel,
   EXCEPTIONS.ades,
 ];
-
-/** Label of the handler of an exception: each cause has one of its own, which knows its save area. */
-export function exceptionLabel(code: number): string {
-  return `exception.${code}`;
-}
 
 /** The handlers: entered with k0 = EPC + 4, `k1` of the application in the kernel page. */
 export function emitExceptions(a: SlotAssembler): void {

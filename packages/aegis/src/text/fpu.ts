@@ -27,8 +27,7 @@ import {
 } from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS } from '@exokernel/abi';
 import { FPU_STATUS, KP, STATUS } from '../layout.ts';
-import { exceptionLabel } from './exception.ts';
-import { routine } from './routine.ts';
+import { exceptionLabel, routine } from './routine.ts';
 import { routineLabel } from './stack.ts';
 
 /** FCR31: control and status. Bits 12 to 17: the cause of the exception. */

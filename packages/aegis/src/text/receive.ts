@@ -26,12 +26,9 @@ import {
   CP0_COUNT,
   RA,
   S0,
-  S1,
-  S2,
   S3,
   S4,
   S5,
-  S6,
   T0,
   T1,
   T2,
@@ -43,9 +40,26 @@ import {
   type SlotAssembler,
   type Register,
 } from '@exokernel/isa';
-import { ENV, FILTER, PACKET_BYTES_MAX, RING, SLICE, SYSTEM, TAP } from '@exokernel/abi';
-import { FILTER_SHIFT, INTERRUPT, KP, KSEG0, LOOPS_MAX, NET, PHYSICAL, PIECE_CYCLES, SYSTEM_TABLE } from '../layout.ts';
+import { ENV, FILTER, PACKET_BYTES_MAX, SYSTEM, TAP } from '@exokernel/abi';
+import { FILTER_SHIFT, INTERRUPT, KP, KSEG0, NET, PHYSICAL, PIECE_CYCLES, SYSTEM_TABLE } from '../layout.ts';
 import { ACTIVATION } from '@exokernel/vcode';
+import { emitOwn } from './own.ts';
+import {
+  ANSWER,
+  BACK,
+  CLAIMED,
+  COPY,
+  DESCRIPTOR,
+  INDEX,
+  LAST,
+  LENGTH,
+  PACKET,
+  TAP_AT,
+  emitForget,
+  emitIndebted,
+  emitPause,
+  emitTaps,
+} from './packet-steps.ts';
 import { emitCount } from './ring.ts';
 import { routine } from './routine.ts';
 
@@ -58,20 +72,6 @@ const STP_ENP = 0x0300;
 const OWN = 0x8000;
 /** CSR0: the status bits, which are cleared by writing them. */
 const CSR0_STATUS = 0x7f00;
-
-/** Throughout: the descriptor (its address less NET.receiveRing), its byte offset in the ring, the packet under way, the way back. */
-const DESCRIPTOR = S1;
-const INDEX = S2;
-const PACKET = S3;
-const LENGTH = S4;
-const BACK = S6;
-/** Two registers have several roles: the next tap, the handler's answer, the end of the list of copies; */
-const TAP_AT = S0;
-const ANSWER = S0;
-const LAST = S0;
-/** the filter that claims the packet, the place in the list of copies. */
-const CLAIMED = S5;
-const COPY = S5;
 
 /** What is kept from one interrupt to the next. */
 const KEPT = [
@@ -96,6 +96,7 @@ export function emitReceive(a: SlotAssembler): void {
       in: { back: RA },
       out: { descriptor: DESCRIPTOR, index: INDEX },
       uses: { to: BACK },
+      scratch: [T0, T1, T2, T3],
     },
     () => {
       a.move(BACK, RA);
@@ -120,6 +121,7 @@ export function emitReceive(a: SlotAssembler): void {
       in: { index: INDEX },
       out: { packet: PACKET, length: LENGTH },
       uses: { descriptor: DESCRIPTOR, tap: TAP_AT, kept: S5 },
+      scratch: [T0, T1, T2, T3, A0, A1, A2, RA, A3],
     },
     () => {
       a.addu(DESCRIPTOR, DESCRIPTOR, INDEX);
@@ -151,6 +153,7 @@ export function emitReceive(a: SlotAssembler): void {
       does: "The packet under way is done with: its descriptor is the controller's again.",
       in: { first: T0, descriptor: DESCRIPTOR },
       out: { index: INDEX },
+      scratch: [T1, T0],
     },
     () => {
       a.lui(T1, OWN);
@@ -169,6 +172,7 @@ export function emitReceive(a: SlotAssembler): void {
       does: 'The next packet, unless this interrupt has taken long enough.',
       in: { index: INDEX },
       out: { length: LENGTH, descriptor: DESCRIPTOR },
+      scratch: [T1, T0],
     },
     () => {
       a.lw(T1, KP.interrupted, ZERO);
@@ -187,6 +191,8 @@ export function emitReceive(a: SlotAssembler): void {
     {
       does: 'No packet is left. A controller that has used up the unpayable part of the tick is not listened to.',
       in: { index: INDEX, back: BACK },
+      scratch: [T1, T0],
+      fast: { instructions: 6, by: ['receive.end'] },
     },
     () => {
       a.lw(T1, KP.unpayable, ZERO);
@@ -201,7 +207,11 @@ export function emitReceive(a: SlotAssembler): void {
   routine(
     a,
     'receive.unseen',
-    { does: 'Dropped unseen; a quiet controller keeps what it has until it is listened to again.', in: { first: T0 } },
+    {
+      does: 'Dropped unseen; a quiet controller keeps what it has until it is listened to again.',
+      in: { first: T0 },
+      scratch: [T2, T1],
+    },
     () => {
       a.lw(T2, KP.inea, ZERO);
       a.li(T1, SYSTEM_TABLE);
@@ -218,6 +228,7 @@ export function emitReceive(a: SlotAssembler): void {
       in: { index: INDEX, descriptor: DESCRIPTOR, length: LENGTH },
       out: { back: RA },
       uses: { hasFilter: S5 },
+      scratch: [DESCRIPTOR, T0],
     },
     () => {
       a.li(S5, 1);
@@ -234,6 +245,7 @@ export function emitReceive(a: SlotAssembler): void {
     {
       does: 'Goes on at ra in the next interrupt, which comes when this one has returned. What has been done is paid.',
       in: { next: RA, index: INDEX },
+      scratch: [T1, RA, T0],
     },
     () => {
       a.sw(RA, KP.packetResume, ZERO);
@@ -257,6 +269,7 @@ export function emitReceive(a: SlotAssembler): void {
       does: 'Goes on where an interrupt before has stopped, or with a packet from here that xmit has left.',
       in: { next: T3, index: INDEX, descriptor: DESCRIPTOR },
       out: { packet: PACKET, length: LENGTH, answer: S0, filter: CLAIMED },
+      scratch: [T1, DESCRIPTOR, RA],
     },
     () => {
       emitForget(a);
@@ -275,44 +288,6 @@ export function emitReceive(a: SlotAssembler): void {
       emitOwn(a);
     },
   );
-}
-
-/** Emits: nothing waits for the next interrupt. */
-function emitForget(a: SlotAssembler): void {
-  a.mtc0(ZERO, CP0_CAUSE);
-  a.sw(ZERO, KP.packetResume, ZERO);
-}
-
-/** Emits a pause, if this interrupt has taken long enough. Uses t0, t1 and ra; of the others only those of KEPT survive. */
-function emitPause(a: SlotAssembler): void {
-  a.lw(T1, KP.interrupted, ZERO);
-  a.mfc0(T0, CP0_COUNT);
-  a.addiu(T1, T1, PIECE_CYCLES);
-  a.subu(T0, T0, T1);
-  a.bgezal(T0, 'receive.pause');
-}
-
-/** Emits: the packet goes to the tap s0 and to those after it, marked as `mark`. */
-function emitTaps(a: SlotAssembler, label: string, mark: number): void {
-  const next = a.fresh('tapped');
-  const indebted = a.fresh('tap.indebted');
-  a.label(label);
-  a.lw(T1, RING.env, TAP_AT);
-  a.nop();
-  emitIndebted(a, T1, indebted);
-  a.move(A0, TAP_AT);
-  a.move(A1, PACKET);
-  a.move(A2, LENGTH);
-  a.bal('ring.put', (slot) => slot.li(A3, mark));
-  a.lw(T1, RING.env, TAP_AT);
-  a.bal('packet.charge', (slot) => slot.addiu(T1, T1, ENV.credit));
-  a.b(next);
-  a.label(indebted);
-  emitCount(a, T1, ENV.packetsDropped, T0);
-  a.label(next);
-  a.lw(TAP_AT, RING.nextTap, TAP_AT);
-  emitPause(a);
-  a.bne(TAP_AT, ZERO, label);
 }
 
 /** Emits `record = record of the filter with the number in id`; uses id. */
@@ -338,6 +313,7 @@ function emitPacket(a: SlotAssembler): void {
       does: 'Whose is the packet? One run of the filters of all environments. [DPF96]',
       in: { packet: PACKET, length: LENGTH },
       out: { filter: CLAIMED },
+      scratch: [T9, A0, T0, RA, V0, T1, T2, S0, A1, A3],
     },
     () => {
       a.lw(T9, KP.demux, ZERO);
@@ -394,6 +370,7 @@ function emitPacket(a: SlotAssembler): void {
       does: 'The packet to the ring of its filter. [SOSP95 §5.5]',
       in: { filter: CLAIMED, packet: PACKET, length: LENGTH },
       out: { ring: A0, from: A1, bytes: A2, id: A3 },
+      scratch: [RA],
     },
     () => {
       a.lw(A0, FILTER.ring, CLAIMED);
@@ -406,24 +383,19 @@ function emitPacket(a: SlotAssembler): void {
   );
 }
 
-/** Emits: to `indebted` if the environment at `env` owes more than a quantum. Uses t0 and t2. */
-function emitIndebted(a: SlotAssembler, env: Register, indebted: string): void {
-  a.lw(T2, KP.quantum, ZERO);
-  a.lw(T0, ENV.credit, env);
-  a.nop();
-  a.addu(T0, T0, T2);
-  a.slt(T0, T0, ZERO);
-  a.bne(T0, ZERO, indebted);
-}
-
 /** Those that get copies, and the end. */
 function emitCopies(a: SlotAssembler): void {
-  routine(a, 'packet.copies', { does: 'Filters that only read along.', in: { packet: PACKET, length: LENGTH } }, () => {
-    a.lw(T9, KP.copies, ZERO);
-    a.lw(T1, KP.claimant, ZERO);
-    a.bne(T9, ZERO, 'packet.find');
-    a.bal('packet.charge');
-  });
+  routine(
+    a,
+    'packet.copies',
+    { does: 'Filters that only read along.', in: { packet: PACKET, length: LENGTH }, scratch: [T9, T1, RA] },
+    () => {
+      a.lw(T9, KP.copies, ZERO);
+      a.lw(T1, KP.claimant, ZERO);
+      a.bne(T9, ZERO, 'packet.find');
+      a.bal('packet.charge');
+    },
+  );
   routine(
     a,
     'packet.end',
@@ -431,6 +403,7 @@ function emitCopies(a: SlotAssembler): void {
       does: 'The packet has been seen to. Whose descriptor is to be released?',
       in: { descriptor: DESCRIPTOR },
       out: { first: T0 },
+      scratch: [T1],
     },
     () => {
       a.lw(T1, KP.sender, ZERO);
@@ -439,28 +412,38 @@ function emitCopies(a: SlotAssembler): void {
       a.b('own.done');
     },
   );
-  routine(a, 'packet.nowhere', { does: 'The filter has no ring: counted, and gone.', in: { filter: CLAIMED } }, () => {
-    a.lw(T1, FILTER.env, CLAIMED);
-    a.nop();
-    emitCount(a, T1, ENV.packetsDropped, T0);
-    a.b('packet.copies');
-  });
+  routine(
+    a,
+    'packet.nowhere',
+    { does: 'The filter has no ring: counted, and gone.', in: { filter: CLAIMED }, scratch: [T1, T0] },
+    () => {
+      a.lw(T1, FILTER.env, CLAIMED);
+      a.nop();
+      emitCount(a, T1, ENV.packetsDropped, T0);
+      a.b('packet.copies');
+    },
+  );
   routine(
     a,
     'packet.indebted',
-    { does: 'The owner owes more than a quantum: the packet is gone.', in: { env: T1 } },
+    { does: 'The owner owes more than a quantum: the packet is gone.', in: { env: T1 }, scratch: [T0] },
     () => {
       emitCount(a, T1, ENV.packetsDropped, T0);
       a.b('packet.unpayable');
     },
   );
-  routine(a, 'packet.unclaimed', { does: 'No filter claims it: the unpayable part of the tick pays.' }, () => {
-    a.li(T1, SYSTEM_TABLE);
-    emitCount(a, T1, SYSTEM.unclaimed, T0);
-    a.label('packet.unpayable');
-    a.addiu(T1, ZERO, KP.unpayable);
-    a.b('packet.copies', (slot) => slot.sw(T1, KP.claimant, ZERO));
-  });
+  routine(
+    a,
+    'packet.unclaimed',
+    { does: 'No filter claims it: the unpayable part of the tick pays.', scratch: [T1, T0] },
+    () => {
+      a.li(T1, SYSTEM_TABLE);
+      emitCount(a, T1, SYSTEM.unclaimed, T0);
+      a.label('packet.unpayable');
+      a.addiu(T1, ZERO, KP.unpayable);
+      a.b('packet.copies', (slot) => slot.sw(T1, KP.claimant, ZERO));
+    },
+  );
   routine(
     a,
     'packet.charge',
@@ -468,6 +451,8 @@ function emitCopies(a: SlotAssembler): void {
       does: 'What has been done since the last charge is charged to the word at t1, or to the sender.',
       in: { payer: T1, back: RA },
       out: { now: T0 },
+      scratch: [T2, T3, T1],
+      fast: { instructions: 11, by: ['packet.charged'] },
     },
     () => {
       a.lw(T2, KP.charged, ZERO);
@@ -490,6 +475,7 @@ function emitCopies(a: SlotAssembler): void {
       does: 'Which filters get copies, and a copy for each.',
       in: { packet: PACKET, length: LENGTH },
       uses: { copy: COPY, last: LAST },
+      scratch: [T1, T0, RA, T9, A0, V0, A1, T2, A3, A2],
     },
     () => {
       a.li(COPY, KSEG0 + PHYSICAL.copies);
@@ -520,72 +506,6 @@ function emitCopies(a: SlotAssembler): void {
       a.lw(T1, KP.claimant, ZERO);
       a.bal('packet.charge');
       a.b('packet.copy');
-    },
-  );
-}
-
-/** A packet that was sent here, and is wanted here too. */
-function emitOwn(a: SlotAssembler): void {
-  routine(
-    a,
-    'own.sent',
-    {
-      does: 'A packet that was sent here, and is wanted here too: taps first.',
-      out: { packet: PACKET, length: LENGTH },
-      uses: { tap: TAP_AT, kept: S5 },
-    },
-    () => {
-      a.sw(ZERO, KP.loops, ZERO);
-      a.label('own');
-      emitForget(a);
-      a.lw(PACKET, KP.ownPacket, ZERO);
-      a.lw(LENGTH, KP.ownLength, ZERO);
-      a.lw(TAP_AT, KP.ownTap, ZERO);
-      a.sw(ZERO, KP.ownLength, ZERO);
-      a.sw(ZERO, KP.claimant, ZERO);
-      a.beq(TAP_AT, ZERO, 'own.tapped', (slot) => slot.move(S5, PACKET));
-      emitTaps(a, 'own.tap', TAP.out);
-    },
-  );
-  routine(a, 'own.tapped', { does: 'Is it for this station? Its sender pays.' }, () => {
-    a.lw(T0, KP.ownHere, ZERO);
-    a.lw(T1, KP.ownSender, ZERO);
-    a.beq(T0, ZERO, 'receive.more', (slot) => slot.lw(T3, KP.loops, ZERO));
-    emitIndebted(a, T1, 'own.dropped');
-    a.sltiu(T0, T3, LOOPS_MAX);
-    a.beq(T0, ZERO, 'own.dropped', (slot) => slot.addiu(T3, T3, 1));
-    a.sw(T3, KP.loops, ZERO);
-    a.sw(T1, KP.sender, ZERO);
-    a.bal('packet.payer');
-    a.b('packet');
-  });
-  routine(a, 'own.dropped', { does: 'Too many came back, or the sender is in debt.' }, () => {
-    emitCount(a, ZERO, KP.loopsDropped, T0);
-    a.b('receive.more');
-  });
-  routine(a, 'own.done', { does: 'A packet from here has been seen to.' }, () => {
-    a.sw(ZERO, KP.sender, ZERO);
-    a.b('receive.more', (slot) => slot.sw(ZERO, KP.senderPays, ZERO));
-  });
-  routine(
-    a,
-    'packet.payer',
-    {
-      does: 'The sender at t1 pays: the slice that it runs in, or its credit. A slice at its end is not to overrun for it.',
-      in: { sender: T1, back: RA },
-    },
-    () => {
-      a.lw(T2, KP.env, ZERO);
-      a.lw(T0, KP.payer, ZERO);
-      a.bne(T1, T2, 'packet.debtor', (slot) => slot.lw(T2, KP.noSlice, ZERO));
-      a.nop();
-      a.beq(T0, T2, 'packet.debtor', (slot) => slot.lw(T2, KP.ending, ZERO));
-      a.nop();
-      a.bne(T2, ZERO, 'packet.debtor', (slot) => slot.addiu(T0, T0, SLICE.credit));
-      a.jr(RA, (slot) => slot.sw(T0, KP.senderPays, ZERO));
-      a.label('packet.debtor');
-      a.addiu(T0, T1, ENV.credit);
-      a.jr(RA, (slot) => slot.sw(T0, KP.senderPays, ZERO));
     },
   );
 }

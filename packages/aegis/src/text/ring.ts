@@ -131,6 +131,8 @@ export function emitRingPut(a: SlotAssembler): void {
         until: UNTIL,
         isLast: V0,
       },
+      scratch: [T1, T2, V1],
+      fast: { instructions: 66, when: 'and 5 for each word but the first', by: ['ring.whole', 'advance'] },
     },
     () => {
       a.lw(T1, RING.index, A0);
@@ -158,7 +160,11 @@ export function emitRingPut(a: SlotAssembler): void {
   routine(
     a,
     'ring.refused',
-    { does: 'A ring without room, or a slot that makes no sense: counted.', in: { ring: A0, back: RA } },
+    {
+      does: 'A ring without room, or a slot that makes no sense: counted.',
+      in: { ring: A0, back: RA },
+      scratch: [T2, T1],
+    },
     () => {
       emitCount(a, A0, RING.refused, T2);
       a.lw(T1, RING.env, A0);
@@ -173,6 +179,7 @@ export function emitRingPut(a: SlotAssembler): void {
     {
       does: 'The slot holds the packet: on to the next one.',
       in: { ring: A0, slot: SLOT, bytes: A2, filter: A3, back: RA },
+      scratch: [T2, T1, T3],
     },
     () => {
       a.sw(A3, RING_SLOT.filter, SLOT);

@@ -8,11 +8,17 @@
  * - `out`: what it leaves for those who go on from it,
  * - `uses`: the other registers that its instructions change. With `out` these are all. One register may have several roles, one
  *   after the other. What routines change that it calls or goes on to is said there.
+ * - `scratch`: registers that hold a value for a few instructions only, and have no role.
  * - `fast`: how many instructions there are on its fast path, from its label to the jump through a register with which it leaves. A
  *   branch on that path is not taken, but to a label in `by`. A call counts as its jump and its slot.
  */
 import { K0, K1, REGISTER_NAMES, ZERO, type Register, type SlotAssembler } from '@exokernel/isa';
 import { KP } from '../layout.ts';
+
+/** Label of the handler of an exception: each cause has one of its own, which knows its save area. */
+export function exceptionLabel(code: number): string {
+  return `exception.${code}`;
+}
 
 /** Registers by their role. */
 export type Roles<Role extends string> = Readonly<Record<Role, Register>>;
@@ -23,6 +29,7 @@ export interface Head<I extends string, O extends string, U extends string> {
   readonly in?: Roles<I>;
   readonly out?: Roles<O>;
   readonly uses?: Roles<U>;
+  readonly scratch?: readonly Register[];
   readonly fast?: { readonly instructions: number; readonly by?: readonly string[]; readonly when?: string };
 }
 
@@ -39,7 +46,14 @@ export function routine<I extends string = never, O extends string = never, U ex
 }
 
 /** The head as the listing shows it. */
-function headLines({ does, in: given = {}, out = {}, uses = {}, fast }: Head<string, string, string>): string[] {
+function headLines({
+  does,
+  in: given = {},
+  out = {},
+  uses = {},
+  scratch = [],
+  fast,
+}: Head<string, string, string>): string[] {
   const lines = [does];
   for (const [name, roles] of [
     ['in  ', given],
@@ -48,6 +62,7 @@ function headLines({ does, in: given = {}, out = {}, uses = {}, fast }: Head<str
   ] as const) {
     if (Object.keys(roles).length > 0) lines.push(`${name} ${byRegister(roles)}`);
   }
+  if (scratch.length > 0) lines.push(`scratch ${scratch.map((register) => REGISTER_NAMES[register] ?? '').join(', ')}`);
   if (fast !== undefined) {
     const when = fast.when === undefined ? '' : ` ${fast.when}`;
     const by = fast.by === undefined ? '' : `, by ${fast.by.join(' and ')}`;
@@ -84,10 +99,10 @@ const FAST = /^(\d+) instructions ?([^,]*)(?:, by (.*))?$/;
 /** Reads the notes of a label as a head; undefined if they are none: a head begins with a sentence. */
 export function readHead(notes: readonly string[]): HeadNotes | undefined {
   const [does, ...lines] = notes;
-  if (does === undefined || !/[.\]]$/.test(does)) return undefined;
+  if (does === undefined || !/[.?\]]$/.test(does)) return undefined;
   const changes = lines
-    .filter((line) => /^(out |uses) /.test(line))
-    .flatMap((line) => line.slice(5).split(', '))
+    .filter((line) => /^(out {2}|uses |scratch )/.test(line))
+    .flatMap((line) => line.replace(/^\w+ +/, '').split(', '))
     .map((roles) => roles.split(' ')[0] ?? '')
     .filter((register, i, all) => all.indexOf(register) === i);
   const [, instructions, when = '', by] = lines.map((line) => FAST.exec(line)).find((match) => match !== null) ?? [];

@@ -65,6 +65,8 @@ export function emitNextPosition(a: SlotAssembler, offset: Register, bytes: Regi
   a.label(wrapped);
 }
 
+/** What is zero when a slice begins: all but k0, which holds where the environment begins. */
+const CLEARED: readonly Register[] = Array.from({ length: 31 }, (_, i) => register(i + 1)).filter((r) => r !== K0);
 /** The scheduler's variables: registers that compiled predicates keep. */
 const POSITION = S0;
 const VECTOR_BYTES = S1;
@@ -101,6 +103,12 @@ export function emitSchedule(a: SlotAssembler): void {
     {
       does: 'The slice that ran pays, and the next environment is chosen. [SOSP95 §5.1.1]',
       uses: { quantum: QUANTUM },
+      scratch: [T0, T2, T1, T3],
+      fast: {
+        instructions: 121,
+        when: 'if the next position can begin',
+        by: ['schedule.position', 'position', 'schedule.begin', 'own', 'fpu.left', 'dispatch.status'],
+      },
     },
     () => {
       emitPay(a, T0, T1, T2);
@@ -140,6 +148,7 @@ export function emitSchedule(a: SlotAssembler): void {
     {
       does: 'The next position: whose is it, and does it have enough of its cycles?',
       uses: { left: LEFT, position: POSITION, slice: SLICE_AT, env: ENV_AT },
+      scratch: [T5, T7, T0, T1, T8],
     },
     () => {
       a.blez(LEFT, 'schedule.none', (slot) => slot.addiu(LEFT, LEFT, -SLICE_BYTES));
@@ -171,7 +180,10 @@ export function emitSchedule(a: SlotAssembler): void {
   routine(
     a,
     'schedule.none',
-    { does: 'No position of the round could begin: idle, or another round for those that were passed over.' },
+    {
+      does: 'No position of the round could begin: idle, or another round for those that were passed over.',
+      scratch: [T0, T1, RA],
+    },
     () => {
       a.lw(T0, KP.passed, ZERO);
       a.mfc0(T1, CP0_COUNT);
@@ -191,6 +203,7 @@ export function emitSchedule(a: SlotAssembler): void {
       does: 'Asleep: does an event, its tick or its predicate wake it? [XOK]',
       in: { slice: SLICE_AT, env: ENV_AT },
       out: { tag: V0 },
+      scratch: [T7, T8, T9, T0, T1, RA, A0],
     },
     () => {
       a.lw(T7, ENV.pending, ENV_AT);
@@ -224,7 +237,11 @@ export function emitSchedule(a: SlotAssembler): void {
   routine(
     a,
     'schedule.sleeps',
-    { does: 'The slice that an environment sleeps through pays what its owner owes.', in: { slice: SLICE_AT } },
+    {
+      does: 'The slice that an environment sleeps through pays what its owner owes.',
+      in: { slice: SLICE_AT },
+      scratch: [T0, T1],
+    },
     () => {
       emitOwner(a, T0, SLICE_AT, T1);
       a.lw(T1, ENV.credit, T0);
@@ -237,7 +254,7 @@ export function emitSchedule(a: SlotAssembler): void {
   routine(
     a,
     'schedule.begin',
-    { does: 'The slice begins, and pays from here on.', in: { slice: SLICE_AT, env: ENV_AT } },
+    { does: 'The slice begins, and pays from here on.', in: { slice: SLICE_AT, env: ENV_AT }, scratch: [T7, T8] },
     () => {
       emitCount(a, ENV_AT, ENV.slices, T7);
       a.sw(POSITION, KP.position, ZERO);
@@ -254,6 +271,8 @@ export function emitSchedule(a: SlotAssembler): void {
       does: 'Starts an environment in a slice: every register zero, k0 its prologue.',
       in: { slice: SLICE_AT, env: ENV_AT },
       out: { entry: K0 },
+      scratch: CLEARED,
+      fast: { instructions: 57, by: ['fpu.left', 'dispatch.status'] },
     },
     () => {
       emitFpuLeft(a);
@@ -277,7 +296,7 @@ export function emitSchedule(a: SlotAssembler): void {
       a.mtc0(T8, CP0_STATUS);
       a.mthi(ZERO);
       a.mtlo(ZERO);
-      for (let r = 1; r < 32; r += 1) if (r !== K0) a.move(register(r), ZERO);
+      for (const r of CLEARED) a.move(r, ZERO);
       a.jr(K0, (slot) => slot.rfe());
     },
   );
@@ -287,7 +306,6 @@ export function emitSchedule(a: SlotAssembler): void {
     {
       does: 'It has no prologue, or begins where the kernel tells it something.',
       in: { env: ENV_AT },
-      out: { entry: K0 },
       uses: { record: K1 },
     },
     () => {
@@ -316,6 +334,7 @@ export function emitSchedule(a: SlotAssembler): void {
     {
       does: 'The search has taken long: interrupts may come. One that does goes back to schedule; else on at ra.',
       in: { back: RA },
+      scratch: [T7, T8, T9, T0],
     },
     () => {
       emitFpuLeft(a);
@@ -324,15 +343,20 @@ export function emitSchedule(a: SlotAssembler): void {
       a.jr(RA, (slot) => slot.sw(T0, KP.paid, ZERO));
     },
   );
-  routine(a, 'idle', { does: 'There is no environment to run. Interrupts come back to schedule.' }, () => {
-    a.note('before Status forgets whether the last one had the unit');
-    emitFpuLeft(a);
-    a.li(T0, SYSTEM_TABLE);
-    emitCount(a, T0, SYSTEM.idles, T1);
-    emitOpen(a, T1);
-    a.label('idle.loop');
-    a.b('idle.loop');
-  });
+  routine(
+    a,
+    'idle',
+    { does: 'There is no environment to run. Interrupts come back to schedule.', scratch: [T7, T8, T9, T0, T1] },
+    () => {
+      a.note('before Status forgets whether the last one had the unit');
+      emitFpuLeft(a);
+      a.li(T0, SYSTEM_TABLE);
+      emitCount(a, T0, SYSTEM.idles, T1);
+      emitOpen(a, T1);
+      a.label('idle.loop');
+      a.b('idle.loop');
+    },
+  );
 }
 
 /** yield(env): gives the rest of the slice to one environment, for which the slice goes on paying, or ends it: -1, or a bad number. */
@@ -344,6 +368,12 @@ export function emitYield(a: SlotAssembler): void {
       does: 'yield(env): the rest of the slice to one environment, for which it goes on paying; -1 or a bad number: to the next.',
       in: { wanted: A0 },
       out: { slice: SLICE_AT, env: ENV_AT },
+      scratch: [K1, T0, T1],
+      fast: {
+        instructions: 125,
+        when: 'if the next position can begin',
+        by: ['schedule', 'schedule.position', 'position', 'schedule.begin', 'own', 'fpu.left', 'dispatch.status'],
+      },
     },
     () => {
       a.lw(K1, KP.ending, ZERO);

@@ -29,6 +29,8 @@ import {
   T5,
   T6,
   T7,
+  T8,
+  T9,
   V0,
   V1,
   ZERO,
@@ -55,6 +57,8 @@ export function emitTransmit(a: SlotAssembler): void {
       does: 'The next buffer of the controller, or 0 if every one is taken. [LANCE]',
       in: { back: RA },
       out: { buffer: V0 },
+      scratch: [T0, T1],
+      fast: { instructions: 11 },
     },
     () => {
       a.lw(T0, KP.transmitIndex, ZERO);
@@ -78,6 +82,7 @@ export function emitTransmit(a: SlotAssembler): void {
       does: 'Sends a packet of the kernel, such as the reply of a handler: v0 = 0, or -1 if every buffer is taken.',
       in: { packet: A0, bytes: A1, env: A3, back: RA },
       out: { result: V0 },
+      scratch: [RA, T4, T6, A0],
     },
     () => {
       a.sw(RA, KP.sendReturn, ZERO);
@@ -107,6 +112,7 @@ function emitCommit(a: SlotAssembler): void {
     {
       does: 'Hands the reserved buffer, which holds a1 bytes, to the controller. [LANCE]',
       in: { bytes: A1, env: A3, back: RA },
+      scratch: [T0, T1, T2, T3, T6, T4, T5, A1, T7, A2, A0],
     },
     () => {
       a.lw(T0, KP.transmitIndex, ZERO);
@@ -165,6 +171,7 @@ function emitCommit(a: SlotAssembler): void {
     {
       does: 'It is wanted here too. That is left to the interrupt that follows (receive.ts).',
       in: { tap: A0, packet: A1, bytes: A2, env: A3, isHere: T5, back: RA },
+      scratch: [T2, T0],
     },
     () => {
       emitClearEnd(a);
@@ -214,6 +221,7 @@ export function emitXmitCall(a: SlotAssembler): void {
       in: { ring: A0, back: RA },
       out: { error: V0 },
       uses: { record: K1 },
+      scratch: [K0],
     },
     () => {
       a.note('a refusal changes v0 alone: until it is certain that there is none, k0 and k1 have to do');
@@ -243,6 +251,7 @@ export function emitXmitCall(a: SlotAssembler): void {
       does: 'Empties a transmit ring. A call looks at each slot once, and does not go on for long.',
       in: { record: K1 },
       uses: { sp: SP, ring: RING_AT, sent: SENT, begun: BEGUN, slot: SLOT_AT, left: LEFT },
+      scratch: [T0, T1, A1, RA, T3, T4, T5, T6, T7, T8, V0, V1, T2, T9, A0, A3],
     },
     () => {
       a.addiu(SP, SP, -FRAME_BYTES);
@@ -304,6 +313,7 @@ export function emitXmitCall(a: SlotAssembler): void {
       does: 'Long enough: the call is executed again. The interrupts that wait come first.',
       in: { ring: RING_AT },
       out: { record: A0, number: V0 },
+      scratch: [T0, T1],
     },
     () => {
       a.sw(SENT, RING.sent, RING_AT);
@@ -330,7 +340,11 @@ export function emitXmitCall(a: SlotAssembler): void {
   routine(
     a,
     'xmit.full',
-    { does: 'Every buffer of the controller is taken: the slots stay as they are.', in: { ring: RING_AT } },
+    {
+      does: 'Every buffer of the controller is taken: the slots stay as they are.',
+      in: { ring: RING_AT },
+      scratch: [T1, T0],
+    },
     () => {
       a.lw(T1, RING.env, RING_AT);
       a.nop();
@@ -340,7 +354,12 @@ export function emitXmitCall(a: SlotAssembler): void {
   routine(
     a,
     'xmit.done',
-    { does: 'The answer, and the way back.', in: { ring: RING_AT, sent: SENT }, out: { error: V0, count: V1 } },
+    {
+      does: 'The answer, and the way back.',
+      in: { ring: RING_AT, sent: SENT },
+      out: { error: V0, count: V1 },
+      scratch: [S1, S2, S3, S6, S7, RA, SP],
+    },
     () => {
       a.sw(ZERO, RING.left, RING_AT);
       a.move(V1, SENT);

@@ -20,8 +20,7 @@ import {
 } from '@exokernel/isa';
 import { ENV, EXCEPTIONS } from '@exokernel/abi';
 import { KP, KSEG0, PHYSICAL } from '../layout.ts';
-import { exceptionLabel } from './exception.ts';
-import { routine } from './routine.ts';
+import { exceptionLabel, routine } from './routine.ts';
 
 export const STLB_BASE: number = KSEG0 + PHYSICAL.stlb;
 

@@ -1,0 +1,79 @@
+/**
+ * Packets of this machine's own that it wants too: those that taps read, and those that are sent to its own address or to all. `xmit`
+ * leaves them to an interrupt; they come the same way as what arrives (receive.ts). The sender pays.
+ */
+import { A0, A1, A2, A3, RA, S5, T0, T1, T2, T3, ZERO, type SlotAssembler } from '@exokernel/isa';
+import { ENV, SLICE, TAP } from '@exokernel/abi';
+import { KP, LOOPS_MAX } from '../layout.ts';
+import { LENGTH, PACKET, TAP_AT, emitForget, emitIndebted, emitTaps } from './packet-steps.ts';
+import { emitCount } from './ring.ts';
+import { routine } from './routine.ts';
+
+/** A packet that was sent here, and is wanted here too. */
+export function emitOwn(a: SlotAssembler): void {
+  routine(
+    a,
+    'own.sent',
+    {
+      does: 'A packet that was sent here, and is wanted here too: taps first.',
+      out: { packet: PACKET, length: LENGTH },
+      uses: { tap: TAP_AT, kept: S5 },
+      scratch: [T1, T2, T0, A0, A1, A2, RA, A3],
+    },
+    () => {
+      a.sw(ZERO, KP.loops, ZERO);
+      a.label('own');
+      emitForget(a);
+      a.lw(PACKET, KP.ownPacket, ZERO);
+      a.lw(LENGTH, KP.ownLength, ZERO);
+      a.lw(TAP_AT, KP.ownTap, ZERO);
+      a.sw(ZERO, KP.ownLength, ZERO);
+      a.sw(ZERO, KP.claimant, ZERO);
+      a.beq(TAP_AT, ZERO, 'own.tapped', (slot) => slot.move(S5, PACKET));
+      emitTaps(a, 'own.tap', TAP.out);
+    },
+  );
+  routine(a, 'own.tapped', { does: 'Is it for this station? Its sender pays.', scratch: [T0, T1, T3, T2, RA] }, () => {
+    a.lw(T0, KP.ownHere, ZERO);
+    a.lw(T1, KP.ownSender, ZERO);
+    a.beq(T0, ZERO, 'receive.more', (slot) => slot.lw(T3, KP.loops, ZERO));
+    emitIndebted(a, T1, 'own.dropped');
+    a.sltiu(T0, T3, LOOPS_MAX);
+    a.beq(T0, ZERO, 'own.dropped', (slot) => slot.addiu(T3, T3, 1));
+    a.sw(T3, KP.loops, ZERO);
+    a.sw(T1, KP.sender, ZERO);
+    a.bal('packet.payer');
+    a.b('packet');
+  });
+  routine(a, 'own.dropped', { does: 'Too many came back, or the sender is in debt.', scratch: [T0] }, () => {
+    emitCount(a, ZERO, KP.loopsDropped, T0);
+    a.b('receive.more');
+  });
+  routine(a, 'own.done', { does: 'A packet from here has been seen to.' }, () => {
+    a.sw(ZERO, KP.sender, ZERO);
+    a.b('receive.more', (slot) => slot.sw(ZERO, KP.senderPays, ZERO));
+  });
+  routine(
+    a,
+    'packet.payer',
+    {
+      does: 'The sender at t1 pays: the slice that it runs in, or its credit. A slice at its end is not to overrun for it.',
+      in: { sender: T1, back: RA },
+      scratch: [T2, T0],
+      fast: { instructions: 12, when: 'if its slice pays' },
+    },
+    () => {
+      a.lw(T2, KP.env, ZERO);
+      a.lw(T0, KP.payer, ZERO);
+      a.bne(T1, T2, 'packet.debtor', (slot) => slot.lw(T2, KP.noSlice, ZERO));
+      a.nop();
+      a.beq(T0, T2, 'packet.debtor', (slot) => slot.lw(T2, KP.ending, ZERO));
+      a.nop();
+      a.bne(T2, ZERO, 'packet.debtor', (slot) => slot.addiu(T0, T0, SLICE.credit));
+      a.jr(RA, (slot) => slot.sw(T0, KP.senderPays, ZERO));
+      a.label('packet.debtor');
+      a.addiu(T0, T1, ENV.credit);
+      a.jr(RA, (slot) => slot.sw(T0, KP.senderPays, ZERO));
+    },
+  );
+}
