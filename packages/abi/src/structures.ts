@@ -5,6 +5,28 @@
  * frames for reading with the well-known words WELL_KNOWN_READ; nobody may write them but the kernel. [SOSP95 §3]
  */
 
+import {
+  BUFFER_BYTES,
+  BUFFER_LIMIT,
+  ENV_BYTES,
+  ENV_LIMIT,
+  EXTENT_BYTES,
+  EXTENT_LIMIT,
+  FILTER_BYTES,
+  FILTER_LIMIT,
+  FRAME_BYTES,
+  FRAME_LIMIT,
+  NODE_BYTES,
+  NODE_LIMIT,
+  REQUEST_BYTES,
+  REQUEST_LIMIT,
+  RING_BYTES,
+  RING_LIMIT,
+  SLICE_BYTES,
+  SLICE_LIMIT,
+  STLB_ENTRIES,
+} from './limits.ts';
+
 /** One word, or the first of several: its byte offset in the record, and what it holds. */
 export interface Field {
   readonly at: number;
@@ -66,6 +88,7 @@ export const ENVIRONMENT_FIELDS = {
   revokeDeadline: { at: 0x158, what: 'the tick at which it must have; 0: nothing is asked of it' },
   lost: { at: 0x15c, what: 'how many frames and slices were taken from it by force' },
   name: { at: 0x160, what: 'what a synchronous transfer names it by, and every transfer from it: its number, if the record has had no other; else also of which life, so that no earlier one has the same' },
+  prepaid: { at: 0x168, what: 'cycles that it has paid for a call that takes longer than a stretch, and that is executed again until all is paid' },
   predicate: { at: 0x180, what: 'kseg0 address of the compiled wakeup predicate, or 0' },
   predicateActivation: { at: 0x184, what: 'kseg0 address of its activation record' },
   wakeTag: { at: 0x188, what: 'what the last sleep ended with: the tag of a predicate, or 0 for an event or a tick' },
@@ -106,7 +129,6 @@ export const NODE_FIELDS = {
   generation: { at: 0x08, what: 'how often the record has been used: the low word' },
   kind: { at: 0x0c, what: 'of which kind its resource is' },
   name: { at: 0x10, what: 'the name of its resource' },
-  resource: { at: 0x14, what: 'the generation of its resource, the low word; another than the present one: the node is as good as gone' },
 } as const;
 
 /* prettier-ignore */
@@ -119,8 +141,10 @@ export const RING_FIELDS = {
   frames: { at: 0x14, what: 'how many frames it has' },
   packets: { at: 0x18, what: 'packets received or sent' },
   refused: { at: 0x1c, what: 'packets that found no room; slots that made no sense' },
+  left: { at: 0x20, what: 'slots that the xmit under way has still to look at; 0: none is' },
   nextTap: { at: 0x24, what: 'address of the record of the next tap' },
   generation: { at: 0x28, what: 'how often the record has been used: two words, the low one first' },
+  sent: { at: 0x30, what: 'packets that the xmit under way has sent' },
   frame: { at: 0x40, what: 'kseg0 addresses of its frames, in the order in which they were bound; 0: taken away' },
 } as const;
 
@@ -197,18 +221,18 @@ export const BUFFER_FIELDS = {
 
 /* prettier-ignore */
 export const STRUCTURES: Readonly<Record<string, Structure>> = {
-  environment: { table: 'environments', bytes: 512, count: 128, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
-  frame: { table: 'frames', bytes: 16, count: 0x3000, what: 'frames, by physical page number', fields: FRAME_FIELDS },
-  slice: { table: 'slices', bytes: 16, count: 64, what: 'the slice vector, by position', fields: SLICE_FIELDS },
-  node: { table: 'nodes', bytes: 24, count: 1024, what: 'nodes of the trees of capabilities, by number; record 0 is not used', fields: NODE_FIELDS },
-  ring: { table: 'rings', bytes: 2048, count: 32, what: 'packet rings, by number', fields: RING_FIELDS },
-  filter: { table: 'filters', bytes: 64, count: 256, what: 'packet filters, by number', fields: FILTER_FIELDS },
+  environment: { table: 'environments', bytes: ENV_BYTES, count: ENV_LIMIT, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
+  frame: { table: 'frames', bytes: FRAME_BYTES, count: FRAME_LIMIT, what: 'frames, by physical page number', fields: FRAME_FIELDS },
+  slice: { table: 'slices', bytes: SLICE_BYTES, count: SLICE_LIMIT, what: 'the slice vector, by position', fields: SLICE_FIELDS },
+  node: { table: 'nodes', bytes: NODE_BYTES, count: NODE_LIMIT, what: 'nodes of the trees of capabilities, by number; record 0 is not used', fields: NODE_FIELDS },
+  ring: { table: 'rings', bytes: RING_BYTES, count: RING_LIMIT, what: 'packet rings, by number', fields: RING_FIELDS },
+  filter: { table: 'filters', bytes: FILTER_BYTES, count: FILTER_LIMIT, what: 'packet filters, by number', fields: FILTER_FIELDS },
   system: { table: 'system', bytes: 64, count: 1, what: 'the machine as a whole', fields: SYSTEM_FIELDS },
-  extent: { table: 'extents', bytes: 32, count: 128, what: 'extents of disk blocks, by number', fields: EXTENT_FIELDS },
+  extent: { table: 'extents', bytes: EXTENT_BYTES, count: EXTENT_LIMIT, what: 'extents of disk blocks, by number', fields: EXTENT_FIELDS },
   disk: { table: 'disk', bytes: 32, count: 1, what: 'the disk', fields: DISK_FIELDS },
-  request: { table: 'requests', bytes: 32, count: 128, what: "the disk's queue, in no order", fields: REQUEST_FIELDS },
-  buffer: { table: 'buffers', bytes: 32, count: 1024, what: 'the buffer-cache registry, in no order', fields: BUFFER_FIELDS },
-  stlb: { table: 'stlb', bytes: 8, count: 4096, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },
+  request: { table: 'requests', bytes: REQUEST_BYTES, count: REQUEST_LIMIT, what: "the disk's queue, in no order", fields: REQUEST_FIELDS },
+  buffer: { table: 'buffers', bytes: BUFFER_BYTES, count: BUFFER_LIMIT, what: 'the buffer-cache registry, in no order', fields: BUFFER_FIELDS },
+  stlb: { table: 'stlb', bytes: 8, count: STLB_ENTRIES, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },
 };
 
 /** The offsets of a structure's fields. */

@@ -10,6 +10,7 @@ import {
   ENV_LIMIT,
   ENV_STATUS,
   EXPOSED,
+  FRAME,
   FILTER_CODE_BYTES,
   PAGE_BYTES,
   SLICE_BYTES,
@@ -21,6 +22,7 @@ import {
   type NativeFunction,
 } from '@exokernel/abi';
 import type { Machine } from '@exokernel/hardware';
+import { K0, K1, V0 } from '@exokernel/isa';
 import { Accounting, type Usage } from './accounting.ts';
 import { Asids } from './asids.ts';
 import { Arguments, type Parts } from './call.ts';
@@ -38,6 +40,7 @@ import { dispatchTables, kernelImage } from './kernel-image.ts';
 import {
   CSR0_INEA,
   FIRST_FREE_FRAME,
+  INTERRUPT,
   KP,
   KSEG0,
   NATIVE,
@@ -49,7 +52,7 @@ import { loadImage } from './loader.ts';
 import { KernelMemory, envOf } from './memory.ts';
 import { Messages } from './messages.ts';
 import { Names } from './names.ts';
-import { nativeCalls } from './native-calls.ts';
+import { counted, nativeCalls } from './native-calls.ts';
 import { Natives } from './natives.ts';
 import { bootNetwork } from './network.ts';
 import { Nodes } from './nodes.ts';
@@ -84,9 +87,6 @@ export interface EnvironmentInfo extends Usage {
 }
 
 /** Registers v0, k0 and k1. */
-const V0 = 2;
-const K0 = 26;
-const K1 = 27;
 
 const STATUS_NAMES: readonly (keyof typeof ENV_STATUS)[] = ['free', 'embryo', 'runnable', 'dead'];
 
@@ -115,7 +115,7 @@ export class Aegis {
     machine.cpu.pc = kernel.symbols.get('boot') ?? KSEG0;
     this.parts = this.#build(options.secret ?? DEFAULT_SECRET);
     this.#accounting = new Accounting(machine, this.parts.memory);
-    this.#install();
+    this.#install(kernel.symbols.get('schedule') ?? KSEG0);
     machine.attachState(new SavedKernel(this.parts.natives, this.#names, [this.parts.filters, this.#accounting]));
   }
 
@@ -171,7 +171,9 @@ export class Aegis {
     const capabilities = new Capabilities(memory, secret, new Nodes(memory, families));
     const tlb = new TlbKeeper(memory, machine.cpu.tlb);
     const bindings = {
+      // What binds a frame pins it.
       taken: (env: number, ppn: number) => {
+        if (memory.frame(ppn, FRAME.pins) === 0) return;
         for (const resource of environments.resources) resource.releaseFrame?.(env, ppn);
         disk.releaseFrame(env, ppn);
         registry.releaseFrame(env, ppn);
@@ -213,7 +215,10 @@ export class Aegis {
     capabilities.guard('net', (name) => (name === 0 ? 0 : undefined));
     const serial = new Serial(memory, capabilities);
     const extents = new Extents(memory, capabilities, families);
-    const disk = new Disk(memory, { frames, extents, capabilities, families });
+    const goOn = (): void => {
+      machine.cpu.cp0.cause |= INTERRUPT.blocks;
+    };
+    const disk = new Disk(memory, { frames, extents, capabilities, families, goOn });
     const registry = new Registry(memory, { frames, disk, extents, capabilities, families });
     const repossession = new Repossession(memory, { frames, slices, disk, extents, families });
     const revocation = new Revocation(memory, { slices, frames, families, registry, repossession });
@@ -246,7 +251,7 @@ export class Aegis {
   }
 
   /** Kernel page, exposed tables, native functions. */
-  #install(): void {
+  #install(schedule: number): void {
     const { machine, parts } = this;
     parts.memory.setKernelPage(KP.frames, parts.frames.count);
     for (const [field, value] of [
@@ -262,6 +267,7 @@ export class Aegis {
     parts.memory.setKernelPage(KP.quantum, quantum);
     parts.memory.setKernelPage(KP.unpayableLimit, quantum >>> UNPAYABLE_SHIFT);
     parts.memory.setKernelPage(KP.inea, CSR0_INEA);
+    parts.memory.setKernelPage(KP.resume, schedule);
     // Before the first position, which is the next.
     parts.memory.setKernelPage(KP.position, -SLICE_BYTES);
     for (const { table, bytes, count } of Object.values(STRUCTURES)) {
@@ -282,34 +288,34 @@ export class Aegis {
     const { parts } = this;
     const natives: NativeFunction[] = [];
     for (const [number, run] of nativeCalls(parts)) natives[number] = run;
-    natives[NATIVE.kill] = (cpu) => {
-      cpu.charge(parts.environments.end(parts.memory.current, parts.memory.kernelPage(KP.death)));
+    natives[NATIVE.kill] = () => {
+      const { memory, environments } = parts;
+      const ends = memory.affords(memory.current, environments.costOfEnd(memory.current));
+      memory.setKernelPage(KP.again, ends ? 0 : 1);
+      if (ends) environments.end(memory.current, memory.kernelPage(KP.death));
     };
     natives[NATIVE.panic] = () => {
       throw new AegisError('kernel-exception', 'the kernel took an exception of its own');
     };
     natives[NATIVE.serialInterrupt] = (cpu) => {
-      cpu.charge(COSTS.device);
+      parts.memory.charge(1, COSTS.device);
       parts.slices.charge(parts.serial.interrupt(cpu));
     };
     natives[NATIVE.diskInterrupt] = (cpu) => {
-      cpu.charge(COSTS.device);
+      this.machine.cpu.cp0.cause &= ~INTERRUPT.blocks;
+      parts.memory.charge(1, COSTS.device);
       parts.slices.charge(parts.disk.interrupt(cpu));
     };
     natives[NATIVE.asid] = (cpu) => {
-      const recycled = parts.asids.give(envOf(cpu.registers[K1] ?? 0));
-      cpu.charge(recycled ? COSTS.call + COSTS.flush : COSTS.call);
+      parts.asids.give(envOf(cpu.registers[K1] ?? 0));
     };
     natives[NATIVE.tlbwr] = (cpu) => {
-      cpu.charge(COSTS.call);
       cpu.registers[V0] = frameGranted(parts.frames, new Arguments(cpu));
     };
     natives[NATIVE.begin] = (cpu) => {
-      cpu.charge(COSTS.call);
       cpu.registers[K0] = parts.revocation.begin(envOf(cpu.registers[K1] ?? 0));
     };
     natives[NATIVE.revoke] = (cpu) => {
-      cpu.charge(COSTS.call);
       parts.slices.charge(parts.revocation.due(cpu));
     };
     natives[NATIVE.boot] = (cpu) => {
@@ -317,6 +323,6 @@ export class Aegis {
       parts.disk.boot(cpu);
       bootNetwork(cpu, parts.memory);
     };
-    return natives;
+    return natives.map((run) => counted(parts.memory, run));
   }
 }

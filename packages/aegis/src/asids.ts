@@ -57,11 +57,10 @@ export class Asids {
     return this.#owners.get(asid, 0);
   }
 
-  /** Gives `env`, which has none, an ASID. Returns whether somebody else lost it. */
-  give(env: number): boolean {
+  /** Gives `env`, which has none, an ASID. */
+  give(env: number): void {
     let asid = this.#free();
-    const recycled = asid < 0;
-    if (recycled) {
+    if (asid < 0) {
       asid = this.#victim();
       this.#take(this.owner(asid));
     }
@@ -71,7 +70,6 @@ export class Asids {
     this.#tag(env, asid << SHIFT);
     this.openGates(env);
     this.#natives.install(asid, env);
-    return recycled;
   }
 
   /** The gates of an environment as its entries and its ASID have it. */

@@ -6,7 +6,6 @@
 import type { CapabilityWords, NativeCpu } from '@exokernel/abi';
 import type { Asids } from './asids.ts';
 import type { Capabilities } from './capabilities.ts';
-import { COSTS } from './costs.ts';
 import type { Disk } from './disk.ts';
 import type { Environments } from './environments.ts';
 import type { Extents } from './extents.ts';
@@ -47,7 +46,13 @@ export interface Parts {
 /** Registers of the arguments in order: a0 to a3, t0 to t7. */
 const ARGUMENTS = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
 
-/** One call: the arguments, the caller; answers with an error code, or with the value for v1. */
+/**
+ * What a call answers that takes longer than the caller has paid for (`KernelMemory.affords`): it is executed again, so that
+ * interrupts come in between. Until then it has changed nothing.
+ */
+export const AGAIN: number = 2 ** 40;
+
+/** One call: the arguments, the caller; answers with an error code, or with the value for v1; or with AGAIN. */
 export type Call = (call: Arguments, self: number) => number | Answer;
 
 interface Answer {
@@ -70,7 +75,6 @@ export class Arguments {
 
   /** The capability in arguments i to i + 3. */
   capability(i: number): CapabilityWords {
-    this.cpu.charge(COSTS.mac);
     return [this.word(i) >>> 0, this.word(i + 1) >>> 0, this.word(i + 2) >>> 0, this.word(i + 3) >>> 0];
   }
 }

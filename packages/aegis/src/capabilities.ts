@@ -13,12 +13,16 @@
  */
 import { CAPABILITY_KINDS, ERRORS, type CapabilityKind, type CapabilityWords } from '@exokernel/abi';
 import { blake2s } from '@noble/hashes/blake2.js';
+import { COSTS } from './costs.ts';
 import type { KernelMemory } from './memory.ts';
 import type { Nodes, Resource } from './nodes.ts';
 import { TABLES } from './tables.ts';
 
 const MAC_BYTES = 8;
+const KEY_BYTES = 32;
 const NODE_MASK = 0xffff;
+/** A flush, the record of the node, and what was bound through it. */
+const COST_OF_NODE = 20_000;
 
 /** The present generation of the resource with this name, 0 to 2^53 − 1; undefined if there is none. */
 export type GenerationOf = (name: number) => number | undefined;
@@ -35,9 +39,10 @@ export class Capabilities {
 
   /** `secret` seeds the key; any length. */
   constructor(memory: KernelMemory, secret: Uint8Array, nodes: Nodes) {
-    memory.port.write(memory.table(TABLES.key), blake2s(secret, { dkLen: TABLES.key.bytes }));
     this.#memory = memory;
     this.nodes = nodes;
+    memory.write(memory.table(TABLES.key), blake2s(secret, { dkLen: KEY_BYTES }));
+    memory.write(memory.table(TABLES.key) + KEY_BYTES, new Uint8Array(Uint32Array.from(this.#mac(0, 0, 0, 0)).buffer));
   }
 
   /** The resources of a kind from now on. */
@@ -57,7 +62,8 @@ export class Capabilities {
 
   /** MAC words that no capability has and nobody is told: what stands where nothing is to be granted. */
   get nobody(): readonly [number, number] {
-    return this.#mac(0, 0, 0, 0);
+    const at = this.#memory.table(TABLES.key) + KEY_BYTES;
+    return [this.#memory.get(at), this.#memory.get(at + 4)];
   }
 
   /**
@@ -79,8 +85,7 @@ export class Capabilities {
   branch(parent: CapabilityWords, rights: number, env: number): CapabilityWords | number {
     if (!this.#grants(parent, rights)) return ERRORS.E_CAP;
     const [kind, name] = [parent[0] >>> 24, parent[1] >>> 0];
-    const generation = this.#generations.get(kind)?.(name) ?? 0;
-    const node = this.nodes.make(nodeOf(parent), { kind, name, generation }, env, (resource) => this.#lives(resource));
+    const node = this.nodes.make(nodeOf(parent), { kind, name }, env);
     return node < 0 ? node : this.#make(kind, rights, node, name);
   }
 
@@ -89,63 +94,86 @@ export class Capabilities {
    * below that, so that it ends with it. There is one such node for each of them. Also E_RANGE: too deep, E_NONE: no node left.
    */
   under(parent: number, kind: CapabilityKind, rights: number, name: number, env: number): CapabilityWords | number {
-    const number = CAPABILITY_KINDS[kind];
-    const resource = { kind: number, name, generation: this.#generations.get(number)?.(name) ?? 0 };
+    const resource = { kind: CAPABILITY_KINDS[kind], name };
     const old = this.nodes
       .of(resource)
       .find((one) => this.nodes.parent(one) === parent && this.nodes.owner(one) === env);
-    const node = old ?? this.nodes.make(parent, resource, env, (other) => this.#lives(other));
-    return node < 0 ? node : this.#make(number, rights, node, name);
+    const node = old ?? this.nodes.make(parent, resource, env);
+    return node < 0 ? node : this.#make(resource.kind, rights, node, name);
   }
 
-  /** Revokes the subtree of `node`, which must hang below the node of a capability. Returns of how many resources it had nodes, or E_CAP. */
-  revoke(words: CapabilityWords, node: number): number {
-    const name = words[1] >>> 0;
+  /** The node that a capability may revoke, with its subtree: one that hangs below the capability's own; else E_CAP. */
+  revocable(words: CapabilityWords, node: number): number {
     if (!this.#grants(words, 0) || node === 0 || this.nodes.generation(node) === undefined) return ERRORS.E_CAP;
-    const resource = this.nodes.resource(node);
-    const same = resource.kind === words[0] >>> 24 && resource.name === name && this.#lives(resource);
-    if (!same || !this.nodes.isBelow(node, nodeOf(words))) return ERRORS.E_CAP;
-    return this.end(node);
+    const { kind, name } = this.nodes.resource(node);
+    const same = kind === words[0] >>> 24 && name === words[1] >>> 0;
+    return same && this.nodes.isBelow(node, nodeOf(words)) ? node : ERRORS.E_CAP;
   }
 
-  /** An environment ends: the nodes that it made go, with their subtrees. Returns how many times a resource lost some. */
-  release(env: number): number {
-    let ended = 0;
-    for (let node = this.nodes.firstOf(env); node !== undefined; node = this.nodes.firstOf(env))
-      ended += this.end(node);
-    return ended;
+  /** What it costs at most to end a node with its subtree, each of which may be of a resource of its own. */
+  costOfEnd(node: number): number {
+    return this.nodes.subtree(node).length * COST_OF_NODE;
   }
 
-  /** A resource is about to end: its nodes go, and those of other resources below them. Returns how many times one lost some. */
-  endAll(kind: CapabilityKind, name: number): number {
-    const number = CAPABILITY_KINDS[kind];
-    const generation = this.#generations.get(number)?.(name) ?? 0;
-    let ended = 0;
-    for (const node of this.nodes.of({ kind: number, name, generation })) {
-      if (this.nodes.generation(node) !== undefined) ended += this.end(node);
-    }
-    return ended;
+  /** What `release` costs at most. */
+  costOfRelease(env: number): number {
+    return this.#costOfEnd(this.nodes.ownedBy(env));
   }
 
-  /** A node goes, with its subtree, and what was bound through them. Returns how many resources they were of. */
-  end(node: number): number {
-    const resources = new Map<string, { readonly resource: Resource; readonly gone: Set<number> }>();
-    for (const one of this.nodes.end(node)) {
+  /** What `endAll` costs at most. */
+  costOfEndAll(kind: CapabilityKind, name: number): number {
+    return this.#costOfEnd(this.nodes.of({ kind: CAPABILITY_KINDS[kind], name }));
+  }
+
+  #costOfEnd(nodes: readonly number[]): number {
+    return nodes.reduce((sum, node) => sum + this.costOfEnd(node), 0);
+  }
+
+  /** An environment ends: the nodes that it made go, with their subtrees. */
+  release(env: number): void {
+    this.#endAll(this.nodes.ownedBy(env));
+  }
+
+  /** A resource is about to end: its nodes go, those of other resources below them, and what was bound through any of them. */
+  endAll(kind: CapabilityKind, name: number): void {
+    this.#endAll(this.nodes.of({ kind: CAPABILITY_KINDS[kind], name }));
+  }
+
+  /** A resource ends, and nothing is bound to it any more: its nodes go. */
+  forget(kind: CapabilityKind, name: number): void {
+    const resource = { kind: CAPABILITY_KINDS[kind], name };
+    this.#endAll(this.nodes.of(resource), resource);
+  }
+
+  #endAll(nodes: readonly number[], unbound?: Resource): void {
+    for (const node of nodes) if (this.nodes.generation(node) !== undefined) this.end(node, unbound);
+  }
+
+  /** A node goes, with its subtree, and what was bound through them, but to the resource that is `unbound` already. */
+  end(node: number, unbound?: Resource): void {
+    const resources = new Map<number, { readonly resource: Resource; readonly gone: Set<number> }>();
+    const subtree = this.nodes.subtree(node);
+    for (const one of subtree) {
       const resource = this.nodes.resource(one);
-      const key = `${resource.kind} ${resource.name} ${resource.generation}`;
+      const key = resource.kind * 2 ** 32 + resource.name;
       const group = resources.get(key) ?? { resource, gone: new Set() };
       resources.set(key, group);
       group.gone.add(one);
     }
+    this.nodes.end(subtree);
     for (const { resource, gone } of resources.values()) {
-      if (!this.#lives(resource)) continue;
+      if (unbound !== undefined && isSame(unbound, resource)) continue;
       for (const [kind, breaks] of this.#breaking) if (kind === resource.kind) breaks(resource.name, gone);
     }
-    return resources.size;
+    for (const one of subtree) {
+      this.nodes.holds.clear(one);
+      this.nodes.bindings.clear(one);
+    }
   }
 
-  #lives({ kind, name, generation }: { kind: number; name: number; generation: number }): boolean {
-    return this.#generations.get(kind)?.(name) === generation;
+  /** Whether there is such a resource. */
+  exists({ kind, name }: Resource): boolean {
+    return this.#generations.get(kind)?.(name) !== undefined;
   }
 
   #grants(words: CapabilityWords, rights: number): boolean {
@@ -170,7 +198,8 @@ export class Capabilities {
     [head, name, ...words(generation), ...words(node)].forEach((word, i) => {
       message.setUint32(4 * i, word, true);
     });
-    const key = this.#memory.bytes(this.#memory.table(TABLES.key), TABLES.key.bytes);
+    this.#memory.charge(1, COSTS.mac);
+    const key = this.#memory.bytes(this.#memory.table(TABLES.key), KEY_BYTES);
     const mac = new DataView(blake2s(new Uint8Array(message.buffer), { key, dkLen: MAC_BYTES }).buffer);
     return [mac.getUint32(0, true), mac.getUint32(4, true)];
   }
@@ -179,6 +208,10 @@ export class Capabilities {
 /** The two words of a generation. */
 function words(generation: number): readonly [low: number, high: number] {
   return [generation >>> 0, Math.floor(generation / 2 ** 32)];
+}
+
+function isSame(one: Resource, other: Resource): boolean {
+  return one.kind === other.kind && one.name === other.name;
 }
 
 /** The node of a capability; 0 is the root. */

@@ -27,8 +27,8 @@ import {
   type NativeCpu,
 } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
-import { COSTS } from './costs.ts';
 import { uPagePhysical } from './environments.ts';
+import { COSTS } from './costs.ts';
 import type { Extents } from './extents.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
@@ -45,6 +45,13 @@ import {
   VARIABLES,
 } from './tables.ts';
 import { VirtioBlk } from './virtio-blk.ts';
+
+/** Cycles of one entry of the kernel that work on requests may fill. Assumption. */
+const ROOM = 15_000;
+/** Estimates of counted work, in cycles: with a request, with each of its blocks, and to copy one (costs.ts). */
+const REQUEST_WORK = 2000;
+const BLOCK_WORK = 200;
+const COPY_WORK = (PAGE_BYTES / 4) * COSTS.copiedWord;
 
 /** What is to happen when a request is finished. */
 export interface Completion {
@@ -95,6 +102,7 @@ export class Disk {
   readonly #frames: Frames;
   readonly #extents: Extents;
   readonly #families: Families;
+  readonly #goOn: () => void;
   readonly #device: VirtioBlk;
   /** By number: what is exposed of a request, and what is not. */
   readonly #requests: Records;
@@ -110,9 +118,12 @@ export class Disk {
       readonly extents: Extents;
       readonly capabilities: Capabilities;
       readonly families: Families;
+      /** Has an interrupt follow, in which `interrupt` is called. */
+      readonly goOn: () => void;
     },
   ) {
     const { frames, extents, capabilities, families } = parts;
+    this.#goOn = parts.goOn;
     this.#memory = memory;
     this.#frames = frames;
     this.#extents = extents;
@@ -236,16 +247,30 @@ export class Disk {
     return this.#requests.filter((i) => this.#isTaken(i)).flatMap((i) => this.#framesOf(i).map(({ ppn }) => ppn));
   }
 
-  /** Finishes what the device has finished, and gives it more. */
+  /**
+   * Finishes what the device has finished, of one environment and as much as a stretch has room for, and gives it more. What is left is
+   * for the next interrupt, which follows. Returns whose requests these were, or NO_ENV.
+   */
   interrupt(cpu: NativeCpu): number {
-    const done = this.#device.finished(cpu);
-    const cause = done[0] === undefined ? NO_ENV : this.#requests.get(done[0].tag, REQUEST.env);
-    for (const { tag, ok } of done) {
-      if (ok && this.#isTaken(tag)) this.#moved(cpu, tag);
+    let cause = NO_ENV;
+    for (let done = this.#device.finished(cpu); done !== undefined; done = this.#device.finished(cpu)) {
+      const { tag, ok } = done;
+      const env = this.#requests.get(tag, REQUEST.env);
+      if ((cause !== NO_ENV && env !== cause) || !this.#fits(tag, !this.#isWrite(tag))) return cause;
+      cause = env;
+      this.#device.take();
+      if (ok && this.#isTaken(tag)) this.#moved(tag);
       this.#finish(tag, ok);
     }
-    this.#feed(cpu);
-    return cause;
+    const fed = this.#feed(cpu);
+    return cause === NO_ENV ? fed : cause;
+  }
+
+  /** Whether a stretch has room for what is to be done with a request, by an estimate; `copied`: if it is bounced, its blocks are. */
+  #fits(i: number, copied: boolean): boolean {
+    const blocks = this.#requests.get(i, REQUEST.count);
+    const copies = copied && this.#isBounced(i) ? blocks : 0;
+    return this.#memory.work + REQUEST_WORK + blocks * BLOCK_WORK + copies * COPY_WORK <= ROOM;
   }
 
   /** Takes a frame away from an environment's requests. */
@@ -341,7 +366,7 @@ export class Disk {
   }
 
   /** The device has moved the blocks of a request: what it read is copied to the frames that may still have it. */
-  #moved(cpu: NativeCpu, i: number): void {
+  #moved(i: number): void {
     const start = this.#requests.get(i, REQUEST.block);
     const frames = this.#framesOf(i);
     if (this.#isWrite(i)) {
@@ -351,7 +376,6 @@ export class Disk {
     if (!this.#isBounced(i) || this.#state.get(i, REQUEST_STATE.ended) === 1) return;
     const through = this.#through(i);
     frames.forEach(({ ppn }, n) => {
-      cpu.charge(COSTS.copyFrame);
       if (this.#extents.isBlank(start + n)) this.#memory.zeroFrame(ppn);
       else this.#memory.copyFrame(ppn, through[n] ?? 0);
     });
@@ -367,18 +391,31 @@ export class Disk {
     this.post(finished, left === 0 && failed ? ERRORS.E_DEVICE : left, left === 0);
   }
 
-  /** The requests that the device has not got yet, in the order of their numbers. */
+  /** The requests that the device has not got yet. */
   #waiting(): number[] {
-    const sequence = (i: number): number => this.#requests.get(i, REQUEST.sequence);
-    return this.#requests
-      .filter((i) => this.#isTaken(i) && this.#requests.get(i, REQUEST.begun) === 0)
-      .sort((a, b) => (sequence(a) - sequence(b)) | 0);
+    return this.#requests.filter((i) => this.#isTaken(i) && this.#requests.get(i, REQUEST.begun) === 0);
   }
 
-  /** Gives the device what waits, as much as it takes. */
-  #feed(cpu: NativeCpu): void {
-    for (const i of this.#waiting()) {
-      if (this.#isBounced(i) && !this.#bounce(cpu, i)) break;
+  /** The one among them that is to be served first. */
+  #next(): number | undefined {
+    const sequence = (i: number): number => this.#requests.get(i, REQUEST.sequence);
+    const earlier = (a: number, b: number): number => (((sequence(a) - sequence(b)) | 0) < 0 ? a : b);
+    const [first, ...others] = this.#waiting();
+    return first === undefined ? undefined : others.reduce(earlier, first);
+  }
+
+  /**
+   * Gives the device what waits, as much as it takes and as a stretch has room for; the rest is for the interrupt that follows.
+   * Returns whose the first was, or NO_ENV.
+   */
+  #feed(cpu: NativeCpu): number {
+    let whose = NO_ENV;
+    for (let i = this.#next(); i !== undefined; i = this.#next()) {
+      if (!this.#fits(i, this.#isWrite(i))) {
+        this.#goOn();
+        break;
+      }
+      if (this.#isBounced(i) && !this.#bounce(i)) break;
       const request = {
         block: this.#requests.get(i, REQUEST.block),
         ppns: this.#isBounced(i) ? this.#through(i) : this.#framesOf(i).map(({ ppn }) => ppn),
@@ -389,12 +426,14 @@ export class Disk {
         break;
       }
       this.#requests.set(i, REQUEST.begun, 1);
+      if (whose === NO_ENV) whose = this.#requests.get(i, REQUEST.env);
     }
     this.#publish(cpu);
+    return whose;
   }
 
   /** Finds frames of the kernel's for a request, and copies there what is to be written. Returns whether there are enough. */
-  #bounce(cpu: NativeCpu, i: number): boolean {
+  #bounce(i: number): boolean {
     const frames = this.#framesOf(i);
     let used = 0;
     for (const other of this.#requests.filter((one) => this.#isTaken(one))) {
@@ -414,7 +453,6 @@ export class Disk {
     }
     frames.forEach(({ ppn }, n) => {
       if (!this.#isWrite(i)) return;
-      cpu.charge(COSTS.copyFrame);
       this.#memory.copyFrame(pages[n] ?? 0, ppn);
     });
     return true;

@@ -8,6 +8,7 @@
  */
 import { ERRORS, EXTENT, EXTENT_BYTES, EXTENT_LIMIT, NO_ENV, RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
+import { COSTS } from './costs.ts';
 import type { Families } from './families.ts';
 import { PHYSICAL } from './layout.ts';
 import { BitSets, Records, type KernelMemory } from './memory.ts';
@@ -19,6 +20,8 @@ export interface Extent {
   readonly blocks: number;
 }
 
+/** What it costs at most to begin or end an extent of no blocks, of which none is cached. */
+const COST_OF_EXTENT = 12_000;
 /** Rights of the capability that whoever allocates an extent gets. */
 const EXTENT_RIGHTS: number = RIGHTS.read | RIGHTS.write | RIGHTS.control;
 
@@ -43,6 +46,9 @@ export class Extents {
 
   /** Runs of blocks to which writes are under way, which are not allocated. */
   writing: () => readonly Extent[] = () => [];
+
+  /** What is done at most with the blocks in an extent when it begins or ends, in cycles: what is cached is cached no more. */
+  costOfCached: () => number = () => 0;
 
   /** `begun` is told of every extent that is allocated, whose blocks were nobody's. */
   onBegin(begun: (extent: Extent) => void): void {
@@ -79,6 +85,26 @@ export class Extents {
     if (start >= 0) return this.#begin(env, { start, blocks });
     const at = [0, ...taken.map((one) => one.start + one.blocks)].find((one) => one + blocks <= size && isFree(one));
     return at === undefined ? ERRORS.E_NONE : this.#begin(env, { start: at, blocks });
+  }
+
+  /** What it costs at most to allocate so many blocks, if there are as many. */
+  costOfAllocating(blocks: number): number {
+    return COST_OF_EXTENT + (Math.max(0, Math.min(blocks, BLANK_LIMIT)) / 32) * COSTS.word + this.costOfCached();
+  }
+
+  /** What it costs at most to free these extents. */
+  costOfFreeing(ids: readonly number[]): number {
+    const nodes = ids.map((id) => this.#capabilities.costOfEndAll('extent', id));
+    return ids.length === 0 ? 0 : nodes.reduce((a, b) => a + b) + ids.length * COST_OF_EXTENT + this.costOfCached();
+  }
+
+  /** What `release` costs at most. */
+  costOfRelease(env: number): number {
+    return this.costOfFreeing(this.#of(env));
+  }
+
+  #of(env: number): number[] {
+    return this.#extents.filter((one) => this.#get(one, EXTENT.owner) === env);
   }
 
   #begin(env: number, extent: Extent): number {
@@ -118,20 +144,19 @@ export class Extents {
     return this.#extents.filter((id) => this.#lives(id) && contains(this.extent(id), block))[0];
   }
 
-  /** Frees an extent, and ends what was bound through branches of it. Returns how many resources that concerns. */
-  free(id: number): number {
+  /** Frees an extent, and ends what was bound through branches of it. */
+  free(id: number): void {
     const extent = this.extent(id);
-    const resources = this.#capabilities.endAll('extent', id);
+    this.#capabilities.endAll('extent', id);
     this.#families.give('extents', this.#families.of(this.#get(id, EXTENT.owner)));
     this.#set(id, EXTENT.owner, NO_ENV);
     this.#set(id, EXTENT.blocks, 0);
     for (const ended of this.#ended) ended(extent, id);
-    return resources;
   }
 
   /** Frees every extent of an environment. */
   release(env: number): void {
-    for (const id of this.#extents.filter((one) => this.#get(one, EXTENT.owner) === env)) this.free(id);
+    for (const id of this.#of(env)) this.free(id);
   }
 
   #lives(id: number): boolean {

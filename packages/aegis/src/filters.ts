@@ -9,6 +9,7 @@
  * when they have been replaced (`restored`), and the next binding makes the same code as if they had not.
  */
 import {
+  ENV,
   ERRORS,
   FILTER,
   FILTER_BYTES,
@@ -23,17 +24,23 @@ import {
 import { DpfError, FilterSet, decodeFilter, demandedBits, normalize, type OverlapPolicy } from '@exokernel/dpf';
 import { VcodeError, compileMips, type Program } from '@exokernel/vcode';
 import type { Capabilities } from './capabilities.ts';
-import type { Made } from './costs.ts';
+import { COSTS } from './costs.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { Handlers } from './handlers.ts';
-import { KP, KSEG0, PHYSICAL } from './layout.ts';
+import { KP, KSEG0, PHYSICAL, STEP_CYCLES } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
+import { PendingPacket } from './pending-packet.ts';
 import { ringPhysical } from './rings.ts';
+import { mostCycles } from './stalls.ts';
 import { FILTER_STATE, TABLES, VARIABLES } from './tables.ts';
 
 /** Where the activation record of the second program has base and length of the words that it fills. */
 const FOUND = { base: 16, length: 20 } as const;
+/** Instructions that there is room for. */
+const DEMUX_WORDS = (PHYSICAL.demuxActivation - PHYSICAL.demux) / 4;
+/** What it costs at most to free a filter, without the code that is made anew. */
+const COST_OF_FILTER = 6000;
 const ACTIVATION_ROOM = PHYSICAL.copiesActivation - PHYSICAL.demuxActivation;
 
 /** What a filter is bound with. */
@@ -55,6 +62,7 @@ export class Filters {
   readonly #order: Records;
   readonly #state: Records;
   readonly handlers: Handlers;
+  readonly #pending: PendingPacket;
   /** Derived: the filters, merged. */
   #set: FilterSet = merge([]);
 
@@ -70,6 +78,7 @@ export class Filters {
     this.#order = new Records(memory, TABLES.filterOrder);
     this.#state = new Records(memory, TABLES.filterState);
     this.handlers = new Handlers(memory, frames, families);
+    this.#pending = new PendingPacket(memory);
     memory.setKernelPage(KP.demuxActivation, KSEG0 + PHYSICAL.demuxActivation);
     memory.set(PHYSICAL.copiesActivation + FOUND.base, KSEG0 + PHYSICAL.copies);
     memory.set(PHYSICAL.copiesActivation + FOUND.length, 4 * FILTER_LIMIT);
@@ -93,7 +102,7 @@ export class Filters {
   }
 
   /** Binds a filter of `env`. Returns its number or an error. */
-  bind(env: number, { bytes, ring, node, policy }: FilterRequest, made: Made): number {
+  bind(env: number, { bytes, ring, node, policy }: FilterRequest): number {
     const name = policyName(policy);
     if (name === undefined) return ERRORS.E_RANGE;
     const family = this.#families.of(env);
@@ -103,9 +112,8 @@ export class Filters {
     const id = this.#insert(bytes, name);
     if (id < 0) return id;
     const at = this.#codeEnd();
-    if (!this.#compile(made) || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES) {
+    if (at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES || !this.#compile()) {
       this.#set.delete(id);
-      this.#compile(made);
       return ERRORS.E_NONE;
     }
     this.#families.take('filters', family);
@@ -113,7 +121,7 @@ export class Filters {
     const count = this.#memory.variable(VARIABLES.filterCount);
     this.#order.set(count, 0, id);
     this.#memory.setVariable(VARIABLES.filterCount, count + 1);
-    this.#memory.port.write(at, bytes);
+    this.#memory.write(at, bytes);
     this.#state.set(id, FILTER_STATE.ringNode, node);
     this.#filters.fill(id, [
       [FILTER.owner, env],
@@ -129,8 +137,37 @@ export class Filters {
       [FILTER.handler, 0],
     ]);
     this.#memory.setWide(this.#memory.wide(...this.#lifeOf(id)) + 1, ...this.#lifeOf(id));
-    this.#countOverlaps();
+    this.#countOverlaps(id, 1);
     return id;
+  }
+
+  /** What it costs at most to bind a filter of so many bytes. */
+  costOfBinding(bytes: number): number {
+    const count = this.#memory.variable(VARIABLES.filterCount);
+    return this.#costOfCompiling(bytes) + 2 * (count * bytes + this.#codeBytes()) * COSTS.comparedByte;
+  }
+
+  /** What it costs at most to free so many filters at once. */
+  costOfFreeing(filters: number): number {
+    if (filters === 0) return 0;
+    return this.#costOfCompiling(0) + filters * (COST_OF_FILTER + this.#codeBytes() * COSTS.comparedByte);
+  }
+
+  /** What `release` costs at most. */
+  costOfRelease(env: number): number {
+    return this.costOfFreeing(this.#ofEnv(env).length);
+  }
+
+  /** With a filter of so many bytes more: an atom of ten takes less than 30 instructions. */
+  #costOfCompiling(bytes: number): number {
+    const words = this.#memory.variable(VARIABLES.filterWords) + 3 * bytes + 100;
+    const moved = 2 * this.#codeBytes() + 8 * FILTER_LIMIT;
+    return words * (COSTS.compiledWord + COSTS.copiedWord) + moved * COSTS.word;
+  }
+
+  /** Bytes of all filters. */
+  #codeBytes(): number {
+    return this.#codeEnd() - PHYSICAL.filterCode;
   }
 
   /** Where the two words of a filter's generation lie. */
@@ -149,7 +186,22 @@ export class Filters {
     return this.#capabilities.check(words, 'filter', rights);
   }
 
-  free(id: number, made: Made): void {
+  /** Frees filters that there are. */
+  free(...ids: readonly number[]): void {
+    if (ids.length === 0) return;
+    for (const id of ids) this.#free(id);
+    const left = this.#ids().filter((other) => !ids.includes(other));
+    left.forEach((other, i) => {
+      this.#order.set(i, 0, other);
+    });
+    this.#memory.setVariable(VARIABLES.filterCount, left.length);
+    this.#compile();
+    this.#closeGaps();
+  }
+
+  #free(id: number): void {
+    this.#capabilities.forget('filter', id);
+    this.#countOverlaps(id, -1);
     // Should the rest not compile, the old code stays, and what it still accepts for this filter goes nowhere.
     this.#filters.set(id, FILTER.ring, 0);
     const family = this.#families.of(this.owner(id));
@@ -158,15 +210,8 @@ export class Filters {
     this.handlers.remove(id);
     this.#filters.set(id, FILTER.owner, NO_ENV);
     this.#filters.set(id, FILTER.length, 0);
+    this.#pending.filterFreed(id);
     this.#set.delete(id);
-    const left = this.#ids().filter((other) => other !== id);
-    left.forEach((other, i) => {
-      this.#order.set(i, 0, other);
-    });
-    this.#memory.setVariable(VARIABLES.filterCount, left.length);
-    this.#compile(made);
-    this.#closeGaps();
-    this.#countOverlaps();
   }
 
   /** Who bound a filter, or NO_ENV. */
@@ -175,9 +220,9 @@ export class Filters {
   }
 
   /** Attaches the handler in `bytes`. Returns an error code: E_RANGE for a filter that gets copies, which only reads along. */
-  attach(id: number, bytes: Uint8Array, made: Made, node: number): number {
+  attach(id: number, bytes: Uint8Array, node: number): number {
     if (this.#filters.get(id, FILTER.policy) === POLICIES.all) return ERRORS.E_RANGE;
-    return this.handlers.attach(id, bytes, made, node);
+    return this.handlers.attach(id, bytes, node);
   }
 
   /** A ring is gone: filters that delivered to it deliver nowhere. */
@@ -187,7 +232,8 @@ export class Filters {
 
   /** Frees every filter of an environment. */
   release(env: number): void {
-    for (const id of this.#ofEnv(env)) this.free(id, { words: 0 });
+    this.#pending.released(env, this.#memory.env(env, ENV.parent));
+    this.free(...this.#ofEnv(env));
   }
 
   /** Takes a frame away from the windows of an environment's filters, or (undefined) of all. */
@@ -222,6 +268,8 @@ export class Filters {
   }
 
   #insert(bytes: Uint8Array, policy: OverlapPolicy): number {
+    const count = this.#memory.variable(VARIABLES.filterCount);
+    this.#memory.charge(count * bytes.length + this.#codeBytes(), COSTS.comparedByte);
     try {
       const atoms = decodeFilter(bytes);
       if (policy === 'refuse' && demandedBits(normalize(atoms)) < REFUSE_BITS_MIN) return ERRORS.E_RANGE;
@@ -233,7 +281,7 @@ export class Filters {
   }
 
   /** Compiles both tries anew. Returns whether they fit; otherwise what was there stays. */
-  #compile(made: Made): boolean {
+  #compile(): boolean {
     // Packets lie at word boundaries in the controller's buffers.
     const align = { align: 4 } as const;
     const set = this.#set;
@@ -242,15 +290,18 @@ export class Filters {
       const winner = set.size === set.copyCount ? [] : make(set.program(align), PHYSICAL.demux);
       const second = copies ? make(set.copiesProgram(align), PHYSICAL.demux + 4 * winner.length) : [];
       const words = [...winner, ...second];
-      if (4 * words.length > PHYSICAL.demuxActivation - PHYSICAL.demux) return false;
+      this.#memory.charge(words.length, COSTS.compiledWord);
+      if (words.length > DEMUX_WORDS) return false;
       this.#memory.setKernelPage(KP.demux, winner.length === 0 ? 0 : KSEG0 + PHYSICAL.demux);
       this.#memory.setKernelPage(KP.copies, copies ? KSEG0 + PHYSICAL.demux + 4 * winner.length : 0);
-      this.#memory.port.installCode(PHYSICAL.demux, words);
-      made.words += words.length;
+      this.#memory.installCode(PHYSICAL.demux, words);
+      this.#memory.setVariable(VARIABLES.filterWords, words.length);
       return true;
     } catch (error) {
-      if (error instanceof VcodeError) return false;
-      throw error;
+      if (!(error instanceof VcodeError)) throw error;
+      // It was made, as far as it went, and is thrown away.
+      this.#memory.charge(DEMUX_WORDS, COSTS.compiledWord);
+      return false;
     }
   }
 
@@ -266,17 +317,22 @@ export class Filters {
     let at = PHYSICAL.filterCode;
     for (const id of this.#ids()) {
       const bytes = this.#bytes(id);
-      this.#memory.port.write(at, bytes);
+      this.#memory.write(at, bytes);
       this.#filters.set(id, FILTER.code, at);
       at += padded(bytes.length);
     }
   }
 
-  #countOverlaps(): void {
-    for (const id of this.#ids()) {
-      const others = this.#set.overlapping(id).filter((other) => this.owner(other) !== this.owner(id));
-      this.#filters.set(id, FILTER.overlaps, others.length);
+  /** A filter has come (1) or goes (−1): those of other owners that it overlaps, and it, have as many overlaps more or less. */
+  #countOverlaps(id: number, delta: 1 | -1): void {
+    const count = this.#memory.variable(VARIABLES.filterCount);
+    this.#memory.charge(count * this.#filters.get(id, FILTER.length) + this.#codeBytes(), COSTS.comparedByte);
+    const owner = this.owner(id);
+    const others = this.#set.overlapping(id).filter((other) => this.owner(other) !== owner);
+    for (const other of others) {
+      this.#filters.set(other, FILTER.overlaps, this.#filters.get(other, FILTER.overlaps) + delta);
     }
+    this.#filters.set(id, FILTER.overlaps, delta === 1 ? others.length : 0);
   }
 }
 
@@ -303,9 +359,10 @@ function policyName(policy: number): OverlapPolicy | undefined {
   return (Object.keys(POLICIES) as OverlapPolicy[]).find((name) => POLICIES[name] === policy);
 }
 
-/** The MIPS code of a program. Throws `VcodeError` if it does not fit. */
+/** The MIPS code of a program. Throws `VcodeError` if it does not fit, or one run of it is not one short step. */
 function make(program: Program, physical: number): number[] {
   const code = compileMips(program, KSEG0 + physical);
   if (code.activationBytes > ACTIVATION_ROOM) throw new VcodeError('limit', 'the filters need too many words');
+  if (mostCycles(code) > STEP_CYCLES) throw new VcodeError('limit', 'the filters take too long');
   return [...code.words];
 }

@@ -11,13 +11,13 @@
  * A capability lets its bearer map a frame without holding it; then the mapping lasts as long as somebody else's hold.
  */
 import {
+  FRAME_LIMIT,
   CAPABILITY_KINDS,
   ENV,
   ENV_LIMIT,
   ERRORS,
   FRAME,
   FRAME_BYTES,
-  NODE_LIMIT,
   NO_ENV,
   PAGE_BYTES,
   RIGHTS,
@@ -26,11 +26,11 @@ import {
 } from '@exokernel/abi';
 import { nodeOf, type Capabilities } from './capabilities.ts';
 import type { Families } from './families.ts';
-import type { TlbKeeper } from './tlb-keeper.ts';
-import { FIRST_FREE_FRAME, FRAME_CAPACITY, KSEG0, PHYSICAL } from './layout.ts';
+import { COST_OF_FLUSH, COST_OF_SET_FLUSH, type TlbKeeper } from './tlb-keeper.ts';
+import { FIRST_FREE_FRAME, KSEG0, PHYSICAL } from './layout.ts';
 import { BitSets, type KernelMemory } from './memory.ts';
-import type { Nodes } from './nodes.ts';
-import { FRAME_HOLDS, TABLES, VARIABLES } from './tables.ts';
+import type { Nodes, Resource } from './nodes.ts';
+import { TABLES, VARIABLES } from './tables.ts';
 
 /** What else binds frames to environments. */
 export interface FrameBindings {
@@ -48,6 +48,13 @@ export type ReadBy = { readonly node: number } | 'guard';
 /** Where the number of free frames stands, for everyone to read. */
 const FREE: number = PHYSICAL.system + SYSTEM.framesFree;
 
+/** What it costs at most to let go of a frame, without its nodes, and the flush of a set of them. */
+const COST_OF_FRAME = 400;
+
+function resourceOf(ppn: number): Resource {
+  return { kind: CAPABILITY_KINDS.frame, name: ppn };
+}
+
 /** Rights of the capability that an allocation returns. */
 const FRAME_RIGHTS: number = RIGHTS.read | RIGHTS.write;
 
@@ -59,8 +66,10 @@ export class Frames {
   readonly #bindings: FrameBindings;
   readonly #nodes: Nodes;
   readonly #families: Families;
-  /** Holders through the root, by frame; those through nodes stand with the nodes. */
+  /** The frames that each environment holds through the root; holders through nodes stand with the nodes. */
   readonly #holds: BitSets;
+  /** Row 0: the frames that are free. */
+  readonly #free: BitSets;
   /** Row 0: the frames of which tlbwr compares words that an environment chose. */
   readonly #chosen: BitSets;
 
@@ -76,19 +85,15 @@ export class Frames {
     this.#capabilities = capabilities;
     this.#tlb = tlb;
     this.#nodes = capabilities.nodes;
-    this.#holds = new BitSets(
-      memory,
-      memory.table(TABLES.frameHolds),
-      ENV_LIMIT,
-      memory.frames,
-      TABLES.frameHolds.bytes,
-    );
-    this.#chosen = new BitSets(memory, memory.table(TABLES.chosenGuards), FRAME_CAPACITY, 1);
+    this.#holds = new BitSets(memory, memory.frameHolds, 32 * Math.ceil(memory.frames / 32), ENV_LIMIT);
+    this.#free = new BitSets(memory, memory.table(TABLES.freeFrames), FRAME_LIMIT, 1);
+    this.#chosen = new BitSets(memory, memory.table(TABLES.chosenGuards), FRAME_LIMIT, 1);
     this.count = memory.frames;
     // The first images get pages of cache colours that the kernel's vectors, page and text have not.
     memory.setVariable(VARIABLES.frameCursor, FIRST_FREE_FRAME + 4);
     memory.set(FREE, 0);
     memory.add(FREE, this.count - FIRST_FREE_FRAME);
+    this.#free.addRange(0, FIRST_FREE_FRAME, this.count - FIRST_FREE_FRAME);
     capabilities.guard('frame', (ppn) => this.#generation(ppn));
     capabilities.breaking('frame', (ppn, nodes) => {
       this.#revoke(ppn, nodes);
@@ -136,6 +141,7 @@ export class Frames {
 
   #take(env: number, ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.owner, env);
+    this.#free.delete(0, ppn);
     this.#memory.zeroFrame(ppn);
     this.#memory.add(FREE, -1);
   }
@@ -166,25 +172,25 @@ export class Frames {
   /** The environments that hold a frame. */
   holders(ppn: number): ReadonlySet<number> {
     return new Set([
-      ...this.#holds.members(ppn),
+      ...Array.from({ length: ENV_LIMIT }, (_, env) => env).filter((env) => this.#holds.has(env, ppn)),
       ...this.#nodesOf(ppn).flatMap((node) => this.#nodes.holds.members(node)),
     ]);
   }
 
   /** Whether an environment holds a frame through a capability of this node. */
   isHeldThrough(env: number, ppn: number, node: number): boolean {
-    if (node === 0) return this.#holds.has(ppn, env);
+    if (node === 0) return this.#holds.has(env, ppn);
     return this.#nodesOf(ppn).includes(node) && this.#nodes.holds.has(node, env);
   }
 
   /** Whether an environment holds a frame through the root, and no other holds it. */
   isAlone(env: number, ppn: number): boolean {
-    return this.#holds.has(ppn, env) && this.#memory.frame(ppn, FRAME.holders) === 1;
+    return this.#holds.has(env, ppn) && this.#memory.frame(ppn, FRAME.holders) === 1;
   }
 
   /** The node through which an environment holds a frame, the root first. */
   holdNode(env: number, ppn: number): number {
-    if (this.#holds.has(ppn, env)) return 0;
+    if (this.#holds.has(env, ppn)) return 0;
     return this.#nodesOf(ppn).find((node) => this.#nodes.holds.has(node, env)) ?? 0;
   }
 
@@ -199,7 +205,7 @@ export class Frames {
       if (this.#memory.frame(ppn, FRAME.holders) === 0 && !this.isGuardChosen(ppn)) this.#authenticateAll(ppn);
       this.#count(env, ppn, 1);
     }
-    if (node === 0) this.#holds.add(ppn, env);
+    if (node === 0) this.#holds.add(env, ppn);
     else this.#nodes.holds.add(node, env);
     return ERRORS.E_OK;
   }
@@ -212,53 +218,42 @@ export class Frames {
   /** Drops the hold of `env`: it loses its mappings at least, and what it came to through another resource. Returns an error code. */
   drop(env: number, ppn: number): number {
     if (!this.#dropHold(env, ppn)) return ERRORS.E_CAP;
-    const resource = { kind: CAPABILITY_KINDS.frame, name: ppn, generation: this.#generation(ppn) ?? 0 };
     this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn);
-    this.#tlb.flushFramesOf(env, new Set([ppn]));
-    this.#forget([ppn]);
-    this.#release([ppn]);
-    for (const node of this.#nodes.cameThrough(resource, env)) this.#capabilities.end(node);
+    if (this.#settle([ppn]).length === 0) this.#tlb.flushFramesOf(env, new Set([ppn]));
+    for (const node of this.#nodes.cameThrough(resourceOf(ppn), env)) this.#capabilities.end(node);
     return ERRORS.E_OK;
   }
 
-  /** Drops every hold of an environment that ends, whose own translations are gone already. Returns how many there were. */
-  dropAll(env: number): number {
+  /** Drops every hold of an environment that ends, whose own translations are gone already. */
+  dropAll(env: number): void {
     const held = this.heldBy(env);
-    for (const ppn of held) {
-      this.#holds.delete(ppn, env);
-      this.#count(env, ppn, -1);
-    }
-    for (let node = 1; node < NODE_LIMIT; node += 1) {
+    this.#holds.clear(env);
+    for (const node of this.#nodes.all()) {
       this.#nodes.holds.delete(node, env);
       this.#nodes.bindings.delete(node, env);
     }
-    this.#forget(held);
-    this.#release(held);
-    return held.length;
+    for (const ppn of held) this.#count(env, ppn, -1);
+    this.#settle(held);
+  }
+
+  /** What it costs at most to take frames from an environment, or to drop its holds on them. */
+  costOfLetting(frames: number): number {
+    return frames === 0 ? 0 : COST_OF_FLUSH + COST_OF_SET_FLUSH + frames * COST_OF_FRAME;
   }
 
   /** Breaks what was bound through capabilities of these nodes: guaranteed mappings, holds, and every translation to the frame. */
   #revoke(ppn: number, gone: ReadonlySet<number>): void {
-    const has = (sets: BitSets, env: number): boolean => [...gone].some((node) => sets.has(node, env));
-    const holders = this.holders(ppn);
-    const bound: number[] = [];
-    const losers: number[] = [];
-    for (let env = 0; env < ENV_LIMIT; env += 1) {
-      if (has(this.#nodes.bindings, env) || !holders.has(env)) bound.push(env);
-      if (!has(this.#nodes.holds, env)) continue;
+    const members = (sets: BitSets): Set<number> => new Set([...gone].flatMap((node) => sets.members(node)));
+    const bound = members(this.#nodes.bindings);
+    const losers = [...members(this.#nodes.holds)].filter((env) => !this.#isHolder(env, ppn));
+    for (const env of members(this.#nodes.holds)) {
       this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn && gone.has(one.node));
-      if (!holders.has(env)) losers.push(env);
     }
     // Of several members of a family it is the last that the family loses the frame with.
+    const holders = losers.length === 0 ? [] : this.holders(ppn);
     for (const [i, env] of losers.entries()) this.#count(env, ppn, -1, new Set([...holders, ...losers.slice(i + 1)]));
-    for (const node of gone) {
-      this.#nodes.holds.clear(node);
-      this.#nodes.bindings.clear(node);
-    }
-    this.#tlb.flushFrames(new Set([ppn]));
-    for (const env of bound) this.#bindings.taken(env, ppn);
-    this.#forget([ppn]);
-    this.#release([ppn]);
+    if (this.#settle([ppn]).length === 0) this.#tlb.flushFrames(new Set([ppn]));
+    for (const env of new Set([...bound, ...losers])) this.#bindings.taken(env, ppn);
   }
 
   /** Sets the words that tlbwr compares for writing or reading an allocated frame; what was bound by the old ones is not any more. */
@@ -271,10 +266,10 @@ export class Frames {
     if (which === 'read') this.#bindings.guarded(ppn);
   }
 
-  /** What tlbwr compares for reading the frame at a kseg0 address (0: none) is its capability again. */
+  /** What tlbwr compares for reading the frame at a kseg0 address (0: none) is its capability again, if it has one that lives. */
   resetGuard(address: number): void {
-    if (address === 0) return;
     const ppn = (address - KSEG0) / PAGE_BYTES;
+    if (address === 0 || this.#isUnheld(ppn)) return;
     const [, , low, high] = this.capability(ppn, RIGHTS.read);
     this.setGuard(ppn, 'read', [low, high]);
   }
@@ -286,14 +281,11 @@ export class Frames {
 
   /** The frames that an environment holds, in order. */
   heldBy(env: number): number[] {
-    const held = new Set<number>();
-    for (let ppn = FIRST_FREE_FRAME; ppn < this.count; ppn += 1) if (this.#holds.has(ppn, env)) held.add(ppn);
-    for (let node = 1; node < NODE_LIMIT; node += 1) {
-      const { kind, name } = this.#nodes.resource(node);
-      const holds = kind === CAPABILITY_KINDS.frame && this.#nodes.holds.has(node, env);
-      if (holds && this.#isHolder(env, name)) held.add(name);
-    }
-    return [...held].sort((a, b) => a - b);
+    const through = this.#nodes
+      .all()
+      .filter((node) => this.#nodes.holds.has(node, env))
+      .map((node) => this.#nodes.resource(node).name);
+    return [...new Set([...this.#holds.members(env), ...through])].sort((a, b) => a - b);
   }
 
   /**
@@ -301,24 +293,23 @@ export class Frames {
    * once, also if a device still has it: then it is free when the device is done.
    */
   repossess(env: number, ppns: readonly number[]): void {
-    for (const ppn of ppns) this.#repossess(env, ppn);
-    this.#tlb.flushFramesOf(env, new Set(ppns));
-    this.#forget(ppns);
-    this.#release(ppns);
+    const taken = new Set(ppns);
+    for (const ppn of ppns) this.#dropHold(env, ppn);
+    const unheld = this.#settle(ppns);
+    this.#tlb.removeGuaranteed(env, (one) => taken.has(one.ppn));
+    this.#tlb.flushFramesOf(env, new Set(ppns.filter((ppn) => !unheld.includes(ppn))));
+    for (const ppn of ppns) this.#bindings.taken(env, ppn);
   }
 
   /** Takes a frame from all that hold it. */
   repossessFromAll(ppn: number): void {
-    for (const env of this.holders(ppn)) this.#repossess(env, ppn);
-    this.#tlb.flushFrames(new Set([ppn]));
-    this.#forget([ppn]);
-    this.#release([ppn]);
-  }
-
-  #repossess(env: number, ppn: number): void {
-    this.#dropHold(env, ppn);
-    this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn);
-    this.#bindings.taken(env, ppn);
+    const holders = this.holders(ppn);
+    for (const env of holders) this.#dropHold(env, ppn);
+    this.#settle([ppn]);
+    for (const env of holders) {
+      this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn);
+      this.#bindings.taken(env, ppn);
+    }
   }
 
   #isFull(env: number): boolean {
@@ -327,12 +318,11 @@ export class Frames {
 
   /** The nodes of a frame's capabilities. */
   #nodesOf(ppn: number): number[] {
-    const generation = this.#generation(ppn);
-    return generation === undefined ? [] : this.#nodes.of({ kind: CAPABILITY_KINDS.frame, name: ppn, generation });
+    return this.#nodes.of(resourceOf(ppn));
   }
 
   #isHolder(env: number, ppn: number): boolean {
-    return this.#holds.has(ppn, env) || this.#nodesOf(ppn).some((node) => this.#nodes.holds.has(node, env));
+    return this.#holds.has(env, ppn) || this.#nodesOf(ppn).some((node) => this.#nodes.holds.has(node, env));
   }
 
   /**
@@ -359,13 +349,15 @@ export class Frames {
 
   /** All capabilities for a frame die. */
   #age(ppn: number): void {
+    this.#capabilities.forget('frame', ppn);
+    this.#chosen.delete(0, ppn);
     this.#memory.setWide(this.#memory.wide(...this.#life(ppn)) + 1, ...this.#life(ppn));
     this.#authenticate(ppn, this.#capabilities.nobody, this.#capabilities.nobody);
   }
 
   #dropHold(env: number, ppn: number): boolean {
     if (!this.#isHolder(env, ppn)) return false;
-    this.#holds.delete(ppn, env);
+    this.#holds.delete(env, ppn);
     for (const node of this.#nodesOf(ppn)) this.#nodes.holds.delete(node, env);
     this.#count(env, ppn, -1);
     return true;
@@ -377,24 +369,35 @@ export class Frames {
 
   unpin(ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.pins, this.#memory.frame(ppn, FRAME.pins) - 1);
-    this.#release([ppn]);
+    // No environment holds it: its capabilities and translations died with the last hold.
+    if (this.#isUnheld(ppn) && this.#isUnpinned(ppn)) this.#release(ppn);
   }
 
   /**
-   * Of these frames, those that nobody holds any more are no longer anyone's who only bound them, nor can they be bound again:
-   * else one could keep frames that count for nobody.
+   * To be called when holds have been dropped, before anything else is: a frame without a holder has no capability that lives.
+   * Of these frames, those that no environment holds any more are no environment's that only bound them, nor can they be bound
+   * again: else one could keep frames that count for none. Those that nothing pins either are free. Returns them.
    */
-  #forget(ppns: readonly number[]): void {
-    const pinned = (ppn: number): boolean => this.#memory.frame(ppn, FRAME.pins) > 0;
-    const unheld = ppns.filter((ppn) => this.#isUnheld(ppn) && pinned(ppn));
-    for (const ppn of unheld) this.#bindings.freed(ppn);
-    const kept = unheld.filter((ppn) => pinned(ppn));
+  #settle(ppns: readonly number[]): readonly number[] {
+    const unheld = ppns.filter((ppn) => this.#isUnheld(ppn));
     // Others may have mapped it without a hold, by its capability.
-    this.#tlb.flushFrames(new Set(kept));
-    for (const ppn of kept) {
-      this.#chosen.delete(0, ppn);
+    this.#tlb.flushFrames(new Set(unheld));
+    for (const ppn of unheld) {
       this.#age(ppn);
+      if (this.#isUnpinned(ppn)) this.#release(ppn);
+      else this.#bindings.freed(ppn);
     }
+    return unheld;
+  }
+
+  #release(ppn: number): void {
+    this.#memory.setFrame(ppn, FRAME.owner, NO_ENV);
+    this.#free.add(0, ppn);
+    this.#memory.add(FREE, 1);
+  }
+
+  #isUnpinned(ppn: number): boolean {
+    return this.#memory.frame(ppn, FRAME.pins) === 0;
   }
 
   #isAllocated(ppn: number): boolean {
@@ -406,26 +409,14 @@ export class Frames {
     return this.#isAllocated(ppn) && this.#memory.frame(ppn, FRAME.holders) === 0;
   }
 
-  /** Frees those of these frames that nobody holds and nothing pins. */
-  #release(ppns: readonly number[]): void {
-    const gone = ppns.filter((ppn) => this.#memory.frame(ppn, FRAME.pins) === 0 && this.#isUnheld(ppn));
-    this.#tlb.flushFrames(new Set(gone));
-    for (const ppn of gone) {
-      this.#chosen.delete(0, ppn);
-      this.#memory.setFrame(ppn, FRAME.owner, NO_ENV);
-      this.#age(ppn);
-    }
-    this.#memory.add(FREE, gone.length);
-  }
-
   #generation(ppn: number): number | undefined {
     return ppn < this.count && this.#isAllocated(ppn) ? this.#memory.wide(...this.#life(ppn)) : undefined;
   }
 
   /** Where the two words of a frame's generation lie. */
   #life(ppn: number): readonly [low: number, high: number] {
-    const more = this.#memory.table(TABLES.frameHolds) + TABLES.frameHolds.bytes * ppn;
-    return [PHYSICAL.frames + FRAME_BYTES * ppn + FRAME.generation, more + FRAME_HOLDS.generation];
+    const more = this.#memory.table(TABLES.frameLives) + TABLES.frameLives.bytes * ppn;
+    return [PHYSICAL.frames + FRAME_BYTES * ppn + FRAME.generation, more];
   }
 
   /** Lets tlbwr accept the frame's capabilities. */
@@ -456,16 +447,13 @@ export class Frames {
     return ppn === ERRORS.E_NONE && this.reclaim(-1) ? this.#find() : ppn;
   }
 
+  /** The first free frame from the cursor on, round and round. */
   #find(): number {
-    let ppn = this.#memory.variable(VARIABLES.frameCursor);
-    for (let i = 0; i < this.count; i += 1) {
-      const found = ppn;
-      ppn = ppn + 1 < this.count ? ppn + 1 : FIRST_FREE_FRAME;
-      if (this.#isAllocated(found)) continue;
-      this.#memory.setVariable(VARIABLES.frameCursor, ppn);
-      return found;
-    }
-    // The cursor has gone round and stands where it stood.
-    return ERRORS.E_NONE;
+    const cursor = this.#memory.variable(VARIABLES.frameCursor);
+    const ahead = this.#free.next(0, cursor);
+    const found = ahead < 0 ? this.#free.next(0, 0) : ahead;
+    if (found < 0) return ERRORS.E_NONE;
+    this.#memory.setVariable(VARIABLES.frameCursor, found + 1 < this.count ? found + 1 : FIRST_FREE_FRAME);
+    return found;
   }
 }

@@ -14,20 +14,23 @@ import {
   PAGE_BYTES,
   WINDOW_FRAMES_MAX,
 } from '@exokernel/abi';
-import { AshError, checkHandler, decodeHandler } from '@exokernel/ash';
-import { VcodeError, compileMips, type MipsProgram } from '@exokernel/vcode';
-import type { Made } from './costs.ts';
+import { AshError, REPLY, WINDOW, checkHandler, decodeHandler } from '@exokernel/ash';
+import { VcodeError, activationRegion, compileMips, type MipsProgram } from '@exokernel/vcode';
+import { COSTS } from './costs.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { HANDLER, HANDLER_LIMIT, KSEG0, PHYSICAL } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
+import { boundedFuel } from './stalls.ts';
 import { FILTER_STATE, TABLES } from './tables.ts';
 
-/** Fuel of one run of a handler, in instructions. Assumption: ten times what copying the longest packet takes. */
-const HANDLER_FUEL = 20_000;
+/** What it costs at most to find a place for a handler and to clear it. */
+const COST_OF_PLACE = 6000;
 
-/** Words of the region of downloaded code, in an activation record: base and length of each region. */
-const REGION = { window: 16, reply: 24 } as const;
+/** How many instructions so many bytes of a handler make at most. */
+function wordsOf(bytes: number): number {
+  return 4 * bytes + 100;
+}
 
 export class Handlers {
   readonly #memory: KernelMemory;
@@ -72,7 +75,7 @@ export class Handlers {
   }
 
   /** Attaches the handler in `bytes` to a filter, by a capability of this node of it. Returns an error code. */
-  attach(filter: number, bytes: Uint8Array, made: Made, node: number): number {
+  attach(filter: number, bytes: Uint8Array, node: number): number {
     const taken = new Set(this.#state.filter(() => true).map((one) => this.#state.get(one, FILTER_STATE.place)));
     let place = 0;
     while (taken.has(place + 1)) place += 1;
@@ -80,26 +83,32 @@ export class Handlers {
     const family = this.#families.of(this.#filters.get(filter, FILTER.owner));
     if (place >= HANDLER_LIMIT || (isFirst && !this.#families.may('handlers', family))) return ERRORS.E_NONE;
     const base = PHYSICAL.handlers + place * HANDLER.bytes;
-    const code = compileHandler(bytes, KSEG0 + base + HANDLER.code, this.#window(filter).length * PAGE_BYTES);
-    if (code === undefined) return ERRORS.E_CODE;
+    const compiled = compileHandler(bytes, KSEG0 + base + HANDLER.code, this.#window(filter).length * PAGE_BYTES);
+    this.#memory.charge(compiled?.code.words.length ?? wordsOf(bytes.length), COSTS.compiledWord);
+    if (compiled === undefined) return ERRORS.E_CODE;
+    const { code, fuel } = compiled;
     if (isFirst) this.#families.take('handlers', family);
     this.#state.set(filter, FILTER_STATE.place, place + 1);
     this.#state.set(filter, FILTER_STATE.handlerNode, node);
-    this.#memory.port.installCode(base + HANDLER.code, code.words);
-    made.words += code.words.length;
+    this.#memory.installCode(base + HANDLER.code, code.words);
     // The last tenant's replies are not for this one.
-    this.#memory.port.zero(base + HANDLER.reply, HANDLER.bytes - HANDLER.reply);
+    this.#memory.zero(base + HANDLER.reply, HANDLER.bytes - HANDLER.reply);
     const activation = base + HANDLER.activation;
-    this.#memory.set(activation + REGION.reply, KSEG0 + base + HANDLER.reply);
-    this.#memory.set(activation + REGION.reply + 4, PACKET_BYTES_MAX);
+    this.#memory.set(activation + activationRegion(REPLY), KSEG0 + base + HANDLER.reply);
+    this.#memory.set(activation + activationRegion(REPLY) + 4, PACKET_BYTES_MAX);
     this.#showWindow(filter);
     this.#filters.fill(filter, [
       [FILTER.activation, KSEG0 + activation],
       [FILTER.reply, KSEG0 + base + HANDLER.reply],
-      [FILTER.fuel, HANDLER_FUEL],
+      [FILTER.fuel, fuel],
       [FILTER.handler, KSEG0 + base + HANDLER.code],
     ]);
     return ERRORS.E_OK;
+  }
+
+  /** What it costs at most to attach a handler of so many bytes. */
+  costOfAttaching(bytes: number): number {
+    return COST_OF_PLACE + wordsOf(bytes) * (COSTS.compiledWord + COSTS.copiedWord);
   }
 
   /** Removes handler and window of a filter. */
@@ -145,23 +154,32 @@ export class Handlers {
   #showWindow(filter: number): void {
     const place = this.#state.get(filter, FILTER_STATE.place) - 1;
     if (place < 0) return;
-    const at = PHYSICAL.handlers + place * HANDLER.bytes + HANDLER.activation + REGION.window;
+    const at = PHYSICAL.handlers + place * HANDLER.bytes + HANDLER.activation + activationRegion(WINDOW);
     this.#memory.set(at, KSEG0 + this.#state.get(filter, FILTER_STATE.first) * PAGE_BYTES);
     this.#memory.set(at + 4, this.#state.get(filter, FILTER_STATE.frames) * PAGE_BYTES);
   }
 }
 
+interface Compiled {
+  readonly code: MipsProgram;
+  /** Of one run, in instructions. */
+  readonly fuel: number;
+}
+
 /** The handler's MIPS code for `origin`, or `undefined` if the bytes are no handler that keeps within its bounds. */
-function compileHandler(bytes: Uint8Array, origin: number, window: number): MipsProgram | undefined {
+function compileHandler(bytes: Uint8Array, origin: number, window: number): Compiled | undefined {
   try {
     const { program, windowBytes } = decodeHandler(bytes);
     if (windowBytes > window) return undefined;
+    const code = compileMips(program, origin);
+    const fuel = boundedFuel(code);
+    if (fuel === undefined) return undefined;
     checkHandler(program, {
-      fuel: HANDLER_FUEL,
+      fuel,
       words: HANDLER.activation / 4,
       activationBytes: HANDLER.reply - HANDLER.activation,
     });
-    return compileMips(program, origin);
+    return { code, fuel };
   } catch (error) {
     if (error instanceof AshError || error instanceof VcodeError) return undefined;
     throw error;

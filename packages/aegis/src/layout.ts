@@ -6,9 +6,9 @@
  * boundary. The tables that only the kernel's TypeScript uses lie at the end of memory (tables.ts).
  */
 import { CALL_LIMIT, EXPOSED, FILTER_BYTES, RING_BYTES } from '@exokernel/abi';
+import { KSEG0 } from '@exokernel/isa';
 
-/** kseg0: unmapped, cached. */
-export const KSEG0 = 0x80000000;
+export { KSEG0 };
 
 /** What the kernel alone reads and writes. */
 const SECRET = {
@@ -49,10 +49,7 @@ export const PREDICATE_SLOT = { bytes: 0x300, activation: 0x280 } as const;
 export const PREDICATE_LIMIT = 64;
 export const PREDICATE_FUEL = 1000;
 
-export const STLB_ENTRIES = 4096;
 export const FIRST_FREE_FRAME = 0x100;
-/** Frames the tables have room for: 48 MiB of memory. */
-export const FRAME_CAPACITY = 0x3000;
 
 export const KERNEL_PAGE_VA = 0xfffff000;
 
@@ -115,14 +112,12 @@ export const KP = {
   copies: -0xcfc,
   /** The station's address: four bytes, then two. */
   station: -0xcf8,
-  /** Return addresses of the routines of the packet path that call others. */
-  packetReturn: -0xcf0,
+  /** Return address of `transmit.send`. */
   sendReturn: -0xcec,
-  commitReturn: -0xce8,
-  /** A packet that was sent to this machine itself and is not delivered yet: address, and length or 0. */
-  loopPacket: -0xce4,
-  loopLength: -0xce0,
-  /** How many came back since the kernel was entered; how many were not delivered because these were too many. */
+  /** A packet that was sent and is still wanted here, by taps or by this machine itself: its address, and its length or 0. */
+  ownPacket: -0xce4,
+  ownLength: -0xce0,
+  /** How many have come back as answers of answers; how many were not delivered because these were too many. */
   loops: -0xcdc,
   loopsDropped: -0xcd8,
   /** A record of a slice that is in no vector: where a transfer writes when there is no slice to donate. */
@@ -146,6 +141,24 @@ export const KP = {
   inea: -0xc9c,
   /** Not 0: a slice has been passed over because of its credit. */
   passed: -0xc98,
+  /** Packets: where the machine code goes on in the next interrupt, or 0; what s0, s3, s4, s5 and `claimant` are then. */
+  packetResume: -0xc94,
+  packetS0: -0xc90,
+  packetS3: -0xc8c,
+  packetS4: -0xc88,
+  packetS5: -0xc84,
+  packetClaimant: -0xc80,
+  /** Of `ownPacket`: the record of its sender; 1 if it is for this machine itself; the first tap to see it, or 0. */
+  ownSender: -0xc78,
+  ownHere: -0xc74,
+  ownTap: -0xc70,
+  /** Of a packet from this machine that is being delivered: the record of its sender, and the word that pays; 0: of no other packet. */
+  sender: -0xc6c,
+  senderPays: -0xc68,
+  /** Where the kernel goes on when an interrupt has interrupted itself: `schedule`, but while it ends an environment. */
+  resume: -0xb80,
+  /** Set by `kill`: 1 if the environment that ends has to pay more first. */
+  again: -0xb7c,
 } as const;
 
 /** The kernel's stack grows down from here, within the kernel page. */
@@ -176,9 +189,17 @@ export const NATIVE = {
 } as const;
 
 /** Status bits [KANE92 §6]. */
-export const STATUS = { cu2: 0x40000000, cu1: 0x20000000, im: 0x3c00, kup: 0x8, iep: 0x4, iec: 0x1 } as const;
-/** Cause.IP bits by device [KN01]. */
-export const INTERRUPT = { fpu: 0x8000, disk: 0x0400, lance: 0x0800, serial: 0x1000, clock: 0x2000 } as const;
+export const STATUS = { cu2: 0x40000000, cu1: 0x20000000, im: 0x3f00, kup: 0x8, iep: 0x4, iec: 0x1 } as const;
+/** Cause.IP bits by device [KN01]; the two of software, by which the kernel goes on with what it has begun. */
+export const INTERRUPT = {
+  fpu: 0x8000,
+  disk: 0x0400,
+  lance: 0x0800,
+  serial: 0x1000,
+  clock: 0x2000,
+  packets: 0x0100,
+  blocks: 0x0200,
+} as const;
 
 /**
  * Status while an environment runs (after `rfe`): user mode, interrupts on, native unit usable. Written before the `rfe`,
@@ -187,7 +208,8 @@ export const INTERRUPT = { fpu: 0x8000, disk: 0x0400, lance: 0x0800, serial: 0x1
 export const USER_STATUS: number = STATUS.cu2 | STATUS.im | STATUS.kup | STATUS.iep;
 /** More of Status while an environment that uses the floating-point unit runs: usable, and its exceptions heard. */
 export const FPU_STATUS: number = STATUS.cu1 | INTERRUPT.fpu;
-export const IDLE_STATUS: number = STATUS.cu2 | STATUS.im | STATUS.iec;
+/** Status while interrupts may come in the kernel: in its idle loop, and now and then in the scheduler (after `rfe`). */
+export const IDLE_STATUS: number = STATUS.cu2 | STATUS.im | STATUS.iep;
 /** Status in the kernel: interrupts off. The device lines stay unmasked. */
 export const KERNEL_STATUS: number = STATUS.cu2 | STATUS.im;
 
@@ -195,7 +217,17 @@ export const KERNEL_STATUS: number = STATUS.cu2 | STATUS.im;
 export const RING_SHIFT: number = Math.log2(RING_BYTES);
 export const FILTER_SHIFT: number = Math.log2(FILTER_BYTES);
 
-/** Packets that come back to this machine in one entry of the kernel, replies of handlers to handlers among them. Assumption. */
+/**
+ * Cycles after which the kernel lets interrupts in, and goes on afterwards: between two steps of its work on packets. With the longest step that is a stretch of at most 20,000 cycles. Assumption: the latency that
+ * [ASH96] and a controller with a few buffers put up with.
+ */
+export const PIECE_CYCLES = 6000;
+/** The same in the search for an environment to run, which follows other work: of an environment's end, for example. */
+export const SEARCH_CYCLES = 2000;
+/** The longest step: cycles of one run of downloaded code at most, on the slowest of the machines. Assumption. */
+export const STEP_CYCLES = 12_000;
+
+/** Packets that come back to this machine because of one packet, replies of handlers to handlers. Assumption. */
 export const LOOPS_MAX = 16;
 
 /** An environment that overruns its slice by more than so many others is destroyed [SOSP95 §5.1.1]. Assumption: the paper prints no number. */

@@ -5,10 +5,22 @@
  * goes through the machine's port, so that the machine learns of every write. What the kernel knows it keeps here and nowhere
  * else: a part of the kernel holds no table of its own in TypeScript (docs/kernel.md, "State").
  */
-import { ENV, ENV_BYTES, ENV_LIMIT, FRAME, FRAME_BYTES, NO_ENV, PAGE_BYTES, SLICE, SLICE_BYTES } from '@exokernel/abi';
+import {
+  FRAME_LIMIT,
+  ENV,
+  ENV_BYTES,
+  ENV_LIMIT,
+  FRAME,
+  FRAME_BYTES,
+  NO_ENV,
+  PAGE_BYTES,
+  SLICE,
+  SLICE_BYTES,
+} from '@exokernel/abi';
 import type { MemoryPort } from '@exokernel/hardware';
-import { FRAME_CAPACITY, KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
-import { TABLES, tablesAt, type SecretTable, type VARIABLES } from './tables.ts';
+import { COSTS, LONGEST, PIECE } from './costs.ts';
+import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
+import { TABLES, frameHoldsAt, tablesAt, type SecretTable, type VARIABLES } from './tables.ts';
 
 /** What the high one of two words counts. */
 const HIGH = 2 ** 32;
@@ -28,17 +40,69 @@ export class KernelMemory {
     return this.#tables + at;
   }
 
+  /** Physical address of the table frameHolds. */
+  get frameHolds(): number {
+    const frames = Math.min(this.port.ramBytes / PAGE_BYTES, FRAME_LIMIT);
+    return this.#tables + frameHoldsAt(frames);
+  }
+
   /** How many frames there are before the secret tables, those of the kernel included. */
   get frames(): number {
-    return Math.min(this.#tables / PAGE_BYTES, FRAME_CAPACITY);
+    return Math.min(this.#tables / PAGE_BYTES, FRAME_LIMIT);
+  }
+
+  /** Cycles of the work that was counted since the last `spent`; of these, how many `affords` has found paid, and by whom. */
+  #work = 0;
+  #due = 0;
+  #payer = NO_ENV;
+
+  /** Counts work that is not a word of memory: so many units at a price, one of COSTS. */
+  charge(units: number, price: number): void {
+    this.#work += units * price;
+  }
+
+  /** The cycles of the work since the last `spent`, so far. */
+  get work(): number {
+    return this.#work;
+  }
+
+  /** The cycles of the work since the last call that have not been paid before, a whole number. */
+  spent(): number {
+    const left = Math.ceil(this.#work) - this.#due;
+    const cycles = Math.max(left, Math.min(COSTS.call, Math.ceil(this.#work)));
+    // What was paid too much stays its payer's.
+    if (cycles > left) this.setEnv(this.#payer, ENV.prepaid, this.env(this.#payer, ENV.prepaid) + cycles - left);
+    this.#work = 0;
+    this.#due = 0;
+    return cycles;
+  }
+
+  /**
+   * Whether `env` has paid for work that takes so many cycles at most, but for what fits a stretch; if so the rest is to be done now.
+   * If not, it pays a piece, the kernel does nothing more, and asks again. [docs/mechanisms/calls.md]
+   */
+  affords(env: number, cycles: number): boolean {
+    const paid = this.env(env, ENV.prepaid);
+    const due = Math.max(0, Math.ceil(cycles) - LONGEST);
+    if (paid < due) {
+      this.setEnv(env, ENV.prepaid, paid + Math.max(0, Math.floor(PIECE - this.#work)));
+      this.#work = Math.max(this.#work, PIECE);
+      return false;
+    }
+    if (due > 0) this.setEnv(env, ENV.prepaid, paid - due);
+    this.#payer = env;
+    this.#due = due;
+    return true;
   }
 
   /** The word at a physical address, unsigned. */
   get(physical: number): number {
+    this.#work += COSTS.word;
     return this.port.load32(physical);
   }
 
   set(physical: number, value: number): void {
+    this.#work += COSTS.word;
     this.port.store32(physical, value);
   }
 
@@ -60,10 +124,28 @@ export class KernelMemory {
 
   /** A copy of `bytes` bytes. */
   bytes(physical: number, bytes: number): Uint8Array {
+    this.charge(bytes / 4, COSTS.copiedWord);
     return this.port.read(physical, new Uint8Array(bytes));
   }
 
-  /** A copy of `count` words, unsigned: for a look at a whole table. */
+  /** Writes bytes; `physical` may be any address. */
+  write(physical: number, bytes: Uint8Array): void {
+    this.charge(bytes.length / 4, COSTS.copiedWord);
+    this.port.write(physical, bytes);
+  }
+
+  /** Writes instructions. */
+  installCode(physical: number, words: ArrayLike<number>): void {
+    this.charge(words.length, COSTS.copiedWord);
+    this.port.installCode(physical, words);
+  }
+
+  zero(physical: number, bytes: number): void {
+    this.charge(bytes / 4, COSTS.clearedWord);
+    this.port.zero(physical, bytes);
+  }
+
+  /** A copy of `count` words, unsigned: for a look at a whole table. What is done with each the caller counts. */
   words(physical: number, count: number): Uint32Array {
     const words = new Uint32Array(count);
     this.port.read(physical, new Uint8Array(words.buffer));
@@ -71,10 +153,11 @@ export class KernelMemory {
   }
 
   zeroFrame(ppn: number): void {
-    this.port.zero(ppn * PAGE_BYTES, PAGE_BYTES);
+    this.zero(ppn * PAGE_BYTES, PAGE_BYTES);
   }
 
   copyFrame(to: number, from: number): void {
+    this.charge(PAGE_BYTES / 4, COSTS.copiedWord);
     this.port.copy(to * PAGE_BYTES, from * PAGE_BYTES, PAGE_BYTES);
   }
 
@@ -191,7 +274,7 @@ export class Records {
   }
 
   zero(record: number): void {
-    this.#memory.port.zero(this.address(record), this.#bytes);
+    this.#memory.zero(this.address(record), this.#bytes);
   }
 
   /** The first record, from `first` on, one of whose words is `value`, or −1. */
@@ -250,8 +333,17 @@ export class BitSets {
     if (word !== without >>> 0) this.#memory.set(at, without);
   }
 
+  /** The first member from `first` on, or −1. */
+  next(row: number, first: number): number {
+    for (let from = first; from < this.#size; from = (from | 31) + 1) {
+      const word = this.#memory.get(this.#word(row, from)) >>> (from & 31);
+      if (word !== 0) return from + Math.clz32(0) - 1 - Math.clz32(word & -word);
+    }
+    return -1;
+  }
+
   clear(row: number): void {
-    this.#memory.port.zero(this.#word(row, 0), this.#size / 8);
+    this.#memory.zero(this.#word(row, 0), this.#size / 8);
   }
 
   /** The members of a set, in order. */

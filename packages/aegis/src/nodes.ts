@@ -4,22 +4,23 @@
  * Node 0 is the root of every resource and is not in the table; every other node hangs below another and belongs to the
  * environment that made it. Both are of the same resource, unless one was come to through the other: the frame of a cached block
  * through a branch of the extent. A node that goes takes its subtree with it and gets a new generation, so a capability
- * of a node that lives is one whose way up to the root lives. Nodes of a resource that is no more are swept away when one is
- * wanted: their capabilities died with the resource's generation.
+ * of a node that lives is one whose way up to the root lives. A resource that ends takes its nodes with it.
  *
  * The table is exposed. No two nodes of it are of one number at a time; the caller must not keep a number beyond its node's life.
+ * Three lists of nodes (links.ts) make that no work here grows with the table: those below a node, those of a resource, those
+ * that an environment made.
  */
 import { ENV_LIMIT, ERRORS, NODE, NODE_BYTES, NODE_DEPTH, NODE_LIMIT, NODES_PER_ENV, NO_ENV } from '@exokernel/abi';
 import type { Families } from './families.ts';
 import { PHYSICAL } from './layout.ts';
+import { Links } from './links.ts';
 import { BitSets, Records, type KernelMemory } from './memory.ts';
-import { NODE_STATE, TABLES } from './tables.ts';
+import { NODE_STATE, RESOURCE_LISTS, TABLES } from './tables.ts';
 
-/** Whose capability it is: of this kind, name and life. */
+/** What a capability is for: one of a kind, by its name. */
 export interface Resource {
   readonly kind: number;
   readonly name: number;
-  readonly generation: number;
 }
 
 export class Nodes {
@@ -28,6 +29,9 @@ export class Nodes {
   readonly #families: Families;
   /** The words for which a record of the table has no room. */
   readonly #more: Records;
+  readonly #below: Links;
+  readonly #ofResource: Links;
+  readonly #ofOwner: Links;
   /** Environments that hold the frame of a node through it, and those that have bound it otherwise; frames.ts sets them. */
   readonly holds: BitSets;
   readonly bindings: BitSets;
@@ -37,39 +41,37 @@ export class Nodes {
     this.#families = families;
     this.#nodes = new Records(memory, PHYSICAL.nodes, NODE_BYTES, NODE_LIMIT);
     this.#more = new Records(memory, TABLES.nodeState);
+    this.#below = new Links(memory, TABLES.nodesBelow, NODE_LIMIT);
+    this.#ofResource = new Links(memory, TABLES.nodesOfResource, NODE_LIMIT);
+    this.#ofOwner = new Links(memory, TABLES.nodesOfOwner, NODE_LIMIT);
     this.holds = new BitSets(memory, memory.table(TABLES.nodeHolds), ENV_LIMIT, NODE_LIMIT);
     this.bindings = new BitSets(memory, memory.table(TABLES.nodeBindings), ENV_LIMIT, NODE_LIMIT);
     for (let node = 0; node < NODE_LIMIT; node += 1) this.#set(node, NODE.owner, NO_ENV);
   }
 
   /**
-   * A new node of `owner` below `parent`, which lives or is 0. `lives` tells whether a resource is still the same. Returns its
-   * number; E_RANGE: too deep; E_NONE: no more of them, or not for this environment or its family.
+   * A new node of `owner` below `parent`, which lives or is 0. Returns its number; E_RANGE: too deep; E_NONE: no more of them, or
+   * not for this environment or its family.
    */
-  make(parent: number, resource: Resource, owner: number, lives: (resource: Resource) => boolean): number {
+  make(parent: number, { kind, name }: Resource, owner: number): number {
     if (this.#depth(parent) >= NODE_DEPTH) return ERRORS.E_RANGE;
-    this.#free(this.#all().filter((node) => !lives(this.resource(node))));
-    const used = this.#all();
-    if (used.filter((node) => this.owner(node) === owner).length >= NODES_PER_ENV) return ERRORS.E_NONE;
-    const taken = new Set(used);
-    let node = 1;
-    while (taken.has(node)) node += 1;
-    if (node >= NODE_LIMIT || !this.#families.take('nodes', this.#families.of(owner))) return ERRORS.E_NONE;
+    if (this.#ofOwner.members(owner).length >= NODES_PER_ENV) return ERRORS.E_NONE;
+    const node = this.#nodes.find(NODE.owner, NO_ENV, 1);
+    if (node < 0 || !this.#families.take('nodes', this.#families.of(owner))) return ERRORS.E_NONE;
     this.#set(node, NODE.owner, owner);
     this.#set(node, NODE.parent, parent);
-    this.#set(node, NODE.kind, resource.kind);
-    this.#set(node, NODE.name, resource.name);
-    this.#memory.setWide(resource.generation, ...this.#words(node, NODE.resource, NODE_STATE.resource));
-    // Of the last node of this number, whose resource is gone, something may be left.
-    this.holds.clear(node);
-    this.bindings.clear(node);
+    this.#set(node, NODE.kind, kind);
+    this.#set(node, NODE.name, name);
+    this.#below.add(parent, node);
+    this.#ofResource.add(listOf({ kind, name }), node);
+    this.#ofOwner.add(owner, node);
     return node;
   }
 
   /** The generation of a node, which every capability of it is sealed with; undefined: there is no such node. The root has 0. */
   generation(node: number): number | undefined {
     if (node === 0) return 0;
-    return node < NODE_LIMIT && this.owner(node) !== NO_ENV ? this.#life(node) : undefined;
+    return node < NODE_LIMIT && this.owner(node) !== NO_ENV ? this.#memory.wide(...this.#life(node)) : undefined;
   }
 
   /** Who made a node, or NO_ENV. */
@@ -82,31 +84,30 @@ export class Nodes {
   }
 
   resource(node: number): Resource {
-    return {
-      kind: this.#get(node, NODE.kind),
-      name: this.#get(node, NODE.name),
-      generation: this.#memory.wide(...this.#words(node, NODE.resource, NODE_STATE.resource)),
-    };
+    return { kind: this.#get(node, NODE.kind), name: this.#get(node, NODE.name) };
   }
 
-  /** The nodes of a resource. */
-  of({ kind, name, generation }: Resource): number[] {
-    return this.#all().filter(
-      (node) =>
-        this.#get(node, NODE.name) === name &&
-        this.#get(node, NODE.kind) === kind &&
-        this.resource(node).generation === generation,
-    );
+  /** The nodes of a resource, in no order. */
+  of(resource: Resource): number[] {
+    const { kind, name } = resource;
+    return this.#ofResource
+      .members(listOf(resource))
+      .filter((node) => this.#get(node, NODE.name) === name && this.#get(node, NODE.kind) === kind);
+  }
+
+  /** Those that an environment made, in no order. */
+  ownedBy(env: number): number[] {
+    return this.#ofOwner.members(env);
+  }
+
+  /** Every node that there is. */
+  all(): number[] {
+    return this.#nodes.filter((node) => node > 0 && this.owner(node) !== NO_ENV);
   }
 
   /** How many there are. */
   get used(): number {
-    return this.#all().length;
-  }
-
-  /** The first node that an environment made, or undefined. */
-  firstOf(env: number): number | undefined {
-    return this.#all().find((node) => this.owner(node) === env);
+    return this.all().length;
   }
 
   /** Whether a node, not the root, hangs somewhere below another or the root. */
@@ -127,38 +128,39 @@ export class Nodes {
     });
   }
 
-  /** Ends a node and all that hang below it. Returns them. */
-  end(node: number): ReadonlySet<number> {
-    const subtree = this.#all().filter((other) => other === node || this.isBelow(other, node));
-    this.#free(subtree);
-    return new Set(subtree);
+  /** The nodes that hang from a node. */
+  below(node: number): number[] {
+    return this.#below.members(node);
   }
 
-  #free(nodes: readonly number[]): void {
+  /** A node and all that hang below it, each before those below it. */
+  subtree(node: number): number[] {
+    const nodes = [node];
+    for (let i = 0; i < nodes.length && i < NODE_LIMIT; i += 1) nodes.push(...this.below(nodes[i] ?? 0));
+    return nodes;
+  }
+
+  /** Ends nodes that live: a subtree whole. What was held and bound through them the caller has ended. */
+  end(nodes: readonly number[]): void {
     for (const node of nodes) {
+      this.#below.remove(node);
+      this.#ofResource.remove(node);
+      this.#ofOwner.remove(node);
       this.#families.give('nodes', this.#families.of(this.owner(node)));
       this.#set(node, NODE.owner, NO_ENV);
-      this.#memory.setWide(this.#life(node) + 1, ...this.#words(node, NODE.generation, NODE_STATE.generation));
+      this.#memory.setWide(this.#memory.wide(...this.#life(node)) + 1, ...this.#life(node));
     }
   }
 
-  #all(): number[] {
-    return this.#nodes.filter((node) => node > 0 && this.owner(node) !== NO_ENV);
+  /** Where the two words of a node's generation lie. */
+  #life(node: number): readonly [low: number, high: number] {
+    return [this.#nodes.address(node) + NODE.generation, this.#more.address(node) + NODE_STATE.generation];
   }
 
   #depth(node: number): number {
     let depth = 0;
     for (let at = node; at !== 0 && depth < NODE_DEPTH; at = this.parent(at)) depth += 1;
     return depth;
-  }
-
-  #life(node: number): number {
-    return this.#memory.wide(...this.#words(node, NODE.generation, NODE_STATE.generation));
-  }
-
-  /** Where the two words of a generation lie. */
-  #words(node: number, low: number, high: number): readonly [low: number, high: number] {
-    return [this.#nodes.address(node) + low, this.#more.address(node) + high];
   }
 
   #get(node: number, field: number): number {
@@ -168,4 +170,9 @@ export class Nodes {
   #set(node: number, field: number, value: number): void {
     this.#nodes.set(node, field, value);
   }
+}
+
+/** The list of the nodes of a resource, and of some others. */
+function listOf({ kind, name }: Resource): number {
+  return (name + kind * 31) % RESOURCE_LISTS;
 }

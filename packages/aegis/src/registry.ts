@@ -34,6 +34,9 @@ import { PHYSICAL } from './layout.ts';
 import { BitSets, Records, type KernelMemory } from './memory.ts';
 import { BUFFER_STATE, COMPLETIONS, TABLES, VARIABLES } from './tables.ts';
 
+/** What it costs at most to look at a buffer, and to move its contents to another frame. */
+const COST_OF_DETACHING = 5000;
+
 /** By which capability an environment has come to a block: its extent and node. */
 interface Right {
   readonly extent: number;
@@ -86,6 +89,7 @@ export class Registry {
       // Also if the device failed: what the frame is taken for cannot wait.
       if (this.#stateOf(i) === BUFFER_STATES.leaving) this.#drop(i);
     });
+    parts.extents.costOfCached = () => this.#used().length * COST_OF_DETACHING;
     parts.extents.onBegin((extent) => {
       // None is being written: then its block would not have been allocated. One that comes in will be blank.
       for (const i of this.#within(extent)) if (this.#stateOf(i) === BUFFER_STATES.valid) this.#drop(i);

@@ -87,12 +87,9 @@ export class Repossession {
     return taken.length;
   }
 
-  /**
-   * Takes up to `count` frames of `env` from all that hold them. Returns the holds that were taken, and of whom.
-   */
-  seize(cpu: NativeCpu, env: number, count: number): { readonly holds: number; readonly losers: ReadonlySet<number> } {
+  /** Takes up to `count` frames of `env` from all that hold them. Returns who lost some. */
+  seize(cpu: NativeCpu, env: number, count: number): ReadonlySet<number> {
     const losers = new Set<number>();
-    let holds = 0;
     let left = count;
     for (const ppn of this.#spared(env, true)) {
       if (left === 0) break;
@@ -105,10 +102,9 @@ export class Repossession {
         losers.add(holder);
       }
       this.#frames.repossessFromAll(ppn);
-      holds += holders.length;
       left -= 1;
     }
-    return { holds, losers };
+    return losers;
   }
 
   /** How many frames could be taken of an environment: all that it holds but the kernel's own pages of it. */

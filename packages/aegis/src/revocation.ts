@@ -27,7 +27,6 @@ import {
   U,
   type NativeCpu,
 } from '@exokernel/abi';
-import { COSTS } from './costs.ts';
 import { uPagePhysical } from './environments.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
@@ -43,6 +42,15 @@ type Kind = (typeof REVOKE_KINDS)[keyof typeof REVOKE_KINDS];
 const DEADLINE = 2;
 /** Ticks from the request to taking, of one that is never told. Assumption: a round of the slice vector, and the deadline. */
 const PATIENCE: number = SLICE_LIMIT + DEADLINE;
+
+/**
+ * What it costs at most: to look at all that an environment holds; to note one taken thing in its vector and begin to save it; to take a
+ * frame from all that hold it; to begin to write a block back.
+ */
+const COST_OF_CHOOSING = 12_000;
+const COST_OF_TAKEN = 4000;
+const COST_OF_SEIZED = 30_000;
+const COST_OF_EVICTING = 20_000;
 
 export class Revocation {
   readonly #memory: KernelMemory;
@@ -94,17 +102,31 @@ export class Revocation {
     this.#arm();
   }
 
+  /** What `take` costs at most. */
+  costOfTaking(env: number, kind: Kind, count: number): number {
+    const taken = Math.min(count, this.#have(env, kind));
+    if (taken <= 0) return 0;
+    return (
+      COST_OF_CHOOSING + taken * COST_OF_TAKEN + (kind === REVOKE_KINDS.frames ? this.#frames.costOfLetting(taken) : 0)
+    );
+  }
+
   /** Takes up to `count` of a kind at once, and tells. Returns how many, or E_NONE. */
   take(cpu: NativeCpu, env: number, kind: Kind, count: number): number {
     const { frames } = REVOKE_KINDS;
-    cpu.charge(COSTS.flush);
     const taken =
       kind === frames ? this.#repossession.takeFrames(cpu, env, count) : this.#repossession.takeSlices(cpu, env, count);
-    cpu.charge(COSTS.release * taken);
     if (taken === 0) return ERRORS.E_NONE;
     this.#tell(env);
     this.settle(env);
     return taken;
+  }
+
+  /** What `need` costs at most. */
+  costOfNeeding(env: number): number {
+    const family = this.#families.of(env);
+    if (this.#families.beyond('frames', family) >= 0) return 0;
+    return COST_OF_CHOOSING + Math.max(0, this.#lacking() - this.#frames.free) * COST_OF_EVICTING;
   }
 
   /**
@@ -215,6 +237,10 @@ export class Revocation {
         continue;
       }
       aborted = env;
+      if (!this.#memory.affords(env, this.#costOfAbort(env))) {
+        this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + 1);
+        continue;
+      }
       if (this.#state.get(env, REVOCATION.forced) === 1) this.#seize(cpu, env);
       for (const kind of [REVOKE_KINDS.frames, REVOKE_KINDS.slices]) {
         const owes = this.#owes(env, kind);
@@ -227,10 +253,17 @@ export class Revocation {
     return aborted;
   }
 
+  /** What it costs at most to take by force what an environment has not given up. It pays one piece a tick. */
+  #costOfAbort(env: number): number {
+    const costOf = (kind: Kind): number => this.costOfTaking(env, kind, this.#owes(env, kind));
+    const owed = costOf(REVOKE_KINDS.frames) + costOf(REVOKE_KINDS.slices);
+    const isForced = this.#state.get(env, REVOCATION.forced) === 1;
+    return owed + (isForced ? COST_OF_CHOOSING + this.#short() * COST_OF_SEIZED : 0);
+  }
+
   /** Takes what other families lack from those that hold the frames of `env`, and tells them. */
   #seize(cpu: NativeCpu, env: number): void {
-    const { holds, losers } = this.#repossession.seize(cpu, env, this.#short());
-    cpu.charge(COSTS.flush + COSTS.release * holds);
+    const losers = this.#repossession.seize(cpu, env, this.#short());
     for (const loser of losers) {
       this.#tell(loser);
       if (loser !== env) this.settle(loser);

@@ -20,6 +20,7 @@ import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { KP, KSEG0, PHYSICAL, RING_SHIFT } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
+import { PendingPacket } from './pending-packet.ts';
 import { RING_STATE, TABLES } from './tables.ts';
 
 export class Rings {
@@ -29,6 +30,7 @@ export class Rings {
   readonly #capabilities: Capabilities;
   readonly #families: Families;
   readonly #freed: (ring: number) => void;
+  readonly #pending: PendingPacket;
   /** Of taps: through which nodes they are. */
   readonly #state: Records;
 
@@ -45,6 +47,7 @@ export class Rings {
     this.#capabilities = capabilities;
     this.#families = families;
     this.#freed = freed;
+    this.#pending = new PendingPacket(memory);
     this.#state = new Records(memory, TABLES.ringState);
     capabilities.breaking('ring', (ring, nodes) => {
       if (nodes.has(this.#state.get(ring, RING_STATE.tapNode))) this.#untap(ring);
@@ -119,6 +122,7 @@ export class Rings {
   free(ring: number): void {
     this.#freed(ring);
     this.#untap(ring);
+    this.#capabilities.forget('ring', ring);
     this.#families.give('rings', this.#families.of(this.owner(ring)));
     this.#set(ring, RING.owner, NO_ENV);
     this.#set(ring, RING.env, 0);
@@ -166,6 +170,7 @@ export class Rings {
     for (let other = 0; other < RING_LIMIT; other += 1) {
       if (this.#get(other, RING.nextTap) === address) this.#set(other, RING.nextTap, next);
     }
+    this.#pending.untapped(address, next);
     this.#set(ring, RING.nextTap, 0);
     this.#state.zero(ring);
   }

@@ -11,7 +11,6 @@
  */
 import {
   ENV,
-  ENV_LIMIT,
   ENV_STATUS,
   ERRORS,
   NO_ENV,
@@ -171,15 +170,14 @@ export class Slices {
     this.#memory.setEnv(debtor, ENV.credit, Math.max(credit - cycles, -MOST_DEBT));
   }
 
-  /** Who pays for an environment: itself if slices of its own can, else the one that made it, and so on; else any of its family. */
+  /** Who pays for an environment: itself if slices of its own can, else the one that made it, else any of its family. */
   #debtor(env: number): number {
-    let debtor = env;
-    for (let n = 0; n < ENV_LIMIT && debtor !== NO_ENV; n += 1) {
-      const runs = this.#memory.env(debtor, ENV.status) === ENV_STATUS.runnable;
+    if (env === NO_ENV) return NO_ENV;
+    for (const debtor of [env, this.#memory.env(env, ENV.parent)]) {
+      const runs = debtor !== NO_ENV && this.#memory.env(debtor, ENV.status) === ENV_STATUS.runnable;
       if (runs && this.of(debtor).length > 0) return debtor;
-      debtor = this.#memory.env(debtor, ENV.parent);
     }
-    return env === NO_ENV ? NO_ENV : this.#payerOf(this.#families.of(env));
+    return this.#payerOf(this.#families.of(env));
   }
 
   /** The first member of a family that runs in a slice of its own, or NO_ENV. */
@@ -197,6 +195,7 @@ export class Slices {
   }
 
   #age(position: number): void {
+    this.#capabilities.forget('slice', position);
     this.#memory.setWide(this.#life(position) + 1, ...this.#words(position));
   }
 

@@ -4,9 +4,11 @@
  *
  * This is bind-time work and slow on purpose: it looks at every entry. Access-time changes are machine code (text/tlb.ts).
  */
-import { ENV, GUARANTEED_LIMIT } from '@exokernel/abi';
-import { KSEG0, PHYSICAL, STLB_ENTRIES } from './layout.ts';
+import { STLB_ENTRIES, ENV, GUARANTEED_LIMIT } from '@exokernel/abi';
+import { COSTS } from './costs.ts';
+import { KSEG0, PHYSICAL } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
+import { stlbOffset } from './text/vectors.ts';
 
 /** What the kernel uses of the machine's TLB. */
 export interface Tlb {
@@ -29,6 +31,10 @@ const ASID_MASK = 0xfc0;
 const WIRED = 8;
 const TLB_ENTRIES = 64;
 
+/** What it costs at most to flush the translations of an environment, or those to one frame; and those to a set of frames. */
+export const COST_OF_FLUSH: number = STLB_ENTRIES * COSTS.stlbEntry + TLB_ENTRIES * COSTS.tlbEntry;
+export const COST_OF_SET_FLUSH: number = STLB_ENTRIES * COSTS.stlbEntrySet + TLB_ENTRIES * COSTS.tlbEntry;
+
 export class TlbKeeper {
   readonly #memory: KernelMemory;
   readonly #tlb: Tlb;
@@ -40,25 +46,28 @@ export class TlbKeeper {
 
   /** Removes every translation to these frames. */
   flushFrames(ppns: ReadonlySet<number>): void {
-    if (ppns.size > 0) this.#flush((_, lo) => ppns.has(lo >>> 12));
+    if (ppns.size > 0)
+      this.#flush(ppns.size === 1 ? COSTS.stlbEntry : COSTS.stlbEntrySet, (_, lo) => ppns.has(lo >>> 12));
   }
 
   /** Removes the translations of one environment to these frames. */
   flushFramesOf(env: number, ppns: ReadonlySet<number>): void {
     const asid = this.#memory.env(env, ENV.asid);
-    if (asid === 0) return;
-    this.#flush((hi, lo) => ppns.has(lo >>> 12) && (hi & ASID_MASK) === asid);
+    if (asid === 0 || ppns.size === 0) return;
+    this.#flush(COSTS.stlbEntry, (hi, lo) => (hi & ASID_MASK) === asid && ppns.has(lo >>> 12));
   }
 
-  /** Removes the translation of one page: `hi` is its EntryHi. */
+  /** Removes the translation of one page: `hi` is its EntryHi. It has one place in the STLB. */
   flushPage(hi: number): void {
-    this.#flush((other) => other === hi);
+    this.#flushTlb((other) => other === hi);
+    const at = PHYSICAL.stlb + stlbOffset(hi);
+    if (this.#memory.get(at) === hi) this.#memory.set(at, 0);
   }
 
   /** Removes every translation of an address space. */
   flushEnv(env: number): void {
     const asid = this.#memory.env(env, ENV.asid);
-    if (asid !== 0) this.#flush((hi) => (hi & ASID_MASK) === asid);
+    if (asid !== 0) this.#flush(COSTS.stlbEntry, (hi) => (hi & ASID_MASK) === asid);
   }
 
   /** Removes the guaranteed mappings of an environment that are `doomed`, and returns their frames. The translations stay. */
@@ -87,15 +96,21 @@ export class TlbKeeper {
     return removed;
   }
 
-  #flush(doomed: (hi: number, lo: number) => boolean): void {
-    for (let i = WIRED; i < TLB_ENTRIES; i += 1) {
-      if (doomed(this.#tlb.hi(i), this.#tlb.lo(i))) this.#tlb.write(i, KSEG0, 0);
-    }
+  #flush(price: number, doomed: (hi: number, lo: number) => boolean): void {
+    this.#flushTlb(doomed);
+    this.#memory.charge(STLB_ENTRIES, price);
     // At once: 4096 reads through the port took five times as long.
     const stlb = this.#memory.words(PHYSICAL.stlb, 2 * STLB_ENTRIES);
     for (let i = 0; i < stlb.length; i += 2) {
       const hi = stlb[i] ?? 0;
       if (hi !== 0 && doomed(hi, stlb[i + 1] ?? 0)) this.#memory.set(PHYSICAL.stlb + 4 * i, 0);
+    }
+  }
+
+  #flushTlb(doomed: (hi: number, lo: number) => boolean): void {
+    this.#memory.charge(TLB_ENTRIES - WIRED, COSTS.tlbEntry);
+    for (let i = WIRED; i < TLB_ENTRIES; i += 1) {
+      if (doomed(this.#tlb.hi(i), this.#tlb.lo(i))) this.#tlb.write(i, KSEG0, 0);
     }
   }
 }

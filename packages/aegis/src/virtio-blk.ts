@@ -153,20 +153,26 @@ export class VirtioBlk {
     return true;
   }
 
-  /** The requests that the device has finished since the last time. */
-  finished(cpu: NativeCpu): { readonly tag: number; readonly ok: boolean }[] {
-    cpu.store32(REGISTER.interruptAck, cpu.load32(REGISTER.interruptStatus));
-    const done: { tag: number; ok: boolean }[] = [];
-    let used = this.#memory.variable(VARIABLES.diskUsed);
-    for (; used !== this.#half(USED + 2); used = (used + 1) & 0xffff) {
-      const first = this.#memory.get(USED + 4 + 8 * (used % QUEUE_SIZE));
-      const header = this.#memory.get(descriptorAt(first));
-      this.#free(first);
-      const status = this.#memory.get(header + 16) & 0xff;
-      done.push({ tag: (header - PHYSICAL.diskRequests) / REQUEST_BYTES, ok: status === 0 });
+  /**
+   * The request that the device finished first of those that have not been taken; undefined if all have. Only then does the
+   * device's interrupt end: an interrupt that leaves some is followed by the next.
+   */
+  finished(cpu: NativeCpu): { readonly tag: number; readonly ok: boolean } | undefined {
+    const used = this.#memory.variable(VARIABLES.diskUsed);
+    if (used === this.#half(USED + 2)) {
+      cpu.store32(REGISTER.interruptAck, cpu.load32(REGISTER.interruptStatus));
+      return undefined;
     }
-    this.#memory.setVariable(VARIABLES.diskUsed, used);
-    return done;
+    const header = this.#memory.get(descriptorAt(this.#memory.get(USED + 4 + 8 * (used % QUEUE_SIZE))));
+    const status = this.#memory.get(header + 16) & 0xff;
+    return { tag: (header - PHYSICAL.diskRequests) / REQUEST_BYTES, ok: status === 0 };
+  }
+
+  /** Takes the request that `finished` has shown. */
+  take(): void {
+    const used = this.#memory.variable(VARIABLES.diskUsed);
+    this.#free(this.#memory.get(USED + 4 + 8 * (used % QUEUE_SIZE)));
+    this.#memory.setVariable(VARIABLES.diskUsed, (used + 1) & 0xffff);
   }
 
   /** Puts the descriptors of a chain before the others that are free. */

@@ -129,7 +129,7 @@ describe(`${MANY} environments`, () => {
 
   test('all run after a yield, in their own native functions and their own frames', () => {
     // A quantum may be over before one that must bind its frame again has come far.
-    const booted = world('yield', 16);
+    const booted = world('yield', 40);
     booted.runUntil(() => booted.aegis.environment(0).status === 'dead', 20);
     expect(booted.machine.native.lastError).toBeUndefined();
     expect(booted.aegis.environment(0)).toMatchObject({ death: DEATHS.exit, exit: 0 });

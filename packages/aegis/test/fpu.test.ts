@@ -1,6 +1,7 @@
 /** The floating-point unit: who may use it, whose values its registers hold, its exceptions. [SOSP95 T3] */
 import { DEATHS, EXCEPTIONS, type Image } from '@exokernel/abi';
 import { A0, S0, S1, T0, T1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
+import { EVENT_KINDS } from '@exokernel/hardware';
 import { expect, test } from 'vitest';
 import { INTERRUPT } from '../src/layout.ts';
 import {
@@ -241,9 +242,12 @@ test('who is ended with an exception pending leaves none that an interrupt of a 
   quicken(booted, 1024);
   const { machine, aegis } = booted;
   let pending = 0;
+  machine.listen((kind, _cycle, a) => {
+    const isBoth = kind === EVENT_KINDS.exception.kind && a === EXCEPTIONS.interrupt;
+    if (isBoth && (machine.cpu.cp0.cause & INTERRUPT.fpu) !== 0) pending += 1;
+  });
   for (let delay = 0; delay < 100; delay += 1) {
     booted.finish(aegis.load(raising(delay)));
-    if ((machine.cpu.cp0.cause & INTERRUPT.fpu) !== 0) pending += 1;
     // One that does not use the unit is interrupted by a device.
     machine.serialInput(3, Uint8Array.of(65));
     machine.run(50_000);

@@ -8,7 +8,7 @@ const { E_NONE } = ERRORS;
 const { frames: FRAMES } = REVOKE_KINDS;
 const { cooperative: ASK } = REVOKE_MODES;
 
-test('many at one tick: four at most lose in one', () => {
+test('many at one tick: one at most loses in one', () => {
   const booted = boot([
     rawImage({
       main: function* (raw) {
@@ -21,7 +21,7 @@ test('many at one tick: four at most lose in one', () => {
           }
           expect(yield* raw.code('revoke', ...child.capability, FRAMES, 1, ASK)).toBe(0);
         }
-        yield* raw.sleep(75);
+        yield* raw.sleep(120);
         return 0;
       },
     }),
@@ -37,7 +37,7 @@ test('many at one tick: four at most lose in one', () => {
   const counts = [...lostBy.values()];
   expect(counts.at(-1)).toBe(10);
   const perTick = counts.map((count, i) => count - (counts[i - 1] ?? 0));
-  expect(Math.max(...perTick)).toBeLessThanOrEqual(4);
+  expect(Math.max(...perTick)).toBe(1);
   expect(checkInvariants(booted.aegis)).toEqual([]);
 });
 
@@ -49,7 +49,7 @@ test('who never runs loses at the latest a round of the slice vector after the r
     }
     const before = (yield* raw.call('tick')).value;
     expect(yield* raw.call('revoke', ...child.capability, FRAMES, 100, ASK)).toMatchObject({ code: 0, value: 5 });
-    yield* raw.sleep(70);
+    yield* raw.sleep(80);
     expect((yield* raw.call('tick')).value - before).toBeGreaterThanOrEqual(66);
     expect(yield* raw.code('revoke', ...child.capability, FRAMES, 1, ASK)).toBe(E_NONE);
     return child.value;

@@ -117,10 +117,11 @@ class World {
       cached.map((n) => memory.get(EXPOSED.buffers + BUFFER_BYTES * n + BUFFER.block)),
       z,
     );
-    const made = { words: 0 };
     switch (what) {
       case 1:
-        return alive.length > 3 ? environments.end(env, x & 0xff) : -1;
+        if (alive.length <= 3) return -1;
+        environments.end(env, x & 0xff);
+        return env;
       case 2:
         return this.#given(frames.allocate(env, -1), (n) => frames.capability(n));
       case 3:
@@ -150,7 +151,9 @@ class World {
         if (words === undefined) return -1;
         const name = words[1];
         const root = words[0] >>> 24 === 1 ? frames.capability(name) : extents.capability(name);
-        return capabilities.revoke(root, nodeOf(words));
+        const node = capabilities.revocable(root, nodeOf(words));
+        if (node >= 0) capabilities.end(node);
+        return node;
       }
       case 8: {
         if (ppn === undefined) return -1;
@@ -169,19 +172,16 @@ class World {
         if (ring === undefined || !rings.isReceive(ring)) return -1;
         const policy = (x >>> 3) % Object.keys(POLICIES).length;
         const bytes = encodeFilter(atoms(z));
-        return [
-          filters.bind(env, { bytes, ring, node: words === undefined ? 0 : nodeOf(words), policy }, made),
-          made.words,
-        ];
+        return filters.bind(env, { bytes, ring, node: words === undefined ? 0 : nodeOf(words), policy });
       }
       case 13:
         if (filter === undefined) return -1;
-        filters.free(filter, made);
-        return [filter, made.words];
+        filters.free(filter);
+        return filter;
       case 14:
         return filter === undefined || ppn === undefined ? -1 : filters.handlers.window(filter, ppn, (x & 3) === 1, 0);
       case 15:
-        return filter === undefined ? -1 : [filters.attach(filter, HANDLER, made, 0), made.words];
+        return filter === undefined ? -1 : filters.attach(filter, HANDLER, 0);
       case 16:
         if (ppn === undefined) return predicates.set(env, new Uint8Array(0));
         return predicates.set(env, predicate(ppn, words?.[1] === ppn ? words : frames.capability(ppn)));

@@ -8,7 +8,7 @@
  *
  * Fields are loaded little-endian and compared with constants whose bytes are exchanged instead.
  */
-import { add, and, defineProgram, eq, ltu, shl } from '@exokernel/vcode';
+import { add, and, defineProgram, eq, ltu, shl, shr } from '@exokernel/vcode';
 import type { Expression, Local, Program, ProgramBuilder, RegionHandle, RegionOptions } from '@exokernel/vcode';
 import { fullMask, type FieldSize, type NormalAtom } from './atoms.ts';
 import { subtrees, type Filter, type Node, type ShiftBranch, type TestBranch } from './trie.ts';
@@ -177,17 +177,18 @@ class Generator {
 class CopyGenerator extends Generator {
   readonly #builder: ProgramBuilder;
   readonly #found: RegionHandle;
-  readonly #count: Local;
+  /** Where in `found` the next id goes, in bytes. */
+  readonly #end: Local;
 
   constructor(b: ProgramBuilder, message: RegionHandle, found: RegionHandle) {
     super(b, message);
     this.#builder = b;
     this.#found = found;
-    this.#count = b.local('count');
+    this.#end = b.local('end');
   }
 
   override finish(): void {
-    this.#builder.return(this.#count);
+    this.#builder.return(shr(this.#end, 2));
   }
 
   override node(node: Node, place: Place, recorded: number): number {
@@ -196,9 +197,13 @@ class CopyGenerator extends Generator {
       this.#builder.return(0);
       return recorded;
     }
-    for (const { id } of filter === undefined ? [] : [filter, ...filter.twins]) {
-      this.#builder.store(this.#found, 4, 'little', shl(this.#count, 2), id);
-      this.#builder.set(this.#count, add(this.#count, 1));
+    const matching = filter === undefined ? [] : [filter, ...filter.twins];
+    if (matching.length > 0) {
+      this.#builder.require(this.#found, this.#end, 4 * matching.length);
+      matching.forEach(({ id }, i) => {
+        this.#builder.store(this.#found, 4, 'little', this.#end, id, 4 * i);
+      });
+      this.#builder.set(this.#end, add(this.#end, 4 * matching.length));
     }
     for (const branch of node.branches) this.branch(branch, place, recorded);
     return recorded;

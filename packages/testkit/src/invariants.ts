@@ -42,11 +42,13 @@ import {
   SLICE_LIMIT,
 } from '@exokernel/abi';
 import type { Aegis } from '@exokernel/aegis';
-import { NO_ASID_TAG } from '../../aegis/src/asids.ts';
-import { QUOTAS } from '../../aegis/src/families.ts';
-import { FIRST_FREE_FRAME, KP, KSEG0, PHYSICAL } from '../../aegis/src/layout.ts';
-import { ringPhysical } from '../../aegis/src/rings.ts';
 import {
+  FIRST_FREE_FRAME,
+  KP,
+  NO_ASID_TAG,
+  PHYSICAL,
+  QUOTAS,
+  ringPhysical,
   BOUNCE_FRAMES,
   BUFFER_STATE,
   QUOTA,
@@ -55,7 +57,8 @@ import {
   TABLES,
   type QuotaKind,
   type SecretTable,
-} from '../../aegis/src/tables.ts';
+} from '@exokernel/aegis/inside';
+import { KSEG0 } from '@exokernel/isa';
 
 const ASID_SHIFT = 6;
 const GLOBAL = 0x100;
@@ -360,14 +363,21 @@ function checkNodes(aegis: Aegis, report: Report): void {
     if (nodes.generation(node) === undefined) continue;
     const name = `node ${node}`;
     report(isAlive(aegis, nodes.owner(node)), `${name}: made by ${nodes.owner(node)}, which is not alive`);
-    const { kind, name: of, generation } = nodes.resource(node);
+    const resource = nodes.resource(node);
+    const { kind, name: of } = resource;
+    report(aegis.parts.capabilities.exists(resource), `${name}: its resource is gone`);
+    const lists = [nodes.of(resource), nodes.ownedBy(nodes.owner(node)), nodes.below(nodes.parent(node))];
+    report(
+      lists.every((list) => list.filter((other) => other === node).length === 1),
+      `${name}: is not once in each of its lists`,
+    );
     let depth = 0;
     for (let at = node; at !== 0 && depth <= NODE_DEPTH; at = nodes.parent(at)) {
       depth += 1;
       const above = nodes.resource(at);
       // A frame of the registry may have been come to through a branch of the extent.
       const isExtent = kind === CAPABILITY_KINDS.frame && above.kind === CAPABILITY_KINDS.extent;
-      const same = isExtent || (above.kind === kind && above.name === of && above.generation === generation);
+      const same = isExtent || (above.kind === kind && above.name === of);
       report(nodes.generation(at) !== undefined && same, `${name}: hangs below ${at}, which is gone or another's`);
     }
     report(depth <= NODE_DEPTH, `${name}: too deep`);
@@ -403,7 +413,7 @@ function checkSlices(aegis: Aegis, report: Report): void {
     }
     end = p + 1;
     report(isAlive(aegis, owner), `${name}: owned by ${owner}, which is not alive`);
-    const runner = (running - KSEG0 - PHYSICAL.environments) / 512;
+    const runner = (running - KSEG0 - PHYSICAL.environments) / ENV_BYTES;
     const runs = running !== 0 && memory.env(runner, ENV.status) === ENV_STATUS.runnable;
     const waits = running === 0 && memory.env(owner, ENV.status) === ENV_STATUS.embryo;
     report(runs || waits, `${name}: ${running.toString(16)} runs in it, which cannot`);

@@ -4,7 +4,6 @@
 import { COMPLETION_SLOTS, ERRORS, RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import type { Call, Parts } from '../call.ts';
 import { isNull, nodeOf } from '../capabilities.ts';
-import { COSTS } from '../costs.ts';
 import { contains } from '../extents.ts';
 
 const BOTH = RIGHTS.read | RIGHTS.write;
@@ -34,7 +33,6 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
       const [block, slot] = [call.word(0) >>> 0, call.word(1) >>> 0];
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
       if (block >= disk.blocks || slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
-      call.cpu.charge(COSTS.device + COSTS.clearFrame + 3 * COSTS.mac);
       return registry.read(call.cpu, self, block, slot);
     },
     bc_map: (call, self) => {
@@ -45,7 +43,6 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
       const rights = extents.check(words, RIGHTS.write) < 0 ? RIGHTS.read : BOTH;
       const capability = registry.map(self, block, rights, { extent, node: nodeOf(words) });
       if (typeof capability === 'number') return capability;
-      call.cpu.charge(COSTS.mac);
       return { value: capability[1], capability };
     },
     bc_dirty: (call, self) => {
@@ -61,7 +58,6 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
       const code = mayWrite ? allowed(words, RIGHTS.write, block) : ERRORS.E_OK;
       if (code < 0) return code;
       if (slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
-      call.cpu.charge(COSTS.device);
       return registry.write(call.cpu, self, block, { mayWrite, slot });
     },
     bc_remove: (call) => {

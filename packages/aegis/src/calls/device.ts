@@ -11,9 +11,8 @@ import {
   TRANSFER_LIMIT,
   type CapabilityWords,
 } from '@exokernel/abi';
-import type { Arguments, Call, Parts } from '../call.ts';
+import { AGAIN, type Arguments, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
-import { COSTS } from '../costs.ts';
 import type { BlockFrame } from '../disk.ts';
 import type { LineRight } from '../serial.ts';
 import { COMPLETIONS } from '../tables.ts';
@@ -35,7 +34,6 @@ export function deviceCalls({ capabilities, serial, disk, extents, frames, memor
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
       const block = disk.physical(extent, call.word(8) >>> 0);
       if (block < 0 || slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
-      call.cpu.charge(COSTS.device);
       const done = { kind: COMPLETIONS.word, operand: 0, slot };
       const request = { env, node: nodeOf(of), block, frames: [{ ppn, node: nodeOf(frame) }], write, done };
       const code = disk.submit(call.cpu, [request]);
@@ -48,7 +46,6 @@ export function deviceCalls({ capabilities, serial, disk, extents, frames, memor
     for (let i = 0; i < call.word(8); i += 1) {
       const at = list * PAGE_BYTES + i * TRANSFER_BYTES;
       const word = (offset: number): number => memory.get(at + TRANSFER.frame + offset);
-      call.cpu.charge(COSTS.mac);
       const frame = [word(0), word(4), word(8), word(12)] as const;
       const ppn = frames.check(frame, rightsOfFrame(write));
       if (ppn < 0) return ppn;
@@ -83,26 +80,28 @@ export function deviceCalls({ capabilities, serial, disk, extents, frames, memor
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
       const isOne = count >= 1 && count <= TRANSFER_LIMIT && slot < COMPLETION_SLOTS && (writes === 0 || writes === 1);
       if (!isOne) return ERRORS.E_RANGE;
+      if (!memory.affords(env, count * COST_OF_BLOCK)) return AGAIN;
       const blocks = gather(call, list, extent, write);
       if (typeof blocks === 'number') return blocks;
-      call.cpu.charge(COSTS.device);
       return disk.transfer(call.cpu, blocks, { env, node: nodeOf(of), write, slot });
     },
     extent_alloc: (call, env) => {
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
-      call.cpu.charge(COSTS.mac);
+      if (!memory.affords(env, extents.costOfAllocating(call.word(1)))) return AGAIN;
       const id = extents.allocate(env, call.word(0), call.word(1), disk.blocks);
-      if (id >= 0) call.cpu.charge(COSTS.blank * Math.ceil(call.word(1) / 32));
       return id < 0 ? id : { value: extents.extent(id).start, capability: extents.capability(id) };
     },
-    extent_free: (call) => {
+    extent_free: (call, env) => {
       const id = extents.check(call.capability(0), RIGHTS.control);
       if (id < 0) return id;
-      call.cpu.charge(COSTS.flush * extents.free(id));
+      if (!memory.affords(env, extents.costOfFreeing([id]))) return AGAIN;
+      extents.free(id);
       return ERRORS.E_OK;
     },
   };
 }
 
+/** What a block of a request costs at most: its capability is checked, and the request is queued. */
+const COST_OF_BLOCK = 5000;
 /** Bytes in the seven word arguments of serial_write. */
 const SERIAL_WRITE_MAX = 28;

@@ -2,23 +2,22 @@
  * Calls on environments.
  */
 import { DEATHS, ENV, ERRORS, RIGHTS } from '@exokernel/abi';
-import type { Call, Parts } from '../call.ts';
+import { AGAIN, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
-import { COSTS } from '../costs.ts';
 import { KERNEL_PAGES } from '../environments.ts';
 
 export function environmentCalls({ frames, environments, memory, natives, revocation }: Parts): Record<string, Call> {
   return {
-    env_alloc: (call, self) => {
-      call.cpu.charge(COSTS.environment + COSTS.mac);
+    env_alloc: (_, self) => {
       const env = allocateChild(self);
       return env < 0 ? env : { value: env, capability: environments.capability(env) };
     },
     env_free: (call, self) => {
       const env = environments.check(call.capability(0), self);
       if (env < 0) return env;
+      if (!memory.affords(self, environments.costOfEnd(env))) return AGAIN;
       memory.setEnv(env, ENV.exit, call.word(4));
-      call.cpu.charge(environments.end(env, env === self ? DEATHS.exit : DEATHS.destroyed));
+      environments.end(env, env === self ? DEATHS.exit : DEATHS.destroyed);
       return ERRORS.E_OK;
     },
     env_set: (call, self) => {
@@ -36,7 +35,6 @@ export function environmentCalls({ frames, environments, memory, natives, revoca
       const frame = call.capability(4);
       const ppn = frames.check(frame, writable ? RIGHTS.read | RIGHTS.write : RIGHTS.read);
       if (env < 0 || ppn < 0) return ERRORS.E_CAP;
-      call.cpu.charge(COSTS.flush);
       const pages = KERNEL_PAGES.filter((_, i) => (va & (2 << i)) !== 0);
       return environments.map(env, ppn, va, { writable, pages, node: nodeOf(frame), envNode: nodeOf(of) });
     },
@@ -45,7 +43,9 @@ export function environmentCalls({ frames, environments, memory, natives, revoca
       const [kind, count, mode] = [call.word(4), call.word(5), call.word(6)];
       if (env < 0) return env;
       if ((kind !== 0 && kind !== 1) || (mode !== 0 && mode !== 1) || count <= 0) return ERRORS.E_RANGE;
-      return mode === 0 ? revocation.ask(env, kind, count) : revocation.take(call.cpu, env, kind, count);
+      if (mode === 0) return revocation.ask(env, kind, count);
+      if (!memory.affords(self, revocation.costOfTaking(env, kind, count))) return AGAIN;
+      return revocation.take(call.cpu, env, kind, count);
     },
   };
 

@@ -2,24 +2,23 @@
  * Calls on frames and capabilities.
  */
 import { ENTRYLO, ERRORS, RIGHTS } from '@exokernel/abi';
-import type { Arguments, Call, Parts } from '../call.ts';
+import { AGAIN, type Arguments, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
-import { COSTS } from '../costs.ts';
 import type { Frames } from '../frames.ts';
 
-export function memoryCalls({ frames, environments, capabilities, revocation }: Parts): Record<string, Call> {
+export function memoryCalls({ memory, frames, environments, capabilities, revocation }: Parts): Record<string, Call> {
   return {
     frame_alloc: (call, self) => {
-      // Three MACs: the capability's, and the two that tlbwr compares.
-      call.cpu.charge(COSTS.clearFrame + 3 * COSTS.mac);
       const ppn = frames.allocate(self, call.word(0));
-      if (ppn === ERRORS.E_NONE && revocation.need(call.cpu, self)) return ERRORS.E_AGAIN;
+      if (ppn === ERRORS.E_NONE) {
+        if (!memory.affords(self, revocation.costOfNeeding(self))) return AGAIN;
+        if (revocation.need(call.cpu, self)) return ERRORS.E_AGAIN;
+      }
       revocation.settle(self);
       return ppn < 0 ? ppn : { value: ppn, capability: frames.capability(ppn) };
     },
     frame_free: (call, self) => {
       const ppn = frames.check(call.capability(0), RIGHTS.read);
-      call.cpu.charge(COSTS.flush);
       const dropped = ppn < 0 ? ppn : frames.drop(self, ppn);
       revocation.settle(self);
       return dropped;
@@ -37,21 +36,21 @@ export function memoryCalls({ frames, environments, capabilities, revocation }: 
       const which = call.word(4);
       if (ppn < 0 || nodeOf(frame) !== 0) return ERRORS.E_CAP;
       if (which !== 0 && which !== 1) return ERRORS.E_RANGE;
-      call.cpu.charge(COSTS.flush);
       frames.setGuard(ppn, which === 1 ? 'write' : 'read', [call.word(5) >>> 0, call.word(6) >>> 0]);
       return ERRORS.E_OK;
     },
     cap_derive: (call, self) => {
-      call.cpu.charge(COSTS.mac);
       const [from, rights, branch] = [call.capability(0), call.word(4) & 0xff, call.word(5)];
       if (branch !== 0 && branch !== 1) return ERRORS.E_RANGE;
       const capability = branch === 0 ? capabilities.derive(from, rights) : capabilities.branch(from, rights, self);
       return typeof capability === 'number' ? capability : { value: nodeOf(capability), capability };
     },
-    cap_revoke: (call) => {
-      const resources = capabilities.revoke(call.capability(0), call.word(4) >>> 0);
-      call.cpu.charge(COSTS.flush * Math.max(1, resources));
-      return Math.min(0, resources);
+    cap_revoke: (call, self) => {
+      const node = capabilities.revocable(call.capability(0), call.word(4) >>> 0);
+      if (node < 0) return node;
+      if (!memory.affords(self, capabilities.costOfEnd(node))) return AGAIN;
+      capabilities.end(node);
+      return ERRORS.E_OK;
     },
   };
 }
@@ -61,7 +60,6 @@ export function memoryCalls({ frames, environments, capabilities, revocation }: 
  * some capability for the frame of the EntryLo in a1. Returns 0 or E_CAP.
  */
 export function frameGranted(frames: Frames, call: Arguments): number {
-  call.cpu.charge(COSTS.mac);
   const entryLo = call.word(1);
   const words = [call.word(4) >>> 0, entryLo >>> 12, call.word(2) >>> 0, call.word(3) >>> 0] as const;
   const rights = (entryLo & ENTRYLO.dirty) === 0 ? RIGHTS.read : RIGHTS.read | RIGHTS.write;

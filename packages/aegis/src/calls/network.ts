@@ -2,20 +2,12 @@
  * Calls on packet rings, filters and handlers.
  */
 import { ERRORS, PAGE_BYTES, RIGHTS, RING_SLOT_LIMIT } from '@exokernel/abi';
-import type { Arguments, Call, Parts } from '../call.ts';
+import { AGAIN, type Arguments, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
-import { COSTS, type Made } from '../costs.ts';
 
 const BOTH = RIGHTS.read | RIGHTS.write;
 
 export function networkCalls({ capabilities, frames, rings, filters, memory }: Parts): Record<string, Call> {
-  /** Runs what compiles, and charges for the code that it made. */
-  const compiling = (call: Arguments, run: (made: Made) => number): number => {
-    const made = { words: 0 };
-    const answer = run(made);
-    if (made.words > 0) call.cpu.charge(COSTS.compile + COSTS.compileWord * made.words);
-    return answer;
-  };
   return {
     ring_bind: (call, self) => {
       const frame = call.capability(0);
@@ -56,16 +48,16 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       if (typeof bytes === 'number') return bytes;
       if (ring < 0 || !rings.isReceive(ring)) return ERRORS.E_CAP;
       const request = { bytes, ring, node: nodeOf(of), policy: call.word(9) };
-      const filter = compiling(call, (made) => filters.bind(self, request, made));
+      if (!memory.affords(self, filters.costOfBinding(bytes.length))) return AGAIN;
+      const filter = filters.bind(self, request);
       return filter < 0 ? filter : { value: filter, capability: filters.capability(filter) };
     },
-    filter_free: (call) => {
+    filter_free: (call, self) => {
       const filter = filters.check(call.capability(0), RIGHTS.control);
       if (filter < 0) return filter;
-      return compiling(call, (made) => {
-        filters.free(filter, made);
-        return ERRORS.E_OK;
-      });
+      if (!memory.affords(self, filters.costOfFreeing(1))) return AGAIN;
+      filters.free(filter);
+      return ERRORS.E_OK;
     },
     ash_window: (call) => {
       const of = call.capability(0);
@@ -79,13 +71,14 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       if (pages >= 0) frames.boundThrough(filters.owner(filter), nodeOf(frame));
       return pages;
     },
-    ash_attach: (call) => {
+    ash_attach: (call, self) => {
       const of = call.capability(0);
       const filter = filters.check(of, RIGHTS.control);
       const bytes = codeBytes(call, 4, call.word(8));
       if (filter < 0) return filter;
       if (typeof bytes === 'number') return bytes;
-      return compiling(call, (made) => filters.attach(filter, bytes, made, nodeOf(of)));
+      if (!memory.affords(self, filters.handlers.costOfAttaching(bytes.length))) return AGAIN;
+      return filters.attach(filter, bytes, nodeOf(of));
     },
   };
 

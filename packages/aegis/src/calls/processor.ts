@@ -2,9 +2,8 @@
  * Calls on the processor: slices, wakeup predicates, message rings.
  */
 import { ENV, ENV_LIMIT, ENV_STATUS, ERRORS, PAGE_BYTES, RIGHTS, SLICE, type CapabilityWords } from '@exokernel/abi';
-import type { Arguments, Call, Parts } from '../call.ts';
+import { AGAIN, type Arguments, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
-import { COSTS } from '../costs.ts';
 
 export function processorCalls(parts: Parts): Record<string, Call> {
   const { frames, environments, slices, memory, capabilities, predicates, messages, revocation } = parts;
@@ -16,7 +15,6 @@ export function processorCalls(parts: Parts): Record<string, Call> {
     slice_alloc: (call, self) => {
       const env = environments.check(call.capability(0), self);
       if (env < 0) return env;
-      call.cpu.charge(COSTS.mac);
       return made(slices.allocate(env, call.word(4)));
     },
     slice_free: (call) => {
@@ -47,8 +45,8 @@ export function processorCalls(parts: Parts): Record<string, Call> {
       const length = call.word(4);
       if (ppn < 0) return ppn;
       if (length < 0 || length > PAGE_BYTES) return ERRORS.E_RANGE;
+      if (!memory.affords(self, predicates.costOfSetting(length))) return AGAIN;
       const words = predicates.set(self, memory.bytes(ppn * PAGE_BYTES, length));
-      call.cpu.charge(length === 0 ? 0 : COSTS.compile + COSTS.compileWord * Math.max(words, 0));
       return Math.min(words, 0);
     },
     msg_bind: (call, self) => {
