@@ -12,7 +12,7 @@ import { memoryStore, type BlockStore } from '@exokernel/hardware';
 import { describe, expect, test } from 'vitest';
 import { QUOTAS } from '../src/families.ts';
 import type { Extent } from '../src/extents.ts';
-import { WINDOW, type Booted, type Fiber, type Raw, type RawFrame } from '../../testkit/src/index.ts';
+import { memoryFor, WINDOW, type Booted, type Fiber, type Raw, type RawFrame } from '../../testkit/src/index.ts';
 import { BLOCKS, NONE, complete, entry, extent, kernel, numbered, runOnDisk } from './disk-support.ts';
 
 type Main = (raw: Raw) => Fiber<number>;
@@ -434,5 +434,63 @@ describe('what is kept', () => {
         return 0;
       },
     ]);
+  });
+});
+
+describe('a family that lacks frames', () => {
+  test('gets those of dirty blocks that no environment holds: they are written, and are not in the way meanwhile', () => {
+    const shared = { ready: false, full: false, done: false };
+    const contents = numbered();
+    run(
+      [
+        function* (raw) {
+          for (let i = 2; i < 6; i += 1) yield* raw.code('frame_free', ...(yield* raw.segment(i)));
+          shared.ready = true;
+          while (!shared.full) yield* raw.sleep(1);
+          for (let got = 0; got < 4;) {
+            const code = yield* raw.code('frame_alloc', -1);
+            expect([0, ERRORS.E_AGAIN]).toContain(code);
+            if (code === 0) got += 1;
+            else yield* raw.sleep(1);
+          }
+          shared.done = true;
+          return 0;
+        },
+        function* (raw) {
+          const own = yield* extent(raw, 0, BLOCKS);
+          while (!shared.ready) yield* raw.sleep(1);
+          // Its own frames come down to its minimum; all others are dirty blocks.
+          const seen = new Set<number>();
+          for (let block = 0; ; block += 1) {
+            const { code, value, capability } = yield* raw.call('frame_alloc', -1);
+            if (code !== 0) break;
+            yield* raw.fill({ ppn: value, capability }, new Uint8Array(64).fill(0xdd));
+            expect(yield* raw.code('bc_insert', ...own, ...capability, block, 1)).toBe(0);
+            expect(yield* raw.code('frame_free', ...capability)).toBe(0);
+          }
+          shared.full = true;
+          while (!shared.done) {
+            for (let block = 0; block < BLOCKS; block += 1) {
+              const state = entry(block)?.state;
+              if (state !== BUFFER_STATES.leaving) continue;
+              const codes = [
+                yield* raw.code('bc_map', ...own, block),
+                yield* raw.code('bc_dirty', ...own, block, 1),
+                yield* raw.code('bc_remove', ...own, block),
+              ];
+              // The last of them may come when it is gone.
+              expect(codes.every((code) => code === ERRORS.E_AGAIN || code === ERRORS.E_NONE)).toBe(true);
+              if (codes.every((code) => code === ERRORS.E_AGAIN)) seen.add(block);
+            }
+            yield* raw.routine('kit.yield', -1);
+          }
+          expect(seen.size).toBeGreaterThan(0);
+          for (const block of seen) expect(contents[block * PAGE_BYTES]).toBe(0xdd);
+          return 0;
+        },
+      ],
+      memoryStore(contents),
+      memoryFor(60),
+    );
   });
 });
