@@ -1,13 +1,21 @@
 /**
- * Writes the tables of calls and structures into the documents that ask for them: `npm run docs:tables`.
+ * Writes tables and listings into the documents that ask for them: `npm run docs:tables`.
  *
- * A document asks with a comment `<!-- calls: slices -->`, `<!-- structure: slice -->` or `<!-- secret: tables -->`; what lies
- * between it and `<!-- end -->` is replaced. test/docs.test.ts fails on a table that is not up to date.
+ * A document asks with a comment, and what lies between it and `<!-- end -->` is replaced:
+ *
+ * - `<!-- calls: slices -->`, `<!-- structure: slice -->`, `<!-- secret: tables -->`: a table of the contract or the kernel;
+ * - `<!-- listing: refill refill.miss -->`: these routines of the kernel's text, up to the next one, without addresses;
+ * - `<!-- path: general syscall call.null -->`: what these routines do, how many instructions each has, and their sum.
+ *
+ * test/docs.test.ts fails on a part that is not up to date.
  */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CALLS, EXPOSED, STRUCTURES, type CallRow } from '../packages/abi/src/index.ts';
+import { kernelImage } from '../packages/aegis/src/kernel-image.ts';
+import { kernelListing } from '../packages/aegis/src/listing.ts';
 import { TABLES } from '../packages/aegis/src/tables.ts';
+import { readHead, type HeadNotes } from '../packages/aegis/src/text/routine.ts';
 
 const DOCS = join(import.meta.dirname, '..', 'docs');
 
@@ -56,13 +64,74 @@ function secretTables(): string {
   ].join('\n');
 }
 
-/** The document with every table that it asks for. */
+const image = kernelImage();
+
+/** The head of a routine. */
+function head(label: string): HeadNotes {
+  const found = readHead(image.notes.get(image.symbols.get(label) ?? -1) ?? []);
+  if (found === undefined) throw new Error(`the kernel has no routine ${label}`);
+  return found;
+}
+
+/** The lines of the kernel, from one routine's label to the next one's. */
+const LINES = kernelListing();
+
+function routineLines(label: string): readonly string[] {
+  head(label);
+  const start = LINES.indexOf(`${label}:`);
+  const isRoutine = (line: string, i: number): boolean =>
+    i > start + 1 && /^\S+:$/.test(line) && image.symbols.has(line.slice(0, -1)) && isHeaded(line.slice(0, -1));
+  const end = LINES.findIndex(isRoutine);
+  return LINES.slice(start, end < 0 ? undefined : end);
+}
+
+function isHeaded(label: string): boolean {
+  return readHead(image.notes.get(image.symbols.get(label) ?? -1) ?? []) !== undefined;
+}
+
+/** Addresses change with whatever stands before: labels say enough. */
+function listings(labels: readonly string[]): string {
+  const lines = labels.flatMap((label) => routineLines(label));
+  const text = lines.map((line) =>
+    line
+      .replace(/^ {2}[0-9a-f]{8}/, ' ')
+      .replace(/^ {10}( +#)/, '$1')
+      .replace(/0x8[0-9a-f]{7} </, '<'),
+  );
+  return ['```text', ...text, '```'].join('\n');
+}
+
+function pathTable(labels: readonly string[]): string {
+  const rows = labels.map((label) => [label, head(label)] as const);
+  const sum = rows.reduce((total, [label, { fast }]) => {
+    if (fast === undefined) throw new Error(`${label} does not say how many instructions it has`);
+    return total + fast.instructions;
+  }, 0);
+  return [
+    row(['routine', 'what it does', 'instructions']),
+    row(['---', '---', '---:']),
+    ...rows.map(([label, { does, fast }]) =>
+      row([`\`${label}\``, does, [fast?.instructions, fast?.when].filter((part) => part !== '').join(' ')]),
+    ),
+    row(['', 'together', String(sum)]),
+  ].join('\n');
+}
+
+const PARTS: Readonly<Record<string, (names: string) => string>> = {
+  calls: callTable,
+  structure: structureTable,
+  secret: secretTables,
+  listing: (names) => listings(names.split(' ')),
+  path: (names) => pathTable(names.split(' ')),
+};
+
+/** The document with every table and listing that it asks for. */
 export function withTables(text: string): string {
   return text.replace(
-    /(<!-- (calls|structure|secret): (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
-    (_, open: string, kind: string, name: string, end: string) => {
-      const table = kind === 'calls' ? callTable(name) : kind === 'structure' ? structureTable(name) : secretTables();
-      return `${open}\n${table}\n\n${end}`;
+    /(<!-- (\w+): ([\w. ]+) -->\n)[\s\S]*?(<!-- end -->)/g,
+    (whole, open: string, kind: string, names: string, end: string) => {
+      const part = Object.hasOwn(PARTS, kind) ? PARTS[kind] : undefined;
+      return part === undefined ? whole : `${open}\n${part(names)}\n\n${end}`;
     },
   );
 }

@@ -86,6 +86,17 @@ describe.each(Object.entries(MAP))('%s', (name, allowed) => {
   });
 });
 
+test('the test kit uses what packages export, and nothing else', () => {
+  const own = join(ROOT, 'packages/testkit/src');
+  const reaching = sources('packages/testkit/src').flatMap((file) =>
+    imports(file)
+      .filter((specifier) => specifier.startsWith('.') && !join(file, '..', specifier).startsWith(own))
+      .map((specifier) => `${file}: ${specifier}`),
+  );
+  expect(reaching).toEqual([]);
+  expect(sources('packages/testkit/src').length).toBeGreaterThan(5);
+});
+
 test('only tests import the test kit', () => {
   const users = [...folders('packages'), ...folders('apps').map((app) => `../apps/${app}`)]
     .flatMap((name) => sources(`packages/${name}/src`))

@@ -5,7 +5,7 @@
  * It uses the kit's prologue, but not its epilogue: at the end of its slice it loops.
  */
 import { CALLS, ERRORS, EXCEPTIONS, RIGHTS, CAPABILITY_KINDS, type Image } from '@exokernel/abi';
-import { A0, A1, A2, A3, CP0_STATUS, T0, T1, V0, ZERO, type Assembler } from '@exokernel/isa';
+import { A0, A1, A2, A3, CP0_STATUS, T0, T1, V0, ZERO, KSEG0, type Assembler } from '@exokernel/isa';
 import { UKIT, address, assembleRuntime, buildImage, resumeLabel } from '@exokernel/libos-kit';
 
 /** Words of its u-page. A code is what the kernel answered; a count is how often the exception came. */
@@ -27,7 +27,6 @@ const ENTRYLO_RW = 0x600;
 /** A MAC somebody might guess. */
 const GUESS = [0x12345678, 0x9abcdef0] as const;
 const SOMEWHERE = 0x10000;
-const KSEG0 = 0x80000000;
 
 /** An environment that attacks the frame `victim` (a physical frame number). */
 export function hostile(victim: number): Image {

@@ -1,12 +1,12 @@
 /** The hostile environment: every attempt is refused, it is destroyed, and nobody else notices. */
 import { DEATHS, ENV, EXPOSED, PAGE_BYTES } from '@exokernel/abi';
 import { compose } from '@exokernel/libos-kit';
+import { KSEG0 } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import { HOSTILE, REFUSED, hostile, matmul, matmulResult } from '../src/index.ts';
 import { batch } from '../../../packages/batch/src/index.ts';
 import { boot, exitOf } from '../../../packages/testkit/src/index.ts';
 
-const KSEG0 = 0x80000000;
 const N = 60;
 
 /** A machine with a victim (0), and an attacker (1) of the frame that `victim` names. */

@@ -4,8 +4,8 @@
  * 2: the command cannot be carried out as given.
  */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { kernelListing } from '@exokernel/aegis';
 import { parse, untilInterrupted } from './arguments.ts';
+import { DISASSEMBLE_HELP, disassembleCommand } from './disassemble.ts';
 import { EXIT, UsageError } from './error.ts';
 import { runDemo, serveDemo } from './demo/run.ts';
 import { formatReport, type Report } from './demo/report.ts';
@@ -22,8 +22,7 @@ const HELP = `usage: exok <command> [options]
     --disk <file>        a disk with a site, made by exok site
     --offline            without the gateway: two runs count the same
     --json               prints one JSON object on stdout
-  exok kernel --disassemble [symbol]   the kernel's text, with labels, notes and the names of fields
-  exok site <folder> <file>   formats a folder as a disk for Cheetah
+${DISASSEMBLE_HELP}  exok site <folder> <file>            formats a folder as a disk for Cheetah
 ${RUN_HELP}${LINUX_HELP}`;
 
 const DEMO_OPTIONS = {
@@ -40,7 +39,11 @@ async function main(args: readonly string[]): Promise<number> {
     case 'demo':
       return demo(rest);
     case 'kernel':
-      return kernel(rest);
+    case 'kit':
+    case 'filter':
+    case 'handler':
+      process.stdout.write(disassembleCommand(command, rest));
+      return EXIT.ok;
     case 'site':
       return site(rest);
     case 'run':
@@ -89,17 +92,6 @@ function print(report: Report, json: boolean, seconds: number): number {
   const verdict = failed === 0 ? `all ${report.checks.length} checks passed` : `${failed} checks FAILED`;
   process.stderr.write(`${verdict}; ${seconds.toFixed(1)} s\n`);
   return failed === 0 ? EXIT.ok : EXIT.failed;
-}
-
-function kernel(args: readonly string[]): number {
-  const options = { disassemble: { type: 'boolean', default: false } } as const;
-  const { values, positionals } = parse(() => parseArgs({ args: [...args], options, allowPositionals: true }));
-  if (!values.disassemble || positionals.length > 1) throw new UsageError('usage: exok kernel --disassemble [symbol]');
-  const [symbol] = positionals;
-  const lines = kernelListing(symbol);
-  if (lines.length === 0) throw new UsageError(`the kernel has no symbol ${symbol ?? ''}: without one all are printed`);
-  process.stdout.write(`${lines.join('\n')}\n`);
-  return EXIT.ok;
 }
 
 function site(args: readonly string[]): number {

@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { Machine, PROM_ADDRESS, PROM_ENTRIES, bootProm, type MachineOptions } from '@exokernel/hardware';
 import { fileStore } from '@exokernel/hardware/node';
-import { IsaError, decode, loadElf, type ElfImage } from '@exokernel/isa';
+import { IsaError, decode, loadElf, KSEG0, KSEG2, type ElfImage } from '@exokernel/isa';
 import { UsageError, orRefuse } from './error.ts';
 import type { MachineSettings } from './run-options.ts';
 
@@ -35,7 +35,6 @@ export interface BareMachine {
 /** Serial line of the console [KN01]. */
 export const CONSOLE_LINE = 3;
 const BOOT_DEVICE = 'rz(0,0,0)';
-const KSEG0 = 0x80000000;
 const KSEG_MASK = 0x1fffffff;
 /** Linux wants a page; more leaves room for what a kernel puts behind its last segment. */
 const INITRD_ALIGNMENT = 0x10000;
@@ -128,7 +127,7 @@ function hashOf({ segments }: ElfImage, initrd: Uint8Array = new Uint8Array(0)):
 /** Every segment lies where kseg0 and kseg1 show memory. */
 function checkSegments({ segments }: ElfImage, file: string, ramBytes: number): void {
   for (const { vaddr, memSize } of segments) {
-    const isUnmapped = vaddr >= KSEG0 && vaddr < 0xc0000000;
+    const isUnmapped = vaddr >= KSEG0 && vaddr < KSEG2;
     if (isUnmapped && (vaddr & KSEG_MASK) + memSize <= ramBytes) continue;
     const range = `0x${vaddr.toString(16)}–0x${(vaddr + memSize).toString(16)}`;
     throw new UsageError(`${file}: the segment ${range} is not in memory; more with --memory`);

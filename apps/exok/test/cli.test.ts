@@ -58,6 +58,20 @@ describe('refused with one line on stderr and exit code 2', () => {
     [['site'], /usage/],
     [['kernel'], /usage/],
     [['kernel', '--disassemble', 'nothing'], /no symbol nothing/],
+    [['kit'], /usage/],
+    [['kit', '--disassemble', 'nothing'], /no symbol nothing/],
+    [['kit', '--disassemble', 'kit.yield', 'kit.sleep'], /usage/],
+    [['filter', '--disassemble'], /usage/],
+    [['filter', '--disassemble', 'spx'], /no protocol spx/],
+    [['filter', '--disassemble', ''], /no protocol/],
+    [['filter', '--disassemble', 'udp dstPort=70000'], /dstPort=70000/],
+    [['filter', '--disassemble', 'udp dstPort=0x'], /dstPort=0x/],
+    [['filter', '--disassemble', 'udp toString=1'], /toString=1/],
+    [['filter', '--disassemble', 'udp dstIp=10.0.0.256'], /10\.0\.0\.256/],
+    [['filter', '--disassemble', 'arp', 'arp'], /./],
+    [['handler', '--disassemble'], /usage/],
+    [['handler', '--disassemble', 'missing'], /missing/],
+    [['handler', '--disassemble', process.execPath], /no handler/],
     [['site', join(folder, 'missing'), join(folder, 'out.img')], /missing/],
   ] as const)('%j', async (args, line) => {
     const { code, stdout, stderr } = await exok(args);
@@ -98,8 +112,27 @@ describe('refused with one line on stderr and exit code 2', () => {
 test('the text of a routine of the kernel', async () => {
   const { code, stdout } = await exok(['kernel', '--disassemble', 'scall']);
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^call\.scall:\n/);
-  expect(stdout).toContain('lw k0,ENV.syncGate(k1)');
+  expect(stdout).toMatch(/^cycles on ideal; [^\n]*\ncall\.scall:\n/);
+  expect(stdout).toContain(' 1  1  1  lw k0,ENV.syncGate(k1)');
+});
+
+test('the text of the kit: the words of the u-page and the calls by name', async () => {
+  const { code, stdout } = await exok(['kit', '--disassemble', 'kit.yield']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^cycles on ideal; [^\n]*\n(kit\.restart\.end:\n)?kit\.yield:\n/);
+  expect(stdout).toContain('sw ra,UKIT.contextPc(zero)');
+  expect(stdout).toMatch(/syscall {2}# yield\n$/);
+});
+
+test('what filters and handlers are compiled to', async () => {
+  const filters = await exok(['filter', '--disassemble', 'udp dstPort=53', 'tcp dstIp=10.0.0.1 dstPort=80']);
+  expect(filters.code).toBe(0);
+  expect(filters.stdout).toContain('lw t2,ACTIVATION.message.length(a0)');
+  // Port 53, its bytes exchanged.
+  expect(filters.stdout).toContain('li a2,13568');
+  const handler = await exok(['handler', '--disassemble', 'udpEcho']);
+  expect(handler.code).toBe(0);
+  expect(handler.stdout).toContain('ACTIVATION.reply.base(a0)');
 });
 
 test('--offline --json: one object, every check true, and the same again', async () => {

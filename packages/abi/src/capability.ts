@@ -34,8 +34,7 @@ export const RIGHTS = { read: 1, write: 2, control: 4 } as const;
 
 export const CAPABILITY_BYTES = 16;
 
-/** Nodes in all (node 0, the root, counted); of one environment; and below the root, one below the other. */
-export const NODE_LIMIT = 1024;
+/** Nodes of one environment; and below the root, one below the other. */
 export const NODES_PER_ENV = 64;
 export const NODE_DEPTH = 8;
 

@@ -2,6 +2,7 @@
  * Layouts that kernel and applications share: byte offsets of words in the environment table, the u-page, packet rings
  * and the exposed tables. All words are 32 bits, little-endian.
  */
+import { RING_BYTES } from './limits.ts';
 import {
   BUFFER_FIELDS,
   DISK_FIELDS,
@@ -49,8 +50,6 @@ export const ENV_STATUS = { free: 0, embryo: 1, runnable: 2, dead: 3 } as const;
 /** Offsets of words in one record of the environment table, which everyone may read. */
 export const ENV: Offsets<typeof ENVIRONMENT_FIELDS> = offsets(ENVIRONMENT_FIELDS);
 
-export const ENV_BYTES = 512;
-export const ENV_LIMIT = 128;
 export const GUARANTEED_LIMIT = 16;
 
 /**
@@ -113,10 +112,8 @@ export const RING_SLOT = {
 export const RING_SLOT_BYTES = 64;
 export const RING_SLOT_LIMIT = 32;
 export const RING_BUFFERS = 4;
-export const RING_LIMIT = 32;
 /** Offsets in the record of a ring. */
 export const RING: Offsets<typeof RING_FIELDS> = offsets(RING_FIELDS);
-export const RING_BYTES = 2048;
 /** Frames of a ring. */
 export const RING_FRAME_LIMIT: number = (RING_BYTES - RING_FIELDS.frame.at) / 4;
 /** What a tap's slots have for a filter. */
@@ -124,27 +121,26 @@ export const TAP = { in: -1, out: -2 } as const;
 
 /** Offsets in the record of a filter. */
 export const FILTER: Offsets<typeof FILTER_FIELDS> = offsets(FILTER_FIELDS);
-export const FILTER_BYTES = 64;
-export const FILTER_LIMIT = 256;
 /**
  * What becomes of packets that a filter and others accept. specific: the one that tests more bits wins; first: the one that
- * was bound first; refuse: there are none, whoever could accept one is not bound; all: this one gets a copy, whoever wins.
+ * was bound first; refuse: this one wins over later ones, none gets copies, and it is not bound beside an earlier one; all: this
+ * one gets a copy, whichever wins.
  */
 export const POLICIES = { specific: 0, first: 1, refuse: 2, all: 3 } as const;
+/**
+ * Bits of a packet that a filter of policy `refuse` tests at least. Assumption: more than name a protocol (the Ethernet type and IP's
+ * protocol, 24), fewer than name an endpoint of one (with its port, 40). So all such filters together have at most the
+ * FILTER_LIMIT / 2^32 part of all packets, and no protocol.
+ */
+export const REFUSE_BITS_MIN = 32;
 /** Pages of a handler's window. */
 export const WINDOW_FRAMES_MAX = 4;
 
-/** Offsets in the records of extents, disk, its requests and the buffer-cache registry; their bytes and numbers. */
+/** Offsets in the records of extents, disk, its requests and the buffer-cache registry. */
 export const EXTENT: Offsets<typeof EXTENT_FIELDS> = offsets(EXTENT_FIELDS);
-export const EXTENT_BYTES = 32;
-export const EXTENT_LIMIT = 128;
 export const DISK: Offsets<typeof DISK_FIELDS> = offsets(DISK_FIELDS);
 export const REQUEST: Offsets<typeof REQUEST_FIELDS> = offsets(REQUEST_FIELDS);
-export const REQUEST_BYTES = 32;
-export const REQUEST_LIMIT = 128;
 export const BUFFER: Offsets<typeof BUFFER_FIELDS> = offsets(BUFFER_FIELDS);
-export const BUFFER_BYTES = 32;
-export const BUFFER_LIMIT = 1024;
 /** leaving: it is being written because a family lacks frames, and is empty then. */
 export const BUFFER_STATES = { empty: 0, valid: 1, comingIn: 2, goingOut: 3, leaving: 4 } as const;
 /** One entry of the list of disk_request: the frame's capability and, relative to the extent, its block. */
@@ -185,8 +181,6 @@ export const REPOSSESSION_STATES = { empty: 0, preloaded: 1, saving: 2, saved: 3
 
 /** One entry of the slice vector. */
 export const SLICE: Offsets<typeof SLICE_FIELDS> = offsets(SLICE_FIELDS);
-export const SLICE_BYTES = 16;
-export const SLICE_LIMIT = 64;
 /** The owner of what nobody owns. */
 export const NO_ENV = 0xffffffff;
 
@@ -195,7 +189,6 @@ export const SYSTEM: Offsets<typeof SYSTEM_FIELDS> = offsets(SYSTEM_FIELDS);
 
 /** One entry of the frame table. */
 export const FRAME: Offsets<typeof FRAME_FIELDS> = offsets(FRAME_FIELDS);
-export const FRAME_BYTES = 16;
 
 /** One slot of a message ring, of which a frame holds 64: the sender's number + 1 (0: empty), and eight words. */
 export const MESSAGE = { sender: 0, words: 4 } as const;
@@ -222,7 +215,6 @@ export type PredicateOperator = keyof typeof PREDICATE_OPERATORS;
 
 /** One node of a tree of capabilities. */
 export const NODE: Offsets<typeof NODE_FIELDS> = offsets(NODE_FIELDS);
-export const NODE_BYTES = 24;
 
 /** EntryLo bits an application may set [KANE92 §6]. */
 export const ENTRYLO = { noncached: 0x800, dirty: 0x400, valid: 0x200 } as const;

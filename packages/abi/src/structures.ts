@@ -5,6 +5,28 @@
  * frames for reading with the well-known words WELL_KNOWN_READ; nobody may write them but the kernel. [SOSP95 §3]
  */
 
+import {
+  BUFFER_BYTES,
+  BUFFER_LIMIT,
+  ENV_BYTES,
+  ENV_LIMIT,
+  EXTENT_BYTES,
+  EXTENT_LIMIT,
+  FILTER_BYTES,
+  FILTER_LIMIT,
+  FRAME_BYTES,
+  FRAME_LIMIT,
+  NODE_BYTES,
+  NODE_LIMIT,
+  REQUEST_BYTES,
+  REQUEST_LIMIT,
+  RING_BYTES,
+  RING_LIMIT,
+  SLICE_BYTES,
+  SLICE_LIMIT,
+  STLB_ENTRIES,
+} from './limits.ts';
+
 /** One word, or the first of several: its byte offset in the record, and what it holds. */
 export interface Field {
   readonly at: number;
@@ -199,18 +221,18 @@ export const BUFFER_FIELDS = {
 
 /* prettier-ignore */
 export const STRUCTURES: Readonly<Record<string, Structure>> = {
-  environment: { table: 'environments', bytes: 512, count: 128, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
-  frame: { table: 'frames', bytes: 16, count: 0x3000, what: 'frames, by physical page number', fields: FRAME_FIELDS },
-  slice: { table: 'slices', bytes: 16, count: 64, what: 'the slice vector, by position', fields: SLICE_FIELDS },
-  node: { table: 'nodes', bytes: 24, count: 1024, what: 'nodes of the trees of capabilities, by number; record 0 is not used', fields: NODE_FIELDS },
-  ring: { table: 'rings', bytes: 2048, count: 32, what: 'packet rings, by number', fields: RING_FIELDS },
-  filter: { table: 'filters', bytes: 64, count: 256, what: 'packet filters, by number', fields: FILTER_FIELDS },
+  environment: { table: 'environments', bytes: ENV_BYTES, count: ENV_LIMIT, what: 'environments, by number', fields: ENVIRONMENT_FIELDS },
+  frame: { table: 'frames', bytes: FRAME_BYTES, count: FRAME_LIMIT, what: 'frames, by physical page number', fields: FRAME_FIELDS },
+  slice: { table: 'slices', bytes: SLICE_BYTES, count: SLICE_LIMIT, what: 'the slice vector, by position', fields: SLICE_FIELDS },
+  node: { table: 'nodes', bytes: NODE_BYTES, count: NODE_LIMIT, what: 'nodes of the trees of capabilities, by number; record 0 is not used', fields: NODE_FIELDS },
+  ring: { table: 'rings', bytes: RING_BYTES, count: RING_LIMIT, what: 'packet rings, by number', fields: RING_FIELDS },
+  filter: { table: 'filters', bytes: FILTER_BYTES, count: FILTER_LIMIT, what: 'packet filters, by number', fields: FILTER_FIELDS },
   system: { table: 'system', bytes: 64, count: 1, what: 'the machine as a whole', fields: SYSTEM_FIELDS },
-  extent: { table: 'extents', bytes: 32, count: 128, what: 'extents of disk blocks, by number', fields: EXTENT_FIELDS },
+  extent: { table: 'extents', bytes: EXTENT_BYTES, count: EXTENT_LIMIT, what: 'extents of disk blocks, by number', fields: EXTENT_FIELDS },
   disk: { table: 'disk', bytes: 32, count: 1, what: 'the disk', fields: DISK_FIELDS },
-  request: { table: 'requests', bytes: 32, count: 128, what: "the disk's queue, in no order", fields: REQUEST_FIELDS },
-  buffer: { table: 'buffers', bytes: 32, count: 1024, what: 'the buffer-cache registry, in no order', fields: BUFFER_FIELDS },
-  stlb: { table: 'stlb', bytes: 8, count: 4096, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },
+  request: { table: 'requests', bytes: REQUEST_BYTES, count: REQUEST_LIMIT, what: "the disk's queue, in no order", fields: REQUEST_FIELDS },
+  buffer: { table: 'buffers', bytes: BUFFER_BYTES, count: BUFFER_LIMIT, what: 'the buffer-cache registry, in no order', fields: BUFFER_FIELDS },
+  stlb: { table: 'stlb', bytes: 8, count: STLB_ENTRIES, what: 'the software TLB, by a hash of page and ASID', fields: STLB_FIELDS },
 };
 
 /** The offsets of a structure's fields. */

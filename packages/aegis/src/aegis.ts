@@ -22,6 +22,7 @@ import {
   type NativeFunction,
 } from '@exokernel/abi';
 import type { Machine } from '@exokernel/hardware';
+import { K0, K1, V0 } from '@exokernel/isa';
 import { Accounting, type Usage } from './accounting.ts';
 import { Asids } from './asids.ts';
 import { Arguments, type Parts } from './call.ts';
@@ -86,9 +87,6 @@ export interface EnvironmentInfo extends Usage {
 }
 
 /** Registers v0, k0 and k1. */
-const V0 = 2;
-const K0 = 26;
-const K1 = 27;
 
 const STATUS_NAMES: readonly (keyof typeof ENV_STATUS)[] = ['free', 'embryo', 'runnable', 'dead'];
 

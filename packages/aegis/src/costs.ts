@@ -25,8 +25,10 @@ export const COSTS = {
   stlbEntrySet: 5,
   /** An entry of the TLB looked at: its index set, read, two moves, compared. */
   tlbEntry: 8,
-  /** Code that is made: an instruction of it, from the program's tree. */
-  compiledWord: 200,
+  /** Code that is made: an instruction of it, from the program's tree by way of registers and bounds. */
+  compiledWord: 500,
+  /** A byte of a filter, compared with another filter. */
+  comparedByte: 30,
   /** A device's register read or written, and what is made of it. */
   device: 200,
 } as const;

@@ -17,10 +17,11 @@ import {
   FILTER_LIMIT,
   NO_ENV,
   POLICIES,
+  REFUSE_BITS_MIN,
   RIGHTS,
   type CapabilityWords,
 } from '@exokernel/abi';
-import { DpfError, FilterSet, decodeFilter, type OverlapPolicy } from '@exokernel/dpf';
+import { DpfError, FilterSet, decodeFilter, demandedBits, normalize, type OverlapPolicy } from '@exokernel/dpf';
 import { VcodeError, compileMips, type Program } from '@exokernel/vcode';
 import type { Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
@@ -36,6 +37,10 @@ import { FILTER_STATE, TABLES, VARIABLES } from './tables.ts';
 
 /** Where the activation record of the second program has base and length of the words that it fills. */
 const FOUND = { base: 16, length: 20 } as const;
+/** Instructions that there is room for. */
+const DEMUX_WORDS = (PHYSICAL.demuxActivation - PHYSICAL.demux) / 4;
+/** What it costs at most to free a filter, without the code that is made anew. */
+const COST_OF_FILTER = 6000;
 const ACTIVATION_ROOM = PHYSICAL.copiesActivation - PHYSICAL.demuxActivation;
 
 /** What a filter is bound with. */
@@ -107,9 +112,8 @@ export class Filters {
     const id = this.#insert(bytes, name);
     if (id < 0) return id;
     const at = this.#codeEnd();
-    if (!this.#compile() || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES) {
+    if (at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES || !this.#compile()) {
       this.#set.delete(id);
-      this.#compile();
       return ERRORS.E_NONE;
     }
     this.#families.take('filters', family);
@@ -133,8 +137,37 @@ export class Filters {
       [FILTER.handler, 0],
     ]);
     this.#memory.setWide(this.#memory.wide(...this.#lifeOf(id)) + 1, ...this.#lifeOf(id));
-    this.#countOverlaps();
+    this.#countOverlaps(id, 1);
     return id;
+  }
+
+  /** What it costs at most to bind a filter of so many bytes. */
+  costOfBinding(bytes: number): number {
+    const count = this.#memory.variable(VARIABLES.filterCount);
+    return this.#costOfCompiling(bytes) + 2 * (count * bytes + this.#codeBytes()) * COSTS.comparedByte;
+  }
+
+  /** What it costs at most to free so many filters at once. */
+  costOfFreeing(filters: number): number {
+    if (filters === 0) return 0;
+    return this.#costOfCompiling(0) + filters * (COST_OF_FILTER + this.#codeBytes() * COSTS.comparedByte);
+  }
+
+  /** What `release` costs at most. */
+  costOfRelease(env: number): number {
+    return this.costOfFreeing(this.#ofEnv(env).length);
+  }
+
+  /** With a filter of so many bytes more: an atom of ten takes less than 30 instructions. */
+  #costOfCompiling(bytes: number): number {
+    const words = this.#memory.variable(VARIABLES.filterWords) + 3 * bytes + 100;
+    const moved = 2 * this.#codeBytes() + 8 * FILTER_LIMIT;
+    return words * (COSTS.compiledWord + COSTS.copiedWord) + moved * COSTS.word;
+  }
+
+  /** Bytes of all filters. */
+  #codeBytes(): number {
+    return this.#codeEnd() - PHYSICAL.filterCode;
   }
 
   /** Where the two words of a filter's generation lie. */
@@ -153,8 +186,22 @@ export class Filters {
     return this.#capabilities.check(words, 'filter', rights);
   }
 
-  free(id: number): void {
+  /** Frees filters that there are. */
+  free(...ids: readonly number[]): void {
+    if (ids.length === 0) return;
+    for (const id of ids) this.#free(id);
+    const left = this.#ids().filter((other) => !ids.includes(other));
+    left.forEach((other, i) => {
+      this.#order.set(i, 0, other);
+    });
+    this.#memory.setVariable(VARIABLES.filterCount, left.length);
+    this.#compile();
+    this.#closeGaps();
+  }
+
+  #free(id: number): void {
     this.#capabilities.forget('filter', id);
+    this.#countOverlaps(id, -1);
     // Should the rest not compile, the old code stays, and what it still accepts for this filter goes nowhere.
     this.#filters.set(id, FILTER.ring, 0);
     const family = this.#families.of(this.owner(id));
@@ -165,14 +212,6 @@ export class Filters {
     this.#filters.set(id, FILTER.length, 0);
     this.#pending.filterFreed(id);
     this.#set.delete(id);
-    const left = this.#ids().filter((other) => other !== id);
-    left.forEach((other, i) => {
-      this.#order.set(i, 0, other);
-    });
-    this.#memory.setVariable(VARIABLES.filterCount, left.length);
-    this.#compile();
-    this.#closeGaps();
-    this.#countOverlaps();
   }
 
   /** Who bound a filter, or NO_ENV. */
@@ -194,7 +233,7 @@ export class Filters {
   /** Frees every filter of an environment. */
   release(env: number): void {
     this.#pending.released(env, this.#memory.env(env, ENV.parent));
-    for (const id of this.#ofEnv(env)) this.free(id);
+    this.free(...this.#ofEnv(env));
   }
 
   /** Takes a frame away from the windows of an environment's filters, or (undefined) of all. */
@@ -229,8 +268,12 @@ export class Filters {
   }
 
   #insert(bytes: Uint8Array, policy: OverlapPolicy): number {
+    const count = this.#memory.variable(VARIABLES.filterCount);
+    this.#memory.charge(count * bytes.length + this.#codeBytes(), COSTS.comparedByte);
     try {
-      return this.#set.insert(decodeFilter(bytes), policy);
+      const atoms = decodeFilter(bytes);
+      if (policy === 'refuse' && demandedBits(normalize(atoms)) < REFUSE_BITS_MIN) return ERRORS.E_RANGE;
+      return this.#set.insert(atoms, policy);
     } catch (error) {
       if (!(error instanceof DpfError)) throw error;
       return error.code === 'overlap' ? ERRORS.E_OVERLAP : error.code === 'limit' ? ERRORS.E_NONE : ERRORS.E_CODE;
@@ -248,14 +291,17 @@ export class Filters {
       const second = copies ? make(set.copiesProgram(align), PHYSICAL.demux + 4 * winner.length) : [];
       const words = [...winner, ...second];
       this.#memory.charge(words.length, COSTS.compiledWord);
-      if (4 * words.length > PHYSICAL.demuxActivation - PHYSICAL.demux) return false;
+      if (words.length > DEMUX_WORDS) return false;
       this.#memory.setKernelPage(KP.demux, winner.length === 0 ? 0 : KSEG0 + PHYSICAL.demux);
       this.#memory.setKernelPage(KP.copies, copies ? KSEG0 + PHYSICAL.demux + 4 * winner.length : 0);
       this.#memory.installCode(PHYSICAL.demux, words);
+      this.#memory.setVariable(VARIABLES.filterWords, words.length);
       return true;
     } catch (error) {
-      if (error instanceof VcodeError) return false;
-      throw error;
+      if (!(error instanceof VcodeError)) throw error;
+      // It was made, as far as it went, and is thrown away.
+      this.#memory.charge(DEMUX_WORDS, COSTS.compiledWord);
+      return false;
     }
   }
 
@@ -277,11 +323,16 @@ export class Filters {
     }
   }
 
-  #countOverlaps(): void {
-    for (const id of this.#ids()) {
-      const others = this.#set.overlapping(id).filter((other) => this.owner(other) !== this.owner(id));
-      this.#filters.set(id, FILTER.overlaps, others.length);
+  /** A filter has come (1) or goes (−1): those of other owners that it overlaps, and it, have as many overlaps more or less. */
+  #countOverlaps(id: number, delta: 1 | -1): void {
+    const count = this.#memory.variable(VARIABLES.filterCount);
+    this.#memory.charge(count * this.#filters.get(id, FILTER.length) + this.#codeBytes(), COSTS.comparedByte);
+    const owner = this.owner(id);
+    const others = this.#set.overlapping(id).filter((other) => this.owner(other) !== owner);
+    for (const other of others) {
+      this.#filters.set(other, FILTER.overlaps, this.#filters.get(other, FILTER.overlaps) + delta);
     }
+    this.#filters.set(id, FILTER.overlaps, delta === 1 ? others.length : 0);
   }
 }
 

@@ -11,6 +11,7 @@
  * A capability lets its bearer map a frame without holding it; then the mapping lasts as long as somebody else's hold.
  */
 import {
+  FRAME_LIMIT,
   CAPABILITY_KINDS,
   ENV,
   ENV_LIMIT,
@@ -26,7 +27,7 @@ import {
 import { nodeOf, type Capabilities } from './capabilities.ts';
 import type { Families } from './families.ts';
 import { COST_OF_FLUSH, COST_OF_SET_FLUSH, type TlbKeeper } from './tlb-keeper.ts';
-import { FIRST_FREE_FRAME, FRAME_CAPACITY, KSEG0, PHYSICAL } from './layout.ts';
+import { FIRST_FREE_FRAME, KSEG0, PHYSICAL } from './layout.ts';
 import { BitSets, type KernelMemory } from './memory.ts';
 import type { Nodes, Resource } from './nodes.ts';
 import { TABLES, VARIABLES } from './tables.ts';
@@ -85,8 +86,8 @@ export class Frames {
     this.#tlb = tlb;
     this.#nodes = capabilities.nodes;
     this.#holds = new BitSets(memory, memory.frameHolds, 32 * Math.ceil(memory.frames / 32), ENV_LIMIT);
-    this.#free = new BitSets(memory, memory.table(TABLES.freeFrames), FRAME_CAPACITY, 1);
-    this.#chosen = new BitSets(memory, memory.table(TABLES.chosenGuards), FRAME_CAPACITY, 1);
+    this.#free = new BitSets(memory, memory.table(TABLES.freeFrames), FRAME_LIMIT, 1);
+    this.#chosen = new BitSets(memory, memory.table(TABLES.chosenGuards), FRAME_LIMIT, 1);
     this.count = memory.frames;
     // The first images get pages of cache colours that the kernel's vectors, page and text have not.
     memory.setVariable(VARIABLES.frameCursor, FIRST_FREE_FRAME + 4);

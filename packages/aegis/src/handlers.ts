@@ -14,8 +14,8 @@ import {
   PAGE_BYTES,
   WINDOW_FRAMES_MAX,
 } from '@exokernel/abi';
-import { AshError, checkHandler, decodeHandler } from '@exokernel/ash';
-import { VcodeError, compileMips, type MipsProgram } from '@exokernel/vcode';
+import { AshError, REPLY, WINDOW, checkHandler, decodeHandler } from '@exokernel/ash';
+import { VcodeError, activationRegion, compileMips, type MipsProgram } from '@exokernel/vcode';
 import { COSTS } from './costs.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
@@ -24,8 +24,13 @@ import { Records, type KernelMemory } from './memory.ts';
 import { boundedFuel } from './stalls.ts';
 import { FILTER_STATE, TABLES } from './tables.ts';
 
-/** Words of the region of downloaded code, in an activation record: base and length of each region. */
-const REGION = { window: 16, reply: 24 } as const;
+/** What it costs at most to find a place for a handler and to clear it. */
+const COST_OF_PLACE = 6000;
+
+/** How many instructions so many bytes of a handler make at most. */
+function wordsOf(bytes: number): number {
+  return 4 * bytes + 100;
+}
 
 export class Handlers {
   readonly #memory: KernelMemory;
@@ -79,9 +84,9 @@ export class Handlers {
     if (place >= HANDLER_LIMIT || (isFirst && !this.#families.may('handlers', family))) return ERRORS.E_NONE;
     const base = PHYSICAL.handlers + place * HANDLER.bytes;
     const compiled = compileHandler(bytes, KSEG0 + base + HANDLER.code, this.#window(filter).length * PAGE_BYTES);
+    this.#memory.charge(compiled?.code.words.length ?? wordsOf(bytes.length), COSTS.compiledWord);
     if (compiled === undefined) return ERRORS.E_CODE;
     const { code, fuel } = compiled;
-    this.#memory.charge(code.words.length, COSTS.compiledWord);
     if (isFirst) this.#families.take('handlers', family);
     this.#state.set(filter, FILTER_STATE.place, place + 1);
     this.#state.set(filter, FILTER_STATE.handlerNode, node);
@@ -89,8 +94,8 @@ export class Handlers {
     // The last tenant's replies are not for this one.
     this.#memory.zero(base + HANDLER.reply, HANDLER.bytes - HANDLER.reply);
     const activation = base + HANDLER.activation;
-    this.#memory.set(activation + REGION.reply, KSEG0 + base + HANDLER.reply);
-    this.#memory.set(activation + REGION.reply + 4, PACKET_BYTES_MAX);
+    this.#memory.set(activation + activationRegion(REPLY), KSEG0 + base + HANDLER.reply);
+    this.#memory.set(activation + activationRegion(REPLY) + 4, PACKET_BYTES_MAX);
     this.#showWindow(filter);
     this.#filters.fill(filter, [
       [FILTER.activation, KSEG0 + activation],
@@ -99,6 +104,11 @@ export class Handlers {
       [FILTER.handler, KSEG0 + base + HANDLER.code],
     ]);
     return ERRORS.E_OK;
+  }
+
+  /** What it costs at most to attach a handler of so many bytes. */
+  costOfAttaching(bytes: number): number {
+    return COST_OF_PLACE + wordsOf(bytes) * (COSTS.compiledWord + COSTS.copiedWord);
   }
 
   /** Removes handler and window of a filter. */
@@ -144,7 +154,7 @@ export class Handlers {
   #showWindow(filter: number): void {
     const place = this.#state.get(filter, FILTER_STATE.place) - 1;
     if (place < 0) return;
-    const at = PHYSICAL.handlers + place * HANDLER.bytes + HANDLER.activation + REGION.window;
+    const at = PHYSICAL.handlers + place * HANDLER.bytes + HANDLER.activation + activationRegion(WINDOW);
     this.#memory.set(at, KSEG0 + this.#state.get(filter, FILTER_STATE.first) * PAGE_BYTES);
     this.#memory.set(at + 4, this.#state.get(filter, FILTER_STATE.frames) * PAGE_BYTES);
   }

@@ -1,5 +1,5 @@
 /** Aegis, the exokernel. */
 export { Aegis, type AegisOptions, type EnvironmentInfo } from './aegis.ts';
 export type { Usage } from './accounting.ts';
-export { kernelListing } from './listing.ts';
+export { filterListing, handlerListing, kernelListing } from './listing.ts';
 export { AegisError, type AegisErrorCode } from './error.ts';

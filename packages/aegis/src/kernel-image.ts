@@ -2,7 +2,7 @@
  * The kernel image: all machine code of Aegis, assembled for kseg0 from physical 0, and the dispatch tables that point into it.
  */
 import { CALLS, EXCEPTIONS, type CallName } from '@exokernel/abi';
-import { createAssembler, type Assembly } from '@exokernel/isa';
+import { createAssembler, withSlots, type Assembly } from '@exokernel/isa';
 import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
 import { emitBoot } from './text/boot.ts';
 import { callLabel, emitCallDispatch, emitNativeCalls } from './text/calls.ts';
@@ -15,7 +15,7 @@ import { emitReceive } from './text/receive.ts';
 import { emitRingPut } from './text/ring.ts';
 import { emitSchedule, emitYield } from './text/schedule.ts';
 import { emitTlbCalls, emitTlbRange } from './text/tlb.ts';
-import { emitTransfer, emitTransferRefusals } from './text/transfer.ts';
+import { emitAsynchronousTransfer, emitSynchronousTransfer, emitTransferRefusals } from './text/transfer.ts';
 import { emitTransmit, emitXmitCall } from './text/transmit.ts';
 import { emitGeneralVector, emitRefillMiss, emitRefillVector } from './text/vectors.ts';
 
@@ -31,33 +31,34 @@ export function kernelImage(): Assembly {
 
 function assembleKernel(): Assembly {
   const a = createAssembler(KSEG0);
-  emitRefillVector(a);
+  const s = withSlots(a);
+  emitRefillVector(s);
   a.align(GENERAL_VECTOR);
   if (a.here !== KSEG0 + GENERAL_VECTOR) throw new RangeError('the refill handler does not fit in its vector');
-  emitGeneralVector(a);
+  emitGeneralVector(s);
   // The kernel page lies between the vectors and the text.
   while (a.here < KSEG0 + PHYSICAL.text) a.word(0);
-  emitBoot(a);
-  emitRefillMiss(a);
-  emitExceptions(a);
-  emitCallDispatch(a);
-  emitTlbCalls(a);
-  emitTlbRange(a);
-  emitTransfer(a, 'synchronous');
-  emitTransfer(a, 'asynchronous');
-  emitTransferRefusals(a);
-  emitMessageCall(a);
-  emitYield(a);
-  emitSchedule(a);
-  emitInterrupt(a);
-  emitReceive(a);
-  emitRingPut(a);
-  emitTransmit(a);
-  emitXmitCall(a);
-  emitNativeCalls(a);
-  emitStackCalls(a);
-  emitFpuCall(a);
-  emitFpuInterrupt(a);
+  emitBoot(s);
+  emitRefillMiss(s);
+  emitExceptions(s);
+  emitCallDispatch(s);
+  emitTlbCalls(s);
+  emitTlbRange(s);
+  emitSynchronousTransfer(s);
+  emitAsynchronousTransfer(s);
+  emitTransferRefusals(s);
+  emitMessageCall(s);
+  emitYield(s);
+  emitSchedule(s);
+  emitInterrupt(s);
+  emitReceive(s);
+  emitRingPut(s);
+  emitTransmit(s);
+  emitXmitCall(s);
+  emitNativeCalls(s);
+  emitStackCalls(s);
+  emitFpuCall(s);
+  emitFpuInterrupt(s);
   if (a.here > KSEG0 + PHYSICAL.stlb) throw new RangeError('the kernel text overlaps the STLB');
   return a.assemble();
 }

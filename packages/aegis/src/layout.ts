@@ -6,9 +6,9 @@
  * boundary. The tables that only the kernel's TypeScript uses lie at the end of memory (tables.ts).
  */
 import { CALL_LIMIT, EXPOSED, FILTER_BYTES, RING_BYTES } from '@exokernel/abi';
+import { KSEG0 } from '@exokernel/isa';
 
-/** kseg0: unmapped, cached. */
-export const KSEG0 = 0x80000000;
+export { KSEG0 };
 
 /** What the kernel alone reads and writes. */
 const SECRET = {
@@ -49,10 +49,7 @@ export const PREDICATE_SLOT = { bytes: 0x300, activation: 0x280 } as const;
 export const PREDICATE_LIMIT = 64;
 export const PREDICATE_FUEL = 1000;
 
-export const STLB_ENTRIES = 4096;
 export const FIRST_FREE_FRAME = 0x100;
-/** Frames the tables have room for: 48 MiB of memory. */
-export const FRAME_CAPACITY = 0x3000;
 
 export const KERNEL_PAGE_VA = 0xfffff000;
 

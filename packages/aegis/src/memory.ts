@@ -5,10 +5,21 @@
  * goes through the machine's port, so that the machine learns of every write. What the kernel knows it keeps here and nowhere
  * else: a part of the kernel holds no table of its own in TypeScript (docs/kernel.md, "State").
  */
-import { ENV, ENV_BYTES, ENV_LIMIT, FRAME, FRAME_BYTES, NO_ENV, PAGE_BYTES, SLICE, SLICE_BYTES } from '@exokernel/abi';
+import {
+  FRAME_LIMIT,
+  ENV,
+  ENV_BYTES,
+  ENV_LIMIT,
+  FRAME,
+  FRAME_BYTES,
+  NO_ENV,
+  PAGE_BYTES,
+  SLICE,
+  SLICE_BYTES,
+} from '@exokernel/abi';
 import type { MemoryPort } from '@exokernel/hardware';
 import { COSTS, LONGEST, PIECE } from './costs.ts';
-import { FRAME_CAPACITY, KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
+import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
 import { TABLES, frameHoldsAt, tablesAt, type SecretTable, type VARIABLES } from './tables.ts';
 
 /** What the high one of two words counts. */
@@ -31,17 +42,19 @@ export class KernelMemory {
 
   /** Physical address of the table frameHolds. */
   get frameHolds(): number {
-    const frames = Math.min(this.port.ramBytes / PAGE_BYTES, FRAME_CAPACITY);
+    const frames = Math.min(this.port.ramBytes / PAGE_BYTES, FRAME_LIMIT);
     return this.#tables + frameHoldsAt(frames);
   }
 
   /** How many frames there are before the secret tables, those of the kernel included. */
   get frames(): number {
-    return Math.min(this.#tables / PAGE_BYTES, FRAME_CAPACITY);
+    return Math.min(this.#tables / PAGE_BYTES, FRAME_LIMIT);
   }
 
-  /** Cycles of the work that was counted since the last `spent`. */
+  /** Cycles of the work that was counted since the last `spent`; of these, how many `affords` has found paid, and by whom. */
   #work = 0;
+  #due = 0;
+  #payer = NO_ENV;
 
   /** Counts work that is not a word of memory: so many units at a price, one of COSTS. */
   charge(units: number, price: number): void {
@@ -53,16 +66,20 @@ export class KernelMemory {
     return this.#work;
   }
 
-  /** The cycles of the work since the last call, a whole number. */
+  /** The cycles of the work since the last call that have not been paid before, a whole number. */
   spent(): number {
-    const cycles = Math.ceil(Math.max(0, this.#work));
+    const left = Math.ceil(this.#work) - this.#due;
+    const cycles = Math.max(left, Math.min(COSTS.call, Math.ceil(this.#work)));
+    // What was paid too much stays its payer's.
+    if (cycles > left) this.setEnv(this.#payer, ENV.prepaid, this.env(this.#payer, ENV.prepaid) + cycles - left);
     this.#work = 0;
+    this.#due = 0;
     return cycles;
   }
 
   /**
    * Whether `env` has paid for work that takes so many cycles at most, but for what fits a stretch; if so the rest is to be done now.
-   * If not, it pays a piece, the kernel does nothing more, and asks again. [prepaid work](docs/mechanisms/calls.md)
+   * If not, it pays a piece, the kernel does nothing more, and asks again. [docs/mechanisms/calls.md]
    */
   affords(env: number, cycles: number): boolean {
     const paid = this.env(env, ENV.prepaid);
@@ -72,8 +89,9 @@ export class KernelMemory {
       this.#work = Math.max(this.#work, PIECE);
       return false;
     }
-    if (paid > 0) this.setEnv(env, ENV.prepaid, paid - due);
-    this.#work -= due;
+    if (due > 0) this.setEnv(env, ENV.prepaid, paid - due);
+    this.#payer = env;
+    this.#due = due;
     return true;
   }
 

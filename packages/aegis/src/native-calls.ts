@@ -3,6 +3,7 @@
  * capabilities, and answers with a code in v0 and results in v1, a0 to a3. What each does stands in calls/.
  */
 import { CALLS, type CallName, type NativeCpu, type NativeFunction } from '@exokernel/abi';
+import { A0, V0, V1 } from '@exokernel/isa';
 import { AGAIN, Arguments, type Call, type Parts } from './call.ts';
 import { cacheCalls } from './calls/cache.ts';
 import { deviceCalls } from './calls/device.ts';
@@ -13,10 +14,6 @@ import { processorCalls } from './calls/processor.ts';
 import { COSTS } from './costs.ts';
 import { KP } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
-
-const V0 = 2;
-const V1 = 3;
-const A0 = 4;
 
 /** The kernel's native functions by index: each call at its number. */
 export function nativeCalls(parts: Parts): Map<number, NativeFunction> {

@@ -8,6 +8,7 @@
  */
 import { ENV, ERRORS, PAGE_BYTES, PREDICATE, PREDICATE_OPERATORS } from '@exokernel/abi';
 import {
+  activationRegion,
   and,
   compileMips,
   defineProgram,
@@ -28,8 +29,8 @@ import { KSEG0, PHYSICAL, PREDICATE_FUEL, PREDICATE_SLOT } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
 import { PREDICATE_STATE, TABLES } from './tables.ts';
 
-/** Offset of the first region's base in an activation record: see `@exokernel/vcode`. */
-const REGIONS = 8;
+/** What it costs at most to set a predicate without terms. */
+const COST_OF_PREDICATE = 40_000;
 
 /** A word of memory and by what it may be read, or a constant. */
 type Side = { readonly ppn: number; readonly offset: number; readonly by: ReadBy } | { readonly value: number };
@@ -101,12 +102,17 @@ export class Predicates {
     this.#memory.installCode(base, words);
     const activation = base + PREDICATE_SLOT.activation;
     frames.forEach((ppn, i) => {
-      this.#memory.set(activation + REGIONS + 8 * i, KSEG0 + ppn * PAGE_BYTES);
-      this.#memory.set(activation + REGIONS + 8 * i + 4, PAGE_BYTES);
+      this.#memory.set(activation + activationRegion(i), KSEG0 + ppn * PAGE_BYTES);
+      this.#memory.set(activation + activationRegion(i) + 4, PAGE_BYTES);
     });
     this.#memory.setEnv(env, ENV.predicate, KSEG0 + base);
     this.#memory.setEnv(env, ENV.predicateActivation, KSEG0 + activation);
     return words.length;
+  }
+
+  /** What it costs at most to set a predicate of so many bytes: a term of 44 checks two capabilities, and makes ten instructions. */
+  costOfSetting(bytes: number): number {
+    return bytes === 0 ? 0 : COST_OF_PREDICATE + bytes * ((2 * COSTS.mac + 10 * COSTS.compiledWord) / 44 + COSTS.word);
   }
 
   /** The frames that predicates pin, each as often as it is. */

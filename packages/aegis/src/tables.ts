@@ -10,6 +10,7 @@
  * place of its MACs in the caches, which programs can measure.
  */
 import {
+  FRAME_LIMIT,
   BUFFER_LIMIT,
   ENV_LIMIT,
   EXTENT_LIMIT,
@@ -24,7 +25,7 @@ import {
   type Field,
   type Offsets,
 } from '@exokernel/abi';
-import { FRAME_CAPACITY, PREDICATE_LIMIT } from './layout.ts';
+import { PREDICATE_LIMIT } from './layout.ts';
 
 /** A secret table: `count` records of `bytes` bytes. */
 export interface SecretTable {
@@ -65,6 +66,7 @@ const VARIABLE_FIELDS = {
   diskFreeCount: { at: 0x18, what: 'how many descriptors are free' },
   diskUsed: { at: 0x1c, what: 'how many entries of the used ring the driver has seen, modulo 65536' },
   filterCount: { at: 0x20, what: 'how many filters there are' },
+  filterWords: { at: 0x24, what: 'instructions of the code that was made of them' },
 } as const;
 
 /* prettier-ignore */
@@ -192,70 +194,39 @@ const LINK = {
 const WORD = { word: { at: 0, what: 'the number' } } as const;
 const ENVIRONMENTS = { members: { at: 0, what: 'one bit for each environment: 4 words' } } as const;
 
-type TableName =
-  | 'freeFrames'
-  | 'frameLives'
-  | 'frameHolds'
-  | 'nodesBelow'
-  | 'nodesOfResource'
-  | 'nodesOfOwner'
-  | 'bufferState'
-  | 'nodeHolds'
-  | 'nodeBindings'
-  | 'nodeState'
-  | 'sliceState'
-  | 'requestState'
-  | 'predicateState'
-  | 'filterState'
-  | 'ringState'
-  | 'usage'
-  | 'transfers'
-  | 'revocation'
-  | 'families'
-  | 'quotas'
-  | 'serial'
-  | 'filterOrder'
-  | 'asidOwners'
-  | 'chosenGuards'
-  | 'variables'
-  | 'entered'
-  | 'key'
-  | 'blanks'
-  | 'bounces';
-
 /* prettier-ignore */
-export const TABLES: Readonly<Record<TableName, SecretTable>> = {
-  bufferState: { at: 0x00000, bytes: 0x20, count: BUFFER_LIMIT, what: 'by which rights a cached block was had, by number of its buffer', fields: BUFFER_STATE_FIELDS },
-  nodeHolds: { at: 0x08000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who holds a node's frame through it, by node", fields: ENVIRONMENTS },
-  nodeBindings: { at: 0x0c000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who has bound a node's frame through it to a ring, a window, a predicate, by node", fields: ENVIRONMENTS },
-  requestState: { at: 0x10000, bytes: 0x80, count: REQUEST_LIMIT, what: 'disk requests, by number', fields: REQUEST_STATE_FIELDS },
-  predicateState: { at: 0x14000, bytes: 0x40, count: PREDICATE_LIMIT, what: 'wakeup predicates, by place', fields: PREDICATE_STATE_FIELDS },
-  filterState: { at: 0x15000, bytes: 0x20, count: FILTER_LIMIT, what: 'windows and handlers, and through which nodes what was bound, by filter', fields: FILTER_STATE_FIELDS },
-  usage: { at: 0x17000, bytes: 0x40, count: ENV_LIMIT, what: 'what each environment used', fields: USAGE_FIELDS },
-  transfers: { at: 0x19000, bytes: 0x08, count: REQUEST_LIMIT, what: 'requests that are finished together', fields: TRANSFER_FIELDS },
-  ringState: { at: 0x19400, bytes: 0x08, count: RING_LIMIT, what: 'through which nodes a ring became a tap, by ring', fields: RING_STATE_FIELDS },
-  revocation: { at: 0x19800, bytes: 0x10, count: ENV_LIMIT, what: 'what is asked and expected of revocation, by environment', fields: REVOCATION_FIELDS },
-  serial: { at: 0x1a000, bytes: 0x220, count: SERIAL_LINES, what: 'queues, by serial line', fields: SERIAL_FIELDS },
-  filterOrder: { at: 0x1b000, bytes: 4, count: FILTER_LIMIT, what: 'the filters, in the order in which they were bound', fields: WORD },
-  asidOwners: { at: 0x1b400, bytes: 4, count: ASID_LIMIT, what: 'who has an ASID, or NO_ENV', fields: WORD },
-  chosenGuards: { at: 0x1b500, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } },
-  variables: { at: 0x1bc00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS },
-  entered: { at: 0x1bc40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } },
-  key: { at: 0x1bc60, bytes: 0x28, count: 1, what: "the kernel's key, and what it says to a message that no capability is", fields: { key: { at: 0, what: 'BLAKE2s of the secret: 8 words' }, nobody: { at: 0x20, what: 'a MAC that no capability has' } } },
-  sliceState: { at: 0x1bd00, bytes: 4, count: SLICE_LIMIT, what: 'what more there is of a slice, by position', fields: { generation: { at: 0, what: 'of its generation the high word' } } },
-  quotas: { at: 0x1be00, bytes: 8, count: Object.keys(QUOTA_KINDS).length, what: 'what is taken and what is kept, by kind of quota', fields: QUOTA_FIELDS },
-  nodeState: { at: 0x1c000, bytes: 4, count: NODE_LIMIT, what: 'what more there is of a node, by node', fields: NODE_STATE_FIELDS },
-  blanks: { at: 0x1e000, bytes: BLANK_LIMIT / 8, count: 1, what: 'the disk blocks that were allocated and not written since: they read as zeros', fields: { members: { at: 0, what: 'one bit for each block' } } },
-  bounces: { at: 0x26000, bytes: PAGE_BYTES, count: BOUNCE_FRAMES, what: 'frames that the device has in place of those whose right may end', fields: { contents: { at: 0, what: 'a block' } } },
-  families: { at: 0x2e000, bytes: 0x40, count: ENV_LIMIT, what: 'what families have and are guaranteed, by number', fields: FAMILY_FIELDS },
-  nodesBelow: { at: 0x30000, bytes: 4, count: 2 * NODE_LIMIT, what: 'lists of the nodes below each node: a link for each node, then a head for each', fields: LINK },
-  nodesOfResource: { at: 0x32000, bytes: 4, count: NODE_LIMIT + RESOURCE_LISTS, what: 'lists of the nodes of resources, by a hash of kind and name', fields: LINK },
-  nodesOfOwner: { at: 0x33400, bytes: 4, count: NODE_LIMIT + ENV_LIMIT, what: 'lists of the nodes that each environment made', fields: LINK },
-  freeFrames: { at: 0x34800, bytes: FRAME_CAPACITY / 8, count: 1, what: 'the frames that are free', fields: { members: { at: 0, what: 'one bit for each frame' } } },
-  frameLives: { at: 0x35000, bytes: 4, count: FRAME_CAPACITY, what: 'of the generation of a frame the high word, by frame: as many as the machine has frames', fields: { generation: { at: 0, what: 'the high word' } } },
+export const TABLES = {
+  bufferState: { at: 0x00000, bytes: 0x20, count: BUFFER_LIMIT, what: 'by which rights a cached block was had, by number of its buffer', fields: BUFFER_STATE_FIELDS } as SecretTable,
+  nodeHolds: { at: 0x08000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who holds a node's frame through it, by node", fields: ENVIRONMENTS } as SecretTable,
+  nodeBindings: { at: 0x0c000, bytes: ENV_LIMIT / 8, count: NODE_LIMIT, what: "who has bound a node's frame through it to a ring, a window, a predicate, by node", fields: ENVIRONMENTS } as SecretTable,
+  requestState: { at: 0x10000, bytes: 0x80, count: REQUEST_LIMIT, what: 'disk requests, by number', fields: REQUEST_STATE_FIELDS } as SecretTable,
+  predicateState: { at: 0x14000, bytes: 0x40, count: PREDICATE_LIMIT, what: 'wakeup predicates, by place', fields: PREDICATE_STATE_FIELDS } as SecretTable,
+  filterState: { at: 0x15000, bytes: 0x20, count: FILTER_LIMIT, what: 'windows and handlers, and through which nodes what was bound, by filter', fields: FILTER_STATE_FIELDS } as SecretTable,
+  usage: { at: 0x17000, bytes: 0x40, count: ENV_LIMIT, what: 'what each environment used', fields: USAGE_FIELDS } as SecretTable,
+  transfers: { at: 0x19000, bytes: 0x08, count: REQUEST_LIMIT, what: 'requests that are finished together', fields: TRANSFER_FIELDS } as SecretTable,
+  ringState: { at: 0x19400, bytes: 0x08, count: RING_LIMIT, what: 'through which nodes a ring became a tap, by ring', fields: RING_STATE_FIELDS } as SecretTable,
+  revocation: { at: 0x19800, bytes: 0x10, count: ENV_LIMIT, what: 'what is asked and expected of revocation, by environment', fields: REVOCATION_FIELDS } as SecretTable,
+  serial: { at: 0x1a000, bytes: 0x220, count: SERIAL_LINES, what: 'queues, by serial line', fields: SERIAL_FIELDS } as SecretTable,
+  filterOrder: { at: 0x1b000, bytes: 4, count: FILTER_LIMIT, what: 'the filters, in the order in which they were bound', fields: WORD } as SecretTable,
+  asidOwners: { at: 0x1b400, bytes: 4, count: ASID_LIMIT, what: 'who has an ASID, or NO_ENV', fields: WORD } as SecretTable,
+  chosenGuards: { at: 0x1b500, bytes: FRAME_LIMIT / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } } as SecretTable,
+  variables: { at: 0x1bc00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS } as SecretTable,
+  entered: { at: 0x1bc40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } } as SecretTable,
+  key: { at: 0x1bc60, bytes: 0x28, count: 1, what: "the kernel's key, and what it says to a message that no capability is", fields: { key: { at: 0, what: 'BLAKE2s of the secret: 8 words' }, nobody: { at: 0x20, what: 'a MAC that no capability has' } } } as SecretTable,
+  sliceState: { at: 0x1bd00, bytes: 4, count: SLICE_LIMIT, what: 'what more there is of a slice, by position', fields: { generation: { at: 0, what: 'of its generation the high word' } } } as SecretTable,
+  quotas: { at: 0x1be00, bytes: 8, count: Object.keys(QUOTA_KINDS).length, what: 'what is taken and what is kept, by kind of quota', fields: QUOTA_FIELDS } as SecretTable,
+  nodeState: { at: 0x1c000, bytes: 4, count: NODE_LIMIT, what: 'what more there is of a node, by node', fields: NODE_STATE_FIELDS } as SecretTable,
+  blanks: { at: 0x1e000, bytes: BLANK_LIMIT / 8, count: 1, what: 'the disk blocks that were allocated and not written since: they read as zeros', fields: { members: { at: 0, what: 'one bit for each block' } } } as SecretTable,
+  bounces: { at: 0x26000, bytes: PAGE_BYTES, count: BOUNCE_FRAMES, what: 'frames that the device has in place of those whose right may end', fields: { contents: { at: 0, what: 'a block' } } } as SecretTable,
+  families: { at: 0x2e000, bytes: 0x40, count: ENV_LIMIT, what: 'what families have and are guaranteed, by number', fields: FAMILY_FIELDS } as SecretTable,
+  nodesBelow: { at: 0x30000, bytes: 4, count: 2 * NODE_LIMIT, what: 'lists of the nodes below each node: a link for each node, then a head for each', fields: LINK } as SecretTable,
+  nodesOfResource: { at: 0x32000, bytes: 4, count: NODE_LIMIT + RESOURCE_LISTS, what: 'lists of the nodes of resources, by a hash of kind and name', fields: LINK } as SecretTable,
+  nodesOfOwner: { at: 0x33400, bytes: 4, count: NODE_LIMIT + ENV_LIMIT, what: 'lists of the nodes that each environment made', fields: LINK } as SecretTable,
+  freeFrames: { at: 0x34800, bytes: FRAME_LIMIT / 8, count: 1, what: 'the frames that are free', fields: { members: { at: 0, what: 'one bit for each frame' } } } as SecretTable,
+  frameLives: { at: 0x35000, bytes: 4, count: FRAME_LIMIT, what: 'of the generation of a frame the high word, by frame: as many as the machine has frames', fields: { generation: { at: 0, what: 'the high word' } } } as SecretTable,
   // With fewer frames it begins behind the last word of frameLives: frameHoldsAt.
-  frameHolds: { at: 0x41000, bytes: FRAME_CAPACITY / 8, count: ENV_LIMIT, what: 'the frames that each environment holds through the root; a bit for each frame that the machine has', fields: { members: { at: 0, what: 'one bit for each frame' } } },
-};
+  frameHolds: { at: 0x41000, bytes: FRAME_LIMIT / 8, count: ENV_LIMIT, what: 'the frames that each environment holds through the root; a bit for each frame that the machine has', fields: { members: { at: 0, what: 'one bit for each frame' } } } as SecretTable,
+} as const;
 
 export const VARIABLES: Offsets<typeof VARIABLE_FIELDS> = offsets(VARIABLE_FIELDS);
 export const REQUEST_STATE: Offsets<typeof REQUEST_STATE_FIELDS> = offsets(REQUEST_STATE_FIELDS);
@@ -273,7 +244,7 @@ export const USAGE: Offsets<typeof USAGE_FIELDS> = offsets(USAGE_FIELDS);
 
 /** Physical address of the first table of a machine with so much memory; what lies below is the frames'. */
 export function tablesAt(ramBytes: number): number {
-  const frames = Math.min(ramBytes / PAGE_BYTES, FRAME_CAPACITY);
+  const frames = Math.min(ramBytes / PAGE_BYTES, FRAME_LIMIT);
   const bytes = frameHoldsAt(frames) + ENV_LIMIT * frameSetBytes(frames);
   return ramBytes - Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
 }

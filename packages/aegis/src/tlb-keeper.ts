@@ -4,9 +4,9 @@
  *
  * This is bind-time work and slow on purpose: it looks at every entry. Access-time changes are machine code (text/tlb.ts).
  */
-import { ENV, GUARANTEED_LIMIT } from '@exokernel/abi';
+import { STLB_ENTRIES, ENV, GUARANTEED_LIMIT } from '@exokernel/abi';
 import { COSTS } from './costs.ts';
-import { KSEG0, PHYSICAL, STLB_ENTRIES } from './layout.ts';
+import { KSEG0, PHYSICAL } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 import { stlbOffset } from './text/vectors.ts';
 

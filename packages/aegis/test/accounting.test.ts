@@ -85,7 +85,14 @@ test('system calls, refills and exceptions are counted where they happen', () =>
   });
   const booted = boot([image]);
   const [info] = booted.finish(0);
-  expect(info).toMatchObject({ exit: 1, systemCalls: expect.toSatisfy((calls: number) => calls >= 8) as number, exceptions: 3, nativeSteps: 0, tlbUpcalls: 0, stlbHits: 0 });
+  expect(info).toMatchObject({
+    exit: 1,
+    systemCalls: expect.toSatisfy((calls: number) => calls >= 8) as number,
+    exceptions: 3,
+    nativeSteps: 0,
+    tlbUpcalls: 0,
+    stlbHits: 0,
+  });
   // Text, u-page, and the page of the exit routine if it is another.
   expect(info?.guaranteed).toBeGreaterThanOrEqual(2);
 });

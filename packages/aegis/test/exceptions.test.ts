@@ -1,6 +1,6 @@
 /** Exceptions, delivered to the application, which resumes itself. [SOSP95 §5.3] */
 import { CALLS, CALL_LIMIT, DEATHS, ENV, ERRORS, EXCEPTIONS, U, type ExceptionName } from '@exokernel/abi';
-import { A0, A1, CP0_STATUS, RA, S0, T0, T1, T2, V0, ZERO, type Assembler, type Register } from '@exokernel/isa';
+import { A0, A1, CP0_STATUS, RA, S0, T0, T1, T2, V0, ZERO, KSEG0, type Assembler, type Register } from '@exokernel/isa';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
   boot,
@@ -26,7 +26,6 @@ import {
 
 const U_PAGE = 0x1000;
 const NOTHING_MAPPED = 0x00a00000;
-const KSEG0 = 0x80000000;
 /** Where the test itself, as the hardware never would, maps a page to physical addresses at which there is nothing. */
 const HOLE = 0x00b00000;
 const A_HOLE: readonly [hi: number, lo: number] = [HOLE | (1 << 6), 0x0f000000 | 0x600];

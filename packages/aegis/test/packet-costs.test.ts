@@ -1,12 +1,11 @@
 /** What packets cost the kernel, in instructions from the vector to user mode. No bar: a change of one shows here. */
 import { CALLS, EXCEPTIONS } from '@exokernel/abi';
 import { EVENT_KINDS } from '@exokernel/hardware';
+import { V0 } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import { INTERRUPT } from '../src/layout.ts';
 import { boot, rawImage, type Booted, type Fiber, type Raw } from '../../testkit/src/index.ts';
 import { bindFilter, makeRing, MAC, outside, packet, put, setBuffers, take, type Outside } from './network.ts';
-
-const V0 = 2;
 
 /** The instructions of each entry of the kernel that is wanted, while `main` runs. Native code among them fails. */
 function entries(

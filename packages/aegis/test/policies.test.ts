@@ -21,6 +21,11 @@ function run(...mains: ((raw: Raw, net: Outside) => Fiber<number>)[]): Booted {
 }
 
 const byte = (offset: number, value: number): Atom => ({ kind: 'eq', offset, size: 1, value });
+/** The least that a filter which refuses others may test: 32 bits of packet(type). */
+const claim = (type: number): Atom[] => {
+  const [high = 0, low = 0] = packet(type).slice(14, 16);
+  return [...etherType(type), { kind: 'eq', offset: 14, size: 2, value: 256 * high + low }];
+};
 const narrow = (type: number): Atom[] => [...etherType(type), byte(14, packet(type)[14] ?? 0)];
 
 /** How many packets lie in the first slots of a ring; they are taken. */
@@ -49,21 +54,78 @@ test('first and specific: who came before keeps what it had', () => {
   });
 });
 
-test('refuse: no filter is bound beside it that could see one of its packets, and it is bound beside no such', () => {
-  run(function* (raw) {
+test('refuse: its packets are its alone; what comes later is kept out only of these, and it is bound beside no earlier one', () => {
+  run(function* (raw, { send }) {
     const { capability: ring } = yield* makeRing(raw, false);
-    const own = yield* bindFilter(raw, ring, 0x9000, 'refuse');
+    const others = yield* makeRing(raw, false, 2, 0x300000);
+    const own = yield* bindFilter(raw, ring, claim(0x9000), 'refuse');
     expect(own.filter).toBe(0);
+    const within = [...claim(0x9000), byte(20, 1)];
     for (const policy of Object.keys(POLICIES) as (keyof typeof POLICIES)[]) {
-      expect((yield* bindFilter(raw, ring, narrow(0x9000), policy)).filter, policy).toBe(ERRORS.E_OVERLAP);
-      expect((yield* bindFilter(raw, ring, [byte(20, 1)], policy)).filter, policy).toBe(ERRORS.E_OVERLAP);
+      expect((yield* bindFilter(raw, others.capability, within, policy)).filter, policy).toBe(ERRORS.E_OVERLAP);
     }
-    expect((yield* bindFilter(raw, ring, 0x9001)).filter).toBe(1);
-    expect((yield* bindFilter(raw, ring, narrow(0x9001), 'refuse')).filter).toBe(ERRORS.E_OVERLAP);
-    expect(yield* raw.code('filter_free', ...own.capability)).toBe(0);
-    expect((yield* bindFilter(raw, ring, [byte(20, 1)])).filter).toBe(0);
+    // What accepts other packets too is bound, and gets those.
+    const rest = [
+      yield* bindFilter(raw, others.capability, 0x9000),
+      yield* bindFilter(raw, others.capability, [byte(12, 0x90)], 'all'),
+    ];
+    expect(rest.map(({ filter }) => filter)).toEqual([1, 2]);
+    send(packet(0x9000));
+    expect(yield* drain(raw, others)).toEqual([]);
+    const other = packet(0x9000);
+    other[15] = (other[15] ?? 0) ^ 1;
+    send(other);
+    expect((yield* drain(raw, others)).sort()).toEqual([1, 2]);
+    for (const type of [0x9000, 0x9001]) {
+      expect((yield* bindFilter(raw, ring, claim(type), 'refuse')).filter).toBe(ERRORS.E_OVERLAP);
+    }
     return 0;
   });
+});
+
+test('refuse: a filter that tests too few bits to have packets for itself is none, however often it tests them', () => {
+  run(function* (raw) {
+    const { capability: ring } = yield* makeRing(raw, false);
+    const few: Atom[][] = [
+      [{ kind: 'meq', offset: 0, size: 1, mask: 1, value: 0 }],
+      etherType(0x800),
+      [...etherType(0x800), byte(23, 17)],
+      Array.from({ length: 8 }, () => byte(23, 17)),
+      [...etherType(0x9000), { kind: 'meq', offset: 14, size: 2, mask: 0xfffe, value: 0 }],
+    ];
+    for (const atoms of few) expect((yield* bindFilter(raw, ring, atoms, 'refuse')).filter).toBe(ERRORS.E_RANGE);
+    for (const policy of Object.keys(POLICIES) as (keyof typeof POLICIES)[]) {
+      const atoms = policy === 'refuse' ? claim(0x9008) : narrow(0x9000 + POLICIES[policy]);
+      expect((yield* bindFilter(raw, ring, atoms, policy)).filter, policy).toBeGreaterThanOrEqual(0);
+    }
+    return 0;
+  });
+});
+
+test('refuse: claims on bytes that other filters do not look at lock no other family out', () => {
+  const shared = { claimed: false };
+  run(
+    function* (raw, { send }) {
+      while (!shared.claimed) yield* raw.sleep(1);
+      const ring = yield* makeRing(raw, false);
+      const own = yield* bindFilter(raw, ring.capability, 0x9000);
+      expect(own.filter).toBeGreaterThanOrEqual(0);
+      expect((yield* bindFilter(raw, ring.capability, narrow(0x9002), 'first')).filter).toBeGreaterThanOrEqual(0);
+      expect((yield* bindFilter(raw, ring.capability, 0x9003, 'all')).filter).toBeGreaterThanOrEqual(0);
+      send(packet(0x9000));
+      expect(yield* drain(raw, ring)).toEqual([own.filter]);
+      return 0;
+    },
+    function* (raw) {
+      const { capability: ring } = yield* makeRing(raw, false);
+      for (let value = 1; value < 9; value += 1) {
+        const claimed: Atom[] = [{ kind: 'eq', offset: 40, size: 4, value }];
+        expect((yield* bindFilter(raw, ring, claimed, 'refuse')).filter).toBeGreaterThanOrEqual(0);
+      }
+      shared.claimed = true;
+      for (;;) yield* raw.sleep(10);
+    },
+  );
 });
 
 test('all: copies for everyone who wants one, beside the winner and without one', () => {

@@ -8,6 +8,8 @@ const SOURCE = join(import.meta.dirname, '..', 'src');
 /** Fields that can change, or that hold collections. */
 const KNOWN: Readonly<Record<string, string>> = {
   'memory.ts #work': 'the work of the function that runs, charged when it returns: no two of them and no snapshot see it',
+  'memory.ts #due': 'the same',
+  'memory.ts #payer': 'the same',
   'accounting.ts #counts': 'derived from the table `usage`: restored()',
   'accounting.ts #running': 'derived from the kernel page and the CPU: restored()',
   'accounting.ts #instructions': 'derived from the table `entered`: restored()',
@@ -22,6 +24,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   'environments.ts resources': 'parts that have registered when the kernel was made',
   'extents.ts #begun': 'parts that have registered when the kernel was made',
   'extents.ts #ended': 'parts that have registered when the kernel was made',
+  'extents.ts costOfCached': 'a part that has registered when the kernel was made',
   'extents.ts writing': 'a part that has registered when the kernel was made',
   'frames.ts reclaim': 'a part that has registered when the kernel was made',
   'frames.ts isReserved': 'a part that has registered when the kernel was made',

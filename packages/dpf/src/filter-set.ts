@@ -5,8 +5,11 @@
  *
  * - `specific`: of two that match, the one that tests more bits wins; of equals, the one inserted first;
  * - `first`: of this and any other that match, the one inserted first wins;
- * - `refuse`: no packet may be another's too. A filter that could accept one is not inserted beside it, whoever came first;
+ * - `refuse`: its packets are its alone. It is not inserted beside one that could accept any of them; of those that come later it wins
+ *   whatever it accepts, also against copies, and one that would get nothing is not inserted;
  * - `all`: it competes with nobody, and gets a copy of each packet that it matches.
+ *
+ * So no filter keeps others from being inserted but those that want a part of its own packets alone.
  *
  * The winner is decided between pairs. A filter that would have no place (this wins over that, that over a third, the third
  * over this) is refused like a duplicate. Ids are the smallest free numbers from 0 on and are reused after `delete`.
@@ -24,7 +27,7 @@ import { normalize, testedBits, type Atom } from './atoms.ts';
 import { DpfError } from './error.ts';
 import { explainTrie } from './explain.ts';
 import { generate, generateCopies } from './generate.ts';
-import { canOverlap } from './overlap.ts';
+import { canOverlap, isWithin } from './overlap.ts';
 import { search, searchAll } from './search.ts';
 import { addFilter, emptyNode, findFilter, type Filter, type Node } from './trie.ts';
 
@@ -56,7 +59,7 @@ export class FilterSet {
   readonly #programs = new Map<string, Program>();
   /** Whether two filters can accept one packet, by the pair of their ids; what has been asked so far. */
   readonly #overlaps = new Map<number, boolean>();
-  /** Filters that do not stand beside just any other. */
+  /** Filters that do not stand beside just any other, and win otherwise than by what they test. */
   #choosy = 0;
   #sequence = 0;
   #ranked = true;
@@ -103,6 +106,7 @@ export class FilterSet {
     const entry: Entry = {
       id,
       atoms: normal,
+      isExclusive: policy === 'refuse',
       rank: 0,
       twins: [],
       bits: testedBits(normal),
@@ -110,7 +114,7 @@ export class FilterSet {
       policy,
     };
     this.#admit(entry);
-    plant(root, entry);
+    this.#plant(entry);
     this.#entries.set(id, entry);
     if (isChoosy(policy)) this.#choosy += 1;
     this.#changed();
@@ -126,7 +130,7 @@ export class FilterSet {
     [this.#root, this.#copies] = [emptyNode(), emptyNode()];
     for (const one of this.#entries.values()) {
       one.twins.splice(0);
-      plant(one.policy === 'all' ? this.#copies : this.#root, one);
+      this.#plant(one);
     }
     if (isChoosy(entry.policy)) this.#choosy -= 1;
     this.#forget(id);
@@ -162,9 +166,10 @@ export class FilterSet {
     return program;
   }
 
-  /** The ids of the filters with policy `all` that match this packet, in no particular order. */
+  /** The ids of the filters with policy `all` that get copies of this packet, in no particular order. */
   copies(packet: Uint8Array): number[] {
-    return searchAll(this.#copies, packet, 0);
+    const found = searchAll(this.#copies, packet, 0);
+    return found.some((id) => this.#entries.get(id)?.isExclusive === true) ? [] : found;
   }
 
   /** How many filters have policy `all`, so that `copiesProgram` may find them. */
@@ -174,7 +179,7 @@ export class FilterSet {
 
   /**
    * The filters with policy `all` as a program: two regions, the message and `found`, in which it stores a word with the id
-   * of each that matches; it returns how many these are. `found` has a word for every filter of the set, and lies at a word
+   * of each that gets a copy; it returns how many these are. `found` has a word for every filter of the set, and lies at a word
    * boundary. Throws `VcodeError` `limit`.
    */
   copiesProgram(message: RegionOptions = {}): Program {
@@ -199,14 +204,23 @@ export class FilterSet {
     if (this.#choosy === 0 && !isChoosy(policy)) return;
     const others = [...this.#entries.values()];
     for (const other of others) {
-      if (entry.policy !== 'refuse' && other.policy !== 'refuse') continue;
-      if (!this.#overlap(entry, other)) continue;
+      const isInTheWay =
+        policy === 'refuse'
+          ? this.#overlap(entry, other)
+          : other.policy === 'refuse' && isWithin(entry.atoms, other.atoms);
+      if (!isInTheWay) continue;
       this.#forget(entry.id);
       throw new DpfError('overlap', `packets could be filter ${other.id}'s too`, { id: other.id });
     }
     if (this.#order([...others, entry]) !== undefined) return;
     this.#forget(entry.id);
     throw new DpfError('overlap', 'the filter wins over one that wins over one that wins over it', {});
+  }
+
+  /** Puts a filter into its trie, or beside the one that has its atoms; one whose packets are its alone also into that of copies. */
+  #plant(entry: Entry): void {
+    if (entry.policy !== 'all') plant(this.#root, entry);
+    if (entry.policy === 'all' || entry.isExclusive) plant(this.#copies, entry);
   }
 
   #forget(id: number): void {
@@ -232,7 +246,7 @@ export class FilterSet {
   #order(entries: readonly Entry[]): readonly Entry[] | undefined {
     const rivals = entries.filter(({ policy }) => policy !== 'all').sort(bySpecificity);
     // Among specific ones alone the order is theirs, whatever overlaps.
-    if (rivals.every(({ policy }) => policy !== 'first')) return rivals;
+    if (!rivals.some(({ policy }) => isChoosy(policy))) return rivals;
     // The weakest first: who beats nobody that is left. Among several of them the less specific.
     const beaten = rivals.map((one) => rivals.filter((other) => other !== one && this.#beats(one, other)));
     const beats = new Map(rivals.map((one, i) => [one, beaten[i]?.length ?? 0]));
@@ -252,12 +266,11 @@ export class FilterSet {
   /** Whether packets of both are `a`'s. */
   #beats(a: Entry, b: Entry): boolean {
     if (!this.#overlap(a, b)) return false;
-    if (a.policy === 'first' || b.policy === 'first') return a.sequence < b.sequence;
+    if (isChoosy(a.policy) || isChoosy(b.policy)) return a.sequence < b.sequence;
     return bySpecificity(a, b) > 0;
   }
 }
 
-/** Puts a filter into a trie, or beside the one that has its atoms. */
 function plant(root: Node, entry: Entry): void {
   const same = findFilter(root, entry.atoms);
   if (same === undefined) addFilter(root, entry);

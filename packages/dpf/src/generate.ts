@@ -24,7 +24,7 @@ export function generate(root: Node, region: RegionOptions): Program {
 
 /**
  * The program of a trie all of whose matches count: it stores the id of each in the region `found`, a word each, and returns
- * how many there are. Throws `VcodeError` `limit` if it outgrows the IR.
+ * how many there are; none if an exclusive filter matches. Throws `VcodeError` `limit` if it outgrows the IR.
  */
 export function generateCopies(root: Node, region: RegionOptions): Program {
   return defineProgram('copies', (b) => {
@@ -193,6 +193,10 @@ class CopyGenerator extends Generator {
 
   override node(node: Node, place: Place, recorded: number): number {
     const { filter } = node;
+    if (filter?.isExclusive === true) {
+      this.#builder.return(0);
+      return recorded;
+    }
     const matching = filter === undefined ? [] : [filter, ...filter.twins];
     if (matching.length > 0) {
       this.#builder.require(this.#found, this.#end, 4 * matching.length);

@@ -4,4 +4,5 @@ export { FilterSet, type FilterSetOptions, type OverlapPolicy } from './filter-s
 export { Classifier, compileFilters, type ClassifierOptions } from './host.ts';
 export { decodeFilter, encodeFilter } from './encoding.ts';
 export { arp, etherType, icmpEcho, ipv4, tcp, udp, type Endpoints, type Ipv4 } from './protocols.ts';
+export { demandedBits } from './overlap.ts';
 export { DpfError, type DpfErrorCode } from './error.ts';

@@ -30,6 +30,21 @@ export function canOverlap(a: readonly NormalAtom[], b: readonly NormalAtom[]): 
   }
 }
 
+/** Whether every packet that `a` accepts is accepted by `b`: yes only if it is plain, because `b` demands nothing that `a` does not. */
+export function isWithin(a: readonly NormalAtom[], b: readonly NormalAtom[]): boolean {
+  const demands: Demands = new Map();
+  if (!collect(a, demands)) return false;
+  const before = size(demands);
+  return collect(b, demands) && size(demands) === before;
+}
+
+/** On how many bits of a packet it depends whether a filter accepts it; a bit that is tested twice counts once. */
+export function demandedBits(atoms: readonly NormalAtom[]): number {
+  const demands: Demands = new Map();
+  collect(atoms, demands);
+  return size(demands);
+}
+
 /** How many bits are demanded. */
 function size(demands: Demands): number {
   let bits = 0;

@@ -10,6 +10,8 @@ import type { NormalAtom } from './atoms.ts';
 export interface Filter {
   readonly id: number;
   readonly atoms: readonly NormalAtom[];
+  /** Its packets are its alone: no filter gets copies of them. */
+  readonly isExclusive: boolean;
   /** Higher ranks win. Given anew whenever the set changes. */
   rank: number;
   /** Others with the very same atoms, which only those that get copies may have. */

@@ -16,7 +16,7 @@ import {
   type FieldSize,
   type OverlapPolicy,
 } from '../src/index.ts';
-import { canOverlap } from '../src/overlap.ts';
+import { canOverlap, isWithin } from '../src/overlap.ts';
 import { filter, packet, testAtom } from './arbitrary.ts';
 import { copiesOnMips, onMips } from './on-mips.ts';
 
@@ -101,7 +101,8 @@ interface Known {
 }
 
 const beats = (a: Known, b: Known): boolean => {
-  if (a.policy === 'first' || b.policy === 'first') return a.age < b.age;
+  const choosy: readonly OverlapPolicy[] = ['first', 'refuse'];
+  if (choosy.includes(a.policy) || choosy.includes(b.policy)) return a.age < b.age;
   return a.bits !== b.bits ? a.bits > b.bits : a.age < b.age;
 };
 
@@ -113,7 +114,9 @@ function naive(known: readonly Known[], bytes: Uint8Array): { winner: number; co
   expect(rivals.length === 0 || winner !== undefined).toBe(true);
   return {
     winner: winner?.id ?? -1,
-    copies: all.filter(({ policy }) => policy === 'all').map(({ id }) => id),
+    copies: all.some(({ policy }) => policy === 'refuse')
+      ? []
+      : all.filter(({ policy }) => policy === 'all').map(({ id }) => id),
   };
 }
 
@@ -134,7 +137,9 @@ test('the winner and the copies are those of the evaluator, on every back end, t
         const insert = ([atoms, how]: [Atom[], OverlapPolicy], age: number): void => {
           const one = { atoms, policy: how, bits: testedBits(normalize(atoms)), age };
           const isBarred = known.some(
-            (other) => (how === 'refuse' || other.policy === 'refuse') && overlap(atoms, other.atoms),
+            (other) =>
+              (how === 'refuse' && overlap(atoms, other.atoms)) ||
+              (other.policy === 'refuse' && isWithin(normalize(atoms), normalize(other.atoms))),
           );
           let id = -1;
           const isRefused = refused(() => {
@@ -204,11 +209,20 @@ describe('policies', () => {
     expect(set.insert([eq(0, 1), eq(1, 2), eq(2, 1)])).toBe(2);
   });
 
-  test('refuse: nobody may share a packet with it, whoever came first, not even for a copy', () => {
+  test('refuse: no packet of it is shared: what came before is in its way, what comes later loses, also copies', () => {
     const set = new FilterSet();
     set.insert([eq(0, 1)]);
     expect(refused(() => set.insert([eq(1, 1)], 'refuse'))).toBe(true);
     const own = set.insert([eq(0, 2)], 'refuse');
+    // Filters that only meet it here and there are not kept out.
+    const across = (['specific', 'first', 'all'] as const).map((policy, i) => set.insert([eq(1, 1), eq(2, i)], policy));
+    for (const [i, id] of across.entries()) {
+      const [alone, both] = [packetOf(3, 1, i), packetOf(2, 1, i)];
+      expect([set.demux(both), set.copies(both)]).toEqual([own, []]);
+      expect(i === 2 ? set.copies(alone) : [set.demux(alone)]).toEqual([id]);
+      expect(copiesOnMips(set)(both)).toEqual([]);
+      set.delete(id);
+    }
     for (const policy of ['specific', 'first', 'refuse', 'all'] as const) {
       expect(
         refused(() => set.insert([eq(0, 2), eq(1, 1)], policy)),

@@ -9,6 +9,7 @@ export {
 } from './machine/machine.ts';
 export { type TranslationOptions } from './translator/translator.ts';
 export { PROFILES, type Profile, type TimingProfile } from './timing/profiles.ts';
+export { cycleColumn, staticCycles, type CycleColumn } from './timing/static-cycles.ts';
 export { type CpuView, type Cp0View, type TlbView } from './cpu/view.ts';
 export { type MemoryPort } from './memory/port.ts';
 export { type NativeCpu } from './cpu/native-access.ts';

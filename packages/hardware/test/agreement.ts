@@ -25,6 +25,7 @@ import {
   T4,
   V0,
   ZERO,
+  KSEG0,
   type Assembler,
   type Extension,
   type Register,
@@ -49,7 +50,6 @@ const CODE = 0x2000;
 const SEEDS: number = CODE + 4 * BLOCK_WORDS * BLOCKS;
 const RESULTS: number = SEEDS + 4 * (REGISTERS - 1) * RECORDS;
 const RESULT_BYTES: number = 4 * RECORD_WORDS * RECORDS;
-const KSEG0 = 0x80000000;
 
 const GENERAL = Array.from({ length: REGISTERS - 1 }, (_, i) => (i + 1) as Register);
 

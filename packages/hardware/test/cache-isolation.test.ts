@@ -1,4 +1,4 @@
-import { A0, T0, T1, type Assembler } from '@exokernel/isa';
+import { A0, T0, T1, KSEG0, type Assembler } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import type { Machine, Profile } from '../src/index.ts';
 import { boot, CODE, load } from './support.ts';
@@ -212,8 +212,6 @@ describe('isolated caches [KANE92 §5]', () => {
 
 /** What Linux does to learn the caches (arch/mips/mm/c-r3k.c), in its order of accesses. */
 describe('probing', () => {
-  const KSEG0 = 0x80000000;
-
   function cacheBytes(machine: Machine, flags: number): number {
     sw(machine, flags, KSEG0, 0xa5a55a5a);
     if (lw(machine, flags, KSEG0) !== 0xa5a55a5a || missed(machine)) return 0;

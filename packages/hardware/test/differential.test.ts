@@ -1,4 +1,4 @@
-import { encode, EXTENSIONS, INSTRUCTIONS, operandKinds, type Extension, type Mnemonic } from '@exokernel/isa';
+import { encode, EXTENSIONS, INSTRUCTIONS, operandKinds, GP, type Extension, type Mnemonic } from '@exokernel/isa';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Machine, type Profile } from '../src/index.ts';
@@ -8,7 +8,6 @@ import { TimingReference } from './timing-reference.ts';
 
 const LENGTH = 48;
 const RAM = 0x14000;
-const GP = 28;
 const DATA = 0x80002000;
 /** What is so far apart meets in the caches. */
 const CACHE = 0x10000;

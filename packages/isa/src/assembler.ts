@@ -1,8 +1,8 @@
 /**
  * The assembler: a typed builder with one method per row of the instruction tables, labels and a few pseudo-instructions.
  *
- * The caller fills every delay slot itself (with an instruction or an explicit `nop()`); the assembler only refuses what
- * the R3000 leaves undefined: a branch in a delay slot, and a use of a loaded register in the slot after the load (also
+ * The caller fills every delay slot itself (with an instruction or an explicit `nop()`), or takes the form of `slots.ts`, in which
+ * a slot is an argument; the assembler only refuses what the R3000 leaves undefined: a branch in a delay slot, and a use of a loaded register in the slot after the load (also
  * when the load is in a branch's slot and the use is the first instruction at its target). A dot in a mnemonic is an
  * underscore in the method (`cvt_d_s`).
  *
@@ -58,7 +58,8 @@ type Item =
   | { readonly kind: 'upper' | 'lower'; readonly rt: Register; readonly target: Target }
   | { readonly kind: 'instruction'; readonly mnemonic: Mnemonic; readonly operands: readonly (number | string)[] };
 
-class AssemblerCore {
+/** What all assemblers can do. Not for users: they take `Assembler`. */
+export class AssemblerCore {
   readonly origin: number;
   readonly #extensions: readonly Extension[];
   readonly #items: Item[] = [];
@@ -83,7 +84,7 @@ class AssemblerCore {
     this.#labels.set(name, this.here);
   }
 
-  /** Says something of the next instruction, for who reads a listing. */
+  /** Says something of the next instruction, for those who read a listing. */
   note(text: string): void {
     this.#notes.set(this.here, [...(this.#notes.get(this.here) ?? []), text]);
   }
@@ -124,7 +125,18 @@ class AssemblerCore {
 
   /** Loads an address: always two words. */
   la(rt: Register, target: Target): void {
-    this.#items.push({ kind: 'upper', rt, target }, { kind: 'lower', rt, target });
+    this.upper(rt, target);
+    this.lower(rt, target);
+  }
+
+  /** The first half of `la`, which may stand in a delay slot. */
+  upper(rt: Register, target: Target): void {
+    this.#items.push({ kind: 'upper', rt, target });
+  }
+
+  /** The second half of `la`. */
+  lower(rt: Register, target: Target): void {
+    this.#items.push({ kind: 'lower', rt, target });
   }
 
   /** Branches always; the next word is its delay slot. */

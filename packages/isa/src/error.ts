@@ -9,6 +9,7 @@ export type IsaErrorCode =
   | 'label-twice'
   | 'target-range'
   | 'branch-in-delay-slot'
+  | 'delay-slot'
   | 'load-delay'
   | 'alignment'
   | 'elf-format'

@@ -13,7 +13,9 @@ export {
 } from './instructions.ts';
 export { decode, encode, operandKinds, operandOf, operandsOf, type Instruction, type Operand } from './codec.ts';
 export { createAssembler, type Assembler, type Assembly, type Target } from './assembler.ts';
+export { withSlots, type Slot, type SlotAssembler, type StraightAssembler } from './slots.ts';
 export { disassemble } from './disassembler.ts';
+export { listing, type ListingOptions, type RecordLayout } from './listing.ts';
 export { loadElf, type ElfImage, type ElfSegment } from './elf.ts';
 export { controlFlow, effects, effectsOf, type ControlFlow, type Effects } from './effects.ts';
 export { IsaError, type IsaErrorCode } from './error.ts';
@@ -21,6 +23,9 @@ export {
   register,
   REGISTER_NAMES,
   CP0_NAMES,
+  KSEG0,
+  KSEG1,
+  KSEG2,
   type Register,
   type Cp0Register,
   ZERO,

@@ -56,6 +56,13 @@ export const SP: Register = register(29);
 export const FP: Register = register(30);
 export const RA: Register = register(31);
 
+/**
+ * Where the kernel's segments begin: unmapped and cached, unmapped and not cached, mapped. Below them is user space [KANE92 §4].
+ */
+export const KSEG0 = 0x80000000;
+export const KSEG1 = 0xa0000000;
+export const KSEG2 = 0xc0000000;
+
 /** CP0 registers of the R3000 [KANE92 §6]; numbers not listed do not exist. */
 export const CP0_INDEX: Cp0Register = 0 as Cp0Register;
 export const CP0_RANDOM: Cp0Register = 1 as Cp0Register;

@@ -7,13 +7,11 @@
  * the instruction is restarted. Fibers of one environment nest like calls.
  */
 import { CALLS, type CallName, type NativeCpu, type NativeFunction } from '@exokernel/abi';
+import { A0, A1, A2, A3, T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, V0 } from '@exokernel/isa';
 import { STEP } from './runtime.ts';
 
-const V0 = 2;
-const T8 = 24;
-const T9 = 25;
 /** Registers of a call's arguments: a0 to a3, t0 to t7. */
-const ARGUMENTS = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+const ARGUMENTS = [A0, A1, A2, A3, T0, T1, T2, T3, T4, T5, T6, T7];
 
 /** What a fiber asks for. */
 export type Trap =

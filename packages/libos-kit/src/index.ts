@@ -26,6 +26,7 @@ export {
   type ResumePoint,
   type RuntimeParts,
 } from './runtime.ts';
+export { runtimeListing } from './listing.ts';
 export { Fibers, type Fiber, type Trap } from './fiber.ts';
 export { entryCapability, loadCapability, pageCapability } from './capabilities.ts';
 export { emitEagerAllocate } from './allocate.ts';

@@ -1,14 +1,13 @@
 /** A machine with Aegis on it, for tests: load images, run until something holds, look at the outcome. */
 import { DEATHS, ENV, ENV_BYTES, EXPOSED, GUARANTEED_LIMIT, PAGE_BYTES, type Image } from '@exokernel/abi';
 import { Aegis, type EnvironmentInfo } from '@exokernel/aegis';
+import { FIRST_FREE_FRAME, KP, kernelPageAddress, tablesAt } from '@exokernel/aegis/inside';
 import { EVENT_KINDS, Machine, type MachineOptions } from '@exokernel/hardware';
-import { FIRST_FREE_FRAME, KP, kernelPageAddress } from '../../aegis/src/layout.ts';
-import { tablesAt } from '../../aegis/src/tables.ts';
 import { BystanderWatch, bystander } from './bystander.ts';
 import { rawImage, type Raw, type RawOptions } from './raw.ts';
 import type { Fiber } from '@exokernel/libos-kit';
+import { KSEG0 } from '@exokernel/isa';
 
-const KSEG0 = 0x80000000;
 /** Status.KUc. */
 const USER_MODE = 2;
 /** Cycles between two looks: 1 ms of the machine. */

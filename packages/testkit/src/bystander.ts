@@ -6,8 +6,8 @@
  */
 import { ENV, SLICE_BYTES } from '@exokernel/abi';
 import type { Aegis } from '@exokernel/aegis';
+import { EXCESS_LIMIT, KP } from '@exokernel/aegis/inside';
 import { A0, A1, S1, T0, T1, V0, type Assembler } from '@exokernel/isa';
-import { EXCESS_LIMIT, KP } from '../../aegis/src/layout.ts';
 import { emitEnd, rawImage, type RawImage } from './raw.ts';
 
 /** Where its frames are mapped, for good. */

@@ -21,4 +21,4 @@ export {
 } from './raw.ts';
 export { WILD, wildImage } from './wild.ts';
 export { DUMP, REGISTERS, SCRATCH, changed, emitDump, emitFill, emitRoutine, pattern } from './registers.ts';
-export { FIRST_FREE_FRAME } from '../../aegis/src/layout.ts';
+export { FIRST_FREE_FRAME } from '@exokernel/aegis/inside';

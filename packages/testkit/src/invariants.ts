@@ -42,11 +42,13 @@ import {
   SLICE_LIMIT,
 } from '@exokernel/abi';
 import type { Aegis } from '@exokernel/aegis';
-import { NO_ASID_TAG } from '../../aegis/src/asids.ts';
-import { QUOTAS } from '../../aegis/src/families.ts';
-import { FIRST_FREE_FRAME, KP, KSEG0, PHYSICAL } from '../../aegis/src/layout.ts';
-import { ringPhysical } from '../../aegis/src/rings.ts';
 import {
+  FIRST_FREE_FRAME,
+  KP,
+  NO_ASID_TAG,
+  PHYSICAL,
+  QUOTAS,
+  ringPhysical,
   BOUNCE_FRAMES,
   BUFFER_STATE,
   QUOTA,
@@ -55,7 +57,8 @@ import {
   TABLES,
   type QuotaKind,
   type SecretTable,
-} from '../../aegis/src/tables.ts';
+} from '@exokernel/aegis/inside';
+import { KSEG0 } from '@exokernel/isa';
 
 const ASID_SHIFT = 6;
 const GLOBAL = 0x100;
@@ -410,7 +413,7 @@ function checkSlices(aegis: Aegis, report: Report): void {
     }
     end = p + 1;
     report(isAlive(aegis, owner), `${name}: owned by ${owner}, which is not alive`);
-    const runner = (running - KSEG0 - PHYSICAL.environments) / 512;
+    const runner = (running - KSEG0 - PHYSICAL.environments) / ENV_BYTES;
     const runs = running !== 0 && memory.env(runner, ENV.status) === ENV_STATUS.runnable;
     const waits = running === 0 && memory.env(owner, ENV.status) === ENV_STATUS.embryo;
     report(runs || waits, `${name}: ${running.toString(16)} runs in it, which cannot`);

@@ -1,5 +1,5 @@
 /** What code does to registers: fill them all, store them all, compare. */
-import { REGISTER_NAMES, ZERO, register, K0, type Assembler, type Register } from '@exokernel/isa';
+import { REGISTER_NAMES, ZERO, register, K0, T0, type Assembler, type Register } from '@exokernel/isa';
 
 /** A page that every raw environment may write without a base register: its page table, which it does not use. */
 export const SCRATCH = 0x4000;
@@ -21,7 +21,7 @@ const LO_PATTERN = 0x89abcde;
 
 /** Emits: every register to its pattern, HI and LO too, but for those in `others`. Call inside `emitFrame`. */
 export function emitFill(a: Assembler, others: ReadonlyMap<Register, number> = new Map()): void {
-  const t = register(8);
+  const t = T0;
   a.li(t, HI_PATTERN);
   a.mthi(t);
   a.li(t, LO_PATTERN);
@@ -33,7 +33,7 @@ export function emitFill(a: Assembler, others: ReadonlyMap<Register, number> = n
 export function emitDump(a: Assembler, n = 0): void {
   const at = DUMP + 0x100 * n;
   for (const r of REGISTERS) a.sw(r, at + 4 * r, ZERO);
-  const t = register(8);
+  const t = T0;
   a.mfhi(t);
   a.sw(t, at + 0x80, ZERO);
   a.mflo(t);

@@ -55,6 +55,8 @@ export { interpret, type RunInput, type RunResult } from './interpreter.ts';
 export { compileWasm, type WasmOptions } from './wasm/compile.ts';
 export { createMemory, instantiate, type HostMemory, type Instance } from './wasm/host.ts';
 export { compileMips, sectionCosts, type MipsProgram } from './mips/compile.ts';
+export { mipsListing } from './mips/listing.ts';
+export { ACTIVATION, activationRegion } from './mips/frame.ts';
 export { isBounded, maxCost } from './mips/bounds.ts';
 export { VcodeError, type VcodeErrorCode } from './program/error.ts';
 export { decodeProgram, encodeProgram } from './program/encoding.ts';

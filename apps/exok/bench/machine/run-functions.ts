@@ -3,9 +3,9 @@
  * host CPU time, when everything has been translated.
  */
 import { Machine } from '@exokernel/hardware';
+import { KSEG0 } from '@exokernel/isa';
 import { DRIVER, functionsProgram, instructionsPerCall } from './functions.ts';
 
-const KSEG0 = 0x80000000;
 /** So many calls of each function: enough for the translator, and for the host's own optimizing compiler. */
 const CALLS = 50_000;
 const MOST_WARM_UP = 4_000_000_000;

@@ -11,6 +11,7 @@ import { exos } from '@exokernel/exos';
 import { Machine, Wire, memoryStore, type BlockStore } from '@exokernel/hardware';
 import { compose } from '@exokernel/libos-kit';
 import { parseIpv4 } from '@exokernel/net';
+import { KSEG0 } from '@exokernel/isa';
 
 export const MATRIX = 150;
 export const HTTP_PORT = 80;
@@ -35,7 +36,6 @@ export const NETWORK: {
 };
 
 const SECTOR_BYTES = 512;
-const KSEG0 = 0x80000000;
 /** Serial line of the console [KN01: line 3]. */
 const CONSOLE_LINE = 3;
 

@@ -2,7 +2,7 @@
  * Calls on packet rings, filters and handlers.
  */
 import { ERRORS, PAGE_BYTES, RIGHTS, RING_SLOT_LIMIT } from '@exokernel/abi';
-import type { Arguments, Call, Parts } from '../call.ts';
+import { AGAIN, type Arguments, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
 
 const BOTH = RIGHTS.read | RIGHTS.write;
@@ -48,12 +48,14 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       if (typeof bytes === 'number') return bytes;
       if (ring < 0 || !rings.isReceive(ring)) return ERRORS.E_CAP;
       const request = { bytes, ring, node: nodeOf(of), policy: call.word(9) };
+      if (!memory.affords(self, filters.costOfBinding(bytes.length))) return AGAIN;
       const filter = filters.bind(self, request);
       return filter < 0 ? filter : { value: filter, capability: filters.capability(filter) };
     },
-    filter_free: (call) => {
+    filter_free: (call, self) => {
       const filter = filters.check(call.capability(0), RIGHTS.control);
       if (filter < 0) return filter;
+      if (!memory.affords(self, filters.costOfFreeing(1))) return AGAIN;
       filters.free(filter);
       return ERRORS.E_OK;
     },
@@ -69,12 +71,13 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       if (pages >= 0) frames.boundThrough(filters.owner(filter), nodeOf(frame));
       return pages;
     },
-    ash_attach: (call) => {
+    ash_attach: (call, self) => {
       const of = call.capability(0);
       const filter = filters.check(of, RIGHTS.control);
       const bytes = codeBytes(call, 4, call.word(8));
       if (filter < 0) return filter;
       if (typeof bytes === 'number') return bytes;
+      if (!memory.affords(self, filters.handlers.costOfAttaching(bytes.length))) return AGAIN;
       return filters.attach(filter, bytes, nodeOf(of));
     },
   };

@@ -2,7 +2,7 @@
  * Calls on the processor: slices, wakeup predicates, message rings.
  */
 import { ENV, ENV_LIMIT, ENV_STATUS, ERRORS, PAGE_BYTES, RIGHTS, SLICE, type CapabilityWords } from '@exokernel/abi';
-import type { Arguments, Call, Parts } from '../call.ts';
+import { AGAIN, type Arguments, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
 
 export function processorCalls(parts: Parts): Record<string, Call> {
@@ -45,6 +45,7 @@ export function processorCalls(parts: Parts): Record<string, Call> {
       const length = call.word(4);
       if (ppn < 0) return ppn;
       if (length < 0 || length > PAGE_BYTES) return ERRORS.E_RANGE;
+      if (!memory.affords(self, predicates.costOfSetting(length))) return AGAIN;
       const words = predicates.set(self, memory.bytes(ppn * PAGE_BYTES, length));
       return Math.min(words, 0);
     },

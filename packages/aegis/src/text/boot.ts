@@ -12,10 +12,11 @@ import {
   T1,
   T2,
   ZERO,
-  type Assembler,
+  type SlotAssembler,
 } from '@exokernel/isa';
 import { KERNEL_PAGE_VA, KERNEL_STATUS, KP, KSEG0, NATIVE, NET, PHYSICAL } from '../layout.ts';
 import { CLOCK_REGISTERS } from './interrupt.ts';
+import { routine } from './routine.ts';
 
 /** EntryLo of the kernel page: writable, valid, in every address space (and kseg2 is the kernel's alone). */
 const KERNEL_PAGE_ENTRYLO = PHYSICAL.kernelPage | 0x700;
@@ -26,60 +27,82 @@ const CLOCK_B = { offset: 0x2c, value: 0x46 } as const;
 const RAP = 4;
 const CSR0 = { init: 0x0001, idon: 0x0100, start: 0x0142 } as const;
 
-export function emitBoot(a: Assembler): void {
-  a.label('boot');
-  a.li(T0, KERNEL_STATUS);
-  a.mtc0(T0, CP0_STATUS);
-  a.li(T0, 63 << 8);
-  a.lui(T1, KSEG0 >>> 16);
-  a.mtc0(ZERO, CP0_ENTRYLO);
-  a.mtc0(T1, CP0_ENTRYHI);
-  a.label('boot.tlb');
-  a.mtc0(T0, CP0_INDEX);
-  a.addiu(T0, T0, -(1 << 8));
-  a.tlbwi();
-  a.bgez(T0, 'boot.tlb');
-  a.nop();
-  a.li(T0, KERNEL_PAGE_VA);
-  a.li(T1, KERNEL_PAGE_ENTRYLO);
-  a.mtc0(T0, CP0_ENTRYHI);
-  a.mtc0(T1, CP0_ENTRYLO);
-  a.mtc0(ZERO, CP0_INDEX);
-  a.nop();
-  a.tlbwi();
+export function emitBoot(a: SlotAssembler): void {
+  routine(
+    a,
+    'boot',
+    {
+      does: 'The first instructions of the kernel.',
+      uses: {
+        status: T0,
+        index: T0,
+        unmapped: T1,
+        page: T0,
+        entryLo: T1,
+        clock: T0,
+        value: T1,
+        due: T0,
+        hasLance: T0,
+        lance: T1,
+        word: T2,
+      },
+    },
+    ({ status, index, unmapped, page, entryLo, clock, value, due, hasLance, lance, word }) => {
+      a.li(status, KERNEL_STATUS);
+      a.mtc0(status, CP0_STATUS);
+      a.note('the TLB holds what it happened to hold: every entry becomes one of an address that it never translates');
+      a.li(index, 63 << 8);
+      a.lui(unmapped, KSEG0 >>> 16);
+      a.mtc0(ZERO, CP0_ENTRYLO);
+      a.mtc0(unmapped, CP0_ENTRYHI);
+      a.label('boot.tlb');
+      a.mtc0(index, CP0_INDEX);
+      a.addiu(index, index, -(1 << 8));
+      a.tlbwi();
+      a.bgez(index, 'boot.tlb');
 
-  a.cop2(NATIVE.boot);
+      a.note('the kernel page, in entry 0, which Random never names');
+      a.li(page, KERNEL_PAGE_VA);
+      a.li(entryLo, KERNEL_PAGE_ENTRYLO);
+      a.mtc0(page, CP0_ENTRYHI);
+      a.mtc0(entryLo, CP0_ENTRYLO);
+      a.mtc0(ZERO, CP0_INDEX);
+      a.nop();
+      a.tlbwi();
 
-  a.lui(T0, CLOCK_REGISTERS >>> 16);
-  for (const { offset, value } of [CLOCK_A, CLOCK_B]) {
-    a.li(T1, value);
-    a.sb(T1, offset, T0);
-  }
-  a.mfc0(T0, CP0_COUNT);
-  a.nop();
-  a.sw(T0, KP.due, ZERO);
+      a.note('tables and the first environments');
+      a.cop2(NATIVE.boot);
 
-  a.lw(T0, KP.lance, ZERO);
-  a.lui(T1, NET.registers >>> 16);
-  a.beq(T0, ZERO, 'schedule');
-  a.nop();
-  for (const [csr, value] of [
-    [1, NET.init],
-    [2, 0],
-    [3, 0],
-    [0, CSR0.init],
-  ] as const) {
-    a.li(T2, csr);
-    a.sh(T2, RAP, T1);
-    a.li(T2, value);
-    a.sh(T2, 0, T1);
-  }
-  a.label('boot.lance');
-  a.lhu(T2, 0, T1);
-  a.nop();
-  a.andi(T2, T2, CSR0.idon);
-  a.beq(T2, ZERO, 'boot.lance');
-  a.li(T2, CSR0.start);
-  a.b('schedule');
-  a.sh(T2, 0, T1);
+      a.lui(clock, CLOCK_REGISTERS >>> 16);
+      for (const { offset, value: bits } of [CLOCK_A, CLOCK_B]) {
+        a.li(value, bits);
+        a.sb(value, offset, clock);
+      }
+      a.note('the first tick is due a quantum from here');
+      a.mfc0(due, CP0_COUNT);
+      a.nop();
+      a.sw(due, KP.due, ZERO);
+
+      a.lw(hasLance, KP.lance, ZERO);
+      a.lui(lance, NET.registers >>> 16);
+      a.beq(hasLance, ZERO, 'schedule');
+      for (const [csr, bits] of [
+        [1, NET.init],
+        [2, 0],
+        [3, 0],
+        [0, CSR0.init],
+      ] as const) {
+        a.li(word, csr);
+        a.sh(word, RAP, lance);
+        a.li(word, bits);
+        a.sh(word, 0, lance);
+      }
+      a.label('boot.lance');
+      a.lhu(word, 0, lance);
+      a.nop();
+      a.andi(word, word, CSR0.idon);
+      a.beq(word, ZERO, 'boot.lance', (slot) => slot.li(word, CSR0.start));
+      a.b('schedule', (slot) => slot.sh(word, 0, lance));
+    },
+  );
 }

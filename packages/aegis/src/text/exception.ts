@@ -7,11 +7,26 @@
  * that has no handler for the cause, and one whose handler's first instruction takes the exception that it is to handle:
  * nothing could come of it (double fault).
  */
-import { CP0_BADVADDR, CP0_CAUSE, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type Assembler } from '@exokernel/isa';
+import {
+  CP0_BADVADDR,
+  CP0_CAUSE,
+  CP0_STATUS,
+  K0,
+  K1,
+  T0,
+  T1,
+  T2,
+  T7,
+  T8,
+  T9,
+  ZERO,
+  type SlotAssembler,
+} from '@exokernel/isa';
 import { DEATHS, ENV, EXCEPTIONS, U } from '@exokernel/abi';
 import { KP, NATIVE, STATUS } from '../layout.ts';
 import { emitFpuLeft } from './fpu.ts';
 import { emitPay } from './pay.ts';
+import { emitReturn, routine } from './routine.ts';
 import { emitWindow } from './window.ts';
 
 /** The causes that have an address: of others BadVAddr tells nothing, not even of bus errors [KANE92 §6]. */
@@ -29,79 +44,97 @@ export function exceptionLabel(code: number): string {
 }
 
 /** The handlers: entered with k0 = EPC + 4, `k1` of the application in the kernel page. */
-export function emitExceptions(a: Assembler): void {
+export function emitExceptions(a: SlotAssembler): void {
   for (let code = 0; code < 16; code += 1) {
     if (code !== EXCEPTIONS.interrupt && code !== EXCEPTIONS.syscall) emitException(a, code);
   }
+  emitDeath(a, 'exception.unhandled', DEATHS.unhandled, 'The environment has no handler for the cause: it is ended.');
+  emitDeath(a, 'exception.double', DEATHS.double, 'The first instruction of the handler took its own exception.');
 
-  for (const [label, death] of [
-    ['exception.unhandled', DEATHS.unhandled],
-    ['exception.double', DEATHS.double],
-  ] as const) {
-    a.label(label);
-    a.mfc0(T2, CP0_CAUSE);
-    a.li(T1, death);
-    a.andi(T2, T2, 0x7c);
-    a.sll(T2, T2, 6);
-    a.or(T2, T2, T1);
-    a.b('kill');
-    a.sw(T2, KP.death, ZERO);
-  }
+  routine(
+    a,
+    'kill',
+    {
+      does: 'Ends the running environment, for the reason in KP.death. Nothing of its registers is needed any more.',
+      uses: { resume: T0, slice: T0, credit: T1, scratch: T2, again: T1, status: T1, usable: T7, owner: T8, env: T9 },
+    },
+    ({ resume, slice, credit, scratch, again, status }) => {
+      a.note('before Status forgets whether it had the floating-point unit');
+      emitFpuLeft(a, true);
+      a.la(resume, 'kill.piece');
+      a.sw(resume, KP.resume, ZERO);
+      a.label('kill.piece');
+      a.note('its slice pays now: when the environment is gone, its slices are too');
+      emitPay(a, slice, credit, scratch);
+      a.cop2(NATIVE.kill);
+      a.lw(again, KP.again, ZERO);
+      a.la(resume, 'schedule');
+      a.beq(again, ZERO, 'kill.done');
+      a.note('the end takes longer than a stretch with interrupts off: an instant for interrupts after each piece');
+      emitWindow(a, status);
+      a.b('kill.piece');
+      a.label('kill.done');
+      a.j('schedule', (slot) => slot.sw(resume, KP.resume, ZERO));
+    },
+  );
 
-  // Ends the running environment: nothing of its registers is needed any more. Its slice has paid when it goes. If that takes
-  // longer than a stretch it pays first, piece by piece, with an instant for interrupts after each.
-  a.label('kill');
-  // Before Status forgets whether it had the unit.
-  emitFpuLeft(a, true);
-  a.la(T0, 'kill.piece');
-  a.sw(T0, KP.resume, ZERO);
-  a.label('kill.piece');
-  emitPay(a, T0, T1, T2);
-  a.cop2(NATIVE.kill);
-  a.lw(T1, KP.again, ZERO);
-  a.la(T0, 'schedule');
-  a.beq(T1, ZERO, 'kill.done');
-  a.nop();
-  emitWindow(a, T1);
-  a.b('kill.piece');
-  a.nop();
-  a.label('kill.done');
-  a.j('schedule');
-  a.sw(T0, KP.resume, ZERO);
-
-  // An exception of the kernel itself: a bug of the kernel, never of a guest.
-  a.label('panic');
-  a.cop2(NATIVE.panic);
-  a.b('panic');
-  a.nop();
+  routine(a, 'panic', { does: 'An exception of the kernel itself: a bug of the kernel, never of a guest.' }, () => {
+    a.cop2(NATIVE.panic);
+    a.b('panic');
+  });
 }
 
-function emitException(a: Assembler, code: number): void {
+function emitException(a: SlotAssembler, code: number): void {
   const save = U.exceptionSave + 16 * code;
   const isFloat = code === EXCEPTIONS.floatingPoint;
-  a.label(exceptionLabel(code));
-  a.lw(K1, KP.env, ZERO);
-  a.nop();
-  a.lw(K1, ENV.uPage, K1);
-  a.addiu(K0, K0, -4);
-  a.sw(T0, save, K1);
-  a.mfc0(T0, CP0_STATUS);
-  a.sw(T1, save + 4, K1);
-  a.andi(T0, T0, STATUS.kup);
-  a.beq(T0, ZERO, 'panic');
-  a.sw(T2, save + 8, K1);
-  a.lw(T1, KP.env, ZERO);
-  a.mfc0(T2, CP0_CAUSE);
-  a.lw(K1, ENV.exceptionPc + 4 * code, T1);
-  a.move(T0, K0);
-  a.beq(K1, ZERO, isFloat ? 'fpu.unhandled' : 'exception.unhandled');
-  if (isFloat) a.lw(T1, KP.fpuControl, ZERO);
-  else if (ADDRESSED.includes(code)) a.mfc0(T1, CP0_BADVADDR);
-  // The register may hold the address of another environment's TLB miss.
-  else a.move(T1, ZERO);
-  a.beq(K1, T0, 'exception.double');
-  a.move(K0, K1);
-  a.lw(K1, KP.k1, ZERO);
-  a.jr(K0);
-  a.rfe();
+  const name = Object.entries(EXCEPTIONS).find(([, number]) => number === code)?.[0] ?? 'a cause that never comes';
+  routine(
+    a,
+    exceptionLabel(code),
+    {
+      does: `ExcCode ${code}, ${name}: t0 to t2 to the save area, then the handler of the application. [SOSP95 §5.3]`,
+      in: { next: K0 },
+      out: { pc: T0, address: T1, cause: T2 },
+      uses: { uPage: K1, epc: K0, wasUser: T0, env: T1, handler: K1, entry: K0 },
+      fast: { instructions: 21 },
+    },
+    ({ next, pc, address, cause, uPage, epc, wasUser, env, handler, entry }) => {
+      a.lw(uPage, KP.env, ZERO);
+      a.nop();
+      a.note('a physical address, which the kernel reaches without the TLB: nothing here can fault');
+      a.lw(uPage, ENV.uPage, uPage);
+      a.addiu(epc, next, -4);
+      a.sw(T0, save, uPage);
+      a.mfc0(wasUser, CP0_STATUS);
+      a.sw(T1, save + 4, uPage);
+      a.andi(wasUser, wasUser, STATUS.kup);
+      a.beq(wasUser, ZERO, 'panic', (slot) => slot.sw(T2, save + 8, uPage));
+      a.lw(env, KP.env, ZERO);
+      a.mfc0(cause, CP0_CAUSE);
+      a.lw(handler, ENV.exceptionPc + 4 * code, env);
+      a.move(pc, epc);
+      a.beq(handler, ZERO, isFloat ? 'fpu.unhandled' : 'exception.unhandled', (slot) => {
+        if (isFloat) slot.lw(address, KP.fpuControl, ZERO);
+        else if (ADDRESSED.includes(code)) slot.mfc0(address, CP0_BADVADDR);
+        else {
+          slot.note("BadVAddr may hold the address of another environment's TLB miss");
+          slot.move(address, ZERO);
+        }
+      });
+      a.note('a handler that cannot begin will never handle anything');
+      a.beq(handler, pc, 'exception.double', (slot) => slot.move(entry, handler));
+      emitReturn(a);
+    },
+  );
+}
+
+function emitDeath(a: SlotAssembler, label: string, death: number, does: string): void {
+  routine(a, label, { does, uses: { reason: T1, cause: T2 } }, ({ reason, cause }) => {
+    a.mfc0(cause, CP0_CAUSE);
+    a.li(reason, death);
+    a.andi(cause, cause, 0x7c);
+    a.sll(cause, cause, 6);
+    a.or(cause, cause, reason);
+    a.b('kill', (slot) => slot.sw(cause, KP.death, ZERO));
+  });
 }

@@ -5,12 +5,12 @@
  * `KP.payer` is the slice that pays, and `KP.paid` the cycle up to which it has. An environment that runs on in a slice that is no longer
  * its own pays for itself: the payer then lies where `ENV.credit` is the credit.
  */
-import { CP0_COUNT, ZERO, type Assembler, type Register } from '@exokernel/isa';
+import { CP0_COUNT, ZERO, type Register, type SlotAssembler, type StraightAssembler } from '@exokernel/isa';
 import { SLICE } from '@exokernel/abi';
 import { KP } from '../layout.ts';
 
 /** Emits: the slice that pays pays up to now. `slice` is its address then, `credit` what it has left; `t` is used. */
-export function emitPay(a: Assembler, slice: Register, credit: Register, t: Register): void {
+export function emitPay(a: StraightAssembler, slice: Register, credit: Register, t: Register): void {
   a.lw(slice, KP.payer, ZERO);
   a.mfc0(t, CP0_COUNT);
   a.lw(credit, KP.paid, ZERO);
@@ -26,7 +26,7 @@ export function emitPay(a: Assembler, slice: Register, credit: Register, t: Regi
  * Emits: what has passed since cycle `from` is not paid by the slice that runs, but by the claimant, if there is one. Uses `t` and
  * `u`, and `from`.
  */
-export function emitNotPaid(a: Assembler, from: Register, t: Register, u: Register): void {
+export function emitNotPaid(a: SlotAssembler, from: Register, t: Register, u: Register): void {
   const unclaimed = a.fresh('unclaimed');
   a.mfc0(t, CP0_COUNT);
   a.lw(u, KP.paid, ZERO);
@@ -36,7 +36,6 @@ export function emitNotPaid(a: Assembler, from: Register, t: Register, u: Regist
   a.lw(u, KP.claimant, ZERO);
   a.nop();
   a.beq(u, ZERO, unclaimed);
-  a.nop();
   a.lw(from, 0, u);
   a.nop();
   a.subu(from, from, t);

@@ -24,16 +24,29 @@ import {
   V0,
   V1,
   ZERO,
-  type Assembler,
+  type SlotAssembler,
   type Register,
+  type StraightAssembler,
 } from '@exokernel/isa';
 import { ENV, PAGE_BYTES, RING, RING_BUFFERS, RING_SLOT, RING_SLOT_BYTES } from '@exokernel/abi';
+import { routine } from './routine.ts';
 
 const SLOT_SHIFT = Math.log2(RING_SLOT_BYTES);
 const BUFFER_BYTES = 8;
 
+/** Of a copy to or from the buffers of a slot: the place in the packet and its end; the next buffer, and the end of the buffers; */
+const FROM = T3;
+const END = T4;
+const BUFFER = T5;
+const BUFFERS_END = T6;
+/** of one buffer the address, and its length or the place in the packet up to which it goes. */
+const ADDRESS = T7;
+const UNTIL = T8;
+/** Of `ring.put`: the slot. */
+const SLOT = T0;
+
 /** Emits `counter at offset of base += 1`. */
-export function emitCount(a: Assembler, base: Register, offset: number, scratch: Register): void {
+export function emitCount(a: StraightAssembler, base: Register, offset: number, scratch: Register): void {
   a.lw(scratch, offset, base);
   a.nop();
   a.addiu(scratch, scratch, 1);
@@ -41,18 +54,17 @@ export function emitCount(a: Assembler, base: Register, offset: number, scratch:
 }
 
 /** Emits a copy of whole words from `from` up to `end` (at least one) to `to`; all but `end` are used up. */
-export function emitCopyWords(a: Assembler, from: Register, end: Register, to: Register, scratch: Register): void {
+export function emitCopyWords(a: SlotAssembler, from: Register, end: Register, to: Register, scratch: Register): void {
   const loop = a.fresh('copy');
   a.label(loop);
   a.lw(scratch, 0, from);
   a.addiu(from, from, 4);
   a.sw(scratch, 0, to);
-  a.bne(from, end, loop);
-  a.addiu(to, to, 4);
+  a.bne(from, end, loop, (slot) => slot.addiu(to, to, 4));
 }
 
 /** Emits `slot = address of the slot that is next`, by way of `scratch`. */
-export function emitSlot(a: Assembler, slot: Register, ring: Register, scratch: Register): void {
+export function emitSlot(a: StraightAssembler, slot: Register, ring: Register, scratch: Register): void {
   a.lw(slot, RING.index, ring);
   a.lw(scratch, RING.frame, ring);
   a.sll(slot, slot, SLOT_SHIFT);
@@ -60,144 +72,156 @@ export function emitSlot(a: Assembler, slot: Register, ring: Register, scratch: 
 }
 
 /** Emits the step to the next slot: `index` is the present one's number, `scratch` is used. */
-export function emitAdvance(a: Assembler, ring: Register, index: Register, scratch: Register): void {
+export function emitAdvance(a: SlotAssembler, ring: Register, index: Register, scratch: Register): void {
   const store = a.fresh('advance');
   a.lw(scratch, RING.slots, ring);
   a.addiu(index, index, 1);
   a.bne(index, scratch, store);
-  a.nop();
   a.move(index, ZERO);
   a.label(store);
   a.sw(index, RING.index, ring);
 }
 
 /**
- * Emits: t7 = address and t8 = length of the buffer at t5, which is stepped on; to `refused` if it is none. Uses v0, v1, t2.
+ * Emits: ADDRESS and (in UNTIL) the length of the next buffer, which is stepped on; to `refused` if it is none. Uses v0, v1, t2.
  * `alignment` is 3 if its length must be a multiple of four, else 0.
  */
-function emitBuffer(a: Assembler, ring: Register, alignment: 3 | 0, refused: string): void {
-  a.lw(T7, 0, T5);
-  a.lw(T8, 4, T5);
-  a.addiu(T5, T5, BUFFER_BYTES);
-  if (alignment === 0) a.andi(V0, T7, 3);
+function emitBuffer(a: SlotAssembler, ring: Register, alignment: 3 | 0, refused: string): void {
+  a.lw(ADDRESS, 0, BUFFER);
+  a.lw(UNTIL, 4, BUFFER);
+  a.addiu(BUFFER, BUFFER, BUFFER_BYTES);
+  if (alignment === 0) a.andi(V0, ADDRESS, 3);
   else {
-    a.or(V0, T7, T8);
+    a.or(V0, ADDRESS, UNTIL);
     a.andi(V0, V0, alignment);
   }
-  a.bne(V0, ZERO, refused);
-  a.addiu(V0, T8, -1);
+  a.bne(V0, ZERO, refused, (slot) => slot.addiu(V0, UNTIL, -1));
   a.sltiu(V0, V0, PAGE_BYTES);
-  a.beq(V0, ZERO, refused);
-  a.andi(V1, T7, PAGE_BYTES - 1);
-  a.addu(V0, V1, T8);
+  a.beq(V0, ZERO, refused, (slot) => slot.andi(V1, ADDRESS, PAGE_BYTES - 1));
+  a.addu(V0, V1, UNTIL);
   a.sltiu(V0, V0, PAGE_BYTES + 1);
-  a.beq(V0, ZERO, refused);
-  a.lw(T2, RING.frames, ring);
-  a.srl(T7, T7, 12);
-  a.sltu(T2, T7, T2);
-  a.beq(T2, ZERO, refused);
-  a.sll(T7, T7, 2);
-  a.addu(T7, T7, ring);
-  a.lw(T7, RING.frame, T7);
+  a.beq(V0, ZERO, refused, (slot) => slot.lw(T2, RING.frames, ring));
+  a.srl(ADDRESS, ADDRESS, 12);
+  a.sltu(T2, ADDRESS, T2);
+  a.beq(T2, ZERO, refused, (slot) => slot.sll(ADDRESS, ADDRESS, 2));
+  a.addu(ADDRESS, ADDRESS, ring);
+  a.lw(ADDRESS, RING.frame, ADDRESS);
   a.nop();
-  a.beq(T7, ZERO, refused);
-  a.addu(T7, T7, V1);
+  a.beq(ADDRESS, ZERO, refused, (slot) => slot.addu(ADDRESS, ADDRESS, V1));
 }
 
 /**
  * `ring.put`: the packet at a1 (word-aligned, a2 bytes) to the next slot of receive ring a0, with a3 as its filter; its
  * environment is woken. A packet without room is counted and gone. Keeps a0 to a3 and s0 to s7.
  */
-export function emitRingPut(a: Assembler): void {
-  a.label('ring.put');
-  a.lw(T1, RING.index, A0);
-  emitSlot(a, T0, A0, T2);
-  a.lw(T2, RING_SLOT.length, T0);
-  a.move(T3, A1);
-  a.bne(T2, ZERO, 'ring.refused');
-  a.addu(T4, A1, A2);
-  a.addiu(T5, T0, RING_SLOT.buffers);
-  a.addiu(T6, T5, BUFFER_BYTES * RING_BUFFERS);
+export function emitRingPut(a: SlotAssembler): void {
+  routine(
+    a,
+    'ring.put',
+    {
+      does: 'The packet to the next slot of a receive ring; its environment is woken. One without room is counted and gone. [XOK]',
+      in: { ring: A0, packet: A1, bytes: A2, filter: A3, back: RA },
+      uses: {
+        slot: SLOT,
+        from: FROM,
+        end: END,
+        buffer: BUFFER,
+        buffersEnd: BUFFERS_END,
+        address: ADDRESS,
+        until: UNTIL,
+        isLast: V0,
+      },
+    },
+    () => {
+      a.lw(T1, RING.index, A0);
+      emitSlot(a, SLOT, A0, T2);
+      a.lw(T2, RING_SLOT.length, SLOT);
+      a.move(FROM, A1);
+      a.bne(T2, ZERO, 'ring.refused', (slot) => slot.addu(END, A1, A2));
+      a.addiu(BUFFER, SLOT, RING_SLOT.buffers);
+      a.addiu(BUFFERS_END, BUFFER, BUFFER_BYTES * RING_BUFFERS);
 
-  a.label('ring.scatter');
-  emitBuffer(a, A0, 3, 'ring.refused');
-  // Up to t8: the end of the buffer, or of the packet in whole words.
-  a.addu(T8, T3, T8);
-  a.sltu(V0, T8, T4);
-  a.bne(V0, ZERO, 'ring.copy');
-  a.addiu(V1, T4, 3);
-  a.srl(T8, V1, 2);
-  a.sll(T8, T8, 2);
-  a.label('ring.copy');
-  emitCopyWords(a, T3, T8, T7, T2);
-  a.beq(V0, ZERO, 'ring.whole');
-  a.nop();
-  a.bne(T5, T6, 'ring.scatter');
-  a.nop();
-
-  a.label('ring.refused');
-  emitCount(a, A0, RING.refused, T2);
-  a.lw(T1, RING.env, A0);
-  a.nop();
-  emitCount(a, T1, ENV.packetsDropped, T2);
-  a.ret();
-  a.nop();
-
-  a.label('ring.whole');
-  a.sw(A3, RING_SLOT.filter, T0);
-  a.sw(A2, RING_SLOT.length, T0);
-  emitAdvance(a, A0, T1, T2);
-  emitCount(a, A0, RING.packets, T2);
-  a.lw(T1, RING.env, A0);
-  a.li(T3, 1);
-  emitCount(a, T1, ENV.packetsIn, T2);
-  a.jr(RA);
-  a.sw(T3, ENV.pending, T1);
+      a.label('ring.scatter');
+      emitBuffer(a, A0, 3, 'ring.refused');
+      a.note('up to t8: the end of the buffer, or of the packet in whole words');
+      a.addu(UNTIL, FROM, UNTIL);
+      a.sltu(V0, UNTIL, END);
+      a.bne(V0, ZERO, 'ring.copy', (slot) => slot.addiu(V1, END, 3));
+      a.srl(UNTIL, V1, 2);
+      a.sll(UNTIL, UNTIL, 2);
+      a.label('ring.copy');
+      emitCopyWords(a, FROM, UNTIL, ADDRESS, T2);
+      a.beq(V0, ZERO, 'ring.whole');
+      a.bne(BUFFER, BUFFERS_END, 'ring.scatter');
+    },
+  );
+  routine(
+    a,
+    'ring.refused',
+    { does: 'A ring without room, or a slot that makes no sense: counted.', in: { ring: A0, back: RA } },
+    () => {
+      emitCount(a, A0, RING.refused, T2);
+      a.lw(T1, RING.env, A0);
+      a.nop();
+      emitCount(a, T1, ENV.packetsDropped, T2);
+      a.ret();
+    },
+  );
+  routine(
+    a,
+    'ring.whole',
+    {
+      does: 'The slot holds the packet: on to the next one.',
+      in: { ring: A0, slot: SLOT, bytes: A2, filter: A3, back: RA },
+    },
+    () => {
+      a.sw(A3, RING_SLOT.filter, SLOT);
+      a.sw(A2, RING_SLOT.length, SLOT);
+      emitAdvance(a, A0, T1, T2);
+      emitCount(a, A0, RING.packets, T2);
+      a.lw(T1, RING.env, A0);
+      a.li(FROM, 1);
+      emitCount(a, T1, ENV.packetsIn, T2);
+      a.jr(RA, (slot) => slot.sw(FROM, ENV.pending, T1));
+    },
+  );
 }
 
 /**
  * Emits: gathers a1 bytes from the buffers of the slot `slot` of `ring` to the address v0, or goes to `refused`. Stores up
  * to three bytes more. Uses a0, t2 to t9, v0, v1.
  */
-export function emitGather(a: Assembler, ring: Register, slot: Register, refused: string): void {
-  a.move(T3, V0);
-  a.addu(T4, V0, A1);
-  a.addiu(T5, slot, RING_SLOT.buffers);
-  a.addiu(T6, T5, BUFFER_BYTES * RING_BUFFERS);
+export function emitGather(a: SlotAssembler, ring: Register, slot: Register, refused: string): void {
+  a.move(FROM, V0);
+  a.addu(END, V0, A1);
+  a.addiu(BUFFER, slot, RING_SLOT.buffers);
+  a.addiu(BUFFERS_END, BUFFER, BUFFER_BYTES * RING_BUFFERS);
 
   a.label('gather');
   emitBuffer(a, ring, 0, refused);
-  a.addu(T8, T3, T8);
-  a.sltu(T9, T8, T4);
-  a.bne(T9, ZERO, 'gather.copy');
-  a.andi(V0, T3, 3);
-  a.move(T8, T4);
+  a.addu(UNTIL, FROM, UNTIL);
+  a.sltu(T9, UNTIL, END);
+  a.bne(T9, ZERO, 'gather.copy', (slot) => slot.andi(V0, FROM, 3));
+  a.move(UNTIL, END);
   a.label('gather.copy');
   a.bne(V0, ZERO, 'gather.unaligned');
-  a.nop();
   a.label('gather.words');
-  a.lw(A0, 0, T7);
-  a.addiu(T3, T3, 4);
-  a.sltu(V0, T3, T8);
-  a.addiu(T7, T7, 4);
-  a.bne(V0, ZERO, 'gather.words');
-  a.sw(A0, -4, T3);
+  a.lw(A0, 0, ADDRESS);
+  a.addiu(FROM, FROM, 4);
+  a.sltu(V0, FROM, UNTIL);
+  a.addiu(ADDRESS, ADDRESS, 4);
+  a.bne(V0, ZERO, 'gather.words', (slot) => slot.sw(A0, -4, FROM));
   a.b('gather.next');
-  a.nop();
   a.label('gather.unaligned');
-  a.lw(A0, 0, T7);
-  a.addiu(T3, T3, 4);
-  a.sltu(V0, T3, T8);
-  a.addiu(T7, T7, 4);
-  a.swr(A0, -4, T3);
-  a.bne(V0, ZERO, 'gather.unaligned');
-  a.swl(A0, -1, T3);
+  a.lw(A0, 0, ADDRESS);
+  a.addiu(FROM, FROM, 4);
+  a.sltu(V0, FROM, UNTIL);
+  a.addiu(ADDRESS, ADDRESS, 4);
+  a.swr(A0, -4, FROM);
+  a.bne(V0, ZERO, 'gather.unaligned', (slot) => slot.swl(A0, -1, FROM));
   a.label('gather.next');
-  a.beq(T9, ZERO, 'gather.whole');
-  a.move(T3, T8);
-  a.bne(T5, T6, 'gather');
-  a.nop();
+  a.beq(T9, ZERO, 'gather.whole', (slot) => slot.move(FROM, UNTIL));
+  a.bne(BUFFER, BUFFERS_END, 'gather');
   a.b(refused);
-  a.nop();
   a.label('gather.whole');
 }

@@ -41,31 +41,30 @@ import {
   V1,
   ZERO,
   register,
-  type Assembler,
+  type SlotAssembler,
   type Register,
 } from '@exokernel/isa';
 import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES, SYSTEM } from '@exokernel/abi';
 import { KP, KSEG0, NATIVE, PHYSICAL, SEARCH_CYCLES, PREDICATE_FUEL, SYSTEM_TABLE, USER_STATUS } from '../layout.ts';
+import { ACTIVATION } from '@exokernel/vcode';
 import { emitFpuLeft, emitFpuTaken } from './fpu.ts';
 import { emitPay } from './pay.ts';
+import { routine } from './routine.ts';
 import { emitCount } from './ring.ts';
 import { callLabel } from './calls.ts';
 import { emitOpen, emitWindow } from './window.ts';
 import { ENVIRONMENTS, ENV_SHIFT, emitTransfersPossible } from './transfer.ts';
 
 /** Emits `offset = next position`, a byte offset into the vector of `bytes`; labels need a name of their own. */
-export function emitNextPosition(a: Assembler, offset: typeof T0, bytes: typeof T0, scratch: typeof T0): void {
+export function emitNextPosition(a: SlotAssembler, offset: Register, bytes: Register, scratch: Register): void {
   const wrapped = a.fresh('position');
   a.addiu(offset, offset, SLICE_BYTES);
   a.sltu(scratch, offset, bytes);
   a.bne(scratch, ZERO, wrapped);
-  a.nop();
   a.move(offset, ZERO);
   a.label(wrapped);
 }
 
-/** Offset of the fuel in an activation record: see `@exokernel/vcode`. */
-const ACTIVATION_FUEL = 0;
 /** The scheduler's variables: registers that compiled predicates keep. */
 const POSITION = S0;
 const VECTOR_BYTES = S1;
@@ -77,236 +76,285 @@ const ENV_AT = S6;
 const QUANTUM = S7;
 
 /** Counts a slice begun in one that another owns (it was donated). */
-export function emitCountBorrowed(a: Assembler, slice: Register, env: Register, t: Register, u: Register): void {
+export function emitCountBorrowed(a: SlotAssembler, slice: Register, env: Register, t: Register, u: Register): void {
   const own = a.fresh('own');
   a.lw(t, SLICE.owner, slice);
   a.lw(u, ENV.id, env);
   a.nop();
   a.beq(t, u, own);
-  a.nop();
   emitCount(a, env, ENV.borrowed, t);
   a.label(own);
 }
 
 /** Emits `owner = record of the owner of the slice at slice`; uses `t`. */
-export function emitOwner(a: Assembler, owner: Register, slice: Register, t: Register): void {
+export function emitOwner(a: SlotAssembler, owner: Register, slice: Register, t: Register): void {
   a.lw(owner, SLICE.owner, slice);
   a.lui(t, ENVIRONMENTS >>> 16);
   a.sll(owner, owner, ENV_SHIFT);
   a.addu(owner, owner, t);
 }
 
-export function emitSchedule(a: Assembler): void {
-  a.label('schedule');
-  emitPay(a, T0, T1, T2);
-  a.lw(T2, KP.ending, ZERO);
-  a.lw(T3, KP.noSlice, ZERO);
-  a.bne(T2, ZERO, 'schedule.ended');
-  a.sw(T3, KP.payer, ZERO);
-  // It left before its end: what it did not want is not kept for it.
-  a.blez(T1, 'schedule.position');
-  a.nop();
-  a.b('schedule.position');
-  a.sw(ZERO, SLICE.credit, T0);
-  a.label('schedule.ended');
-  a.sw(ZERO, KP.ending, ZERO);
-  emitTransfersPossible(a, true, T0);
-  a.label('schedule.position');
-  a.sw(ZERO, KP.reschedule, ZERO);
-  a.lw(QUANTUM, KP.quantum, ZERO);
-  a.label('schedule.round');
-  a.sw(ZERO, KP.passed, ZERO);
-  a.lw(POSITION, KP.position, ZERO);
-  a.lw(VECTOR_BYTES, KP.vectorBytes, ZERO);
-  a.lw(TICK, KP.tick, ZERO);
-  a.move(LEFT, VECTOR_BYTES);
-  a.li(VECTOR, KSEG0 + PHYSICAL.slices);
+export function emitSchedule(a: SlotAssembler): void {
+  routine(
+    a,
+    'schedule',
+    {
+      does: 'The slice that ran pays, and the next environment is chosen. [SOSP95 §5.1.1]',
+      uses: { quantum: QUANTUM },
+    },
+    () => {
+      emitPay(a, T0, T1, T2);
+      a.lw(T2, KP.ending, ZERO);
+      a.lw(T3, KP.noSlice, ZERO);
+      a.bne(T2, ZERO, 'schedule.ended', (slot) => slot.sw(T3, KP.payer, ZERO));
+      a.note('it left before its end: what it did not want is not kept for it');
+      a.blez(T1, 'schedule.position');
+      a.b('schedule.position', (slot) => slot.sw(ZERO, SLICE.credit, T0));
+      a.label('schedule.ended');
+      a.sw(ZERO, KP.ending, ZERO);
+      emitTransfersPossible(a, true, T0);
+      a.label('schedule.position');
+      a.sw(ZERO, KP.reschedule, ZERO);
+      a.lw(QUANTUM, KP.quantum, ZERO);
+    },
+  );
+  routine(
+    a,
+    'schedule.round',
+    {
+      does: 'A round of the vector begins behind the position that ran last.',
+      uses: { position: POSITION, vectorBytes: VECTOR_BYTES, tick: TICK, left: LEFT, vector: VECTOR },
+    },
+    () => {
+      a.sw(ZERO, KP.passed, ZERO);
+      a.lw(POSITION, KP.position, ZERO);
+      a.lw(VECTOR_BYTES, KP.vectorBytes, ZERO);
+      a.lw(TICK, KP.tick, ZERO);
+      a.move(LEFT, VECTOR_BYTES);
+      a.li(VECTOR, KSEG0 + PHYSICAL.slices);
+    },
+  );
+  routine(
+    a,
+    'schedule.next',
+    {
+      does: 'The next position: whose is it, and does it have enough of its cycles?',
+      uses: { left: LEFT, position: POSITION, slice: SLICE_AT, env: ENV_AT },
+    },
+    () => {
+      a.blez(LEFT, 'schedule.none', (slot) => slot.addiu(LEFT, LEFT, -SLICE_BYTES));
+      emitNextPosition(a, POSITION, VECTOR_BYTES, T5);
+      a.addu(SLICE_AT, VECTOR, POSITION);
+      a.lw(ENV_AT, SLICE.running, SLICE_AT);
+      a.nop();
+      a.beq(ENV_AT, ZERO, 'schedule.next');
+      a.lw(T7, ENV.asleep, ENV_AT);
+      a.nop();
+      a.bne(T7, ZERO, 'schedule.asleep', (slot) => {
+        slot.label('schedule.awake');
+        slot.lw(T0, SLICE.owner, SLICE_AT);
+      });
+      a.lui(T1, ENVIRONMENTS >>> 16);
+      a.sll(T0, T0, ENV_SHIFT);
+      a.addu(T0, T0, T1);
+      a.lw(T7, SLICE.credit, SLICE_AT);
+      a.lw(T1, ENV.credit, T0);
+      a.addu(T7, T7, QUANTUM);
+      a.sw(ZERO, ENV.credit, T0);
+      a.addu(T7, T7, T1);
+      a.srl(T8, QUANTUM, 1);
+      a.slt(T8, T8, T7);
+      a.bne(T8, ZERO, 'schedule.begin', (slot) => slot.sw(T7, SLICE.credit, SLICE_AT));
+      a.b('schedule.next', (slot) => slot.sw(QUANTUM, KP.passed, ZERO));
+    },
+  );
+  routine(
+    a,
+    'schedule.none',
+    { does: 'No position of the round could begin: idle, or another round for those that were passed over.' },
+    () => {
+      a.lw(T0, KP.passed, ZERO);
+      a.mfc0(T1, CP0_COUNT);
+      a.beq(T0, ZERO, 'idle', (slot) => slot.lw(T0, KP.paid, ZERO));
+      a.nop();
+      a.subu(T0, T1, T0);
+      a.sltiu(T0, T0, SEARCH_CYCLES);
+      a.bne(T0, ZERO, 'schedule.round');
+      a.bal('schedule.window');
+      a.b('schedule.round');
+    },
+  );
+  routine(
+    a,
+    'schedule.asleep',
+    {
+      does: 'Asleep: does an event, its tick or its predicate wake it? [XOK]',
+      in: { slice: SLICE_AT, env: ENV_AT },
+      out: { tag: V0 },
+    },
+    () => {
+      a.lw(T7, ENV.pending, ENV_AT);
+      a.lw(T8, ENV.wakeTick, ENV_AT);
+      a.bne(T7, ZERO, 'schedule.wake', (slot) => slot.move(V0, ZERO));
+      a.beq(T8, ZERO, 'schedule.predicate', (slot) => slot.subu(T8, TICK, T8));
+      a.bgez(T8, 'schedule.wake');
+      a.label('schedule.predicate');
+      a.lw(T9, ENV.predicate, ENV_AT);
+      a.mfc0(T0, CP0_COUNT);
+      a.beq(T9, ZERO, 'schedule.sleeps', (slot) => slot.lw(T1, KP.paid, ZERO));
+      a.nop();
+      a.subu(T0, T0, T1);
+      a.sltiu(T0, T0, SEARCH_CYCLES);
+      a.bne(T0, ZERO, 'schedule.evaluate', (slot) => slot.addiu(T0, POSITION, -SLICE_BYTES));
+      a.note('this position is looked at first when an interrupt has come in between');
+      a.bal('schedule.window', (slot) => slot.sw(T0, KP.position, ZERO));
+      a.lw(T9, ENV.predicate, ENV_AT);
+      a.label('schedule.evaluate');
+      a.lw(A0, ENV.predicateActivation, ENV_AT);
+      a.li(T0, PREDICATE_FUEL);
+      a.jalr(RA, T9, (slot) => slot.sw(T0, ACTIVATION.fuel, A0));
+      a.bne(V1, ZERO, 'schedule.sleeps');
+      a.beq(V0, ZERO, 'schedule.sleeps');
+      a.label('schedule.wake');
+      a.sw(V0, ENV.wakeTag, ENV_AT);
+      a.sw(ZERO, ENV.asleep, ENV_AT);
+      a.b('schedule.awake', (slot) => slot.sw(ZERO, ENV.pending, ENV_AT));
+    },
+  );
+  routine(
+    a,
+    'schedule.sleeps',
+    { does: 'The slice that an environment sleeps through pays what its owner owes.', in: { slice: SLICE_AT } },
+    () => {
+      emitOwner(a, T0, SLICE_AT, T1);
+      a.lw(T1, ENV.credit, T0);
+      a.nop();
+      a.bgez(T1, 'schedule.next', (slot) => slot.addu(T1, T1, QUANTUM));
+      a.blez(T1, 'schedule.next', (slot) => slot.sw(T1, ENV.credit, T0));
+      a.b('schedule.next', (slot) => slot.sw(ZERO, ENV.credit, T0));
+    },
+  );
+  routine(
+    a,
+    'schedule.begin',
+    { does: 'The slice begins, and pays from here on.', in: { slice: SLICE_AT, env: ENV_AT } },
+    () => {
+      emitCount(a, ENV_AT, ENV.slices, T7);
+      a.sw(POSITION, KP.position, ZERO);
+      emitCountBorrowed(a, SLICE_AT, ENV_AT, T7, T8);
+      a.mfc0(T7, CP0_COUNT);
+      a.sw(SLICE_AT, KP.payer, ZERO);
+      a.sw(T7, KP.paid, ZERO);
+    },
+  );
+  routine(
+    a,
+    'dispatch',
+    {
+      does: 'Starts an environment in a slice: every register zero, k0 its prologue.',
+      in: { slice: SLICE_AT, env: ENV_AT },
+      out: { entry: K0 },
+    },
+    () => {
+      emitFpuLeft(a);
+      a.lw(K0, ENV.begin, ENV_AT);
+      a.lw(T8, KP.tick, ZERO);
+      a.sw(SLICE_AT, KP.slice, ZERO);
+      a.sw(ENV_AT, KP.env, ZERO);
+      a.sw(T8, ENV.dispatched, ENV_AT);
+      a.li(T7, DEATHS.noEntry);
+      a.beq(K0, ZERO, 'dispatch.begin', (slot) => slot.sw(T7, KP.death, ZERO));
+      a.label('dispatch.told');
+      a.lw(T7, ENV.asid, ENV_AT);
+      a.lw(T9, ENV.fpu, ENV_AT);
+      a.li(T8, USER_STATUS);
+      a.beq(T7, ZERO, 'dispatch.asid', (slot) => slot.lw(V0, KP.fpuOwner, ZERO));
+      a.label('dispatch.space');
+      a.beq(T9, ZERO, 'dispatch.status', (slot) => slot.or(T8, T8, T9));
+      a.bne(V0, ENV_AT, 'fpu.taken');
+      a.label('dispatch.status');
+      a.mtc0(T7, CP0_ENTRYHI);
+      a.mtc0(T8, CP0_STATUS);
+      a.mthi(ZERO);
+      a.mtlo(ZERO);
+      for (let r = 1; r < 32; r += 1) if (r !== K0) a.move(register(r), ZERO);
+      a.jr(K0, (slot) => slot.rfe());
+    },
+  );
+  routine(
+    a,
+    'dispatch.begin',
+    {
+      does: 'It has no prologue, or begins where the kernel tells it something.',
+      in: { env: ENV_AT },
+      out: { entry: K0 },
+      uses: { record: K1 },
+    },
+    () => {
+      a.move(K1, ENV_AT);
+      a.cop2(NATIVE.begin);
+      a.bne(K0, ZERO, 'dispatch.told');
+      a.j('kill');
+    },
+  );
+  routine(
+    a,
+    'dispatch.asid',
+    { does: 'It lost its ASID while others ran.', in: { env: ENV_AT }, out: { asid: T7 }, uses: { record: K1 } },
+    () => {
+      a.move(K1, ENV_AT);
+      a.cop2(NATIVE.asid);
+      a.lw(T7, ENV.asid, ENV_AT);
+      a.b('dispatch.space');
 
-  a.label('schedule.next');
-  a.blez(LEFT, 'schedule.none');
-  a.addiu(LEFT, LEFT, -SLICE_BYTES);
-  emitNextPosition(a, POSITION, VECTOR_BYTES, T5);
-  a.addu(SLICE_AT, VECTOR, POSITION);
-  a.lw(ENV_AT, SLICE.running, SLICE_AT);
-  a.nop();
-  a.beq(ENV_AT, ZERO, 'schedule.next');
-  a.nop();
-  a.lw(T7, ENV.asleep, ENV_AT);
-  a.nop();
-  a.bne(T7, ZERO, 'schedule.asleep');
-
-  a.label('schedule.awake');
-  emitOwner(a, T0, SLICE_AT, T1);
-  a.lw(T7, SLICE.credit, SLICE_AT);
-  a.lw(T1, ENV.credit, T0);
-  a.addu(T7, T7, QUANTUM);
-  a.sw(ZERO, ENV.credit, T0);
-  a.addu(T7, T7, T1);
-  a.srl(T8, QUANTUM, 1);
-  a.slt(T8, T8, T7);
-  a.bne(T8, ZERO, 'schedule.begin');
-  a.sw(T7, SLICE.credit, SLICE_AT);
-  a.b('schedule.next');
-  a.sw(QUANTUM, KP.passed, ZERO);
-
-  a.label('schedule.none');
-  a.lw(T0, KP.passed, ZERO);
-  a.mfc0(T1, CP0_COUNT);
-  a.beq(T0, ZERO, 'idle');
-  a.lw(T0, KP.paid, ZERO);
-  a.nop();
-  a.subu(T0, T1, T0);
-  a.sltiu(T0, T0, SEARCH_CYCLES);
-  a.bne(T0, ZERO, 'schedule.round');
-  a.nop();
-  a.bal('schedule.window');
-  a.nop();
-  a.b('schedule.round');
-  a.nop();
-
-  // Asleep: does an event, its tick or its predicate wake it?
-  a.label('schedule.asleep');
-  a.lw(T7, ENV.pending, ENV_AT);
-  a.lw(T8, ENV.wakeTick, ENV_AT);
-  a.bne(T7, ZERO, 'schedule.wake');
-  a.move(V0, ZERO);
-  a.beq(T8, ZERO, 'schedule.predicate');
-  a.subu(T8, TICK, T8);
-  a.bgez(T8, 'schedule.wake');
-  a.nop();
-  a.label('schedule.predicate');
-  a.lw(T9, ENV.predicate, ENV_AT);
-  a.mfc0(T0, CP0_COUNT);
-  a.beq(T9, ZERO, 'schedule.sleeps');
-  a.lw(T1, KP.paid, ZERO);
-  a.nop();
-  a.subu(T0, T0, T1);
-  a.sltiu(T0, T0, SEARCH_CYCLES);
-  a.bne(T0, ZERO, 'schedule.evaluate');
-  a.addiu(T0, POSITION, -SLICE_BYTES);
-  // This position is looked at first when an interrupt has come in between.
-  a.bal('schedule.window');
-  a.sw(T0, KP.position, ZERO);
-  a.lw(T9, ENV.predicate, ENV_AT);
-  a.label('schedule.evaluate');
-  a.lw(A0, ENV.predicateActivation, ENV_AT);
-  a.li(T0, PREDICATE_FUEL);
-  a.jalr(RA, T9);
-  a.sw(T0, ACTIVATION_FUEL, A0);
-  a.bne(V1, ZERO, 'schedule.sleeps');
-  a.nop();
-  a.beq(V0, ZERO, 'schedule.sleeps');
-  a.nop();
-  a.label('schedule.wake');
-  a.sw(V0, ENV.wakeTag, ENV_AT);
-  a.sw(ZERO, ENV.asleep, ENV_AT);
-  a.b('schedule.awake');
-  a.sw(ZERO, ENV.pending, ENV_AT);
-  // The slice that it sleeps through pays what its owner owes.
-  a.label('schedule.sleeps');
-  emitOwner(a, T0, SLICE_AT, T1);
-  a.lw(T1, ENV.credit, T0);
-  a.nop();
-  a.bgez(T1, 'schedule.next');
-  a.addu(T1, T1, QUANTUM);
-  a.blez(T1, 'schedule.next');
-  a.sw(T1, ENV.credit, T0);
-  a.b('schedule.next');
-  a.sw(ZERO, ENV.credit, T0);
-
-  a.label('schedule.begin');
-  emitCount(a, ENV_AT, ENV.slices, T7);
-  a.sw(POSITION, KP.position, ZERO);
-  emitCountBorrowed(a, SLICE_AT, ENV_AT, T7, T8);
-  a.mfc0(T7, CP0_COUNT);
-  a.sw(SLICE_AT, KP.payer, ZERO);
-  a.sw(T7, KP.paid, ZERO);
-
-  // Starts environment s6 in the slice s5.
-  a.label('dispatch');
-  emitFpuLeft(a);
-  a.lw(K0, ENV.begin, ENV_AT);
-  a.lw(T8, KP.tick, ZERO);
-  a.sw(SLICE_AT, KP.slice, ZERO);
-  a.sw(ENV_AT, KP.env, ZERO);
-  a.sw(T8, ENV.dispatched, ENV_AT);
-  a.li(T7, DEATHS.noEntry);
-  a.beq(K0, ZERO, 'dispatch.begin');
-  a.sw(T7, KP.death, ZERO);
-  a.label('dispatch.told');
-  a.lw(T7, ENV.asid, ENV_AT);
-  a.lw(T9, ENV.fpu, ENV_AT);
-  a.li(T8, USER_STATUS);
-  a.beq(T7, ZERO, 'dispatch.asid');
-  a.lw(V0, KP.fpuOwner, ZERO);
-  a.label('dispatch.space');
-  a.beq(T9, ZERO, 'dispatch.status');
-  a.or(T8, T8, T9);
-  a.bne(V0, ENV_AT, 'fpu.taken');
-  a.nop();
-  a.label('dispatch.status');
-  a.mtc0(T7, CP0_ENTRYHI);
-  a.mtc0(T8, CP0_STATUS);
-  a.mthi(ZERO);
-  a.mtlo(ZERO);
-  for (let r = 1; r < 32; r += 1) if (r !== K0) a.move(register(r), ZERO);
-  a.jr(K0);
-  a.rfe();
-
-  // It has no prologue, or begins where the kernel tells it something.
-  a.label('dispatch.begin');
-  a.move(K1, ENV_AT);
-  a.cop2(NATIVE.begin);
-  a.bne(K0, ZERO, 'dispatch.told');
-  a.nop();
-  a.j('kill');
-  a.nop();
-
-  // It lost its ASID while others ran.
-  a.label('dispatch.asid');
-  a.move(K1, ENV_AT);
-  a.cop2(NATIVE.asid);
-  a.lw(T7, ENV.asid, ENV_AT);
-  a.b('dispatch.space');
-  a.nop();
-
-  emitFpuTaken(a, ENV_AT, 'dispatch.status');
-
-  // window: the search has taken long enough for interrupts to be let in. If one comes, it goes back to `schedule`, which goes on
-  // after KP.position; else to ra. The registers of the search are kept. Uses t0 and t7 to t9.
-  a.label('schedule.window');
-  emitFpuLeft(a);
-  emitWindow(a, T0);
-  a.mfc0(T0, CP0_COUNT);
-  a.jr(RA);
-  a.sw(T0, KP.paid, ZERO);
-
-  // Nobody wants to run. Interrupts come back to `schedule`.
-  a.label('idle');
-  // Before Status forgets whether the last one had the unit.
-  emitFpuLeft(a);
-  a.li(T0, SYSTEM_TABLE);
-  emitCount(a, T0, SYSTEM.idles, T1);
-  emitOpen(a, T1);
-  a.label('idle.loop');
-  a.b('idle.loop');
-  a.nop();
+      emitFpuTaken(a, ENV_AT, 'dispatch.status');
+    },
+  );
+  routine(
+    a,
+    'schedule.window',
+    {
+      does: 'The search has taken long: interrupts may come. One that does goes back to schedule; else on at ra.',
+      in: { back: RA },
+    },
+    () => {
+      emitFpuLeft(a);
+      emitWindow(a, T0);
+      a.mfc0(T0, CP0_COUNT);
+      a.jr(RA, (slot) => slot.sw(T0, KP.paid, ZERO));
+    },
+  );
+  routine(a, 'idle', { does: 'There is no environment to run. Interrupts come back to schedule.' }, () => {
+    a.note('before Status forgets whether the last one had the unit');
+    emitFpuLeft(a);
+    a.li(T0, SYSTEM_TABLE);
+    emitCount(a, T0, SYSTEM.idles, T1);
+    emitOpen(a, T1);
+    a.label('idle.loop');
+    a.b('idle.loop');
+  });
 }
 
 /** yield(env): gives the rest of the slice to one environment, for which the slice goes on paying, or ends it: -1, or a bad number. */
-export function emitYield(a: Assembler): void {
-  a.label(callLabel('yield'));
-  a.lw(K1, KP.ending, ZERO);
-  a.sltiu(T0, A0, ENV_LIMIT);
-  a.bne(K1, ZERO, 'schedule');
-  a.sll(ENV_AT, A0, ENV_SHIFT);
-  a.beq(T0, ZERO, 'schedule');
-  a.lui(T0, ENVIRONMENTS >>> 16);
-  a.addu(ENV_AT, ENV_AT, T0);
-  a.lw(T0, ENV.status, ENV_AT);
-  a.li(T1, ENV_STATUS.runnable);
-  a.bne(T0, T1, 'schedule');
-  a.lw(SLICE_AT, KP.noSlice, ZERO);
-  a.b('dispatch');
-  a.sw(ZERO, ENV.asleep, ENV_AT);
+export function emitYield(a: SlotAssembler): void {
+  routine(
+    a,
+    callLabel('yield'),
+    {
+      does: 'yield(env): the rest of the slice to one environment, for which it goes on paying; -1 or a bad number: to the next.',
+      in: { wanted: A0 },
+      out: { slice: SLICE_AT, env: ENV_AT },
+    },
+    () => {
+      a.lw(K1, KP.ending, ZERO);
+      a.sltiu(T0, A0, ENV_LIMIT);
+      a.bne(K1, ZERO, 'schedule', (slot) => slot.sll(ENV_AT, A0, ENV_SHIFT));
+      a.beq(T0, ZERO, 'schedule', (slot) => slot.lui(T0, ENVIRONMENTS >>> 16));
+      a.addu(ENV_AT, ENV_AT, T0);
+      a.lw(T0, ENV.status, ENV_AT);
+      a.li(T1, ENV_STATUS.runnable);
+      a.bne(T0, T1, 'schedule', (slot) => slot.lw(SLICE_AT, KP.noSlice, ZERO));
+      a.b('dispatch', (slot) => slot.sw(ZERO, ENV.asleep, ENV_AT));
+    },
+  );
 }

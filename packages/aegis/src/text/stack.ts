@@ -5,10 +5,11 @@
  * interrupts off; it keeps s0 to s7, gp and fp, may change a0 to a3 and t0 to t9 (the caller gave them up, as at a
  * procedure call), and returns to `ra` with v0 and v1 set. There is one stack, because nothing waits in the kernel.
  */
-import { K0, K1, RA, SP, V0, ZERO, type Assembler } from '@exokernel/isa';
+import { K0, K1, RA, SP, V0, ZERO, type SlotAssembler } from '@exokernel/isa';
 import { CALLS, type CallName } from '@exokernel/abi';
 import { KERNEL_STACK_TOP, KP } from '../layout.ts';
 import { callLabel } from './calls.ts';
+import { emitReturn, routine } from './routine.ts';
 
 /** Label of the routine of a call that needs a stack. */
 export function routineLabel(name: CallName): string {
@@ -16,32 +17,51 @@ export function routineLabel(name: CallName): string {
 }
 
 /** The entries of all calls whose path is `stack`, and the way back. */
-export function emitStackCalls(a: Assembler): void {
+export function emitStackCalls(a: SlotAssembler): void {
   for (const name of Object.keys(CALLS) as CallName[]) {
     if (CALLS[name].path !== 'stack') continue;
-    a.label(callLabel(name));
-    a.sw(RA, KP.userRa, ZERO);
-    a.la(RA, 'stack.done');
-    a.sw(SP, KP.userSp, ZERO);
-    a.li(SP, KERNEL_STACK_TOP);
-    a.j(routineLabel(name));
-    a.sw(K0, KP.epc, ZERO);
+    routine(
+      a,
+      callLabel(name),
+      { does: `${name}: goes on as a routine, on the kernel's stack.`, in: { next: K0 }, out: { back: RA, stack: SP } },
+      ({ next, back, stack }) => {
+        a.sw(RA, KP.userRa, ZERO);
+        a.la(back, 'stack.done');
+        a.sw(SP, KP.userSp, ZERO);
+        a.li(stack, KERNEL_STACK_TOP);
+        a.j(routineLabel(name), (slot) => slot.sw(next, KP.epc, ZERO));
+      },
+    );
   }
-  a.label('stack.done');
-  a.lw(K0, KP.epc, ZERO);
-  a.lw(SP, KP.userSp, ZERO);
-  a.lw(RA, KP.userRa, ZERO);
-  a.lw(K1, KP.k1, ZERO);
-  a.jr(K0);
-  a.rfe();
+  routine(
+    a,
+    'stack.done',
+    { does: "The way back: the caller's stack and return address.", out: { next: K0, sp: SP, ra: RA, restored: K1 } },
+    ({ next, sp, ra }) => {
+      a.lw(next, KP.epc, ZERO);
+      a.lw(sp, KP.userSp, ZERO);
+      a.lw(ra, KP.userRa, ZERO);
+      emitReturn(a);
+    },
+  );
 
-  // The null call of this path: a routine that makes its frame and takes it away again, as compiled code does.
-  a.label(routineLabel('null_stack'));
-  a.addiu(SP, SP, -24);
-  a.sw(RA, 20, SP);
-  a.move(V0, ZERO);
-  a.lw(RA, 20, SP);
-  a.addiu(SP, SP, 24);
-  a.ret();
-  a.nop();
+  routine(
+    a,
+    routineLabel('null_stack'),
+    {
+      does: 'The null call of this path: makes its frame and takes it away again, as compiled code does. [SOSP95 T2]',
+      in: { back: RA },
+      out: { error: V0 },
+      uses: { sp: SP, ra: RA },
+      fast: { instructions: 7 },
+    },
+    ({ back, error, sp }) => {
+      a.addiu(sp, sp, -24);
+      a.sw(back, 20, sp);
+      a.move(error, ZERO);
+      a.lw(back, 20, sp);
+      a.addiu(sp, sp, 24);
+      a.ret();
+    },
+  );
 }

@@ -4,11 +4,11 @@
  *
  * It is an `rfe` that turns interrupts on, as everywhere, so that the machine's events show each.
  */
-import { CP0_STATUS, type Assembler, type Register } from '@exokernel/isa';
+import { CP0_STATUS, type Register, type StraightAssembler } from '@exokernel/isa';
 import { IDLE_STATUS, KERNEL_STATUS } from '../layout.ts';
 
 /** Emits: interrupts on. The unit must not be usable any more (emitFpuLeft). */
-export function emitOpen(a: Assembler, scratch: Register): void {
+export function emitOpen(a: StraightAssembler, scratch: Register): void {
   a.li(scratch, IDLE_STATUS);
   a.mtc0(scratch, CP0_STATUS);
   a.nop();
@@ -16,7 +16,7 @@ export function emitOpen(a: Assembler, scratch: Register): void {
 }
 
 /** Emits a window. */
-export function emitWindow(a: Assembler, scratch: Register): void {
+export function emitWindow(a: StraightAssembler, scratch: Register): void {
   emitOpen(a, scratch);
   a.nop();
   a.li(scratch, KERNEL_STATUS);

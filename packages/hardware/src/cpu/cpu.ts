@@ -11,7 +11,7 @@
  *
  * Source: [KANE92 §6], [KN01] for the write timeout.
  */
-import type { Extension } from '@exokernel/isa';
+import { KSEG0, type Extension } from '@exokernel/isa';
 import type { Bus } from '../bus/bus.ts';
 import type { Clock } from '../bus/clock.ts';
 import { EVENT_KINDS, type EventStream } from '../bus/events.ts';
@@ -244,7 +244,7 @@ export class Cpu {
     this.#set(S.CAUSE, (this.get(S.CAUSE) & 0xff00) | (code << 2) | (ce << 28) | branchDelay);
     const status = this.get(S.STATUS);
     this.setStatus((status & ~0x3f) | ((status & 0x0f) << 2));
-    const vector = ((status & S.STATUS_BEV) === 0 ? 0x80000000 : 0xbfc00100) + (refill ? 0 : 0x80);
+    const vector = ((status & S.STATUS_BEV) === 0 ? KSEG0 : 0xbfc00100) + (refill ? 0 : 0x80);
     this.jump(vector);
     this.events.emit(EVENT_KINDS.exception.kind, this.clock.now, code, epc >>> 0, vector);
   }

@@ -11,7 +11,23 @@
  * Assumption: the argument registers hold what Linux and NetBSD expect of a KN01; the stack lies below where kernels
  * are linked (0x80030000). The text and the workings are ours; the routines are in `prom/`.
  */
-import { A0, A1, A2, A3, CP0_STATUS, RA, SP, T0, T1, V0, ZERO, createAssembler, type Assembler } from '@exokernel/isa';
+import {
+  A0,
+  A1,
+  A2,
+  A3,
+  CP0_STATUS,
+  RA,
+  SP,
+  T0,
+  T1,
+  V0,
+  ZERO,
+  createAssembler,
+  KSEG0,
+  KSEG2,
+  type Assembler,
+} from '@exokernel/isa';
 import { HardwareError } from '../error.ts';
 import { emitCharacters, emitConsoleStart, emitGets, emitPuts } from './console.ts';
 import { emitPrintf } from './printf.ts';
@@ -65,7 +81,7 @@ const STATUS_BEV = 0x400000;
  * instruction there, and for text that is not printable ASCII. (Text too long for a PROM is the machine's to refuse.)
  */
 export function bootProm({ entry, args = [], environment = {} }: BootOptions): Uint8Array {
-  if (!Number.isInteger(entry) || entry % 4 !== 0 || entry < 0x80000000 || entry >= 0xc0000000) {
+  if (!Number.isInteger(entry) || entry % 4 !== 0 || entry < KSEG0 || entry >= KSEG2) {
     throw new HardwareError('prom', `no entry ${entry}: use a word address in kseg0 or kseg1`, { entry });
   }
   const a = createAssembler(PROM_ADDRESS);

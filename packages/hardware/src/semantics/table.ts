@@ -11,7 +11,7 @@
  *
  * Source: [KANE92 app. A], [MIPS32 ch. 3].
  */
-import type { Mnemonic, OperandKind, OperandsOf } from '@exokernel/isa';
+import { RA, type Mnemonic, type OperandKind, type OperandsOf } from '@exokernel/isa';
 import * as S from '../memory/cpu-state.ts';
 import { RAM_HOST } from '../memory/places.ts';
 import type { Operator } from './operators.ts';
@@ -53,7 +53,8 @@ import {
   type Value,
 } from './language.ts';
 
-const RA = 31;
+/** The register that calls write, as a number. */
+const LINK: number = RA;
 const ZERO = constant(0);
 const HI = state(S.HI);
 const LO = state(S.LO);
@@ -85,7 +86,7 @@ const compare = (operator: Operator): Row<'rs' | 'rt'> => [branchIf(apply(operat
 const compareZero = (operator: Operator): Row<'rs'> => [branchIf(apply(operator, reg('rs'), ZERO))];
 
 /** The condition is that of the register before it is linked to. */
-const compareAndLink = (operator: Operator): Row<'rs'> => [...compareZero(operator), set(RA, BEHIND_SLOT)];
+const compareAndLink = (operator: Operator): Row<'rs'> => [...compareZero(operator), set(LINK, BEHIND_SLOT)];
 
 const load = (size: Size, isSigned: boolean): Row<'rt' | 'base'> => [
   reachLoad(size),
@@ -155,7 +156,7 @@ export const SEMANTICS: { readonly [M in Mnemonic]: Semantics<OperandsOf<M>[numb
   jr: [jump(reg('rs'))],
   jalr: [jump(reg('rs')), set('rd', BEHIND_SLOT)],
   j: [branchIf(constant(1))],
-  jal: [branchIf(constant(1)), set(RA, BEHIND_SLOT)],
+  jal: [branchIf(constant(1)), set(LINK, BEHIND_SLOT)],
   beq: compare('eq'),
   bne: compare('ne'),
   blez: compareZero('leS'),

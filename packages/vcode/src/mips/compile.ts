@@ -14,16 +14,14 @@ import { lower } from '../lower/lower.ts';
 import type { LoweredBody, LoweredProgram } from '../lower/lowered.ts';
 import { MipsCode, type Instruction, type Label } from './code.ts';
 import { ExpressionSelector } from './expressions.ts';
-import { FUEL_OFFSET, Frame, RECORD, STATUS_OFFSET } from './frame.ts';
+import { ACTIVATION, Frame, RECORD } from './frame.ts';
 import { neverSet } from './initial.ts';
 import { pathCosts, type Weigh } from './path-costs.ts';
 import { schedule, type Scheduled } from './schedule.ts';
 import { StatementSelector } from './statements.ts';
 
-/** What `compileMips` gives. */
-export interface MipsProgram {
-  /** The instructions, to be placed at the origin. */
-  readonly words: Uint32Array;
+/** What `compileMips` gives: the instructions, to be placed at the origin, with their labels. */
+export interface MipsProgram extends Assembly {
   /** Fuel by section: [0] at entry, then one iteration of each loop in the order of the text. */
   readonly costs: readonly number[];
   /** Size of the activation record, in bytes. */
@@ -87,9 +85,9 @@ function attempt(program: Program, lowered: LoweredProgram, origin: number, larg
   const scheduled = schedule(code, new Set(heads));
   const costs = pathCosts(scheduled, statements.ranges, lowered.sections);
   if (!large && costs.some((cost) => cost > SMALL_COST)) return undefined;
-  const { words } = assemble(scheduled, costs, origin, program.name);
+  const assembly = assemble(scheduled, costs, origin, program.name);
   return {
-    words,
+    ...assembly,
     costs,
     activationBytes: frame.scratchOffset + 4 * expressions.mostWaiting,
     heaviest: (weigh) => pathCosts(scheduled, statements.ranges, lowered.sections, weigh),
@@ -100,7 +98,7 @@ function attempt(program: Program, lowered: LoweredProgram, origin: number, larg
 function enter(program: Program, body: LoweredBody, to: ExpressionSelector, statements: StatementSelector): void {
   const { code, frame } = to;
   const fuel = frame.fuel ?? to.claim(V0).register;
-  code.emit('lw', [fuel, FUEL_OFFSET, RECORD]);
+  code.emit('lw', [fuel, ACTIVATION.fuel, RECORD]);
   program.regions.forEach((_, region) => {
     const [base, length] = [frame.base(region), frame.length(region)];
     if (length !== undefined) to.reload(frame.lengthOffset(region), length);
@@ -112,7 +110,8 @@ function enter(program: Program, body: LoweredBody, to: ExpressionSelector, stat
   });
   // A program without loops pays once: its fuel needs no register afterwards. On the way to the exit the word is
   // overwritten with 0.
-  if (frame.fuel === undefined) statements.charge(fuel, { slot: code.instruction('sw', [fuel, FUEL_OFFSET, RECORD]) });
+  if (frame.fuel === undefined)
+    statements.charge(fuel, { slot: code.instruction('sw', [fuel, ACTIVATION.fuel, RECORD]) });
   else statements.charge(fuel);
   if (frame.fuel === undefined) to.release({ register: fuel, temporary: true });
   for (const local of neverSet(body, program.parameters.length)) {
@@ -130,14 +129,14 @@ function leaveAborted(code: MipsCode, frame: Frame, aborts: readonly (readonly [
     if (!used.has(exit)) continue;
     code.place(exit);
     if (abort === ABORT_FUEL && frame.fuel !== undefined) code.move(frame.fuel, ZERO);
-    else if (abort === ABORT_FUEL) code.emit('sw', [ZERO, FUEL_OFFSET, RECORD]);
+    else if (abort === ABORT_FUEL) code.emit('sw', [ZERO, ACTIVATION.fuel, RECORD]);
     code.li(V1, abort);
     code.jump(last);
   }
   code.place(last);
-  if (frame.fuel !== undefined) code.emit('sw', [frame.fuel, FUEL_OFFSET, RECORD]);
+  if (frame.fuel !== undefined) code.emit('sw', [frame.fuel, ACTIVATION.fuel, RECORD]);
   code.move(V0, ZERO);
-  code.emit('jr', [RA], { slot: code.instruction('sw', [V1, STATUS_OFFSET, RECORD]) });
+  code.emit('jr', [RA], { slot: code.instruction('sw', [V1, ACTIVATION.status, RECORD]) });
 }
 
 function assemble(

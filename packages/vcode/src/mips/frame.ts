@@ -17,9 +17,15 @@ import { findUses, type Use, type Value } from './uses.ts';
 
 /** The register that holds the address of the activation record throughout. */
 export const RECORD: Register = A0;
-export const FUEL_OFFSET = 0;
-export const STATUS_OFFSET = 4;
-const REGIONS_OFFSET = 8;
+
+/** Offsets in an activation record: fuel and status; base and length of region 0, of which each other one follows. */
+export const ACTIVATION = { fuel: 0, status: 4, base: 8, length: 12 } as const;
+const REGION_BYTES = 8;
+
+/** Offset in an activation record of the base of a region; its length is in the word behind it. */
+export function activationRegion(region: number): number {
+  return ACTIVATION.base + REGION_BYTES * region;
+}
 
 const FOR_VALUES: readonly Register[] = [T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, A2, A3];
 const FOR_TEMPORARIES: readonly Register[] = [AT, V1, A1, V0];
@@ -38,7 +44,7 @@ export class Frame {
 
   constructor(program: Program, lowered: LoweredProgram) {
     this.#parameters = program.parameters.length;
-    this.#parametersOffset = REGIONS_OFFSET + 8 * program.regions.length;
+    this.#parametersOffset = activationRegion(program.regions.length);
     const uses = findUses(program, lowered);
     this.#used = new Set(uses.keys());
     this.#assign(uses);
@@ -89,11 +95,11 @@ export class Frame {
   }
 
   baseOffset(region: number): number {
-    return REGIONS_OFFSET + 8 * region;
+    return activationRegion(region);
   }
 
   lengthOffset(region: number): number {
-    return REGIONS_OFFSET + 8 * region + 4;
+    return activationRegion(region) + 4;
   }
 
   /** Where a local without register is; a parameter stays where the caller put it. */

@@ -38,13 +38,7 @@ export function pathCosts(
   return costs;
 }
 
-function longest(
-  { instructions, labels }: Scheduled,
-  weigh: Weigh,
-  section: number,
-  from: number,
-  to: number,
-): number {
+function longest({ instructions, labels }: Scheduled, weigh: Weigh, section: number, from: number, to: number): number {
   const paths = new Float64Array(to - from + 1);
   const after = (at: number): number => (at > to ? 0 : (paths[at - from] ?? 0));
   const weight = (instruction: Instruction | undefined): number =>

@@ -8,7 +8,7 @@ import { RA, V0, V1, ZERO, type Register } from '@exokernel/isa';
 import type { LoweredBody, LoweredStatement } from '../lower/lowered.ts';
 import type { Label, MipsCode } from './code.ts';
 import type { ExpressionSelector } from './expressions.ts';
-import { FUEL_OFFSET, RECORD, STATUS_OFFSET, type Frame } from './frame.ts';
+import { ACTIVATION, RECORD, type Frame } from './frame.ts';
 import { branchOn } from './operators.ts';
 import type { SectionRange } from './path-costs.ts';
 import type { Held } from './selector.ts';
@@ -69,9 +69,9 @@ export class StatementSelector {
   /** Ends the run with a value in `v0`. */
   leave(): void {
     const code = this.#code;
-    if (this.#frame.fuel !== undefined) code.emit('sw', [this.#frame.fuel, FUEL_OFFSET, RECORD]);
+    if (this.#frame.fuel !== undefined) code.emit('sw', [this.#frame.fuel, ACTIVATION.fuel, RECORD]);
     code.move(V1, ZERO);
-    code.emit('jr', [RA], { slot: code.instruction('sw', [ZERO, STATUS_OFFSET, RECORD]) });
+    code.emit('jr', [RA], { slot: code.instruction('sw', [ZERO, ACTIVATION.status, RECORD]) });
   }
 
   #statement(statement: LoweredStatement, loop: LoopLabels | undefined): boolean {

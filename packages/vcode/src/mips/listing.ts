@@ -1,0 +1,35 @@
+/** Compiled code as a listing: labels, and the words of the activation record by name. */
+import { listing, type RecordLayout } from '@exokernel/isa';
+import type { Program } from '../program/ir.ts';
+import type { MipsProgram } from './compile.ts';
+import { ACTIVATION, RECORD, activationRegion } from './frame.ts';
+
+/**
+ * The lines of what `program` was compiled to. `column` is what stands between address and instruction, by the index of the word; none
+ * if left out.
+ */
+export function mipsListing(
+  program: Program,
+  compiled: MipsProgram,
+  column: (index: number) => string = () => '',
+): readonly string[] {
+  const lines = listing(compiled, { bases: new Map([[RECORD, recordOf(program)]]), column });
+  const names = program.regions.map(({ name }) => name).join(', ');
+  return [
+    `${program.name}: a0 the activation record, ra the return address; v0 the value, v1 the status`,
+    ...(names === '' ? [] : [`regions: ${names}`]),
+    ...lines,
+  ];
+}
+
+function recordOf({ regions, parameters }: Program): RecordLayout {
+  const fields: Record<string, number> = { fuel: ACTIVATION.fuel, status: ACTIVATION.status };
+  regions.forEach(({ name }, region) => {
+    fields[`${name}.base`] = activationRegion(region);
+    fields[`${name}.length`] = activationRegion(region) + 4;
+  });
+  const after = activationRegion(regions.length);
+  parameters.forEach((_, parameter) => (fields[`parameter${parameter}`] = after + 4 * parameter));
+  fields['own'] = after + 4 * parameters.length;
+  return { name: 'ACTIVATION', fields };
+}
