@@ -58,11 +58,31 @@ test('xmit: of an empty ring; of 64 bytes, 1514, and 1514 that are a header and 
   );
   expect(costs).toMatchInlineSnapshot(`
     [
-      78,
+      77,
       306,
       2484,
       2881,
-      563,
+      320,
+    ]
+  `);
+});
+
+test('the interrupt that delivers 64 bytes to oneself, through one filter', () => {
+  const costs = entries(
+    ({ machine }, code) => code === EXCEPTIONS.interrupt && (machine.cpu.cp0.cause & INTERRUPT.packets) !== 0,
+    function* (raw) {
+      const ring = yield* makeRing(raw, true, 1);
+      const receive = yield* makeRing(raw, false, 1, 0x300000);
+      yield* bindFilter(raw, receive.capability, 0x9000);
+      yield* put(raw, ring, 0, packet(0x9000));
+      yield* raw.call('xmit', ring.ring);
+      yield* take(raw, receive, 0);
+      return 0;
+    },
+  );
+  expect(costs).toMatchInlineSnapshot(`
+    [
+      427,
     ]
   `);
 });

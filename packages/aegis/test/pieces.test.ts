@@ -2,14 +2,28 @@
  * Between two pieces of the work on one packet anything that it goes on to may be freed: nothing of it is used afterwards, and what
  * takes its place gets nothing. An xmit in pieces is one call to the program.
  */
-import { ENV, ENV_STATUS, NO_ENV, POLICIES, RING_SLOT } from '@exokernel/abi';
+import { CALLS, ENV, ENV_STATUS, EXCEPTIONS, NO_ENV, POLICIES, RING, RING_SLOT } from '@exokernel/abi';
 import { UPCALL, defineHandler, encodeHandler } from '@exokernel/ash';
 import { encodeFilter, etherType } from '@exokernel/dpf';
+import { EVENT_KINDS } from '@exokernel/hardware';
+import { A0, A1, FP, GP, RA, SP, V0, ZERO, register, type Assembler } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import { boot, checkInvariants, rawImage, type Booted, type Fiber, type Raw } from '../../testkit/src/index.ts';
 import { kernelImage } from '../src/kernel-image.ts';
 import { KERNEL_STATUS, KP, KSEG0, PHYSICAL, RING_SHIFT } from '../src/layout.ts';
-import { bindFilter, download, makeRing, outside, packet, put, type Outside } from './network.ts';
+import {
+  bindFilter,
+  download,
+  makeRing,
+  outside,
+  packet,
+  put,
+  setBuffers,
+  take,
+  type Outside,
+  type RawRing,
+} from './network.ts';
+import { LONGEST, watchStretches } from './stretches.ts';
 
 const TYPE = 0x9000;
 const OTHER = 0x9999;
@@ -147,7 +161,7 @@ test.each(Object.keys(freed).map((what, i) => [what, i % 3 === 1 ? 'outside' : '
       expect(checkInvariants(aegis)).toEqual([]);
       expect(aegis.parts.memory.kernelPage(KP.packetResume)).toBe(0);
       expect(machine.memory.load32(4096 * ppn + RING_SLOT.length)).toBe(0);
-      expect(machine.memory.load32(PHYSICAL.rings + (ring << RING_SHIFT) + 0x18)).toBe(0);
+      expect(machine.memory.load32(PHYSICAL.rings + (ring << RING_SHIFT) + RING.packets)).toBe(0);
       expect(rings.tap).toBeGreaterThanOrEqual(0);
       // The machine goes on: the next packet of the tenant's type is delivered.
       made.net.send(packet(OTHER, 64));
@@ -170,4 +184,164 @@ test('what is done for an environment that has ended is owed by the one that mad
   const credit = memory.env(1, ENV.credit);
   booted.machine.run(1_000_000);
   expect(memory.env(1, ENV.credit)).toBe(credit);
+});
+
+/** A transmit ring of 16 slots whose buffers begin where they like, so that gathering takes long. */
+function* longRing(raw: Raw): Fiber<RawRing> {
+  const out = yield* makeRing(raw, true, 8);
+  const bytes = packet(TYPE, 1514);
+  bytes[0] = 2;
+  for (let i = 0; i < 16; i += 1) {
+    yield* put(raw, out, i, bytes);
+    // 54 bytes and 1460: the second piece is stored at a halfword.
+    yield* setBuffers(raw, out, i, [
+      [out.at(i), 54],
+      [out.at(i), 1460],
+    ]);
+  }
+  return out;
+}
+
+test('an xmit of many packets is done in pieces, and answers once for all', () => {
+  const net = outside();
+  const booted = boot(
+    [
+      rawImage({
+        main: function* (raw) {
+          const out = yield* longRing(raw);
+          for (let i = 3; i < 16; i += 1) {
+            if (i % 5 === 3)
+              yield* setBuffers(raw, out, i, [
+                [out.at(i), 1460],
+                [1, 60],
+              ]);
+          }
+          // 3, 8 and 13 make no sense.
+          expect(yield* raw.call('xmit', out.ring)).toMatchObject({ code: 0, value: 13 });
+          for (let i = 0; i < 16; i += 1) expect(yield* raw.fibers.load(out.slot(i))).toBe(0);
+          // Nothing is left of it for the next call.
+          yield* raw.sleep(2);
+          expect(yield* raw.call('xmit', out.ring)).toMatchObject({ code: 0, value: 0 });
+          yield* raw.fibers.store(out.slot(0), 64);
+          expect(yield* raw.call('xmit', out.ring)).toMatchObject({ code: 0, value: 1 });
+          yield* raw.sleep(1);
+          return 0;
+        },
+      }),
+    ],
+    { ...net.machine, profile: 'dec5000' },
+  );
+  const stretches = watchStretches(booted.machine);
+  let calls = 0;
+  booted.machine.listen((kind, _, code) => {
+    const isCall = kind === EVENT_KINDS.exception.kind && code === EXCEPTIONS.syscall;
+    if (isCall && booted.machine.cpu.registers[2] === CALLS.xmit.number) calls += 1;
+  });
+  booted.finish(0);
+  expect(booted.machine.native.lastError).toBeUndefined();
+  expect(net.received).toHaveLength(14);
+  expect(calls).toBeGreaterThan(6);
+  expect(stretches.longest).toBeLessThanOrEqual(LONGEST);
+});
+
+/** Calls xmit with a value of its own in each register that a call keeps; v0 = how many are others afterwards. a0: the ring, a1: in a slot. */
+function emitKeeping(a: Assembler): void {
+  const kept = [1, 16, 17, 18, 19, 20, 21, 22, 23, 28, 29, 30, 31].map(register);
+  const value = (r: number): number => 0x1234 + 0x101 * r;
+  a.label('keeping');
+  for (const r of [SP, RA, GP, FP, ...[16, 17, 18, 19, 20, 21, 22, 23].map(register)]) a.sw(r, SAVED + 4 * r, ZERO);
+  for (const r of kept) a.li(r, value(r));
+  a.li(V0, 77);
+  a.mthi(V0);
+  a.mtlo(V0);
+  a.li(V0, CALLS.xmit.number);
+  a.beq(A1, ZERO, 'keeping.plain');
+  a.nop();
+  a.b('keeping.done');
+  a.syscall(0);
+  a.b('keeping.done');
+  a.nop();
+  a.label('keeping.plain');
+  a.syscall(0);
+  a.label('keeping.done');
+  // Where it failed, the code counts as many.
+  for (const r of kept) {
+    a.li(A0, value(r));
+    a.xor(A0, A0, r);
+    a.sltu(A0, ZERO, A0);
+    a.addu(V0, V0, A0);
+  }
+  a.mfhi(A0);
+  a.xori(A0, A0, 77);
+  a.or(V0, V0, A0);
+  a.mflo(A0);
+  a.xori(A0, A0, 77);
+  a.or(V0, V0, A0);
+  for (const r of [SP, RA, GP, FP, ...[16, 17, 18, 19, 20, 21, 22, 23].map(register)]) a.lw(r, SAVED + 4 * r, ZERO);
+  a.ret();
+  a.nop();
+}
+const SAVED = 0x4200;
+
+test.each([0, 1])(
+  'a call in pieces, with packets to oneself, keeps what a call keeps (in a delay slot: %i)',
+  (slot) => {
+    const net = outside();
+    const booted = boot(
+      [
+        rawImage({
+          emit: emitKeeping,
+          main: function* (raw) {
+            const receive = yield* makeRing(raw, false, 1, 0x400000);
+            yield* bindFilter(raw, receive.capability, TYPE);
+            const out = yield* makeRing(raw, true, 4);
+            for (let i = 0; i < 8; i += 1) {
+              const bytes = packet(TYPE, 1500, i);
+              if (i % 3 !== 0) bytes[0] = 2;
+              yield* put(raw, out, i, bytes);
+            }
+            expect(yield* raw.routine('keeping', out.ring, slot)).toBe(0);
+            for (let i = 0; i < 8; i += 1) expect(yield* raw.fibers.load(out.slot(i))).toBe(0);
+            // 0, 3 and 6 came back; there was room for two.
+            expect((yield* take(raw, receive, 0)).packet).toEqual(packet(TYPE, 1500, 0));
+            expect((yield* take(raw, receive, 1)).packet).toEqual(packet(TYPE, 1500, 3));
+            yield* raw.sleep(2);
+            return 0;
+          },
+        }),
+      ],
+      { ...net.machine, profile: 'dec5000' },
+    );
+    booted.finish(0);
+    expect(booted.machine.native.lastError?.message).toBeUndefined();
+    expect(net.received).toHaveLength(8);
+  },
+);
+
+test('a ring that is freed between two pieces of an xmit is refused, and its next tenant’s call is a fresh one', () => {
+  const net = outside();
+  const answers: number[] = [];
+  const booted = boot(
+    [
+      rawImage({
+        main: function* (raw) {
+          const out = yield* longRing(raw);
+          answers.push(yield* raw.code('xmit', out.ring));
+          return 0;
+        },
+      }),
+    ],
+    { ...net.machine, profile: 'dec5000' },
+  );
+  const ring = PHYSICAL.rings;
+  const isMidway = (): boolean =>
+    booted.machine.memory.load32(ring + RING.left) !== 0 && (booted.machine.cpu.cp0.status & USER) !== 0;
+  while (!isMidway()) booted.machine.run(booted.machine.memory.load32(ring + RING.left) === 0 ? 40 : 1);
+  booted.aegis.parts.rings.free(0);
+  const ppn = booted.aegis.parts.frames.allocate(0, -1);
+  expect(booted.aegis.parts.rings.bind(0, ppn, { transmit: true, slots: 4 })).toBe(0);
+  expect(booted.machine.memory.load32(ring + RING.left)).toBe(0);
+  booted.finish(0);
+  expect(answers).toEqual([0]);
+  expect(checkInvariants(booted.aegis)).toEqual([]);
 });
