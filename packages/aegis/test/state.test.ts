@@ -7,7 +7,8 @@ const SOURCE = join(import.meta.dirname, '..', 'src');
 
 /** Fields that can change, or that hold collections. */
 const KNOWN: Readonly<Record<string, string>> = {
-  'memory.ts #work': 'the work of the function that runs, charged when it returns: no two of them and no snapshot see it',
+  'memory.ts #work':
+    'the work of the function that runs, charged when it returns: no two of them and no snapshot see it',
   'memory.ts #due': 'the same',
   'memory.ts #payer': 'the same',
   'accounting.ts #counts': 'derived from the table `usage`: restored()',
