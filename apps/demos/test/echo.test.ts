@@ -22,7 +22,7 @@ class World {
     this.booted = boot([...before, echo({ ip: MACHINE_IP, port: PORT })], { lance: { mac: MACHINE_MAC, wire } });
     this.station = new Station(this.booted.machine, wire);
     this.socket = this.station.stack.udp.bind(OWN_PORT);
-    this.booted.runUntil(() => false, 0.2);
+    this.booted.runUntil(() => false, 0.6);
     this.#teachAddress();
   }
 

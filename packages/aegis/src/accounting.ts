@@ -20,6 +20,7 @@ export interface Usage {
   readonly slices: number;
   /** Of these slices, how many others owned: they were donated. */
   readonly borrowed: number;
+  /** A call that is executed again because it takes long counts once. */
   readonly systemCalls: number;
   /** Exceptions other than system calls, interrupts and TLB refills. */
   readonly exceptions: number;
@@ -91,7 +92,7 @@ export class Accounting {
       cycles: count(USAGE.cycles),
       slices: field(ENV.slices),
       borrowed: field(ENV.borrowed),
-      systemCalls: count(USAGE.systemCalls),
+      systemCalls: count(USAGE.systemCalls) - field(ENV.repeated),
       exceptions: count(USAGE.exceptions),
       stlbHits: count(USAGE.refills) - field(ENV.stlbMisses),
       guaranteed: field(ENV.stlbMisses) - field(ENV.tlbUpcalls),

@@ -158,7 +158,7 @@ export class Filters {
     return this.costOfFreeing(this.#ofEnv(env).length);
   }
 
-  /** With a filter of so many bytes more: an atom of ten takes less than 30 instructions. */
+  /** With a filter of so many bytes more: an atom of ten takes less than 15 instructions. */
   #costOfCompiling(bytes: number): number {
     const words = this.#mostWords(bytes);
     const moved = 2 * this.#codeBytes() + 8 * FILTER_LIMIT;
@@ -167,7 +167,7 @@ export class Filters {
 
   /** Instructions, at most, of all filters with one of so many bytes more. */
   #mostWords(bytes: number): number {
-    return this.#memory.variable(VARIABLES.filterWords) + 3 * bytes + 100;
+    return this.#memory.variable(VARIABLES.filterWords) + 1.5 * bytes + 60;
   }
 
   /** Bytes of all filters. */

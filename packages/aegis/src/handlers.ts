@@ -29,7 +29,7 @@ const COST_OF_PLACE = 6000;
 
 /** How many instructions so many bytes of a handler make at most. */
 function wordsOf(bytes: number): number {
-  return 4 * bytes + 100;
+  return 1.5 * bytes + 30;
 }
 
 export class Handlers {

@@ -2,7 +2,7 @@
  * The system calls that TypeScript executes: bindings. Each reads its arguments from the caller's registers, checks the
  * capabilities, and answers with a code in v0 and results in v1, a0 to a3. What each does stands in calls/.
  */
-import { CALLS, type CallName, type NativeCpu, type NativeFunction } from '@exokernel/abi';
+import { CALLS, ENV, type CallName, type NativeCpu, type NativeFunction } from '@exokernel/abi';
 import { A0, V0, V1 } from '@exokernel/isa';
 import { AGAIN, Arguments, type Call, type Parts } from './call.ts';
 import { cacheCalls } from './calls/cache.ts';
@@ -39,6 +39,8 @@ export function nativeCalls(parts: Parts): Map<number, NativeFunction> {
 /** The caller goes on at its `syscall`, with the number of the call again in v0 and the arguments where they are. */
 function repeat(cpu: NativeCpu, number: number, memory: KernelMemory): void {
   cpu.registers[V0] = number;
+  const { current } = memory;
+  memory.setEnv(current, ENV.repeated, memory.env(current, ENV.repeated) + 1);
   memory.setKernelPage(KP.epc, memory.kernelPage(KP.epc) - 4);
 }
 

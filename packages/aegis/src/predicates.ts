@@ -30,7 +30,7 @@ import { Records, type KernelMemory } from './memory.ts';
 import { PREDICATE_STATE, TABLES } from './tables.ts';
 
 /** What it costs at most to set a predicate without terms. */
-const COST_OF_PREDICATE = 40_000;
+const COST_OF_PREDICATE = 14_000;
 
 /** A word of memory and by what it may be read, or a constant. */
 type Side = { readonly ppn: number; readonly offset: number; readonly by: ReadBy } | { readonly value: number };

@@ -5,6 +5,7 @@ import { DEATHS, ENV, ERRORS, RIGHTS } from '@exokernel/abi';
 import { AGAIN, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
 import { KERNEL_PAGES } from '../environments.ts';
+import { KP, RESCHEDULE } from '../layout.ts';
 
 export function environmentCalls({ frames, environments, memory, natives, revocation }: Parts): Record<string, Call> {
   return {
@@ -15,9 +16,16 @@ export function environmentCalls({ frames, environments, memory, natives, revoca
     env_free: (call, self) => {
       const env = environments.check(call.capability(0), self);
       if (env < 0) return env;
+      if (env === self) {
+        // It does not come back, however long that takes: the machine code ends it, as it ends one that is killed.
+        memory.setEnv(env, ENV.exit, call.word(4));
+        memory.setKernelPage(KP.death, DEATHS.exit);
+        memory.setKernelPage(KP.reschedule, RESCHEDULE.ends);
+        return ERRORS.E_OK;
+      }
       if (!memory.affords(self, environments.costOfEnd(env))) return AGAIN;
       memory.setEnv(env, ENV.exit, call.word(4));
-      environments.end(env, env === self ? DEATHS.exit : DEATHS.destroyed);
+      environments.end(env, DEATHS.destroyed);
       return ERRORS.E_OK;
     },
     env_set: (call, self) => {

@@ -316,7 +316,9 @@ export function emitXmitCall(a: SlotAssembler): void {
       scratch: [T0, T1],
     },
     () => {
+      a.lw(T1, RING.env, RING_AT);
       a.sw(SENT, RING.sent, RING_AT);
+      emitCount(a, T1, ENV.repeated, T0);
       a.mfc0(T0, CP0_CAUSE);
       a.lw(T1, KP.epc, ZERO);
       a.bltz(T0, 'xmit.slot', (slot) => slot.sw(LEFT, RING.left, RING_AT));
