@@ -255,7 +255,7 @@ export function frameHoldsAt(frames: number): number {
 }
 
 /** Bytes of a set of so many frames. */
-export function frameSetBytes(frames: number): number {
+function frameSetBytes(frames: number): number {
   return 4 * Math.ceil(frames / 32);
 }
 
