@@ -21,7 +21,7 @@ export interface Extent {
 }
 
 /** What it costs at most to begin or end an extent of no blocks, of which none is cached. */
-const COST_OF_EXTENT = 12_000;
+const COST_OF_EXTENT = 6000;
 /** Rights of the capability that whoever allocates an extent gets. */
 const EXTENT_RIGHTS: number = RIGHTS.read | RIGHTS.write | RIGHTS.control;
 

@@ -112,7 +112,7 @@ export class Filters {
     const id = this.#insert(bytes, name);
     if (id < 0) return id;
     const at = this.#codeEnd();
-    if (at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES || !this.#compile()) {
+    if (at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES || !this.#compile(bytes.length)) {
       this.#set.delete(id);
       return ERRORS.E_NONE;
     }
@@ -150,7 +150,7 @@ export class Filters {
   /** What it costs at most to free so many filters at once. */
   costOfFreeing(filters: number): number {
     if (filters === 0) return 0;
-    return this.#costOfCompiling(0) + filters * (COST_OF_FILTER + this.#codeBytes() * COSTS.comparedByte);
+    return this.#costOfCompiling(0) + filters * (COST_OF_FILTER + 2 * this.#codeBytes() * COSTS.comparedByte);
   }
 
   /** What `release` costs at most. */
@@ -160,9 +160,14 @@ export class Filters {
 
   /** With a filter of so many bytes more: an atom of ten takes less than 30 instructions. */
   #costOfCompiling(bytes: number): number {
-    const words = this.#memory.variable(VARIABLES.filterWords) + 3 * bytes + 100;
+    const words = this.#mostWords(bytes);
     const moved = 2 * this.#codeBytes() + 8 * FILTER_LIMIT;
     return words * (COSTS.compiledWord + COSTS.copiedWord) + moved * COSTS.word;
+  }
+
+  /** Instructions, at most, of all filters with one of so many bytes more. */
+  #mostWords(bytes: number): number {
+    return this.#memory.variable(VARIABLES.filterWords) + 3 * bytes + 100;
   }
 
   /** Bytes of all filters. */
@@ -195,7 +200,7 @@ export class Filters {
       this.#order.set(i, 0, other);
     });
     this.#memory.setVariable(VARIABLES.filterCount, left.length);
-    this.#compile();
+    this.#compile(0);
     this.#closeGaps();
   }
 
@@ -280,8 +285,8 @@ export class Filters {
     }
   }
 
-  /** Compiles both tries anew. Returns whether they fit; otherwise what was there stays. */
-  #compile(): boolean {
+  /** Compiles both tries anew, with a filter of so many bytes more than before. Returns whether they fit; otherwise what was there stays. */
+  #compile(added: number): boolean {
     // Packets lie at word boundaries in the controller's buffers.
     const align = { align: 4 } as const;
     const set = this.#set;
@@ -300,7 +305,7 @@ export class Filters {
     } catch (error) {
       if (!(error instanceof VcodeError)) throw error;
       // It was made, as far as it went, and is thrown away.
-      this.#memory.charge(DEMUX_WORDS, COSTS.compiledWord);
+      this.#memory.charge(this.#mostWords(added), COSTS.compiledWord);
       return false;
     }
   }

@@ -209,13 +209,13 @@ test('how long it takes to bring one word round, in days of a machine of 25 MHz'
   });
   expect(Object.fromEntries(days)).toMatchInlineSnapshot(`
     {
-      "environments": 27,
+      "environments": 32,
       "extents": 11,
-      "filters": 15,
-      "frames": 41,
+      "filters": 34,
+      "frames": 43,
       "nodes": 39,
       "rings": 6,
-      "slices": 5,
+      "slices": 6,
     }
   `);
 });

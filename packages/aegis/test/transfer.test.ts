@@ -268,7 +268,7 @@ describe('synchronous', () => {
     const booted = boot([first, second, third, machine({})]);
     run(booted, 1.5);
     expect(runner(booted, 0)).toBe(2);
-    run(booted, 8);
+    run(booted, 14);
     expect(booted.aegis.environment(2).status).toBe('dead');
     expect(runner(booted, 0)).toBe(0);
     // The owner starts again at its prologue.

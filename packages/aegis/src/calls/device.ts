@@ -102,6 +102,6 @@ export function deviceCalls({ capabilities, serial, disk, extents, frames, memor
 }
 
 /** What a block of a request costs at most: its capability is checked, and the request is queued. */
-const COST_OF_BLOCK = 5000;
+const COST_OF_BLOCK = 3500;
 /** Bytes in the seven word arguments of serial_write. */
 const SERIAL_WRITE_MAX = 28;
