@@ -194,7 +194,7 @@ test('interrupts of every device, with a handler of packets at work, change no r
       const busy = encodeHandler(
         defineHandler('busy', { windowBytes: 64 }, (h) => {
           const locals = Array.from({ length: 20 }, (_, i) => h.code.local(`local${i}`, h.message.be32(4 * i)));
-          h.code.for('round', 4, (round) => {
+          h.code.for('round', 3, (round) => {
             locals.forEach((local, i) => {
               h.code.set(local, add(mul(local, add(round, i)), remu(local, 7)));
             });
