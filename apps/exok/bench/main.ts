@@ -1,13 +1,14 @@
 /**
- * `npm run bench [-- cpu | machine | web] [--json]`: how fast the machine runs on this host, beside its peers. Medians of several
+ * `npm run bench [-- cpu | machine | natives | web] [--json]`: how fast the machine runs on this host, beside its peers. Medians of several
  * rounds in which all take their turn; progress on stderr, results on stdout.
  */
 import { cpu } from './cpu/cpu.ts';
 import { format, host, type Report } from './report.ts';
 import { machine } from './machine/machine.ts';
+import { natives } from './natives.ts';
 import { web } from './web.ts';
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<Report>>> = { cpu, machine, web };
+const BENCHMARKS: Readonly<Record<string, () => Promise<Report>>> = { cpu, machine, natives, web };
 
 const args = process.argv.slice(2);
 const wanted = args.filter((arg) => arg !== '--json');
