@@ -289,10 +289,14 @@ export class Aegis {
     const natives: NativeFunction[] = [];
     for (const [number, run] of nativeCalls(parts)) natives[number] = run;
     natives[NATIVE.kill] = () => {
-      const { memory, environments } = parts;
-      const ends = memory.affords(memory.current, environments.costOfEnd(memory.current));
-      memory.setKernelPage(KP.again, ends ? 0 : 1);
-      if (ends) environments.end(memory.current, memory.kernelPage(KP.death));
+      const { memory, environments, slices } = parts;
+      const env = memory.current;
+      environments.condemn(env, memory.kernelPage(KP.death));
+      const ends = memory.affords(env, environments.costOfEnd(env));
+      // It goes on in its next slice, if it has one. If not, this slice pays, later than it should.
+      const rests = slices.isUsedUp && slices.of(env).length > 0;
+      memory.setKernelPage(KP.again, ends || rests ? 0 : 1);
+      if (ends) environments.end(env, memory.env(env, ENV.death));
     };
     natives[NATIVE.panic] = () => {
       throw new AegisError('kernel-exception', 'the kernel took an exception of its own');

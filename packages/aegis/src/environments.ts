@@ -222,6 +222,17 @@ export class Environments {
     return costs.reduce((a, b) => a + b);
   }
 
+  /**
+   * An environment is to end as soon as that is paid, for this reason, if there is none yet: it executes no instruction any more. A slice of
+   * it begins with `kill`, because it has no entry.
+   */
+  condemn(env: number, death: number): void {
+    if (this.#memory.env(env, ENV.death) !== DEATHS.none) return;
+    this.#memory.setEnv(env, ENV.death, death);
+    for (const field of [...ENTRIES, ENV.exceptionPc]) this.#memory.setEnv(env, field, 0);
+    this.#asids.openGates(env);
+  }
+
   /** Ends an environment: everything it was bound to is unbound. `death` is a word for its record. */
   end(env: number, death: number): void {
     const pages = KERNEL_PAGES.map((page) => this.#memory.env(env, page));

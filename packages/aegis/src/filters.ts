@@ -150,7 +150,8 @@ export class Filters {
   /** What it costs at most to free so many filters at once. */
   costOfFreeing(filters: number): number {
     if (filters === 0) return 0;
-    return this.#costOfCompiling(0) + filters * (COST_OF_FILTER + 2 * this.#codeBytes() * COSTS.comparedByte);
+    const compared = filters === 1 ? 1 : this.#memory.variable(VARIABLES.filterCount) - filters;
+    return this.#costOfCompiling(0) + filters * COST_OF_FILTER + compared * 2 * this.#codeBytes() * COSTS.comparedByte;
   }
 
   /** What `release` costs at most. */
@@ -194,6 +195,8 @@ export class Filters {
   /** Frees filters that there are. */
   free(...ids: readonly number[]): void {
     if (ids.length === 0) return;
+    // Of many at once those that stay are counted again: those that go together need not be compared with each other.
+    if (ids.length === 1) this.#countOverlaps(ids[0] ?? 0, -1);
     for (const id of ids) this.#free(id);
     const left = this.#ids().filter((other) => !ids.includes(other));
     left.forEach((other, i) => {
@@ -202,11 +205,11 @@ export class Filters {
     this.#memory.setVariable(VARIABLES.filterCount, left.length);
     this.#compile(0);
     this.#closeGaps();
+    if (ids.length > 1) for (const id of left) this.#recountOverlaps(id);
   }
 
   #free(id: number): void {
     this.#capabilities.forget('filter', id);
-    this.#countOverlaps(id, -1);
     // Should the rest not compile, the old code stays, and what it still accepts for this filter goes nowhere.
     this.#filters.set(id, FILTER.ring, 0);
     const family = this.#families.of(this.owner(id));
@@ -328,10 +331,20 @@ export class Filters {
     }
   }
 
-  /** A filter has come (1) or goes (−1): those of other owners that it overlaps, and it, have as many overlaps more or less. */
-  #countOverlaps(id: number, delta: 1 | -1): void {
+  #recountOverlaps(id: number): void {
+    this.#chargeComparing(id);
+    const others = this.#set.overlapping(id).filter((other) => this.owner(other) !== this.owner(id));
+    this.#filters.set(id, FILTER.overlaps, others.length);
+  }
+
+  #chargeComparing(id: number): void {
     const count = this.#memory.variable(VARIABLES.filterCount);
     this.#memory.charge(count * this.#filters.get(id, FILTER.length) + this.#codeBytes(), COSTS.comparedByte);
+  }
+
+  /** A filter has come (1) or goes (−1): those of other owners that it overlaps, and it, have as many overlaps more or less. */
+  #countOverlaps(id: number, delta: 1 | -1): void {
+    this.#chargeComparing(id);
     const owner = this.owner(id);
     const others = this.#set.overlapping(id).filter((other) => this.owner(other) !== owner);
     for (const other of others) {

@@ -162,6 +162,11 @@ export class Slices {
     if (debtor !== NO_ENV) this.#memory.setKernelPage(KP.claimant, envAddress(debtor) + ENV.credit);
   }
 
+  /** Whether the slice that pays has no cycle left. */
+  get isUsedUp(): boolean {
+    return (this.#memory.get(this.#memory.kernelPage(KP.payer) - KSEG0 + SLICE.credit) | 0) <= 0;
+  }
+
   /** An environment owes so many cycles. */
   #owe(env: number, cycles: number): void {
     const debtor = this.#debtor(env);
