@@ -231,6 +231,8 @@ export class Environments {
     this.#memory.setEnv(env, ENV.death, death);
     for (const field of [...ENTRIES, ENV.exceptionPc]) this.#memory.setEnv(env, field, 0);
     this.#asids.openGates(env);
+    // The one that has it could not give it back.
+    this.#slices.takeBack(env);
   }
 
   /** Ends an environment: everything it was bound to is unbound. `death` is a word for its record. */

@@ -162,6 +162,11 @@ export class Slices {
     if (debtor !== NO_ENV) this.#memory.setKernelPage(KP.claimant, envAddress(debtor) + ENV.credit);
   }
 
+  /** The slices of an environment that it has donated are its own again. */
+  takeBack(env: number): void {
+    for (const position of this.of(env)) this.#memory.setSlice(position, env, this.#runner(env));
+  }
+
   /** Whether the slice that pays has no cycle left. */
   get isUsedUp(): boolean {
     return (this.#memory.get(this.#memory.kernelPage(KP.payer) - KSEG0 + SLICE.credit) | 0) <= 0;
