@@ -293,8 +293,8 @@ export class Aegis {
       const env = memory.current;
       environments.condemn(env, memory.kernelPage(KP.death));
       const ends = memory.affords(env, environments.costOfEnd(env));
-      // It goes on in its next slice, if it has one. If not, this slice pays, later than it should.
-      const rests = slices.isUsedUp && slices.of(env).length > 0;
+      // One piece for each of its slices, so that none waits long for it. Without any, the slice of another pays.
+      const rests = slices.of(env).length > 0;
       memory.setKernelPage(KP.again, ends || rests ? 0 : 1);
       if (ends) environments.end(env, memory.env(env, ENV.death));
     };

@@ -28,7 +28,7 @@ import { NO_ASID_TAG, syncGate, type Asids } from './asids.ts';
 import { isNull, type Capabilities } from './capabilities.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
-import { KP, KSEG0, RESCHEDULE } from './layout.ts';
+import { KP, KSEG0 } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
 import type { Natives } from './natives.ts';
 import type { Slices } from './slices.ts';
@@ -259,7 +259,7 @@ export class Environments {
     this.#capabilities.forget('env', env);
     this.#families.leave(env);
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
-    if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, RESCHEDULE.ended);
+    if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
     this.#orphan(env);
   }
 

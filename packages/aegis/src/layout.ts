@@ -74,7 +74,7 @@ export const KP = {
   tick: -0xea0,
   /** Non-zero from the end-of-slice upcall until the switch. */
   ending: -0xe9c,
-  /** Set by a native call after which the caller cannot go on: one of RESCHEDULE. */
+  /** Set by a native call after which the caller cannot go on. */
   reschedule: -0xe98,
   /** Number of frames. */
   frames: -0xe94,
@@ -160,9 +160,6 @@ export const KP = {
   /** Set by `kill`: 1 if the environment that ends has to pay more first. */
   again: -0xb7c,
 } as const;
-
-/** Why a caller cannot go on: it has been ended, or wants to end itself. */
-export const RESCHEDULE = { ended: 1, ends: 2 } as const;
 
 /** The kernel's stack grows down from here, within the kernel page. */
 export const KERNEL_STACK_TOP = -0x10;

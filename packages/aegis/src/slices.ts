@@ -167,11 +167,6 @@ export class Slices {
     for (const position of this.of(env)) this.#memory.setSlice(position, env, this.#runner(env));
   }
 
-  /** Whether the slice that pays has no cycle left. */
-  get isUsedUp(): boolean {
-    return (this.#memory.get(this.#memory.kernelPage(KP.payer) - KSEG0 + SLICE.credit) | 0) <= 0;
-  }
-
   /** An environment owes so many cycles. */
   #owe(env: number, cycles: number): void {
     const debtor = this.#debtor(env);

@@ -5,7 +5,6 @@ import { DEATHS, ENV, ERRORS, RIGHTS } from '@exokernel/abi';
 import { AGAIN, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
 import { KERNEL_PAGES } from '../environments.ts';
-import { KP, RESCHEDULE } from '../layout.ts';
 
 export function environmentCalls({ frames, environments, memory, natives, revocation }: Parts): Record<string, Call> {
   return {
@@ -17,10 +16,11 @@ export function environmentCalls({ frames, environments, memory, natives, revoca
       const env = environments.check(call.capability(0), self);
       if (env < 0) return env;
       if (env === self) {
-        // It does not come back, however long that takes: the machine code ends it, as it ends one that is killed.
-        memory.setEnv(env, ENV.exit, call.word(4));
-        memory.setKernelPage(KP.death, DEATHS.exit);
-        memory.setKernelPage(KP.reschedule, RESCHEDULE.ends);
+        // From here on it executes nothing but this call: without entries, the end of its slice ends it like one that is killed.
+        if (memory.env(env, ENV.death) === DEATHS.none) memory.setEnv(env, ENV.exit, call.word(4));
+        environments.condemn(env, DEATHS.exit);
+        if (!memory.affords(self, environments.costOfEnd(env))) return AGAIN;
+        environments.end(env, DEATHS.exit);
         return ERRORS.E_OK;
       }
       if (!memory.affords(self, environments.costOfEnd(env))) return AGAIN;

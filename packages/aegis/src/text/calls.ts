@@ -9,7 +9,7 @@
  */
 import { CP0_EPC, A0, K0, K1, V0, V1, ZERO, type SlotAssembler } from '@exokernel/isa';
 import { CALLS, CALL_LIMIT, ENV, ENV_BYTES, ENV_LIMIT, ERRORS, type CallName } from '@exokernel/abi';
-import { KP, RESCHEDULE } from '../layout.ts';
+import { KP } from '../layout.ts';
 import { emitReturn, routine } from './routine.ts';
 
 /** Label of the code that executes a call. */
@@ -145,20 +145,8 @@ export function emitNativeCalls(a: SlotAssembler): void {
     },
     ({ reschedule, next, restored }) => {
       a.lw(next, KP.epc, ZERO);
-      a.bne(reschedule, ZERO, 'native.leave', (slot) => slot.lw(restored, KP.k1, ZERO));
+      a.bne(reschedule, ZERO, 'schedule', (slot) => slot.lw(restored, KP.k1, ZERO));
       a.jr(next, (slot) => slot.rfe());
-    },
-  );
-  routine(
-    a,
-    'native.leave',
-    { does: 'The caller does not go on: it has been ended, or is about to end itself.', uses: { why: K1 } },
-    ({ why }) => {
-      a.lw(why, KP.reschedule, ZERO);
-      a.nop();
-      a.addiu(why, why, -RESCHEDULE.ends);
-      a.beq(why, ZERO, 'kill');
-      a.j('schedule');
     },
   );
 }
