@@ -49,9 +49,9 @@ export interface World {
 
 /**
  * transfer(env, number): a protected control transfer to whoever, which answers or not. Who is entered without waiting for
- * anything answers the caller.
+ * anything answers the caller, unless `entered` emits what it does instead.
  */
-function emitTransfer(a: Assembler): void {
+export function emitTransfer(a: Assembler, entered: (a: Assembler) => void = () => undefined): void {
   a.label('transfer');
   CALLEE_SAVED.forEach((r) => {
     a.sw(r, KEPT + 4 * r, ZERO);
@@ -75,6 +75,7 @@ function emitTransfer(a: Assembler): void {
   a.nop();
   a.bnez(V0, 'answered');
   a.nop();
+  entered(a);
   emitCall(a, 'scall');
   // The caller is gone.
   a.li(A0, -1);
@@ -88,7 +89,7 @@ function emitTransfer(a: Assembler): void {
 }
 
 /** Puts bytes at the start of a frame, which another may take away meanwhile. */
-function* fill(raw: Raw, frame: RawFrame, bytes: Uint8Array): Fiber<void> {
+export function* fill(raw: Raw, frame: RawFrame, bytes: Uint8Array): Fiber<void> {
   const words = new DataView(Uint8Array.from({ length: (bytes.length + 3) & ~3 }, (_, i) => bytes[i] ?? 0).buffer);
   yield* raw.bind(WINDOW, frame);
   for (let at = 0; at < words.byteLength; at += 4) yield* raw.poke(WINDOW + at, words.getInt32(at, true));
