@@ -27,6 +27,8 @@ const PLACES = 6;
 const FOREIGN = WINDOW;
 const PAGE = 4096;
 const KIND = { frame: 1, env: 2, extent: 3, ring: 6, filter: 7 } as const;
+/** Blocks that every image is granted, from 0 on. */
+export const GRANTED = 8;
 const NONE: CapabilityWords = [0, 0, 0, 0];
 /** Cycles of a tick, from which a thief guesses when the next comes. */
 const SPIN_CYCLES = 3;
@@ -48,6 +50,8 @@ interface SharedExtent {
   readonly start: number;
   readonly blocks: number;
   readonly nodes: number[];
+  /** A frame of another's was inserted: a block of it may lie there. */
+  fed: boolean;
 }
 
 interface Colluder extends Caller {
@@ -274,6 +278,7 @@ function* bindFrame(me: Colluder, words: CapabilityWords): Fiber<void> {
       const extent = pick(random, me.extents);
       if (extent === undefined) return;
       const block = extent.start + random(extent.blocks);
+      extent.fed = true;
       yield* call(me, 'bc_insert', ...extent.capability, ...words, block, random(2));
       yield* mapBlock(me, extent.capability, block);
       return;
@@ -296,7 +301,8 @@ function* bindFrame(me: Colluder, words: CapabilityWords): Fiber<void> {
 
 function* mapBlock(me: Colluder, extent: CapabilityWords, block: number): Fiber<void> {
   const mapped = yield* call(me, 'bc_map', ...extent, block);
-  if (mapped.code !== 0) return;
+  // By the root of an extent of its own it is its own, to keep secrets in.
+  if (mapped.code !== 0 || (extent[0] & 0xffff) === 0) return;
   me.world.post(mapped.capability);
   yield* bindFrame(me, mapped.capability);
 }
@@ -350,13 +356,18 @@ function* shareExtent(me: Colluder): Fiber<void> {
   const blocks = 1 + random(3);
   const made = yield* call(me, 'extent_alloc', -1, blocks);
   if (made.code !== 0) return;
+  // Images are granted these, whatever else lies there.
+  if (made.value < GRANTED) {
+    yield* call(me, 'extent_free', ...made.capability);
+    return;
+  }
   const nodes: number[] = [];
   const branch = yield* call(me, 'cap_derive', ...made.capability, 3, 1);
   if (branch.code === 0) {
     nodes.push(branch.value);
     world.post(branch.capability);
   }
-  extents.push({ capability: made.capability, start: made.value, blocks, nodes });
+  extents.push({ capability: made.capability, start: made.value, blocks, nodes, fed: false });
   // What an earlier owner left.
   const block = made.value + random(blocks);
   if (random(2) === 0) yield* call(me, 'bc_read', block, random(16));
@@ -374,6 +385,10 @@ function* takeExtent(me: Colluder): Fiber<void> {
   if (one === undefined) return;
   extents.splice(i, 1);
   for (const node of one.nodes) yield* call(me, 'cap_revoke', ...one.capability, node);
+  if (one.fed) {
+    yield* call(me, 'extent_free', ...one.capability);
+    return;
+  }
   const block = one.start + random(one.blocks);
   const mapped = yield* call(me, 'bc_map', ...one.capability, block);
   if (mapped.code === 0) {
@@ -444,27 +459,33 @@ function* flood(me: Colluder): Fiber<void> {
 
 /** All of a kind that it can get, and after a while it is given back. */
 function* hoard(me: Colluder): Fiber<void> {
-  const { random, raw } = me;
+  const { random, raw, world } = me;
   const got: CapabilityWords[] = [];
   const slots = yield* frame(me);
   if (slots === undefined) return;
-  const kind = random(4);
+  const foreign = pick(
+    random,
+    world.capabilities.filter(([head]) => head >>> 24 === KIND.frame),
+  );
+  const kind = random(5);
   for (let i = 0; i < 130; i += 1) {
     const answer =
-      kind === 0
-        ? yield* call(me, 'ring_bind', ...slots.capability, 0, 1)
-        : kind === 1
-          ? yield* call(me, 'extent_alloc', -1, 1)
-          : kind === 2
-            ? yield* call(me, 'env_alloc')
-            : yield* call(me, 'slice_alloc', ...NONE, -1);
+      kind === 4
+        ? yield* call(me, 'cap_derive', ...(foreign ?? slots.capability), 1, 1)
+        : kind === 0
+          ? yield* call(me, 'ring_bind', ...slots.capability, 0, 1)
+          : kind === 1
+            ? yield* call(me, 'extent_alloc', -1, 1)
+            : kind === 2
+              ? yield* call(me, 'env_alloc')
+              : yield* call(me, 'slice_alloc', ...NONE, -1);
     if (answer.code !== 0) break;
     got.push(answer.capability);
   }
   if (random(2) === 0) yield* raw.sleep(random(4));
   const free = (['ring_free', 'extent_free', 'env_free', 'slice_free'] as const)[kind] ?? 'ring_free';
-  // One slice it needs itself.
-  for (const words of got) yield* call(me, free, ...words, 0);
+  if (kind === 4 && foreign !== undefined && random(2) === 0) yield* call(me, 'frame_free', ...foreign);
+  for (const words of kind === 4 ? [] : got) yield* call(me, free, ...words, 0);
   yield* call(me, 'frame_free', ...slots.capability);
 }
 
@@ -620,7 +641,7 @@ export function colluder(seed: number, world: Ledger): RawImage {
     emit: emitColluder,
     syncEntry: 'entered',
     asyncEntry: 'entered',
-    extent: { start: 0, blocks: 8 },
+    extent: { start: 0, blocks: GRANTED },
     tap: true,
   });
 }

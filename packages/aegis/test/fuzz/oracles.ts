@@ -21,6 +21,7 @@ import { EVENT_KINDS, SECTOR_BYTES, type BlockStore } from '@exokernel/hardware'
 import { checkInvariants } from '../../../testkit/src/index.ts';
 import { FIRST_FREE_FRAME, PHYSICAL } from '../../src/layout.ts';
 import { LONGEST, watchStretches } from '../stretches.ts';
+import { GRANTED } from './colluder.ts';
 import { SECRET, type Ledger, type Private } from './ledger.ts';
 
 /** What one execution of the kernel's TypeScript may be charged. */
@@ -71,7 +72,19 @@ export function watch(aegis: Aegis, ledger: Ledger, disk: BlockStore, sent: read
 /** No exception in kernel mode but interrupts that it lets in; no native function that takes longer than a stretch has room for. */
 function watchMode({ machine }: Aegis, ledger: Ledger): void {
   let user = false;
-  machine.listen((kind, _cycle, a, b, c) => {
+  let from = 0;
+  let natives: string[] = [];
+  machine.listen((kind, cycle, a, b, c) => {
+    if (kind === EVENT_KINDS.native.kind && b < 0) natives.push(`${a}:${c}@${cycle - from}`);
+    if (kind === EVENT_KINDS.return.kind && (a & 1) !== 0) {
+      if (cycle - from > LONGEST) ledger.report(`DEBUG ${cycle - from}: ${natives.join(' ')}`);
+      from = cycle;
+      natives = [];
+    }
+    if (kind === EVENT_KINDS.exception.kind) {
+      from = cycle;
+      natives = [`exc${a}`];
+    }
     if (kind === EVENT_KINDS.return.kind) user = (a & USER) !== 0;
     else if (kind === EVENT_KINDS.exception.kind) {
       if (!user && a !== 0) ledger.report(`exception ${a} in kernel mode at ${b.toString(16)}`);
@@ -167,7 +180,7 @@ function checkSecrets(aegis: Aegis, ledger: Ledger, disk: BlockStore): void {
     }
   }
   const block = new Uint8Array(PAGE_BYTES);
-  for (let n = 0; n < (disk.blocks * SECTOR_BYTES) / PAGE_BYTES; n += 1) {
+  for (let n = GRANTED; n < (disk.blocks * SECTOR_BYTES) / PAGE_BYTES; n += 1) {
     const extent = extents.covering(n);
     if (extent === undefined || extents.isBlank(n)) continue;
     disk.read((n * PAGE_BYTES) / SECTOR_BYTES, block);
