@@ -214,9 +214,10 @@ export function* callAnything({ raw, random, world, own }: Caller): Fiber<void> 
         args.splice(0, 10, ...code4.capability, ...capability('ring'), filter.length, random(4));
       }
     }
-    const answer = yield* raw.call(random(30) === 0 ? word() & ~3 & 0x30 : call.number, ...args);
+    const number = random(30) === 0 ? word() & ~3 & 0x30 : call.number;
+    const answer = yield* raw.call(number, ...args);
     code = answer.code;
-    if (code === 0) world.succeeded?.(name as CallName, args);
+    if (code === 0 && number === call.number) world.succeeded?.(name as CallName, args);
     if (code === 0 && call.results.includes('capability:4' as never)) {
       own.push(answer.capability);
       if (random(3) === 0) world.capabilities.push(answer.capability);

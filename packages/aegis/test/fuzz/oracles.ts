@@ -20,14 +20,15 @@ import type { Aegis } from '@exokernel/aegis';
 import { EVENT_KINDS, SECTOR_BYTES, type BlockStore } from '@exokernel/hardware';
 import { checkInvariants } from '../../../testkit/src/index.ts';
 import { FIRST_FREE_FRAME, PHYSICAL } from '../../src/layout.ts';
-import { LONGEST, watchStretches } from '../stretches.ts';
+import { LONGEST } from '../stretches.ts';
 import { GRANTED } from './colluder.ts';
 import { SECRET, type Ledger, type Private } from './ledger.ts';
 
 /** What one execution of the kernel's TypeScript may be charged. */
 const MOST_CHARGED = 18_000;
-/** Status.KUc. */
+/** Status.KUc and IEc. */
 const USER = 2;
+const ENABLED = 1;
 const WORDS = PAGE_BYTES / 4;
 
 export interface Oracles {
@@ -40,7 +41,6 @@ export interface Oracles {
 export function watch(aegis: Aegis, ledger: Ledger, disk: BlockStore, sent: readonly Uint8Array[]): Oracles {
   const { machine } = aegis;
   watchMode(aegis, ledger);
-  const stretches = watchStretches(machine);
   const text = machine.memory.read(0, new Uint8Array(PHYSICAL.stlb));
   const isText = (at: number): boolean => at < PHYSICAL.kernelPage || at >= PHYSICAL.text;
   let looked = 0;
@@ -52,8 +52,6 @@ export function watch(aegis: Aegis, ledger: Ledger, disk: BlockStore, sent: read
   };
   const inspect = (): void => {
     look();
-    const { longest } = stretches;
-    if (longest > LONGEST) ledger.report(`interrupts were off for ${longest} cycles`);
     const now = machine.memory.read(0, new Uint8Array(text.length));
     const changed = now.findIndex((byte, at) => byte !== text[at] && isText(at));
     if (changed >= 0) ledger.report(`the kernel's text at ${changed.toString(16)} has changed`);
@@ -69,26 +67,24 @@ export function watch(aegis: Aegis, ledger: Ledger, disk: BlockStore, sent: read
   return { look, inspect };
 }
 
-/** No exception in kernel mode but interrupts that it lets in; no native function that takes longer than a stretch has room for. */
+/** No stretch with interrupts off that is too long, no exception in kernel mode but interrupts that it lets in; no native function that takes longer than a stretch has room for. */
 function watchMode({ machine }: Aegis, ledger: Ledger): void {
   let user = false;
   let from = 0;
-  let natives: string[] = [];
+  let done: string[] = [];
   machine.listen((kind, cycle, a, b, c) => {
-    if (kind === EVENT_KINDS.native.kind && b < 0) natives.push(`${a}:${c}@${cycle - from}`);
-    if (kind === EVENT_KINDS.return.kind && (a & 1) !== 0) {
-      if (cycle - from > LONGEST) ledger.report(`DEBUG ${cycle - from}: ${natives.join(' ')}`);
+    if (kind === EVENT_KINDS.native.kind && b < 0) done.push(`function ${a} (${c}) at ${cycle - from}`);
+    if (kind === EVENT_KINDS.return.kind && (a & ENABLED) !== 0) {
+      if (cycle - from > LONGEST) ledger.report(`interrupts were off for ${cycle - from} cycles: ${done.join(', ')}`);
       from = cycle;
-      natives = [];
-    }
-    if (kind === EVENT_KINDS.exception.kind) {
-      from = cycle;
-      natives = [`exc${a}`];
+      done = [];
     }
     if (kind === EVENT_KINDS.return.kind) user = (a & USER) !== 0;
     else if (kind === EVENT_KINDS.exception.kind) {
       if (!user && a !== 0) ledger.report(`exception ${a} in kernel mode at ${b.toString(16)}`);
       user = false;
+      from = cycle;
+      done = [`exception ${a}`];
     } else if (kind === EVENT_KINDS.native.kind && b < 0 && c > MOST_CHARGED) {
       ledger.report(`function ${a} of the kernel took ${c} cycles at once`);
     }
