@@ -143,21 +143,22 @@ export class Capabilities {
 
   /** An environment ends: the nodes that it made go, with their subtrees. */
   release(env: number): void {
-    this.#endAll(this.nodes.ownedBy(env));
+    this.endEach(this.nodes.ownedBy(env));
   }
 
   /** A resource is about to end: its nodes go, those of other resources below them, and what was bound through any of them. */
   endAll(kind: CapabilityKind, name: number): void {
-    this.#endAll(this.nodes.of({ kind: CAPABILITY_KINDS[kind], name }));
+    this.endEach(this.nodes.of({ kind: CAPABILITY_KINDS[kind], name }));
   }
 
   /** A resource ends, and nothing is bound to it any more: its nodes go. */
   forget(kind: CapabilityKind, name: number): void {
     const resource = { kind: CAPABILITY_KINDS[kind], name };
-    this.#endAll(this.nodes.of(resource), resource);
+    this.endEach(this.nodes.of(resource), resource);
   }
 
-  #endAll(nodes: readonly number[], unbound?: Resource): void {
+  /** These nodes end, with their subtrees; some of them may end with others of them. */
+  endEach(nodes: readonly number[], unbound?: Resource): void {
     for (const node of nodes) if (this.nodes.generation(node) !== undefined) this.end(node, unbound);
   }
 

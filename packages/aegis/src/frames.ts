@@ -226,7 +226,7 @@ export class Frames {
     // With the last hold its nodes have gone.
     if (this.#settle([ppn]).length > 0) return ERRORS.E_OK;
     this.#tlb.flushFramesOf(env, new Set([ppn]));
-    for (const node of this.#nodes.cameThrough(resourceOf(ppn), env)) this.#capabilities.end(node);
+    this.#capabilities.endEach(this.#nodes.cameThrough(resourceOf(ppn), env));
     return ERRORS.E_OK;
   }
 

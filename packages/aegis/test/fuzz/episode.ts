@@ -20,12 +20,14 @@ import { finder, wasFound } from './finder.ts';
 import { Ledger } from './ledger.ts';
 import { watch } from './oracles.ts';
 
+/** Calls of one episode. */
+export const EPISODE_CALLS = 4000;
 const BLOCKS = 64;
 /** Cycles between two looks at private frames, and at everything. */
 const LOOK = 60_000;
 const INSPECT = 4_000_000;
 /** An episode in which so little happens ends. */
-const MOST_CYCLES = 150_000_000;
+const MOST_CYCLES = 60_000_000;
 
 export interface Episode {
   readonly seed: number;
@@ -65,6 +67,8 @@ export function episode(seed: number, calls: number): Episode {
   for (let i = 0; i < families; i += 1) aegis.load(colluder((next += 1), ledger));
   if (random(3) === 0) aegis.load(wildImage(seed, MAC));
   const oracles = watch(aegis, ledger, store, net.received);
+
+  const packets = Array.from({ length: 40 }, (_, i) => packet(0x9000 + random(3), 60 + random(1400), i));
   const flood = random(4) === 0;
   const death = random(4) === 0;
   let [looked, inspected] = [0, 0];
@@ -82,7 +86,7 @@ export function episode(seed: number, calls: number): Episode {
       if (machine.cycles - looked < LOOK) continue;
       looked = machine.cycles;
       oracles.look();
-      for (let i = flood ? 30 : random(3); i > 0; i -= 1) net.send(packet(0x9000 + random(3), 60 + random(1400), i));
+      for (let i = flood ? 30 : random(3); i > 0; i -= 1) net.send(packets[random(packets.length)] ?? new Uint8Array());
       if (death && random(400) === 0) kill(booted, random);
       if (machine.cycles - inspected < INSPECT) continue;
       inspect();
@@ -90,7 +94,8 @@ export function episode(seed: number, calls: number): Episode {
     }
     if (ledger.findings.length === 0) inspect();
   } catch (error) {
-    ledger.report(`the machine stopped: ${error instanceof Error ? error.message : String(error)}`);
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    ledger.report(`the machine stopped: ${cause instanceof Error ? cause.stack : String(cause)}`);
   }
   return {
     seed,
