@@ -268,10 +268,10 @@ function* bindFrame(me: Colluder, words: CapabilityWords): Fiber<void> {
     case 8:
     case 9: {
       const extent = pick(random, me.extents);
-      if (extent === undefined) return;
-      const block = random(extent.blocks);
+      // By an extent of its own, or by that of its image.
+      const by = extent?.capability ?? own[2] ?? NONE;
       const name = random(2) === 0 ? 'disk_write' : 'disk_read';
-      yield* call(me, name, ...extent.capability, ...words, block, random(16));
+      yield* call(me, name, ...by, ...words, random(extent?.blocks ?? GRANTED), random(16));
       return;
     }
     case 10: {

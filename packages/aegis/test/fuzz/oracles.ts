@@ -14,12 +14,16 @@ import {
   GUARANTEED_LIMIT,
   NO_ENV,
   PAGE_BYTES,
+  REQUEST,
+  REQUEST_BYTES,
+  REQUEST_LIMIT,
   STLB_ENTRIES,
 } from '@exokernel/abi';
 import type { Aegis } from '@exokernel/aegis';
 import { EVENT_KINDS, SECTOR_BYTES, type BlockStore } from '@exokernel/hardware';
 import { checkInvariants } from '../../../testkit/src/index.ts';
 import { FIRST_FREE_FRAME, PHYSICAL } from '../../src/layout.ts';
+import { REQUEST_STATE, TABLES } from '../../src/tables.ts';
 import { LONGEST } from '../stretches.ts';
 import { GRANTED } from './colluder.ts';
 import { SECRET, type Ledger, type Private } from './ledger.ts';
@@ -30,6 +34,7 @@ const MOST_CHARGED = 18_000;
 const USER = 2;
 const ENABLED = 1;
 const WORDS = PAGE_BYTES / 4;
+const REQUEST_WORDS: number = TABLES.requestState.bytes / 4;
 
 export interface Oracles {
   /** What costs a little. */
@@ -143,6 +148,15 @@ function checkBindings(aegis: Aegis, ledger: Ledger, one: Private, report: Repor
   const passing = [...disk.inFlight, ...registry.pinned].filter((other) => other === ppn).length;
   const pins = memory.frame(ppn, FRAME.pins) - passing;
   if (pins !== 0) report(one, `${pins} rings, windows, predicates or pages pin it`);
+  for (let i = 0; i < REQUEST_LIMIT; i += 1) {
+    const by = memory.get(EXPOSED.requests + REQUEST_BYTES * i + REQUEST.env);
+    const state = memory.words(memory.table(TABLES.requestState) + TABLES.requestState.bytes * i, REQUEST_WORDS);
+    const isDirect = state[REQUEST_STATE.bounced / 4] === 0 && state[REQUEST_STATE.keeps / 4] === 0;
+    if (by === NO_ENV || by === env || !isDirect) continue;
+    const count = memory.get(EXPOSED.requests + REQUEST_BYTES * i + REQUEST.count);
+    const has = state.subarray(REQUEST_STATE.frames / 4, REQUEST_STATE.frames / 4 + count);
+    if (has.some((word) => (word & 0xffff) === ppn)) report(one, `the device has it for environment ${by}`);
+  }
   const { nodes } = capabilities;
   for (const node of nodes.of({ kind: CAPABILITY_KINDS.frame, name: ppn })) {
     if (nodes.owner(node) !== env) report(one, `node ${node} of environment ${nodes.owner(node)} is below it`);
