@@ -28,8 +28,11 @@ import { LONGEST } from '../stretches.ts';
 import { GRANTED } from './colluder.ts';
 import { SECRET, type Ledger, type Private } from './ledger.ts';
 
-/** What one execution of the kernel's TypeScript may be charged. */
-const MOST_CHARGED = 18_000;
+/**
+ * What one execution of the kernel's TypeScript may be charged: it fits a stretch with its dispatch. The longest that is not paid
+ * before is env_map of a public page for a child, 18,040 cycles.
+ */
+const MOST_CHARGED = 18_500;
 /** Status.KUc and IEc. */
 const USER = 2;
 const ENABLED = 1;
