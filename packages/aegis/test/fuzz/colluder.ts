@@ -2,7 +2,7 @@
  * Environments that work together: they show each other capabilities, bind what they see in every way that there is, take it back,
  * and keep secrets in what they have taken back. Between that they call anything (soaker.ts). The ledger knows what must hold.
  */
-import { CALLS, ENV, POLICIES, RING_SLOT, WELL_KNOWN_READ, type CapabilityWords } from '@exokernel/abi';
+import { ENV, POLICIES, RING_SLOT, WELL_KNOWN_READ, type CallName, type CapabilityWords } from '@exokernel/abi';
 import { encodeFilter, etherType } from '@exokernel/dpf';
 import { A0, A1, T0, T1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import {
@@ -70,7 +70,7 @@ function pick<T>(random: Random, from: readonly T[]): T | undefined {
 }
 
 /** A system call that counts. */
-function* call(me: Colluder, name: keyof typeof CALLS, ...args: readonly number[]) {
+function* call(me: Colluder, name: CallName, ...args: readonly number[]) {
   me.world.calls += 1;
   const answer = yield* me.raw.call(name, ...args);
   if (answer.code === 0) {

@@ -93,6 +93,7 @@ export function episode(seed: number, calls: number): Episode {
       if (colluders(booted) < families) load(booted, () => colluder((next += 1), ledger));
     }
     if (ledger.findings.length === 0) inspect();
+    if (ledger.calls === 0) ledger.report('no colluder has run');
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     ledger.report(`the machine stopped: ${cause instanceof Error ? cause.stack : String(cause)}`);

@@ -2,7 +2,7 @@
  * What the fuzzer knows of its environments: who may know which secret, which frames are private, which capabilities are dead. The
  * machine does not see it. Environments tell each other capabilities through it, as they would by messages.
  */
-import { CALLS, CAPABILITY_KINDS, ENV, PAGE_BYTES, type CallName, type CapabilityWords } from '@exokernel/abi';
+import { CAPABILITY_KINDS, ENV, PAGE_BYTES, type CallName, type CapabilityWords } from '@exokernel/abi';
 import type { Aegis } from '@exokernel/aegis';
 import type { Random, World } from '../soaker.ts';
 
@@ -136,9 +136,4 @@ export class Ledger implements World {
   #read(ppn: number): Uint8Array {
     return this.aegis.machine.memory.read(PAGE_BYTES * ppn, new Uint8Array(PAGE_BYTES));
   }
-}
-
-/** The number of a call. */
-export function numberOf(name: CallName): number {
-  return CALLS[name].number;
 }
