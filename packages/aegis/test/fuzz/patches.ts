@@ -128,7 +128,7 @@ export const PATCHES: readonly Patch[] = [
   {
     name: 'long calls are not paid before',
     file: 'memory.ts',
-    replace: ['if (paid < due) {', 'if (paid < 0) {'],
+    replace: ['Math.max(0, Math.ceil(this.#work + cycles) - LONGEST)', '0'],
   },
   {
     name: 'packets are handled to the end',
