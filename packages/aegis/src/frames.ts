@@ -382,8 +382,10 @@ export class Frames {
     const unheld = ppns.filter((ppn) => this.#isUnheld(ppn));
     // Others may have mapped it without a hold, by its capability.
     this.#tlb.flushFrames(new Set(unheld));
+    for (const ppn of unheld) this.#age(ppn);
     for (const ppn of unheld) {
-      this.#age(ppn);
+      // What bound one may have pinned another, which is free by now.
+      if (!this.#isAllocated(ppn)) continue;
       if (this.#isUnpinned(ppn)) this.#release(ppn);
       else this.#bindings.freed(ppn);
     }
