@@ -400,7 +400,7 @@ export class Frames {
     this.#tlb.flushFrames(new Set(unheld));
     for (const ppn of unheld) this.#age(ppn);
     for (const ppn of unheld) {
-      // What bound it together with one before has gone with that, and it is free.
+      // What bound one may have pinned another, which is free by now.
       if (!this.#isAllocated(ppn)) continue;
       if (this.#isUnpinned(ppn)) this.#release(ppn);
       else this.#bindings.freed(ppn);
