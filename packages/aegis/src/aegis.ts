@@ -86,6 +86,9 @@ export interface EnvironmentInfo extends Usage {
   readonly exit: number;
 }
 
+/** What it costs at most to see whether something binds a frame, by all that there is. */
+const COST_OF_LOOKING = { fixed: 2500, ring: 60, filter: 30, predicate: 60 } as const;
+
 /** Registers v0, k0 and k1. */
 
 const STATUS_NAMES: readonly (keyof typeof ENV_STATUS)[] = ['free', 'embryo', 'runnable', 'dead'];
@@ -182,6 +185,11 @@ export class Aegis {
       freed: (ppn: number) => {
         for (const resource of environments.resources) resource.releaseFrame?.(undefined, ppn);
       },
+      costOfFreed: () =>
+        COST_OF_LOOKING.fixed +
+        families.used('rings') * COST_OF_LOOKING.ring +
+        families.used('filters') * COST_OF_LOOKING.filter +
+        families.used('predicates') * COST_OF_LOOKING.predicate,
       guarded: (ppn: number) => {
         predicates.guarded(ppn);
       },

@@ -21,8 +21,9 @@ import { TABLES } from './tables.ts';
 const MAC_BYTES = 8;
 const KEY_BYTES = 32;
 const NODE_MASK = 0xffff;
-/** A flush, the record of the node, and what was bound through it. */
-const COST_OF_NODE = 20_000;
+/** A flush and the record of the node; and for each environment that holds or has bound its frame, a look at all that may bind it. */
+const COST_OF_NODE = 18_000;
+const COST_OF_MEMBER = 8000;
 
 /** The present generation of the resource with this name, 0 to 2^53 − 1; undefined if there is none. */
 export type GenerationOf = (name: number) => number | undefined;
@@ -112,7 +113,7 @@ export class Capabilities {
 
   /** What it costs at most to end a node with its subtree, each of which may be of a resource of its own. */
   costOfEnd(node: number): number {
-    return this.nodes.subtree(node).length * COST_OF_NODE;
+    return this.#costOf(this.nodes.subtree(node));
   }
 
   /** What `release` costs at most. */
@@ -125,27 +126,39 @@ export class Capabilities {
     return this.#costOfEnd(this.nodes.of({ kind: CAPABILITY_KINDS[kind], name }));
   }
 
+  /** What it costs at most to end all nodes of a resource below whose nodes hang none of others. */
+  costOfForget(kind: CapabilityKind, name: number): number {
+    return this.#costOf(this.nodes.of({ kind: CAPABILITY_KINDS[kind], name }));
+  }
+
+  #costOf(nodes: readonly number[]): number {
+    const { holds, bindings } = this.nodes;
+    const members = nodes.map((node) => holds.members(node).length + bindings.members(node).length);
+    return members.reduce((sum, count) => sum + COST_OF_NODE + count * COST_OF_MEMBER, 0);
+  }
+
   #costOfEnd(nodes: readonly number[]): number {
     return nodes.reduce((sum, node) => sum + this.costOfEnd(node), 0);
   }
 
   /** An environment ends: the nodes that it made go, with their subtrees. */
   release(env: number): void {
-    this.#endAll(this.nodes.ownedBy(env));
+    this.endEach(this.nodes.ownedBy(env));
   }
 
   /** A resource is about to end: its nodes go, those of other resources below them, and what was bound through any of them. */
   endAll(kind: CapabilityKind, name: number): void {
-    this.#endAll(this.nodes.of({ kind: CAPABILITY_KINDS[kind], name }));
+    this.endEach(this.nodes.of({ kind: CAPABILITY_KINDS[kind], name }));
   }
 
   /** A resource ends, and nothing is bound to it any more: its nodes go. */
   forget(kind: CapabilityKind, name: number): void {
     const resource = { kind: CAPABILITY_KINDS[kind], name };
-    this.#endAll(this.nodes.of(resource), resource);
+    this.endEach(this.nodes.of(resource), resource);
   }
 
-  #endAll(nodes: readonly number[], unbound?: Resource): void {
+  /** These nodes end, with their subtrees; some of them may end with others of them. */
+  endEach(nodes: readonly number[], unbound?: Resource): void {
     for (const node of nodes) if (this.nodes.generation(node) !== undefined) this.end(node, unbound);
   }
 

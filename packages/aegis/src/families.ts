@@ -148,6 +148,11 @@ export class Families {
     return this.#get(kind, family).has;
   }
 
+  /** How many of a kind there are. */
+  used(kind: QuotaKind): number {
+    return this.#kinds.get(QUOTA_KINDS[kind], QUOTA.used);
+  }
+
   /** How many a family has beyond its guarantee; below 0: what it lacks. */
   beyond(kind: QuotaKind, family: number): number {
     const { has, guaranteed } = this.#get(kind, family);
@@ -182,7 +187,7 @@ export class Families {
   }
 
   #free(kind: QuotaKind): number {
-    return QUOTAS[kind].total - this.#kinds.get(QUOTA_KINDS[kind], QUOTA.used);
+    return QUOTAS[kind].total - this.used(kind);
   }
 
   #get(kind: QuotaKind, family: number): { readonly has: number; readonly guaranteed: number } {

@@ -38,6 +38,8 @@ export interface FrameBindings {
   readonly taken: (env: number, ppn: number) => void;
   /** Nobody holds it any more: breaks what would keep it without end. */
   readonly freed: (ppn: number) => void;
+  /** What it costs at most to find out what `freed` breaks. */
+  readonly costOfFreed: () => number;
   /** Other words open it for reading: breaks what the old ones had opened. */
   readonly guarded: (ppn: number) => void;
 }
@@ -50,6 +52,8 @@ const FREE: number = PHYSICAL.system + SYSTEM.framesFree;
 
 /** What it costs at most to let go of a frame, without its nodes, and the flush of a set of them. */
 const COST_OF_FRAME = 400;
+/** What it costs at most to break one thing that pins a frame. */
+const COST_OF_PIN = 2500;
 
 function resourceOf(ppn: number): Resource {
   return { kind: CAPABILITY_KINDS.frame, name: ppn };
@@ -219,9 +223,21 @@ export class Frames {
   drop(env: number, ppn: number): number {
     if (!this.#dropHold(env, ppn)) return ERRORS.E_CAP;
     this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn);
-    if (this.#settle([ppn]).length === 0) this.#tlb.flushFramesOf(env, new Set([ppn]));
-    for (const node of this.#nodes.cameThrough(resourceOf(ppn), env)) this.#capabilities.end(node);
+    // With the last hold its nodes have gone.
+    if (this.#settle([ppn]).length > 0) return ERRORS.E_OK;
+    this.#tlb.flushFramesOf(env, new Set([ppn]));
+    this.#capabilities.endEach(this.#nodes.cameThrough(resourceOf(ppn), env));
     return ERRORS.E_OK;
+  }
+
+  /**
+   * What `drop` costs at most, if that may be more than fits a stretch: of a frame of which there are branches, or that something
+   * binds beside the registry.
+   */
+  costOfDropping(ppn: number): number {
+    const nodes = this.#capabilities.costOfForget('frame', ppn);
+    const pins = this.#memory.frame(ppn, FRAME.pins);
+    return nodes === 0 && pins === 0 ? 0 : nodes + COST_OF_FLUSH + this.#bindings.costOfFreed() + pins * COST_OF_PIN;
   }
 
   /** Drops every hold of an environment that ends, whose own translations are gone already. */

@@ -83,7 +83,8 @@ export class KernelMemory {
    */
   affords(env: number, cycles: number): boolean {
     const paid = this.env(env, ENV.prepaid);
-    const due = Math.max(0, Math.ceil(cycles) - LONGEST);
+    // What has been done so far, the estimate with it, is a part of this stretch.
+    const due = Math.max(0, Math.ceil(this.#work + cycles) - LONGEST);
     if (paid < due) {
       this.setEnv(env, ENV.prepaid, paid + Math.max(0, Math.floor(PIECE - this.#work)));
       this.#work = Math.max(this.#work, PIECE);

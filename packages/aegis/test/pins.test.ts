@@ -14,6 +14,7 @@ import {
   type Raw,
   type RawFrame,
   rawImage,
+  runRaw,
   WINDOW,
 } from '../../testkit/src/index.ts';
 import { bindFilter } from './network.ts';
@@ -206,3 +207,23 @@ test.each(['drops it', 'loses it'] as const)(
     );
   },
 );
+
+test('two frames of an environment that ends, in one ring of another: each is free once', () => {
+  const booted = runRaw(
+    function* (raw) {
+      const [slots, buffers] = [yield* raw.frame(), yield* raw.frame()];
+      const ring = yield* raw.call('ring_bind', ...slots.capability, 0, 1);
+      expect(yield* raw.code('ring_extend', ...ring.capability, ...buffers.capability)).toBe(0);
+      const child = yield* raw.call('env_alloc');
+      for (const { capability } of [slots, buffers]) {
+        expect(yield* raw.code('frame_hold', ...child.capability, ...capability)).toBe(0);
+        expect(yield* raw.code('frame_free', ...capability)).toBe(0);
+      }
+      expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
+      expect(yield* raw.code('ring_free', ...ring.capability)).toBe(ERRORS.E_CAP);
+      return 0;
+    },
+    { alone: true },
+  );
+  expect(checkInvariants(booted.aegis)).toEqual([]);
+});

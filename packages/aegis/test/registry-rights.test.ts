@@ -66,6 +66,35 @@ describe('a right that ends', () => {
     ]);
   });
 
+  test.each([0, 1])(
+    'a frame let go of that another holds through node %i of two by which it was come to: both end, once',
+    (held) => {
+      run([
+        {
+          main: function* (raw) {
+            const own = yield* extent(raw, 8, 4);
+            expect(yield* raw.code('bc_read', 9, 0)).toBe(0);
+            yield* complete(raw);
+            const nodes: CapabilityWords[] = [];
+            for (let i = 0; i < 2; i += 1) {
+              const branch = yield* raw.call('cap_derive', ...own, RIGHTS.read, 1);
+              const mapped = yield* raw.call('bc_map', ...branch.capability, 9);
+              expect(mapped.code).toBe(0);
+              nodes.push(mapped.capability);
+            }
+            const child = yield* raw.call('env_alloc');
+            const words = nodes[held] ?? NONE;
+            expect(yield* raw.code('frame_hold', ...child.capability, ...words)).toBe(0);
+            expect(yield* raw.code('frame_free', ...words)).toBe(0);
+            expect(kernel.booted?.aegis.parts.frames.holders(words[1]).size).toBe(0);
+            expect(yield* raw.code('frame_free', ...words)).toBe(ERRORS.E_CAP);
+            return 0;
+          },
+        },
+      ]);
+    },
+  );
+
   test('also if another extent has the block too, as those given at boot may', () => {
     const shared = { step: 0, ppn: 0 };
     const both = { start: 4, blocks: 4 };

@@ -20,5 +20,6 @@ export {
   type RawOptions,
 } from './raw.ts';
 export { WILD, wildImage } from './wild.ts';
+export { ANY_KIND, KINDS } from './wild-calls.ts';
 export { DUMP, REGISTERS, SCRATCH, changed, emitDump, emitFill, emitRoutine, pattern } from './registers.ts';
 export { FIRST_FREE_FRAME } from '@exokernel/aegis/inside';

@@ -17,8 +17,11 @@ const POOLED = 0x10;
 export const PAGE = 0x20;
 export const NUMBER = 0x40;
 export const ANY_KIND = 15;
-const KINDS: Readonly<Record<string, number>> = {
+/** The kind of capability that an argument of this name is, by the first word of the argument. */
+export const KINDS: Readonly<Record<string, number>> = {
   frame: 1,
+  code: 1,
+  list: 1,
   env: 2,
   extent: 3,
   line: 4,

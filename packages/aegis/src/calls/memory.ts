@@ -19,6 +19,7 @@ export function memoryCalls({ memory, frames, environments, capabilities, revoca
     },
     frame_free: (call, self) => {
       const ppn = frames.check(call.capability(0), RIGHTS.read);
+      if (ppn >= 0 && !memory.affords(self, frames.costOfDropping(ppn))) return AGAIN;
       const dropped = ppn < 0 ? ppn : frames.drop(self, ppn);
       revocation.settle(self);
       return dropped;

@@ -59,17 +59,18 @@ export function emitExceptions(a: SlotAssembler): void {
       a.la(resume, 'kill.piece');
       a.sw(resume, KP.resume, ZERO);
       a.label('kill.piece');
+      a.note('what came before may have taken long: an instant for interrupts before each piece, and after the last');
+      emitWindow(a, status);
       a.note('its slice pays now: when the environment is gone, its slices are too');
       emitPay(a, slice, credit, scratch);
       a.cop2(NATIVE.kill);
       a.lw(again, KP.again, ZERO);
       a.la(resume, 'schedule');
-      a.beq(again, ZERO, 'kill.done');
-      a.note('the end takes longer than a stretch with interrupts off: an instant for interrupts after each piece');
+      a.bne(again, ZERO, 'kill.piece');
+      a.note('the slice that is next may begin with the end of its environment, too');
+      a.sw(resume, KP.resume, ZERO);
       emitWindow(a, status);
-      a.b('kill.piece');
-      a.label('kill.done');
-      a.j('schedule', (slot) => slot.sw(resume, KP.resume, ZERO));
+      a.j('schedule');
     },
   );
 
