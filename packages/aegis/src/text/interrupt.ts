@@ -204,7 +204,7 @@ function emitClock(a: SlotAssembler): void {
     a,
     'clock.counted',
     {
-      does: 'What a tick begins anew: the part of packets that nobody pays for, and the deadline of a revocation.',
+      does: 'What a tick begins anew: the part for packets that no environment pays for, and the deadline of a revocation.',
       in: { due: T0, tick: K1 },
       scratch: [K0, T2, K1],
     },

@@ -138,14 +138,14 @@ function* takeBack(me: Colluder): Fiber<void> {
   yield* keep(me, one, false);
 }
 
-/** A frame of its own, which nobody else can have, perhaps one that another has just freed. */
+/** A frame of its own, which no other environment can have, perhaps one that another has just freed. */
 function* fresh(me: Colluder): Fiber<void> {
   const { random, world } = me;
   const own = yield* frame(me, random(2) === 0 ? (pick(random, world.freed) ?? -1) : -1);
   if (own !== undefined) yield* keep(me, own, false);
 }
 
-/** Nobody else reaches this frame any more (`readOnly`: writes it): it gets a secret, or a pattern. */
+/** No other environment reaches this frame any more (`readOnly`: writes it): it gets a secret, or a pattern. */
 function* keep(me: Colluder, own: RawFrame, readOnly: boolean): Fiber<void> {
   const { raw, world, mine, env } = me;
   const place = Array.from({ length: PLACES }, (_, i) => i).find((i) => !mine.some((one) => one.place === i));
@@ -573,7 +573,7 @@ function* collude(raw: Raw, random: Random, world: Ledger): Fiber<number> {
   const own = yield* granted(raw);
   const quantum = world.aegis.parts.memory.kernelPage(KP.quantum);
   const me: Colluder = { raw, random, world, own, env: own[0]?.[1] ?? 0, shared: [], mine: [], extents: [], quantum };
-  // Each has its own taste: what all do at once nobody does often.
+  // Each has its own taste: what all do at once none does often.
   const favourites = [random(MOVES.length), random(MOVES.length)];
   const weights = MOVES.map(([weight], i) => (favourites.includes(i) ? 6 * weight : weight));
   const total = weights.reduce((a, b) => a + b);

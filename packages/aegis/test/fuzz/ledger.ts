@@ -93,7 +93,7 @@ export class Ledger implements World {
     return word;
   }
 
-  /** From now on nobody but `env` may reach a frame, or (`readOnly`) write it. It is looked at once. */
+  /** From now on only `env` may reach a frame, or (`readOnly`) write it. It is looked at once. */
   begin(env: number, ppn: number, readOnly = false): void {
     const mac = this.#macOf(ppn);
     this.privates.set(ppn, { ppn, env, owner: this.name(env), readOnly, mac, contents: undefined });

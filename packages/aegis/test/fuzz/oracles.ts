@@ -210,7 +210,7 @@ function checkSecrets(aegis: Aegis, ledger: Ledger, disk: BlockStore): void {
   }
 }
 
-/** What the wire has seen is nobody's secret any more. */
+/** What the wire has seen is no secret any more. */
 function checkPacket(bytes: Uint8Array, ledger: Ledger): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = 0; at + 4 <= bytes.length; at += 1) {
