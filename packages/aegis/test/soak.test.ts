@@ -7,6 +7,7 @@ import {
   DEATHS,
   ENV,
   ENV_LIMIT,
+  ENV_STATUS,
   EXPOSED,
   FILTER,
   FILTER_BYTES,
@@ -62,11 +63,16 @@ test('random calls with random and with valid arguments', () => {
     }
     return world.calls >= CALLS_WANTED;
   }, CALLS_WANTED / 100);
+  function living(env: number): boolean {
+    const status = aegis.parts.memory.env(env, ENV.status);
+    return status === ENV_STATUS.embryo || status === ENV_STATUS.runnable;
+  }
   function endAll(): void {
     for (let env = 0; env < ENV_LIMIT; env += 1) {
-      // Not the one that is being executed: only the kernel itself can end that.
-      if (env === aegis.parts.memory.current) continue;
-      if ([1, 2].includes(aegis.parts.memory.env(env, ENV.status))) aegis.parts.environments.end(env, DEATHS.destroyed);
+      if (!living(env)) continue;
+      // The one that is being executed ends in its slices: only the kernel itself can end that.
+      if (env === aegis.parts.memory.current) aegis.parts.environments.condemn(env, DEATHS.destroyed);
+      else aegis.parts.environments.end(env, DEATHS.destroyed);
     }
   }
   expect(world.calls).toBeGreaterThanOrEqual(CALLS_WANTED);
@@ -78,7 +84,9 @@ test('random calls with random and with valid arguments', () => {
 
   booted.runUntil(() => false, 1);
   endAll();
-  booted.runUntil(() => aegis.parts.disk.inFlight.length === 0, 2);
+  const environments = Array.from({ length: ENV_LIMIT }, (_, env) => env);
+  booted.runUntil(() => !environments.some(living) && aegis.parts.disk.inFlight.length === 0, 20);
+  expect(environments.filter(living)).toEqual([]);
   expect(checkInvariants(aegis)).toEqual([]);
   // What is cached stays, for whoever comes.
   expect(aegis.framesFree).toBe(aegis.parts.frames.count - FIRST_FREE_FRAME - [...aegis.parts.registry.pinned].length);
