@@ -15,7 +15,7 @@ import type { Natives } from './natives.ts';
 import { ASID_LIMIT, TABLES, VARIABLES } from './tables.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
 
-/** ASID 0 is nobody's: an EntryHi of page 0 would be the zero that ends a list. */
+/** ASID 0 is given to none: an EntryHi of page 0 would be the zero that ends a list. */
 const FIRST = 1;
 /** Where an ASID stands in EntryHi. */
 const SHIFT = 6;
@@ -52,7 +52,7 @@ export class Asids {
     this.#take(env);
   }
 
-  /** Who has an ASID, or NO_ENV. */
+  /** The environment that has an ASID, or NO_ENV. */
   owner(asid: number): number {
     return this.#owners.get(asid, 0);
   }
@@ -94,12 +94,12 @@ export class Asids {
     this.#natives.remove(asid);
   }
 
-  /** The first ASID that nobody has, or −1. */
+  /** The first free ASID, or −1. */
   #free(): number {
     return this.#owners.find(0, NO_ENV, FIRST);
   }
 
-  /** The ASID, not that of whoever runs, whose owner was dispatched the longest ago. */
+  /** The ASID whose owner was dispatched the longest ago, but not that of the running environment. */
   #victim(): number {
     const running = this.#memory.kernelPage(KP.env);
     const now = this.#memory.kernelPage(KP.tick);
