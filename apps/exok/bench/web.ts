@@ -46,6 +46,9 @@ export async function web(): Promise<Report> {
   await serveDemo({
     port: 0,
     disk: undefined,
+    mhz: 200,
+    net: undefined,
+    say: () => undefined,
     progress: () => undefined,
     stop,
     ready: (url) => {

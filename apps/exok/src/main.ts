@@ -4,7 +4,7 @@
  * 2: the command cannot be carried out as given.
  */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { parse, untilInterrupted } from './arguments.ts';
+import { integer, parse, untilInterrupted } from './arguments.ts';
 import { DISASSEMBLE_HELP, disassembleCommand } from './disassemble.ts';
 import { EXIT, UsageError } from './error.ts';
 import { runDemo, serveDemo } from './demo/run.ts';
@@ -20,6 +20,8 @@ const HELP = `usage: exok <command> [options]
     --serve              stays up and prints the URL for a browser
     --port <n>           port of the gateway on 127.0.0.1 (default: any free one)
     --disk <file>        a disk with a site, made by exok site
+    --mhz <n>            with --serve: clock of the machine, 1 to 4000 (default 200)
+    --net <link>         with --serve: an Ethernet that leads out (see run); the server is 10.0.0.2 on it
     --offline            without the gateway: two runs count the same
     --json               prints one JSON object on stdout
 ${DISASSEMBLE_HELP}  exok site <folder> <file>            formats a folder as a disk for Cheetah
@@ -31,6 +33,8 @@ const DEMO_OPTIONS = {
   json: { type: 'boolean', default: false },
   port: { type: 'string' },
   disk: { type: 'string' },
+  mhz: { type: 'string' },
+  net: { type: 'string' },
 } as const satisfies ParseArgsConfig['options'];
 
 async function main(args: readonly string[]): Promise<number> {
@@ -66,6 +70,9 @@ async function demo(args: readonly string[]): Promise<number> {
   const { serve, offline, json, disk } = values;
   if (serve && offline) throw new UsageError('--serve needs the gateway that --offline leaves out: use one of them');
   if (offline && values.port !== undefined) throw new UsageError('--port is of no use with --offline');
+  for (const option of ['mhz', 'net'] as const) {
+    if (!serve && values[option] !== undefined) throw new UsageError(`--${option} is of no use without --serve`);
+  }
   const port = portOf(values.port);
   const progress = createProgress(process.stderr);
   const started = performance.now();
@@ -73,6 +80,9 @@ async function demo(args: readonly string[]): Promise<number> {
     ? await serveDemo({
         port,
         disk,
+        mhz: integer('mhz', values.mhz ?? '200', 1, 4000),
+        net: values.net,
+        say: (text) => process.stderr.write(`exok: ${text}\n`),
         progress: progress.say,
         stop: untilInterrupted(),
         ready: (url) => {

@@ -32,13 +32,13 @@ export interface RunNetwork {
 /** Says something to the user. */
 type Say = (text: string) => void;
 
-/** The wire that the options ask for; `undefined` if they ask for none. Throws `UsageError`. */
+/** The wire, with what the options ask for on it; `undefined` if they ask for nothing. Throws `UsageError`. */
 export async function openNetwork(
-  { net, pcap, replay }: Pick<MachineSettings, 'net' | 'pcap' | 'replay'>,
+  { net, pcap, replay }: Partial<Pick<MachineSettings, 'net' | 'pcap' | 'replay'>>,
   say: Say,
+  wire: Wire = new Wire(),
 ): Promise<RunNetwork | undefined> {
   if (net === undefined && pcap === undefined) return undefined;
-  const wire = new Wire();
   const isOutside = net !== undefined && replay === undefined;
   let capture: CaptureFile | undefined;
   let close: () => void = () => undefined;

@@ -7,6 +7,7 @@ import { UsageError } from './error.ts';
 export const MACHINE_OPTIONS = {
   memory: { type: 'string', default: '24' },
   profile: { type: 'string', default: 'ideal' },
+  mhz: { type: 'string' },
   engine: { type: 'string' },
   disk: { type: 'string' },
   net: { type: 'string' },
@@ -22,6 +23,7 @@ export const MACHINE_OPTIONS = {
 /** Their help. */
 export const MACHINE_HELP = `    --memory <MiB>       4 to 256 (default 24)
     --profile <name>     dec2100, dec3100, dec5000, or ideal (the default): one cycle an instruction, 25 MHz
+    --mhz <n>            clock of profile ideal, 1 to 4000 (default 25)
     --engine <name>      interpreter or translator (default: what the host can)
     --disk <file>        the virtio disk
     --net <link>         an Ethernet that leads out: stream:unix:<path>, stream:tcp:<host>:<port> (passt, QEMU),
@@ -41,6 +43,8 @@ export interface MachineSettings {
   readonly memory: number;
   /** The machine refuses what it does not know. */
   readonly profile: NonNullable<MachineOptions['profile']>;
+  /** Cycles per second, if not those of the profile. */
+  readonly hz: number | undefined;
   readonly engine: MachineOptions['engine'];
   readonly disk: string | undefined;
   /** Where the wire leads to (`run-network.ts`), and the file that it is captured in. */
@@ -67,6 +71,7 @@ export function machineSettings(values: Values): MachineSettings {
   return {
     memory: integer('memory', String(values.memory), 4, 256),
     profile: values.profile as MachineSettings['profile'],
+    hz: values.mhz === undefined ? undefined : 1e6 * integer('mhz', String(values.mhz), 1, 4000),
     engine: values.engine as MachineSettings['engine'],
     disk: values.disk as string | undefined,
     net: values.net as string | undefined,
