@@ -3,6 +3,9 @@ import type { MachineOptions } from '@exokernel/hardware';
 import { integer } from './arguments.ts';
 import { UsageError } from './error.ts';
 
+/** The largest --memory, in MiB. */
+export const MEMORY_MOST = 256;
+
 /** For `parseArgs`. */
 export const MACHINE_OPTIONS = {
   memory: { type: 'string', default: '24' },
@@ -69,7 +72,7 @@ export function machineSettings(values: Values): MachineSettings {
   const seconds = Number(values.seconds);
   if (!(seconds > 0)) throw new UsageError(`--seconds ${String(values.seconds)}: use a positive number`);
   return {
-    memory: integer('memory', String(values.memory), 4, 256),
+    memory: integer('memory', String(values.memory), 4, MEMORY_MOST),
     profile: values.profile as MachineSettings['profile'],
     hz: values.mhz === undefined ? undefined : 1e6 * integer('mhz', String(values.mhz), 1, 4000),
     engine: values.engine as MachineSettings['engine'],
