@@ -323,7 +323,7 @@ describe('overlapping segments', () => {
         (pieces, iss, reads) => {
           const data = pattern(300, 7);
           const first = iss >>> 0;
-          const receiver = new TcpReceiver(256, first);
+          const receiver = new TcpReceiver(256, first, 0);
           receiver.advertise(100);
           const out: number[] = [];
           const send = (from: number, to: number): void => {
@@ -337,6 +337,7 @@ describe('overlapping segments', () => {
               flags: end === data.length ? FIN : 0,
               window: 0,
               mss: 0,
+              scale: undefined,
               bytes: data,
               from,
               to: end,
