@@ -25,6 +25,7 @@ const HELP = `usage: exok <command> [options]
     --offline            without the gateway: two runs count the same
     --json               prints one JSON object on stdout
 ${DISASSEMBLE_HELP}  exok site <folder> <file>            formats a folder as a disk for Cheetah
+    --dot-files          with files and folders that begin with a dot
 ${RUN_HELP}${LINUX_HELP}`;
 
 const DEMO_OPTIONS = {
@@ -105,12 +106,14 @@ function print(report: Report, json: boolean, seconds: number): number {
 }
 
 function site(args: readonly string[]): number {
-  const { positionals } = parse(() => parseArgs({ args: [...args], options: {}, allowPositionals: true }));
+  const options = { 'dot-files': { type: 'boolean', default: false } } as const;
+  const { positionals, values } = parse(() => parseArgs({ args: [...args], options, allowPositionals: true }));
   const [folder, file, ...more] = positionals;
   if (folder === undefined || file === undefined || more.length > 0) {
-    throw new UsageError('usage: exok site <folder> <file>');
+    throw new UsageError('usage: exok site <folder> <file> [--dot-files]');
   }
-  process.stderr.write(`${makeSite(folder, file)} files in ${file}\n`);
+  const say = (text: string): void => void process.stderr.write(`exok: ${text}\n`);
+  process.stderr.write(`${makeSite(folder, file, { dotFiles: values['dot-files'], say })} files in ${file}\n`);
   return EXIT.ok;
 }
 
