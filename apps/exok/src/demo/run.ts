@@ -71,7 +71,9 @@ export async function serveDemo(options: ServeOptions): Promise<Report> {
   try {
     const world = createWorld(store.store, { hz: options.mhz * 1e6 });
     const { gateway, port } = await openGateway(world, options.port);
-    const network = await openNetwork({ net: options.net }, options.say, world.wire).catch(async (error: unknown) => {
+    // The machine alone: gateway and echo peer are of this process.
+    const on = { wire: world.wire, from: NETWORK.machine.mac };
+    const network = await openNetwork({ net: options.net }, options.say, on).catch(async (error: unknown) => {
       await gateway.close();
       throw error;
     });
