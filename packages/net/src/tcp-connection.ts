@@ -14,6 +14,7 @@ import type { Ipv4Address } from './addresses.ts';
 import type { Counters } from './counters.ts';
 import { NetError } from './error.ts';
 import { bytesPayload, type Payload } from './payload.ts';
+import type { RingPool } from './ring-pool.ts';
 import { RateLimit } from './rate-limit.ts';
 import { TcpReceiver } from './tcp-receiver.ts';
 import { RoundTrip } from './tcp-rtt.ts';
@@ -48,6 +49,7 @@ export interface ConnectionHost {
   readonly timers: Timers;
   readonly counters: Counters;
   readonly options: ConnectionOptions;
+  readonly rings: RingPool;
   /** The connection may have something to emit. */
   wake(connection: Connection): void;
   /** The connection is closed: segments for it belong to nobody. */
@@ -121,7 +123,7 @@ export class Connection implements TcpConnection {
     this.lastHeard = now;
     const roundTrip = new RoundTrip(options.minRto);
     this.sender = new TcpSender(iss, Math.min(options.mss, DEFAULT_MSS), options.sendBuffer, roundTrip);
-    this.receiver = new TcpReceiver(0, 0, 0);
+    this.receiver = new TcpReceiver(host.rings, 0, 0, 0);
     this.#sendTimer = new SendTimer(host.timers, roundTrip, {
       isOpening: () => this.sender.isOpening,
       retransmit: () => {
@@ -222,7 +224,12 @@ export class Connection implements TcpConnection {
     this.sender.setScale(this.#sendScale);
     this.sender.updateWindow(segment.seq, segment.ack, segment.window);
     const most = this.#isScaling ? receiveBuffer : Math.min(receiveBuffer, MAX_FIELD);
-    this.receiver = new TcpReceiver(most, advance(segment.seq, 1), this.#isScaling ? scaleOf(receiveBuffer) : 0);
+    this.receiver = new TcpReceiver(
+      this.host.rings,
+      most,
+      advance(segment.seq, 1),
+      this.#isScaling ? scaleOf(receiveBuffer) : 0,
+    );
     this.receiver.advertise(mss);
   }
 

@@ -1,12 +1,13 @@
 /**
  * The receiving half of a connection: a ring of bytes, the ranges that arrived ahead of their turn, the window.
  *
- * The ring is as long as what is in it needs, up to the capacity, and goes when it is empty, so that a connection with a short request
- * costs little and an idle one nothing. Data beyond the next expected byte is written where it belongs; at most `MAX_RANGES`
+ * There is a ring only while something is in it, and it is no longer than that needs (`ring-pool.ts`): a connection with a short request
+ * costs little, and an idle one nothing. Data beyond the next expected byte is written where it belongs; at most `MAX_RANGES`
  * separate ranges are remembered, more are dropped and will be sent again.
  *
  * Source: [RFC9293 §3.8.6, §3.10.7.4], [RFC7323 §2.4].
  */
+import type { RingPool } from './ring-pool.ts';
 import { advance, distance } from './tcp-sequence.ts';
 import { FIN, type TcpSegment } from './tcp-segment.ts';
 
@@ -21,12 +22,10 @@ interface Range {
   to: number;
 }
 
-/** The shortest ring; longer ones are not kept when they are empty. */
-const LEAST_RING = 512;
-
 const EMPTY = new Uint8Array(0);
 
 export class TcpReceiver {
+  readonly #pool: RingPool;
   readonly #capacity: number;
   readonly scale: number;
   /** The next byte expected. */
@@ -42,7 +41,8 @@ export class TcpReceiver {
   #fin: number | undefined;
 
   /** `scale`: by how much the windows that are advertised are shifted. */
-  constructor(capacity: number, nxt: number, scale: number) {
+  constructor(pool: RingPool, capacity: number, nxt: number, scale: number) {
+    this.#pool = pool;
     this.#capacity = capacity;
     this.nxt = nxt;
     this.scale = scale;
@@ -125,9 +125,17 @@ export class TcpReceiver {
     if (consume && length > 0) {
       this.#readable -= length;
       this.#head = (this.#head + length) % this.#ring.length;
-      if (this.#readable === 0 && this.#ranges.length === 0) this.#shrink();
+      if (this.#readable === 0 && this.#ranges.length === 0) this.#clear();
     }
     return out;
+  }
+
+  /** Lets go of the ring, with whatever is in it. */
+  #clear(): void {
+    this.#pool.give(this.#ring);
+    this.#ring = EMPTY;
+    this.#head = 0;
+    this.#readable = 0;
   }
 
   /** Writes `length` bytes at `offset` from `nxt`; they lie within the window, hence within the ring. */
@@ -144,17 +152,11 @@ export class TcpReceiver {
   #grow(bytes: number): void {
     const before = this.#ring;
     if (bytes <= before.length) return;
-    let length = Math.max(before.length, LEAST_RING);
-    while (length < bytes) length *= 2;
-    this.#ring = new Uint8Array(Math.min(length, this.#capacity));
+    this.#ring = this.#pool.take(bytes, this.#capacity);
     this.#ring.set(before.subarray(this.#head));
     this.#ring.set(before.subarray(0, this.#head), before.length - this.#head);
     this.#head = 0;
-  }
-
-  #shrink(): void {
-    this.#head = 0;
-    if (this.#ring.length > LEAST_RING) this.#ring = EMPTY;
+    this.#pool.give(before);
   }
 
   /** Adds a range, merging those that it touches; false if there is no place for another one. */

@@ -12,6 +12,7 @@ import { NetError } from './error.ts';
 import { type IpOutput, newHeader, TRANSPORT } from './ip-output.ts';
 import { IPV4_HEADER, PROTOCOL_TCP } from './ipv4.ts';
 import type { OutgoingFrame } from './payload.ts';
+import { RingPool } from './ring-pool.ts';
 import { segmentArrives } from './tcp-arrival.ts';
 import { Connection, type ConnectionHost, type ConnectionOptions, type Ends } from './tcp-connection.ts';
 import { Listener } from './tcp-listener.ts';
@@ -63,6 +64,7 @@ export class Tcp implements TcpService, ConnectionHost {
   readonly timers: Timers;
   readonly counters: Counters;
   readonly options: TcpOptions;
+  readonly rings: RingPool;
   onChange: ((connection: TcpConnection) => void) | undefined;
   readonly #host: TcpHost;
   readonly #listeners = new Map<number, Listener>();
@@ -81,6 +83,7 @@ export class Tcp implements TcpService, ConnectionHost {
     this.timers = host.timers;
     this.counters = host.counters;
     this.options = options;
+    this.rings = new RingPool(options.receiveBuffer);
     this.#timeWaits = new TimeWaits(host.timers, options.maxTimeWaits, options.timeWait);
     this.#initialNumber = createInitialNumbers(host.ip, host.random);
   }
@@ -155,10 +158,10 @@ export class Tcp implements TcpService, ConnectionHost {
 
   /** Gives `take` the frames that connections have to send; false once it returns false: that frame is its to keep. */
   transmit(now: number, take: (frame: OutgoingFrame) => boolean): boolean {
-    // A connection that is put back comes up again later in the same loop.
-    for (const connection of this.#awake) {
-      this.#awake.delete(connection);
+    for (let [connection] = this.#awake; connection !== undefined; [connection] = this.#awake) {
       const emission = connection.emit(now);
+      // Behind the others, if there are any.
+      if (emission === undefined || this.#awake.size > 1) this.#awake.delete(connection);
       if (emission === undefined) continue;
       this.#awake.add(connection);
       const frame = this.#frame(connection, emission.header, emission.chunk, now);

@@ -32,6 +32,8 @@ const STEP = 100_000;
 const LIMIT_SECONDS = 60;
 /** Host time that the machine runs between two looks at the sockets, while it has something to do. */
 const TURN_MS = 0.2;
+/** Bytes that a server may send before the gateway is pumped again. */
+const GATEWAY_WINDOW = 131_072;
 /** Host time to wait for input when the machine has nothing to do. */
 const IDLE_WAIT_MS = 5;
 
@@ -113,7 +115,7 @@ async function openGateway(world: World, port: number): Promise<{ gateway: Gatew
   const gateway = new Gateway({
     machine: world.machine,
     wire: world.wire,
-    self: { ...NETWORK.gateway, netmask: NETWORK.netmask, seed: 2 },
+    self: { ...NETWORK.gateway, netmask: NETWORK.netmask, seed: 2, tcp: { receiveBuffer: GATEWAY_WINDOW } },
     server: { ip: NETWORK.machine.ip, port: HTTP_PORT },
   });
   return { gateway, port: await listenOrRefuse(gateway, port) };
