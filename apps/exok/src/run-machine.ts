@@ -89,7 +89,7 @@ export function bareMachine(
   try {
     return orRefuse(name, () => {
       const prom = bootProm({ entry: elf.entry, args: [BOOT_DEVICE, ...rdArgs, ...program.args] });
-      const { profile, engine } = settings;
+      const { profile, engine, startTime } = settings;
       const machine = new Machine({
         ramBytes,
         profile,
@@ -99,6 +99,7 @@ export function bareMachine(
           if (line === CONSOLE_LINE) serial(byte);
         },
         ...(engine === undefined ? {} : { engine }),
+        ...(startTime === undefined ? {} : { startTime }),
         ...(disk === undefined ? {} : { disk: { store: disk } }),
         ...(lance === undefined ? {} : { lance }),
       });
