@@ -10,6 +10,7 @@ import { runHere } from '../run.ts';
 import { benchLinux, type Bench } from './bench.ts';
 import { linuxProgram } from './boot.ts';
 import { kernelImage } from './kernel.ts';
+import { PATCHED_FILE } from './patch.ts';
 import { PAPER_MACHINES } from './published.ts';
 import { formatFigures } from './report.ts';
 import { e2fsckProgram, initProgram, initramfs } from './userland.ts';
@@ -19,6 +20,7 @@ const ACTIONS: readonly (string | undefined)[] = [undefined, 'build', 'bench'];
 
 interface Options extends MachineOptionValues {
   readonly rebuild?: boolean;
+  readonly unpatched?: boolean;
   readonly kernel?: string;
   readonly append?: string;
   readonly ip?: string;
@@ -33,6 +35,10 @@ export function addLinux(program: Command, rest: readonly string[], done: (exitC
     .description('Linux on the machine; built once, into the cache')
     .argument('[action]', 'build: kernel and programs, and no more; bench: Linux beside what was published for Ultrix')
     .option('--rebuild', 'builds the kernel though it is in the cache')
+    .option(
+      '--unpatched',
+      "builds Debian's source as it is, under which programs that use the floating-point unit crash",
+    )
     .option('--kernel <file>', 'a kernel built elsewhere')
     .option('--append <text>', 'more arguments of the kernel')
     .option('--ip <address>', 'its address on the wire', address)
@@ -61,7 +67,8 @@ async function linuxCommand(
   const settings = machineSettings(profile === undefined || profile === 'all' ? others : given);
   if (given.kernel !== undefined) readElf(given.kernel);
   const progress = createProgress(process.stderr);
-  const options = { rebuild: given.rebuild === true, progress: progress.say };
+  const { rebuild = false, unpatched = false } = given;
+  const options = { rebuild, unpatched, progress: progress.say };
   try {
     const kernel = given.kernel ?? (await kernelImage(options));
     const init = await initProgram();
@@ -74,6 +81,9 @@ async function linuxCommand(
     if (action === 'build') {
       process.stdout.write(`${kernel}\n`);
       return EXIT.ok;
+    }
+    if (given.kernel === undefined && !unpatched) {
+      process.stderr.write(`exok: Linux with one line changed, in ${PATCHED_FILE} (--unpatched: without)\n`);
     }
     const { append, ip } = given;
     const boot = {
