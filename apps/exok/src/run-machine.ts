@@ -89,7 +89,7 @@ export function bareMachine(
   try {
     return orRefuse(name, () => {
       const prom = bootProm({ entry: elf.entry, args: [BOOT_DEVICE, ...rdArgs, ...program.args] });
-      const { profile, hz, engine } = settings;
+      const { profile, hz, engine, startTime } = settings;
       const machine = new Machine({
         ramBytes,
         profile,
@@ -100,6 +100,7 @@ export function bareMachine(
         },
         ...(hz === undefined ? {} : { hz }),
         ...(engine === undefined ? {} : { engine }),
+        ...(startTime === undefined ? {} : { startTime }),
         ...(disk === undefined ? {} : { disk: { store: disk } }),
         ...(lance === undefined ? {} : { lance }),
       });

@@ -96,6 +96,9 @@ const STATUS_NAMES: readonly (keyof typeof ENV_STATUS)[] = ['free', 'embryo', 'r
 /** Assumption: a fixed secret unless the caller gives one, because runs are to be reproducible. */
 const DEFAULT_SECRET = Uint8Array.of(0x61, 0x65, 0x67, 0x69, 0x73);
 
+/** Machines that have a kernel. */
+const TAKEN = new WeakSet<Machine>();
+
 /** The kernel on one machine. */
 export class Aegis {
   readonly machine: Machine;
@@ -103,13 +106,20 @@ export class Aegis {
   readonly #accounting: Accounting;
   readonly #names: Names = new Names();
 
-  /** Throws `AegisError` `memory` if the machine has too little. */
+  /** Throws `AegisError` `machine` if the machine has run already or has a kernel, `memory` if it has too little. */
   constructor(machine: Machine, options: AegisOptions = {}) {
+    if (TAKEN.has(machine) || machine.cycles > 0) {
+      throw new AegisError(
+        'machine',
+        'a kernel starts on a machine of its own that has not run yet: make a new Machine',
+      );
+    }
     const { ramBytes } = machine.memory;
     if (tablesAt(ramBytes) <= FIRST_FREE_FRAME * PAGE_BYTES) {
       const kernel = ramBytes - tablesAt(ramBytes) + FIRST_FREE_FRAME * PAGE_BYTES;
       throw new AegisError('memory', `${ramBytes} bytes of memory: the kernel alone takes ${kernel}`, { ramBytes });
     }
+    TAKEN.add(machine);
     this.machine = machine;
     // The image first: it holds the kernel page, which the parts fill in.
     const kernel = kernelImage();

@@ -40,7 +40,7 @@ export function exposedWord(table: keyof typeof EXPOSED, offset: number): Predic
  * The bytes for `wake_set`: wake up when any product holds, the first that does. Throws `LibosError` `predicate` for what
  * the kernel would refuse from anyone: too many products or terms, a tag of 0, an address that is not a word's.
  */
-export function encodePredicate(products: readonly PredicateProduct[]): Uint8Array {
+export function encodePredicate(products: readonly PredicateProduct[]): Uint8Array<ArrayBuffer> {
   const words: number[] = [count(products, PREDICATE.products, 'products')];
   for (const { tag, terms } of products) {
     if (!Number.isInteger(tag) || tag < 1 || tag > 0xffffffff) {
