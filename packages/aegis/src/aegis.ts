@@ -305,7 +305,7 @@ export class Aegis {
       }
       environments.condemn(env, memory.kernelPage(KP.death));
       const ends = memory.affords(env, environments.costOfEnd(env));
-      // One piece for each of its slices, or of that which another has to lend it, so that none waits long for it.
+      // One piece for each of its slices, or as many as the slice of another pays that it ends in, so that none waits long for it.
       const rests = ends || slices.lend(env);
       memory.setKernelPage(KP.again, rests ? 0 : 1);
       if (ends) environments.end(env, memory.env(env, ENV.death));

@@ -194,11 +194,12 @@ export class Slices {
   }
 
   /**
-   * Sees to it that an environment that ends has a slice to do it in: its own; else one of who pays for it, or that in which it ran
-   * last, is donated to it until it has ended. Returns whether there is one.
+   * Whether an environment that ends can go on in a later slice: in its own; or, when what is left of this one is used up, in one of who
+   * pays for it, or this one again, which is donated to it until it has ended.
    */
   lend(env: number): boolean {
     if (this.of(env).length > 0) return true;
+    if ((this.#memory.get(this.#memory.kernelPage(KP.payer) - KSEG0 + SLICE.credit) | 0) > 0) return false;
     for (let p = 0; p < SLICE_LIMIT; p += 1) if (this.#memory.slice(p, SLICE.running) === envAddress(env)) return true;
     const debtor = this.#debtor(env);
     const [position] = debtor === NO_ENV ? [this.#paying()] : this.of(debtor);

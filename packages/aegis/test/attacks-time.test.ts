@@ -2,7 +2,8 @@
  * Ways to take the processor's time from a bystander, by environments that work together: none gets more than its slices, and none
  * ends another.
  */
-import { ENV, ENV_STATUS, ERRORS } from '@exokernel/abi';
+import { ENV, ENV_STATUS, ERRORS, TRANSFER, TRANSFER_BYTES } from '@exokernel/abi';
+import { EVENT_KINDS, memoryStore } from '@exokernel/hardware';
 import { A0, A1, A2, A3, S0, S1, S2, S3, T0, T3, ZERO, type Assembler, type Register } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import {
@@ -17,6 +18,8 @@ import {
   type Raw,
   type RawImage,
 } from '../../testkit/src/index.ts';
+import { KP, NATIVE } from '../src/layout.ts';
+import { envAddress } from '../src/memory.ts';
 
 const QUANTUM = 25_000_000 / 64;
 /** Where an attacker in machine code keeps its words. */
@@ -273,4 +276,47 @@ test('an environment that is to end executes nothing more, though its maker sets
   const [, before] = found;
   expect(before).toBeGreaterThan(0);
   expect(found).toEqual([ENV_STATUS.runnable, before, ERRORS.E_RANGE, before]);
+});
+
+test('transfers of an environment that has ended are not paid by the one that has its record now', () => {
+  const blocks = 64;
+  const state = { inFlight: 0, charged: 0 };
+  const asking = rawImage({
+    extent: { start: 0, blocks: 1900 },
+    main: function* (raw) {
+      const words = new Uint32Array((blocks * TRANSFER_BYTES) / 4);
+      for (let i = 0; i < blocks; i += 1) {
+        const { capability } = yield* raw.frame();
+        words.set(capability, (TRANSFER_BYTES * i + TRANSFER.frame) / 4);
+        words[(TRANSFER_BYTES * i + TRANSFER.block) / 4] = (i * 37) % 1900;
+      }
+      const list = yield* raw.frame();
+      yield* raw.fill(list, new Uint8Array(words.buffer));
+      const extent = yield* raw.granted('extent');
+      return yield* raw.code('disk_request', ...extent, ...list.capability, blocks, 0, 1);
+    },
+  });
+  const maker = rawImage({
+    main: function* (raw) {
+      while (booted.aegis.environment(0).status !== 'dead') yield* raw.sleep(1);
+      let child = yield* raw.call('env_alloc');
+      while (child.value !== 0) {
+        yield* raw.code('env_free', ...child.capability, 0);
+        child = yield* raw.call('env_alloc');
+      }
+      state.inFlight = booted.aegis.parts.disk.inFlight.length;
+      while (booted.aegis.parts.disk.inFlight.length > 0) yield* raw.sleep(1);
+      return 0;
+    },
+  });
+  const booted = boot([asking, maker], { disk: { store: memoryStore(2048 * 4096) } });
+  const { memory } = booted.aegis.parts;
+  booted.machine.listen((kind, _cycle, index) => {
+    if (kind !== EVENT_KINDS.native.kind || index !== NATIVE.diskInterrupt || state.inFlight === 0) return;
+    if (memory.kernelPage(KP.claimant) === envAddress(1) + ENV.credit) state.charged += 1;
+  });
+  booted.finish(0, 1);
+  expect(booted.aegis.environment(0).status).toBe('dead');
+  expect(state.inFlight).toBeGreaterThan(20);
+  expect(state.charged).toBe(0);
 });
