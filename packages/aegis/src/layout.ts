@@ -159,10 +159,13 @@ export const KP = {
   resume: -0xb80,
   /** Set by `kill`: 1 if the environment that ends has to pay more first. */
   again: -0xb7c,
-  /** Cycles of a call of TypeScript that are still to be paid, in pieces; while they are, the caller's t0 and Status. */
+  /** Cycles of a call of TypeScript that are still to be paid, in pieces; while they are, the caller's t0 to t2, k1 and Status. */
   rest: -0xb78,
   restT0: -0xb74,
-  restStatus: -0xb70,
+  restT1: -0xb70,
+  restT2: -0xb64,
+  restK1: -0xb60,
+  restStatus: -0xb5c,
   /** The same of a deadline of revocation, a piece a tick, and the environment that pays. */
   revokeRest: -0xb6c,
   revokePayer: -0xb68,

@@ -13,15 +13,19 @@ import {
   U,
   WELL_KNOWN_READ,
 } from '@exokernel/abi';
-import { memoryStore, type MachineOptions } from '@exokernel/hardware';
+import { EVENT_KINDS, memoryStore, type MachineOptions } from '@exokernel/hardware';
+import { A0, A1, A2, A3, K0, K1, RA, S0, V0, V1, ZERO, register, type Assembler } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import {
   boot,
   bystander,
   BystanderWatch,
   checkInvariants,
+  emitCall,
   encodePredicate,
+  quicken,
   rawImage,
+  SCRATCH,
   type Booted,
   type Fiber,
   type Raw,
@@ -29,7 +33,8 @@ import {
   type RawImage,
   type RawOptions,
 } from '../../testkit/src/index.ts';
-import { download, makeRing } from './network.ts';
+import { NATIVE } from '../src/layout.ts';
+import { download, makeRing, outside } from './network.ts';
 import { LONGEST, watchStretches } from './stretches.ts';
 
 interface World {
@@ -326,3 +331,99 @@ test('a block that may not be mapped leaves no node behind', () => {
     { disk: { store: memoryStore(64 * 4096) } },
   );
 });
+
+/** Frees the ring whose capability lies at a0, with a value of its own in each register that a call keeps; v0 = how many are others after it. */
+function emitKeeping(a: Assembler, withK1: boolean): void {
+  const value = (r: number): number => 0x1234 + 0x101 * r;
+  const kept = Array.from({ length: 32 }, (_, r) => register(r)).filter(
+    (r) => r > A3 && r !== K0 && (withK1 || r !== K1),
+  );
+  const saved = kept.filter((r) => r >= S0);
+  a.label('keeping');
+  for (const r of saved) a.sw(r, SCRATCH + 0x100 + 4 * r, ZERO);
+  a.move(V1, A0);
+  for (const [i, r] of [A0, A1, A2, A3].entries()) a.lw(r, 4 * i, V1);
+  for (const r of kept) a.li(r, value(r));
+  a.mthi(A3);
+  a.mtlo(A2);
+  a.mtc1(RA, 2);
+  for (const r of [A2, A3]) a.sw(r, SCRATCH + 4 * r, ZERO);
+  emitCall(a, 'ring_free');
+  for (const r of kept) {
+    a.li(A0, value(r));
+    a.xor(A0, A0, r);
+    a.sltu(A0, ZERO, A0);
+    a.addu(V0, V0, A0);
+  }
+  for (const [i, r] of [A2, A3].entries()) {
+    a.lw(A0, SCRATCH + 4 * r, ZERO);
+    if (i === 0) a.mflo(V1);
+    else a.mfhi(V1);
+    a.xor(A0, A0, V1);
+    a.or(V0, V0, A0);
+  }
+  a.mfc1(V1, 2);
+  a.nop();
+  a.xor(A0, V1, RA);
+  a.or(V0, V0, A0);
+  for (const r of saved) a.lw(r, SCRATCH + 0x100 + 4 * r, ZERO);
+  a.nop();
+  a.ret();
+  a.nop();
+}
+
+// A program that the clock interrupts goes on by way of k1.
+test.each([64, 8192] as const)(
+  'a call whose rest is paid in pieces keeps what a call keeps, in a flood and at %i ticks a second',
+  (hertz) => {
+    const net = outside();
+    const shown: { capability?: readonly number[] } = {};
+    const state = { done: 0, flooding: false };
+    const images = [
+      rawImage({
+        emit: (a) => {
+          emitKeeping(a, hertz === 64);
+        },
+        main: function* (raw) {
+          const at = SCRATCH + 0x200;
+          expect(yield* raw.code('fpu_mod', 1)).toBe(0);
+          const ring = yield* makeRing(raw, false, 1);
+          for (const [i, word] of ring.capability.entries()) yield* raw.fibers.store(at + 4 * i, word);
+          shown.capability = ring.capability;
+          while (state.done < 8) yield* raw.sleep(1);
+          state.flooding = true;
+          return yield* raw.routine('keeping', at);
+        },
+      }),
+      ...Array.from({ length: 8 }, () =>
+        rawImage({
+          main: function* (raw) {
+            while (shown.capability === undefined) yield* raw.sleep(1);
+            for (let i = 0; i < 64; i += 1) yield* raw.code('cap_derive', ...shown.capability, 0, 1);
+            state.done += 1;
+            for (;;) yield* raw.sleep(1000);
+          },
+        }),
+      ),
+    ];
+    const booted = boot(images, { ...net.machine, profile: 'dec5000' });
+    if (hertz !== 64) quicken(booted, hertz);
+    const stretches = watchStretches(booted.machine);
+    let pieces = 0;
+    booted.machine.listen((kind, _, index, b) => {
+      if (kind === EVENT_KINDS.native.kind && b < 0 && index === NATIVE.rest) pieces += 1;
+    });
+    const end = booted.machine.cycles + 10 * booted.machine.hz;
+    const ends = (): boolean =>
+      booted.aegis.environment(0).status === 'dead' || booted.machine.native.lastError !== undefined;
+    while (!ends() && booted.machine.cycles < end) {
+      if (state.flooding) net.send(new Uint8Array(60).fill(255));
+      booted.machine.run(state.flooding ? 1500 : 25_000);
+    }
+    expect(booted.machine.native.lastError?.message).toBeUndefined();
+    expect(booted.aegis.environment(0)).toMatchObject({ status: 'dead', exit: 0 });
+    expect(pieces).toBeGreaterThan(3);
+    expect(stretches.longest).toBeLessThanOrEqual(LONGEST);
+    expect(checkInvariants(booted.aegis)).toEqual([]);
+  },
+);

@@ -7,6 +7,14 @@ import { EXCESS_LIMIT, KP, NATIVE } from '../layout.ts';
 import { routine } from './routine.ts';
 import { emitWindow } from './window.ts';
 
+/** What the caller has in registers, where it is kept while the rest is paid, and where an interrupt would have saved it. */
+const KEPT = [
+  [T0, KP.restT0, KP.t0],
+  [T1, KP.restT1, KP.t1],
+  [T2, KP.restT2, KP.t2],
+  [K1, KP.restK1, KP.k1],
+] as const;
+
 export function emitRest(a: SlotAssembler): void {
   routine(
     a,
@@ -20,10 +28,8 @@ export function emitRest(a: SlotAssembler): void {
       a.lw(K1, KP.rest, ZERO);
       a.nop();
       a.beq(K1, ZERO, 'schedule', (slot) => slot.lw(restored, KP.k1, ZERO));
-      a.note('an interrupt stores t1 and t2 there, and k1');
-      a.sw(T0, KP.restT0, ZERO);
-      a.sw(T1, KP.t1, ZERO);
-      a.sw(T2, KP.t2, ZERO);
+      a.note('what interrupts in windows overwrite');
+      for (const [r, field] of KEPT) a.sw(r, field, ZERO);
       a.mfc0(status, CP0_STATUS);
       a.nop();
       a.sw(status, KP.restStatus, ZERO);
@@ -36,13 +42,9 @@ export function emitRest(a: SlotAssembler): void {
     'native.rest',
     {
       does: 'One piece of the rest; an interrupt in the window comes back to this.',
-      uses: { restored: K1, t1: T1, t2: T2 },
-      scratch: [T0, K0],
+      scratch: [T0, T1, T2, K0, K1],
     },
-    ({ restored, t1, t2 }) => {
-      a.lw(t1, KP.t1, ZERO);
-      a.lw(t2, KP.t2, ZERO);
-      a.lw(restored, KP.k1, ZERO);
+    () => {
       emitWindow(a, T0);
       a.cop2(NATIVE.rest);
       a.lw(K0, KP.rest, ZERO);
@@ -53,11 +55,12 @@ export function emitRest(a: SlotAssembler): void {
       a.lw(K0, KP.reschedule, ZERO);
       a.mtc0(T0, CP0_STATUS);
       a.andi(K0, K0, 1);
-      a.bne(K0, ZERO, 'schedule', (slot) => slot.lw(T0, KP.restT0, ZERO));
-      a.lw(K0, KP.epc, ZERO);
+      a.bne(K0, ZERO, 'schedule');
       a.sw(ZERO, KP.reschedule, ZERO);
-      a.sw(T0, KP.t0, ZERO);
       a.note('the clock may have ticked in a window: back as from its interrupt, which sees whether the slice is over');
+      for (const [r, field] of KEPT) a.lw(r, field, ZERO);
+      a.lw(K0, KP.epc, ZERO);
+      for (const [r, , saved] of KEPT) a.sw(r, saved, ZERO);
       a.mtc0(K0, CP0_EPC);
       a.j('clock.kept');
     },
