@@ -17,6 +17,8 @@ import type { TlbKeeper } from './tlb-keeper.ts';
 
 /** ASID 0 is nobody's: an EntryHi of page 0 would be the zero that ends a list. */
 const FIRST = 1;
+/** Assumption: a sixteenth of them, so that as many families as there are guarantees for have some. */
+const FAMILY_SHARE = 3;
 /** Where an ASID stands in EntryHi. */
 const SHIFT = 6;
 /** The tag of a guaranteed mapping while its environment has no ASID: no EntryHi is like it, and it is not zero. */
@@ -61,7 +63,7 @@ export class Asids {
   give(env: number): void {
     let asid = this.#free();
     if (asid < 0) {
-      asid = this.#victim();
+      asid = this.#victim(this.#memory.env(env, ENV.family));
       this.#take(this.owner(asid));
     }
     this.#owners.set(asid, 0, env);
@@ -99,10 +101,16 @@ export class Asids {
     return this.#owners.find(0, NO_ENV, FIRST);
   }
 
-  /** The ASID, not that of whoever runs, whose owner was dispatched the longest ago. */
-  #victim(): number {
+  /**
+   * The ASID, not that of whoever runs, whose owner was dispatched the longest ago: of a member of this family, if it has more than
+   * FAMILY_SHARE. Else one with many members would take them from all others, who pay for the flush each time.
+   */
+  #victim(family: number): number {
     const running = this.#memory.kernelPage(KP.env);
     const now = this.#memory.kernelPage(KP.tick);
+    const isMember = (asid: number): boolean => this.#memory.env(this.owner(asid), ENV.family) === family;
+    const members = this.#owners.filter((asid) => asid >= FIRST && isMember(asid)).length;
+    const mayLose = (asid: number): boolean => members <= FAMILY_SHARE || isMember(asid);
     let victim = -1;
     let longest = -1;
     const hand = this.#memory.variable(VARIABLES.asidHand);
@@ -110,7 +118,7 @@ export class Asids {
       const asid = FIRST + ((hand - FIRST + i) % (ASID_LIMIT - FIRST));
       const env = this.owner(asid);
       const age = (now - this.#memory.env(env, ENV.dispatched)) >>> 0;
-      if (envAddress(env) === running || age <= longest) continue;
+      if (envAddress(env) === running || age <= longest || !mayLose(asid)) continue;
       victim = asid;
       longest = age;
     }
