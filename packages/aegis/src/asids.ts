@@ -108,22 +108,23 @@ export class Asids {
   #victim(family: number): number {
     const running = this.#memory.kernelPage(KP.env);
     const now = this.#memory.kernelPage(KP.tick);
-    const isMember = (asid: number): boolean => this.#memory.env(this.owner(asid), ENV.family) === family;
-    const members = this.#owners.filter((asid) => asid >= FIRST && isMember(asid)).length;
-    const mayLose = (asid: number): boolean => members <= FAMILY_SHARE || isMember(asid);
-    let victim = -1;
-    let longest = -1;
+    const any = { asid: -1, age: -1 };
+    const member = { asid: -1, age: -1 };
+    let members = 0;
     const hand = this.#memory.variable(VARIABLES.asidHand);
     for (let i = 0; i < ASID_LIMIT - FIRST; i += 1) {
       const asid = FIRST + ((hand - FIRST + i) % (ASID_LIMIT - FIRST));
       const env = this.owner(asid);
+      if (envAddress(env) === running) continue;
       const age = (now - this.#memory.env(env, ENV.dispatched)) >>> 0;
-      if (envAddress(env) === running || age <= longest || !mayLose(asid)) continue;
-      victim = asid;
-      longest = age;
+      if (age > any.age) Object.assign(any, { asid, age });
+      if (this.#memory.env(env, ENV.family) !== family) continue;
+      members += 1;
+      if (age > member.age) Object.assign(member, { asid, age });
     }
-    this.#memory.setVariable(VARIABLES.asidHand, victim + 1);
-    return victim;
+    const { asid } = members > FAMILY_SHARE ? member : any;
+    this.#memory.setVariable(VARIABLES.asidHand, asid + 1);
+    return asid;
   }
 
   /** Gives the guaranteed mappings of an environment another tag in the place of the ASID. */
