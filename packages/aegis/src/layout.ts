@@ -245,8 +245,8 @@ export const LOOPS_MAX = 16;
 /** An environment that overruns its slice by more than so many others is destroyed [SOSP95 §5.1.1]. Assumption: the paper prints no number. */
 export const EXCESS_LIMIT = 8;
 
-/** Packets that no environment can pay for get one part in so many of a tick (as a shift): under 1 %. Assumption. */
-export const UNPAYABLE_SHIFT = 7;
+/** Packets that no environment can pay for get one part in so many of a tick (as a shift): with their interrupts, under 1 %. Assumption. */
+export const UNPAYABLE_SHIFT = 8;
 
 /** Interrupt enable of the LANCE's CSR0 [LANCE]. */
 export const CSR0_INEA = 0x0040;

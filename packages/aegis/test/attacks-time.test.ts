@@ -20,6 +20,7 @@ import {
 } from '../../testkit/src/index.ts';
 import { KP, NATIVE } from '../src/layout.ts';
 import { envAddress } from '../src/memory.ts';
+import { outside, packet } from './network.ts';
 
 const QUANTUM = 25_000_000 / 64;
 /** Where an attacker in machine code keeps its words. */
@@ -277,6 +278,27 @@ test('an environment that is to end executes nothing more, though its maker sets
   expect(before).toBeGreaterThan(0);
   expect(found).toEqual([ENV_STATUS.runnable, before, ERRORS.E_RANGE, before]);
 });
+
+test.each([60, 1514])(
+  'a flood of %i bytes that no filter claims takes less than one in a hundred of all cycles',
+  (bytes) => {
+    const net = outside();
+    const booted = boot([worker(), worker()], net.machine);
+    // More than the wire carries.
+    const flood = (ticks: number): void => {
+      for (let i = 0; i < 4 * ticks; i += 1) {
+        for (let sent = 0; sent < 5200; sent += bytes + 24) net.send(packet(0x1234, bytes));
+        booted.machine.run(Math.round(QUANTUM / 4));
+      }
+    };
+    flood(20);
+    const { machine, aegis } = booted;
+    const [had, since] = [aegis.environment(0).cycles + aegis.environment(1).cycles, machine.cycles];
+    flood(100);
+    const have = aegis.environment(0).cycles + aegis.environment(1).cycles;
+    expect((have - had) / (machine.cycles - since)).toBeGreaterThan(0.99);
+  },
+);
 
 test('transfers of an environment that has ended are not paid by the one that has its record now', () => {
   const blocks = 64;
