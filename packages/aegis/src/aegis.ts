@@ -129,7 +129,7 @@ export class Aegis {
     return env;
   }
 
-  /** Frames that nobody holds. */
+  /** Frames without a holder. */
   get framesFree(): number {
     return this.parts.frames.free;
   }
@@ -181,7 +181,7 @@ export class Aegis {
         disk.releaseFrame(env, ppn);
         registry.releaseFrame(env, ppn);
       },
-      // A transfer ends by itself, and what is cached is there for whoever needs a frame.
+      // A transfer ends by itself, and a cached block's frame is given up when one is needed.
       freed: (ppn: number) => {
         for (const resource of environments.resources) resource.releaseFrame?.(undefined, ppn);
       },
@@ -285,7 +285,7 @@ export class Aegis {
     machine.native.install('kernel', this.#natives(), { stateless: true });
   }
 
-  /** Everybody may map the frames of a table for reading. */
+  /** Every environment may map the frames of a table for reading. */
   #expose(table: number, bytes: number): void {
     const { frames } = this.parts;
     for (let at = table & -PAGE_BYTES; at < table + bytes; at += PAGE_BYTES)

@@ -15,7 +15,7 @@ import type { Natives } from './natives.ts';
 import { ASID_LIMIT, TABLES, VARIABLES } from './tables.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
 
-/** ASID 0 is nobody's: an EntryHi of page 0 would be the zero that ends a list. */
+/** ASID 0 is given to none: an EntryHi of page 0 would be the zero that ends a list. */
 const FIRST = 1;
 /** Assumption: a sixteenth of them, so that as many families as there are guarantees for have some. */
 const FAMILY_SHARE = 3;
@@ -54,7 +54,7 @@ export class Asids {
     this.#take(env);
   }
 
-  /** Who has an ASID, or NO_ENV. */
+  /** The environment that has an ASID, or NO_ENV. */
   owner(asid: number): number {
     return this.#owners.get(asid, 0);
   }
@@ -96,14 +96,14 @@ export class Asids {
     this.#natives.remove(asid);
   }
 
-  /** The first ASID that nobody has, or −1. */
+  /** The first free ASID, or −1. */
   #free(): number {
     return this.#owners.find(0, NO_ENV, FIRST);
   }
 
   /**
-   * The ASID, not that of whoever runs, whose owner was dispatched the longest ago: of a member of this family, if it has more than
-   * FAMILY_SHARE. Else one with many members would take them from all others, who pay for the flush each time.
+   * The ASID whose owner was dispatched the longest ago, but not that of the running environment: of a member of this family, if it has
+   * more than FAMILY_SHARE. Otherwise a family with many members would take them from all others, who pay for the flush each time.
    */
   #victim(family: number): number {
     const running = this.#memory.kernelPage(KP.env);

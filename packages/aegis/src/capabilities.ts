@@ -65,8 +65,8 @@ export class Capabilities {
     return this.#make(CAPABILITY_KINDS[kind], rights, 0, name);
   }
 
-  /** MAC words that no capability has and nobody is told: what stands where nothing is to be granted. */
-  get nobody(): readonly [number, number] {
+  /** MAC words that no capability has and that are never told: they stand where nothing is to be granted. */
+  get noMac(): readonly [number, number] {
     const at = this.#memory.table(TABLES.key) + KEY_BYTES;
     return [this.#memory.get(at), this.#memory.get(at + 4)];
   }

@@ -1,9 +1,9 @@
 /**
  * The disk's queue: transfers between physical blocks and frames, in the order in which they are wanted. [SOSP95 §3], [XOK]
  *
- * The kernel does not schedule: whoever wants another order asks in it. To that end queue and arm are exposed, the arm as of
+ * The kernel does not schedule: an environment that wants another order asks in that order. For this, queue and arm are exposed, the arm as of
  * the last request and the last completion, between which it does not move. The frames of a transfer are pinned until the
- * device is done with it; whoever waits for it is told in a completion word of its u-page.
+ * device is done with it, and the requester is told in a completion word of its u-page.
  *
  * What the device has begun cannot be stopped. So it gets an environment's frame only if that environment alone holds it, through
  * the root: then the frame belongs to no other when its holder loses it. All other transfers go through frames of the kernel's
@@ -70,7 +70,7 @@ export interface FrameRight {
 
 /** One request: consecutive blocks, a frame each. */
 export interface DiskRequest {
-  /** Who wants it. */
+  /** The environment that wants it. */
   readonly env: number;
   /** The node of the capability for the extent whose blocks they are. */
   readonly node: number;

@@ -34,7 +34,7 @@ const SECRET = {
   handlers: 0xe0000,
 } as const;
 
-/** Everything: the tables that everybody may read lie where `abi` says. */
+/** Everything: the tables that all may read lie where `abi` says. */
 export const PHYSICAL: typeof EXPOSED & typeof SECRET = { ...EXPOSED, ...SECRET };
 
 /** kseg0 address of the exposed record of the machine as a whole. */

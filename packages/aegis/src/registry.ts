@@ -194,7 +194,7 @@ export class Registry {
   }
 
   /**
-   * Writes a dirty block back for `env`, which may write it, or not: then nobody may hold it. Completion word `slot` of `env`
+   * Writes a dirty block back for `env`, which may write it; if not, no environment may hold it. Completion word `slot` of `env`
    * tells of it. Returns an error code.
    */
   write(
@@ -253,7 +253,7 @@ export class Registry {
     return leaving;
   }
 
-  /** Takes a block out. Its frame is free unless somebody holds it. */
+  /** Takes a block out. Its frame becomes free if it has no holder. */
   remove(block: number): number {
     const i = this.#find(BUFFER.block, block);
     if (i < 0) return ERRORS.E_NONE;

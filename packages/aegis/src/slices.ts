@@ -3,7 +3,7 @@
  *
  * A position is both an order and a deadline: an environment chooses positions that suit it, contiguous ones to run long,
  * spread ones to answer soon. The machine code of the switch reads the vector; here it is only written. An environment
- * may own slices before it is started: until then nobody runs in them.
+ * may own slices before it is started: until then they are passed over.
  *
  * A slice that took too many cycles (text/schedule.ts) owes them, whichever member of a family owns it. When it leaves the family,
  * freed or given to another one, the debt waits (`FAMILY.credit`) for the next slice that any member takes. Else a family could leave
@@ -47,7 +47,7 @@ export class Slices {
     for (let p = 0; p < SLICE_LIMIT; p += 1) memory.setSlice(p, NO_ENV, 0);
   }
 
-  /** The capability of a slice that somebody owns: to exchange it (write), and to free it or give it away (control). */
+  /** The capability of a slice that has an owner: to exchange it (write), and to free it or give it away (control). */
   capability(position: number): CapabilityWords {
     return this.#capabilities.make('slice', RIGHTS.write | RIGHTS.control, position);
   }
