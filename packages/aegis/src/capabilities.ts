@@ -109,7 +109,7 @@ export class Capabilities {
 
   /** The node that a capability may revoke, with its subtree: one that hangs below the capability's own; else E_CAP. */
   revocable(words: CapabilityWords, node: number): number {
-    if (!this.#grants(words, 0) || node === 0 || this.nodes.generation(node) === undefined) return ERRORS.E_CAP;
+    if (!this.#grants(words, 0) || this.nodes.generation(node) === undefined) return ERRORS.E_CAP;
     const { kind, name } = this.nodes.resource(node);
     const same = kind === words[0] >>> 24 && name === words[1] >>> 0;
     return same && this.nodes.isBelow(node, nodeOf(words)) ? node : ERRORS.E_CAP;

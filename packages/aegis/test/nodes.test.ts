@@ -371,6 +371,11 @@ test('environments, lines and extents branch like frames', () => {
     expect(yield* raw.code('serial_read', ...writer.capability)).toBe(E_CAP);
     expect(yield* raw.code('cap_revoke', ...line, writer.node)).toBe(0);
     expect(yield* raw.code('serial_write', ...writer.capability, 1, 65)).toBe(E_CAP);
+    // A slice of the same number, and its root above no branch of the environment.
+    const slice = yield* raw.call('slice_alloc', 0, 0, 0, 0, child.value);
+    expect([slice.code, slice.value]).toEqual([0, child.value]);
+    for (const node of [deputy.node, 0]) expect(yield* raw.code('cap_revoke', ...slice.capability, node)).toBe(E_CAP);
+    expect(yield* raw.code('slice_alloc', ...deputy.capability, 59)).toBe(0);
     expect(yield* raw.code('cap_revoke', ...child.capability, deputy.node)).toBe(0);
     expect(yield* raw.code('env_set', ...deputy.capability, ENV.prologue, 0)).toBe(E_CAP);
     return 0;
