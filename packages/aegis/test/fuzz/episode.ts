@@ -41,7 +41,7 @@ export interface Episode {
 
 /** Executes an episode of about so many calls. */
 export function episode(seed: number, calls: number): Episode {
-  const random = generator(seed * 7919 + 1);
+  const random = generator(seed);
   const ledger = new Ledger(calls, random);
   const net = outside();
   const store = memoryStore(BLOCKS * 4096);
@@ -63,7 +63,7 @@ export function episode(seed: number, calls: number): Episode {
   ledger.attach(aegis);
   const watched = new BystanderWatch(aegis, aegis.load(bystander()));
   const found = random(2) === 0 ? aegis.load(finder(seed)) : undefined;
-  let next = seed * 100;
+  let next = seed * 1000;
   for (let i = 0; i < families; i += 1) aegis.load(colluder((next += 1), ledger));
   if (random(3) === 0) aegis.load(wildImage(seed, MAC));
   const oracles = watch(aegis, ledger, store, net.received);
