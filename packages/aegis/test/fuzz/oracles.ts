@@ -25,7 +25,7 @@ import { checkInvariants } from '../../../testkit/src/index.ts';
 import { FIRST_FREE_FRAME, PHYSICAL } from '../../src/layout.ts';
 import { REQUEST_STATE, TABLES } from '../../src/tables.ts';
 import { LONGEST } from '../stretches.ts';
-import { GRANTED } from './colluder.ts';
+import { GRANTED } from './colluding.ts';
 import { SECRET, type Ledger, type Private } from './ledger.ts';
 
 /**
