@@ -16,18 +16,7 @@ import {
 } from '../../../testkit/src/index.ts';
 import { KP } from '../../src/layout.ts';
 import { callAnything, emitTransfer, fill, generator, granted, type Random } from '../soaker.ts';
-import {
-  bytes,
-  call,
-  frame,
-  GRANTED,
-  KIND,
-  NONE,
-  PAGE,
-  pick,
-  type Colluder,
-  type Move,
-} from './colluding.ts';
+import { bytes, call, frame, GRANTED, KIND, NONE, PAGE, pick, type Colluder, type Move } from './colluding.ts';
 import { bindFilter, flood, listen } from './floods.ts';
 import { branch, hoard, scatter } from './hoards.ts';
 import type { Ledger } from './ledger.ts';
@@ -430,9 +419,9 @@ const MOVES: readonly (readonly [weight: number, move: Move])[] = [
   [24, exploit],
   [4, shareExtent],
   [4, takeExtent],
-  [1, listen],
+  [2, listen],
   [1, flood],
-  [1, hoard],
+  [2, hoard],
   [1, branch],
   [1, scatter],
   [1, steal],

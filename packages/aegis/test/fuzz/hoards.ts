@@ -28,7 +28,7 @@ export function* hoard(me: Colluder): Fiber<void> {
     if (answer.code !== 0) break;
     got.push(answer.capability);
   }
-  yield* raw.sleep(random(12));
+  yield* raw.sleep(random(40));
   for (const words of got) yield* call(me, free, ...words, 0);
   yield* call(me, 'frame_free', ...slots.capability);
 }
