@@ -18,7 +18,7 @@ import { KP } from '../../src/layout.ts';
 import { callAnything, emitTransfer, fill, generator, granted, type Random } from '../soaker.ts';
 import { bytes, call, frame, GRANTED, KIND, NONE, PAGE, pick, type Colluder, type Move } from './colluding.ts';
 import { bindFilter, flood, listen } from './floods.ts';
-import { branch, hoard, scatter } from './hoards.ts';
+import { branch, cache, hoard, scatter } from './hoards.ts';
 import type { Ledger } from './ledger.ts';
 import { CODE_PAGE, CODE_VA, emitRandomCode, FLOAT, U_PAGE_VA } from './random-code.ts';
 
@@ -424,6 +424,7 @@ const MOVES: readonly (readonly [weight: number, move: Move])[] = [
   [2, hoard],
   [1, branch],
   [1, scatter],
+  [1, cache],
   [1, steal],
   [2, float],
   [2, child],

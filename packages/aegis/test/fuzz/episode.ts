@@ -50,7 +50,7 @@ export function episode(seed: number, calls: number): Episode {
   const net = outside();
   const store = memoryStore(BLOCKS * 4096);
   const families = 2 + random(3);
-  const hertz = ([64, 1024, 1024, 2048] as const)[random(4)] ?? 64;
+  const hertz = ([64, 1024, 1024, 2048, 2048] as const)[random(5)] ?? 64;
   const booted = boot(
     [],
     {

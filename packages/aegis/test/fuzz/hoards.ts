@@ -80,3 +80,25 @@ export function* scatter(me: Colluder): Fiber<void> {
   if (random(2) === 0) yield* call(me, 'frame_free', ...one.capability);
   else own.push(one.capability);
 }
+
+/** An extent of which very many blocks are cached, most of them not on the disk yet; it goes with all of them. */
+export function* cache(me: Colluder): Fiber<void> {
+  const { random, raw, world } = me;
+  const blocks = 1 + random(12);
+  const extent = yield* call(me, 'extent_alloc', -1, blocks);
+  if (extent.code !== 0) return;
+  const dirty = random(3) > 0;
+  // Images are granted the first blocks, whatever else lies there.
+  for (let block = Math.max(extent.value, GRANTED); block < extent.value + blocks; block += 1) {
+    const one = yield* frame(me);
+    if (one === undefined) break;
+    yield* call(me, 'bc_insert', ...extent.capability, ...one.capability, block, dirty ? 1 : random(2));
+    yield* call(me, 'frame_free', ...one.capability);
+  }
+  if (random(3) === 0) {
+    const made = yield* call(me, 'cap_derive', ...extent.capability, 3, 1);
+    if (made.code === 0) world.post(made.capability);
+  }
+  yield* raw.sleep(random(4));
+  yield* call(me, 'extent_free', ...extent.capability);
+}
