@@ -2,7 +2,16 @@
  * Much of a kind: all that an environment can get of it, a frame with very many branches, transfers of very many blocks. What it took
  * a call each to make ends, or begins, with one call; and others want their part of it meanwhile.
  */
-import { TRANSFER_BYTES, TRANSFER_LIMIT, type CapabilityWords } from '@exokernel/abi';
+import {
+  BUFFER,
+  BUFFER_BYTES,
+  BUFFER_LIMIT,
+  BUFFER_STATES,
+  EXPOSED,
+  TRANSFER_BYTES,
+  TRANSFER_LIMIT,
+  type CapabilityWords,
+} from '@exokernel/abi';
 import { type Fiber } from '../../../testkit/src/index.ts';
 import { fill } from '../soaker.ts';
 import { call, frame, GRANTED, KIND, NONE, pick, type Colluder } from './colluding.ts';
@@ -81,13 +90,30 @@ export function* scatter(me: Colluder): Fiber<void> {
   else own.push(one.capability);
 }
 
-/** An extent of which very many blocks are cached, most of them not on the disk yet; it goes with all of them. */
+/** What is in the registry goes, as far as any environment can have that: a dirty block is written, the frame of a clean one allocated. */
+function* sweep(me: Colluder): Fiber<void> {
+  const { raw, world } = me;
+  const { memory } = world.aegis.parts;
+  for (const isDirty of [true, false]) {
+    for (let i = 0; i < BUFFER_LIMIT; i += 1) {
+      const word = (field: number): number => memory.port.load32(EXPOSED.buffers + BUFFER_BYTES * i + field);
+      if (word(BUFFER.state) !== BUFFER_STATES.valid) continue;
+      if (isDirty && word(BUFFER.dirty) !== 0) yield* call(me, 'bc_write', ...NONE, word(BUFFER.block), 0);
+      const one = isDirty ? undefined : yield* frame(me, word(BUFFER.ppn));
+      if (one !== undefined) yield* call(me, 'frame_free', ...one.capability);
+    }
+    if (isDirty) yield* raw.sleep(4);
+  }
+}
+
+/** An extent of which many blocks are cached, most of them not on the disk yet; it goes with all of them. */
 export function* cache(me: Colluder): Fiber<void> {
   const { random, raw, world } = me;
-  const blocks = 1 + random(12);
+  if (random(2) === 0) yield* sweep(me);
+  const blocks = 1 + random(random(2) === 0 ? 6 : 16);
   const extent = yield* call(me, 'extent_alloc', -1, blocks);
   if (extent.code !== 0) return;
-  const dirty = random(3) > 0;
+  const dirty = random(4) > 0;
   // Images are granted the first blocks, whatever else lies there.
   for (let block = Math.max(extent.value, GRANTED); block < extent.value + blocks; block += 1) {
     const one = yield* frame(me);
