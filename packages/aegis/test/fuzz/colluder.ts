@@ -423,7 +423,7 @@ const MOVES: readonly (readonly [weight: number, move: Move])[] = [
   [1, flood],
   [2, hoard],
   [1, branch],
-  [1, scatter],
+  [2, scatter],
   [1, cache],
   [1, steal],
   [2, float],

@@ -75,16 +75,17 @@ export function* scatter(me: Colluder): Fiber<void> {
   const [list, one] = [yield* frame(me), yield* frame(me)];
   if (list === undefined || one === undefined) return;
   const others = world.capabilities.filter(([head]) => head >>> 24 === KIND.frame);
-  const other = (random(2) === 0 ? pick(random, others) : undefined) ?? one.capability;
+  const other = pick(random, others) ?? one.capability;
+  const share = 1 + random(4);
   const count = 1 + random(TRANSFER_LIMIT);
   const blocks = extent?.blocks ?? GRANTED;
   const entries = Array.from({ length: count }, (_, i) => [
-    ...(random(4) === 0 ? other : one.capability),
+    ...(random(share) === 0 ? other : one.capability),
     (random(2) === 0 ? i : random(blocks)) % blocks,
   ]);
   yield* fill(raw, list, new Uint8Array(new Uint32Array(entries.flat()).buffer, 0, TRANSFER_BYTES * count));
   const of = extent?.capability ?? own[2] ?? NONE;
-  yield* call(me, 'disk_request', ...of, ...list.capability, count, random(2), random(16));
+  yield* call(me, 'disk_request', ...of, ...list.capability, count, random(3) === 0 ? 1 : 0, random(16));
   yield* call(me, 'frame_free', ...list.capability);
   if (random(2) === 0) yield* call(me, 'frame_free', ...one.capability);
   else own.push(one.capability);
