@@ -389,11 +389,14 @@ function* child(me: Colluder): Fiber<void> {
     if (field === ENV.exceptionPc + 32 || (field !== ENV.prologue && random(4) === 0)) continue;
     yield* call(me, 'env_set', ...made.capability, field, CODE_VA + 4 * random(CODE_PAGE.words));
   }
-  yield* call(me, 'slice_alloc', ...made.capability, -1);
+  const isGuest = random(4) === 0;
+  if (!isGuest) yield* call(me, 'slice_alloc', ...made.capability, -1);
   yield* call(me, 'env_set', ...made.capability, ENV.status, 2);
   own.push(made.capability);
   for (const words of [code.capability, uPage.capability]) yield* call(me, 'frame_free', ...words);
   if (random(4) === 0) world.post(made.capability);
+  // It has no slice, and runs in that of its maker.
+  if (isGuest) yield* raw.routine('kit.yield', made.value);
 }
 
 function* die(me: Colluder): Fiber<void> {
