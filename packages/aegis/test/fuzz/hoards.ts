@@ -115,11 +115,16 @@ export function* cache(me: Colluder): Fiber<void> {
   const extent = yield* call(me, 'extent_alloc', -1, blocks);
   if (extent.code !== 0) return;
   const dirty = random(4) > 0;
+  const frames = (): CapabilityWords[] => world.capabilities.filter(([head]) => head >>> 24 === KIND.frame);
   // Images are granted the first blocks, whatever else lies there.
   for (let block = Math.max(extent.value, GRANTED); block < extent.value + blocks; block += 1) {
     const one = yield* frame(me);
     if (one === undefined) break;
-    yield* call(me, 'bc_insert', ...extent.capability, ...one.capability, block, dirty ? 1 : random(2));
+    // Its own, or another's, which it then has as the block's.
+    const other = random(3) === 0 ? pick(random, frames()) : undefined;
+    const words = other ?? one.capability;
+    const inserted = yield* call(me, 'bc_insert', ...extent.capability, ...words, block, dirty ? 1 : random(2));
+    if (other !== undefined && inserted.code === 0) yield* call(me, 'bc_map', ...extent.capability, block);
     yield* call(me, 'frame_free', ...one.capability);
   }
   if (random(3) === 0) {
