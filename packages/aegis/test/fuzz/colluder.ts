@@ -422,16 +422,20 @@ const MOVES: readonly (readonly [weight: number, move: Move])[] = [
   [24, exploit],
   [4, shareExtent],
   [4, takeExtent],
-  [2, listen],
-  [1, flood],
-  [2, hoard],
-  [1, branch],
-  [2, scatter],
-  [1, cache],
   [1, steal],
   [2, float],
   [2, child],
   [1, die],
+];
+
+/** What takes many calls, or much of the machine: only some colluders do it. */
+const GREEDY: readonly (readonly [weight: number, move: Move])[] = [
+  [4, listen],
+  [2, flood],
+  [4, hoard],
+  [2, branch],
+  [4, scatter],
+  [3, cache],
 ];
 
 function* collude(raw: Raw, random: Random, world: Ledger): Fiber<number> {
@@ -440,13 +444,14 @@ function* collude(raw: Raw, random: Random, world: Ledger): Fiber<number> {
   const nothing = { shared: [], mine: [], extents: [], listening: undefined };
   const me: Colluder = { raw, random, world, own, env: own[0]?.[1] ?? 0, quantum, ...nothing };
   // Each has its own taste: what all do at once none does often.
-  const favourites = [random(MOVES.length), random(MOVES.length)];
-  const weights = MOVES.map(([weight], i) => (favourites.includes(i) ? 6 * weight : weight));
+  const moves = random(3) === 0 ? [...MOVES, ...GREEDY] : MOVES;
+  const favourites = [random(moves.length), random(moves.length)];
+  const weights = moves.map(([weight], i) => (favourites.includes(i) ? 6 * weight : weight));
   const total = weights.reduce((a, b) => a + b);
   while (world.calls < world.wanted) {
     let at = random(total);
     const i = weights.findIndex((weight) => (at -= weight) < 0);
-    yield* (MOVES[i]?.[1] ?? callAnything)(me);
+    yield* (moves[i]?.[1] ?? callAnything)(me);
     if (own.length > 60) own.splice(5, 20);
     if (random(6) === 0) yield* raw.routine('kit.yield', random(3) === 0 ? random(8) : -1);
   }
