@@ -1,5 +1,6 @@
 /** What benchmarks have in common: rows, medians, how they are printed. */
 import { cpus } from 'node:os';
+import { table } from '../src/table.ts';
 
 export interface Row {
   readonly name: string;
@@ -30,16 +31,15 @@ export function host(): string {
   return `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, Node ${process.version}`;
 }
 
-/** One line a row, then one a bar. */
+/** A table of the rows, then one of the bars. */
 export function format({ rows, bars }: Report): string {
   const lines = rows.map(({ name, unit, median: value, rounds }) => {
     const spread = `${digits(Math.min(...rounds))}–${digits(Math.max(...rounds))}`;
-    return `${digits(value).padStart(8)} ${unit}  (${spread}, ${rounds.length} rounds)  ${name}\n`;
+    return [name, unit, digits(value), spread, String(rounds.length)];
   });
-  const verdicts = bars.map(
-    ({ text, value, holds }) => `${digits(value).padStart(8)}  ${holds ? 'holds' : 'FAILS'}  ${text}\n`,
-  );
-  return lines.join('') + (verdicts.length > 0 ? `\n${verdicts.join('')}` : '');
+  const verdicts = bars.map(({ text, value, holds }) => [text, holds ? 'holds' : 'FAILS', digits(value)]);
+  const figures = table(['row', 'unit', 'median', 'range', 'rounds'], lines, 2);
+  return verdicts.length === 0 ? figures : `${figures}\n${table(['bar', '', 'value'], verdicts, 2)}`;
 }
 
 function digits(value: number): string {

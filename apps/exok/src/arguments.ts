@@ -1,14 +1,5 @@
-/** Reading the command line; what it refuses is a `UsageError` that names the value. */
-import { UsageError } from './error.ts';
-
-/** Runs a strict `parseArgs`. */
-export function parse<T>(run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? (error.message.split(/\.\s/)[0] ?? error.message) : String(error));
-  }
-}
+/** Reading the command line: what commander does not know. */
+import { InvalidArgumentError } from 'commander';
 
 /** What stands before `--`, and what after it. */
 export function split(args: readonly string[]): { readonly own: string[]; readonly rest: string[] } {
@@ -16,13 +7,15 @@ export function split(args: readonly string[]): { readonly own: string[]; readon
   return { own: args.slice(0, at), rest: args.slice(at + 1) };
 }
 
-/** An integer from `least` to `most`. */
-export function integer(option: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most) {
-    throw new UsageError(`--${option} ${text}: use ${least} to ${most}`);
-  }
-  return value;
+/** Parses an option that is an integer from `least` to `most`. */
+export function integer(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most) {
+      throw new InvalidArgumentError(`Use ${least} to ${most}.`);
+    }
+    return value;
+  };
 }
 
 /** Resolves on the first SIGINT or SIGTERM. */

@@ -1,6 +1,6 @@
 /** `exok kernel`, `kit`, `filter` and `handler` with `--disassemble`: machine code as listings. */
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import type { Command } from 'commander';
 import { EXCEPTIONS } from '@exokernel/abi';
 import { filterListing, handlerListing, kernelListing } from '@exokernel/aegis';
 import { AshError, encodeHandler, remoteIncrement, udpEcho } from '@exokernel/ash';
@@ -8,39 +8,65 @@ import { DpfError, arp, encodeFilter, etherType, icmpEcho, tcp, udp, type Atom }
 import { cycleColumn } from '@exokernel/hardware';
 import { assembleRuntime, runtimeListing } from '@exokernel/libos-kit';
 import { VcodeError } from '@exokernel/vcode';
-import { parse } from './arguments.ts';
 import { UsageError } from './error.ts';
 
-export const DISASSEMBLE_HELP = `  exok kernel --disassemble [symbol]   the kernel's text: labels, notes, names of fields, cycles
-  exok kit --disassemble [symbol]      the same of the text under every library operating system
-  exok filter --disassemble <filter>…  what the kernel compiles filters to, such as 'udp dstPort=53' 'arp operation=1'
-  exok handler --disassemble <name>    the same of a handler: udpEcho, remoteIncrement, or a file of encodeHandler
-`;
+interface Listing {
+  readonly name: string;
+  readonly operands: string;
+  readonly what: string;
+  readonly example: string;
+  readonly list: (operands: readonly string[]) => readonly string[];
+}
 
-/** The commands, and what each lists. */
-const LISTINGS: Readonly<Record<string, (operands: readonly string[]) => readonly string[]>> = {
-  kernel: ([symbol]) => found(kernelListing(symbol), 'the kernel', symbol),
-  kit: ([symbol]) => found(kitListing(symbol), 'the kit', symbol),
-  filter: (filters) => filterListing(filters.map((text) => encodeFilter(filterOf(text)))),
-  handler: ([name = '']) => handlerListing(handlerBytes(name)),
-};
-const OPERANDS: Readonly<Record<string, readonly [least: number, most: number, text: string]>> = {
-  kernel: [0, 1, '[symbol]'],
-  kit: [0, 1, '[symbol]'],
-  filter: [1, Infinity, '<filter>…'],
-  handler: [1, 1, '<name>'],
-};
+const LISTINGS: readonly Listing[] = [
+  {
+    name: 'kernel',
+    operands: '[symbol]',
+    what: "the kernel's text: labels, notes, names of fields, cycles",
+    example: 'exok kernel --disassemble scall',
+    list: ([symbol]) => found(kernelListing(symbol), 'the kernel', symbol),
+  },
+  {
+    name: 'kit',
+    operands: '[symbol]',
+    what: 'the same of the text under every library operating system',
+    example: 'exok kit --disassemble kit.yield',
+    list: ([symbol]) => found(kitListing(symbol), 'the kit', symbol),
+  },
+  {
+    name: 'filter',
+    operands: '<filter...>',
+    what: 'what the kernel compiles filters to',
+    example: "exok filter --disassemble 'udp dstPort=53' 'arp operation=1'",
+    list: (filters) => filterListing(filters.map((text) => encodeFilter(filterOf(text)))),
+  },
+  {
+    name: 'handler',
+    operands: '<name>',
+    what: 'the same of a handler: udpEcho, remoteIncrement, or a file of encodeHandler',
+    example: 'exok handler --disassemble udpEcho',
+    list: ([name = '']) => handlerListing(handlerBytes(name)),
+  },
+];
 
-/** The listing that a command asks for. Throws `UsageError`. */
-export function disassembleCommand(command: 'kernel' | 'kit' | 'filter' | 'handler', args: readonly string[]): string {
-  const options = { disassemble: { type: 'boolean', default: false } } as const;
-  const { values, positionals } = parse(() => parseArgs({ args: [...args], options, allowPositionals: true }));
-  const [least, most, text] = OPERANDS[command] ?? [0, 0, ''];
-  if (!values.disassemble || positionals.length < least || positionals.length > most) {
-    throw new UsageError(`usage: exok ${command} --disassemble ${text}`);
+export function addListings(program: Command): void {
+  for (const { name, operands, what, example, list } of LISTINGS) {
+    program
+      .command(name)
+      .description(what)
+      .argument(operands)
+      .requiredOption('--disassemble', 'as a listing')
+      .addHelpText('after', `\nExamples:\n  ${example}`)
+      .action((given: string | readonly string[] | undefined) => {
+        process.stdout.write(`${listed(list, [given ?? []].flat()).join('\n')}\n`);
+      });
   }
+}
+
+/** Throws `UsageError`. */
+function listed(list: Listing['list'], operands: readonly string[]): readonly string[] {
   try {
-    return `${(LISTINGS[command]?.(positionals) ?? []).join('\n')}\n`;
+    return list(operands);
   } catch (error) {
     if (error instanceof DpfError || error instanceof AshError || error instanceof VcodeError) {
       throw new UsageError(error.message);

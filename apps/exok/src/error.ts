@@ -22,5 +22,10 @@ export function isRefusal(error: unknown): error is Error {
   return error instanceof HardwareError || error instanceof WireError || error instanceof CaptureError;
 }
 
+/** What the operating system refused, such as a write to a full disk; undefined: the error is another. */
+export function systemReason(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && 'errno' in error ? error.message : undefined;
+}
+
 /** Exit codes of `exok`. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, interrupted: 130 } as const;

@@ -1,4 +1,5 @@
-/** Progress on stderr: one line that is rewritten on a terminal, a line now and then elsewhere. */
+/** Progress on stderr: a line that is rewritten on a terminal, a line now and then elsewhere. */
+import ora from 'ora';
 
 /** Says what is going on. */
 export type Progress = (text: string) => void;
@@ -7,18 +8,28 @@ export type Progress = (text: string) => void;
 const TERMINAL_MS = 100;
 const LOG_MS = 2000;
 
+/** A terminal that cannot move its cursor (TERM=dumb) is written to like a file. */
 export function createProgress(stream: NodeJS.WriteStream): { readonly say: Progress; readonly end: () => void } {
-  const interval = stream.isTTY ? TERMINAL_MS : LOG_MS;
+  const isEnabled = stream.isTTY && process.env['TERM'] !== 'dumb';
+  const colour = process.env['NO_COLOR'] === undefined || process.env['NO_COLOR'] === '';
+  const spinner = ora({ stream, isEnabled, discardStdin: false, color: colour ? 'cyan' : false });
   let last = -Infinity;
   return {
     say: (text) => {
       const now = performance.now();
-      if (now - last < interval) return;
+      if (now - last < (isEnabled ? TERMINAL_MS : LOG_MS)) return;
       last = now;
-      stream.write(stream.isTTY ? `\r\u001b[K${text}` : `${text}\n`);
+      if (!isEnabled) {
+        stream.write(`${text}\n`);
+        return;
+      }
+      spinner.text = text;
+      if (!spinner.isSpinning) spinner.start();
+      // The work keeps the thread, so that the spinner's own timer does not run.
+      spinner.render();
     },
     end: () => {
-      if (stream.isTTY) stream.write('\r\u001b[K');
+      spinner.stop();
     },
   };
 }

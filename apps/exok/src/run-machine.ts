@@ -10,7 +10,7 @@ import { Machine, PROM_ADDRESS, PROM_ENTRIES, bootProm, type MachineOptions } fr
 import { fileStore } from '@exokernel/hardware/node';
 import { IsaError, decode, loadElf, KSEG0, KSEG2, type ElfImage } from '@exokernel/isa';
 import { UsageError, orRefuse } from './error.ts';
-import type { MachineSettings } from './run-options.ts';
+import { MEMORY_MOST, type MachineSettings } from './run-options.ts';
 
 /** What the machine starts with. */
 export interface Program {
@@ -89,7 +89,7 @@ export function bareMachine(
   try {
     return orRefuse(name, () => {
       const prom = bootProm({ entry: elf.entry, args: [BOOT_DEVICE, ...rdArgs, ...program.args] });
-      const { profile, engine } = settings;
+      const { profile, engine, startTime } = settings;
       const machine = new Machine({
         ramBytes,
         profile,
@@ -99,6 +99,7 @@ export function bareMachine(
           if (line === CONSOLE_LINE) serial(byte);
         },
         ...(engine === undefined ? {} : { engine }),
+        ...(startTime === undefined ? {} : { startTime }),
         ...(disk === undefined ? {} : { disk: { store: disk } }),
         ...(lance === undefined ? {} : { lance }),
       });
@@ -130,7 +131,12 @@ function checkSegments({ segments }: ElfImage, file: string, ramBytes: number): 
     const isUnmapped = vaddr >= KSEG0 && vaddr < KSEG2;
     if (isUnmapped && (vaddr & KSEG_MASK) + memSize <= ramBytes) continue;
     const range = `0x${vaddr.toString(16)}–0x${(vaddr + memSize).toString(16)}`;
-    throw new UsageError(`${file}: the segment ${range} is not in memory; more with --memory`);
+    const advice = !isUnmapped
+      ? 'the machine starts without translations: link the program to 0x80000000 and up (kseg0)'
+      : (vaddr & KSEG_MASK) + memSize <= MEMORY_MOST * 2 ** 20
+        ? 'more with --memory'
+        : `--memory goes up to ${MEMORY_MOST}`;
+    throw new UsageError(`${file}: the segment ${range} is not in memory; ${advice}`);
   }
 }
 

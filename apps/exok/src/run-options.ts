@@ -1,39 +1,76 @@
 /** The options of a machine on the command line: those that `exok run` and `exok linux` share. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { MachineOptions } from '@exokernel/hardware';
 import { integer } from './arguments.ts';
-import { UsageError } from './error.ts';
 
-/** For `parseArgs`. */
-export const MACHINE_OPTIONS = {
-  memory: { type: 'string', default: '24' },
-  profile: { type: 'string', default: 'ideal' },
-  engine: { type: 'string' },
-  disk: { type: 'string' },
-  net: { type: 'string' },
-  mac: { type: 'string', default: '08:00:2b:00:00:01' },
-  pcap: { type: 'string' },
-  record: { type: 'string' },
-  replay: { type: 'string' },
-  snapshot: { type: 'string' },
-  seconds: { type: 'string', default: 'Infinity' },
-  json: { type: 'boolean', default: false },
-} as const;
+/** The largest --memory, in MiB. */
+export const MEMORY_MOST = 256;
 
-/** Their help. */
-export const MACHINE_HELP = `    --memory <MiB>       4 to 256 (default 24)
-    --profile <name>     dec2100, dec3100, dec5000, or ideal (the default): one cycle an instruction, 25 MHz
-    --engine <name>      interpreter or translator (default: what the host can)
-    --disk <file>        the virtio disk
-    --net <link>         an Ethernet that leads out: stream:unix:<path>, stream:tcp:<host>:<port> (passt, QEMU),
-                         listen: likewise, udp:<host>:<port>:<host>:<port>, ws://<host>/<path>
-    --mac <address>      its station address (default 08:00:2b:00:00:01)
-    --pcap <file>        captures the Ethernet in a pcapng file
-    --record <file>      writes down all that comes in, from terminal and Ethernet
-    --replay <file>      runs with what was written down, and says whether it came to the same end
-    --snapshot <file>    goes on from the snapshot, if there is one, and leaves one unless the program has ended
-    --seconds <n>        machine time after which to stop (default: never)
-    --json               the console goes to stderr, and stdout gets one JSON object: how it ended
-`;
+const MEMORY = 24;
+const PROFILE = 'ideal';
+const DEFAULT_MAC = '08:00:2b:00:00:01';
+const PROFILES = ['ideal', 'dec2100', 'dec3100', 'dec5000'] as const;
+const ENGINES = ['interpreter', 'translator'] as const;
+
+/** Adds them to a command. */
+export function addMachineOptions(command: Command, profiles: readonly string[] = PROFILES): void {
+  command
+    .option('--memory <MiB>', `4 to ${MEMORY_MOST}`, integer(4, MEMORY_MOST), MEMORY)
+    .addOption(
+      new Option('--profile <name>', 'ideal takes one cycle an instruction, at 25 MHz')
+        .choices(profiles)
+        .default(PROFILE),
+    )
+    .addOption(new Option('--engine <name>', 'default: what the host can').choices(ENGINES))
+    .option('--disk <file>', 'the virtio disk')
+    .option(
+      '--net <link>',
+      'an Ethernet that leads out: stream:unix:<path>, stream:tcp:<host>:<port> (passt, QEMU), listen: likewise, ' +
+        'udp:<host>:<port>:<host>:<port>, ws://<host>/<path>',
+    )
+    .addOption(
+      new Option('--mac <address>', 'its station address')
+        .argParser(stationAddress)
+        .default(stationAddress(DEFAULT_MAC), DEFAULT_MAC),
+    )
+    .option('--pcap <file>', 'captures the Ethernet in a pcapng file')
+    .option('--date <when>', 'what the real-time clock begins with: now, or a date such as 2026-11-30T12:00:00Z', date)
+    .addOption(
+      new Option('--record <file>', 'writes down all that comes in, from terminal and Ethernet').conflicts([
+        'replay',
+        'snapshot',
+      ]),
+    )
+    .addOption(
+      new Option(
+        '--replay <file>',
+        'runs with what was written down, and says whether it came to the same end',
+      ).conflicts('snapshot'),
+    )
+    .option(
+      '--snapshot <file>',
+      'goes on from the snapshot, if there is one, and leaves one unless the program has ended',
+    )
+    .option('--seconds <n>', 'machine time after which to stop (default: never)', positive)
+    .option('--json', 'the console goes to stderr, and stdout gets one JSON object: how it ended');
+}
+
+/** What commander makes of them; what is absent has its default. */
+export interface MachineOptionValues {
+  readonly memory?: number;
+  readonly profile?: string;
+  readonly engine?: string;
+  readonly disk?: string;
+  readonly net?: string;
+  readonly mac?: Uint8Array;
+  readonly pcap?: string;
+  readonly date?: number;
+  readonly record?: string;
+  readonly replay?: string;
+  readonly snapshot?: string;
+  readonly seconds?: number;
+  readonly json?: boolean;
+}
 
 /** What the options say. Files are only named. */
 export interface MachineSettings {
@@ -51,31 +88,28 @@ export interface MachineSettings {
   readonly replay: string | undefined;
   readonly snapshot: string | undefined;
   readonly mac: Uint8Array;
+  /** What the real-time clock begins with, in seconds since 1970. */
+  readonly startTime: number | undefined;
   /** Seconds of the machine. */
   readonly seconds: number;
   readonly json: boolean;
 }
 
-type Values = { readonly [Option in keyof typeof MACHINE_OPTIONS]?: string | boolean | undefined };
-
-/** Reads them. Throws `UsageError`. */
-export function machineSettings(values: Values): MachineSettings {
-  const given = (['record', 'replay', 'snapshot'] as const).filter((option) => values[option] !== undefined);
-  if (given.length > 1) throw new UsageError(`--${given.join(' and --')}: use one of them`);
-  const seconds = Number(values.seconds);
-  if (!(seconds > 0)) throw new UsageError(`--seconds ${String(values.seconds)}: use a positive number`);
+export function machineSettings(values: MachineOptionValues): MachineSettings {
+  const { engine, disk, net, pcap, record, replay, snapshot, date: startTime } = values;
   return {
-    memory: integer('memory', String(values.memory), 4, 256),
-    profile: values.profile as MachineSettings['profile'],
-    engine: values.engine as MachineSettings['engine'],
-    disk: values.disk as string | undefined,
-    net: values.net as string | undefined,
-    pcap: values.pcap as string | undefined,
-    record: values.record as string | undefined,
-    replay: values.replay as string | undefined,
-    snapshot: values.snapshot as string | undefined,
-    mac: stationAddress(String(values.mac)),
-    seconds,
+    memory: values.memory ?? MEMORY,
+    profile: (values.profile ?? PROFILE) as MachineSettings['profile'],
+    engine: engine as MachineSettings['engine'],
+    disk,
+    net,
+    pcap,
+    record,
+    replay,
+    snapshot,
+    mac: values.mac ?? stationAddress(DEFAULT_MAC),
+    startTime,
+    seconds: values.seconds ?? Infinity,
     json: values.json === true,
   };
 }
@@ -84,7 +118,20 @@ export function machineSettings(values: Values): MachineSettings {
 function stationAddress(text: string): Uint8Array {
   const bytes = /^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/i.test(text) ? text.split(':').map((part) => parseInt(part, 16)) : [];
   if (bytes.length !== 6 || (bytes[0] ?? 0) % 2 === 1) {
-    throw new UsageError(`--mac ${text}: use six bytes such as 08:00:2b:00:00:01`);
+    throw new InvalidArgumentError('Use six bytes such as 08:00:2b:00:00:01.');
   }
   return Uint8Array.from(bytes);
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('Use a positive number.');
+  return value;
+}
+
+/** Seconds since 1970. */
+function date(text: string): number {
+  const at = text === 'now' ? Date.now() : Date.parse(text);
+  if (!(at >= 0)) throw new InvalidArgumentError('Use now, or a date since 1970 such as 2026-11-30T12:00:00Z.');
+  return Math.floor(at / 1000);
 }

@@ -1,28 +1,30 @@
 /** `exok run`: an ELF file on the bare machine; its console is the terminal. */
-import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { parse, split, untilInterrupted } from './arguments.ts';
-import { EXIT, UsageError } from './error.ts';
+import type { Command } from 'commander';
+import { untilInterrupted } from './arguments.ts';
+import { EXIT } from './error.ts';
 import { readElf, readInput, type Program } from './run-machine.ts';
-import { MACHINE_HELP, MACHINE_OPTIONS, machineSettings, type MachineSettings } from './run-options.ts';
+import { addMachineOptions, machineSettings, type MachineOptionValues, type MachineSettings } from './run-options.ts';
 import { runAtTerminal } from './run-terminal.ts';
 
-export const RUN_HELP: string = `  exok run <elf> [-- <argument> ...]   a program for the bare DECstation 3100
-    --initrd <file>      put behind the program in memory, and named to it (rd_start=, rd_size=)
-${MACHINE_HELP}`;
-
-const OPTIONS = { ...MACHINE_OPTIONS, initrd: { type: 'string' } } as const satisfies ParseArgsConfig['options'];
-
-/** Carries out `exok run`. Returns the exit code. Throws `UsageError`. */
-export async function runCommand(args: readonly string[]): Promise<number> {
-  const { own, rest } = split(args);
-  const { values, positionals } = parse(() => parseArgs({ args: own, options: OPTIONS, allowPositionals: true }));
-  const [file, ...more] = positionals;
-  if (file === undefined || more.length > 0) {
-    throw new UsageError('usage: exok run <elf> [options] [-- <argument> ...]');
-  }
-  const settings = machineSettings(values);
-  const initrd = values.initrd === undefined ? {} : { initrd: readInput(values.initrd) };
-  return runHere({ name: file, elf: readElf(file), args: rest, ...initrd }, settings);
+/** `rest` is what stands behind `--`: the program's arguments. */
+export function addRun(program: Command, rest: readonly string[], done: (exitCode: number) => void): void {
+  const run = program
+    .command('run')
+    .usage('[options] <elf> [-- <argument>...]')
+    .description('a program for the bare DECstation 3100; its console is the terminal')
+    .argument('<elf>', 'a static MIPS executable, linked to kseg0')
+    .option('--initrd <file>', 'put behind the program in memory, and named to it (rd_start=, rd_size=)')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  exok run hello.elf\n  exok run vmlinux --memory 64 --disk root.img -- root=/dev/vda console=ttyS3\n' +
+        '  exok run test.elf --profile dec5000 --seconds 10 --json',
+    )
+    .action(async (file: string, options: MachineOptionValues & { readonly initrd?: string }) => {
+      const settings = machineSettings(options);
+      const initrd = options.initrd === undefined ? {} : { initrd: readInput(options.initrd) };
+      done(await runHere({ name: file, elf: readElf(file), args: rest, ...initrd }, settings));
+    });
+  addMachineOptions(run);
 }
 
 /** Runs a program at this process's terminal, and says how it ended. Returns the exit code. */
@@ -32,10 +34,8 @@ export async function runHere(program: Program, settings: MachineSettings): Prom
     abort.abort();
   });
   const console = settings.json ? process.stderr : process.stdout;
-  // Who reads it may leave; then there is nobody to run for.
-  let failure: NodeJS.ErrnoException | undefined;
-  console.on('error', (error: NodeJS.ErrnoException) => {
-    failure = error;
+  // The reader may leave, or the disk be full: then nothing is left to run for.
+  console.on('error', () => {
     abort.abort();
   });
   if (process.stdin.isTTY) process.stderr.write('Ctrl-] ends it\n');
@@ -46,7 +46,6 @@ export async function runHere(program: Program, settings: MachineSettings): Prom
     input: process.stdin,
     signal: abort.signal,
   });
-  if (failure !== undefined && failure.code !== 'EPIPE') throw new UsageError(`cannot print: ${failure.message}`);
   const hostSeconds = (performance.now() - started) / 1000;
   if (settings.json) process.stdout.write(`${JSON.stringify({ ...outcome, hostSeconds })}\n`);
   else {

@@ -2,6 +2,7 @@
 import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
 import { CheetahError, formatSite, type SiteFile } from '@exokernel/cheetah';
+import type { Command } from 'commander';
 import { UsageError } from './error.ts';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -17,8 +18,20 @@ const TYPES: Readonly<Record<string, string>> = {
   '.txt': 'text/plain; charset=utf-8',
 };
 
+export function addSite(program: Command): void {
+  program
+    .command('site')
+    .description('formats a folder as a disk for Cheetah')
+    .argument('<folder>', 'what is to be served')
+    .argument('<file>', 'the disk, which is written anew')
+    .addHelpText('after', '\nExamples:\n  exok site public site.img && exok demo --serve --disk site.img')
+    .action((folder: string, file: string) => {
+      process.stderr.write(`${makeSite(folder, file)} files in ${file}\n`);
+    });
+}
+
 /** Writes the image. Returns how many files it holds. Throws `UsageError`. */
-export function makeSite(folder: string, image: string): number {
+function makeSite(folder: string, image: string): number {
   const stat = statSync(folder, { throwIfNoEntry: false });
   if (stat?.isDirectory() !== true) throw new UsageError(`no folder ${folder}`);
   const files: SiteFile[] = readdirSync(folder, { recursive: true, withFileTypes: true })

@@ -1,6 +1,6 @@
 /** The command line as its users meet it: what it refuses, and what it prints. */
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,15 +53,29 @@ describe('refused with one line on stderr and exit code 2', () => {
     [['demo', '--serve', '--offline'], /--offline/],
     [['demo', '--disk', join(folder, 'missing.img')], /missing\.img/],
     [['nonsense'], /nonsense/],
-    [['run', 'x.elf', '--seconds', '-1'], /--seconds/],
+    [['demo', '--serv'], /unknown option '--serv' \(Did you mean --serve\?\)/],
+    [['dmeo'], /unknown command 'dmeo' \(Did you mean demo\?\)/],
+    [['run'], /missing required argument 'elf'/],
+    [['run', 'x.elf', 'more'], /too many arguments/],
+    [['run', 'x.elf', '--seconds', '-1'], /--seconds .*'-1'/],
+    [['run', 'x.elf', '--seconds', '0'], /--seconds .*'0'/],
+    [['run', 'x.elf', '--memory', '512'], /--memory .*'512' is invalid. Use 4 to 256/],
+    [['run', 'x.elf', '--memory', 'much'], /--memory .*'much'/],
+    [['run', 'x.elf', '--mac', '01:00:5e:00:00:01'], /--mac .*01:00:5e/],
+    [['run', 'x.elf', '--profile', 'vax'], /--profile .*'vax'.* dec3100/],
+    [['run', 'x.elf', '--date', 'tomorrow'], /--date .*'tomorrow'/],
+    [['run', 'x.elf', '--record', 'a', '--replay', 'b'], /--record .*--replay/],
+    [['run', join(folder, 'missing.elf')], /missing\.elf.*no such file/],
+    [['linux', '--profile', 'all'], /--profile all/],
+    [['completion', 'tcsh'], /tcsh/],
     [['run', '/dev/zero'], /\/dev\/zero/],
-    [['site'], /usage/],
-    [['kernel'], /usage/],
+    [['site'], /missing required argument 'folder'/],
+    [['kernel'], /--disassemble/],
     [['kernel', '--disassemble', 'nothing'], /no symbol nothing/],
-    [['kit'], /usage/],
+    [['kit'], /--disassemble/],
     [['kit', '--disassemble', 'nothing'], /no symbol nothing/],
-    [['kit', '--disassemble', 'kit.yield', 'kit.sleep'], /usage/],
-    [['filter', '--disassemble'], /usage/],
+    [['kit', '--disassemble', 'kit.yield', 'kit.sleep'], /too many/],
+    [['filter', '--disassemble'], /missing required argument/],
     [['filter', '--disassemble', 'spx'], /no protocol spx/],
     [['filter', '--disassemble', ''], /no protocol/],
     [['filter', '--disassemble', 'udp dstPort=70000'], /dstPort=70000/],
@@ -69,7 +83,7 @@ describe('refused with one line on stderr and exit code 2', () => {
     [['filter', '--disassemble', 'udp toString=1'], /toString=1/],
     [['filter', '--disassemble', 'udp dstIp=10.0.0.256'], /10\.0\.0\.256/],
     [['filter', '--disassemble', 'arp', 'arp'], /./],
-    [['handler', '--disassemble'], /usage/],
+    [['handler', '--disassemble'], /missing required argument/],
     [['handler', '--disassemble', 'missing'], /missing/],
     [['handler', '--disassemble', process.execPath], /no handler/],
     [['site', join(folder, 'missing'), join(folder, 'out.img')], /missing/],
@@ -107,6 +121,52 @@ describe('refused with one line on stderr and exit code 2', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/in use/);
   });
+});
+
+test.each(['demo', 'run', 'linux', 'site', 'kernel', 'kit', 'filter', 'handler'])(
+  '%s --help: with an example',
+  async (name) => {
+    const [asked, helped] = await Promise.all([exok([name, '--help']), exok(['help', name])]);
+    expect(asked).toEqual({ code: 0, stdout: helped.stdout, stderr: '' });
+    expect(asked.stdout).toMatch(new RegExp(`^Usage: exok ${name}[^]*\nExamples:\n  exok ${name}\\b`));
+  },
+);
+
+test('no command: the help on stderr, and exit code 2; with --help on stdout, and 0', async () => {
+  const [none, help] = await Promise.all([exok([]), exok(['--help'])]);
+  expect(none).toEqual({ code: 2, stdout: '', stderr: help.stdout });
+  expect(help).toMatchObject({ code: 0, stderr: '' });
+  expect(help.stdout).toContain('Exit codes: 0 done, 1 a check failed, 2 cannot be carried out as given');
+});
+
+test.skipIf(!existsSync('/dev/full'))('a full disk behind stdout: one line, exit code 2', async () => {
+  const child = spawn('sh', ['-c', `"${process.execPath}" "${MAIN}" kernel --disassemble > /dev/full`]);
+  let stderr = '';
+  child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr: expect.stringMatching(/^exok: cannot print: [^\n]*ENOSPC[^\n]*\n$/) as string,
+  });
+});
+
+test('the version is that of the package', async () => {
+  const manifest = JSON.parse(readFileSync(join(import.meta.dirname, '..', 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  expect(await exok(['--version'])).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: '' });
+});
+
+test('completion: a script for each shell; commands, options and values are completed', async () => {
+  for (const shell of ['bash', 'zsh', 'fish']) {
+    const { code, stdout } = await exok(['completion', shell]);
+    expect([shell, code, stdout.includes('exok complete --')]).toEqual([shell, 0, true]);
+  }
+  const complete = async (...words: string[]): Promise<string[]> =>
+    (await exok(['complete', '--', ...words])).stdout.split('\n').map((line) => line.split('\t')[0] ?? '');
+  expect(await complete('li')).toContain('linux');
+  expect(await complete('run', '--pro')).toContain('--profile');
+  expect(await complete('run', '--profile', '')).toEqual(expect.arrayContaining(['dec3100', 'ideal']));
 });
 
 test('the text of a routine of the kernel', async () => {

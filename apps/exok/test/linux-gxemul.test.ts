@@ -40,8 +40,7 @@ function lines(log: string): string[] {
 }
 
 function ours(archive: Uint8Array): string {
-  const values = { memory: '24', profile: 'ideal', mac: '10:20:30:40:50:60', seconds: 'Infinity' };
-  const settings = machineSettings(values);
+  const settings = machineSettings({ mac: Uint8Array.of(0x10, 0x20, 0x30, 0x40, 0x50, 0x60) });
   // Unpacked in the background, it would say so when the host's clock, which is GXemul's, lets it.
   const append = ['initramfs_async=0'];
   const program = linuxProgram({ kernel: KERNEL ?? '', initramfs: archive, command: ['hello'], append }, settings);

@@ -37,8 +37,7 @@ interface Choices extends Partial<LinuxBoot> {
 
 function linux(command: readonly string[], choices: Choices = {}): Linux {
   const { disk, wire, mac = Uint8Array.of(8, 0, 0x2b, 0, 0, 1), ...boot } = choices;
-  const values = { memory: '24', profile: 'ideal', mac: '08:00:2b:00:00:01', seconds: 'Infinity' };
-  const settings = machineSettings({ ...values, ...(disk === undefined ? {} : { disk }) });
+  const settings = machineSettings(disk === undefined ? {} : { disk });
   const program = linuxProgram({ kernel: KERNEL ?? '', initramfs: initramfs(init), command, ...boot }, settings);
   let printed = '';
   const lance = wire === undefined ? undefined : ({ mac, wire, geometry: 'kn01' } as const);
@@ -155,8 +154,7 @@ test.skipIf(SKIP)(`two machines ping each other${SKIPPED}`, () => {
 });
 
 test.skipIf(SKIP)(`the benchmarks count the same every time${SKIPPED}`, () => {
-  const values = { memory: '24', profile: 'ideal', mac: '08:00:2b:00:00:01', seconds: 'Infinity' };
-  const bench = { kernel: KERNEL ?? '', init, settings: machineSettings(values), only: ['procedure', 'getpid', 'udp'] };
+  const bench = { kernel: KERNEL ?? '', init, settings: machineSettings({}), only: ['procedure', 'getpid', 'udp'] };
   const first = benchLinux(bench);
   expect(first.map(({ name }) => name)).toEqual(['procedure', 'syscall', 'udp']);
   expect(benchLinux(bench)).toEqual(first);

@@ -1,5 +1,5 @@
 /**
- * Self-authenticating capabilities: four words that anyone may hold, copy and pass on, and nobody can make.
+ * Self-authenticating capabilities: four words that anyone may hold, copy and pass on, and only the kernel can make.
  *
  *     word 0   31      24 23      16 15                 0
  *             +----------+----------+--------------------+

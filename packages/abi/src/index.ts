@@ -1,4 +1,4 @@
-/** The contract between Aegis and whoever runs on it. Tables and types, no logic. */
+/** The contract between Aegis and the environments that run on it. Tables and types, no logic. */
 export { CALLS, CALL_LIMIT, type CallName, type CallRow } from './calls.ts';
 export { ERRORS, type ErrorName } from './errors.ts';
 export {

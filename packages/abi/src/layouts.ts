@@ -181,7 +181,7 @@ export const REPOSSESSION_STATES = { empty: 0, preloaded: 1, saving: 2, saved: 3
 
 /** One entry of the slice vector. */
 export const SLICE: Offsets<typeof SLICE_FIELDS> = offsets(SLICE_FIELDS);
-/** The owner of what nobody owns. */
+/** The owner of what no environment owns. */
 export const NO_ENV = 0xffffffff;
 
 /** The one record of the machine as a whole. */

@@ -2,7 +2,7 @@
  * The kernel's exposed structures: one table for the constants of `layouts.ts`, the kernel and the page docs/exposed.md.
  *
  * Each is an array of records of words (32 bits, little-endian) at a physical address of EXPOSED. Anyone may map their
- * frames for reading with the well-known words WELL_KNOWN_READ; nobody may write them but the kernel. [SOSP95 §3]
+ * frames for reading with the well-known words WELL_KNOWN_READ; only the kernel writes them. [SOSP95 §3]
  */
 
 import {
@@ -112,7 +112,7 @@ export const FRAME_FIELDS = {
 /* prettier-ignore */
 export const SLICE_FIELDS = {
   owner: { at: 0, what: 'number of the environment that owns it, or NO_ENV' },
-  running: { at: 4, what: 'address of the record of the environment that runs in it: another than the owner if the slice is donated; 0: nobody' },
+  running: { at: 4, what: 'address of the record of the environment that runs in it: another than the owner if the slice is donated; 0: none' },
   generation: { at: 8, what: 'how often it has changed its owner: the low word' },
   credit: { at: 12, what: 'cycles still to be had in it, signed: below 0, cycles that were taken too many' },
 } as const;
@@ -175,8 +175,8 @@ export const SYSTEM_FIELDS = {
   ticksPerSecond: { at: 4, what: 'ticks a second' },
   hertz: { at: 8, what: 'cycles of the processor a second' },
   frames: { at: 12, what: 'frames that have a record, those of the kernel at the begin of memory too; those of its secret tables at the end have none' },
-  framesFree: { at: 16, what: 'frames that nobody holds' },
-  idles: { at: 20, what: 'how often nobody wanted to run' },
+  framesFree: { at: 16, what: 'frames without a holder' },
+  idles: { at: 20, what: 'how often no environment could run' },
   unclaimed: { at: 24, what: 'packets that no filter claimed' },
   unseen: { at: 28, what: 'packets that were dropped unseen: too much of the tick had gone to packets that no environment can pay for' },
 } as const;

@@ -52,7 +52,7 @@ import { loadImage } from './loader.ts';
 import { KernelMemory, envOf } from './memory.ts';
 import { Messages } from './messages.ts';
 import { Names } from './names.ts';
-import { counted, nativeCalls } from './native-calls.ts';
+import { bounded, counted, nativeCalls } from './native-calls.ts';
 import { Natives } from './natives.ts';
 import { bootNetwork } from './network.ts';
 import { Nodes } from './nodes.ts';
@@ -96,6 +96,9 @@ const STATUS_NAMES: readonly (keyof typeof ENV_STATUS)[] = ['free', 'embryo', 'r
 /** Assumption: a fixed secret unless the caller gives one, because runs are to be reproducible. */
 const DEFAULT_SECRET = Uint8Array.of(0x61, 0x65, 0x67, 0x69, 0x73);
 
+/** Machines that have a kernel. */
+const TAKEN = new WeakSet<Machine>();
+
 /** The kernel on one machine. */
 export class Aegis {
   readonly machine: Machine;
@@ -103,13 +106,20 @@ export class Aegis {
   readonly #accounting: Accounting;
   readonly #names: Names = new Names();
 
-  /** Throws `AegisError` `memory` if the machine has too little. */
+  /** Throws `AegisError` `machine` if the machine has run already or has a kernel, `memory` if it has too little. */
   constructor(machine: Machine, options: AegisOptions = {}) {
+    if (TAKEN.has(machine) || machine.cycles > 0) {
+      throw new AegisError(
+        'machine',
+        'a kernel starts on a machine of its own that has not run yet: make a new Machine',
+      );
+    }
     const { ramBytes } = machine.memory;
     if (tablesAt(ramBytes) <= FIRST_FREE_FRAME * PAGE_BYTES) {
       const kernel = ramBytes - tablesAt(ramBytes) + FIRST_FREE_FRAME * PAGE_BYTES;
       throw new AegisError('memory', `${ramBytes} bytes of memory: the kernel alone takes ${kernel}`, { ramBytes });
     }
+    TAKEN.add(machine);
     this.machine = machine;
     // The image first: it holds the kernel page, which the parts fill in.
     const kernel = kernelImage();
@@ -129,7 +139,7 @@ export class Aegis {
     return env;
   }
 
-  /** Frames that nobody holds. */
+  /** Frames without a holder. */
   get framesFree(): number {
     return this.parts.frames.free;
   }
@@ -181,7 +191,7 @@ export class Aegis {
         disk.releaseFrame(env, ppn);
         registry.releaseFrame(env, ppn);
       },
-      // A transfer ends by itself, and what is cached is there for whoever needs a frame.
+      // A transfer ends by itself, and a cached block's frame is given up when one is needed.
       freed: (ppn: number) => {
         for (const resource of environments.resources) resource.releaseFrame?.(undefined, ppn);
       },
@@ -285,7 +295,7 @@ export class Aegis {
     machine.native.install('kernel', this.#natives(), { stateless: true });
   }
 
-  /** Everybody may map the frames of a table for reading. */
+  /** Every environment may map the frames of a table for reading. */
   #expose(table: number, bytes: number): void {
     const { frames } = this.parts;
     for (let at = table & -PAGE_BYTES; at < table + bytes; at += PAGE_BYTES)
@@ -299,11 +309,15 @@ export class Aegis {
     natives[NATIVE.kill] = () => {
       const { memory, environments, slices } = parts;
       const env = memory.current;
+      if (memory.payRest(KP.rest)) {
+        memory.setKernelPage(KP.again, memory.kernelPage(KP.rest) > 0 ? 1 : 0);
+        return;
+      }
       environments.condemn(env, memory.kernelPage(KP.death));
       const ends = memory.affords(env, environments.costOfEnd(env));
-      // One piece for each of its slices, so that none waits long for it. Without any, the slice of another pays.
-      const rests = slices.of(env).length > 0;
-      memory.setKernelPage(KP.again, ends || rests ? 0 : 1);
+      // One piece for each of its slices, or as many as the slice of another pays that it ends in, so that none waits long for it.
+      const rests = ends || slices.lend(env);
+      memory.setKernelPage(KP.again, rests ? 0 : 1);
       if (ends) environments.end(env, memory.env(env, ENV.death));
     };
     natives[NATIVE.panic] = () => {
@@ -329,12 +343,16 @@ export class Aegis {
     };
     natives[NATIVE.revoke] = (cpu) => {
       parts.slices.charge(parts.revocation.due(cpu));
+      parts.revocation.rests(parts.memory.cut());
+    };
+    natives[NATIVE.rest] = () => {
+      parts.memory.payRest(KP.rest);
     };
     natives[NATIVE.boot] = (cpu) => {
       parts.serial.boot(cpu);
       parts.disk.boot(cpu);
       bootNetwork(cpu, parts.memory);
     };
-    return natives.map((run) => counted(parts.memory, run));
+    return natives.map((run, i) => (i <= NATIVE.kill ? bounded : counted)(parts.memory, run));
   }
 }

@@ -22,7 +22,7 @@ export interface Extent {
 
 /** What it costs at most to begin or end an extent of no blocks, of which none is cached. */
 const COST_OF_EXTENT = 6000;
-/** Rights of the capability that whoever allocates an extent gets. */
+/** Rights of the capability that an environment gets for an extent that it allocates. */
 const EXTENT_RIGHTS: number = RIGHTS.read | RIGHTS.write | RIGHTS.control;
 
 export class Extents {
@@ -50,7 +50,7 @@ export class Extents {
   /** What is done at most with the blocks in an extent when it begins or ends, in cycles: what is cached is cached no more. */
   costOfCached: () => number = () => 0;
 
-  /** `begun` is told of every extent that is allocated, whose blocks were nobody's. */
+  /** `begun` is told of every extent that is allocated, whose blocks had no owner. */
   onBegin(begun: (extent: Extent) => void): void {
     this.#begun.push(begun);
   }

@@ -8,7 +8,7 @@
  * An environment holds a frame through the root of its capabilities, or through a node of them, or several: a node belongs to
  * one resource, so a bit for each environment says it, in a row per frame for the root and in one per node for the others.
  *
- * A capability lets its bearer map a frame without holding it; then the mapping lasts as long as somebody else's hold.
+ * A capability lets its bearer map a frame without holding it; then the mapping lasts as long as the hold of another.
  */
 import {
   FRAME_LIMIT,
@@ -36,7 +36,7 @@ import { TABLES, VARIABLES } from './tables.ts';
 export interface FrameBindings {
   /** A frame is taken from an environment by force: breaks all that binds it. */
   readonly taken: (env: number, ppn: number) => void;
-  /** Nobody holds it any more: breaks what would keep it without end. */
+  /** It has lost its last holder: breaks what would keep it without end. */
   readonly freed: (ppn: number) => void;
   /** What it costs at most to find out what `freed` breaks. */
   readonly costOfFreed: () => number;
@@ -102,15 +102,15 @@ export class Frames {
     capabilities.breaking('frame', (ppn, nodes) => {
       this.#revoke(ppn, nodes);
     });
-    const { nobody } = capabilities;
+    const { noMac } = capabilities;
     for (let ppn = 0; ppn < this.count; ppn += 1) {
       memory.setFrame(ppn, FRAME.owner, NO_ENV);
       memory.setFrame(ppn, FRAME.generation, 1);
-      this.#authenticate(ppn, nobody, nobody);
+      this.#authenticate(ppn, noMac, noMac);
     }
   }
 
-  /** Frees this frame, or any (−1), if it is one that is only kept as long as nobody needs it. Returns whether one is free. */
+  /** Frees this frame, or any (−1), if it is kept only until it is needed. Returns whether one is free. */
   reclaim: (ppn: number) => boolean = () => false;
 
   /** Whether what is free is kept for families that lack frames, of which the one of `env` is none. */
@@ -134,7 +134,7 @@ export class Frames {
     return ppn;
   }
 
-  /** Any frame, zeroed, pinned once, for `env`, which does not hold it: it counts for nobody. Returns its number or E_NONE. */
+  /** Any frame, zeroed, pinned once, for `env`, which does not hold it: it counts for no family. Returns its number or E_NONE. */
   allocatePinned(env: number): number {
     const ppn = this.isReserved(env) ? ERRORS.E_NONE : this.#findAny();
     if (ppn < 0) return ppn;
@@ -202,16 +202,26 @@ export class Frames {
   hold(env: number, ppn: number, node: number): number {
     if (!this.#isAllocated(ppn)) return ERRORS.E_CAP;
     if (!this.#isHolder(env, ppn)) {
-      if (this.#isFull(env)) return ERRORS.E_NONE;
-      const family = this.#families.of(env);
-      if (this.#families.isFull(family) && !this.#isOneOf(family, this.#others(env, ppn, 1))) return ERRORS.E_NONE;
-      // Nobody had it but the kernel: its capabilities may have died meanwhile.
+      if (!this.#mayTake(env, ppn)) return ERRORS.E_NONE;
+      // Only the kernel had it: its capabilities may have died meanwhile.
       if (this.#memory.frame(ppn, FRAME.holders) === 0 && !this.isGuardChosen(ppn)) this.#authenticateAll(ppn);
       this.#count(env, ppn, 1);
     }
     if (node === 0) this.#holds.add(env, ppn);
     else this.#nodes.holds.add(node, env);
     return ERRORS.E_OK;
+  }
+
+  /** Whether `env` holds a frame already, or may. */
+  mayHold(env: number, ppn: number): boolean {
+    return this.#isHolder(env, ppn) || this.#mayTake(env, ppn);
+  }
+
+  /** Whether the limits of `env` and its family allow a frame that it does not hold. */
+  #mayTake(env: number, ppn: number): boolean {
+    const family = this.#families.of(env);
+    const fits = (): boolean => !this.#families.isFull(family) || this.#isOneOf(family, this.#others(env, ppn, 1));
+    return !this.#isFull(env) && fits();
   }
 
   /** `env` has bound a frame to something of its own through a capability of this node, the frame's: with the node it loses that. */
@@ -290,7 +300,7 @@ export class Frames {
     this.setGuard(ppn, 'read', [low, high]);
   }
 
-  /** Whether somebody chose the words that tlbwr compares. */
+  /** Whether the words that tlbwr compares were chosen by an environment. */
   isGuardChosen(ppn: number): boolean {
     return this.#chosen.has(0, ppn);
   }
@@ -305,7 +315,7 @@ export class Frames {
   }
 
   /**
-   * Takes frames from `env` by force: its holds, mappings, rings, windows. What nobody else holds loses its capabilities at
+   * Takes frames from `env` by force: its holds, mappings, rings, windows. A frame without another holder loses its capabilities at
    * once, also if a device still has it: then it is free when the device is done.
    */
   repossess(env: number, ppns: readonly number[]): void {
@@ -368,7 +378,7 @@ export class Frames {
     this.#capabilities.forget('frame', ppn);
     this.#chosen.delete(0, ppn);
     this.#memory.setWide(this.#memory.wide(...this.#life(ppn)) + 1, ...this.#life(ppn));
-    this.#authenticate(ppn, this.#capabilities.nobody, this.#capabilities.nobody);
+    this.#authenticate(ppn, this.#capabilities.noMac, this.#capabilities.noMac);
   }
 
   #dropHold(env: number, ppn: number): boolean {

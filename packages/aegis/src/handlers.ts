@@ -1,7 +1,7 @@
 /**
  * Message handlers: downloaded, checked and compiled to kernel text of their own when they are attached to a filter. [ASH96]
  *
- * A handler's only memory is its window: pinned frames of whoever attached it, one to WINDOW_FRAMES_MAX that follow each other
+ * A handler's only memory is its window: pinned frames of the environment that attached it, one to WINDOW_FRAMES_MAX that follow each other
  * physically, so that one test of bounds guards them. What it does to its window stands also when it is stopped; undoing
  * that is the handler's own business [ASH96].
  */
@@ -63,7 +63,7 @@ export class Handlers {
     const before = append ? this.#state.get(filter, FILTER_STATE.windowNode) : 0;
     if (before !== 0 && node !== 0 && node !== before) return ERRORS.E_CAP;
     if (append && (last === undefined || ppn !== last + 1 || old.length === WINDOW_FRAMES_MAX)) return ERRORS.E_RANGE;
-    // Pinned before the old window is let go, which may be the same frame and have nobody else.
+    // Pinned before the old window is let go: that may be the same frame, with no other pin.
     this.#frames.pin(ppn);
     if (append) this.#state.set(filter, FILTER_STATE.frames, old.length + 1);
     else this.#setWindow(filter, ppn, 1);

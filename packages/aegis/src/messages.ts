@@ -36,7 +36,7 @@ export class Messages {
     return ERRORS.E_OK;
   }
 
-  /** An environment, or whoever has one, loses its binding to a frame. */
+  /** An environment, or every one (undefined), loses its binding to a frame. */
   releaseFrame(env: number | undefined, ppn: number): void {
     for (let id = env ?? 0; id < (env === undefined ? ENV_LIMIT : env + 1); id += 1) {
       if (this.#memory.env(id, ENV.messageRing) === KSEG0 + ppn * PAGE_BYTES) this.free(id);

@@ -36,7 +36,7 @@ export class Natives {
     return this.#environments.get(env)?.factory;
   }
 
-  /** An environment has got an ASID, or an ASID is nobody's any more. */
+  /** An environment has got an ASID, or an ASID has become free. */
   install(asid: number, env: number): void {
     this.#install(asid, this.#environments.get(env)?.functions ?? []);
   }

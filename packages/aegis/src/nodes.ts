@@ -56,8 +56,9 @@ export class Nodes {
   make(parent: number, { kind, name }: Resource, owner: number): number {
     if (this.#depth(parent) >= NODE_DEPTH) return ERRORS.E_RANGE;
     if (this.#ofOwner.members(owner).length >= NODES_PER_ENV) return ERRORS.E_NONE;
+    // The families have no more than there are.
+    if (!this.#families.take('nodes', this.#families.of(owner))) return ERRORS.E_NONE;
     const node = this.#nodes.find(NODE.owner, NO_ENV, 1);
-    if (node < 0 || !this.#families.take('nodes', this.#families.of(owner))) return ERRORS.E_NONE;
     this.#set(node, NODE.owner, owner);
     this.#set(node, NODE.parent, parent);
     this.#set(node, NODE.kind, kind);
@@ -102,7 +103,7 @@ export class Nodes {
 
   /** Every node that there is. */
   all(): number[] {
-    return this.#nodes.filter((node) => node > 0 && this.owner(node) !== NO_ENV);
+    return this.#nodes.filter((node) => this.owner(node) !== NO_ENV);
   }
 
   /** How many there are. */
@@ -112,8 +113,7 @@ export class Nodes {
 
   /** Whether a node, not the root, hangs somewhere below another or the root. */
   isBelow(node: number, above: number): boolean {
-    let at = node;
-    for (let depth = 0; at !== 0 && depth < NODE_DEPTH; depth += 1) {
+    for (let at = node; at !== 0;) {
       at = this.parent(at);
       if (at === above) return true;
     }
@@ -136,7 +136,7 @@ export class Nodes {
   /** A node and all that hang below it, each before those below it. */
   subtree(node: number): number[] {
     const nodes = [node];
-    for (let i = 0; i < nodes.length && i < NODE_LIMIT; i += 1) nodes.push(...this.below(nodes[i] ?? 0));
+    for (let i = 0; i < nodes.length; i += 1) nodes.push(...this.below(nodes[i] ?? 0));
     return nodes;
   }
 
@@ -159,7 +159,7 @@ export class Nodes {
 
   #depth(node: number): number {
     let depth = 0;
-    for (let at = node; at !== 0 && depth < NODE_DEPTH; at = this.parent(at)) depth += 1;
+    for (let at = node; at !== 0; at = this.parent(at)) depth += 1;
     return depth;
   }
 

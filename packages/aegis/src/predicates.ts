@@ -120,7 +120,7 @@ export class Predicates {
     return this.#places().flatMap((place) => this.#framesOf(place));
   }
 
-  /** An environment, or everybody, loses its binding to a frame: a predicate over it goes, and who waits for it wakes. */
+  /** An environment, or every one (undefined), loses its binding to a frame: predicates over it end, and their owners wake. */
   releaseFrame(env: number | undefined, ppn: number): void {
     for (const place of this.#places()) {
       const owner = this.#installed.get(place, PREDICATE_STATE.owner) - 1;

@@ -157,6 +157,8 @@ export class Registry {
     const moves: readonly number[] = [BUFFER_STATES.comingIn, BUFFER_STATES.leaving];
     if (moves.includes(this.#stateOf(i))) return ERRORS.E_AGAIN;
     const ppn = this.#get(i, BUFFER.ppn);
+    // Before a node is made for it.
+    if (node !== 0 && !this.#frames.mayHold(env, ppn)) return ERRORS.E_NONE;
     const words =
       node === 0 ? this.#frames.capability(ppn, rights) : this.#capabilities.under(node, 'frame', rights, ppn, env);
     if (typeof words === 'number') return words;
@@ -192,7 +194,7 @@ export class Registry {
   }
 
   /**
-   * Writes a dirty block back for `env`, which may write it, or not: then nobody may hold it. Completion word `slot` of `env`
+   * Writes a dirty block back for `env`, which may write it; if not, no environment may hold it. Completion word `slot` of `env`
    * tells of it. Returns an error code.
    */
   write(
@@ -251,7 +253,7 @@ export class Registry {
     return leaving;
   }
 
-  /** Takes a block out. Its frame is free unless somebody holds it. */
+  /** Takes a block out. Its frame becomes free if it has no holder. */
   remove(block: number): number {
     const i = this.#find(BUFFER.block, block);
     if (i < 0) return ERRORS.E_NONE;

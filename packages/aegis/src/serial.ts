@@ -1,7 +1,7 @@
 /**
  * The serial lines: a bounded queue per line between environments and the DC7085 (a DZ11). [DZ11], [KN01]
  *
- * A line is guarded by a capability; whoever holds it writes and reads. The kernel only moves bytes: 256 wait at most in each
+ * A line is guarded by a capability; its holder writes and reads. The kernel only moves bytes: 256 wait at most in each
  * direction, and what does not fit is not accepted (sending) or lost (receiving).
  */
 import { ENV, ERRORS, NO_ENV, type NativeCpu } from '@exokernel/abi';

@@ -73,7 +73,7 @@ const VARIABLE_FIELDS = {
 const REQUEST_STATE_FIELDS = {
   kind: { at: 0x00, what: 'what is to happen when it is finished: one of COMPLETIONS' },
   operand: { at: 0x04, what: 'the transfer, the buffer or the address of the entry that this concerns' },
-  life: { at: 0x08, what: "the generation of the environment's record: what is to be told is told to nobody else" },
+  life: { at: 0x08, what: "the generation of the environment's record: what is to be told is told to no later one" },
   slot: { at: 0x0c, what: 'its completion word; of a repossessed frame: the address of the vector' },
   node: { at: 0x10, what: "the node of the extent's capability" },
   keeps: { at: 0x14, what: "1: it is the kernel's own, and stands also when its frame is taken from the environment" },
@@ -152,6 +152,7 @@ const FAMILY_FIELDS = {
   founder: { at: 0x00, what: 'the environment that the loader made, or NO_ENV: it has ended' },
   frameLimit: { at: 0x04, what: 'how many frames all members together may hold' },
   kinds: { at: 0x08, what: 'of each kind how many it has (low half) and is guaranteed (high half): 12 words' },
+  credit: { at: 0x38, what: 'cycles that slices of it have taken too many which are not its own any more, signed, never above 0' },
 } as const;
 
 /* prettier-ignore */
@@ -162,7 +163,7 @@ const QUOTA_FIELDS = {
 
 /* prettier-ignore */
 const SERIAL_FIELDS = {
-  user: { at: 0x00, what: 'who used the line last, plus 1; 0: nobody' },
+  user: { at: 0x00, what: 'the environment that used the line last, plus 1; 0: none' },
   outFirst: { at: 0x04, what: 'where the first byte lies that is to be sent' },
   outCount: { at: 0x08, what: 'how many are to be sent' },
   inFirst: { at: 0x0c, what: 'where the first byte lies that was received' },
@@ -212,7 +213,7 @@ export const TABLES = {
   chosenGuards: { at: 0x1b500, bytes: FRAME_LIMIT / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } } as SecretTable,
   variables: { at: 0x1bc00, bytes: 0x40, count: 1, what: 'single numbers', fields: VARIABLE_FIELDS } as SecretTable,
   entered: { at: 0x1bc40, bytes: 0x10, count: 1, what: 'instructions and cycles when user mode was last entered: two words each, the low one first', fields: { instructions: { at: 0, what: 'instructions' }, cycles: { at: 8, what: 'cycles' } } } as SecretTable,
-  key: { at: 0x1bc60, bytes: 0x28, count: 1, what: "the kernel's key, and what it says to a message that no capability is", fields: { key: { at: 0, what: 'BLAKE2s of the secret: 8 words' }, nobody: { at: 0x20, what: 'a MAC that no capability has' } } } as SecretTable,
+  key: { at: 0x1bc60, bytes: 0x28, count: 1, what: "the kernel's key, and what it says to a message that no capability is", fields: { key: { at: 0, what: 'BLAKE2s of the secret: 8 words' }, noMac: { at: 0x20, what: 'a MAC that no capability has' } } } as SecretTable,
   sliceState: { at: 0x1bd00, bytes: 4, count: SLICE_LIMIT, what: 'what more there is of a slice, by position', fields: { generation: { at: 0, what: 'of its generation the high word' } } } as SecretTable,
   quotas: { at: 0x1be00, bytes: 8, count: Object.keys(QUOTA_KINDS).length, what: 'what is taken and what is kept, by kind of quota', fields: QUOTA_FIELDS } as SecretTable,
   nodeState: { at: 0x1c000, bytes: 4, count: NODE_LIMIT, what: 'what more there is of a node, by node', fields: NODE_STATE_FIELDS } as SecretTable,
@@ -278,7 +279,7 @@ if (PREDICATE_STATE.frames + 4 * PREDICATE.pages > PREDICATE_STATE.guarded)
   throw new RangeError('predicates have more frames than fit');
 if (BUFFER_STATE.extents + EXTENT_LIMIT / 8 > BUFFER_STATE.node)
   throw new RangeError('there are more extents than bits for them');
-if (FAMILY.kinds + 4 * TABLES.quotas.count > TABLES.families.bytes)
+if (FAMILY.kinds + 4 * TABLES.quotas.count > FAMILY.credit)
   throw new RangeError('there are more kinds of quotas than words for them');
 if (REQUEST_STATE.frames + 4 * RUN_BLOCKS > REQUEST_STATE.ended)
   throw new RangeError('requests have more frames than fit');

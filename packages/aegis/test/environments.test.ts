@@ -13,7 +13,8 @@ import {
 import { A0, A1, A2, A3, T0, V0, ZERO } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { QUOTAS } from '../src/families.ts';
-import { AegisError } from '../src/index.ts';
+import { Machine } from '@exokernel/hardware';
+import { Aegis, AegisError } from '../src/index.ts';
 import {
   boot,
   checkInvariants,
@@ -328,6 +329,25 @@ describe('an image that cannot be is the host’s mistake, and nothing is left o
     expect((thrown as AegisError).code).toBe(code);
     expect(booted.aegis.framesFree).toBe(free);
     expect(checkInvariants(booted.aegis)).toEqual([]);
+  });
+
+  test('a second kernel on one machine, a kernel on one that has run, and on one with too little memory', () => {
+    const codeOf = (machine: Machine): string | undefined => {
+      try {
+        new Aegis(machine);
+        return undefined;
+      } catch (error) {
+        return error instanceof AegisError ? error.code : String(error);
+      }
+    };
+    expect(codeOf(booted.machine)).toBe('machine');
+    const fresh = new Machine();
+    expect([codeOf(fresh), codeOf(fresh)]).toEqual([undefined, 'machine']);
+    const used = new Machine();
+    used.run(10);
+    expect(codeOf(used)).toBe('machine');
+    const small = new Machine({ ramBytes: 0x100000 });
+    expect([codeOf(small), codeOf(small)]).toEqual(['memory', 'memory']);
   });
 
   test.each([-1, 128, 1.5, Number.NaN])('and there is no environment %d to ask about', (id) => {

@@ -8,11 +8,12 @@ import {
   FRAME_BYTES,
   NODE_DEPTH,
   NODES_PER_ENV,
+  NODE_LIMIT,
   RIGHTS,
   WELL_KNOWN_READ,
   type CapabilityWords,
 } from '@exokernel/abi';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   boot,
   checkInvariants,
@@ -24,6 +25,7 @@ import {
   type Raw,
   type RawFrame,
 } from '../../testkit/src/index.ts';
+import { RESOURCE_LISTS } from '../src/tables.ts';
 import { bindFilter, download } from './network.ts';
 
 /** Where a page of an exposed table is mapped. */
@@ -52,6 +54,60 @@ function* pins(raw: Raw, { ppn }: RawFrame): Fiber<number> {
 }
 
 const good = (raw: Raw, capability: CapabilityWords): Fiber<number> => raw.code('cap_derive', ...capability, 0, 0);
+
+describe('the table', () => {
+  const { nodes } = boot([]).aegis.parts.capabilities;
+  const EARLIER = 4 * RESOURCE_LISTS;
+
+  test('keeps resources apart that share a list', () => {
+    // kind 1 and name 32 are in the list of kind 2 and name 1, and of kind 1 and a name RESOURCE_LISTS on.
+    const resources = [
+      { kind: 1, name: EARLIER + 32 },
+      { kind: 2, name: EARLIER + 1 },
+      { kind: 1, name: EARLIER + 32 + RESOURCE_LISTS },
+      { kind: 2, name: EARLIER + 32 },
+    ];
+    const made = resources.map((resource) => nodes.make(0, resource, 5));
+    resources.forEach((resource, i) => {
+      expect(nodes.of(resource)).toEqual([made[i]]);
+    });
+    expect(nodes.ownedBy(5).toSorted()).toEqual(made.toSorted());
+    nodes.end(made);
+    expect([nodes.used, nodes.ownedBy(5), ...resources.map((resource) => nodes.of(resource))]).toEqual([
+      0,
+      [],
+      [],
+      [],
+      [],
+      [],
+    ]);
+  });
+
+  test('says which nodes of a resource an environment has through another resource: its own, and not branches of them', () => {
+    const [extent, frame] = [
+      { kind: 2, name: EARLIER },
+      { kind: 1, name: EARLIER },
+    ];
+    const through = nodes.make(0, extent, 6);
+    const ours = nodes.make(through, frame, 5);
+    const others = nodes.make(through, frame, 6);
+    const branch = nodes.make(ours, frame, 5);
+    const ofRoot = nodes.make(0, frame, 5);
+    expect(nodes.cameThrough(frame, 5)).toEqual([ours]);
+    expect(nodes.cameThrough(frame, 6)).toEqual([others]);
+    expect(nodes.subtree(through).toSorted()).toEqual([through, ours, others, branch].toSorted());
+    expect([branch, ofRoot].map((node) => [through, ours, 0].map((above) => nodes.isBelow(node, above)))).toEqual([
+      [true, true, true],
+      [false, false, true],
+    ]);
+    nodes.end([...nodes.subtree(through), ofRoot]);
+    expect(nodes.used).toBe(0);
+  });
+
+  test('has no generation for a number that is none', () => {
+    expect([1, NODE_LIMIT, 0xffff].map((node) => nodes.generation(node))).toEqual([undefined, undefined, undefined]);
+  });
+});
 
 test('a branch is a new node with the rights that are asked for; a derivation of branch 0 stays at its node', () => {
   runRaw(function* (raw) {

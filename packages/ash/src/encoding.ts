@@ -12,7 +12,7 @@ const MAGIC = [0x41, 0x48, 1] as const;
 const HEADER_BYTES = 7;
 
 /** Encodes a handler. Throws `AshError` `signature` or `range`, `VcodeError` `malformed` or `limit`. */
-export function encodeHandler({ program, windowBytes }: Handler): Uint8Array {
+export function encodeHandler({ program, windowBytes }: Handler): Uint8Array<ArrayBuffer> {
   checkSignature(program);
   checkWindow(windowBytes);
   const body = encodeProgram(program);

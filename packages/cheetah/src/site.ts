@@ -46,7 +46,7 @@ export interface SiteEntry {
 }
 
 /** The blocks of a site. Throws `CheetahError` `site-path` or `site-size`. */
-export function formatSite(files: readonly SiteFile[]): Uint8Array {
+export function formatSite(files: readonly SiteFile[]): Uint8Array<ArrayBuffer> {
   const seen = new Set<string>();
   const entries = files.map((file) => {
     const path = encodeUtf8(file.path);

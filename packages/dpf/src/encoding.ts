@@ -14,7 +14,7 @@ const KINDS = ['eq', 'meq', 'shift'] as const;
 const MAX_ATOMS = 256;
 
 /** Encodes a filter. Throws `DpfError` `malformed` or `limit`. */
-export function encodeFilter(atoms: readonly Atom[]): Uint8Array {
+export function encodeFilter(atoms: readonly Atom[]): Uint8Array<ArrayBuffer> {
   if (atoms.length > MAX_ATOMS) throw new DpfError('limit', `${atoms.length} atoms are more than ${MAX_ATOMS}`);
   normalize(atoms);
   const bytes: number[] = [MAGIC, VERSION, atoms.length >> 8, atoms.length & 0xff];

@@ -166,6 +166,27 @@ describe('real-time clock [MC146818]', () => {
     expect(time(machine)[0]).toBe(3);
   });
 
+  test('a tick stays pending until register C is read, also when register A is written with another rate, or none', () => {
+    for (const a of [0x26, 0x2f, 0x20, 0x7a]) {
+      const machine = idle();
+      poke(machine, A, 0x26); // 1024 Hz
+      poke(machine, B, 0x46); // periodic
+      peek(machine, C);
+      machine.run(50_000); // 2 ms
+      expect(lines(machine)).toEqual([5]);
+      poke(machine, A, a);
+      expect(lines(machine)).toEqual([5]);
+      expect(peek(machine, C) & 0xff).toBe(0xc0);
+      expect(lines(machine)).toEqual([]);
+      expect(peek(machine, C) & 0xff).toBe(0);
+    }
+  });
+
+  test('with a start time, the last byte of RAM says that register 9 counts from 2000, as Linux reads it', () => {
+    expect([reg(9), reg(63)].map((at) => peek(idle({ startTime: 1_796_000_000 }), at) & 0xff)).toEqual([26, 72]);
+    expect(peek(idle(), reg(63)) & 0xff).toBe(0);
+  });
+
   describe('daylight saving', () => {
     /** A clock of 24 hours and binary numbers, or 12 hours and BCD, that begins at this time of a Sunday. */
     function at(values: readonly number[], b: number): ReturnType<typeof idle> {

@@ -12,7 +12,7 @@
  * Between environments that share memory this is mutual exclusion: while one is in a section no other runs, unless it
  * yields itself or transfers control.
  */
-import { A0, T0, T1, T2, ZERO, type Assembler, type Register } from '@exokernel/isa';
+import { A0, T0, T1, T2, ZERO, withSlots, type Assembler, type Register, type SlotAssembler } from '@exokernel/isa';
 import { U } from '@exokernel/abi';
 import { UKIT, U_PAGE } from './layout.ts';
 
@@ -29,32 +29,29 @@ export function emitCriticalEnter(a: Assembler, scratch: Register = T0): void {
  * it then keeps s0 to s7, gp, sp and fp only, and changes `ra`.
  */
 export function emitCriticalLeave(a: Assembler): void {
-  const out = a.fresh('critical');
-  a.lw(T0, UKIT.criticalDepth, ZERO);
-  a.nop();
-  a.addiu(T0, T0, -1);
-  a.bne(T0, ZERO, out);
-  a.sw(T0, UKIT.criticalDepth, ZERO);
+  const s = withSlots(a);
+  const out = s.fresh('critical');
+  s.lw(T0, UKIT.criticalDepth, ZERO);
+  s.nop();
+  s.addiu(T0, T0, -1);
+  s.bne(T0, ZERO, out, (slot) => slot.sw(T0, UKIT.criticalDepth, ZERO));
   // Looked at when the section is over: an end of slice from here on is none of it.
-  a.lw(T1, UKIT.criticalInterrupted, ZERO);
-  a.li(A0, -1);
-  a.beq(T1, ZERO, out);
-  a.nop();
-  a.bal('kit.yield');
-  a.sw(ZERO, UKIT.criticalInterrupted, ZERO);
-  a.label(out);
+  s.lw(T1, UKIT.criticalInterrupted, ZERO);
+  s.li(A0, -1);
+  s.beq(T1, ZERO, out);
+  s.bal('kit.yield', (slot) => slot.sw(ZERO, UKIT.criticalInterrupted, ZERO));
+  s.label(out);
 }
 
 /**
  * Emits, for the epilogue: t0 is where the environment was. Inside a section: note the end of the slice and go on there; else
  * falls through with t0 as it was and t1 changed.
  */
-export function emitCriticalEpilogue(a: Assembler, k1: Register): void {
+export function emitCriticalEpilogue(a: SlotAssembler, k1: Register): void {
   const outside = a.fresh('outside');
   a.lw(T1, UKIT.criticalDepth, ZERO);
   a.nop();
   a.beq(T1, ZERO, outside);
-  a.nop();
   a.move(k1, T0);
   a.li(T0, 1);
   a.sw(T0, UKIT.criticalInterrupted, ZERO);
@@ -62,6 +59,5 @@ export function emitCriticalEpilogue(a: Assembler, k1: Register): void {
     a.lw(r, U_PAGE + U.interruptSave + 4 * i, ZERO);
   });
   a.jr(k1);
-  a.nop();
   a.label(outside);
 }

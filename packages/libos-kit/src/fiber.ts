@@ -3,7 +3,7 @@
  * interrupt it between steps and takes its exceptions exactly.
  *
  * What a step yields is done by machine code on its behalf (runtime.ts): a real `syscall`, or a call of a routine. A fiber
- * that touches memory which faults yields the access; the exception is raised at the `cop2`, handled by whoever handles it, and
+ * that touches memory which faults yields the access; the exception is raised at the `cop2`, handled as any other, and
  * the instruction is restarted. Fibers of one environment nest like calls.
  */
 import { CALLS, type CallName, type NativeCpu, type NativeFunction } from '@exokernel/abi';

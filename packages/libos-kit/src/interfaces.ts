@@ -53,7 +53,7 @@ export interface Pipes {
   pipe(): Fiber<{ readonly reader: number; readonly writer: number }>;
   /** Up to `max` bytes; waits for at least one; none at the end of the stream. */
   read(descriptor: number, max: number): Fiber<Uint8Array>;
-  /** Writes all bytes; waits for room. Returns how many, fewer only if nobody can read them any more. */
+  /** Writes all bytes; waits for room. Returns how many, fewer only if no reader is left. */
   write(descriptor: number, bytes: Uint8Array): Fiber<number>;
   close(descriptor: number): Fiber<void>;
 }

@@ -1,7 +1,7 @@
 /**
  * Wakeup predicates as an environment writes them: sums of products of comparisons, encoded for `wake_set`. [XOK]
  *
- * A word that somebody else may change is named by its physical address and a capability to read its frame; words of the
+ * A word that another may change is named by its physical address and a capability to read its frame; words of the
  * kernel's exposed tables need none. All words compare unsigned.
  */
 import {
@@ -38,9 +38,9 @@ export function exposedWord(table: keyof typeof EXPOSED, offset: number): Predic
 
 /**
  * The bytes for `wake_set`: wake up when any product holds, the first that does. Throws `LibosError` `predicate` for what
- * the kernel would refuse whoever asks: too many products or terms, a tag of 0, an address that is not a word's.
+ * the kernel would refuse from anyone: too many products or terms, a tag of 0, an address that is not a word's.
  */
-export function encodePredicate(products: readonly PredicateProduct[]): Uint8Array {
+export function encodePredicate(products: readonly PredicateProduct[]): Uint8Array<ArrayBuffer> {
   const words: number[] = [count(products, PREDICATE.products, 'products')];
   for (const { tag, terms } of products) {
     if (!Number.isInteger(tag) || tag < 1 || tag > 0xffffffff) {

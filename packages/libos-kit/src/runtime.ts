@@ -32,8 +32,10 @@ import {
   ZERO,
   createAssembler,
   register,
+  withSlots,
   type Assembler,
   type Register,
+  type SlotAssembler,
 } from '@exokernel/isa';
 import { emitCriticalEpilogue } from './critical.ts';
 import { LibosError } from './error.ts';
@@ -90,9 +92,10 @@ export interface RuntimeParts {
 
 /** Assembles kit and library operating system. Labels `kit.*` are the kit's. Throws `LibosError` `image` if it does not fit. */
 export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['assemble']> {
-  const a = createAssembler(KIT_TEXT);
+  const plain = createAssembler(KIT_TEXT);
+  const a = withSlots(plain);
   emitPrologue(a);
-  parts.entries?.(a);
+  parts.entries?.(plain);
   a.align(CHUNK);
   a.label('kit.restart');
   emitResumeContext(a);
@@ -104,25 +107,24 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
   a.label('kit.restart.end');
   emitYield(a);
   emitSleep(a);
-  emitEpilogue(a, parts.abandoned);
+  emitEpilogue(plain, parts.abandoned);
   emitFiberLoop(a);
   emitExit(a);
-  parts.emit(a);
+  parts.emit(plain);
   if (a.here > KIT_TEXT + KIT_TEXT_BYTES) {
     const bytes = a.here - KIT_TEXT;
     throw new LibosError('image', `runtime text of ${bytes} bytes: at most ${KIT_TEXT_BYTES} fit`, { bytes });
   }
-  return a.assemble();
+  return plain.assemble();
 }
 
 /** Loads the context, which waits until the chunk below resumes it: an end of slice in here starts it again. */
-function emitPrologue(a: Assembler): void {
+function emitPrologue(a: SlotAssembler): void {
   a.label('kit.prologue');
   a.lw(T0, UKIT.contextPc, ZERO);
   a.la(T1, 'kit.resume.context');
   // Interrupted in that chunk, it has the PC to go on at already.
-  a.beq(T0, T1, 'kit.prologue.registers');
-  a.lw(T2, UKIT.contextHi, ZERO);
+  a.beq(T0, T1, 'kit.prologue.registers', (slot) => slot.lw(T2, UKIT.contextHi, ZERO));
   a.sw(T0, UKIT.resumePc, ZERO);
   a.label('kit.prologue.registers');
   a.lw(T1, UKIT.contextLo, ZERO);
@@ -130,21 +132,19 @@ function emitPrologue(a: Assembler): void {
   a.mtlo(T1);
   for (const r of GENERAL) a.lw(r, contextOf(r), ZERO);
   a.j('kit.resume.context');
-  a.nop();
 }
 
 /** The context waits no longer; its registers are loaded. */
-function emitResumeContext(a: Assembler): void {
+function emitResumeContext(a: SlotAssembler): void {
   a.label('kit.resume.context');
   a.sw(ZERO, UKIT.contextPc, ZERO);
   a.lw(K1, UKIT.resumePc, ZERO);
   a.nop();
   a.jr(K1);
-  a.nop();
 }
 
 /** Resumes, after an exception for which the handler put the PC into `pc`. */
-function emitResume(a: Assembler, { label, registers, pc }: ResumePoint): void {
+function emitResume(a: SlotAssembler, { label, registers, pc }: ResumePoint): void {
   a.align(CHUNK);
   a.label(label);
   a.lw(T0, registers, ZERO);
@@ -153,10 +153,9 @@ function emitResume(a: Assembler, { label, registers, pc }: ResumePoint): void {
   a.lw(K1, pc, ZERO);
   a.nop();
   a.jr(K1);
-  a.nop();
 }
 
-function emitSaveForCall(a: Assembler): void {
+function emitSaveForCall(a: SlotAssembler): void {
   for (const r of CALLEE_SAVED) a.sw(r, contextOf(r), ZERO);
   a.sw(ZERO, contextOf(V0), ZERO);
   a.sw(RA, UKIT.contextPc, ZERO);
@@ -166,7 +165,7 @@ function emitSaveForCall(a: Assembler): void {
  * kit.yield: a0 = environment or −1; returns when this environment runs again. A routine: keeps s0–s7, gp, sp, fp. An end of
  * slice once the PC is stored is the yield.
  */
-function emitYield(a: Assembler): void {
+function emitYield(a: SlotAssembler): void {
   a.label('kit.yield');
   emitSaveForCall(a);
   a.li(V0, CALLS.yield.number);
@@ -174,18 +173,18 @@ function emitYield(a: Assembler): void {
 }
 
 /** kit.sleep: a0 = tick or 0; returns v0 = 0 after an event or at the tick, or sooner: at an end of slice before the call. */
-function emitSleep(a: Assembler): void {
+function emitSleep(a: SlotAssembler): void {
   a.label('kit.sleep');
   emitSaveForCall(a);
   a.li(V0, CALLS.sleep.number);
   a.syscall(0);
   // There was an event, and no sleep.
-  a.ret();
-  a.sw(ZERO, UKIT.contextPc, ZERO);
+  a.ret((slot) => slot.sw(ZERO, UKIT.contextPc, ZERO));
 }
 
 /** The end of a slice: t0 = PC; t0, t1, t2 are in U.interruptSave. Saves nothing if there is nothing to save. */
-function emitEpilogue(a: Assembler, abandoned: RuntimeParts['abandoned']): void {
+function emitEpilogue(plain: Assembler, abandoned: RuntimeParts['abandoned']): void {
+  const a = withSlots(plain);
   a.label('kit.epilogue');
   emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.whole');
   emitBranch(a, 'not below', 'kit.restart.end', 'kit.epilogue.whole');
@@ -196,7 +195,6 @@ function emitEpilogue(a: Assembler, abandoned: RuntimeParts['abandoned']): void 
   a.lw(T1, UKIT.contextPc, ZERO);
   a.nop();
   a.bne(T1, ZERO, 'kit.epilogue.abandoned');
-  a.nop();
   emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.yield');
   for (const r of GENERAL) if (r !== T0 && r !== T1 && r !== T2) a.sw(r, contextOf(r), ZERO);
   [T0, T1, T2].forEach((r, i) => {
@@ -209,12 +207,9 @@ function emitEpilogue(a: Assembler, abandoned: RuntimeParts['abandoned']): void 
   a.sw(T1, UKIT.contextHi, ZERO);
   a.sw(T2, UKIT.contextLo, ZERO);
   a.sw(T0, UKIT.contextPc, ZERO);
-  if (abandoned !== undefined) {
-    a.b('kit.epilogue.yield');
-    a.nop();
-  }
+  if (abandoned !== undefined) a.b('kit.epilogue.yield');
   a.label('kit.epilogue.abandoned');
-  abandoned?.(a);
+  abandoned?.(plain);
   a.label('kit.epilogue.yield');
   a.li(V0, CALLS.yield.number);
   a.li(A0, -1);
@@ -222,53 +217,46 @@ function emitEpilogue(a: Assembler, abandoned: RuntimeParts['abandoned']): void 
 }
 
 /** Branches to `to` if t0 is below the label, or is not; uses t1. */
-function emitBranch(a: Assembler, when: 'below' | 'not below', label: string, to: string): void {
+function emitBranch(a: SlotAssembler, when: 'below' | 'not below', label: string, to: string): void {
   a.la(T1, label);
   a.sltu(T1, T0, T1);
   if (when === 'below') a.bne(T1, ZERO, to);
   else a.beq(T1, ZERO, to);
-  a.nop();
 }
 
 /**
  * kit.fiber: runs the fiber that a native function has just started until it ends; v0 = its result. Each step is one
  * `cop2`; a real `syscall` or call is made here for it. See fiber.ts.
  */
-function emitFiberLoop(a: Assembler): void {
+function emitFiberLoop(a: SlotAssembler): void {
   a.label('kit.fiber');
   a.addiu(SP, SP, -8);
   a.sw(RA, 4, SP);
   a.label('kit.fiber.step');
   a.cop2(NATIVE_STEP);
-  a.beq(T8, ZERO, 'kit.fiber.done');
-  a.addiu(T8, T8, -STEP.syscall);
+  a.beq(T8, ZERO, 'kit.fiber.done', (slot) => slot.addiu(T8, T8, -STEP.syscall));
   a.bne(T8, ZERO, 'kit.fiber.call');
-  a.nop();
   a.syscall(0);
   a.b('kit.fiber.step');
-  a.nop();
   a.label('kit.fiber.call');
   a.jalr(RA, T9);
-  a.nop();
   a.b('kit.fiber.step');
-  a.nop();
   a.label('kit.fiber.done');
   a.lw(RA, 4, SP);
   a.addiu(SP, SP, 8);
   a.ret();
-  a.nop();
 }
 
 /** Emits a routine at `label` that runs native function `index` as a fiber: arguments in a0 to a3, result in v0. */
 export function emitFiberEntry(a: Assembler, label: string, index: number): void {
-  a.label(label);
-  a.cop2(index);
-  a.j('kit.fiber');
-  a.nop();
+  const s = withSlots(a);
+  s.label(label);
+  s.cop2(index);
+  s.j('kit.fiber');
 }
 
 /** kit.exit: a0 = code; ends the environment. */
-function emitExit(a: Assembler): void {
+function emitExit(a: SlotAssembler): void {
   a.label('kit.exit');
   a.move(T0, A0);
   for (const r of [A0, A1, A2, A3]) a.move(r, ZERO);
@@ -276,5 +264,4 @@ function emitExit(a: Assembler): void {
   a.li(V0, CALLS.env_free.number);
   a.syscall(0);
   a.b('kit.exit');
-  a.nop();
 }

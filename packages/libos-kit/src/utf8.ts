@@ -1,7 +1,7 @@
 /** UTF-8 without the host's TextEncoder: text of programs to bytes of the machine, and back. */
 
 /** Lone surrogates become U+FFFD. */
-export function encodeUtf8(text: string): Uint8Array {
+export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
   const bytes: number[] = [];
   for (const character of text.toWellFormed()) {
     const c = character.codePointAt(0) ?? 0xfffd;

@@ -141,12 +141,23 @@ export function runRaw(
   machine: Omit<MachineOptions, 'serial'> = {},
 ): Booted {
   const { alone = false, ...raw } = options;
-  const booted = boot([rawImage({ ...raw, main }), ...others], machine);
+  // The environment meets the error as an exception, and may go on and cause others.
+  const thrown: unknown[] = [];
+  function* watched(of: Raw): Fiber<number> {
+    try {
+      return yield* main(of);
+    } catch (error) {
+      thrown.push(error);
+      throw error;
+    }
+  }
+  const booted = boot([rawImage({ ...raw, main: watched }), ...others], machine);
   const watch = alone ? undefined : new BystanderWatch(booted.aegis, booted.aegis.load(bystander()));
   const ended = booted.runUntil(() => {
     watch?.look();
     return booted.aegis.environment(0).status === 'dead';
   });
+  if (thrown.length > 0) throw thrown[0];
   const { lastError } = booted.machine.native;
   if (lastError !== undefined) throw new Error(lastError.message);
   if (!ended) throw new Error('the raw environment is still running');

@@ -97,24 +97,24 @@ function checkFrames(aegis: Aegis, report: Report): void {
       `${name}: ${memory.frame(ppn, FRAME.pins)} pins, should be ${pinned}`,
     );
     const auth = [0, 4, 8, 12].map((i) => memory.get(PHYSICAL.frameAuth + 16 * ppn + i));
-    const nobody = capabilities.nobody;
+    const noMac = capabilities.noMac;
     if (ppn < FIRST_FREE_FRAME) {
-      report(auth[0] === nobody[0] && auth[1] === nobody[1], `${name}: a kernel frame that can be written`);
+      report(auth[0] === noMac[0] && auth[1] === noMac[1], `${name}: a kernel frame that can be written`);
     } else if (memory.frame(ppn, FRAME.owner) === NO_ENV) {
       free += 1;
       report(holders.size === 0 && pinned === 0, `${name}: free, but held or pinned`);
       report(
-        auth.every((word, i) => word === nobody[i & 1]),
+        auth.every((word, i) => word === noMac[i & 1]),
         `${name}: free, but there is a MAC for it`,
       );
     } else {
-      report(holders.size > 0 || pinned > 0, `${name}: allocated for nobody`);
-      report(holders.size > 0 || !borrowed.has(ppn), `${name}: a ring or a window keeps it, for nobody`);
+      report(holders.size > 0 || pinned > 0, `${name}: allocated, but for no environment`);
+      report(holders.size > 0 || !borrowed.has(ppn), `${name}: a ring or a window keeps it, for no environment`);
       const macs = [...frames.capability(ppn).slice(2), ...frames.capability(ppn, RIGHTS.read).slice(2)];
       report(
         frames.isGuardChosen(ppn) ||
           auth.every((word, i) => word === macs[i]) ||
-          (holders.size === 0 && auth.every((word, i) => word === nobody[i & 1])),
+          (holders.size === 0 && auth.every((word, i) => word === noMac[i & 1])),
         `${name}: the MACs of its binding are not its capabilities'`,
       );
     }
@@ -401,7 +401,7 @@ function checkSlices(aegis: Aegis, report: Report): void {
     const running = memory.slice(p, SLICE.running);
     const name = `slice ${p}`;
     if (owner === NO_ENV) {
-      report(running === 0, `${name}: nobody's, but ${running.toString(16)} runs in it`);
+      report(running === 0, `${name}: free, but ${running.toString(16)} runs in it`);
       continue;
     }
     end = p + 1;
@@ -416,7 +416,7 @@ function checkSlices(aegis: Aegis, report: Report): void {
   const position = (here - KSEG0 - PHYSICAL.slices) / SLICE_BYTES;
   const owned = position >= 0 && position < SLICE_LIMIT && memory.slice(position, SLICE.owner) !== NO_ENV;
   const nothing = here === 0 || here === memory.kernelPage(KP.noSlice);
-  report(owned || nothing, `the slice to donate is ${here.toString(16)}, which nobody owns`);
+  report(owned || nothing, `the slice to donate is ${here.toString(16)}, which has no owner`);
 }
 
 /** Rings and filters belong to the living; filters deliver to rings that exist; taps are receive rings, each once. */

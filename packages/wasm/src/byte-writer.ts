@@ -90,7 +90,7 @@ export class ByteWriter {
   }
 
   /** A view of what was written. */
-  bytes(): Uint8Array {
+  bytes(): Uint8Array<ArrayBuffer> {
     return this.#buffer.subarray(0, this.#length);
   }
 

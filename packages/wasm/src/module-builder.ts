@@ -147,7 +147,7 @@ export class ModuleBuilder {
   }
 
   /** The module's bytes. Throws `WasmError` `nesting` when a function has an open block. */
-  build(): Uint8Array {
+  build(): Uint8Array<ArrayBuffer> {
     const out = new ByteWriter();
     for (const byte of [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]) out.byte(byte);
     section(out, SECTION.type, this.#types, (to, { parameters, results }) => {

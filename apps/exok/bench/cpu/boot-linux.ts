@@ -2,13 +2,12 @@
  * One boot of Linux, in a process of its own, with a kernel that `exok linux build` has left in its cache. Prints the host
  * seconds from switching on until a program in user mode asks the kernel for something; null if there is no kernel.
  */
-import { parseArgs } from 'node:util';
 import { EVENT_KINDS } from '@exokernel/hardware';
 import { linuxProgram } from '../../src/linux/boot.ts';
 import { cachedKernel } from '../../src/linux/kernel.ts';
 import { initProgram, initramfs } from '../../src/linux/userland.ts';
 import { bareMachine } from '../../src/run-machine.ts';
-import { MACHINE_OPTIONS, machineSettings } from '../../src/run-options.ts';
+import { machineSettings } from '../../src/run-options.ts';
 
 const STEP = 250_000;
 const KERNEL = 0x80000000;
@@ -16,8 +15,7 @@ const KERNEL = 0x80000000;
 const LIMIT = 1e9;
 
 async function bootSeconds(kernel: string): Promise<number> {
-  const { values } = parseArgs({ args: ['--engine', 'translator'], options: MACHINE_OPTIONS });
-  const settings = machineSettings(values);
+  const settings = machineSettings({ engine: 'translator' });
   const program = linuxProgram({ kernel, initramfs: initramfs(await initProgram()), command: ['hello'] }, settings);
   const { machine, close } = bareMachine(program, settings, () => undefined);
   const arrived = { inUserSpace: false };

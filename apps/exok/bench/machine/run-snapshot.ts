@@ -2,13 +2,12 @@
  * Snapshots, in a process of its own. Prints milliseconds of host time, medians: to save a machine of 16 MB with a quarter of its pages in use, into
  * memory that the process has had before and into new memory, of which the host makes each page as it is touched; to save what differs from an earlier snapshot; and, where a kernel has been built, to restore Linux and run five million cycles.
  */
-import { parseArgs } from 'node:util';
 import { Machine } from '@exokernel/hardware';
 import { linuxProgram } from '../../src/linux/boot.ts';
 import { cachedKernel } from '../../src/linux/kernel.ts';
 import { initProgram, initramfs } from '../../src/linux/userland.ts';
 import { bareMachine } from '../../src/run-machine.ts';
-import { MACHINE_OPTIONS, machineSettings } from '../../src/run-options.ts';
+import { machineSettings } from '../../src/run-options.ts';
 import { median } from '../report.ts';
 
 const ROUNDS = 50;
@@ -51,7 +50,7 @@ process.stdout.write(JSON.stringify({ save, fresh, delta, linux: await linux() }
 async function linux(): Promise<number | null> {
   const kernel = cachedKernel();
   if (kernel === undefined) return null;
-  const settings = machineSettings(parseArgs({ args: [], options: MACHINE_OPTIONS }).values);
+  const settings = machineSettings({});
   const command = ['sh'];
   const program = linuxProgram({ kernel, initramfs: initramfs(await initProgram()), command }, settings);
   const { machine: guest, close } = bareMachine(program, settings, () => undefined);

@@ -1,5 +1,6 @@
 /** The demo's report: a table for people, an object for scripts. Only what the machine counted; no time of the host. */
 import type { EnvironmentInfo } from '@exokernel/aegis';
+import { table } from '../table.ts';
 import type { Check } from './checks.ts';
 import type { World } from './world.ts';
 
@@ -91,18 +92,11 @@ const COLUMNS: readonly (readonly [title: string, value: (c: Counts) => string |
 /** The report as text, one line per environment and per check. */
 export function formatReport(report: Report): string {
   const { machine } = report;
-  const rows = [
-    COLUMNS.map(([title]) => title),
-    ...report.environments.map((environment) =>
-      COLUMNS.map(([, value]) => {
-        const cell = value(environment);
-        return typeof cell === 'number' ? cell.toLocaleString('en') : cell;
-      }),
-    ),
-  ];
-  const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const table = rows.map((row) =>
-    row.map((cell, i) => (i < 3 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  '),
+  const rows = report.environments.map((environment) =>
+    COLUMNS.map(([, value]) => {
+      const cell = value(environment);
+      return typeof cell === 'number' ? cell.toLocaleString('en') : cell;
+    }),
   );
   const checks = report.checks.map(({ name, ok, detail }) => `${ok ? 'ok    ' : 'FAILED'}  ${name} (${detail})`);
   return [
@@ -110,7 +104,11 @@ export function formatReport(report: Report): string {
       `${machine.seconds.toFixed(3)} s of machine time, ${machine.instructions.toLocaleString('en')} instructions, ` +
       `${machine.cycles.toLocaleString('en')} cycles`,
     '',
-    ...table,
+    table(
+      COLUMNS.map(([title]) => title),
+      rows,
+      3,
+    ).trimEnd(),
     '',
     ...report.console
       .trimEnd()

@@ -1,76 +1,91 @@
 /**
  * `exok linux`: Linux on the machine. Builds what it needs once, into the cache; then the console is the terminal.
  */
-import { parseArgs, type ParseArgsConfig } from 'node:util';
-import { parse, split } from '../arguments.ts';
+import { InvalidArgumentError, type Command } from 'commander';
 import { EXIT, UsageError } from '../error.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { readElf } from '../run-machine.ts';
-import { MACHINE_OPTIONS, machineSettings } from '../run-options.ts';
+import { addMachineOptions, machineSettings, type MachineOptionValues } from '../run-options.ts';
 import { runHere } from '../run.ts';
 import { benchLinux, type Bench } from './bench.ts';
 import { linuxProgram } from './boot.ts';
 import { kernelImage } from './kernel.ts';
+import { PATCHED_FILE } from './patch.ts';
 import { PAPER_MACHINES } from './published.ts';
 import { formatFigures } from './report.ts';
 import { e2fsckProgram, initProgram, initramfs } from './userland.ts';
 
-export const LINUX_HELP: string = `  exok linux [-- <command> ...]   Linux on the machine; \`-- help\` says which commands there are, \`-- sh\` reads them
-    --rebuild            builds the kernel though it is in the cache
-    --kernel <file>      a kernel built elsewhere
-    --append <text>      more arguments of the kernel
-    --ip <address>       its address on the wire
-    --with-e2fsck        builds e2fsck too, and takes it along (for \`-- check\` and \`-- disk check\`)
-    and --memory to --json as of exok run
-  exok linux build       builds kernel and programs, and no more
-  exok linux bench       Linux as the monolithic reference, beside what was published for Ultrix; all profiles
-    --profile <name>     only this one, or all (the default)
-    --json               one JSON object on stdout
-`;
-
 const ALL_PROFILES = [...PAPER_MACHINES, 'ideal'] as const;
-const OPTIONS = {
-  ...MACHINE_OPTIONS,
-  rebuild: { type: 'boolean', default: false },
-  kernel: { type: 'string' },
-  append: { type: 'string' },
-  ip: { type: 'string' },
-  'with-e2fsck': { type: 'boolean', default: false },
-} as const satisfies ParseArgsConfig['options'];
-
 const ACTIONS: readonly (string | undefined)[] = [undefined, 'build', 'bench'];
 
-/** Carries out `exok linux`. Returns the exit code. Throws `UsageError`. */
-export async function linuxCommand(args: readonly string[]): Promise<number> {
-  const { own, rest } = split(args);
-  const { values, positionals, tokens } = parse(() =>
-    parseArgs({ args: own, options: OPTIONS, allowPositionals: true, tokens: true }),
-  );
-  const [action, ...more] = positionals;
-  if (!ACTIONS.includes(action) || more.length > 0) {
-    throw new UsageError(`exok linux ${positionals.join(' ')}: the command of /init comes after --`);
+interface Options extends MachineOptionValues {
+  readonly rebuild?: boolean;
+  readonly unpatched?: boolean;
+  readonly kernel?: string;
+  readonly append?: string;
+  readonly ip?: string;
+  readonly withE2fsck?: boolean;
+}
+
+/** `rest` is what stands behind `--`: a command of /init. */
+export function addLinux(program: Command, rest: readonly string[], done: (exitCode: number) => void): void {
+  const linux = program
+    .command('linux')
+    .usage('[options] [build | bench] [-- <command>...]')
+    .description('Linux on the machine; built once, into the cache')
+    .argument('[action]', 'build: kernel and programs, and no more; bench: Linux beside what was published for Ultrix')
+    .option('--rebuild', 'builds the kernel though it is in the cache')
+    .option(
+      '--unpatched',
+      "builds Debian's source as it is, under which programs that use the floating-point unit crash",
+    )
+    .option('--kernel <file>', 'a kernel built elsewhere')
+    .option('--append <text>', 'more arguments of the kernel')
+    .option('--ip <address>', 'its address on the wire', address)
+    .option('--with-e2fsck', 'builds e2fsck too, and takes it along (for -- check and -- disk check)')
+    .addHelpText(
+      'after',
+      '\n`-- help` says which commands there are, `-- sh` reads them. bench takes all profiles unless one is named.\n' +
+        '\nExamples:\n  exok linux -- sh\n  exok linux --date now --disk root.img -- help\n  exok linux bench --profile dec3100 --json',
+    )
+    .action(async (action: string | undefined, options: Options) => {
+      const profile = linux.getOptionValueSource('profile') === 'cli' ? (options.profile ?? 'all') : 'all';
+      done(await linuxCommand(action, { ...options, rest, benched: profile }));
+    });
+  addMachineOptions(linux, ['all', ...ALL_PROFILES]);
+}
+
+async function linuxCommand(
+  action: string | undefined,
+  { rest, benched, ...given }: Options & { readonly rest: readonly string[]; readonly benched: string },
+): Promise<number> {
+  if (!ACTIONS.includes(action)) {
+    throw new UsageError(`exok linux ${action ?? ''}: the command of /init comes after --`);
   }
-  const settings = machineSettings(values);
-  checkAddress(values.ip);
-  if (values.kernel !== undefined) readElf(values.kernel);
+  if (action !== 'bench' && given.profile === 'all') throw new UsageError('--profile all is for exok linux bench');
+  const { profile, ...others } = given;
+  const settings = machineSettings(profile === undefined || profile === 'all' ? others : given);
+  if (given.kernel !== undefined) readElf(given.kernel);
   const progress = createProgress(process.stderr);
-  const options = { rebuild: values.rebuild, progress: progress.say };
+  const { rebuild = false, unpatched = false } = given;
+  const options = { rebuild, unpatched, progress: progress.say };
   try {
-    const kernel = values.kernel ?? (await kernelImage(options));
+    const kernel = given.kernel ?? (await kernelImage(options));
     const init = await initProgram();
     if (action === 'bench') {
-      const isChosen = tokens.some(
-        (token) => token.kind === 'option' && token.name === 'profile' && token.value !== 'all',
-      );
-      return bench({ kernel, init, settings }, isChosen ? [settings.profile] : ALL_PROFILES, progress.say);
+      const chosen = benched === 'all' ? ALL_PROFILES : [settings.profile];
+      return bench({ kernel, init, settings }, chosen, progress.say);
     }
-    const e2fsck = values['with-e2fsck'] ? await e2fsckProgram(options) : undefined;
+    const e2fsck = given.withE2fsck ? await e2fsckProgram(options) : undefined;
     progress.end();
     if (action === 'build') {
       process.stdout.write(`${kernel}\n`);
       return EXIT.ok;
     }
-    const { append, ip } = values;
+    if (given.kernel === undefined && !unpatched) {
+      process.stderr.write(`exok: Linux with one line changed, in ${PATCHED_FILE} (--unpatched: without)\n`);
+    }
+    const { append, ip } = given;
     const boot = {
       kernel,
       initramfs: initramfs(init, e2fsck),
@@ -93,9 +108,8 @@ function bench(bench: Bench, profiles: readonly Bench['settings']['profile'][], 
   return EXIT.ok;
 }
 
-function checkAddress(text: string | undefined): void {
-  const parts = text?.split('.') ?? [];
-  if (text === undefined || (parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256)))
-    return;
-  throw new UsageError(`--ip ${text}: use an address such as 10.0.0.1`);
+function address(text: string): string {
+  const parts = text.split('.');
+  if (parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256)) return text;
+  throw new InvalidArgumentError('Use an address such as 10.0.0.1.');
 }

@@ -10,6 +10,7 @@ import { UsageError } from '../error.ts';
 import { fetchKernelSource, findKernelSource } from './apt.ts';
 import { cacheFolder, cached, keyOf } from './cache.ts';
 import { CROSS, KERNEL_NEEDS, demand } from './needs.ts';
+import { PATCH, patchSource } from './patch.ts';
 import { ask, step } from './shell.ts';
 import type { Progress } from '../progress.ts';
 
@@ -33,19 +34,21 @@ const SAME_EVERYWHERE = {
 export interface BuildOptions {
   /** Build although it is in the cache. */
   readonly rebuild?: boolean;
+  /** Debian's source as it is: programs that use the floating-point unit do not survive (patch.ts). */
+  readonly unpatched?: boolean;
   readonly progress: Progress;
 }
 
 /** The path of the kernel in the cache, built if it is not there yet. Throws `UsageError`. */
-export async function kernelImage({ rebuild = false, progress }: BuildOptions): Promise<string> {
+export async function kernelImage({ rebuild = false, unpatched = false, progress }: BuildOptions): Promise<string> {
   const source = findKernelSource();
   if (source === undefined) {
-    const kernel = cachedKernel();
+    const kernel = cachedKernel(unpatched);
     if (kernel !== undefined) return kernel;
     demand('building the kernel', KERNEL_NEEDS);
     throw new UsageError('apt offers no package linux-source-6.x, and no kernel is in the cache: see apt-get update');
   }
-  const name = `kernel-${source.version.replace(/[^\w.+~-]/g, '_')}-${kernelKey()}`;
+  const name = `kernel-${source.version.replace(/[^\w.+~-]/g, '_')}-${kernelKey(unpatched)}`;
   const entry = await cached(
     name,
     async ({ work, result, log }) => {
@@ -56,6 +59,7 @@ export async function kernelImage({ rebuild = false, progress }: BuildOptions): 
       };
       say('fetching and unpacking');
       const tree = await fetchKernelSource(source, work, log);
+      if (!unpatched) patchSource(tree);
       const make = (args: readonly string[], line?: (text: string) => void): Promise<void> =>
         step('make', ['ARCH=mips', `CROSS_COMPILE=${CROSS}`, ...args], {
           cwd: tree,
@@ -78,11 +82,11 @@ export async function kernelImage({ rebuild = false, progress }: BuildOptions): 
   return join(entry, IMAGE);
 }
 
-/** The newest kernel in the cache that this configuration and compiler made, of whatever source. */
-export function cachedKernel(): string | undefined {
+/** The newest kernel in the cache that this configuration, patch and compiler made, of whatever source. */
+export function cachedKernel(unpatched: boolean = false): string | undefined {
   const cache = cacheFolder();
   const names = existsSync(cache) ? readdirSync(cache) : [];
-  const end = `-${kernelKey()}`;
+  const end = `-${kernelKey(unpatched)}`;
   const name = names
     .filter((entry) => entry.startsWith('kernel-') && entry.endsWith(end))
     .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
@@ -90,8 +94,9 @@ export function cachedKernel(): string | undefined {
   return name === undefined ? undefined : join(cache, name, IMAGE);
 }
 
-function kernelKey(): string {
-  return keyOf(readFileSync(CONFIG), ask(`${CROSS}gcc`, ['-dumpfullversion']) ?? '');
+function kernelKey(unpatched: boolean): string {
+  const patch = unpatched ? [] : [PATCH];
+  return keyOf(readFileSync(CONFIG), ask(`${CROSS}gcc`, ['-dumpfullversion']) ?? '', ...patch);
 }
 
 /** Throws `Error` if the source has not taken what the configuration asks for. */

@@ -31,7 +31,7 @@ export function environmentCalls({ frames, environments, memory, natives, revoca
     env_set: (call, self) => {
       const env = environments.check(call.capability(0), self);
       const [field, value] = [call.word(4), call.word(5) >>> 0];
-      // Nobody gives more than it has itself.
+      // No environment gives more than it has itself.
       if (field === ENV.frameLimit && value > memory.env(self, ENV.frameLimit)) return ERRORS.E_CAP;
       return env < 0 ? env : environments.set(env, field, value);
     },

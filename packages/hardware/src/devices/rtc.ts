@@ -28,6 +28,12 @@ const A = 10;
 const B = 11;
 const C = 12;
 const D = 13;
+/**
+ * A byte of the RAM in which Linux keeps the real year, because the firmware sets register 9 to 72 or 73. Linux takes the year to be 2000 +
+ * register 9 + this byte − 72 [LINUX arch/mips/dec/time.c]. With 72 here, register 9 counts from 2000.
+ */
+const LINUX_YEAR = 63;
+const LINUX_YEAR_BASE = 72;
 
 /**
  * Register A: update in progress, divider held in reset. Register B: stop, interrupt enables, binary, 24 hours, daylight
@@ -57,7 +63,7 @@ export class RealTimeClock implements Device {
   readonly #setLine: (line: number, level: boolean) => void;
   readonly #second: Timer;
   readonly #tick: Timer;
-  /** Update and alarm flags; the periodic flag is the difference of two tick counts. */
+  /** Flags of register C. The periodic flag is also raised while two tick counts differ. */
   #flags = 0;
   #seenTick = 0;
   /** The cycle at which the divider began. */
@@ -81,6 +87,7 @@ export class RealTimeClock implements Device {
     r[DAY] = day;
     r[MONTH] = month;
     r[YEAR] = year % 100;
+    if (startTime !== 0) r[LINUX_YEAR] = LINUX_YEAR_BASE;
     this.#second = clock.timer((at) => {
       this.#second.arm(at + clock.hz);
       this.#advance();
@@ -111,6 +118,8 @@ export class RealTimeClock implements Device {
     if ((mask & 0xff) === 0 || index === C || index === D) return;
     const byte = value & 0xff;
     const held = this.#held;
+    // A tick stays pending until register C is read, whatever becomes of the rate.
+    if (index === A) this.#flags = this.#raised();
     this.#registers[index] = index === A ? byte & ~UIP : byte;
     if (index === A) {
       if (held !== this.#held) this.#restart();

@@ -245,7 +245,7 @@ export class Machine {
    * `base`, an earlier snapshot that is whole, only the pages of memory that differ from it. Throws `snapshot` during a run, with native
    * functions that may keep something of their own, and for a machine that shares its wire with others: a `Network` saves those.
    */
-  snapshot(base?: Uint8Array): Uint8Array {
+  snapshot(base?: Uint8Array): Uint8Array<ArrayBuffer> {
     return saveSnapshot(this.#parts(), base);
   }
 

@@ -67,7 +67,7 @@ export class Network {
   }
 
   /** All its machines and wires as they are now. Throws `snapshot` as a machine's does. */
-  snapshot(base?: Uint8Array): Uint8Array {
+  snapshot(base?: Uint8Array): Uint8Array<ArrayBuffer> {
     return saveSnapshot(this.#parts(), base);
   }
 

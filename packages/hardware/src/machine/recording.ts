@@ -94,7 +94,7 @@ export class Recorder {
   }
 
   /** Ends the recording and gives its bytes. To be called once, between runs. */
-  finish(): Uint8Array {
+  finish(): Uint8Array<ArrayBuffer> {
     for (const leave of this.#leave) leave();
     const machine = this.#machine;
     const writer = new StateWriter(ENVELOPE);

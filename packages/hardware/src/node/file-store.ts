@@ -21,7 +21,7 @@ export function fileStore(path: string, { readOnly = false }: { readonly readOnl
   try {
     file = openSync(path, readOnly ? 'r' : 'r+');
   } catch (cause) {
-    throw new HardwareError('block-store', `cannot open ${path}`, { path }, { cause });
+    throw new HardwareError('block-store', `cannot open ${path}: ${reasonOf(cause)}`, { path }, { cause });
   }
   const { size } = fstatSync(file);
   if (size === 0 || size % SECTOR_BYTES !== 0) {
@@ -54,4 +54,8 @@ function whole(length: number, step: (done: number) => number): void {
       throw new HardwareError('block-store', `the file ended after ${done} of ${length} bytes`, { done, length });
     done += n;
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

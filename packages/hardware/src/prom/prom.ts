@@ -80,7 +80,7 @@ const STATUS_BEV = 0x400000;
  * The bytes of a PROM that starts a program. Throws `HardwareError` `prom` for an entry that is no address of an
  * instruction there, and for text that is not printable ASCII. (Text too long for a PROM is the machine's to refuse.)
  */
-export function bootProm({ entry, args = [], environment = {} }: BootOptions): Uint8Array {
+export function bootProm({ entry, args = [], environment = {} }: BootOptions): Uint8Array<ArrayBuffer> {
   if (!Number.isInteger(entry) || entry % 4 !== 0 || entry < KSEG0 || entry >= KSEG2) {
     throw new HardwareError('prom', `no entry ${entry}: use a word address in kseg0 or kseg1`, { entry });
   }

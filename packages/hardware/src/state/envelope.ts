@@ -17,7 +17,7 @@ export interface Envelope {
 }
 
 /** Fills in the header of bytes whose rest is there. Returns them. */
-export function seal({ magic, version }: Envelope, bytes: Uint8Array): Uint8Array {
+export function seal({ magic, version }: Envelope, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   bytes.set(Array.from(magic, (letter) => letter.charCodeAt(0)));
   const rest = bytes.subarray(ENVELOPE_HEADER);
   const view = new DataView(bytes.buffer, bytes.byteOffset, ENVELOPE_HEADER);

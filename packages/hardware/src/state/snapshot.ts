@@ -44,7 +44,7 @@ export interface Stateful {
 }
 
 /** The bytes of all these together; with a base, of what differs. Throws what the parts throw. */
-export function saveSnapshot(parts: readonly Stateful[], base?: Uint8Array): Uint8Array {
+export function saveSnapshot(parts: readonly Stateful[], base?: Uint8Array): Uint8Array<ArrayBuffer> {
   const state = stateOf(parts);
   const memories = memoriesOf(parts);
   const before = base === undefined ? undefined : pagesOf(unwrap(SNAPSHOT, base), memories);

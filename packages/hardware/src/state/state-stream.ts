@@ -66,7 +66,7 @@ export class StateWriter implements StateStream {
   }
 
   /** What was written; a copy. Timers are numbered in the order in which they were armed. */
-  take(): Uint8Array {
+  take(): Uint8Array<ArrayBuffer> {
     this.#timers.sort((a, b) => a.sequence - b.sequence);
     this.#timers.forEach(({ place }, i) => {
       this.#view.setFloat64(place, i, true);

@@ -3,6 +3,7 @@
  *
  * Only the peer's datagrams are received. A peer that is not there yet only misses frames. Source: [QEMUNET].
  */
+import { reasonOf } from './reason.ts';
 import { createSocket } from 'node:dgram';
 import { Link, WireError, type Wire } from '@exokernel/wire';
 
@@ -41,7 +42,7 @@ export async function datagramLink(wire: Wire, local: DatagramAddress, remote: D
     });
   }).catch((cause: unknown) => {
     socket.close();
-    const message = `no datagrams between ${JSON.stringify(local)} and ${JSON.stringify(remote)}`;
+    const message = `no datagrams between ${shown(local)} and ${shown(remote)}: ${reasonOf(cause)}`;
     throw new WireError('link', message, { local, remote }, { cause });
   });
   let waiting = 0;
@@ -66,4 +67,8 @@ export async function datagramLink(wire: Wire, local: DatagramAddress, remote: D
     link.drop('out');
   });
   return { link, port: socket.address().port };
+}
+
+function shown({ port, host = THIS_HOST }: DatagramAddress): string {
+  return `port ${port} of ${host}`;
 }

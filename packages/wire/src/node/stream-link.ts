@@ -4,6 +4,7 @@
  * A client connects, a server takes the first peer that comes; both over unix or TCP sockets. A peer that leaves, breaks, or
  * sends an impossible length closes the link, and that is all: the link does not connect again. Source: [QEMUNET].
  */
+import { reasonOf } from './reason.ts';
 import { connect, createServer, type ListenOptions, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { encodeStreamFrame, Link, StreamDecoder, WireError, type Wire } from '@exokernel/wire';
 
@@ -24,7 +25,7 @@ export async function connectStream(wire: Wire, address: StreamAddress): Promise
       resolve(made);
     });
   }).catch((cause: unknown) => {
-    throw new WireError('link', `cannot connect to ${JSON.stringify(address)}`, { address }, { cause });
+    throw new WireError('link', `cannot connect to ${shown(address)}: ${reasonOf(cause)}`, { address }, { cause });
   });
   return joined(wire, socket);
 }
@@ -67,7 +68,7 @@ export async function listenStream(wire: Wire, address: StreamAddress): Promise<
 function listening(server: Server, address: StreamAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     server.on('error', (cause) => {
-      reject(new WireError('link', `cannot listen on ${JSON.stringify(address)}`, { address }, { cause }));
+      reject(new WireError('link', `cannot listen on ${shown(address)}: ${reasonOf(cause)}`, { address }, { cause }));
     });
     server.listen(options(address) as ListenOptions, resolve);
   });
@@ -107,4 +108,8 @@ function joined(wire: Wire, socket: Socket): Link {
     link.close();
   });
   return link;
+}
+
+function shown(address: StreamAddress): string {
+  return 'path' in address ? address.path : `port ${address.port} of ${address.host ?? THIS_HOST}`;
 }

@@ -1,0 +1,63 @@
+/** `exok demo`: everything at once, checked; or kept up for a browser. */
+import type { Command } from 'commander';
+import { integer, untilInterrupted } from '../arguments.ts';
+import { EXIT, UsageError } from '../error.ts';
+import { createProgress } from '../progress.ts';
+import { formatReport, type Report } from './report.ts';
+import { runDemo, serveDemo } from './run.ts';
+
+interface Options {
+  readonly serve?: boolean;
+  readonly offline?: boolean;
+  readonly json?: boolean;
+  readonly port?: number;
+  readonly disk?: string;
+}
+
+export function addDemo(program: Command, done: (exitCode: number) => void): void {
+  program
+    .command('demo')
+    .description('boots one machine, runs everything at once, and checks what came of it')
+    .option('--serve', 'stays up and prints the URL for a browser')
+    .option('--port <n>', 'port of the gateway on 127.0.0.1 (default: any free one)', integer(0, 65535))
+    .option('--disk <file>', 'a disk with a site, made by exok site')
+    .option('--offline', 'without the gateway: two runs count the same')
+    .option('--json', 'prints one JSON object on stdout')
+    .addHelpText('after', '\nExamples:\n  exok demo\n  exok demo --serve --port 8080\n  exok demo --offline --json')
+    .action(async (options: Options) => {
+      done(await demo(options));
+    });
+}
+
+async function demo({ serve = false, offline = false, json = false, port, disk }: Options): Promise<number> {
+  if (serve && offline) throw new UsageError('--serve needs the gateway that --offline leaves out: use one of them');
+  if (offline && port !== undefined) throw new UsageError('--port is of no use with --offline');
+  const progress = createProgress(process.stderr);
+  const started = performance.now();
+  const shared = { port: port ?? 0, disk, progress: progress.say };
+  try {
+    const report = serve
+      ? await serveDemo({
+          ...shared,
+          stop: untilInterrupted(),
+          ready: (url) => {
+            progress.end();
+            process.stderr.write(`serving ${url} (Ctrl-C to stop)\n`);
+          },
+        })
+      : await runDemo({ offline, ...shared });
+    progress.end();
+    return print(report, json, (performance.now() - started) / 1000);
+  } finally {
+    progress.end();
+  }
+}
+
+function print(report: Report, json: boolean, seconds: number): number {
+  if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
+  else process.stdout.write(formatReport(report));
+  const failed = report.checks.filter(({ ok }) => !ok).length;
+  const verdict = failed === 0 ? `all ${report.checks.length} checks passed` : `${failed} checks FAILED`;
+  process.stderr.write(`${verdict}; ${seconds.toFixed(1)} s\n`);
+  return failed === 0 ? EXIT.ok : EXIT.failed;
+}
