@@ -10,7 +10,7 @@ export const KIND = { frame: 1, env: 2, extent: 3, ring: 6, filter: 7 } as const
 export const GRANTED = 8;
 export const NONE: CapabilityWords = [0, 0, 0, 0];
 
-export interface Shared extends RawFrame {
+interface Shared extends RawFrame {
   /** Nodes that others came by. */
   readonly nodes: number[];
   /** Everyone may read it by its guard. */
@@ -18,11 +18,11 @@ export interface Shared extends RawFrame {
   readonly readOnly: boolean;
 }
 
-export interface Mine extends RawFrame {
+interface Mine extends RawFrame {
   readonly place: number;
 }
 
-export interface SharedExtent {
+interface SharedExtent {
   readonly capability: CapabilityWords;
   readonly start: number;
   readonly blocks: number;
