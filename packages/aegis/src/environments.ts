@@ -69,7 +69,7 @@ export interface Resource {
 }
 
 /** What it costs at most to end an environment that has nothing but its record. */
-const COST_OF_END = 10_000;
+const COST_OF_END = 12_000;
 
 export class Environments {
   readonly #memory: KernelMemory;

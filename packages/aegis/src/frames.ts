@@ -51,7 +51,7 @@ export type ReadBy = { readonly node: number } | 'guard';
 const FREE: number = PHYSICAL.system + SYSTEM.framesFree;
 
 /** What it costs at most to let go of a frame, without its nodes, and the flush of a set of them. */
-const COST_OF_FRAME = 400;
+const COST_OF_FRAME = 420;
 /** What it costs at most to break one thing that pins a frame. */
 const COST_OF_PIN = 2500;
 
