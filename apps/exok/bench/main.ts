@@ -7,7 +7,7 @@ import { cpu } from './cpu/cpu.ts';
 import { format, host, type Report } from './report.ts';
 import { machine } from './machine/machine.ts';
 import { natives } from './natives.ts';
-import { web } from './web.ts';
+import { web } from './web/web.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Report>>> = { cpu, machine, natives, web };
 

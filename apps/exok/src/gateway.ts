@@ -9,6 +9,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Machine } from '@exokernel/hardware';
 import { NetworkStack, frameBytes, type StackOptions, type TcpConnection } from '@exokernel/net';
 import type { Attachment, Wire } from '@exokernel/wire';
+import { Doze } from './doze.ts';
 
 export interface GatewayOptions {
   readonly machine: Machine;
@@ -38,7 +39,8 @@ export class Gateway {
   readonly #station: Attachment;
   readonly #bridges = new Set<Bridge>();
   readonly #server: Server;
-  #awake: (() => void) | undefined;
+  /** Wakes when the host has something for the machine. */
+  readonly doze: Doze = new Doze();
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -79,18 +81,6 @@ export class Gateway {
     this.#transmit();
   }
 
-  /** Resolves when the host has something for the machine, or after `ms`. */
-  wait(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(done, ms);
-      this.#awake = done;
-      function done(): void {
-        clearTimeout(timer);
-        resolve();
-      }
-    });
-  }
-
   /** Stops listening, resets every connection on both sides, and leaves the wire. */
   async close(): Promise<void> {
     for (const { socket, connection } of this.#bridges) {
@@ -122,9 +112,7 @@ export class Gateway {
       wireEnded: false,
     };
     this.#bridges.add(bridge);
-    const wake = (): void => {
-      this.#awake?.();
-    };
+    const { wake } = this.doze;
     socket.on('data', (data: Uint8Array) => {
       bridge.pending = data;
       socket.pause();

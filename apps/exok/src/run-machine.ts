@@ -89,7 +89,7 @@ export function bareMachine(
   try {
     return orRefuse(name, () => {
       const prom = bootProm({ entry: elf.entry, args: [BOOT_DEVICE, ...rdArgs, ...program.args] });
-      const { profile, engine, startTime } = settings;
+      const { profile, hz, engine, startTime } = settings;
       const machine = new Machine({
         ramBytes,
         profile,
@@ -98,6 +98,7 @@ export function bareMachine(
         serial: (line, byte) => {
           if (line === CONSOLE_LINE) serial(byte);
         },
+        ...(hz === undefined ? {} : { hz }),
         ...(engine === undefined ? {} : { engine }),
         ...(startTime === undefined ? {} : { startTime }),
         ...(disk === undefined ? {} : { disk: { store: disk } }),

@@ -29,16 +29,26 @@ export interface RunNetwork {
   readonly close: () => void;
 }
 
+/** Offset of a frame's sender. */
+const SOURCE = 6;
+
 /** Says something to the user. */
 type Say = (text: string) => void;
 
-/** The wire that the options ask for; `undefined` if they ask for none. Throws `UsageError`. */
+/** What a link is to be put on. */
+interface On {
+  readonly wire?: Wire;
+  /** The station whose frames go out; all do, unless it is given. */
+  readonly from?: Uint8Array;
+}
+
+/** The wire, with what the options ask for on it; `undefined` if they ask for nothing. Throws `UsageError`. */
 export async function openNetwork(
-  { net, pcap, replay }: Pick<MachineSettings, 'net' | 'pcap' | 'replay'>,
+  { net, pcap, replay }: Partial<Pick<MachineSettings, 'net' | 'pcap' | 'replay'>>,
   say: Say,
+  { wire = new Wire(), from }: On = {},
 ): Promise<RunNetwork | undefined> {
   if (net === undefined && pcap === undefined) return undefined;
-  const wire = new Wire();
   const isOutside = net !== undefined && replay === undefined;
   let capture: CaptureFile | undefined;
   let close: () => void = () => undefined;
@@ -48,7 +58,7 @@ export async function openNetwork(
       captureWire(wire, capture.writer, { name: 'eth0', epoch: Math.floor(Date.now() / 1000) });
     }
     // A replay has its frames from its recording.
-    if (isOutside) close = await openLink(wire, net, say);
+    if (isOutside) close = await openLink({ wire, from }, net, say);
   } catch (error) {
     capture?.close();
     throw isRefusal(error) ? new UsageError(`${net ?? pcap ?? ''}: ${error.message}`) : error;
@@ -64,16 +74,24 @@ export async function openNetwork(
 }
 
 /** Puts the link on the wire; returns what closes it. */
-async function openLink(wire: Wire, spec: string, say: Say): Promise<() => void> {
-  if (/^wss?:\/\//.test(spec)) return watched(webSocketLink(wire, openWebSocket(spec)), spec, say);
+async function openLink(
+  { wire, from }: { readonly wire: Wire; readonly from: Uint8Array | undefined },
+  spec: string,
+  say: Say,
+): Promise<() => void> {
+  const watched = (link: Link): (() => void) => {
+    if (from !== undefined) link.passes = (frame) => from.every((byte, i) => frame[SOURCE + i] === byte);
+    return watch(link, spec, say);
+  };
+  if (/^wss?:\/\//.test(spec)) return watched(webSocketLink(wire, openWebSocket(spec)));
   const [kind, ...rest] = spec.split(':');
-  if (kind === 'stream') return watched(await connectStream(wire, streamAddress(rest, spec)), spec, say);
+  if (kind === 'stream') return watched(await connectStream(wire, streamAddress(rest, spec)));
   if (kind === 'listen') {
     const { address, peer, close } = await listenStream(wire, streamAddress(rest, spec));
     say(`waiting for a peer at ${'path' in address ? address.path : `${address.host ?? ''}:${address.port}`}`);
     let end = close;
     void peer.then((link) => {
-      end = watched(link, spec, say);
+      end = watched(link);
     });
     return () => {
       end();
@@ -83,13 +101,13 @@ async function openLink(wire: Wire, spec: string, say: Say): Promise<() => void>
     const [local, remote, ...more] = addresses(rest);
     if (local === undefined || remote === undefined || more.length > 0) throw noSuch(spec);
     const { link } = await datagramLink(wire, local, remote);
-    return watched(link, spec, say);
+    return watched(link);
   }
   throw noSuch(spec);
 }
 
 /** Tells when the link ends by itself; returns what ends it. */
-function watched(link: Link, spec: string, say: Say): () => void {
+function watch(link: Link, spec: string, say: Say): () => void {
   let isOurs = false;
   void link.closed.then((error) => {
     if (!isOurs) say(`${spec}: ${error?.message ?? 'the peer has closed the link'}`);

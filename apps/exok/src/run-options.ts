@@ -21,6 +21,7 @@ export function addMachineOptions(command: Command, profiles: readonly string[] 
         .choices(profiles)
         .default(PROFILE),
     )
+    .option('--mhz <n>', 'clock of profile ideal, 1 to 4000 (default: 25)', integer(1, 4000))
     .addOption(new Option('--engine <name>', 'default: what the host can').choices(ENGINES))
     .option('--disk <file>', 'the virtio disk')
     .option(
@@ -59,6 +60,7 @@ export function addMachineOptions(command: Command, profiles: readonly string[] 
 export interface MachineOptionValues {
   readonly memory?: number;
   readonly profile?: string;
+  readonly mhz?: number;
   readonly engine?: string;
   readonly disk?: string;
   readonly net?: string;
@@ -78,6 +80,8 @@ export interface MachineSettings {
   readonly memory: number;
   /** The machine refuses what it does not know. */
   readonly profile: NonNullable<MachineOptions['profile']>;
+  /** Cycles per second, if not those of the profile. */
+  readonly hz: number | undefined;
   readonly engine: MachineOptions['engine'];
   readonly disk: string | undefined;
   /** Where the wire leads to (`run-network.ts`), and the file that it is captured in. */
@@ -100,6 +104,7 @@ export function machineSettings(values: MachineOptionValues): MachineSettings {
   return {
     memory: values.memory ?? MEMORY,
     profile: (values.profile ?? PROFILE) as MachineSettings['profile'],
+    hz: values.mhz === undefined ? undefined : 1e6 * values.mhz,
     engine: engine as MachineSettings['engine'],
     disk,
     net,

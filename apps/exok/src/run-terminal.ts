@@ -5,6 +5,8 @@
  */
 import type { RunResult } from '@exokernel/hardware';
 import { CONSOLE_LINE, bareMachine, type BareMachine, type Program } from './run-machine.ts';
+import { Doze } from './doze.ts';
+import { Pace } from './pace.ts';
 import { openNetwork } from './run-network.ts';
 import type { MachineSettings } from './run-options.ts';
 import { beginSession, type Session } from './run-session.ts';
@@ -38,6 +40,8 @@ const DRAIN_SECONDS = 0.25;
 /** A machine that has idled and printed nothing for so many steps waits for somebody, and the host does with it. */
 const QUIET_STEPS = 20;
 const IDLE_WAIT_MS = 10;
+/** Host time to wait when the machine is where the host's clock is, and nothing is on its wire. */
+const PACE_WAIT_MS = 1;
 /** Ctrl-] */
 const ESCAPE = 0x1d;
 
@@ -63,7 +67,10 @@ export async function runAtTerminal(
   }
   const { machine } = bare;
   const ended = new AbortController();
+  const doze = new Doze();
+  network?.wire.listenInputs(doze.wake);
   const typed = (data: Buffer): void => {
+    doze.wake();
     if (input.isTTY && data.includes(ESCAPE)) ended.abort();
     else if (!session.isReplay) machine.serialInput(CONSOLE_LINE, data);
   };
@@ -76,8 +83,9 @@ export async function runAtTerminal(
   if (input.isTTY) input.setRawMode(true);
   input.on('data', typed);
   try {
-    const pace = network?.isOutside === true ? pacemaker(machine.hz, machine.cycles) : undefined;
-    const reason = await drive(bare, session, settings.seconds, AbortSignal.any([signal, ended.signal]), flush, pace);
+    const pace = network?.isOutside === true ? new Pace(machine) : undefined;
+    const stop = AbortSignal.any([signal, ended.signal]);
+    const reason = await drive(bare, session, settings.seconds, { signal: stop, flush, pace, doze });
     session.finish(reason === 'halted');
     const { instructions, cycles, hz, engine } = machine;
     return { reason, instructions, cycles, seconds: cycles / hz, profile: settings.profile, engine };
@@ -91,18 +99,26 @@ export async function runAtTerminal(
   }
 }
 
+/** What is around a run. */
+interface Around {
+  readonly signal: AbortSignal;
+  /** Prints what there is; returns whether there was any. */
+  readonly flush: () => boolean;
+  /** Of a machine with peers outside. */
+  readonly pace: Pace | undefined;
+  readonly doze: Doze;
+}
+
 async function drive(
   { machine, halted }: BareMachine,
   session: Session,
   seconds: number,
-  signal: AbortSignal,
-  flush: () => boolean,
-  pace?: (cycles: number) => number,
+  { signal, flush, pace, doze }: Around,
 ): Promise<Outcome['reason']> {
   const limit = machine.cycles + seconds * machine.hz;
   let quiet = 0;
   while (machine.cycles < limit) {
-    const result = session.run(STEP);
+    const result = session.run(Math.min(STEP, pace?.due ?? STEP));
     quiet = flush() || !isIdle(result) ? 0 : quiet + 1;
     const replayed = session.replayed();
     if (replayed !== undefined) return replayed;
@@ -111,25 +127,14 @@ async function drive(
       return 'halted';
     }
     if (signal.aborted) return 'interrupted';
-    await breathe(Math.max(quiet > QUIET_STEPS && !session.isReplay ? IDLE_WAIT_MS : 0, pace?.(machine.cycles) ?? 0));
+    const isAhead = pace !== undefined && pace.due * 1000 < machine.hz && machine.wire?.isQuiet === true;
+    if (quiet > QUIET_STEPS && !session.isReplay) await doze.wait(IDLE_WAIT_MS);
+    else if (isAhead) await doze.wait(PACE_WAIT_MS);
+    else await new Promise((resolve) => setImmediate(resolve));
   }
   return 'time';
 }
 
 function isIdle({ cycles, idleCycles }: RunResult): boolean {
   return idleCycles * 2 > cycles;
-}
-
-/** For others the machine's time is the host's: by how many milliseconds it is ahead of it since now, its cycle `from`. */
-export function pacemaker(hz: number, from: number): (cycles: number) => number {
-  const started = performance.now();
-  return (cycles) => ((cycles - from) / hz) * 1000 - (performance.now() - started);
-}
-
-/** Lets Node see its input, and waits. */
-function breathe(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (ms >= 1) setTimeout(resolve, ms);
-    else setImmediate(resolve);
-  });
 }

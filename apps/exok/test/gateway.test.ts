@@ -406,9 +406,9 @@ describe('the host’s side', () => {
 
   test('waiting ends when the host has something, and after its time', async () => {
     const started = performance.now();
-    await world.gateway.wait(20);
+    await world.gateway.doze.wait(20);
     expect(performance.now() - started).toBeGreaterThan(15);
-    const waiting = world.gateway.wait(20_000);
+    const waiting = world.gateway.doze.wait(20_000);
     world.client();
     await waiting;
     expect(performance.now() - started).toBeLessThan(5000);

@@ -8,7 +8,7 @@ import { PROM_ADDRESS, PROM_ENTRIES } from '@exokernel/hardware';
 import { afterAll, expect, test } from 'vitest';
 import { UsageError } from '../src/error.ts';
 import { machineSettings } from '../src/run-options.ts';
-import { pacemaker, runAtTerminal, type Outcome } from '../src/run-terminal.ts';
+import { runAtTerminal, type Outcome } from '../src/run-terminal.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'exok-session-'));
 const ORIGIN = 0x80040000;
@@ -91,13 +91,6 @@ test('a snapshot continued: what was typed before stays done', async () => {
   expect(await run({ snapshot }, 'c.')).toMatchObject({ printed: 'c.' });
   // A program that has ended leaves none.
   expect(readFileSync(snapshot)).toEqual(before);
-});
-
-test('a machine that goes on after an hour is not an hour ahead of the host', () => {
-  const hz = 25_000_000;
-  const ahead = pacemaker(hz, 3600 * hz);
-  expect(ahead(3600 * hz)).toBeLessThanOrEqual(0);
-  expect(ahead(3600 * hz + 1000 * hz)).toBeGreaterThan(900_000);
 });
 
 test.each([

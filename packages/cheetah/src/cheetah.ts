@@ -3,11 +3,11 @@
  * frames, speaks TCP by itself, and runs one loop. [SOSP97 §7.3]
  */
 import {
-  COMPLETION_SLOTS,
   ERRORS,
   EXCEPTIONS,
   PAGE_BYTES,
   TICKS_PER_SECOND,
+  TRANSFER_LIMIT,
   U,
   type Image,
   type NativeFactory,
@@ -61,6 +61,8 @@ export const CHEETAH_EXIT = { badAddress: -1, noSite: -2, noDevice: -3, noMemory
 
 const MAIN = FIRST_LIBOS_NATIVE;
 const MS_PER_TICK = 1000 / TICKS_PER_SECOND;
+/** Disk requests under way at a time. */
+const REQUESTS = 2;
 /** What a folder's path stands for. */
 const INDEX = 'index.html';
 /** Ticks between looks at silent connections. */
@@ -179,19 +181,23 @@ function* ticks(fibers: Fibers): Fiber<number> {
 function* loadSite(self: Self, blocks: number): Fiber<ReadonlyMap<string, Resource> | number> {
   const { fibers, memory } = self;
   try {
-    const first = yield* loadBlocks(self, 0, 1);
+    const first = yield* loadBlocks(self, [0]);
     if (first < 0) return first;
     const block = new Uint8Array(BLOCK_BYTES);
     yield* fibers.read(first, block);
     const directory = new Uint8Array(Math.ceil(directoryLength(block) / BLOCK_BYTES) * BLOCK_BYTES);
-    const all = yield* loadBlocks(self, 0, directory.length / BLOCK_BYTES);
-    if (all < 0) return all;
-    yield* memory.read(all, directory);
+    directory.set(block);
+    const rest = yield* loadBlocks(self, consecutive(1, directory.length / BLOCK_BYTES - 1));
+    if (rest < 0) return rest;
+    yield* memory.read(rest, directory.subarray(BLOCK_BYTES));
+    // All files at once, so that the disk need not wait for the server between two of them.
+    const entries = readDirectory(directory, blocks);
+    let va = yield* loadBlocks(self, entries.flatMap(blocksOf));
+    if (va < 0) return va;
     const resources = new Map<string, Resource>();
-    for (const entry of readDirectory(directory, blocks)) {
-      const resource = yield* loadFile(self, entry);
-      if (typeof resource === 'number') return resource;
-      resources.set(entry.path, resource);
+    for (const entry of entries) {
+      resources.set(entry.path, yield* fileAt(self, va, entry));
+      va += blocksOf(entry).length * BLOCK_BYTES;
     }
     for (const [path, resource] of [...resources]) {
       const folder = path.slice(0, -INDEX.length);
@@ -204,40 +210,69 @@ function* loadSite(self: Self, blocks: number): Fiber<ReadonlyMap<string, Resour
   }
 }
 
-function* loadFile(self: Self, { block, headerBytes, bodyBytes }: SiteEntry): Fiber<Resource | number> {
-  const length = headerBytes + bodyBytes;
-  const va = yield* loadBlocks(self, block, fileBlocks(length));
-  if (va < 0) return va;
-  const sums = new Uint32Array(segments(length));
-  for (let i = 0; i < sums.length; i += 1)
-    sums[i] = (yield* self.fibers.load(va + sumsOffset(length) + 4 * i)) & 0xffff;
-  return { file: new CachedFile(va, length, sums), headerBytes };
+function consecutive(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => first + i);
 }
 
-/** Reads blocks of the extent into new pages, many at once. Returns their address, or an exit word. */
-function* loadBlocks({ fibers, memory, runtime }: Self, first: number, count: number): Fiber<number> {
-  const va = yield* memory.allocate(count * BLOCK_BYTES);
-  if (va < 0) return CHEETAH_EXIT.noMemory;
-  const sleep = address(runtime, 'kit.sleep');
+function blocksOf({ block, headerBytes, bodyBytes }: SiteEntry): number[] {
+  return consecutive(block, fileBlocks(headerBytes + bodyBytes));
+}
+
+function* fileAt({ fibers }: Self, va: number, { headerBytes, bodyBytes }: SiteEntry): Fiber<Resource> {
+  const length = headerBytes + bodyBytes;
+  const sums = new Uint32Array(segments(length));
+  const bytes = new Uint8Array(sums.buffer);
+  yield* fibers.read(va + sumsOffset(length), bytes);
+  return {
+    file: new CachedFile(
+      va,
+      length,
+      sums.map((sum) => sum & 0xffff),
+    ),
+    headerBytes,
+  };
+}
+
+/**
+ * Reads blocks of the extent into new pages, in this order. Two requests are under way at a time, so that the disk always knows what comes
+ * next and the platter does not turn in vain; pages are allocated meanwhile. Returns the address of the first page, or an exit word.
+ */
+function* loadBlocks(self: Self, blocks: readonly number[]): Fiber<number> {
+  const { fibers, memory, runtime } = self;
+  const list = yield* memory.allocate(PAGE_BYTES);
+  if (list < 0) return CHEETAH_EXIT.noMemory;
   const extent = yield* loadCapability(fibers, UKIT.extent);
-  for (let done = 0; done < count; done += COMPLETION_SLOTS) {
-    const batch = Math.min(COMPLETION_SLOTS, count - done);
-    for (let slot = 0; slot < batch; slot += 1) {
-      const frame = yield* pageCapability(fibers, va + (done + slot) * PAGE_BYTES);
-      const request = [...extent, ...frame, first + done + slot, slot];
-      let code = yield* fibers.syscall('disk_read', ...request);
-      for (; code === ERRORS.E_BUSY; code = yield* fibers.syscall('disk_read', ...request)) {
-        // Others have all the disk's attention: their requests end, of which nobody tells us.
-        yield* fibers.call(sleep, (yield* ticks(fibers)) + 1);
+  const pageOfList = yield* pageCapability(fibers, list);
+  // What is allocated now follows it.
+  const va = list + PAGE_BYTES;
+  let [begun, ended] = [0, 0];
+  while (ended * TRANSFER_LIMIT < blocks.length) {
+    const batch = begun - ended < REQUESTS ? blocks.slice(begun * TRANSFER_LIMIT, (begun + 1) * TRANSFER_LIMIT) : [];
+    if (batch.length > 0) {
+      const pages = yield* memory.allocate(batch.length * PAGE_BYTES);
+      if (pages < 0) return CHEETAH_EXIT.noMemory;
+      yield* writeList(self, list, batch, pages);
+      const request = [...extent, ...pageOfList, batch.length, 0, begun % REQUESTS];
+      let code = yield* fibers.syscall('disk_request', ...request);
+      for (; code === ERRORS.E_BUSY; code = yield* fibers.syscall('disk_request', ...request)) {
+        // Others have all the disk's attention: their requests end, and nothing tells us of it.
+        yield* fibers.call(address(runtime, 'kit.sleep'), (yield* ticks(fibers)) + 1);
       }
       if (code < 0) return CHEETAH_EXIT.noSite;
+      begun += 1;
+      continue;
     }
-    for (let slot = 0; slot < batch; slot += 1) {
-      const at = U_PAGE + U.completion + 4 * slot;
-      let result = yield* fibers.load(at);
-      for (; result === 0; result = yield* fibers.load(at)) yield* fibers.call(sleep, 0);
-      if (result < 0) return CHEETAH_EXIT.noSite;
-    }
+    const left = yield* fibers.load(U_PAGE + U.completion + 4 * (ended % REQUESTS));
+    if (left < 0) return CHEETAH_EXIT.noSite;
+    if (left === 0) ended += 1;
+    else yield* fibers.call(address(runtime, 'kit.sleep'), 0);
   }
   return va;
+}
+
+/** What disk_request is to read: each block into a page, which follow each other from `va` on. */
+function* writeList({ fibers }: Self, list: number, blocks: readonly number[], va: number): Fiber<void> {
+  const words: number[] = [];
+  for (const [i, block] of blocks.entries()) words.push(...(yield* pageCapability(fibers, va + i * PAGE_BYTES)), block);
+  yield* fibers.write(list, new Uint8Array(Uint32Array.from(words).buffer));
 }

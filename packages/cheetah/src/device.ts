@@ -6,7 +6,7 @@
  * from the cache it lies in: its pages are bound to the transmit ring, and the kernel gathers header and file. [SOSP97 §7.3]
  */
 import { PAGE_BYTES, POLICIES } from '@exokernel/abi';
-import { arp, encodeFilter, icmpEcho, tcp, type Atom } from '@exokernel/dpf';
+import { arp, encodeFilter, etherType, type Atom } from '@exokernel/dpf';
 import {
   PacketRing,
   RING_BUFFER_BYTES,
@@ -19,8 +19,13 @@ import {
 import { fold, sumBytes, type NetworkStack, type OutgoingFrame } from '@exokernel/net';
 import { CachedFile } from './cached-file.ts';
 
-/** Slots of each ring. */
+/** Slots of the receive ring, as many as there may be: what a busy wire brings while the server is at work with something else. */
+const RECEIVE_SLOTS = 32;
+/** Slots of the transmit ring. */
 const SLOTS = 16;
+const ETHERTYPE_IPV4 = 0x0800;
+/** Offset of the destination in a frame that holds an IPv4 packet. */
+const DESTINATION = 30;
 
 /**
  * Assumption: cycles to take or make a packet in the protocols, per word copied (load, store, increment, branch), and per
@@ -54,13 +59,12 @@ export class NetworkDevice {
     this.#transmit = transmit;
   }
 
-  /** Binds rings and the filters of a server at `ip` and TCP `port`: its TCP packets, ARP for it, ICMP echo. */
-  static *open(
-    fibers: Fibers,
-    memory: Memory,
-    address: { readonly ip: number; readonly port: number },
-  ): Fiber<NetworkDevice | DeviceFailure> {
-    const receive = yield* PacketRing.bind(fibers, memory, { transmit: false, slots: SLOTS });
+  /**
+   * Binds rings and the filters of a host at `ip`: ARP for it, and all IPv4 packets to it that no more specific filter claims, so that a closed
+   * port answers and a router is heard.
+   */
+  static *open(fibers: Fibers, memory: Memory, { ip }: { readonly ip: number }): Fiber<NetworkDevice | DeviceFailure> {
+    const receive = yield* PacketRing.bind(fibers, memory, { transmit: false, slots: RECEIVE_SLOTS });
     if (!(receive instanceof PacketRing)) return receive;
     const transmit = yield* PacketRing.bind(fibers, memory, { transmit: true, slots: SLOTS });
     if (!(transmit instanceof PacketRing)) return transmit;
@@ -69,8 +73,8 @@ export class NetworkDevice {
     if (sent < 0) return { call: 'xmit', code: sent };
     const code = yield* memory.allocate(PAGE_BYTES);
     if (code < 0) return { call: 'frame_alloc', code };
-    const { ip, port } = address;
-    for (const atoms of [tcp({ dstIp: ip, dstPort: port }), arp({ targetIp: ip }), icmpEcho({ dstIp: ip })]) {
+    const toUs: Atom = { kind: 'eq', offset: DESTINATION, size: 4, value: ip };
+    for (const atoms of [[...etherType(ETHERTYPE_IPV4), toUs], arp({ targetIp: ip })]) {
       const bound = yield* bindFilter(fibers, code, receive, atoms);
       if (bound < 0) return { call: 'filter_bind', code: bound };
     }
@@ -80,14 +84,14 @@ export class NetworkDevice {
   /** Gives the packets in the receive ring to the stack, one ring of them at most. Returns how many. */
   *receive(stack: NetworkStack, now: number): Fiber<number> {
     let n = 0;
-    for (; n < SLOTS; n += 1) {
+    for (; n < RECEIVE_SLOTS; n += 1) {
       const slot = this.#receiveSlot;
       const length = yield* this.#receive.length(slot);
       if (length <= 0 || length > RING_BUFFER_BYTES) break;
       const packet = this.#packet.subarray(0, length);
       yield* this.#fibers.read(this.#receive.buffer(slot), packet);
       yield* this.#receive.give(slot, 0);
-      this.#receiveSlot = (slot + 1) % SLOTS;
+      this.#receiveSlot = (slot + 1) % RECEIVE_SLOTS;
       this.#fibers.cpu.charge(PACKET_CYCLES + (length >>> 2) * CYCLES_PER_WORD);
       stack.receive(packet, now);
     }

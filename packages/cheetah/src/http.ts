@@ -1,7 +1,7 @@
 /**
  * As much of HTTP/1.1 as a server of static files needs: one request head at a time, out of a byte stream.
  *
- * Sources: [RFC9112] (message syntax), [RFC9110] (methods, status codes). Bodies of requests are not read: a request that
+ * Sources: [RFC9112] (message syntax), [RFC9110] (methods, status codes), [RFC3986] (hosts). Bodies of requests are not read: a request that
  * announces one is refused and the connection closed. Whatever the bytes, parsing takes time proportional to them, and
  * never throws.
  */
@@ -41,8 +41,11 @@ const LF = 10;
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** What no field line holds: control characters but the tab [RFC9110 §5.5]. */
 const CONTROL = /[^\t\x20-\x7e\x80-\xff]/;
-/** A host and perhaps a port, or nothing [RFC9110 §7.2]. */
-const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:\d*)?$/;
+/** A host that is not empty, in brackets or a name, and perhaps a port: no user information, no other bytes [RFC3986 §3.2], [RFC9110 §7.2]. */
+const AUTHORITY = /^(?:\[([^\]]*)\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+)(?::\d*)?$/;
+const FUTURE_ADDRESS = /^v[0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+$/i;
+const HEX_GROUP = /^[0-9A-Fa-f]{1,4}$/;
+const DOTTED = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?!$)|$)){4}$/;
 /** Methods that a server knows, and this one does not allow [RFC9110 §9.1]. */
 const KNOWN_METHODS = ['POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'];
 
@@ -52,6 +55,7 @@ export function parseRequest(bytes: Uint8Array): Request {
   let start = 0;
   while (bytes[start] === CR && bytes[start + 1] === LF) start += 2;
   const end = headEnd(bytes, start);
+  if (end === 'broken') return bad(400, isHead(bytes, start));
   if (end < 0 && bytes.length <= HEAD_BYTES_MAX) return { kind: 'incomplete' };
   if (end < 0 || end > HEAD_BYTES_MAX) {
     const lineEnd = bytes.indexOf(LF, start);
@@ -69,9 +73,9 @@ export function parseRequest(bytes: Uint8Array): Request {
   const fields = headerFields(lines);
   if (path === undefined || fields === undefined) return bad(400, head);
   const hasBody = fields.has('transfer-encoding') || (fields.get('content-length') ?? '0') !== '0';
-  const host = fields.get('host') ?? (minor === '0' ? '' : undefined);
-  if (hasBody || host === undefined || !HOST.test(host)) return bad(400, head);
-  const connection = (fields.get('connection') ?? '').split(',').map((option) => option.trim().toLowerCase());
+  const host = fields.get('host');
+  if (hasBody || (host !== undefined ? !isAuthority(host) : minor !== '0')) return bad(400, head);
+  const connection = (fields.get('connection') ?? '').split(',').map((option) => trimmed(option).toLowerCase());
   // An HTTP/1.0 client that wants to keep the connection would have to be told so in the response: it is closed.
   const keepAlive = minor !== '0' && !connection.includes('close');
   return { kind: 'request', head, path, keepAlive, bytes: end };
@@ -92,19 +96,39 @@ function bad(status: ErrorStatus, head = false): Request {
   return { kind: 'bad', status, head };
 }
 
-/** Index after the empty line, or −1. */
-function headEnd(bytes: Uint8Array, start: number): number {
-  for (let i = bytes.indexOf(CR, start); i >= 0 && i + 3 < bytes.length; i = bytes.indexOf(CR, i + 1)) {
-    if (bytes[i + 1] === LF && bytes[i + 2] === CR && bytes[i + 3] === LF) return i + 4;
+/**
+ * Index after the empty line; −1 if there is none yet; 'broken' if a line ends otherwise than by CR and LF, which is answered without
+ * waiting for more: a peer that ends all its lines so has nothing more to say [RFC9112 §2.2].
+ */
+function headEnd(bytes: Uint8Array, start: number): number | 'broken' {
+  let line = start;
+  for (let i = start; i < bytes.length; i += 1) {
+    const byte = bytes[i];
+    if (byte === LF) return 'broken';
+    if (byte !== CR || i + 1 === bytes.length) continue;
+    if (bytes[i + 1] !== LF) return 'broken';
+    if (i === line) return i + 2;
+    i += 1;
+    line = i + 1;
   }
   return -1;
 }
 
-/** Path of a request target in origin or absolute form, decoded and without its query [RFC9112 §3.2]. */
+/** Whether the request, which cannot be read, is one of HEAD. */
+function isHead(bytes: Uint8Array, start: number): boolean {
+  return String.fromCharCode(...bytes.subarray(start, start + 5)) === 'HEAD ';
+}
+
+/**
+ * Path of a request target in origin or absolute form, decoded and without its query [RFC9112 §3.2]. A target has no fragment. Other
+ * characters that a URI has only in escaped form are taken: browsers send some of them in queries.
+ */
 function pathOf(target: string): string | undefined {
-  const [authority = ''] = /^http:\/\/[^/?#]+/i.exec(target) ?? [];
-  const [rest = ''] = target.slice(authority.length).split(/[?#]/, 1);
-  const path = authority !== '' && rest === '' ? '/' : rest;
+  if (target.includes('#')) return undefined;
+  const [, authority] = /^http:\/\/([^/?]*)/i.exec(target) ?? [];
+  if (authority !== undefined && !isAuthority(authority)) return undefined;
+  const [rest = ''] = target.slice(authority === undefined ? 0 : 'http://'.length + authority.length).split('?', 1);
+  const path = authority !== undefined && rest === '' ? '/' : rest;
   if (!path.startsWith('/')) return undefined;
   try {
     return decodeURIComponent(path);
@@ -113,13 +137,45 @@ function pathOf(target: string): string | undefined {
   }
 }
 
+/** A host, and perhaps a port. */
+function isAuthority(text: string): boolean {
+  const match = AUTHORITY.exec(text);
+  if (match === null) return false;
+  const [, literal] = match;
+  return literal === undefined || FUTURE_ADDRESS.test(literal) || isIpv6(literal);
+}
+
+/** Eight groups of 16 bits, the last two perhaps as an IPv4 address; `::` stands once for one or more that are 0 [RFC3986 §3.2.2]. */
+function isIpv6(text: string): boolean {
+  const sides = text.split('::');
+  if (sides.length > 2) return false;
+  let groups = 0;
+  for (const [i, side] of sides.entries()) {
+    const parts = side === '' ? [] : side.split(':');
+    for (const [k, part] of parts.entries()) {
+      const isLast = i === sides.length - 1 && k === parts.length - 1;
+      if (!HEX_GROUP.test(part) && !(isLast && DOTTED.test(part))) return false;
+      groups += part.includes('.') ? 2 : 1;
+    }
+  }
+  return sides.length === 2 ? groups < 8 : groups === 8;
+}
+
+/** Without the white space that may surround a value: spaces and tabs, and no other [RFC9110 §5.6.3]. */
+function trimmed(text: string): string {
+  let [from, to] = [0, text.length];
+  while (from < to && (text[from] === ' ' || text[from] === '\t')) from += 1;
+  while (to > from && (text[to - 1] === ' ' || text[to - 1] === '\t')) to -= 1;
+  return text.slice(from, to);
+}
+
 /** Field values by name in lower case; those of one name joined, which makes two hosts none. `undefined` for no fields. */
 function headerFields(lines: readonly string[]): Map<string, string> | undefined {
   const fields = new Map<string, string>();
   for (const line of lines) {
     const colon = line.indexOf(':');
     const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
-    const value = line.slice(colon + 1).trim();
+    const value = trimmed(line.slice(colon + 1));
     const before = fields.get(name);
     if (!TOKEN.test(name) || CONTROL.test(line)) return undefined;
     fields.set(name, before === undefined ? value : `${before}, ${value}`);

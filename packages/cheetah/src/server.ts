@@ -15,7 +15,7 @@ export interface Resource {
 
 /** Connections half open or waiting to be accepted. Assumption: a burst of browsers. */
 const BACKLOG = 128;
-/** A connection that does not get on for this long is ended, in ms. Assumption. */
+/** A connection that does not get on for this long is closed, in ms, and reset if it takes as long again to end. Assumption. */
 const IDLE_MS = 60_000;
 
 /** What is known of a connection beside what the stack knows. */
@@ -67,14 +67,22 @@ export class WebServer {
     this.#changed.clear();
   }
 
-  /** Ends connections that did not get on for too long, whatever they say meanwhile; call it now and then. */
+  /** Closes connections that did not get on for too long, whatever they say meanwhile; call it now and then. */
   sweep(now: number): void {
     for (const [connection, client] of this.#clients) {
       if (connection.queued < client.queued) client.since = now;
       client.queued = connection.queued;
       if (now - client.since <= IDLE_MS) continue;
-      connection.abort();
-      this.#clients.delete(connection);
+      // A peer that has nothing to say is told the end; one that does not take what it asked for gets no more time.
+      if (client.queued === 0 && !client.isClosing) {
+        client.since = now;
+        client.isClosing = true;
+        connection.read();
+        connection.close();
+      } else {
+        connection.abort();
+        this.#clients.delete(connection);
+      }
     }
   }
 

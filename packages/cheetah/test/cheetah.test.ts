@@ -169,7 +169,9 @@ test('a client that falls silent is ended after a minute', () => {
     undefined,
   ]);
   world.wait(15);
-  expect([world.word('connections'), silent.connection.error, deaf.connection.error]).toEqual([0, 'reset', 'reset']);
+  expect([world.word('connections'), silent.connection.ended, deaf.connection.error]).toEqual([1, true, 'reset']);
+  world.wait(65);
+  expect([world.word('connections'), silent.connection.error]).toEqual([0, 'reset']);
 });
 
 describe('waits', () => {

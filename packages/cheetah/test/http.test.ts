@@ -60,6 +60,48 @@ describe('refused', () => {
     ['a Host with a path', withFields('Host: a/b'), 400],
     ['a Host with a user', withFields('Host: me@a'), 400],
     ['a Host with a port of letters', withFields('Host: a:http'), 400],
+    ['an empty Host', withFields('Host:'), 400],
+    ['an empty Host in HTTP/1.0', 'GET / HTTP/1.0\r\nHost: \r\n\r\n', 400],
+    ['a Host of white space', withFields('Host: \t '), 400],
+    ['a Host that is a port', withFields('Host: :80'), 400],
+    ['a Host with a bad escape', withFields('Host: a%2'), 400],
+    ['a Host with a fragment', withFields('Host: a#b'), 400],
+    ['a Host with a query', withFields('Host: a?b'), 400],
+    ['a Host of two', withFields('Host: a b'), 400],
+    ['a Host of two, with a comma and a space', withFields('Host: a, b'), 400],
+    ...[
+      '[',
+      '[]',
+      '[:]',
+      '[:::]',
+      '[1]',
+      '[::1::]',
+      '[12345::]',
+      '[g::]',
+      '[1:2:3:4:5:6:7:8:9]',
+      '[1:2:3:4:5:6:7:8::]',
+    ].map((host) => [`the Host ${host}`, withFields(`Host: ${host}`), 400] as [string, string, ErrorStatus]),
+    ...[
+      '[::10.0.0.256]',
+      '[::10.0.0]',
+      '[10.0.0.1::]',
+      '[1:2:3:4:5:6:7:10.0.0.1]',
+      '[v.a]',
+      '[v1.]',
+      '[1:]',
+      '[:1]',
+    ].map((host) => [`the Host ${host}`, withFields(`Host: ${host}`), 400] as [string, string, ErrorStatus]),
+    // RFC 9110 §5.5, §5.6.3: only spaces and tabs surround a value.
+    ...['\xa0', '\x85', '\v', '\f', '\xff'].flatMap((white): [string, string, ErrorStatus][] => [
+      [`0x${white.charCodeAt(0).toString(16)} for a Host`, withFields(`Host: ${white}`), 400],
+      [`0x${white.charCodeAt(0).toString(16)} before a Host`, withFields(`Host:${white}a`), 400],
+      [`0x${white.charCodeAt(0).toString(16)} behind a Host`, withFields(`Host: a${white}`), 400],
+      [
+        `0x${white.charCodeAt(0).toString(16)} before a length of 0`,
+        withFields('Host: a', `Content-Length: ${white}0`),
+        400,
+      ],
+    ]),
     // RFC 9112 §5
     ['a line that is no field', withFields('Host: a', 'nonsense'), 400],
     ['a field without a name', withFields('Host: a', ': x'), 400],
@@ -105,6 +147,38 @@ describe('refused', () => {
     ['http://', 400],
     ['http:///index.html', 400],
     ['//a/b', '//a/b'],
+    // RFC 9112 §3.2: a fragment is no part of a target.
+    ['/a#b', 400],
+    ['/#', 400],
+    ['/a?b#c', 400],
+    ['http://a#/b', 400],
+    ['http://a/#b', 400],
+    // RFC 9110 §4.2.1: no http URI without a host; §4.2.4: none with a user. RFC 3986 §3.2.2: what a host is.
+    ['http://:80/', 400],
+    ['http://?x', 400],
+    ['http://u@a/', 400],
+    ['http://u:p@a/', 400],
+    ['http://@a/', 400],
+    ['http://u@/', 400],
+    ['http://@@\\{}/', 400],
+    ['http://a\\b/', 400],
+    ['http://a|b/', 400],
+    ['http://a"b/', 400],
+    ['http://<a>/', 400],
+    ['http://a%/', 400],
+    ['http://a%2/', 400],
+    ['http://a%zz/', 400],
+    ['http://a:b/', 400],
+    ['http://a:80:80/', 400],
+    ['http://a:-1/', 400],
+    ['http://[/', 400],
+    ['http://]/', 400],
+    ['http://[]/', 400],
+    ['http://[::1/', 400],
+    ['http://[::1]a/', 400],
+    ['http://::1/', 400],
+    ['http:/a', 400],
+    ['http:a', 400],
   ])('the target %s: %s', (target, expected) => {
     expect(pathOf(target)).toBe(expected);
   });
@@ -152,12 +226,25 @@ describe('what is taken', () => {
     expect(parse(text)).toMatchObject({ kind: 'request', keepAlive: false });
   });
 
-  test.each(['', 'a', 'a:80', 'a:', '127.0.0.1:8080', '[::1]', '[::1]:80', 'xn--bcher-kva.example'])(
-    'Host: %s',
-    (host) => {
-      expect(status(withFields(`Host: ${host}`))).toBe('request');
-    },
-  );
+  test.each([
+    ['a'],
+    ['a:80'],
+    ['a:'],
+    ['127.0.0.1:8080'],
+    ['[::1]'],
+    ['[::]'],
+    ['[::1]:80'],
+    ['[2001:db8::7]'],
+    ['[1:2:3:4:5:6:7:8]'],
+    ['[1:2:3:4:5:6:7::]'],
+    ['[::ffff:10.0.0.1]'],
+    ['[1:2:3:4:5:6:10.0.0.1]'],
+    ['[v1.fe80::a+en1]'],
+    ['xn--bcher-kva.example'],
+    ["a%20b!$&'()*+,;=~"],
+  ])('Host: %s', (host) => {
+    expect(status(withFields(`Host: ${host}`))).toBe('request');
+  });
 
   test('fields in any case, with any white space about the value, with bytes above ASCII', () => {
     expect(status(withFields('hOsT:\t a \t', 'X:', 'Y: \xff\xe9\x85\xa0'))).toBe('request');
@@ -171,7 +258,6 @@ describe('what is taken', () => {
     ['/', '/'],
     ['/a/b.html', '/a/b.html'],
     ['/a?b=/c', '/a'],
-    ['/a#b', '/a'],
     ['/a%20b', '/a b'],
     ['/%e2%82%ac', '/€'],
     ['/%2e%2e/%2E%2e/etc', '/../../etc'],
@@ -182,10 +268,16 @@ describe('what is taken', () => {
     ['http://a:80/b?c', '/b'],
     ['HTTP://A/B', '/B'],
     ['http://a?x=/b', '/'],
-    ['http://a#/b', '/'],
+    ['http://[::1]:80/b', '/b'],
+    ['/a?{b}|c^', '/a'],
+    ['/a?http://u@b/', '/a'],
   ])('the target %s is the path %s', (target, path) => {
     expect(pathOf(target)).toBe(path);
     expect(pathOf(target, '1.0')).toBe(path);
+  });
+
+  test('white space that is none about an option of a connection', () => {
+    expect(parse(withFields('Host: a', 'Connection: \xa0close'))).toMatchObject({ kind: 'request', keepAlive: true });
   });
 
   test('empty lines before a request count to it', () => {
@@ -212,7 +304,7 @@ describe('sizes', () => {
   test('one byte more', () => {
     expect(status(padded(HEAD_BYTES_MAX + 1))).toBe(431);
     expect(status(padded(HEAD_BYTES_MAX + 1).slice(0, -1))).toBe('incomplete');
-    expect(status(`${padded(HEAD_BYTES_MAX + 1).slice(0, -1)}x`)).toBe(431);
+    expect(status(`${padded(HEAD_BYTES_MAX + 1).slice(0, -2)}xx`)).toBe(431);
   });
 
   test('a flood of fields', () => {
@@ -339,5 +431,29 @@ describe('errors as responses', () => {
     expect(head.includes('\r\nAllow: GET, HEAD')).toBe(code === 405);
     // The same header, and no body, for HEAD [RFC9110 §9.3.2].
     expect(text(errorResponse(code, false, true))).toBe(`${head}\r\n\r\n`);
+  });
+});
+
+describe('lines that end in LF alone, or in CR: refused at once, without waiting for the end [RFC9112 §2.2]', () => {
+  test.each([
+    ['the request line', 'GET / HTTP/1.1\n'],
+    ['an empty line before', '\n'],
+    ['the second empty line before', '\r\n\n'],
+    ['a field', 'GET / HTTP/1.1\r\nHost: a\n'],
+    ['the last line', 'GET / HTTP/1.1\r\nHost: a\r\n\n'],
+    ['CR alone', 'GET / HTTP/1.1\rH'],
+    ['two CRs', 'GET / HTTP/1.1\r\r'],
+  ])('%s', (_, text) => {
+    expect(status(text)).toBe(400);
+    expect(status(text.slice(0, -1))).toBe('incomplete');
+  });
+
+  test('in answer to HEAD without a body', () => {
+    expect(parse('HEAD / HTTP/1.1\n')).toMatchObject({ kind: 'bad', head: true });
+    expect(parse('HEADER / HTTP/1.1\n')).toMatchObject({ kind: 'bad', head: false });
+  });
+
+  test('in what follows a whole request, only when that comes up', () => {
+    expect(parse(`${GET}GET / HTTP/1.1\n`)).toMatchObject({ kind: 'request', bytes: GET.length });
   });
 });

@@ -2,6 +2,7 @@
 
 export type HardwareErrorCode =
   | 'profile'
+  | 'clock'
   | 'extension'
   | 'engine'
   | 'snapshot'

@@ -234,7 +234,7 @@ describe('disk [VIRTIO]', () => {
       [DATA, type === 13 ? 16 : 512, NEXT | (type === 0 ? WRITE : 0), 2],
       [STATUS, 1, WRITE, 0],
     ]);
-    machine.run(10_000);
+    machine.run(1000); // a fifth of a sector
     poke(machine, DISK + 0x070, 0);
     machine.run(1_000_000);
     expect([machine.memory.load8(STATUS), machine.memory.load8(DATA), machine.memory.load16(USED + 2)]).toEqual([
@@ -551,6 +551,30 @@ describe('drive [RUEMMLER94]', () => {
     const revolution = 60 / 4002;
     expect(long).toBeGreaterThan(8 * revolution);
     expect(long).toBeLessThan(10 * revolution);
+  });
+
+  test('a request that waited follows the one before it without a gap: the platter does not turn in vain', () => {
+    const machine = disk(memoryStore(200 * 512), {}, 0x80000);
+    const ends: number[] = [];
+    machine.listen((kind, cycle) => {
+      if (kind === 7) ends.push(cycle);
+    });
+    // Two chains of three descriptors each: eight sectors, and the eight behind them.
+    const chain = (header: number, data: number, first: number): Descriptor[] => [
+      [header, 16, NEXT, first + 1],
+      [data, 8 * 512, NEXT | WRITE, first + 2],
+      [header + 16, 1, WRITE, 0],
+    ];
+    machine.memory.store32(HEADER + 8, 0);
+    machine.memory.store32(HEADER + 0x48, 8);
+    table(machine, DESCRIPTORS + 48, chain(HEADER + 0x40, DATA + 0x2000, 3));
+    offer(machine, chain(HEADER, DATA, 0));
+    machine.memory.store16(AVAILABLE + 6, 3);
+    machine.memory.store16(AVAILABLE + 2, 2);
+    machine.run(2 * machine.hz * 0.015);
+    const sector = (60 / 4002 / 72) * machine.hz;
+    expect(ends.length).toBe(2);
+    expect((ends[1] ?? 0) - (ends[0] ?? 0)).toBeCloseTo(8 * sector, -1);
   });
 
   test('the arm can be read', () => {

@@ -1,5 +1,5 @@
 /**
- * The ARP cache: which Ethernet address a neighbour has, how it is asked for, and the one packet that waits meanwhile.
+ * The ARP cache: which Ethernet address a neighbour has, how it is asked for, and the packets that wait meanwhile.
  *
  * Learning: a packet addressed to us, or an answer to our request, makes or renews an entry; any other packet (a
  * gratuitous one, say) only changes an entry that exists. The cache is bounded: the entry longest unconfirmed gives way.
@@ -19,13 +19,16 @@ const RETRY_MS = 1000;
 const MAX_REQUESTS = 3;
 /** Assumption: as many neighbours as a stack talks to at a time. */
 const MAX_ENTRIES = 128;
+/** Assumption: what a browser sends at once, with room; [RFC1122 §2.3.2.2] asks for one packet at least, the latest. */
+const MAX_WAITING = 32;
 
 interface Entry {
   mac: MacAddress | undefined;
   expires: number;
   /** Requests sent since the address was last confirmed; 0 when nobody is being asked. */
   requests: number;
-  waiting: OutgoingFrame | undefined;
+  /** In the order in which they were sent. */
+  waiting: OutgoingFrame[];
   readonly timer: Timer;
 }
 
@@ -61,11 +64,13 @@ export class ArpCache {
     return entry.mac;
   }
 
-  /** Keeps a frame until the neighbour just looked up answers; a frame that waits already is given up. */
+  /** Keeps a frame until the neighbour just looked up answers; of too many the oldest is given up. */
   hold(ip: Ipv4Address, frame: OutgoingFrame): void {
-    const entry = this.#entries.get(ip);
-    if (entry === undefined || entry.waiting !== undefined) this.#host.counters.arpDropped += 1;
-    if (entry !== undefined) entry.waiting = frame;
+    const waiting = this.#entries.get(ip)?.waiting;
+    waiting?.push(frame);
+    if (waiting !== undefined && waiting.length <= MAX_WAITING) return;
+    this.#host.counters.arpDropped += 1;
+    waiting?.shift();
   }
 
   /** An ARP packet says that `ip` is at `mac`; `isForUs` if it was addressed to this host's IPv4 address. */
@@ -83,9 +88,9 @@ export class ArpCache {
     this.#host.timers.clear(entry.timer);
     this.#entries.delete(ip);
     this.#entries.set(ip, entry);
-    const frame = entry.waiting;
-    entry.waiting = undefined;
-    if (frame !== undefined) this.#host.resolved(frame, mac);
+    const frames = entry.waiting;
+    entry.waiting = [];
+    for (const frame of frames) this.#host.resolved(frame, mac);
   }
 
   #insert(ip: Ipv4Address): Entry {
@@ -96,7 +101,7 @@ export class ArpCache {
     const timer = new Timer((now) => {
       this.#due(ip, now);
     });
-    const entry: Entry = { mac: undefined, expires: 0, requests: 0, waiting: undefined, timer };
+    const entry: Entry = { mac: undefined, expires: 0, requests: 0, waiting: [], timer };
     this.#entries.set(ip, entry);
     return entry;
   }
@@ -122,7 +127,7 @@ export class ArpCache {
   #remove(ip: Ipv4Address): void {
     const entry = this.#entries.get(ip);
     if (entry === undefined) return;
-    if (entry.waiting !== undefined) this.#host.counters.arpDropped += 1;
+    this.#host.counters.arpDropped += entry.waiting.length;
     this.#host.timers.clear(entry.timer);
     this.#entries.delete(ip);
   }

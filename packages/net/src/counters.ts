@@ -16,7 +16,7 @@ export interface Counters {
   arpRepliesOut: number;
   /** Addresses that nobody answered for. */
   arpFailed: number;
-  /** Frames given up because another one waits for the same address, or because nobody answered. */
+  /** Frames given up because too many wait for the same address, or because nobody answered. */
   arpDropped: number;
 
   ipMalformed: number;
@@ -67,6 +67,8 @@ export interface Counters {
   /** TIME-WAIT entries that gave way to newer ones. */
   tcpTimeWaitEvicted: number;
   tcpZeroWindowProbes: number;
+  /** Times that a connection's segments became shorter because a router said so. */
+  tcpPathMtu: number;
 }
 
 export function createCounters(): Counters {
@@ -114,5 +116,6 @@ export function createCounters(): Counters {
     tcpSynEvicted: 0,
     tcpTimeWaitEvicted: 0,
     tcpZeroWindowProbes: 0,
+    tcpPathMtu: 0,
   };
 }

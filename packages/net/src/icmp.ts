@@ -14,6 +14,8 @@ export const ICMP_ECHO_REPLY = 0;
 export const ICMP_UNREACHABLE = 3;
 export const ICMP_ECHO_REQUEST = 8;
 export const ICMP_CODE_PORT = 3;
+/** "Fragmentation needed and DF set": the low half of the second word is the next network's MTU [RFC1191 §4]. */
+export const ICMP_CODE_TOO_LONG = 4;
 
 export interface IcmpMessage {
   readonly type: number;

@@ -5,13 +5,16 @@
  * fills in the rest. The frame that comes back is the caller's to pass on; none comes back while ARP asks for the
  * neighbour (the frame waits there) or when there is no route.
  *
- * Source: [RFC1122 §3.3.1], [RFC894].
+ * TCP finds the length that a path takes, so its packets must not be fragmented. Others do not learn it, so theirs may be.
+ *
+ * Source: [RFC1122 §3.3.1], [RFC894], [RFC1191 §3].
  */
 import { BROADCAST_IPV4, BROADCAST_MAC, type Ipv4Address, isHostIpv4, type MacAddress } from './addresses.ts';
 import type { ArpCache } from './arp-cache.ts';
 import type { Counters } from './counters.ts';
 import { ETHERNET_HEADER, ETHERTYPE_IPV4, writeEthernet } from './ethernet.ts';
-import { IPV4_HEADER, writeIpv4 } from './ipv4.ts';
+import { IPV4_HEADER, PROTOCOL_TCP, writeIpv4 } from './ipv4.ts';
+import { PathMtu } from './path-mtu.ts';
 import type { OutgoingFrame, Payload } from './payload.ts';
 
 /** Where a transport header starts in a frame without IPv4 options. */
@@ -31,10 +34,13 @@ export function newHeader(length: number): Uint8Array {
 }
 
 export class IpOutput {
+  readonly paths: PathMtu = new PathMtu();
   readonly #self: Interface;
   readonly #arp: ArpCache;
   readonly #counters: Counters;
   readonly #broadcast: Ipv4Address;
+  /** Of the next packet that may be fragmented. */
+  #identification = 0;
 
   constructor(self: Interface, arp: ArpCache, counters: Counters) {
     this.#self = self;
@@ -66,7 +72,11 @@ export class IpOutput {
     to = 0,
   ): OutgoingFrame | undefined {
     const { ip, mac } = this.#self;
-    writeIpv4(header, ETHERNET_HEADER, ip, destination, protocol, header.length - TRANSPORT + to - from);
+    const length = header.length - TRANSPORT + to - from;
+    const isWhole = protocol === PROTOCOL_TCP && !this.paths.mayFragment(destination, now);
+    if (!isWhole) this.#identification = (this.#identification + 1) & 0xffff;
+    const identification = isWhole ? undefined : this.#identification;
+    writeIpv4(header, ETHERNET_HEADER, ip, destination, protocol, length, identification);
     const isBroadcast = this.isBroadcast(destination);
     const hop = isBroadcast ? destination : this.nextHop(destination);
     if (hop === undefined) {

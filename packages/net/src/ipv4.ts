@@ -9,7 +9,7 @@
  *     | destination address                                             |
  *     | options, up to 40 bytes                                         |
  *
- * Source: [RFC791 §3.1]. Packets are sent unfragmentable, so their identification may be 0.
+ * Source: [RFC791 §3.1], [RFC6864 §4]: a packet that must not be fragmented needs no identification of its own.
  */
 import type { Ipv4Address } from './addresses.ts';
 import { getU16, getU32, putU16, putU32 } from './bytes.ts';
@@ -55,7 +55,31 @@ export function readIpv4(bytes: Uint8Array, at: number): Ipv4Header | 'malformed
   };
 }
 
-/** Writes a header without options for `dataLength` bytes of data. */
+/** The packet that an ICMP error quotes: its header, and where the first eight bytes behind it start. */
+export interface QuotedPacket {
+  readonly source: Ipv4Address;
+  readonly destination: Ipv4Address;
+  readonly protocol: number;
+  /** Of the packet as it was sent. */
+  readonly totalLength: number;
+  readonly from: number;
+}
+
+/** The packet that is quoted in `bytes[from..to)`; `undefined` if that is none with eight bytes of data. */
+export function readQuoted(bytes: Uint8Array, from: number, to: number): QuotedPacket | undefined {
+  const first = bytes[from] ?? 0;
+  const headerLength = (first & 15) * 4;
+  if (first >>> 4 !== 4 || headerLength < IPV4_HEADER || from + headerLength + 8 > to) return undefined;
+  return {
+    source: getU32(bytes, from + 12),
+    destination: getU32(bytes, from + 16),
+    protocol: bytes[from + 9] ?? 0,
+    totalLength: getU16(bytes, from + 2),
+    from: from + headerLength,
+  };
+}
+
+/** Writes a header without options for `dataLength` bytes of data. With an `identification` the packet may be fragmented. */
 export function writeIpv4(
   into: Uint8Array,
   at: number,
@@ -63,11 +87,12 @@ export function writeIpv4(
   destination: Ipv4Address,
   protocol: number,
   dataLength: number,
+  identification?: number,
 ): void {
   putU16(into, at, 0x4500);
   putU16(into, at + 2, IPV4_HEADER + dataLength);
-  putU16(into, at + 4, 0);
-  putU16(into, at + 6, DONT_FRAGMENT);
+  putU16(into, at + 4, identification ?? 0);
+  putU16(into, at + 6, identification === undefined ? DONT_FRAGMENT : 0);
   putU16(into, at + 8, (TTL << 8) | protocol);
   putU16(into, at + 10, 0);
   putU32(into, at + 12, source);

@@ -22,7 +22,7 @@ export interface StackOptions {
 
 /** Bounds and times of TCP. */
 export interface TcpTuning {
-  /** Bytes of ring per connection, and so the largest window: 256 to 65535; 32768. */
+  /** Bytes that arrived and may wait in a connection, and so the largest window: 256 to 65535 · 2^14; 32768. */
   readonly receiveBuffer?: number;
   /** Bytes queued after which `write` refuses; 65536. */
   readonly sendBuffer?: number;
@@ -32,7 +32,7 @@ export interface TcpTuning {
   readonly minRto?: number;
   /** Connections that are not over; 1024. */
   readonly maxConnections?: number;
-  /** TIME-WAIT entries; 256. */
+  /** TIME-WAIT entries, of 51 bytes each: up to 2^20; 16384. */
   readonly maxTimeWaits?: number;
   /** How long TIME-WAIT lasts in ms, twice the maximum segment lifetime; 60000. */
   readonly timeWait?: number;
@@ -67,12 +67,12 @@ export function checkOptions(options: StackOptions): { self: Interface; mtu: num
     seed,
     tcp: {
       mss: mtu - IPV4_HEADER - TCP_HEADER,
-      receiveBuffer: check('receiveBuffer', tcp.receiveBuffer ?? 32768, 256, 65535),
+      receiveBuffer: check('receiveBuffer', tcp.receiveBuffer ?? 32768, 256, 65535 * 2 ** 14),
       sendBuffer: check('sendBuffer', tcp.sendBuffer ?? 65536, 1, 2 ** 30),
       delayedAck: check('delayedAck', tcp.delayedAck ?? 40, 1, 500),
       minRto: check('minRto', tcp.minRto ?? 200, 1, 60_000),
       maxConnections: check('maxConnections', tcp.maxConnections ?? 1024, 1, 2 ** 20),
-      maxTimeWaits: check('maxTimeWaits', tcp.maxTimeWaits ?? 256, 1, 2 ** 20),
+      maxTimeWaits: check('maxTimeWaits', tcp.maxTimeWaits ?? 16_384, 1, 2 ** 20),
       timeWait: check('timeWait', tcp.timeWait ?? 60_000, 1, 240_000),
     },
   };

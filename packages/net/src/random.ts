@@ -1,8 +1,8 @@
 /**
- * The seeded generator of initial sequence numbers and ephemeral ports.
+ * The seeded generator of ephemeral ports and of the key of initial sequence numbers (`tcp-initial-number.ts`).
  *
- * Assumption: a reproducible run matters more here than an unguessable sequence number. Whoever knows the seed can
- * forge segments; a stack that faces strangers must be given a seed from a good source [RFC9293 §3.4.1].
+ * Assumption: a reproducible run matters more here than secrecy. An attacker who knows the seed can guess ports and sequence
+ * numbers; a stack that faces strangers must be given a seed from a good source [RFC9293 §3.4.1].
  */
 
 /** A generator of numbers 0 to 2^32 - 1 (Mulberry32); equal seeds give equal sequences. */

@@ -11,22 +11,32 @@
 import { BROADCAST_MAC, type Ipv4Address, isGroupMac, isHostIpv4, type MacAddress } from './addresses.ts';
 import { ArpCache } from './arp-cache.ts';
 import { ARP_LENGTH, ARP_REPLY, ARP_REQUEST, type ArpPacket, readArp, writeArp } from './arp.ts';
-import { putU48 } from './bytes.ts';
+import { getU16, getU32, putU48 } from './bytes.ts';
 import { sumBytes } from './checksum.ts';
 import { type Counters, createCounters } from './counters.ts';
 import { NetError } from './error.ts';
 import { ETHERNET_HEADER, ETHERTYPE_ARP, ETHERTYPE_IPV4, readEthernet, writeEthernet } from './ethernet.ts';
 import {
   ICMP_CODE_PORT,
+  ICMP_CODE_TOO_LONG,
   ICMP_ECHO_REPLY,
   ICMP_ECHO_REQUEST,
   ICMP_HEADER,
   ICMP_UNREACHABLE,
+  type IcmpMessage,
   readIcmp,
   writeIcmp,
 } from './icmp.ts';
 import { type Interface, IpOutput, newHeader, TRANSPORT } from './ip-output.ts';
-import { IPV4_HEADER, type Ipv4Header, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, readIpv4 } from './ipv4.ts';
+import {
+  IPV4_HEADER,
+  type Ipv4Header,
+  PROTOCOL_ICMP,
+  PROTOCOL_TCP,
+  PROTOCOL_UDP,
+  readIpv4,
+  readQuoted,
+} from './ipv4.ts';
 import { checkOptions, type StackOptions } from './options.ts';
 import { bytesPayload, type OutgoingFrame } from './payload.ts';
 import { createRandom } from './random.ts';
@@ -80,6 +90,7 @@ export class NetworkStack {
     };
     this.#tcp = new Tcp(host, tcp);
     this.#udp = new Udp(host);
+    this.announce();
   }
 
   get tcp(): TcpService {
@@ -112,6 +123,15 @@ export class NetworkStack {
   /** When `poll` should be called next, in milliseconds of the caller's clock; it may be past. */
   get nextDeadline(): number | undefined {
     return this.#timers.next;
+  }
+
+  /**
+   * Tells all neighbours this host's addresses with the next frames (a gratuitous ARP request [RFC5227 §3]). A new stack does so by
+   * itself; do it again when the network has become another one.
+   */
+  announce(): void {
+    const { mac, ip } = this;
+    this.#sendArp(BROADCAST_MAC, { operation: ARP_REQUEST, senderMac: mac, senderIp: ip, targetMac: 0, targetIp: ip });
   }
 
   /** A frame arrived, without its FCS. Throws `NetError` `time` for a time that is no number. */
@@ -255,12 +275,28 @@ export class NetworkStack {
       this.#counters.icmpMalformed += 1;
       return;
     }
+    if (message.type === ICMP_UNREACHABLE && message.code === ICMP_CODE_TOO_LONG) {
+      this.#packetTooLong(frame, message);
+      return;
+    }
     if (message.type !== ICMP_ECHO_REQUEST || message.code !== 0 || to - from > this.mtu - IPV4_HEADER) {
       this.#counters.icmpIgnored += 1;
       return;
     }
     this.#counters.icmpEchoes += 1;
     this.#sendIcmp(source, ICMP_ECHO_REPLY, 0, message.rest, frame.slice(message.from, message.to));
+  }
+
+  /** A router says that a packet of ours was too long for the network behind it [RFC1191]. Only TCP's are not fragmented there. */
+  #packetTooLong(frame: Uint8Array, { from, to, rest }: IcmpMessage): void {
+    const quoted = readQuoted(frame, from, to);
+    if (quoted?.source !== this.ip || quoted.protocol !== PROTOCOL_TCP) return;
+    const ends = {
+      localPort: getU16(frame, quoted.from),
+      remoteIp: quoted.destination,
+      remotePort: getU16(frame, quoted.from + 2),
+    };
+    this.#tcp.tooLong(ends, getU32(frame, quoted.from + 4), quoted.totalLength, rest & 0xffff, this.#now);
   }
 
   /** The header of the packet that nobody wants, and its first eight bytes, go back [RFC792]. */

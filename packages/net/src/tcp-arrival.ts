@@ -105,7 +105,8 @@ function arrive(connection: Connection, segment: TcpSegment, now: number): void 
 /** The fifth step; false if the segment is to be dropped. */
 function acknowledge(connection: Connection, segment: TcpSegment, now: number): boolean {
   const { sender, host } = connection;
-  const { seq, ack, window } = segment;
+  const { seq, ack } = segment;
+  const window = connection.windowOf(segment);
   if (connection.state === 'syn-received') {
     if (!isOfOurSyn(connection, ack)) {
       host.counters.tcpUnacceptable += 1;

@@ -8,13 +8,15 @@ import { distance } from './tcp-sequence.ts';
 
 /** The third duplicate acknowledgment means loss [RFC5681 §3.2]. */
 const DUPLICATES = 3;
-/** Without window scaling no window is larger, so a larger congestion window means nothing. */
-const MAX_WINDOW = 0x10000;
+/** No peer's window is larger without scaling, so a larger congestion window means nothing. */
+const UNSCALED = 0x10000;
 
 export class Congestion {
   #mss: number;
   #window: number;
-  #threshold = MAX_WINDOW;
+  /** The largest window that the peer can offer. */
+  #most = UNSCALED;
+  #threshold = UNSCALED;
   #duplicates = 0;
   #isRecovering = false;
   /** The highest sequence number sent when loss was last detected. */
@@ -37,12 +39,23 @@ export class Congestion {
     this.#window = initialWindow(mss);
   }
 
+  /** Windows of the peer are shifted by so much [RFC7323 §2.2]. */
+  setScale(scale: number): void {
+    this.#most = UNSCALED * 2 ** scale;
+    this.#threshold = this.#most;
+  }
+
+  /** The path takes smaller segments than were thought: that is no congestion [RFC1191 §6.5]. */
+  lowerMss(mss: number): void {
+    this.#mss = mss;
+  }
+
   /** New data up to `ack` was acknowledged; true if the segment at `ack` must be sent again. */
   acknowledged(ack: number, bytes: number): boolean {
     this.#duplicates = 0;
     if (!this.#isRecovering) {
       const growth = this.#window < this.#threshold ? Math.min(bytes, this.#mss) : this.#avoidanceGrowth();
-      this.#window = Math.min(this.#window + growth, MAX_WINDOW);
+      this.#window = Math.min(this.#window + growth, this.#most);
       return false;
     }
     if (distance(ack, this.#recover) >= 0) {
@@ -58,7 +71,7 @@ export class Congestion {
   duplicate(una: number, max: number): boolean {
     this.#duplicates += 1;
     if (this.#isRecovering) {
-      this.#window = Math.min(this.#window + this.#mss, 2 * MAX_WINDOW);
+      this.#window = Math.min(this.#window + this.#mss, 2 * this.#most);
       return false;
     }
     // What was sent before the last loss says nothing about a new one [RFC6582 §3.2].

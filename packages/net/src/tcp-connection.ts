@@ -8,19 +8,20 @@
  * Deviation: closing in SYN-SENT waits for the handshake instead of deleting the connection, so that a program may
  * connect, write and close at once.
  *
- * Source: [RFC9293 §3.8, §3.9, §3.10.8].
+ * Source: [RFC9293 §3.8, §3.9, §3.10.8], [RFC7323 §2].
  */
 import type { Ipv4Address } from './addresses.ts';
 import type { Counters } from './counters.ts';
 import { NetError } from './error.ts';
 import { bytesPayload, type Payload } from './payload.ts';
+import type { RingPool } from './ring-pool.ts';
 import { RateLimit } from './rate-limit.ts';
 import { TcpReceiver } from './tcp-receiver.ts';
 import { RoundTrip } from './tcp-rtt.ts';
 import { ACK, RST, SYN, type TcpHeader, type TcpSegment } from './tcp-segment.ts';
 import { SendTimer } from './tcp-send-timer.ts';
 import { type Chunk, TcpSender } from './tcp-sender.ts';
-import { advance } from './tcp-sequence.ts';
+import { advance, distance } from './tcp-sequence.ts';
 import type { TcpConnection, TcpFailure, TcpState } from './tcp-types.ts';
 import { Timer, type Timers } from './timers.ts';
 
@@ -31,6 +32,8 @@ const MIN_MSS = 64;
 /** Assumption: challenge acknowledgments per second and connection [RFC5961 §10]. */
 const CHALLENGES_PER_SECOND = 10;
 const MAX_PAYLOAD = 2 ** 30;
+/** What the window's field holds. */
+const MAX_FIELD = 0xffff;
 
 export interface ConnectionOptions {
   /** The largest segment that fits this host's frames. */
@@ -46,6 +49,7 @@ export interface ConnectionHost {
   readonly timers: Timers;
   readonly counters: Counters;
   readonly options: ConnectionOptions;
+  readonly rings: RingPool;
   /** The connection may have something to emit. */
   wake(connection: Connection): void;
   /** The connection is closed: segments for it belong to nobody. */
@@ -54,6 +58,8 @@ export interface ConnectionHost {
   timeWait(connection: Connection): void;
   /** A timer changed what the program sees. */
   changed(connection: Connection): void;
+  /** The largest segment that the path to a host is known to take; infinite if nothing is known. */
+  pathMss(ip: Ipv4Address): number;
   /** Sends a segment without data outside the order of `emit`. */
   reply(ends: Ends, flags: number, seq: number, ack: number): void;
 }
@@ -102,6 +108,9 @@ export class Connection implements TcpConnection {
   /** Bytes received since the last acknowledgment. */
   #unacknowledged = 0;
   #hasPeerFin = false;
+  /** Both SYNs had the window scale option; the peer's shift. */
+  #isScaling = false;
+  #sendScale = 0;
 
   /** A connection whose SYN will be emitted, in SYN-SENT; with an owner a passive one, see `synArrived`. */
   constructor(host: ConnectionHost, ends: Ends, iss: number, now: number, owner?: Owner) {
@@ -114,7 +123,7 @@ export class Connection implements TcpConnection {
     this.lastHeard = now;
     const roundTrip = new RoundTrip(options.minRto);
     this.sender = new TcpSender(iss, Math.min(options.mss, DEFAULT_MSS), options.sendBuffer, roundTrip);
-    this.receiver = new TcpReceiver(0, 0);
+    this.receiver = new TcpReceiver(host.rings, 0, 0, 0);
     this.#sendTimer = new SendTimer(host.timers, roundTrip, {
       isOpening: () => this.sender.isOpening,
       retransmit: () => {
@@ -208,10 +217,38 @@ export class Connection implements TcpConnection {
   /** The peer's SYN: its numbers start, and its segment size is known. */
   synArrived(segment: TcpSegment): void {
     const { mss, receiveBuffer } = this.host.options;
-    this.sender.setMss(Math.min(mss, Math.max(segment.mss === 0 ? DEFAULT_MSS : segment.mss, MIN_MSS)));
+    const least = Math.min(mss, this.host.pathMss(this.remoteIp));
+    this.sender.setMss(Math.min(least, Math.max(segment.mss === 0 ? DEFAULT_MSS : segment.mss, MIN_MSS)));
+    this.#isScaling = segment.scale !== undefined;
+    this.#sendScale = segment.scale ?? 0;
+    this.sender.setScale(this.#sendScale);
     this.sender.updateWindow(segment.seq, segment.ack, segment.window);
-    this.receiver = new TcpReceiver(receiveBuffer, advance(segment.seq, 1));
+    const most = this.#isScaling ? receiveBuffer : Math.min(receiveBuffer, MAX_FIELD);
+    this.receiver = new TcpReceiver(
+      this.host.rings,
+      most,
+      advance(segment.seq, 1),
+      this.#isScaling ? scaleOf(receiveBuffer) : 0,
+    );
     this.receiver.advertise(mss);
+  }
+
+  /** The window that a segment after the SYN offers: that of a SYN is not scaled [RFC7323 §2.2]. */
+  windowOf({ flags, window }: TcpSegment): number {
+    return (flags & SYN) === 0 ? window * 2 ** this.#sendScale : window;
+  }
+
+  /** Something with this sequence number was sent, and is not acknowledged. */
+  isInFlight(sequence: number): boolean {
+    const { una, max } = this.sender;
+    return !this.finished && distance(sequence, una) >= 0 && distance(sequence, max) < 0;
+  }
+
+  /** The path takes segments of `mss` bytes. */
+  lowerMss(mss: number): void {
+    if (mss >= this.sender.mss) return;
+    this.sender.lowerMss(mss);
+    this.host.wake(this);
   }
 
   /** SYN-RECEIVED: the SYN is to be sent with an acknowledgment, again if it was sent before. */
@@ -322,8 +359,14 @@ export class Connection implements TcpConnection {
       this.#sendTimer.sent(now);
       return chunk;
     }
-    // Something to send, nothing in flight, nothing sent: the peer's window is closed.
-    if (sender.isInFlight || !sender.isPending || !this.#sendTimer.blocked(now)) return undefined;
+    // Something to send, nothing in flight, nothing sent: the peer's window is closed, or too small.
+    const isSmall = sender.isWindowSmall;
+    if (sender.isInFlight || !sender.isPending || !this.#sendTimer.blocked(now, isSmall)) return undefined;
+    if (isSmall) {
+      const small = sender.takeSmall(now);
+      if (small !== undefined) this.#sendTimer.sent(now);
+      return small;
+    }
     this.host.counters.tcpZeroWindowProbes += 1;
     return sender.takeProbe(now);
   }
@@ -341,10 +384,25 @@ export class Connection implements TcpConnection {
         seq,
         ack: hasPeer ? this.receiver.nxt : 0,
         flags: hasPeer ? flags | ACK : flags,
-        window: hasPeer ? this.receiver.advertise(mss) : receiveBuffer,
+        window: this.#window(flags),
         mss: (flags & SYN) === 0 ? 0 : mss,
+        // An answer to a SYN without the option has none [RFC7323 §2.2].
+        scale: (flags & SYN) === 0 || (hasPeer && !this.#isScaling) ? undefined : scaleOf(receiveBuffer),
       },
       chunk,
     };
   }
+
+  /** The field: of a SYN the window as it is, as far as it fits. */
+  #window(flags: number): number {
+    const { mss, receiveBuffer } = this.host.options;
+    if (this.state === 'syn-sent') return Math.min(receiveBuffer, MAX_FIELD);
+    const window = this.receiver.advertise(mss);
+    return (flags & SYN) === 0 ? window >>> this.receiver.scale : Math.min(window, MAX_FIELD);
+  }
+}
+
+/** The shift by which a window of so many bytes fits its field. */
+function scaleOf(bytes: number): number {
+  return Math.max(0, 32 - Math.clz32(bytes) - 16);
 }

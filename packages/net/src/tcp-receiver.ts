@@ -1,12 +1,13 @@
 /**
  * The receiving half of a connection: a ring of bytes, the ranges that arrived ahead of their turn, the window.
  *
- * The ring is made when the first data arrives, so that half-open connections cost nothing. Data beyond the next
- * expected byte is written where it belongs; at most `MAX_RANGES` separate ranges are remembered, more are dropped and
- * will be sent again.
+ * There is a ring only while something is in it, and it is no longer than that needs (`ring-pool.ts`): a connection with a short request
+ * costs little, and an idle one nothing. Data beyond the next expected byte is written where it belongs; at most `MAX_RANGES`
+ * separate ranges are remembered, more are dropped and will be sent again.
  *
- * Source: [RFC9293 §3.8.6, §3.10.7.4].
+ * Source: [RFC9293 §3.8.6, §3.10.7.4], [RFC7323 §2.4].
  */
+import type { RingPool } from './ring-pool.ts';
 import { advance, distance } from './tcp-sequence.ts';
 import { FIN, type TcpSegment } from './tcp-segment.ts';
 
@@ -24,7 +25,9 @@ interface Range {
 const EMPTY = new Uint8Array(0);
 
 export class TcpReceiver {
+  readonly #pool: RingPool;
   readonly #capacity: number;
+  readonly scale: number;
   /** The next byte expected. */
   nxt: number;
   /** The right edge of the window as the peer knows it: it never moves left. */
@@ -37,9 +40,12 @@ export class TcpReceiver {
   /** Where the peer's FIN stands, once it arrived within the window. */
   #fin: number | undefined;
 
-  constructor(capacity: number, nxt: number) {
+  /** `scale`: by how much the windows that are advertised are shifted. */
+  constructor(pool: RingPool, capacity: number, nxt: number, scale: number) {
+    this.#pool = pool;
     this.#capacity = capacity;
     this.nxt = nxt;
+    this.scale = scale;
     this.#edge = nxt;
   }
 
@@ -60,7 +66,8 @@ export class TcpReceiver {
 
   /** The window to advertise now, and the promise that goes with it. `mss` is the largest segment expected. */
   advertise(mss: number): number {
-    const edge = advance(this.nxt, this.#capacity - this.#readable);
+    const room = ((this.#capacity - this.#readable) >>> this.scale) << this.scale;
+    const edge = advance(this.nxt, room);
     // Silly window avoidance: the edge moves by a segment or half the ring, or not at all [RFC9293 §3.8.6.2.2].
     if (distance(edge, this.#edge) >= Math.min(mss, this.#capacity / 2)) this.#edge = edge;
     return this.window;
@@ -118,17 +125,38 @@ export class TcpReceiver {
     if (consume && length > 0) {
       this.#readable -= length;
       this.#head = (this.#head + length) % this.#ring.length;
+      if (this.#readable === 0 && this.#ranges.length === 0) this.#clear();
     }
     return out;
   }
 
+  /** Lets go of the ring, with whatever is in it. */
+  #clear(): void {
+    this.#pool.give(this.#ring);
+    this.#ring = EMPTY;
+    this.#head = 0;
+    this.#readable = 0;
+  }
+
   /** Writes `length` bytes at `offset` from `nxt`; they lie within the window, hence within the ring. */
   #store(offset: number, bytes: Uint8Array, from: number, length: number): void {
-    if (this.#ring.length === 0) this.#ring = new Uint8Array(this.#capacity);
-    const at = (this.#head + this.#readable + offset) % this.#capacity;
-    const first = Math.min(length, this.#capacity - at);
+    this.#grow(this.#readable + offset + length);
+    const { length: size } = this.#ring;
+    const at = (this.#head + this.#readable + offset) % size;
+    const first = Math.min(length, size - at);
     this.#ring.set(bytes.subarray(from, from + first), at);
     if (first < length) this.#ring.set(bytes.subarray(from + first, from + length), 0);
+  }
+
+  /** Makes the ring long enough for so many bytes, which are no more than the capacity. */
+  #grow(bytes: number): void {
+    const before = this.#ring;
+    if (bytes <= before.length) return;
+    this.#ring = this.#pool.take(bytes, this.#capacity);
+    this.#ring.set(before.subarray(this.#head));
+    this.#ring.set(before.subarray(0, this.#head), before.length - this.#head);
+    this.#head = 0;
+    this.#pool.give(before);
   }
 
   /** Adds a range, merging those that it touches; false if there is no place for another one. */

@@ -1,5 +1,5 @@
 /**
- * TCP segments: the header, the one option that is understood (maximum segment size), the checksum.
+ * TCP segments: the header, the two options that are understood (maximum segment size, window scale), the checksum.
  *
  *     0              4    8          16                           31
  *     | source port                   | destination port           |
@@ -9,7 +9,7 @@
  *     | checksum                      | urgent pointer             |
  *     | options, up to 40 bytes                                    |
  *
- * Source: [RFC9293 §3.1, §3.2].
+ * Source: [RFC9293 §3.1, §3.2], [RFC7323 §2.2].
  */
 import type { Ipv4Address } from './addresses.ts';
 import { getU16, getU32, putU16, putU32 } from './bytes.ts';
@@ -18,6 +18,9 @@ import { PROTOCOL_TCP } from './ipv4.ts';
 
 export const TCP_HEADER = 20;
 const MSS_OPTION = 4;
+const SCALE_OPTION = 3;
+/** The largest shift; a peer's larger one counts as this one [RFC7323 §2.3]. */
+const MAX_SCALE = 14;
 
 export const FIN = 1;
 export const SYN = 2;
@@ -35,12 +38,14 @@ export interface TcpSegment {
   readonly window: number;
   /** The value of the option; 0 if it is absent. */
   readonly mss: number;
+  /** The shift of the windows to come, 0 to 14, if the option is there: only that of a SYN means something. */
+  readonly scale: number | undefined;
   readonly bytes: Uint8Array;
   readonly from: number;
   readonly to: number;
 }
 
-/** The header of a segment to send. With `mss` other than 0 the option follows it. */
+/** The header of a segment to send. With `mss` other than 0 the option follows it, and with a `scale` that one. */
 export interface TcpHeader {
   readonly sourcePort: number;
   readonly destinationPort: number;
@@ -49,6 +54,7 @@ export interface TcpHeader {
   readonly flags: number;
   readonly window: number;
   readonly mss: number;
+  readonly scale?: number | undefined;
 }
 
 /** How much of the sequence space a segment takes: its data, SYN and FIN. */
@@ -71,8 +77,8 @@ export function readTcp(
   if (checksum(sumPseudoHeader(source, destination, PROTOCOL_TCP, length) + sumBytes(bytes, from, to)) !== 0) {
     return undefined;
   }
-  const mss = offset === TCP_HEADER ? 0 : readMss(bytes, from + TCP_HEADER, from + offset);
-  if (mss === undefined) return undefined;
+  const options = offset === TCP_HEADER ? NO_OPTIONS : readOptions(bytes, from + TCP_HEADER, from + offset);
+  if (options === undefined) return undefined;
   return {
     sourcePort: getU16(bytes, from),
     destinationPort: getU16(bytes, from + 2),
@@ -80,16 +86,21 @@ export function readTcp(
     ack: getU32(bytes, from + 8),
     flags: bytes[from + 13] ?? 0,
     window: getU16(bytes, from + 14),
-    mss,
+    mss: options.mss,
+    scale: options.scale,
     bytes,
     from: from + offset,
     to,
   };
 }
 
-/** The maximum segment size among the options in `[at, end)`, 0 if absent; `undefined` if a length is impossible. */
-function readMss(bytes: Uint8Array, at: number, end: number): number | undefined {
-  let mss = 0;
+type Options = Pick<TcpSegment, 'mss' | 'scale'>;
+
+const NO_OPTIONS: Options = { mss: 0, scale: undefined };
+
+/** The options in `[at, end)`; `undefined` if a length is impossible. */
+function readOptions(bytes: Uint8Array, at: number, end: number): Options | undefined {
+  let { mss, scale } = NO_OPTIONS;
   while (at < end) {
     const kind = bytes[at] ?? 0;
     if (kind === 0) break;
@@ -102,15 +113,19 @@ function readMss(bytes: Uint8Array, at: number, end: number): number | undefined
     if (kind === 2) {
       if (length !== MSS_OPTION) return undefined;
       mss = getU16(bytes, at + 2);
+    } else if (kind === 3) {
+      if (length !== SCALE_OPTION) return undefined;
+      scale = Math.min(bytes[at + 2] ?? 0, MAX_SCALE);
     }
     at += length;
   }
-  return mss;
+  return { mss, scale };
 }
 
 /** The bytes that `writeTcp` writes for this header. */
 export function tcpHeaderLength(header: TcpHeader): number {
-  return header.mss === 0 ? TCP_HEADER : TCP_HEADER + MSS_OPTION;
+  // The shorter option is padded to a word.
+  return TCP_HEADER + (header.mss === 0 ? 0 : MSS_OPTION) + (header.scale === undefined ? 0 : SCALE_OPTION + 1);
 }
 
 /** Writes a header at `into[at..]`, for `dataLength` bytes of data with the partial sum `dataSum`. */
@@ -132,6 +147,7 @@ export function writeTcp(
   putU16(into, at + 14, header.window);
   putU32(into, at + 16, 0);
   if (header.mss !== 0) putU32(into, at + TCP_HEADER, 0x02040000 | header.mss);
+  if (header.scale !== undefined) putU32(into, at + length - 4, 0x01030300 | header.scale);
   const pseudo = sumPseudoHeader(source, destination, PROTOCOL_TCP, length + dataLength);
   putU16(into, at + 16, checksum(pseudo + sumBytes(into, at, at + length) + dataSum));
 }

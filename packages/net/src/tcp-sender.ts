@@ -145,6 +145,18 @@ export class TcpSender {
     this.#congestion.setMss(mss);
   }
 
+  /** The peer's windows are shifted by so much. */
+  setScale(scale: number): void {
+    this.#congestion.setScale(scale);
+  }
+
+  /** The path takes segments of `mss` bytes at most: what is in flight is lost, and is sent again in smaller ones. */
+  lowerMss(mss: number): void {
+    this.#mss = mss;
+    this.#congestion.lowerMss(mss);
+    if (!this.isOpening) this.rewind();
+  }
+
   /** Takes the window of a segment unless a newer one set it [RFC9293 §3.10.7.4, fifth]; true if it changed. */
   updateWindow(seq: number, ack: number, window: number): boolean {
     const order = distance(seq, this.#windowSeq);
@@ -216,12 +228,24 @@ export class TcpSender {
     }
     const flight = distance(this.nxt, this.una);
     if (flight > 0 && flight + this.#mss > this.#congestion.window + this.#shortfall()) return undefined;
-    return this.#cut(this.nxt, this.#window - flight, now);
+    // What was sent before goes again in whatever pieces the window takes.
+    const least = distance(this.nxt, this.max) < 0 ? 1 : undefined;
+    return this.#cut(this.nxt, this.#window - flight, now, least);
+  }
+
+  /** The peer's window is open, and too small for what silly window avoidance sends. */
+  get isWindowSmall(): boolean {
+    return this.#window > 0;
+  }
+
+  /** As much as a small window lets out, when nothing is in flight and that has been so for long enough [RFC9293 §3.8.6.2.1]. */
+  takeSmall(now: number): Chunk | undefined {
+    return this.#cut(this.nxt, this.#window, now, 1);
   }
 
   /** One byte, or the FIN, beyond a closed window [RFC9293 §3.8.6.1]. */
   takeProbe(now: number): Chunk | undefined {
-    const chunk = this.#cut(this.una, Math.max(this.#window, 1), now, 1);
+    const chunk = this.#cut(this.una, 1, now, 1);
     // The probe does not count as in flight: the persist timer sends it again, not the retransmission timer.
     this.nxt = this.una;
     this.#roundTrip.cancel();

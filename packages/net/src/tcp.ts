@@ -10,8 +10,9 @@ import { checkIpv4, checkPort, type Ipv4Address } from './addresses.ts';
 import type { Counters } from './counters.ts';
 import { NetError } from './error.ts';
 import { type IpOutput, newHeader, TRANSPORT } from './ip-output.ts';
-import { PROTOCOL_TCP } from './ipv4.ts';
+import { IPV4_HEADER, PROTOCOL_TCP } from './ipv4.ts';
 import type { OutgoingFrame } from './payload.ts';
+import { RingPool } from './ring-pool.ts';
 import { segmentArrives } from './tcp-arrival.ts';
 import { Connection, type ConnectionHost, type ConnectionOptions, type Ends } from './tcp-connection.ts';
 import { Listener } from './tcp-listener.ts';
@@ -23,13 +24,15 @@ import {
   tcpHeaderLength,
   type TcpHeader,
   type TcpSegment,
+  TCP_HEADER,
   writeTcp,
 } from './tcp-segment.ts';
 import type { Chunk } from './tcp-sender.ts';
-import { advance } from './tcp-sequence.ts';
-import { TimeWait } from './tcp-time-wait.ts';
+import { advance, distance } from './tcp-sequence.ts';
+import { createInitialNumbers } from './tcp-initial-number.ts';
+import { type TimeWaitNumbers, TimeWaits } from './tcp-time-wait.ts';
 import type { TcpConnection, TcpListener, TcpService } from './tcp-types.ts';
-import { Timer, type Timers } from './timers.ts';
+import type { Timers } from './timers.ts';
 
 /** The dynamic ports of IANA. */
 const FIRST_EPHEMERAL = 49152;
@@ -61,13 +64,17 @@ export class Tcp implements TcpService, ConnectionHost {
   readonly timers: Timers;
   readonly counters: Counters;
   readonly options: TcpOptions;
+  readonly rings: RingPool;
   onChange: ((connection: TcpConnection) => void) | undefined;
   readonly #host: TcpHost;
   readonly #listeners = new Map<number, Listener>();
   /** By local port, then by remote address and port. */
-  readonly #table = new Map<number, Map<number, Connection | TimeWait>>();
+  readonly #table = new Map<number, Map<number, Connection>>();
   #connections = 0;
-  readonly #timeWaits = new Set<TimeWait>();
+  readonly #timeWaits: TimeWaits;
+  /** What was in TIME-WAIT where connections are being opened: it comes back if their SYN was an old one [RFC9293 §3.6.1]. */
+  readonly #reopened = new Map<Connection, TimeWaitNumbers>();
+  readonly #initialNumber: (ends: Ends, now: number) => number;
   /** Those that may have something to send, in turn. */
   readonly #awake = new Set<Connection>();
 
@@ -76,6 +83,9 @@ export class Tcp implements TcpService, ConnectionHost {
     this.timers = host.timers;
     this.counters = host.counters;
     this.options = options;
+    this.rings = new RingPool(options.receiveBuffer);
+    this.#timeWaits = new TimeWaits(host.timers, options.maxTimeWaits, options.timeWait);
+    this.#initialNumber = createInitialNumbers(host.ip, host.random);
   }
 
   /** Connections that are not over, and TIME-WAIT entries. */
@@ -106,7 +116,8 @@ export class Tcp implements TcpService, ConnectionHost {
     checkPort(port);
     const localPort = this.#freePort(ip, port);
     const ends: Ends = { localPort: localPort ?? 0, remoteIp: ip, remotePort: port };
-    const connection = new Connection(this, ends, this.#host.random(), this.#host.now());
+    const now = this.#host.now();
+    const connection = new Connection(this, ends, this.#initialNumber(ends, now), now);
     const { output } = this.#host;
     if (output.isBroadcast(ip) || output.nextHop(ip) === undefined) connection.end('unreachable');
     else if (localPort === undefined || this.#connections >= this.options.maxConnections) connection.end('exhausted');
@@ -119,19 +130,38 @@ export class Tcp implements TcpService, ConnectionHost {
     this.counters.tcpIn += 1;
     const ends: Ends = { localPort: segment.destinationPort, remoteIp, remotePort: segment.sourcePort };
     const entry = this.#table.get(ends.localPort)?.get(key(ends));
-    if (entry instanceof Connection) {
+    if (entry !== undefined) {
       segmentArrives(entry, segment, now);
       this.changed(entry);
-    } else if (entry === undefined || this.#arriveInTimeWait(entry, segment, now))
-      this.#arriveElsewhere(ends, segment, now);
+      return;
+    }
+    const waiting = this.#timeWaits.receive(ends, segment, now);
+    if (waiting === undefined) this.#arriveElsewhere(ends, segment, now);
+    else if (waiting.kind === 'reopen') this.#arriveElsewhere(ends, segment, now, waiting);
+    else if (waiting.kind === 'acknowledge') this.reply(ends, ACK, waiting.nxt, waiting.peerNxt);
+  }
+
+  /** A router did not pass on a packet of `length` bytes with this sequence number; the next network takes `mtu` bytes. */
+  tooLong(ends: Ends, sequence: number, length: number, mtu: number, now: number): void {
+    const connection = this.#table.get(ends.localPort)?.get(key(ends));
+    // Anyone can say so; only a router on the way knows what is in flight [RFC5927 §7.2].
+    if (connection?.isInFlight(sequence) !== true) return;
+    const least = this.#host.output.paths.lower(ends.remoteIp, length, mtu, now);
+    if (least === undefined) return;
+    this.counters.tcpPathMtu += 1;
+    connection.lowerMss(least - IPV4_HEADER - TCP_HEADER);
+  }
+
+  pathMss(ip: Ipv4Address): number {
+    return (this.#host.output.paths.of(ip, this.#host.now()) ?? Infinity) - IPV4_HEADER - TCP_HEADER;
   }
 
   /** Gives `take` the frames that connections have to send; false once it returns false: that frame is its to keep. */
   transmit(now: number, take: (frame: OutgoingFrame) => boolean): boolean {
-    // A connection that is put back comes up again later in the same loop.
-    for (const connection of this.#awake) {
-      this.#awake.delete(connection);
+    for (let [connection] = this.#awake; connection !== undefined; [connection] = this.#awake) {
       const emission = connection.emit(now);
+      // Behind the others, if there are any.
+      if (emission === undefined || this.#awake.size > 1) this.#awake.delete(connection);
       if (emission === undefined) continue;
       this.#awake.add(connection);
       const frame = this.#frame(connection, emission.header, emission.chunk, now);
@@ -144,7 +174,7 @@ export class Tcp implements TcpService, ConnectionHost {
   unreachable(hop: Ipv4Address): void {
     for (const remotes of this.#table.values()) {
       for (const entry of remotes.values()) {
-        if (!(entry instanceof Connection) || entry.state !== 'syn-sent') continue;
+        if (entry.state !== 'syn-sent') continue;
         if (this.#host.output.nextHop(entry.remoteIp) !== hop) continue;
         entry.end('unreachable');
         this.changed(entry);
@@ -167,55 +197,30 @@ export class Tcp implements TcpService, ConnectionHost {
     if (this.#table.get(connection.localPort)?.get(key(connection)) !== connection) return;
     this.#connections -= 1;
     this.#delete(connection);
+    const before = this.#reopened.get(connection);
+    this.#reopened.delete(connection);
+    if (before !== undefined && connection.error === 'refused') {
+      this.#timeWaits.add(connection, before, this.#host.now());
+    }
   }
 
   timeWait(connection: Connection): void {
     this.remove(connection);
-    const [oldest] = this.#timeWaits;
-    if (oldest !== undefined && this.#timeWaits.size >= this.options.maxTimeWaits) {
-      this.counters.tcpTimeWaitEvicted += 1;
-      this.#forget(oldest);
-    }
-    const timer = new Timer(() => {
-      this.#forget(entry);
-    });
-    const entry = new TimeWait(connection, connection.sender.nxt, connection.receiver.nxt, timer);
-    this.#timeWaits.add(entry);
-    this.#put(entry);
-    this.timers.set(timer, this.#host.now() + this.options.timeWait);
-    this.reply(entry, ACK, entry.nxt, entry.peerNxt);
+    const numbers: TimeWaitNumbers = { nxt: connection.sender.nxt, peerNxt: connection.receiver.nxt };
+    if (this.#timeWaits.add(connection, numbers, this.#host.now())) this.counters.tcpTimeWaitEvicted += 1;
+    this.reply(connection, ACK, numbers.nxt, numbers.peerNxt);
   }
 
   reply(ends: Ends, flags: number, seq: number, ack: number): void {
     if ((flags & RST) !== 0) this.counters.tcpResetsOut += 1;
     const { localPort, remotePort } = ends;
-    const window = (flags & RST) !== 0 ? 0 : this.options.receiveBuffer;
+    const window = (flags & RST) !== 0 ? 0 : Math.min(this.options.receiveBuffer, 0xffff);
     const header: TcpHeader = { sourcePort: localPort, destinationPort: remotePort, seq, ack, flags, window, mss: 0 };
     this.#host.queue(this.#frame(ends, header, undefined, this.#host.now()));
   }
 
-  /** True if the segment opens a new connection in place of the old one. */
-  #arriveInTimeWait(entry: TimeWait, segment: TcpSegment, now: number): boolean {
-    const verdict = entry.handle(segment, now);
-    switch (verdict) {
-      case 'ignore':
-        return false;
-      case 'closed':
-        this.#forget(entry);
-        return false;
-      case 'reopen':
-        this.#forget(entry);
-        return true;
-      case 'restart':
-      case 'acknowledge':
-        if (verdict === 'restart') this.timers.set(entry.timer, now + this.options.timeWait);
-        this.reply(entry, ACK, entry.nxt, entry.peerNxt);
-        return false;
-    }
-  }
-
-  /** A segment without a connection: LISTEN, or CLOSED. */
-  #arriveElsewhere(ends: Ends, segment: TcpSegment, now: number): void {
+  /** A segment without a connection: LISTEN, or CLOSED. `before`: what was in TIME-WAIT between the same ends. */
+  #arriveElsewhere(ends: Ends, segment: TcpSegment, now: number, before?: TimeWaitNumbers): void {
     const { flags, seq, ack } = segment;
     if ((flags & RST) !== 0) return;
     if ((flags & ACK) !== 0) {
@@ -232,7 +237,11 @@ export class Tcp implements TcpService, ConnectionHost {
       this.counters.tcpSynDropped += 1;
       return;
     }
-    const connection = new Connection(this, ends, this.#host.random(), now, listener);
+    let iss = this.#initialNumber(ends, now);
+    // Beyond all numbers of the old connection [RFC9293 §3.6.1, MAY-2].
+    if (before !== undefined && distance(iss, before.nxt) <= 0) iss = advance(before.nxt, 1);
+    const connection = new Connection(this, ends, iss, now, listener);
+    if (before !== undefined) this.#reopened.set(connection, before);
     connection.synArrived(segment);
     this.#insert(connection);
     listener.opened(connection);
@@ -254,7 +263,8 @@ export class Tcp implements TcpService, ConnectionHost {
     for (let i = 0; i < EPHEMERAL_PORTS; i++) {
       const localPort = FIRST_EPHEMERAL + ((start + i) % EPHEMERAL_PORTS);
       if (this.#listeners.has(localPort)) continue;
-      if (!this.#table.get(localPort)?.has(key({ localPort, remoteIp, remotePort }))) return localPort;
+      const ends: Ends = { localPort, remoteIp, remotePort };
+      if (!this.#table.get(localPort)?.has(key(ends)) && !this.#timeWaits.has(ends)) return localPort;
     }
     return undefined;
   }
@@ -266,19 +276,13 @@ export class Tcp implements TcpService, ConnectionHost {
     this.wake(connection);
   }
 
-  #put(entry: Connection | TimeWait): void {
+  #put(entry: Connection): void {
     let remotes = this.#table.get(entry.localPort);
     if (remotes === undefined) {
       remotes = new Map();
       this.#table.set(entry.localPort, remotes);
     }
     remotes.set(key(entry), entry);
-  }
-
-  #forget(entry: TimeWait): void {
-    this.timers.clear(entry.timer);
-    this.#timeWaits.delete(entry);
-    this.#delete(entry);
   }
 
   #delete(entry: Ends): void {

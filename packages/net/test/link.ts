@@ -10,12 +10,18 @@ export const A_MAC = parseMac('02:00:00:00:00:0a');
 export const B_MAC = parseMac('02:00:00:00:00:0b');
 export const NETMASK = parseIpv4('255.255.255.0');
 
+/** A stack that has said its addresses. */
 export function stackA(options: Partial<StackOptions> = {}): NetworkStack {
-  return new NetworkStack({ mac: A_MAC, ip: A_IP, netmask: NETMASK, seed: 1, ...options });
+  return announced(new NetworkStack({ mac: A_MAC, ip: A_IP, netmask: NETMASK, seed: 1, ...options }));
 }
 
 function stackB(options: Partial<StackOptions> = {}): NetworkStack {
-  return new NetworkStack({ mac: B_MAC, ip: B_IP, netmask: NETMASK, seed: 2, ...options });
+  return announced(new NetworkStack({ mac: B_MAC, ip: B_IP, netmask: NETMASK, seed: 2, ...options }));
+}
+
+function announced(stack: NetworkStack): NetworkStack {
+  stack.transmit(() => true, 0);
+  return stack;
 }
 
 /** Probabilities per frame, and milliseconds. */

@@ -20,6 +20,7 @@ export interface Script {
   readonly ack?: number;
   readonly window?: number;
   readonly mss?: number;
+  readonly scale?: number | undefined;
   readonly data?: Uint8Array | string;
   readonly port?: number;
   readonly fromPort?: number;
@@ -44,7 +45,7 @@ export class Peer {
     this.stack.transmit(() => true, this.now);
   }
 
-  frame({ flags, seq = 0, ack, window = 8192, mss = 0, data = '', port, fromPort }: Script): Uint8Array {
+  frame({ flags, seq = 0, ack, window = 8192, mss = 0, scale, data = '', port, fromPort }: Script): Uint8Array {
     const bytes = typeof data === 'string' ? Uint8Array.from(data, (letter) => letter.charCodeAt(0)) : data;
     const header = {
       sourcePort: fromPort ?? this.peerPort,
@@ -54,6 +55,7 @@ export class Peer {
       flags: [...flags].reduce((set, letter) => set | (1 << LETTERS.indexOf(letter)), 0),
       window,
       mss,
+      scale,
     };
     const length = tcpHeaderLength(header);
     const frame = new Uint8Array(34 + length + bytes.length);
@@ -110,7 +112,7 @@ export class Peer {
   /** The handshake of a connection that the stack accepts. */
   open(script: Partial<Script> = {}): void {
     this.send({ flags: 'S', mss: 1460, ...script });
-    this.send({ flags: 'A', seq: 1, ack: 1, ...script, mss: 0 });
+    this.send({ flags: 'A', seq: 1, ack: 1, ...script, mss: 0, scale: undefined });
   }
 
   #answerArp(operation: typeof ARP_REQUEST | typeof ARP_REPLY = ARP_REPLY): void {
@@ -137,6 +139,7 @@ export class Peer {
     const ack = flags.includes('A') ? ` ack ${(segment.ack - this.iss) | 0}` : '';
     const window = flags.includes('R') ? '' : ` win ${segment.window}`;
     const mss = segment.mss === 0 ? '' : ` mss ${segment.mss}`;
-    return `${flags} ${data}${ack}${window}${mss}`;
+    const scale = segment.scale === undefined ? '' : ` scale ${segment.scale}`;
+    return `${flags} ${data}${ack}${window}${mss}${scale}`;
   }
 }

@@ -58,39 +58,41 @@ describe('the answers to the frames of another implementation, byte for byte', (
     expect(echo.receive()).toBeUndefined();
     echo.send(B_IP, 1234, fromHex('68656c6c6f'));
     expect(sent(stack, 1)).toEqual([
-      '02000000000b02000000000a08004500002100004000401126ca0a0000010a000002000704d2000da32668656c6c6f' +
+      '02000000000b02000000000a08004500002100010000401166c90a0000010a000002000704d2000da32668656c6c6f' +
         '00'.repeat(13),
     ]);
     stack.receive(fromHex(LINUX_FRAMES.icmpEcho), 2);
     expect(sent(stack, 2)).toEqual([
-      '02000000000b02000000000a08004500002000004000400126db0a0000010a00000200000efa1234000170696e67' + '00'.repeat(14),
+      '02000000000b02000000000a08004500002000020000400166d90a0000010a00000200000efa1234000170696e67' + '00'.repeat(14),
     ]);
-    expect(stack.counters).toMatchObject({ framesIn: 3, framesOut: 3, udpIn: 1, udpOut: 1, icmpEchoes: 1 });
+    expect(stack.counters).toMatchObject({ framesIn: 3, framesOut: 4, udpIn: 1, udpOut: 1, icmpEchoes: 1 });
   });
 
   test('TCP: a whole connection, as it was recorded', () => {
     const stack = stackA({ seed: 5 });
+    // When the stack's first number is the recorded one: 3931807732 ticks of 4 µs later than at 1 ms.
+    const start = 1 + 3931807732 / 250;
     const listener = stack.tcp.listen(7);
-    stack.receive(fromHex(LINUX_FRAMES.arpRequest), 0);
-    sent(stack, 0);
+    stack.receive(fromHex(LINUX_FRAMES.arpRequest), start - 1);
+    sent(stack, start - 1);
     const ip = '02000000000b02000000000a08004500';
-    stack.receive(fromHex(LINUX_FRAMES.tcpSyn), 1);
-    expect(sent(stack, 1)).toEqual([
-      `${ip}002c00004000400626ca0a0000010a0000020007ee24b09516ac7854fe6460128000d7ec0000020405b40000`,
+    stack.receive(fromHex(LINUX_FRAMES.tcpSyn), start);
+    expect(sent(stack, start)).toEqual([
+      `${ip}003000004000400626c60a0000010a0000020007ee24b09516ac7854fe6470128000c3e50000020405b401030300`,
     ]);
-    stack.receive(fromHex(LINUX_FRAMES.tcpAck), 2);
+    stack.receive(fromHex(LINUX_FRAMES.tcpAck), start + 1);
     const c = listener.accept();
-    stack.receive(fromHex(LINUX_FRAMES.tcpData), 3);
+    stack.receive(fromHex(LINUX_FRAMES.tcpData), start + 2);
     c?.write(c.read());
-    expect(sent(stack, 3)).toEqual([
+    expect(sent(stack, start + 2)).toEqual([
       `${ip}002b00004000400626cb0a0000010a0000020007ee24b09516ad7854fe6750187ffd54590000474554000000`,
     ]);
-    stack.receive(fromHex(LINUX_FRAMES.tcpFin), 4);
+    stack.receive(fromHex(LINUX_FRAMES.tcpFin), start + 3);
     c?.close();
-    expect(sent(stack, 4)).toEqual([
+    expect(sent(stack, start + 3)).toEqual([
       `${ip}002800004000400626ce0a0000010a0000020007ee24b09516b07854fe6850117ffcefa50000000000000000`,
     ]);
-    stack.receive(fromHex(LINUX_FRAMES.tcpLastAck), 5);
+    stack.receive(fromHex(LINUX_FRAMES.tcpLastAck), start + 4);
     expect([c?.state, c?.error, stack.tcp.size]).toEqual(['closed', undefined, { connections: 0, timeWaits: 0 }]);
   });
 });
@@ -123,16 +125,36 @@ describe('ARP', () => {
     expect([stack.neighbours, stack.nextDeadline]).toEqual([0, undefined]);
   });
 
-  test('one packet waits for each address, the newest; it goes when the answer comes', () => {
+  test('32 packets wait for each address, the newest; they go in their order when the answer comes', () => {
     const stack = stackA();
     const socket = stack.udp.bind(9);
-    for (let i = 0; i < 3; i++) socket.send(B_IP, 9, new Uint8Array(100).fill(i));
+    for (let i = 0; i < 34; i++) socket.send(B_IP, 9, new Uint8Array(100).fill(i));
     expect(sent(stack, 0).length).toBe(1);
     stack.receive(arp(ARP_REPLY, B_IP), 5);
     const frames = sent(stack, 5);
-    expect(frames.length).toBe(1);
-    expect(frames[0]).toMatch(/^02000000000b02000000000a0800.*(02){100}$/);
+    expect(frames.map((frame) => parseInt(frame.slice(-2), 16))).toEqual(Array.from({ length: 32 }, (_, i) => i + 2));
+    expect(frames.every((frame) => frame.startsWith('02000000000b02000000000a0800'))).toBe(true);
     expect(stack.counters.arpDropped).toBe(2);
+  });
+
+  test('a new stack tells its addresses, and again when asked [RFC5227 §3]', () => {
+    const stack = new NetworkStack({ mac: A_MAC, ip: A_IP, netmask: NETMASK, seed: 1 });
+    const announcement = `ffffffffffff02000000000a0806000108000604000102000000000a0a000001${'00'.repeat(6)}0a000001`;
+    expect(sent(stack, 0)).toEqual([announcement.padEnd(120, '0')]);
+    expect([sent(stack, 1), stack.nextDeadline]).toEqual([[], undefined]);
+    stack.announce();
+    expect(sent(stack, 2)).toEqual([announcement.padEnd(120, '0')]);
+  });
+
+  test('a gratuitous request is not answered, and renews what is known', () => {
+    const stack = stackA();
+    stack.receive(arp(ARP_REQUEST, B_IP), 0);
+    expect(sent(stack, 0).length).toBe(1);
+    const moved = B_MAC + 1;
+    stack.receive(arp(ARP_REQUEST, B_IP, moved, B_IP), 1);
+    expect(sent(stack, 1)).toEqual([]);
+    stack.udp.bind(9).send(B_IP, 9, new Uint8Array(1));
+    expect(sent(stack, 2)[0]?.slice(0, 12)).toBe('02000000000c');
   });
 
   test('an answer nobody asked for teaches nothing, a gratuitous one only what is known', () => {
@@ -272,7 +294,7 @@ describe('ICMP', () => {
     const original = udp();
     stack.receive(original, 1);
     const [answer = ''] = sent(stack, 1);
-    expect(answer.slice(28, 68)).toMatch(/^450000380000400040012...0a0000010a000002$/);
+    expect(answer.slice(28, 68)).toMatch(/^45000038000100004001....0a0000010a000002$/);
     expect(answer.slice(68)).toBe(`0303${answer.slice(72, 76)}00000000${toHex(original.slice(14, 42))}`);
     expect(checksum(sumBytes(fromHex(answer), 34, answer.length / 2))).toBe(0);
     for (let i = 0; i < 100; i++) stack.receive(original, 2);
@@ -504,7 +526,7 @@ describe('misuse by the host', () => {
     ['option', 'a seed that is no number', { seed: NaN }],
     ['option', 'an mtu of 575', { mtu: 575 }],
     ['option', 'an mtu of 9001', { mtu: 9001 }],
-    ['option', 'a window that needs scaling', { tcp: { receiveBuffer: 65536 } }],
+    ['option', 'a window beyond what scaling can say', { tcp: { receiveBuffer: 65535 * 2 ** 14 + 1 } }],
     ['option', 'no connections', { tcp: { maxConnections: 0 } }],
     ['option', 'an acknowledgment after 501 ms', { tcp: { delayedAck: 501 } }],
     ['option', 'a timeout of 0', { tcp: { minRto: 0 } }],

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { NetworkStack, TcpConnection, TcpListener, TcpTuning } from '../src/index.ts';
 import { checksum, sumBytes } from '../src/checksum.ts';
 import { putU16, putU32 } from '../src/bytes.ts';
+import { RingPool } from '../src/ring-pool.ts';
 import { TcpReceiver } from '../src/tcp-receiver.ts';
 import { FIN } from '../src/tcp-segment.ts';
 import { A_IP, B_IP, pattern, stackA } from './link.ts';
@@ -323,7 +324,7 @@ describe('overlapping segments', () => {
         (pieces, iss, reads) => {
           const data = pattern(300, 7);
           const first = iss >>> 0;
-          const receiver = new TcpReceiver(256, first);
+          const receiver = new TcpReceiver(new RingPool(256), 256, first, 0);
           receiver.advertise(100);
           const out: number[] = [];
           const send = (from: number, to: number): void => {
@@ -337,6 +338,7 @@ describe('overlapping segments', () => {
               flags: end === data.length ? FIN : 0,
               window: 0,
               mss: 0,
+              scale: undefined,
               bytes: data,
               from,
               to: end,

@@ -9,6 +9,7 @@ export { TimeBase } from './time-base.ts';
 export { captureWire } from './capture.ts';
 export { crc32 } from './crc32.ts';
 export { Link, type LinkCounters, type Transport } from './link.ts';
+export { withoutPadding } from './padding.ts';
 export { encodeStreamFrame, MAX_STREAM_FRAME, StreamDecoder } from './stream-framing.ts';
 export { webSocketLink, type WebSocketLike } from './websocket-link.ts';
 export { WireError, type WireErrorCode } from './error.ts';

@@ -30,6 +30,8 @@ export interface Transport {
 export class Link {
   /** Resolves when the link is closed: to the error that closed it, to undefined if either side just did. */
   readonly closed: Promise<WireError | undefined>;
+  /** Which frames of the wire go out; all, unless it is set. Some peers (passt) take whoever spoke last for the one host there is. */
+  passes: ((frame: Uint8Array) => boolean) | undefined;
   readonly #transport: Transport;
   readonly #attachment: Attachment;
   readonly #resolve: (error: WireError | undefined) => void;
@@ -46,6 +48,7 @@ export class Link {
     this.#resolve = resolve;
     this.#attachment = wire.attach({
       receive: (frame) => {
+        if (this.passes?.(frame) === false) return;
         if (transport.send(frame)) this.#left += 1;
         else this.#droppedOut += 1;
       },

@@ -40,6 +40,11 @@ export interface WireOptions {
   readonly bandwidth?: number;
   /** From the last bit sent to its arrival, in microseconds, up to 10^9. Default 0. */
   readonly delayMicroseconds?: number;
+  /**
+   * The least time between two frames, in microseconds, up to 10^9. Default: that of 96 bits. A longer one keeps a burst of short frames
+   * from a station that cannot take them at the bandwidth's rate.
+   */
+  readonly gapMicroseconds?: number;
   /** Frames of one station that may wait to be sent. Default 256. */
   readonly capacity?: number;
   /** Default: none. */
@@ -73,6 +78,8 @@ export class Wire {
   readonly #options: string;
   readonly #nanosecondsPerBit: number;
   readonly #delay: number;
+  /** Nanoseconds from the last bit of a frame to the first of the next. */
+  readonly #gap: number;
   readonly #capacity: number;
   readonly #faults: FaultInjector | undefined;
   #members: readonly Member[] = [];
@@ -90,15 +97,18 @@ export class Wire {
   #droppedSize = 0;
   #droppedQueue = 0;
 
-  /** Throws `WireError` `option` for a bandwidth, delay or fault that cannot be, or a capacity that is no positive integer. */
-  constructor({ bandwidth = 10_000_000, delayMicroseconds = 0, capacity = 256, faults }: WireOptions = {}) {
-    const isPossible = bandwidth >= LEAST_BANDWIDTH && bandwidth <= MOST_BANDWIDTH && isDelay(delayMicroseconds);
+  /** Throws `WireError` `option` for a bandwidth, delay, gap or fault that cannot be, or a capacity that is no positive integer. */
+  constructor(options: WireOptions = {}) {
+    const { bandwidth = 10_000_000, delayMicroseconds = 0, gapMicroseconds, capacity = 256, faults } = options;
+    const isRate = bandwidth >= LEAST_BANDWIDTH && bandwidth <= MOST_BANDWIDTH;
+    const isPossible = isRate && isDelay(delayMicroseconds) && isDelay(gapMicroseconds ?? 0);
     if (!isPossible || !Number.isInteger(capacity) || capacity < 1) {
-      const details = { bandwidth, delayMicroseconds, capacity };
+      const details = { bandwidth, delayMicroseconds, gapMicroseconds, capacity };
       throw new WireError('option', `no wire has ${JSON.stringify(details)}`, details);
     }
-    this.#options = JSON.stringify({ bandwidth, delayMicroseconds, capacity, faults });
+    this.#options = JSON.stringify({ bandwidth, delayMicroseconds, gapMicroseconds, capacity, faults });
     this.#nanosecondsPerBit = 1e9 / bandwidth;
+    this.#gap = Math.max(GAP_BITS * this.#nanosecondsPerBit, (gapMicroseconds ?? 0) * 1000);
     this.#delay = delayMicroseconds * 1000;
     this.#capacity = capacity;
     this.#faults = faults === undefined ? undefined : new FaultInjector(faults);
@@ -107,6 +117,12 @@ export class Wire {
   get counters(): WireCounters {
     const { counters = NO_FAULTS } = this.#faults ?? {};
     return { sent: this.#sent, droppedSize: this.#droppedSize, droppedQueue: this.#droppedQueue, ...counters };
+  }
+
+  /** Nothing is on its way, and nothing waits to be sent. */
+  get isQuiet(): boolean {
+    const lines = [this.#host, ...this.#lines.values()];
+    return this.#asked.next === Infinity && lines.every(({ agenda }) => agenda.next === Infinity);
   }
 
   /** Nanoseconds since the first machine on it was switched on. */
@@ -336,7 +352,7 @@ export class Wire {
     const begins = Math.max(asked, this.#free);
     const time = begins + this.frameTime(frame.bytes.length);
     frame.leaves = time;
-    this.#free = time + GAP_BITS * this.#nanosecondsPerBit;
+    this.#free = time + this.#gap;
     const { carrier } = this;
     const how: Transmission = { time, deferred: begins > asked && this.#last !== from, carrier };
     this.#last = from;
@@ -345,7 +361,7 @@ export class Wire {
     if (fate !== undefined && fate.bit >= 0) corrupt(frame, fate.bit);
     this.#enter(this.#host, time, { kind: 'seen', frame, time });
     if (!carrier || fate?.dropped === true || frame.bytes.length < MIN_FRAME) return;
-    const overtaken = 2 * (this.frameTime(MAX_FRAME) + GAP_BITS * this.#nanosecondsPerBit);
+    const overtaken = 2 * (this.frameTime(MAX_FRAME) + this.#gap);
     const arrives = time + this.#delay + (fate?.late ?? 0) + (fate?.reordered === true ? overtaken : 0);
     this.#arrive(frame, arrives);
     if (fate?.duplicated === true) this.#arrive(frame, arrives + this.frameTime(frame.bytes.length));

@@ -38,6 +38,31 @@ describe('wire', () => {
     expect([flood.send(frame(60)), flood.send(frame(60))]).toEqual([true, false]); // one has left
   });
 
+  test.each([
+    ['96 bits', {}, [57.6, 124.8]],
+    ['never shorter than 96 bits', { gapMicroseconds: 1 }, [57.6, 124.8]],
+    ['as asked for', { gapMicroseconds: 120 }, [57.6, 235.2]],
+  ])('between two frames is a gap: %s', (_, options, microseconds) => {
+    const wire = new Wire(options);
+    const machine = machineOn(wire);
+    const times: number[] = [];
+    wire.tap(({ time }) => times.push(time / 1000));
+    const { send } = wire.attach({ receive: () => undefined });
+    send(frame(60));
+    send(frame(60));
+    expect(wire.isQuiet).toBe(false);
+    machine.run(10_000);
+    expect(times.map((time) => Math.round(time * 10) / 10)).toEqual(microseconds);
+    expect(wire.isQuiet).toBe(true);
+  });
+
+  test('a wire without a machine is not quiet while frames wait', () => {
+    const wire = new Wire();
+    expect(wire.isQuiet).toBe(true);
+    wire.attach({ receive: () => undefined }).send(frame(60));
+    expect(wire.isQuiet).toBe(false);
+  });
+
   test('refuses impossible options', () => {
     for (const options of [
       { delayMicroseconds: -1 },
@@ -45,6 +70,9 @@ describe('wire', () => {
       { capacity: 0 },
       { capacity: 1.5 },
       { delayMicroseconds: 1e10 },
+      { gapMicroseconds: -1 },
+      { gapMicroseconds: NaN },
+      { gapMicroseconds: 1e10 },
       { bandwidth: 0 },
       { bandwidth: 999 },
       { bandwidth: NaN },

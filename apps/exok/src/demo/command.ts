@@ -6,12 +6,17 @@ import { createProgress } from '../progress.ts';
 import { formatReport, type Report } from './report.ts';
 import { runDemo, serveDemo } from './run.ts';
 
+/** What most hosts can follow while the server is busy; a faster clock only makes more of the time pass idle. */
+const SERVING_MHZ = 200;
+
 interface Options {
   readonly serve?: boolean;
   readonly offline?: boolean;
   readonly json?: boolean;
   readonly port?: number;
   readonly disk?: string;
+  readonly mhz?: number;
+  readonly net?: string;
 }
 
 export function addDemo(program: Command, done: (exitCode: number) => void): void {
@@ -21,17 +26,25 @@ export function addDemo(program: Command, done: (exitCode: number) => void): voi
     .option('--serve', 'stays up and prints the URL for a browser')
     .option('--port <n>', 'port of the gateway on 127.0.0.1 (default: any free one)', integer(0, 65535))
     .option('--disk <file>', 'a disk with a site, made by exok site')
+    .option('--mhz <n>', `with --serve: clock of the machine, 1 to 4000 (default: ${SERVING_MHZ})`, integer(1, 4000))
+    .option('--net <link>', 'with --serve: an Ethernet that leads out, as of exok run; the server is 10.0.0.2 on it')
     .option('--offline', 'without the gateway: two runs count the same')
     .option('--json', 'prints one JSON object on stdout')
-    .addHelpText('after', '\nExamples:\n  exok demo\n  exok demo --serve --port 8080\n  exok demo --offline --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  exok demo\n  exok demo --serve --port 8080\n  exok demo --serve --net stream:unix:/tmp/passt.socket\n  exok demo --offline --json',
+    )
     .action(async (options: Options) => {
       done(await demo(options));
     });
 }
 
-async function demo({ serve = false, offline = false, json = false, port, disk }: Options): Promise<number> {
+async function demo(options: Options): Promise<number> {
+  const { serve = false, offline = false, json = false, port, disk, mhz, net } = options;
   if (serve && offline) throw new UsageError('--serve needs the gateway that --offline leaves out: use one of them');
   if (offline && port !== undefined) throw new UsageError('--port is of no use with --offline');
+  if (!serve && mhz !== undefined) throw new UsageError('--mhz is of no use without --serve');
+  if (!serve && net !== undefined) throw new UsageError('--net is of no use without --serve');
   const progress = createProgress(process.stderr);
   const started = performance.now();
   const shared = { port: port ?? 0, disk, progress: progress.say };
@@ -39,6 +52,12 @@ async function demo({ serve = false, offline = false, json = false, port, disk }
     const report = serve
       ? await serveDemo({
           ...shared,
+          mhz: mhz ?? SERVING_MHZ,
+          net,
+          say: (text) => {
+            progress.end();
+            process.stderr.write(`exok: ${text}\n`);
+          },
           stop: untilInterrupted(),
           ready: (url) => {
             progress.end();

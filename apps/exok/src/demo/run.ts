@@ -10,6 +10,8 @@ import { EchoPeer } from './echo-peer.ts';
 import { HostileNotes, programChecks, type Check } from './checks.ts';
 import { Gateway } from '../gateway.ts';
 import { listenOrRefuse } from '../listen.ts';
+import { Pace } from '../pace.ts';
+import { openNetwork } from '../run-network.ts';
 import type { Progress } from '../progress.ts';
 import { makeReport, type Report } from './report.ts';
 import { HTTP_PORT, NETWORK, createWorld, type Role, type World } from './world.ts';
@@ -28,6 +30,10 @@ export interface DemoOptions {
 const STEP = 100_000;
 /** Machine time after which the demo gives up: nothing in it takes a tenth of that. */
 const LIMIT_SECONDS = 60;
+/** Host time that the machine runs between two looks at the sockets, while it has something to do. */
+const TURN_MS = 0.2;
+/** Bytes that a server may send before the gateway is pumped again. */
+const GATEWAY_WINDOW = 131_072;
 /** Host time to wait for input when the machine has nothing to do. */
 const IDLE_WAIT_MS = 5;
 
@@ -49,14 +55,32 @@ export async function runDemo(options: DemoOptions): Promise<Report> {
   }
 }
 
+export interface ServeOptions extends Omit<DemoOptions, 'offline'> {
+  /** Cycles per second of the machine, in millions. */
+  readonly mhz: number;
+  /** A link out of the simulation (`run-network.ts`) on the wire of machine and gateway. */
+  readonly net: string | undefined;
+  /** Says something to the user. */
+  readonly say: (text: string) => void;
+  /** Ends the service. */
+  readonly stop: Promise<void>;
+  readonly ready: (url: string) => void;
+}
+
 /** Stays up until `stop` resolves; tells the URL. Throws `UsageError`. */
-export async function serveDemo(
-  options: Omit<DemoOptions, 'offline'> & { readonly stop: Promise<void>; readonly ready: (url: string) => void },
-): Promise<Report> {
+export async function serveDemo(options: ServeOptions): Promise<Report> {
   const store = openStore(options.disk);
   try {
-    const world = createWorld(store.store);
+    const world = createWorld(store.store, { hz: options.mhz * 1e6 });
     const { gateway, port } = await openGateway(world, options.port);
+    // The machine alone: gateway and echo peer are of this process.
+    const on = { wire: world.wire, from: NETWORK.machine.mac };
+    const network = await openNetwork({ net: options.net }, options.say, on).catch(async (error: unknown) => {
+      await gateway.close();
+      throw error;
+    });
+    world.wire.listenInputs(gateway.doze.wake);
+    const pace = new Pace(world.machine);
     const notes = new HostileNotes();
     const peer = new EchoPeer(world);
     const signal = { stopped: false };
@@ -66,7 +90,7 @@ export async function serveDemo(
     let told = false;
     try {
       while (!signal.stopped) {
-        await step(world, gateway);
+        await pacedStep(world, gateway, pace);
         refuseNoSite(world, options.disk);
         notes.update(world);
         if (world.isServing()) peer.pump();
@@ -76,6 +100,7 @@ export async function serveDemo(
         }
       }
     } finally {
+      network?.close();
       await gateway.close();
     }
     // Stopped before its programs have ended, there is nothing to check yet.
@@ -90,7 +115,7 @@ async function openGateway(world: World, port: number): Promise<{ gateway: Gatew
   const gateway = new Gateway({
     machine: world.machine,
     wire: world.wire,
-    self: { ...NETWORK.gateway, netmask: NETWORK.netmask, seed: 2 },
+    self: { ...NETWORK.gateway, netmask: NETWORK.netmask, seed: 2, tcp: { receiveBuffer: GATEWAY_WINDOW } },
     server: { ip: NETWORK.machine.ip, port: HTTP_PORT },
   });
   return { gateway, port: await listenOrRefuse(gateway, port) };
@@ -98,12 +123,28 @@ async function openGateway(world: World, port: number): Promise<{ gateway: Gatew
 
 /** One step of the machine and of what is around it. */
 async function step(world: World, gateway: Gateway | undefined): Promise<void> {
-  const { idleCycles, cycles } = world.machine.run(STEP);
+  world.machine.run(STEP);
   if (gateway === undefined) return;
   gateway.pump();
-  // Node must see its sockets; and while the machine idles, the host may too.
-  if (idleCycles * 2 > cycles) await gateway.wait(IDLE_WAIT_MS);
-  else await new Promise((resolve) => setImmediate(resolve));
+  await seeSockets();
+}
+
+/** As many steps as there is time for until the sockets are looked at; a wait, if there is nothing to do before. */
+async function pacedStep({ machine, wire }: World, gateway: Gateway, pace: Pace): Promise<void> {
+  gateway.pump();
+  const until = performance.now() + TURN_MS;
+  let { due } = pace;
+  for (; due > 0 && performance.now() < until; { due } = pace) {
+    machine.run(Math.min(due, STEP));
+    gateway.pump();
+  }
+  const isQuiet = due * 1000 < machine.hz && wire.isQuiet && machine.quietUntil > machine.cycles;
+  if (isQuiet) await gateway.doze.wait(IDLE_WAIT_MS);
+  else await seeSockets();
+}
+
+function seeSockets(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 async function drive(

@@ -59,11 +59,26 @@ export function siteStore(): BlockStore {
   return memoryStore(formatSite(demoSite()));
 }
 
-/** Builds the machine and loads every environment. Nothing has run yet. */
-export function createWorld(store: BlockStore): World {
-  const wire = new Wire();
+/** A machine and a wire that are as fast as the host can follow, instead of those of their time. */
+export interface Serving {
+  /** Cycles per second of the machine. */
+  readonly hz: number;
+}
+
+const SERVING_BANDWIDTH = 1e9;
+/** Assumption: the kernel and the server take a frame out of the controller's 16 buffers within so many cycles, on average. */
+const CYCLES_PER_FRAME = 3000;
+
+/** Builds the machine and loads every environment. Nothing has run yet. Throws `HardwareError` `clock`. */
+export function createWorld(store: BlockStore, serving?: Serving): World {
+  const wire = new Wire(
+    serving === undefined
+      ? {}
+      : { bandwidth: SERVING_BANDWIDTH, gapMicroseconds: (CYCLES_PER_FRAME / serving.hz) * 1e6 },
+  );
   let text = '';
   const machine = new Machine({
+    ...serving,
     lance: { mac: NETWORK.machine.mac, wire, geometry: 'linear' },
     disk: { store },
     serial: (line, byte) => {
@@ -82,12 +97,12 @@ export function createWorld(store: BlockStore): World {
   });
   const uPage = (env: number): number =>
     machine.memory.load32(EXPOSED.environments + env * ENV_BYTES + ENV.uPage) - KSEG0;
-  const serving = aegis.load(server);
+  const webServer = aegis.load(server);
   const multiplying = aegis.load(compose(batch, matmul(MATRIX), { slices: 3 }));
   const talking = aegis.load(compose(exos, pipeTalk, { serialLine: CONSOLE_LINE }));
   const echoing = aegis.load(echo({ ip: self.ip, port: ECHO_PORT }));
   const attacking = aegis.load(hostile(uPage(multiplying) / PAGE_BYTES));
-  const env = { cheetah: serving, matmul: multiplying, talk: talking, echo: echoing, hostile: attacking };
+  const env = { cheetah: webServer, matmul: multiplying, talk: talking, echo: echoing, hostile: attacking };
   const uWord = (id: number, address: number): number | undefined => {
     const physical = uPage(id);
     return physical < 0 ? undefined : machine.memory.load32(physical + (address % PAGE_BYTES)) | 0;

@@ -24,6 +24,9 @@ export interface DiskGeometry {
 /** Time to change heads. The skew covers it, so it costs the wait for the skewed sector and nothing else. */
 const HEAD_SWITCH = 1.6e-3;
 
+/** The part of a sector that a head may be late: a microsecond of the default drive, a cycle of the slowest clock. It is gap. */
+const ROUNDED = 5e-3;
+
 /** Time to move the arm over `distance` cylinders, in seconds. */
 export function seekSeconds(distance: number): number {
   if (distance === 0) return 0;
@@ -92,8 +95,8 @@ export class DiskMechanics {
     const track = this.sectorsPerTrack;
     const angle = (sector + head * this.#trackSkew + cylinder * this.#cylinderSkew) % track;
     const now = ((time / this.#revolution) % 1) * track;
-    // A hair's breadth past the start of the sector still counts as its start: the times are rounded.
-    const wait = (angle - now + 2 * track + 1e-6) % track;
-    return (Math.max(0, wait - 1e-6) * this.#revolution) / track;
+    // A little past the start of the sector still counts as its start: times are rounded, to cycles at most.
+    const wait = (angle - now + 2 * track + ROUNDED) % track;
+    return (Math.max(0, wait - ROUNDED) * this.#revolution) / track;
   }
 }

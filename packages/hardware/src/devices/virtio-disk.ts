@@ -104,8 +104,8 @@ export class VirtioDisk implements VirtioDevice {
     this.#drive = new DiskMechanics(blocks, geometry);
     this.features = FEATURES | (store.readOnly === true ? 1 << F_RO : 0);
     this.registers = new VirtioMmio({ base: 0x1a000000, configBytes: 0x10c, line: LINE }, setLine, memory, this);
-    this.#done = clock.timer(() => {
-      this.#complete();
+    this.#done = clock.timer((at) => {
+      this.#complete(at);
     });
   }
 
@@ -225,6 +225,11 @@ export class VirtioDisk implements VirtioDevice {
 
   /** Begins the next request if the drive is free. */
   serve(): void {
+    this.#begin(this.#clock.now);
+  }
+
+  /** Begins the next request at `cycle`, which may be a little past: a request that waited follows without a gap. */
+  #begin(cycle: number): void {
     const { queue } = this.registers;
     if (!this.registers.running || this.#head >= 0) return;
     const head = queue.take();
@@ -237,10 +242,10 @@ export class VirtioDisk implements VirtioDevice {
     this.#sector = 0;
     this.#sectors = 0;
     this.#answer = this.#parse();
-    const { now, hz } = this.#clock;
+    const { hz } = this.#clock;
     const moves = this.#answer === OK && this.#sectors > 0;
-    const seconds = moves ? this.#drive.service(this.#sector, this.#sectors, now / hz) : 0;
-    this.#done.arm(now + Math.max(1, seconds * hz));
+    const seconds = moves ? this.#drive.service(this.#sector, this.#sectors, cycle / hz) : 0;
+    this.#done.arm(cycle + Math.max(1, seconds * hz));
   }
 
   /** Reads the header of the chain just taken; returns the status that it deserves so far. */
@@ -293,8 +298,8 @@ export class VirtioDisk implements VirtioDevice {
     return OK;
   }
 
-  /** The drive is done with the request: data, status, used ring, interrupt; then the next. */
-  #complete(): void {
+  /** The drive was done with the request at `cycle`: data, status, used ring, interrupt; then the next. */
+  #complete(cycle: number): void {
     const { registers } = this;
     const { queue } = registers;
     const head = this.#head;
@@ -312,7 +317,7 @@ export class VirtioDisk implements VirtioDevice {
     queue.writable.copy(this.#memory, queue.writable.bytes - 1, Uint8Array.of(status), true);
     this.#events.emit(EVENT_KINDS.disk.kind, this.#clock.now, this.#type, this.#sector, this.#sectors);
     registers.give(head, written);
-    this.serve();
+    this.#begin(cycle);
   }
 
   /** Moves the data of a request that makes sense; returns the bytes given to the guest. */

@@ -65,6 +65,11 @@ export interface MachineOptions {
   /** How long things take. Default `ideal`: one cycle per instruction at 25 MHz. */
   readonly profile?: Profile;
   /**
+   * Cycles per second of profile `ideal`, an integer from 10^6 to 4·10^9: how fast the machine is for what is outside of it. Default
+   * 25,000,000. The other profiles have the clock of their model.
+   */
+  readonly hz?: number;
+  /**
    * What the CPU can do besides MIPS I, as `isa` names it: `mips32` adds `ll sc movz movn clz mul ext ins seb seh teq`. Default
    * nothing: those words are Reserved Instructions.
    */
@@ -106,6 +111,9 @@ export interface RunResult {
   readonly idleCycles: number;
 }
 
+const LEAST_HZ = 1e6;
+const MOST_HZ = 4e9;
+
 /** One DECstation. */
 export class Machine {
   /** Memory, as everything outside the CPU reads and writes it. */
@@ -136,7 +144,7 @@ export class Machine {
   #target = 0;
   #running = false;
 
-  /** Throws `HardwareError` `profile`, `extension`, `engine`, `ram-bytes`, `prom`, `start-time`, `mac`, `disk-geometry` or `block-store`. */
+  /** Throws `HardwareError` `profile`, `clock`, `extension`, `engine`, `ram-bytes`, `prom`, `start-time`, `mac`, `disk-geometry` or `block-store`. */
   constructor(options: MachineOptions = {}) {
     const { ramBytes = 16 * 1024 * 1024, profile = 'ideal', fastIdle = true, startTime = 0 } = options;
     const timing = findProfile(profile);
@@ -155,7 +163,8 @@ export class Machine {
     this.#memory = memory;
     this.memory = memory.port;
     this.lanceMemory = lance === undefined ? undefined : memory.lance;
-    this.clock = new Clock(timing.hz);
+    const hz = clockOf(profile, timing.hz, options.hz);
+    this.clock = new Clock(hz);
     const bus = new Bus();
     this.#cpu = new Cpu(memory, bus, this.clock, this.#events, timing, extensions);
     this.cpu = new CpuView(this.#cpu);
@@ -164,7 +173,7 @@ export class Machine {
       this.native.execute(n);
     };
     this.#fastIdle = fastIdle;
-    this.#description = describe(ramBytes, profile, extensions, options);
+    this.#description = describe(ramBytes, hz === timing.hz ? profile : `${profile} at ${hz} Hz`, extensions, options);
     this.#translator = makeTranslator(this.#cpu, options);
     if (!Number.isInteger(startTime) || startTime < 0 || startTime > 2 ** 40) {
       throw new HardwareError('start-time', `no start time ${startTime}: use seconds since 1970`, { startTime });
@@ -427,7 +436,7 @@ export class Machine {
 /** What a machine is made of, as far as its state depends on it. */
 function describe(
   ramBytes: number,
-  profile: Profile,
+  profile: string,
   extensions: readonly Extension[],
   options: MachineOptions,
 ): string {
@@ -440,6 +449,16 @@ function describe(
   for (const device of options.devices ?? []) words.push(describeDevice(device));
   if (program !== undefined) words.push(`program ${program}`);
   return `a machine (${words.join(', ')})`;
+}
+
+/** The clock that is asked for. Throws `clock`. */
+function clockOf(profile: Profile, own: number, hz: number = own): number {
+  const isPossible = Number.isInteger(hz) && hz >= LEAST_HZ && hz <= MOST_HZ;
+  if (hz === own || (profile === 'ideal' && isPossible)) return hz;
+  const message = isPossible
+    ? `profile ${profile} has a clock of ${own} Hz: only ideal takes another`
+    : `no machine has a clock of ${hz} Hz: use an integer from ${LEAST_HZ} to ${MOST_HZ}`;
+  throw new HardwareError('clock', message, { profile, hz });
 }
 
 /** Each extension once, in the order of the tables. Throws `extension`. */

@@ -1,12 +1,12 @@
 /**
  * Links through sockets that carry frames with their lengths: to passt, to QEMU's `-netdev stream`, to each other.
  *
- * A client connects, a server takes the first peer that comes; both over unix or TCP sockets. A peer that leaves, breaks, or
+ * Frames leave without Ethernet's padding (`padding.ts`), and the wire pads those that come. A client connects, a server takes the first peer that comes; both over unix or TCP sockets. A peer that leaves, breaks, or
  * sends an impossible length closes the link, and that is all: the link does not connect again. Source: [QEMUNET].
  */
 import { reasonOf } from './reason.ts';
 import { connect, createServer, type ListenOptions, type NetConnectOpts, type Server, type Socket } from 'node:net';
-import { encodeStreamFrame, Link, StreamDecoder, WireError, type Wire } from '@exokernel/wire';
+import { encodeStreamFrame, Link, StreamDecoder, WireError, withoutPadding, type Wire } from '@exokernel/wire';
 
 /** A socket's address: a path of the file system, or a TCP port, of this host unless given. */
 export type StreamAddress = { readonly path: string } | { readonly port: number; readonly host?: string };
@@ -84,7 +84,7 @@ function joined(wire: Wire, socket: Socket): Link {
   const link = new Link(wire, {
     send: (frame) => {
       if (socket.destroyed || socket.writableLength > BACKLOG) return false;
-      socket.write(encodeStreamFrame(frame));
+      socket.write(encodeStreamFrame(withoutPadding(frame)));
       return true;
     },
     close: () => {
