@@ -1,43 +1,120 @@
 /**
- * Checks every publishable package as npm users will get it: packs it, runs publint and Are-the-types-wrong on the tarball.
- * Needs a build first. Progress on stderr, findings on stdout, exit code 1 if there are any.
+ * Checks the publishable packages as npm users get them. Needs a build first.
+ *
+ * Packs each, and runs publint and Are-the-types-wrong on the tarball. Then installs all tarballs in a strict project, compiles every
+ * README's example there with the oldest and the newest TypeScript that we promise, for Node and for bundlers, and runs it on the oldest and
+ * the newest Node. Progress on stderr, findings on stdout, exit code 1 if there are any.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..');
+const BIN = join(ROOT, 'node_modules', '.bin');
+/** The oldest that the READMEs promise. */
+const OLDEST = { typescript: '5.7.3', node: '20.20.2' };
+/** Package of Node's binary for this host, as in the root's package.json. */
+const NODE_PACKAGE = `node-${process.platform}-${process.arch}`;
 
 interface Manifest {
   readonly name: string;
   readonly private?: boolean;
 }
 
-const folders = readdirSync(join(ROOT, 'packages')).map((name) => join(ROOT, 'packages', name));
-let failed = 0;
-for (const folder of folders) {
-  const { name, private: isPrivate } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
-  if (isPrivate === true) continue;
-  process.stderr.write(`${name}\n`);
-  const target = mkdtempSync(join(tmpdir(), 'exokernel-pack-'));
-  try {
+const failures: string[] = [];
+const work = mkdtempSync(join(tmpdir(), 'exokernel-packages-'));
+try {
+  const packages = readdirSync(join(ROOT, 'packages'))
+    .map((name) => join(ROOT, 'packages', name))
+    .map((folder) => ({ folder, ...(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest) }))
+    .filter((manifest) => manifest.private !== true);
+  const tarballs = packages.map(({ folder, name }) => {
+    process.stderr.write(`${name}\n`);
+    const target = join(work, basename(folder));
+    mkdirSync(target);
     execFileSync('npx', ['-y', 'pnpm@12.20.0', 'pack', '--pack-destination', target], { cwd: folder, stdio: 'pipe' });
-    const [tarball = ''] = readdirSync(target);
-    for (const [command, args] of [
-      ['publint', ['run', join(target, tarball), '--strict']],
-      ['attw', [join(target, tarball), '--profile', 'esm-only', '--format', 'ascii']],
-    ] as const) {
-      const { status, stdout, stderr } = spawnSync(join(ROOT, 'node_modules', '.bin', command), args, {
-        encoding: 'utf8',
-      });
-      if (status === 0) continue;
-      failed += 1;
-      process.stdout.write(`${name}: ${command}\n${stdout}${stderr}\n`);
-    }
-  } finally {
-    rmSync(target, { recursive: true, force: true });
+    const tarball = join(target, readdirSync(target)[0] ?? '');
+    check(`${name}: publint`, join(BIN, 'publint'), ['run', tarball, '--strict']);
+    check(`${name}: attw`, join(BIN, 'attw'), [tarball, '--profile', 'esm-only', '--format', 'ascii']);
+    return [name, `file:${tarball}`] as const;
+  });
+  checkInstalled(
+    tarballs,
+    packages.map(({ folder, name }) => [name, readFileSync(join(folder, 'README.md'), 'utf8')]),
+  );
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+process.stdout.write(failures.join('\n'));
+process.stderr.write(failures.length === 0 ? 'all packages are sound\n' : `${failures.length} findings\n`);
+process.exitCode = failures.length === 0 ? 0 : 1;
+
+function check(what: string, command: string, args: readonly string[], cwd: string = ROOT): void {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', cwd });
+  if (status !== 0) failures.push(`${what}\n${stdout}${stderr}${error?.message ?? ''}\n`);
+}
+
+function checkInstalled(
+  tarballs: readonly (readonly [name: string, file: string])[],
+  readmes: readonly (readonly [name: string, readme: string])[],
+): void {
+  const project = join(work, 'project');
+  mkdirSync(project);
+  const all = Object.fromEntries(tarballs);
+  const manifest = {
+    private: true,
+    type: 'module',
+    dependencies: all,
+    devDependencies: { typescript: OLDEST.typescript, [NODE_PACKAGE]: OLDEST.node },
+    overrides: all,
+  };
+  writeFileSync(join(project, 'package.json'), JSON.stringify(manifest));
+  process.stderr.write('installing the tarballs\n');
+  execFileSync('npm', ['install', '--no-audit', '--no-fund'], { cwd: project, stdio: ['ignore', 'pipe', 'inherit'] });
+  const names = readmes.map(([name, readme]) => {
+    const file = name.replace('@exokernel/', '');
+    const example = /```ts\n(.*?)```/s.exec(readme)?.[1];
+    if (example === undefined) failures.push(`${name}: its README has no example\n`);
+    writeFileSync(join(project, `${file}.ts`), example ?? '');
+    return file;
+  });
+  for (const [module, moduleResolution] of [
+    ['nodenext', 'nodenext'],
+    ['esnext', 'bundler'],
+  ] as const) {
+    const outDir = join(project, moduleResolution);
+    const options = {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      noUncheckedIndexedAccess: true,
+      skipLibCheck: false,
+    };
+    const compilerOptions = {
+      ...options,
+      target: 'es2022',
+      lib: ['es2023', 'dom'],
+      types: [],
+      module,
+      moduleResolution,
+      outDir,
+    };
+    const config = join(project, `tsconfig.${moduleResolution}.json`);
+    writeFileSync(config, JSON.stringify({ compilerOptions, include: ['*.ts'] }));
+    check(
+      `TypeScript ${OLDEST.typescript}, ${moduleResolution}`,
+      join(project, 'node_modules', '.bin', 'tsc'),
+      ['-p', config],
+      project,
+    );
+    check(`the newest TypeScript, ${moduleResolution}`, join(BIN, 'tsc'), ['-p', config, '--noEmit'], project);
+  }
+  const oldNode = join(project, 'node_modules', NODE_PACKAGE, 'bin', 'node');
+  for (const [what, node] of [
+    [`Node ${OLDEST.node}`, oldNode],
+    [`Node ${process.versions.node}`, process.execPath],
+  ] as const) {
+    process.stderr.write(`examples on ${what}\n`);
+    for (const name of names) check(`${name} on ${what}`, node, [join('nodenext', `${name}.js`)], project);
   }
 }
-process.stderr.write(failed === 0 ? 'all packages are sound\n' : `${failed} findings\n`);
-process.exitCode = failed === 0 ? 0 : 1;

@@ -52,7 +52,7 @@ import { loadImage } from './loader.ts';
 import { KernelMemory, envOf } from './memory.ts';
 import { Messages } from './messages.ts';
 import { Names } from './names.ts';
-import { counted, nativeCalls } from './native-calls.ts';
+import { bounded, counted, nativeCalls } from './native-calls.ts';
 import { Natives } from './natives.ts';
 import { bootNetwork } from './network.ts';
 import { Nodes } from './nodes.ts';
@@ -309,11 +309,15 @@ export class Aegis {
     natives[NATIVE.kill] = () => {
       const { memory, environments, slices } = parts;
       const env = memory.current;
+      if (memory.payRest(KP.rest)) {
+        memory.setKernelPage(KP.again, memory.kernelPage(KP.rest) > 0 ? 1 : 0);
+        return;
+      }
       environments.condemn(env, memory.kernelPage(KP.death));
       const ends = memory.affords(env, environments.costOfEnd(env));
-      // One piece for each of its slices, so that none waits long for it. Without any, the slice of another pays.
-      const rests = slices.of(env).length > 0;
-      memory.setKernelPage(KP.again, ends || rests ? 0 : 1);
+      // One piece for each of its slices, or as many as the slice of another pays that it ends in, so that none waits long for it.
+      const rests = ends || slices.lend(env);
+      memory.setKernelPage(KP.again, rests ? 0 : 1);
       if (ends) environments.end(env, memory.env(env, ENV.death));
     };
     natives[NATIVE.panic] = () => {
@@ -339,12 +343,16 @@ export class Aegis {
     };
     natives[NATIVE.revoke] = (cpu) => {
       parts.slices.charge(parts.revocation.due(cpu));
+      parts.revocation.rests(parts.memory.cut());
+    };
+    natives[NATIVE.rest] = () => {
+      parts.memory.payRest(KP.rest);
     };
     natives[NATIVE.boot] = (cpu) => {
       parts.serial.boot(cpu);
       parts.disk.boot(cpu);
       bootNetwork(cpu, parts.memory);
     };
-    return natives.map((run) => counted(parts.memory, run));
+    return natives.map((run, i) => (i <= NATIVE.kill ? bounded : counted)(parts.memory, run));
   }
 }

@@ -17,6 +17,8 @@ import type { TlbKeeper } from './tlb-keeper.ts';
 
 /** ASID 0 is given to none: an EntryHi of page 0 would be the zero that ends a list. */
 const FIRST = 1;
+/** Assumption: a sixteenth of them, so that as many families as there are guarantees for have some. */
+const FAMILY_SHARE = 3;
 /** Where an ASID stands in EntryHi. */
 const SHIFT = 6;
 /** The tag of a guaranteed mapping while its environment has no ASID: no EntryHi is like it, and it is not zero. */
@@ -61,7 +63,7 @@ export class Asids {
   give(env: number): void {
     let asid = this.#free();
     if (asid < 0) {
-      asid = this.#victim();
+      asid = this.#victim(this.#memory.env(env, ENV.family));
       this.#take(this.owner(asid));
     }
     this.#owners.set(asid, 0, env);
@@ -99,23 +101,30 @@ export class Asids {
     return this.#owners.find(0, NO_ENV, FIRST);
   }
 
-  /** The ASID whose owner was dispatched the longest ago, but not that of the running environment. */
-  #victim(): number {
+  /**
+   * The ASID whose owner was dispatched the longest ago, but not that of the running environment: of a member of this family, if it has
+   * more than FAMILY_SHARE. Otherwise a family with many members would take them from all others, who pay for the flush each time.
+   */
+  #victim(family: number): number {
     const running = this.#memory.kernelPage(KP.env);
     const now = this.#memory.kernelPage(KP.tick);
-    let victim = -1;
-    let longest = -1;
+    const any = { asid: -1, age: -1 };
+    const member = { asid: -1, age: -1 };
+    let members = 0;
     const hand = this.#memory.variable(VARIABLES.asidHand);
     for (let i = 0; i < ASID_LIMIT - FIRST; i += 1) {
       const asid = FIRST + ((hand - FIRST + i) % (ASID_LIMIT - FIRST));
       const env = this.owner(asid);
+      if (envAddress(env) === running) continue;
       const age = (now - this.#memory.env(env, ENV.dispatched)) >>> 0;
-      if (envAddress(env) === running || age <= longest) continue;
-      victim = asid;
-      longest = age;
+      if (age > any.age) Object.assign(any, { asid, age });
+      if (this.#memory.env(env, ENV.family) !== family) continue;
+      members += 1;
+      if (age > member.age) Object.assign(member, { asid, age });
     }
-    this.#memory.setVariable(VARIABLES.asidHand, victim + 1);
-    return victim;
+    const { asid } = members > FAMILY_SHARE ? member : any;
+    this.#memory.setVariable(VARIABLES.asidHand, asid + 1);
+    return asid;
   }
 
   /** Gives the guaranteed mappings of an environment another tag in the place of the ASID. */

@@ -21,8 +21,12 @@ import { TABLES } from './tables.ts';
 const MAC_BYTES = 8;
 const KEY_BYTES = 32;
 const NODE_MASK = 0xffff;
-/** A flush and the record of the node; and for each environment that holds or has bound its frame, a look at all that may bind it. */
-const COST_OF_NODE = 18_000;
+/**
+ * The record of a node; for each resource a flush and a look at what binds it; and for each environment that holds or has bound its
+ * frame, a look at all that may bind it.
+ */
+const COST_OF_NODE = 800;
+const COST_OF_RESOURCE = 17_200;
 const COST_OF_MEMBER = 8000;
 
 /** The present generation of the resource with this name, 0 to 2^53 − 1; undefined if there is none. */
@@ -105,7 +109,7 @@ export class Capabilities {
 
   /** The node that a capability may revoke, with its subtree: one that hangs below the capability's own; else E_CAP. */
   revocable(words: CapabilityWords, node: number): number {
-    if (!this.#grants(words, 0) || node === 0 || this.nodes.generation(node) === undefined) return ERRORS.E_CAP;
+    if (!this.#grants(words, 0) || this.nodes.generation(node) === undefined) return ERRORS.E_CAP;
     const { kind, name } = this.nodes.resource(node);
     const same = kind === words[0] >>> 24 && name === words[1] >>> 0;
     return same && this.nodes.isBelow(node, nodeOf(words)) ? node : ERRORS.E_CAP;
@@ -134,11 +138,21 @@ export class Capabilities {
   #costOf(nodes: readonly number[]): number {
     const { holds, bindings } = this.nodes;
     const members = nodes.map((node) => holds.members(node).length + bindings.members(node).length);
-    return members.reduce((sum, count) => sum + COST_OF_NODE + count * COST_OF_MEMBER, 0);
+    const resources = new Set(nodes.map((node) => resourceKey(this.nodes.resource(node)))).size;
+    return members.reduce((sum, count) => sum + COST_OF_NODE + count * COST_OF_MEMBER, resources * COST_OF_RESOURCE);
   }
 
+  /** Of several nodes, some of which may hang below others of them. */
   #costOfEnd(nodes: readonly number[]): number {
-    return nodes.reduce((sum, node) => sum + this.costOfEnd(node), 0);
+    const seen = new Set<number>();
+    let cost = 0;
+    for (const node of nodes) {
+      if (seen.has(node)) continue;
+      const subtree = this.nodes.subtree(node).filter((one) => !seen.has(one));
+      for (const one of subtree) seen.add(one);
+      cost += this.#costOf(subtree);
+    }
+    return cost;
   }
 
   /** An environment ends: the nodes that it made go, with their subtrees. */
@@ -168,7 +182,7 @@ export class Capabilities {
     const subtree = this.nodes.subtree(node);
     for (const one of subtree) {
       const resource = this.nodes.resource(one);
-      const key = resource.kind * 2 ** 32 + resource.name;
+      const key = resourceKey(resource);
       const group = resources.get(key) ?? { resource, gone: new Set() };
       resources.set(key, group);
       group.gone.add(one);
@@ -221,6 +235,11 @@ export class Capabilities {
 /** The two words of a generation. */
 function words(generation: number): readonly [low: number, high: number] {
   return [generation >>> 0, Math.floor(generation / 2 ** 32)];
+}
+
+/** A number for a resource, of no other. */
+function resourceKey({ kind, name }: Resource): number {
+  return kind * 2 ** 32 + name;
 }
 
 function isSame(one: Resource, other: Resource): boolean {

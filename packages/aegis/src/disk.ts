@@ -185,7 +185,7 @@ export class Disk {
     requests.forEach((request, n) => {
       this.#enter(places[n] ?? 0, request);
     });
-    this.#feed(cpu);
+    this.#feed(cpu, first?.env);
     return ERRORS.E_OK;
   }
 
@@ -255,15 +255,22 @@ export class Disk {
     let cause = NO_ENV;
     for (let done = this.#device.finished(cpu); done !== undefined; done = this.#device.finished(cpu)) {
       const { tag, ok } = done;
-      const env = this.#requests.get(tag, REQUEST.env);
+      const env = this.#payer(tag);
       if ((cause !== NO_ENV && env !== cause) || !this.#fits(tag, !this.#isWrite(tag))) return cause;
       cause = env;
       this.#device.take();
       if (ok && this.#isTaken(tag)) this.#moved(tag);
       this.#finish(tag, ok);
     }
-    const fed = this.#feed(cpu);
+    const fed = this.#feed(cpu, cause === NO_ENV ? undefined : cause);
     return cause === NO_ENV ? fed : cause;
+  }
+
+  /** Who pays for a request: who asked for it, or NO_ENV if another environment has its record now. */
+  #payer(i: number): number {
+    const env = this.#requests.get(i, REQUEST.env);
+    const lives = env !== NO_ENV && this.#memory.env(env, ENV.generation) === this.#state.get(i, REQUEST_STATE.life);
+    return lives ? env : NO_ENV;
   }
 
   /** Whether a stretch has room for what is to be done with a request, by an estimate; `copied`: if it is bounced, its blocks are. */
@@ -405,13 +412,14 @@ export class Disk {
   }
 
   /**
-   * Gives the device what waits, as much as it takes and as a stretch has room for; the rest is for the interrupt that follows.
-   * Returns whose the first was, or NO_ENV.
+   * Gives the device what waits, as much as it takes and as a stretch has room for, of one environment, which pays: `payer`, or whose
+   * the first is. The rest is for the interrupt that follows. Returns who pays, or NO_ENV.
    */
-  #feed(cpu: NativeCpu): number {
-    let whose = NO_ENV;
+  #feed(cpu: NativeCpu, payer?: number): number {
+    let whose = payer;
     for (let i = this.#next(); i !== undefined; i = this.#next()) {
-      if (!this.#fits(i, this.#isWrite(i))) {
+      whose ??= this.#payer(i);
+      if (this.#payer(i) !== whose || !this.#fits(i, this.#isWrite(i))) {
         this.#goOn();
         break;
       }
@@ -426,10 +434,9 @@ export class Disk {
         break;
       }
       this.#requests.set(i, REQUEST.begun, 1);
-      if (whose === NO_ENV) whose = this.#requests.get(i, REQUEST.env);
     }
     this.#publish(cpu);
-    return whose;
+    return whose ?? NO_ENV;
   }
 
   /** Finds frames of the kernel's for a request, and copies there what is to be written. Returns whether there are enough. */

@@ -69,7 +69,7 @@ export interface Resource {
 }
 
 /** What it costs at most to end an environment that has nothing but its record. */
-const COST_OF_END = 10_000;
+const COST_OF_END = 12_000;
 
 export class Environments {
   readonly #memory: KernelMemory;
@@ -167,6 +167,8 @@ export class Environments {
     if (!isHandler && !ENV_SETTABLE.includes(field)) return ERRORS.E_RANGE;
     if (field === ENV.status) return this.#start(env, value);
     if (field === ENV.frameLimit) return this.#limit(env, value);
+    // What is condemned does not begin again.
+    if (this.#memory.env(env, ENV.death) !== DEATHS.none) return ERRORS.E_RANGE;
     if (value % 4 !== 0 || value >= KSEG0 || this.#memory.env(env, ENV.uPage) === 0) return ERRORS.E_RANGE;
     const started = this.#memory.env(env, ENV.status) === ENV_STATUS.runnable;
     if (PROTECTED_ENTRIES.includes(field) && !started) return ERRORS.E_RANGE;

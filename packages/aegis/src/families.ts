@@ -159,6 +159,11 @@ export class Families {
     return has - guaranteed;
   }
 
+  /** Physical address of the credit that waits for the next slice that a family takes. */
+  creditOf(family: number): number {
+    return this.#families.address(family) + FAMILY.credit;
+  }
+
   /** Whether a family holds as many frames as its founder may: the limits of all members together are no more. */
   isFull(family: number): boolean {
     return this.has('frames', family) >= this.#families.get(family, FAMILY.frameLimit);
@@ -179,6 +184,7 @@ export class Families {
   #begin(family: number, founder: number): void {
     this.#families.set(family, FAMILY.founder, founder);
     this.#families.set(family, FAMILY.frameLimit, NO_TARGET);
+    this.#families.set(family, FAMILY.credit, 0);
     for (const kind of KINDS) {
       // Later families get what the guarantees of earlier ones have left.
       const left = this.#free(kind) - this.#kinds.get(QUOTA_KINDS[kind], QUOTA.reserved);

@@ -51,7 +51,7 @@ export type ReadBy = { readonly node: number } | 'guard';
 const FREE: number = PHYSICAL.system + SYSTEM.framesFree;
 
 /** What it costs at most to let go of a frame, without its nodes, and the flush of a set of them. */
-const COST_OF_FRAME = 400;
+const COST_OF_FRAME = 420;
 /** What it costs at most to break one thing that pins a frame. */
 const COST_OF_PIN = 2500;
 
@@ -202,9 +202,7 @@ export class Frames {
   hold(env: number, ppn: number, node: number): number {
     if (!this.#isAllocated(ppn)) return ERRORS.E_CAP;
     if (!this.#isHolder(env, ppn)) {
-      if (this.#isFull(env)) return ERRORS.E_NONE;
-      const family = this.#families.of(env);
-      if (this.#families.isFull(family) && !this.#isOneOf(family, this.#others(env, ppn, 1))) return ERRORS.E_NONE;
+      if (!this.#mayTake(env, ppn)) return ERRORS.E_NONE;
       // Only the kernel had it: its capabilities may have died meanwhile.
       if (this.#memory.frame(ppn, FRAME.holders) === 0 && !this.isGuardChosen(ppn)) this.#authenticateAll(ppn);
       this.#count(env, ppn, 1);
@@ -212,6 +210,18 @@ export class Frames {
     if (node === 0) this.#holds.add(env, ppn);
     else this.#nodes.holds.add(node, env);
     return ERRORS.E_OK;
+  }
+
+  /** Whether `env` holds a frame already, or may. */
+  mayHold(env: number, ppn: number): boolean {
+    return this.#isHolder(env, ppn) || this.#mayTake(env, ppn);
+  }
+
+  /** Whether the limits of `env` and its family allow a frame that it does not hold. */
+  #mayTake(env: number, ppn: number): boolean {
+    const family = this.#families.of(env);
+    const fits = (): boolean => !this.#families.isFull(family) || this.#isOneOf(family, this.#others(env, ppn, 1));
+    return !this.#isFull(env) && fits();
   }
 
   /** `env` has bound a frame to something of its own through a capability of this node, the frame's: with the node it loses that. */

@@ -12,6 +12,7 @@ import { emitFpuCall, emitFpuInterrupt } from './text/fpu.ts';
 import { emitInterrupt } from './text/interrupt.ts';
 import { emitMessageCall } from './text/message.ts';
 import { emitReceive } from './text/receive.ts';
+import { emitRest } from './text/rest.ts';
 import { emitRingPut } from './text/ring.ts';
 import { exceptionLabel } from './text/routine.ts';
 import { emitSchedule, emitYield } from './text/schedule.ts';
@@ -60,6 +61,7 @@ function assembleKernel(): Assembly {
   emitStackCalls(a);
   emitFpuCall(a);
   emitFpuInterrupt(a);
+  emitRest(a);
   if (a.here > KSEG0 + PHYSICAL.stlb) throw new RangeError('the kernel text overlaps the STLB');
   return plain.assemble();
 }

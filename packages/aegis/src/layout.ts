@@ -72,9 +72,9 @@ export const KP = {
   position: -0xea8,
   vectorBytes: -0xea4,
   tick: -0xea0,
-  /** Non-zero from the end-of-slice upcall until the switch. */
+  /** The tick of the end-of-slice upcall, until the switch; else 0. */
   ending: -0xe9c,
-  /** Set by a native call after which the caller cannot go on. */
+  /** Set by a native call after which the caller cannot go on (1), or has to pay the rest first (2). */
   reschedule: -0xe98,
   /** Number of frames. */
   frames: -0xe94,
@@ -159,6 +159,16 @@ export const KP = {
   resume: -0xb80,
   /** Set by `kill`: 1 if the environment that ends has to pay more first. */
   again: -0xb7c,
+  /** Cycles of a call of TypeScript that are still to be paid, in pieces; while they are, the caller's t0 to t2, k1 and Status. */
+  rest: -0xb78,
+  restT0: -0xb74,
+  restT1: -0xb70,
+  restT2: -0xb64,
+  restK1: -0xb60,
+  restStatus: -0xb5c,
+  /** The same of a deadline of revocation, a piece a tick, and the environment that pays. */
+  revokeRest: -0xb6c,
+  revokePayer: -0xb68,
 } as const;
 
 /** The kernel's stack grows down from here, within the kernel page. */
@@ -186,6 +196,8 @@ export const NATIVE = {
   begin: 71,
   /** A deadline of revocation has come. */
   revoke: 72,
+  /** A piece of KP.rest is paid. */
+  rest: 73,
 } as const;
 
 /** Status bits [KANE92 §6]. */
@@ -233,8 +245,8 @@ export const LOOPS_MAX = 16;
 /** An environment that overruns its slice by more than so many others is destroyed [SOSP95 §5.1.1]. Assumption: the paper prints no number. */
 export const EXCESS_LIMIT = 8;
 
-/** Packets that no environment can pay for get one part in so many of a tick (as a shift): under 1 %. Assumption. */
-export const UNPAYABLE_SHIFT = 7;
+/** Packets that no environment can pay for get one part in so many of a tick (as a shift): with their interrupts, under 1 %. Assumption. */
+export const UNPAYABLE_SHIFT = 8;
 
 /** Interrupt enable of the LANCE's CSR0 [LANCE]. */
 export const CSR0_INEA = 0x0040;

@@ -18,7 +18,7 @@ import {
   SLICE_BYTES,
 } from '@exokernel/abi';
 import type { MemoryPort } from '@exokernel/hardware';
-import { COSTS, LONGEST, PIECE } from './costs.ts';
+import { COSTS, LONGEST, LONGEST_CALL, PIECE } from './costs.ts';
 import { KP, KSEG0, PHYSICAL, kernelPageAddress } from './layout.ts';
 import { TABLES, frameHoldsAt, tablesAt, type SecretTable, type VARIABLES } from './tables.ts';
 
@@ -86,13 +86,33 @@ export class KernelMemory {
     // What has been done so far, the estimate with it, is a part of this stretch.
     const due = Math.max(0, Math.ceil(this.#work + cycles) - LONGEST);
     if (paid < due) {
-      this.setEnv(env, ENV.prepaid, paid + Math.max(0, Math.floor(PIECE - this.#work)));
-      this.#work = Math.max(this.#work, PIECE);
+      // The estimate itself may take a piece. Something has to be paid each time, or there were no end.
+      const left = Math.floor(PIECE - this.#work);
+      const piece = left > PIECE / 8 ? left : PIECE;
+      this.setEnv(env, ENV.prepaid, paid + piece);
+      this.#work = piece === left ? PIECE : this.#work + piece;
       return false;
     }
     if (due > 0) this.setEnv(env, ENV.prepaid, paid - due);
     this.#payer = env;
     this.#due = due;
+    return true;
+  }
+
+  /** Cycles of the work so far that do not fit a stretch, because it was more than estimated: the caller has them paid later, or 0. */
+  cut(): number {
+    const left = Math.ceil(this.#work) - this.#due;
+    if (left <= LONGEST_CALL) return 0;
+    this.#work -= left - LONGEST;
+    return left - LONGEST;
+  }
+
+  /** Pays a piece of what was cut, which stands in this field of the kernel page. Returns whether there was any. */
+  payRest(field: number): boolean {
+    const rest = this.kernelPage(field);
+    if (rest === 0) return false;
+    this.setKernelPage(field, Math.max(0, rest - PIECE));
+    this.charge(Math.min(rest, PIECE), 1);
     return true;
   }
 

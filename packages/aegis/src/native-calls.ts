@@ -15,6 +15,9 @@ import { COSTS } from './costs.ts';
 import { KP } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 
+/** In KP.reschedule: the caller pays the rest first. */
+const PAYS = 2;
+
 /** The kernel's native functions by index: each call at its number. */
 export function nativeCalls(parts: Parts): Map<number, NativeFunction> {
   const calls = callTable(parts);
@@ -53,6 +56,21 @@ export function counted(memory: KernelMemory, run: NativeFunction): NativeFuncti
     run(cpu);
     cpu.charge(memory.spent());
   };
+}
+
+/**
+ * The same of one that does not hold interrupts off for longer than a stretch, also if it has found more to do than it had estimated:
+ * the machine code has the rest paid in pieces (text/rest.ts).
+ */
+export function bounded(memory: KernelMemory, run: NativeFunction): NativeFunction {
+  return counted(memory, (cpu) => {
+    run(cpu);
+    const rest = memory.cut();
+    if (rest === 0) return;
+    memory.setKernelPage(KP.rest, rest);
+    memory.setKernelPage(KP.reschedule, memory.kernelPage(KP.reschedule) | PAYS);
+    memory.setKernelPage(KP.again, 1);
+  });
 }
 
 function callTable(parts: Parts): Record<string, Call> {

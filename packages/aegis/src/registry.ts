@@ -157,6 +157,8 @@ export class Registry {
     const moves: readonly number[] = [BUFFER_STATES.comingIn, BUFFER_STATES.leaving];
     if (moves.includes(this.#stateOf(i))) return ERRORS.E_AGAIN;
     const ppn = this.#get(i, BUFFER.ppn);
+    // Before a node is made for it.
+    if (node !== 0 && !this.#frames.mayHold(env, ppn)) return ERRORS.E_NONE;
     const words =
       node === 0 ? this.#frames.capability(ppn, rights) : this.#capabilities.under(node, 'frame', rights, ppn, env);
     if (typeof words === 'number') return words;

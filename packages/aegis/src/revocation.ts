@@ -228,6 +228,10 @@ export class Revocation {
    * A deadline has come: who owes something then loses it, one environment a tick. Returns which, for it pays for that, or NO_ENV.
    */
   due(cpu: NativeCpu): number {
+    if (this.#memory.payRest(KP.revokeRest)) {
+      this.#arm();
+      return this.#memory.kernelPage(KP.revokePayer);
+    }
     let aborted = NO_ENV;
     for (const env of this.#asked()) {
       const isOver = !this.#isAsked(env);
@@ -249,8 +253,16 @@ export class Revocation {
       this.#close(env);
       this.#publish(env);
     }
+    this.#memory.setKernelPage(KP.revokePayer, aborted);
     this.#arm();
     return aborted;
+  }
+
+  /** What a deadline has taken beyond its estimate is paid by the same environment, a piece a tick. */
+  rests(cycles: number): void {
+    if (cycles === 0) return;
+    this.#memory.setKernelPage(KP.revokeRest, cycles);
+    this.#arm();
   }
 
   /** What it costs at most to take by force what an environment has not given up. It pays one piece a tick. */
@@ -337,7 +349,7 @@ export class Revocation {
 
   /** The clock looks for the earliest deadline. Tick 0 is past and stands for none. */
   #arm(): void {
-    let next = 0;
+    let next = this.#memory.kernelPage(KP.revokeRest) === 0 ? 0 : this.#now + 1;
     for (const env of this.#asked()) {
       const deadline = this.#memory.env(env, ENV.revokeDeadline);
       if (next === 0 || this.#ticksTo(deadline) < this.#ticksTo(next)) next = deadline;

@@ -5,9 +5,10 @@
  * spread ones to answer soon. The machine code of the switch reads the vector; here it is only written. An environment
  * may own slices before it is started: until then they are passed over.
  *
- * A slice that took too many cycles (text/schedule.ts) owes them, whichever environment owns it. When it is freed its owner owes
- * them (`ENV.credit`), and the next slice that the owner takes begins with that; of an owner that ends, the environment that made it,
- * or another of its family.
+ * A slice that took too many cycles (text/schedule.ts) owes them, whichever member of a family owns it. When it leaves the family,
+ * freed or given to another one, the debt waits (`FAMILY.credit`) for the next slice that any member takes. Else a family could leave
+ * its debts with a member that never runs, and go on in fresh slices. What an environment owes by itself (`ENV.credit`) when it ends,
+ * the one that made it owes, or another of its family.
  */
 import {
   ENV,
@@ -23,7 +24,7 @@ import {
 import type { Capabilities } from './capabilities.ts';
 import type { Families } from './families.ts';
 import { KP, KSEG0, PHYSICAL } from './layout.ts';
-import { envAddress, type KernelMemory } from './memory.ts';
+import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
 import { TABLES } from './tables.ts';
 
 /** No environment owes more, so that credits stay words. */
@@ -63,6 +64,7 @@ export class Slices {
     this.#memory.setSlice(p, env, this.#runner(env));
     this.#setCredit(p, this.#memory.env(env, ENV.credit));
     this.#memory.setEnv(env, ENV.credit, 0);
+    this.#inherit(p, env);
     this.#measure();
     return p;
   }
@@ -97,23 +99,30 @@ export class Slices {
   }
 
   #own(position: number, env: number): void {
-    this.#forgetInstance(position);
+    const moves = this.#familyOf(position) !== this.#families.of(env);
+    this.#leave(position, moves);
     this.#memory.setSlice(position, env, this.#runner(env));
     this.#age(position);
+    if (moves) this.#inherit(position, env);
   }
 
   /** Exchanges the owners of two slices that are owned. Both are the owners' own again if they were donated. */
   swap(one: number, other: number): void {
-    const owner = this.#memory.slice(one, SLICE.owner);
-    this.#own(one, this.#memory.slice(other, SLICE.owner));
-    this.#own(other, owner);
+    const [mine, others] = [this.#memory.slice(one, SLICE.owner), this.#memory.slice(other, SLICE.owner)];
+    // What both owe, before either family takes one.
+    const moves = this.#families.of(mine) !== this.#families.of(others);
+    for (const position of [one, other]) this.#leave(position, moves);
+    this.#own(one, others);
+    this.#own(other, mine);
   }
 
   /** An environment is started: it runs in the slices that it owns. */
   start(env: number): void {
     for (let p = 0; p < SLICE_LIMIT; p += 1) {
       const idle = this.#memory.slice(p, SLICE.owner) === env && this.#memory.slice(p, SLICE.running) === 0;
-      if (idle) this.#memory.setSlice(p, env, this.#runner(env));
+      if (!idle) continue;
+      this.#memory.setSlice(p, env, this.#runner(env));
+      this.#inherit(p, env);
     }
   }
 
@@ -131,35 +140,52 @@ export class Slices {
   }
 
   #empty(position: number): void {
-    this.#forgetInstance(position);
-    const owner = this.#memory.slice(position, SLICE.owner);
-    this.#families.give('slices', this.#families.of(owner));
-    this.#owe(owner, -(this.#memory.slice(position, SLICE.credit) | 0));
+    this.#leave(position, true);
+    this.#families.give('slices', this.#familyOf(position));
     this.#setCredit(position, 0);
     this.#memory.setSlice(position, NO_ENV, 0);
     this.#age(position);
   }
 
   /**
-   * An environment that runs in a slice that changes its owner runs on to its end, has nothing to donate any more, and pays for
-   * itself from here on.
+   * An environment that runs in a slice that changes its owner runs on to its end, and has nothing to donate any more. If the slice
+   * `moves` to another family, the one that it leaves owes what it owes, and what is still to come of this instance.
    */
-  #forgetInstance(position: number): void {
+  #leave(position: number, moves: boolean): void {
     const here = KSEG0 + PHYSICAL.slices + position * SLICE_BYTES;
     if (this.#memory.kernelPage(KP.slice) === here) {
       this.#memory.setKernelPage(KP.slice, this.#memory.kernelPage(KP.noSlice));
     }
-    if (this.#memory.kernelPage(KP.payer) !== here) return;
-    const [now, paid] = [this.#now(), this.#memory.kernelPage(KP.paid)];
-    this.#setCredit(position, this.#memory.slice(position, SLICE.credit) - ((now - paid) | 0));
-    this.#memory.setKernelPage(KP.paid, now);
-    this.#memory.setKernelPage(KP.payer, envAddress(this.#memory.current) + ENV.credit - SLICE.credit);
+    if (!moves) return;
+    const family = this.#familyOf(position);
+    if (this.#memory.kernelPage(KP.payer) === here) {
+      const [now, paid] = [this.#now(), this.#memory.kernelPage(KP.paid)];
+      this.#setCredit(position, this.#memory.slice(position, SLICE.credit) - ((now - paid) | 0));
+      this.#memory.setKernelPage(KP.paid, now);
+      this.#memory.setKernelPage(KP.payer, KSEG0 + this.#families.creditOf(family) - SLICE.credit);
+    }
+    const credit = this.#memory.slice(position, SLICE.credit) | 0;
+    if (credit >= 0) return;
+    this.#subtract(this.#families.creditOf(family), -credit);
+    this.#setCredit(position, 0);
+  }
+
+  /** What waits for a slice of the family of `env` is what this one begins with, if it can pay. */
+  #inherit(position: number, env: number): void {
+    const at = this.#families.creditOf(this.#families.of(env));
+    const credit = this.#memory.get(at) | 0;
+    if (credit === 0 || this.#runner(env) === 0) return;
+    this.#subtract(PHYSICAL.slices + position * SLICE_BYTES + SLICE.credit, -credit);
+    this.#memory.set(at, 0);
+  }
+
+  #familyOf(position: number): number {
+    return this.#families.of(this.#memory.slice(position, SLICE.owner));
   }
 
   /** An environment pays for the interrupt under way; NO_ENV: none does. */
   charge(env: number): void {
-    const debtor = this.#debtor(env);
-    if (debtor !== NO_ENV) this.#memory.setKernelPage(KP.claimant, envAddress(debtor) + ENV.credit);
+    if (env !== NO_ENV) this.#memory.setKernelPage(KP.claimant, KSEG0 + this.#debt(env));
   }
 
   /** The slices of an environment that it has donated are its own again. */
@@ -167,17 +193,45 @@ export class Slices {
     for (const position of this.of(env)) this.#memory.setSlice(position, env, this.#runner(env));
   }
 
+  /**
+   * Whether an environment that ends can go on in a later slice: in its own; or, when what is left of this one is used up, in one of who
+   * pays for it, or this one again, which is donated to it until it has ended.
+   */
+  lend(env: number): boolean {
+    if (this.of(env).length > 0) return true;
+    if ((this.#memory.get(this.#memory.kernelPage(KP.payer) - KSEG0 + SLICE.credit) | 0) > 0) return false;
+    for (let p = 0; p < SLICE_LIMIT; p += 1) if (this.#memory.slice(p, SLICE.running) === envAddress(env)) return true;
+    const debtor = this.#debtor(env);
+    const [position] = debtor === NO_ENV ? [this.#paying()] : this.of(debtor);
+    if (position === undefined || position < 0) return false;
+    this.#memory.setSlice(position, this.#memory.slice(position, SLICE.owner), envAddress(env));
+    return true;
+  }
+
+  /** The position that pays for what runs, or −1. */
+  #paying(): number {
+    const position = (this.#memory.kernelPage(KP.payer) - KSEG0 - PHYSICAL.slices) / SLICE_BYTES;
+    return position >= 0 && position < SLICE_LIMIT ? position : -1;
+  }
+
   /** An environment owes so many cycles. */
   #owe(env: number, cycles: number): void {
+    if (cycles > 0) this.#subtract(this.#debt(env), cycles);
+  }
+
+  /** Takes cycles from the credit at a physical address. */
+  #subtract(at: number, cycles: number): void {
+    this.#memory.set(at, Math.max((this.#memory.get(at) | 0) - cycles, -MOST_DEBT));
+  }
+
+  /** Physical address of the credit that what an environment owes is taken from: of who pays for it, or of its family. */
+  #debt(env: number): number {
     const debtor = this.#debtor(env);
-    if (cycles <= 0 || debtor === NO_ENV) return;
-    const credit = this.#memory.env(debtor, ENV.credit) | 0;
-    this.#memory.setEnv(debtor, ENV.credit, Math.max(credit - cycles, -MOST_DEBT));
+    return debtor === NO_ENV ? this.#families.creditOf(this.#families.of(env)) : envPhysical(debtor) + ENV.credit;
   }
 
   /** Who pays for an environment: itself if slices of its own can, else the one that made it, else any of its family. */
   #debtor(env: number): number {
-    if (env === NO_ENV) return NO_ENV;
     for (const debtor of [env, this.#memory.env(env, ENV.parent)]) {
       const runs = debtor !== NO_ENV && this.#memory.env(debtor, ENV.status) === ENV_STATUS.runnable;
       if (runs && this.of(debtor).length > 0) return debtor;

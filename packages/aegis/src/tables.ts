@@ -152,6 +152,7 @@ const FAMILY_FIELDS = {
   founder: { at: 0x00, what: 'the environment that the loader made, or NO_ENV: it has ended' },
   frameLimit: { at: 0x04, what: 'how many frames all members together may hold' },
   kinds: { at: 0x08, what: 'of each kind how many it has (low half) and is guaranteed (high half): 12 words' },
+  credit: { at: 0x38, what: 'cycles that slices of it have taken too many which are not its own any more, signed, never above 0' },
 } as const;
 
 /* prettier-ignore */
@@ -278,7 +279,7 @@ if (PREDICATE_STATE.frames + 4 * PREDICATE.pages > PREDICATE_STATE.guarded)
   throw new RangeError('predicates have more frames than fit');
 if (BUFFER_STATE.extents + EXTENT_LIMIT / 8 > BUFFER_STATE.node)
   throw new RangeError('there are more extents than bits for them');
-if (FAMILY.kinds + 4 * TABLES.quotas.count > TABLES.families.bytes)
+if (FAMILY.kinds + 4 * TABLES.quotas.count > FAMILY.credit)
   throw new RangeError('there are more kinds of quotas than words for them');
 if (REQUEST_STATE.frames + 4 * RUN_BLOCKS > REQUEST_STATE.ended)
   throw new RangeError('requests have more frames than fit');

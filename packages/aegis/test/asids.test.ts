@@ -253,3 +253,22 @@ test('of those that were dispatched in the same tick each has its turn', () => {
   expect(lost.size).toBe(40);
   expect(checkInvariants(booted.aegis)).toEqual([]);
 });
+
+test('a family with many address spaces takes them from its own members', () => {
+  const { aegis } = boot(Array.from({ length: ASIDS + 8 }, (_, env) => server(env)));
+  const { memory, asids } = aegis.parts;
+  const has = (env: number): boolean => memory.env(env, ENV.asid) !== 0;
+  // All but two are of one family.
+  for (let env = 2; env < ASIDS + 8; env += 1) memory.setEnv(env, ENV.family, memory.env(2, ENV.family));
+  for (let i = 0; i < 300; i += 1) {
+    const without = Array.from({ length: ASIDS + 8 }, (_, env) => env).filter((env) => !has(env));
+    asids.give(without[i % without.length] ?? 0);
+    expect([has(0), has(1)]).toEqual([true, true]);
+  }
+  // One of another family gets one of theirs.
+  memory.setEnv(1, ENV.family, 100);
+  asids.leave(1);
+  asids.give(2 + Array.from({ length: ASIDS + 6 }, (_, i) => i + 2).findIndex((env) => !has(env)));
+  asids.give(1);
+  expect([has(0), has(1)]).toEqual([true, true]);
+});

@@ -209,13 +209,13 @@ test('how long it takes to bring one word round, in days of a machine of 25 MHz'
   });
   expect(Object.fromEntries(days)).toMatchInlineSnapshot(`
     {
-      "environments": 32,
+      "environments": 31,
       "extents": 11,
       "filters": 34,
       "frames": 43,
       "nodes": 39,
       "rings": 6,
-      "slices": 6,
+      "slices": 5,
     }
   `);
 });

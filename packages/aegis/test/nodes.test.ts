@@ -56,7 +56,8 @@ function* pins(raw: Raw, { ppn }: RawFrame): Fiber<number> {
 const good = (raw: Raw, capability: CapabilityWords): Fiber<number> => raw.code('cap_derive', ...capability, 0, 0);
 
 describe('the table', () => {
-  const { nodes } = boot([]).aegis.parts.capabilities;
+  const { capabilities } = boot([]).aegis.parts;
+  const { nodes } = capabilities;
   const EARLIER = 4 * RESOURCE_LISTS;
 
   test('keeps resources apart that share a list', () => {
@@ -101,6 +102,27 @@ describe('the table', () => {
       [false, false, true],
     ]);
     nodes.end([...nodes.subtree(through), ofRoot]);
+    expect(nodes.used).toBe(0);
+  });
+
+  test('an environment has one node of a resource below each node through which it came to it', () => {
+    const extents = [0, 1].map((name) => nodes.make(0, { kind: 2, name }, 7));
+    const [first = 0, second = 0] = extents;
+    const under = (parent: number, env: number): number => {
+      const words = capabilities.under(parent, 'frame', READ, EARLIER, env);
+      return typeof words === 'number' ? words : words[0] & 0xffff;
+    };
+    const node = under(first, 5);
+    expect(nodes.parent(node)).toBe(first);
+    expect(under(first, 5)).toBe(node);
+    const others = [under(second, 5), under(first, 6), under(second, 6)];
+    expect(new Set([node, ...others]).size).toBe(4);
+    expect(under(second, 5)).toBe(others[0]);
+    const most = Array.from({ length: NODES_PER_ENV - 2 }, () => nodes.make(0, { kind: 2, name: 1 }, 5));
+    expect(Math.min(...most)).toBeGreaterThan(0);
+    expect(under(nodes.make(0, { kind: 2, name: 2 }, 7), 5)).toBe(E_NONE);
+    expect(under(first, 5)).toBe(node);
+    capabilities.endEach([...nodes.ownedBy(5), ...nodes.ownedBy(7)]);
     expect(nodes.used).toBe(0);
   });
 
@@ -371,6 +393,11 @@ test('environments, lines and extents branch like frames', () => {
     expect(yield* raw.code('serial_read', ...writer.capability)).toBe(E_CAP);
     expect(yield* raw.code('cap_revoke', ...line, writer.node)).toBe(0);
     expect(yield* raw.code('serial_write', ...writer.capability, 1, 65)).toBe(E_CAP);
+    // A slice of the same number, and its root above no branch of the environment.
+    const slice = yield* raw.call('slice_alloc', 0, 0, 0, 0, child.value);
+    expect([slice.code, slice.value]).toEqual([0, child.value]);
+    for (const node of [deputy.node, 0]) expect(yield* raw.code('cap_revoke', ...slice.capability, node)).toBe(E_CAP);
+    expect(yield* raw.code('slice_alloc', ...deputy.capability, 59)).toBe(0);
     expect(yield* raw.code('cap_revoke', ...child.capability, deputy.node)).toBe(0);
     expect(yield* raw.code('env_set', ...deputy.capability, ENV.prologue, 0)).toBe(E_CAP);
     return 0;

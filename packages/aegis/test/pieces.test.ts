@@ -28,6 +28,8 @@ import { LONGEST, watchStretches } from './stretches.ts';
 const TYPE = 0x9000;
 const OTHER = 0x9999;
 const USER = 2;
+/** Status.IEc: an interrupt may come, in user mode or in a window of the kernel. */
+const ENABLED = 1;
 
 interface Made {
   readonly net: Outside;
@@ -87,7 +89,7 @@ function setting(from: 'here' | 'outside'): Made {
 /** Runs until the machine stands between two pieces for the nth time. Returns whether it came to that. */
 function runToPause({ machine, aegis }: Booted, n: number): boolean {
   const { memory } = aegis.parts;
-  const isPaused = (): boolean => (machine.cpu.cp0.status & USER) !== 0 && memory.kernelPage(KP.packetResume) !== 0;
+  const isPaused = (): boolean => (machine.cpu.cp0.status & ENABLED) !== 0 && memory.kernelPage(KP.packetResume) !== 0;
   const end = machine.cycles + 12_500_000;
   let paused = 0;
   while (machine.cycles < end) {

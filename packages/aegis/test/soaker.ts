@@ -26,8 +26,11 @@ const CALLEE_SAVED = [16, 17, 18, 19, 20, 21, 22, 23, 28, 29, 30, 31].map(regist
 /** A number from 0 on, below `below`. */
 export type Random = (below: number) => number;
 
+/** Seeds that lie side by side begin with numbers that have nothing to do with each other: each bit of a seed changes half of all bits. */
 export function generator(seed: number): Random {
-  let x = seed | 1;
+  let x = Math.imul(seed ^ (seed >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  x = x ^ (x >>> 16) || 1;
   return (below) => {
     x ^= x << 13;
     x ^= x >>> 17;

@@ -155,7 +155,13 @@ describe('a debt stays', () => {
   const DEBT = 3 * QUANTUM;
   const address = (position: number): number => PHYSICAL.slices + 16 * position + SLICE.credit;
 
-  test('with an environment that frees the slice and takes another one', () => {
+  /** What waits for the next slice of the only family. */
+  const waiting = (booted: Booted): number => {
+    const { memory, families } = booted.aegis.parts;
+    return memory.get(families.creditOf(families.of(0))) | 0;
+  };
+
+  test('with a family that frees the slice and takes another one', () => {
     const seen: number[] = [];
     const booted = boot([
       rawImage({
@@ -165,9 +171,9 @@ describe('a debt stays', () => {
           const other = yield* raw.call('slice_alloc', 0, 0, 0, 0, 5);
           memory.set(address(5), -DEBT);
           expect(yield* raw.code('slice_free', ...other.capability)).toBe(0);
-          seen.push(memory.env(0, ENV.credit) | 0, memory.get(address(5)));
+          seen.push(waiting(booted), memory.get(address(5)));
           const next = yield* raw.call('slice_alloc', 0, 0, 0, 0, 7);
-          seen.push(next.code, memory.env(0, ENV.credit), memory.get(address(7)) | 0);
+          seen.push(next.code, waiting(booted), memory.get(address(7)) | 0);
           return own.code;
         },
       }),
@@ -195,7 +201,7 @@ describe('a debt stays', () => {
     expect(seen).toEqual([0, -DEBT]);
   });
 
-  test('with the environment that made one that ends', () => {
+  test('with the family of one that ends: with the next slice that another takes', () => {
     const seen: number[] = [];
     const booted = boot([
       rawImage({
@@ -213,13 +219,15 @@ describe('a debt stays', () => {
           for (const { capability } of [child, grandchild]) {
             expect(yield* raw.code('env_free', ...capability, 0)).toBe(0);
           }
-          seen.push(memory.env(0, ENV.credit) | 0);
+          seen.push(waiting(booted));
+          const next = yield* raw.call('slice_alloc', 0, 0, 0, 0, 7);
+          seen.push(next.code, waiting(booted), memory.get(address(7)) | 0);
           return 0;
         },
       }),
     ]);
     booted.finish(0);
-    expect(seen).toEqual([-2 * DEBT]);
+    expect(seen).toEqual([-2 * DEBT, 0, 0, -2 * DEBT]);
   });
 });
 

@@ -2,7 +2,8 @@
  * The bystander: an environment that has nothing to do with a test, and that nothing in it may touch.
  *
  * It owns one slice and four frames with a pattern, which it reads over and over. Whatever the others do, at the end its
- * frames hold what they held, it is alive, and it has had the cycles of its slice for every round of the vector.
+ * frames hold what they held, it is alive, and it has had the cycles of its slice for every round of the vector, and of every slice
+ * that has begun for it: what others cause meanwhile it does not pay.
  */
 import { ENV, SLICE_BYTES } from '@exokernel/abi';
 import type { Aegis } from '@exokernel/aegis';
@@ -57,7 +58,7 @@ export class BystanderWatch {
   readonly #aegis: Aegis;
   readonly #env: number;
   readonly #memory: ReadonlyMap<number, Uint8Array>;
-  readonly #since: { readonly tick: number; readonly cycles: number };
+  readonly #since: { readonly tick: number; readonly cycles: number; readonly slices: number };
   #longest = 1;
 
   /** Watches environment `env`, made of `bystander()`, which has not run yet. */
@@ -65,7 +66,8 @@ export class BystanderWatch {
     this.#aegis = aegis;
     this.#env = env;
     this.#memory = this.#read();
-    this.#since = { tick: aegis.parts.memory.kernelPage(KP.tick), cycles: aegis.environment(env).cycles };
+    const { cycles, slices } = aegis.environment(env);
+    this.#since = { tick: aegis.parts.memory.kernelPage(KP.tick), cycles, slices };
     this.look();
   }
 
@@ -77,7 +79,7 @@ export class BystanderWatch {
   /** What has happened to it; empty if nothing has. */
   damage(): string[] {
     const { memory } = this.#aegis.parts;
-    const { status, death, cycles } = this.#aegis.environment(this.#env);
+    const { status, death, cycles, slices } = this.#aegis.environment(this.#env);
     if (status !== 'runnable') return [`the bystander is ${status}, of ${death.toString(16)}`];
     const found: string[] = [];
     const now = this.#read();
@@ -88,8 +90,15 @@ export class BystanderWatch {
     }
     const rounds = Math.floor((memory.kernelPage(KP.tick) - this.#since.tick) / this.#longest);
     const had = cycles - this.#since.cycles;
-    const fair = (rounds - LAG) * (0.99 * memory.kernelPage(KP.quantum) - SWITCH);
-    if (had < fair) found.push(`the bystander has had ${had} cycles in ${rounds} rounds, and not ${Math.ceil(fair)}`);
+    const begun = slices - this.#since.slices;
+    const slice = 0.99 * memory.kernelPage(KP.quantum) - SWITCH;
+    for (const [count, what] of [
+      [rounds, 'rounds'],
+      [begun, 'slices'],
+    ] as const) {
+      const fair = (count - LAG) * slice;
+      if (had < fair) found.push(`the bystander has had ${had} cycles in ${count} ${what}, and not ${Math.ceil(fair)}`);
+    }
     return found;
   }
 

@@ -145,7 +145,7 @@ export function emitNativeCalls(a: SlotAssembler): void {
     },
     ({ reschedule, next, restored }) => {
       a.lw(next, KP.epc, ZERO);
-      a.bne(reschedule, ZERO, 'schedule', (slot) => slot.lw(restored, KP.k1, ZERO));
+      a.bne(reschedule, ZERO, 'native.more', (slot) => slot.lw(restored, KP.k1, ZERO));
       a.jr(next, (slot) => slot.rfe());
     },
   );

@@ -120,7 +120,7 @@ export function emitInterrupt(a: SlotAssembler): void {
       a.mfc0(T0, CP0_STATUS);
       a.lw(T1, KP.t1, ZERO);
       a.andi(T0, T0, STATUS.kup);
-      a.beq(T0, ZERO, 'interrupt.kernel', (slot) => slot.lw(T0, KP.t0, ZERO));
+      a.beq(T0, ZERO, 'interrupt.window', (slot) => slot.lw(T0, KP.t0, ZERO));
       a.lw(T2, KP.t2, ZERO);
       a.mfc0(K0, CP0_EPC);
       a.lw(K1, KP.k1, ZERO);
@@ -229,7 +229,7 @@ function emitClock(a: SlotAssembler): void {
     a.mfc0(T1, CP0_STATUS);
     a.nop();
     a.andi(T1, T1, STATUS.kup);
-    a.beq(T1, ZERO, 'interrupt.kernel');
+    a.beq(T1, ZERO, 'interrupt.window');
     emitPay(a, T0, T1, T2);
     a.lw(T2, KP.ending, ZERO);
     a.lw(K0, KP.env, ZERO);
@@ -311,8 +311,8 @@ function emitClock(a: SlotAssembler): void {
       a.sw(T0, U.interruptSave, K1);
       a.sw(T1, U.interruptSave + 4, K1);
       a.sw(T2, U.interruptSave + 8, K1);
+      a.lw(T0, KP.tick, ZERO);
       a.lw(K0, ENV.epilogue, K0);
-      a.li(T0, 1);
       a.sw(T0, KP.ending, ZERO);
       emitTransfersPossible(a, false, T0);
       a.li(T1, DEATHS.noEntry);
@@ -339,7 +339,7 @@ function emitClock(a: SlotAssembler): void {
       a.addu(T0, T0, T2);
       a.addu(T0, T0, T1);
       a.bgez(T0, 'interrupt.return', (slot) => slot.li(T1, DEATHS.excess));
-      a.b('kill', (slot) => slot.sw(T1, KP.death, ZERO));
+      a.b('clock.excess', (slot) => slot.sw(T1, KP.death, ZERO));
     },
   );
 }

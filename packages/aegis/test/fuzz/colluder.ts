@@ -2,8 +2,7 @@
  * Environments that work together: they show each other capabilities, bind what they see in every way that there is, take it back,
  * and keep secrets in what they have taken back. Between that they call anything (soaker.ts). The ledger knows what must hold.
  */
-import { ENV, POLICIES, RING_SLOT, WELL_KNOWN_READ, type CallName, type CapabilityWords } from '@exokernel/abi';
-import { encodeFilter, etherType } from '@exokernel/dpf';
+import { ENV, WELL_KNOWN_READ, type CapabilityWords } from '@exokernel/abi';
 import { A0, A1, T0, T1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import {
   encodePredicate,
@@ -16,8 +15,10 @@ import {
   type RawImage,
 } from '../../../testkit/src/index.ts';
 import { KP } from '../../src/layout.ts';
-import { MAC } from '../outside.ts';
-import { callAnything, emitTransfer, fill, generator, granted, type Caller, type Random } from '../soaker.ts';
+import { callAnything, emitTransfer, fill, generator, granted, type Random } from '../soaker.ts';
+import { bytes, call, frame, GRANTED, KIND, NONE, PAGE, pick, type Colluder, type Move } from './colluding.ts';
+import { bindFilter, flood, listen } from './floods.ts';
+import { branch, cache, hoard, scatter } from './hoards.ts';
 import type { Ledger } from './ledger.ts';
 import { CODE_PAGE, CODE_VA, emitRandomCode, FLOAT, U_PAGE_VA } from './random-code.ts';
 
@@ -25,73 +26,8 @@ import { CODE_PAGE, CODE_VA, emitRandomCode, FLOAT, U_PAGE_VA } from './random-c
 const PRIVATE = 0x180000;
 const PLACES = 6;
 const FOREIGN = WINDOW;
-const PAGE = 4096;
-const KIND = { frame: 1, env: 2, extent: 3, ring: 6, filter: 7 } as const;
-/** Blocks that every image is granted, from 0 on. */
-export const GRANTED = 8;
-const NONE: CapabilityWords = [0, 0, 0, 0];
 /** Cycles of a tick, from which a thief guesses when the next comes. */
 const SPIN_CYCLES = 3;
-
-interface Shared extends RawFrame {
-  /** Nodes that others came by. */
-  readonly nodes: number[];
-  /** Everyone may read it by its guard. */
-  readonly open: boolean;
-  readonly readOnly: boolean;
-}
-
-interface Mine extends RawFrame {
-  readonly place: number;
-}
-
-interface SharedExtent {
-  readonly capability: CapabilityWords;
-  readonly start: number;
-  readonly blocks: number;
-  readonly nodes: number[];
-  /** A frame of another's was inserted: a block of it may lie there. */
-  fed: boolean;
-}
-
-interface Colluder extends Caller {
-  readonly world: Ledger;
-  readonly env: number;
-  readonly shared: Shared[];
-  readonly mine: Mine[];
-  readonly extents: SharedExtent[];
-  readonly quantum: number;
-}
-
-type Move = (me: Colluder) => Fiber<void>;
-
-function pick<T>(random: Random, from: readonly T[]): T | undefined {
-  return from[random(from.length)];
-}
-
-/** A system call that counts. */
-function* call(me: Colluder, name: CallName, ...args: readonly number[]) {
-  me.world.calls += 1;
-  const answer = yield* me.raw.call(name, ...args);
-  if (answer.code === 0) {
-    me.world.answers.set(`${name} 0`, (me.world.answers.get(`${name} 0`) ?? 0) + 1);
-    me.world.succeeded(name, args);
-  }
-  return answer;
-}
-
-function* frame(me: Colluder, ppn = -1): Fiber<RawFrame | undefined> {
-  const { code, value, capability } = yield* call(me, 'frame_alloc', ppn);
-  return code === 0 ? { ppn: value, capability } : undefined;
-}
-
-function* bytes(me: Colluder, of: Uint8Array, use: (code: RawFrame) => Fiber<void>): Fiber<void> {
-  const code = yield* frame(me);
-  if (code === undefined) return;
-  yield* fill(me.raw, code, of);
-  yield* use(code);
-  yield* call(me, 'frame_free', ...code.capability);
-}
 
 /** A frame of its own that it lets others have a branch of, or opens by its guard. */
 function* share(me: Colluder): Fiber<void> {
@@ -411,84 +347,6 @@ function* takeExtent(me: Colluder): Fiber<void> {
   yield* call(me, 'extent_free', ...one.capability);
 }
 
-function* bindFilter(me: Colluder, ring: CapabilityWords, copies: number): Fiber<void> {
-  const { random, own } = me;
-  const filter = encodeFilter(etherType(0x9000 + random(2)));
-  yield* bytes(me, filter, function* (code) {
-    for (let i = 0; i < copies; i += 1) {
-      const policy = copies > 1 ? POLICIES.all : random(4);
-      const bound = yield* call(me, 'filter_bind', ...code.capability, ...ring, filter.length, policy);
-      if (bound.code !== 0) return;
-      if (copies === 1) own.push(bound.capability);
-    }
-  });
-}
-
-/** Long packets to itself: a ring that is never full, since what is stored in one slot empties the other, and many filters. */
-function* flood(me: Colluder): Fiber<void> {
-  const { random, raw } = me;
-  const [slots, out] = [yield* frame(me), yield* frame(me)];
-  if (slots === undefined || out === undefined) return;
-  const words = new Uint32Array(32);
-  for (const i of [0, 1]) words.set([0, 0, 2048, 64, 64 * (1 - i), 4, 2112, 1512 - 68], i * 16);
-  yield* fill(raw, slots, new Uint8Array(words.buffer));
-  const sent = new Uint8Array(2048 + 1512);
-  const view = new DataView(sent.buffer);
-  for (let i = 0; i < 16; i += 1) {
-    view.setUint32(64 * i + RING_SLOT.length, 1512, true);
-    view.setUint32(64 * i + RING_SLOT.buffers, 2048, true);
-    view.setUint32(64 * i + RING_SLOT.buffers + 4, 1512, true);
-  }
-  sent.set(MAC, 2048);
-  sent.set([0x90, random(2)], 2048 + 12);
-  yield* fill(raw, out, sent);
-  const [receives, sends] = [
-    yield* call(me, 'ring_bind', ...slots.capability, 0, 2),
-    yield* call(me, 'ring_bind', ...out.capability, 1, 16),
-  ];
-  if (receives.code === 0) yield* bindFilter(me, receives.capability, 4 + random(60));
-  if (sends.code === 0) {
-    yield* call(me, 'xmit', sends.value);
-    yield* raw.sleep(1);
-    yield* call(me, 'xmit', sends.value);
-    yield* call(me, 'ring_free', ...sends.capability);
-  }
-  if (receives.code === 0) yield* call(me, 'ring_free', ...receives.capability);
-  for (const one of [slots, out]) yield* call(me, 'frame_free', ...one.capability);
-}
-
-/** All of a kind that it can get, and after a while it is given back. */
-function* hoard(me: Colluder): Fiber<void> {
-  const { random, raw, world } = me;
-  const got: CapabilityWords[] = [];
-  const slots = yield* frame(me);
-  if (slots === undefined) return;
-  const foreign = pick(
-    random,
-    world.capabilities.filter(([head]) => head >>> 24 === KIND.frame),
-  );
-  const kind = random(5);
-  for (let i = 0; i < 130; i += 1) {
-    const answer =
-      kind === 4
-        ? yield* call(me, 'cap_derive', ...(foreign ?? slots.capability), 1, 1)
-        : kind === 0
-          ? yield* call(me, 'ring_bind', ...slots.capability, 0, 1)
-          : kind === 1
-            ? yield* call(me, 'extent_alloc', -1, 1)
-            : kind === 2
-              ? yield* call(me, 'env_alloc')
-              : yield* call(me, 'slice_alloc', ...NONE, -1);
-    if (answer.code !== 0) break;
-    got.push(answer.capability);
-  }
-  if (random(2) === 0) yield* raw.sleep(random(4));
-  const free = (['ring_free', 'extent_free', 'env_free', 'slice_free'] as const)[kind] ?? 'ring_free';
-  if (kind === 4 && foreign !== undefined && random(2) === 0) yield* call(me, 'frame_free', ...foreign);
-  for (const words of kind === 4 ? [] : got) yield* call(me, free, ...words, 0);
-  yield* call(me, 'frame_free', ...slots.capability);
-}
-
 /** Computes until just before a tick, and yields then. */
 function* steal(me: Colluder): Fiber<void> {
   const { random, raw, quantum, world } = me;
@@ -531,11 +389,14 @@ function* child(me: Colluder): Fiber<void> {
     if (field === ENV.exceptionPc + 32 || (field !== ENV.prologue && random(4) === 0)) continue;
     yield* call(me, 'env_set', ...made.capability, field, CODE_VA + 4 * random(CODE_PAGE.words));
   }
-  yield* call(me, 'slice_alloc', ...made.capability, -1);
+  const isGuest = random(4) === 0;
+  if (!isGuest) yield* call(me, 'slice_alloc', ...made.capability, -1);
   yield* call(me, 'env_set', ...made.capability, ENV.status, 2);
   own.push(made.capability);
   for (const words of [code.capability, uPage.capability]) yield* call(me, 'frame_free', ...words);
   if (random(4) === 0) world.post(made.capability);
+  // It has no slice, and runs in that of its maker.
+  if (isGuest) yield* raw.routine('kit.yield', made.value);
 }
 
 function* die(me: Colluder): Fiber<void> {
@@ -561,26 +422,36 @@ const MOVES: readonly (readonly [weight: number, move: Move])[] = [
   [24, exploit],
   [4, shareExtent],
   [4, takeExtent],
-  [1, flood],
-  [1, hoard],
   [1, steal],
   [2, float],
   [2, child],
   [1, die],
 ];
 
+/** What takes many calls, or much of the machine: only some colluders do it. */
+const GREEDY: readonly (readonly [weight: number, move: Move])[] = [
+  [4, listen],
+  [2, flood],
+  [4, hoard],
+  [2, branch],
+  [4, scatter],
+  [3, cache],
+];
+
 function* collude(raw: Raw, random: Random, world: Ledger): Fiber<number> {
   const own = yield* granted(raw);
   const quantum = world.aegis.parts.memory.kernelPage(KP.quantum);
-  const me: Colluder = { raw, random, world, own, env: own[0]?.[1] ?? 0, shared: [], mine: [], extents: [], quantum };
+  const nothing = { shared: [], mine: [], extents: [], listening: undefined };
+  const me: Colluder = { raw, random, world, own, env: own[0]?.[1] ?? 0, quantum, ...nothing };
   // Each has its own taste: what all do at once none does often.
-  const favourites = [random(MOVES.length), random(MOVES.length)];
-  const weights = MOVES.map(([weight], i) => (favourites.includes(i) ? 6 * weight : weight));
+  const moves = random(3) === 0 ? [...MOVES, ...GREEDY] : MOVES;
+  const favourites = [random(moves.length), random(moves.length)];
+  const weights = moves.map(([weight], i) => (favourites.includes(i) ? 6 * weight : weight));
   const total = weights.reduce((a, b) => a + b);
   while (world.calls < world.wanted) {
     let at = random(total);
     const i = weights.findIndex((weight) => (at -= weight) < 0);
-    yield* (MOVES[i]?.[1] ?? callAnything)(me);
+    yield* (moves[i]?.[1] ?? callAnything)(me);
     if (own.length > 60) own.splice(5, 20);
     if (random(6) === 0) yield* raw.routine('kit.yield', random(3) === 0 ? random(8) : -1);
   }

@@ -17,7 +17,9 @@ import { generator, type Random } from '../soaker.ts';
 import { MAC, outside, packet } from '../outside.ts';
 import { colluder } from './colluder.ts';
 import { finder, wasFound } from './finder.ts';
+import { FIRST_TYPE, TYPES, ZEROS } from './floods.ts';
 import { Ledger } from './ledger.ts';
+import { modest } from './modest.ts';
 import { watch } from './oracles.ts';
 
 /** Calls of one episode. */
@@ -26,6 +28,8 @@ const BLOCKS = 64;
 /** Cycles between two looks at private frames, and at everything. */
 const LOOK = 60_000;
 const INSPECT = 4_000_000;
+/** And between packets of a flood. */
+const FLOOD = 6000;
 /** An episode in which so little happens ends. */
 const MOST_CYCLES = 60_000_000;
 
@@ -41,12 +45,12 @@ export interface Episode {
 
 /** Executes an episode of about so many calls. */
 export function episode(seed: number, calls: number): Episode {
-  const random = generator(seed * 7919 + 1);
+  const random = generator(seed);
   const ledger = new Ledger(calls, random);
   const net = outside();
   const store = memoryStore(BLOCKS * 4096);
   const families = 2 + random(3);
-  const hertz = ([64, 1024, 1024, 2048] as const)[random(4)] ?? 64;
+  const hertz = ([64, 1024, 1024, 2048, 2048] as const)[random(5)] ?? 64;
   const booted = boot(
     [],
     {
@@ -62,16 +66,21 @@ export function episode(seed: number, calls: number): Episode {
   const { aegis, machine } = booted;
   ledger.attach(aegis);
   const watched = new BystanderWatch(aegis, aegis.load(bystander()));
-  const found = random(2) === 0 ? aegis.load(finder(seed)) : undefined;
-  let next = seed * 100;
+  const found = random(4) > 0 ? aegis.load(finder(seed)) : undefined;
+  if (random(2) === 0) aegis.load(modest(ledger));
+  let next = seed * 1000;
   for (let i = 0; i < families; i += 1) aegis.load(colluder((next += 1), ledger));
   if (random(3) === 0) aegis.load(wildImage(seed, MAC));
   const oracles = watch(aegis, ledger, store, net.received);
 
-  const packets = Array.from({ length: 40 }, (_, i) => packet(0x9000 + random(3), 60 + random(1400), i));
-  const flood = random(4) === 0;
+  const packets = Array.from({ length: 40 }, (_, i) => packet(FIRST_TYPE + random(TYPES), 60 + random(1400), i));
+  for (const one of packets) one.fill(0, ZEROS.from, ZEROS.to);
+  const flood = random(3) === 0;
   const death = random(4) === 0;
-  let [looked, inspected] = [0, 0];
+  let [looked, inspected, sent] = [0, 0, 0];
+  const send = (): void => {
+    net.send(packets[random(packets.length)] ?? new Uint8Array());
+  };
   const inspect = (): void => {
     inspected = machine.cycles;
     oracles.inspect();
@@ -81,12 +90,16 @@ export function episode(seed: number, calls: number): Episode {
   const start = machine.cycles;
   try {
     while (ledger.calls < calls && machine.cycles - start < MOST_CYCLES && ledger.findings.length === 0) {
-      machine.run(1 + random([1, 60, 3000, 25_000, 400_000][random(5)] ?? 1));
+      machine.run(1 + random([1, 60, 3000, 25_000, flood ? 25_000 : 400_000][random(5)] ?? 1));
       watched.look();
+      if (flood && machine.cycles - sent > FLOOD) {
+        sent = machine.cycles;
+        for (let i = random(6); i > 0; i -= 1) send();
+      }
       if (machine.cycles - looked < LOOK) continue;
       looked = machine.cycles;
       oracles.look();
-      for (let i = flood ? 30 : random(3); i > 0; i -= 1) net.send(packets[random(packets.length)] ?? new Uint8Array());
+      for (let i = random(3); i > 0; i -= 1) send();
       if (death && random(400) === 0) kill(booted, random);
       if (machine.cycles - inspected < INSPECT) continue;
       inspect();
