@@ -62,6 +62,9 @@ const EMPTY_TOOLS: Record<string, string> = {
   'apt-cache': 'if [ "$1" = search ]; then echo "linux-source-6.1 - source"; else echo "  Candidate: 6.1.0-0test"; fi',
   'dpkg-query': 'exit 1',
 };
+/** What makes a tree with the line that is changed. */
+const UNPACK =
+  '/bin/mkdir -p linux-source-6.1/arch/mips/dec; echo "		j	handle_fpe_int" > linux-source-6.1/arch/mips/dec/int-handler.S';
 const HAS_HEADERS = existsSync('/usr/include/stdio.h');
 
 describe('refused before anything is made', () => {
@@ -108,7 +111,7 @@ test.skipIf(!HAS_HEADERS)(
     const said = await refusal(['build'], {
       ...EMPTY_TOOLS,
       'apt-get': '> linux-source.deb',
-      tar: '/bin/mkdir linux-source-6.1',
+      tar: UNPACK,
       make: 'echo "  CC      init/main.o"; echo "init/main.c:1: error: boom" >&2; exit 1',
     });
     expect(said).toMatch(/kernel-6\.1\.0-0test-\w{12} cannot be built: make ended with exit code 1/);
@@ -133,11 +136,22 @@ test.skipIf(!HAS_HEADERS)(
   },
 );
 
+test.skipIf(!HAS_HEADERS)('a source without the line that is changed is named, and built only unpatched', async () => {
+  const tools = {
+    ...EMPTY_TOOLS,
+    'apt-get': '> linux-source.deb',
+    tar: '/bin/mkdir linux-source-6.1',
+    make: 'echo CONFIG_MACH_DECSTATION=y > .config',
+  };
+  expect(await refusal(['build'], tools)).toMatch(/int-handler\.S of this source is another.*--unpatched/);
+  expect(await refusal(['build', '--unpatched'], tools)).toMatch(/this source does not take/);
+});
+
 test.skipIf(!HAS_HEADERS)('a source that lacks what the configuration asks for is named, not built', async () => {
   const said = await refusal(['build'], {
     ...EMPTY_TOOLS,
     'apt-get': '> linux-source.deb',
-    tar: '/bin/mkdir linux-source-6.1',
+    tar: UNPACK,
     make: 'echo CONFIG_MACH_DECSTATION=y > .config',
   });
   expect(said).toMatch(/this source does not take CONFIG_CPU_R3000=y, /);
@@ -153,7 +167,7 @@ test
     const [path, cacheFolder] = hostWith({
       ...EMPTY_TOOLS,
       'apt-get': '> linux-source.deb',
-      tar: '/bin/mkdir linux-source-6.1',
+      tar: UNPACK,
       // It passes no signal on, and its child wants none.
       make: `( trap '' TERM INT HUP; echo building > ${fifo}; while :; do > tree; /bin/sleep 0.01; done ) > ${fifo} & wait`,
     });

@@ -13,9 +13,9 @@ function lab(...args: string[]): { status: number | null; stdout: string; stderr
 
 describe('the command', () => {
   test.each([
-    [['calibrate'], 'no lab calibrate'],
-    [['calibration', 'memory'], 'no lab memory: use calibration, '],
-    [['calibration', '--profile', 'ideal'], 'no profile ideal for a lab: use dec2100, dec3100, dec5000'],
+    [['calibrate'], "value 'calibrate' is invalid"],
+    [['calibration', 'memory'], "value 'memory' is invalid for argument 'lab'. Allowed choices are calibration, "],
+    [['calibration', '--profile', 'ideal'], "'ideal' is invalid. Allowed choices are dec2100, dec3100, dec5000"],
     [['calibration', '--fast'], '--fast'],
     [['--all', 'pct'], '--all and pct: use one or the other'],
   ])('%j is refused in one line', (args, message) => {

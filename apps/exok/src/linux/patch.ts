@@ -5,7 +5,7 @@
  * handler of this one still takes the stack pointer for the address of the saved registers. So it would deliver the signal, and the emulation of
  * denormal numbers, to whatever lies on the interrupt stack. s1 holds what the stack pointer was (arch/mips/kernel/genex.S).
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UsageError } from '../error.ts';
 
@@ -20,7 +20,7 @@ export const PATCH: string = RESTORE + JUMP;
 /** Changes the line in an unpacked tree. Throws `UsageError` for a source that does not have it. */
 export function patchSource(tree: string): void {
   const file = join(tree, PATCHED_FILE);
-  const text = readFileSync(file, 'utf8');
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
   if (text.split(JUMP).length !== 2) {
     throw new UsageError(`${PATCHED_FILE} of this source is another than expected: --unpatched builds it as it is`);
   }
