@@ -5,6 +5,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
+import { UsageError } from '../src/error.ts';
+import { carryOut } from '../src/program.ts';
 
 const MAIN = join(import.meta.dirname, '..', 'src', 'main.ts');
 const folder = mkdtempSync(join(tmpdir(), 'exok-'));
@@ -94,11 +96,23 @@ describe('refused with one line on stderr and exit code 2', () => {
     [['handler', '--disassemble', process.execPath], /no handler/],
     [['site', join(folder, 'missing'), join(folder, 'out.img')], /missing/],
   ] as const)('%j', async (args, line) => {
-    const { code, stdout, stderr } = await exok(args);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
-    expect(stderr).toMatch(line);
+    let refusal: unknown;
+    await carryOut(args).catch((error: unknown) => {
+      refusal = error;
+    });
+    expect(refusal).toBeInstanceOf(UsageError);
+    const { message } = refusal as UsageError;
+    expect(message.trimEnd().split('\n')).toHaveLength(1);
+    expect(message).toMatch(line);
     expect(existsSync(join(folder, 'out.img'))).toBe(false);
+  });
+
+  test('and said so', async () => {
+    expect(await exok(['dmeo'])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: "exok: unknown command 'dmeo' (Did you mean demo?)\n",
+    });
   });
 
   test('a disk file of odd size', async () => {
