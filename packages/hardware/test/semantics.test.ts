@@ -65,7 +65,7 @@ describe('operators', () => {
     if (compute.length === 2) code.localGet(1);
     code[opcode]();
     module.export('f', 'function', code.index);
-    const { f } = new WebAssembly.Instance(new WebAssembly.Module(module.build() as Uint8Array<ArrayBuffer>)).exports;
+    const { f } = new WebAssembly.Instance(new WebAssembly.Module(module.build())).exports;
     const operand = fc.oneof(fc.integer(), fc.constantFrom(0, 1, -1, 0x7fffffff, -0x80000000, 31, 32, 33));
     fc.assert(
       fc.property(operand, operand, (a, b) => {
