@@ -171,8 +171,7 @@ export class Disk {
   }
 
   /**
-   * Queues all of these requests, of one environment, or none of them (E_BUSY: also if its family has no such places); the rights to blocks and frames have been checked, and the
-   * blocks exist.
+   * Queues all of these requests, of one environment, or none (E_BUSY, also if its family has no such places). Rights and blocks are checked.
    */
   submit(cpu: NativeCpu, requests: readonly DiskRequest[]): number {
     if (this.blocks === 0) return ERRORS.E_DEVICE;
@@ -300,8 +299,7 @@ export class Disk {
   }
 
   /**
-   * The right to these requests has ended. What the device has not begun fails. What it has begun is not copied to its frames,
-   * and fails when it is done; what goes directly pins its frames until then.
+   * The right to these requests has ended. What the device has not begun fails. The rest fails when it is done, without a copy.
    */
   #end(has: (request: number) => boolean): void {
     for (const i of this.#requests.filter((one) => this.#isTaken(one) && has(one))) {
