@@ -37,7 +37,7 @@ export function addLinux(program: Command, rest: readonly string[], done: (exitC
     .option('--rebuild', 'builds the kernel though it is in the cache')
     .option(
       '--unpatched',
-      "builds Debian's source as it is, under which programs that use the floating-point unit crash",
+      "builds Debian's source as it is, without the line that is changed for the floating-point unit",
     )
     .option('--kernel <file>', 'a kernel built elsewhere')
     .option('--append <text>', 'more arguments of the kernel')
