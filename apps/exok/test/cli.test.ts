@@ -58,7 +58,7 @@ describe('refused with one line on stderr and exit code 2', () => {
     [['demo', '--net', 'stream:tcp:1'], /--net .*--serve/],
     [['demo', '--serve', '--mhz', '0'], /--mhz .*'0'.* 1 to 4000/],
     [['demo', '--serve', '--net', 'nonsense'], /--net nonsense/],
-    [['demo', '--serve', '--net', `stream:unix:${join(folder, 'nobody')}`], /nobody/],
+    [['demo', '--serve', '--net', `stream:unix:${join(folder, 'missing')}`], /missing/],
     [['run', 'x.elf', '--mhz', '1.5'], /--mhz .*'1.5'/],
     [['nonsense'], /nonsense/],
     [['demo', '--serv'], /unknown option '--serv' \(Did you mean --serve\?\)/],

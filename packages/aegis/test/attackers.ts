@@ -1,6 +1,6 @@
 /** What an environment can try, in machine code and without end: each of these with a name. */
 import { CALLS, ENTRYLO, EXPOSED, WELL_KNOWN_READ, type CallName } from '@exokernel/abi';
-import { A0, A1, A2, A3, S0, S1, T0, T1, T2, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
+import { A0, A1, A2, A3, S0, S1, T0, T1, T2, T3, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { emitCall, rawImage, WINDOW, type RawImage } from '../../testkit/src/index.ts';
 
 /** An image that does `body` for ever. */
@@ -19,6 +19,42 @@ export function attacker(body: (a: Assembler) => void, more: Partial<Parameters<
       a.nop();
     },
     ...more,
+  });
+}
+
+/** The kernel's own clock: cycles between two ticks at 25 MHz. */
+export const QUANTUM: number = 25_000_000 / 64;
+/** Instructions of a loop of `spin`. */
+const LOOP = 3;
+
+/** Emits a loop of about so many cycles. */
+export function spin(a: Assembler, label: string, cycles: number): void {
+  a.li(T3, Math.max(1, Math.round(cycles / LOOP)));
+  a.label(label);
+  a.addiu(T3, T3, -1);
+  a.bnez(T3, label);
+  a.nop();
+}
+
+/** At the end of each slice it goes on for so many quanta, and yields. */
+export function overrunning(quanta: number, name = 'overrunning'): RawImage {
+  return rawImage({
+    name,
+    entry: 'go',
+    prologue: 'go',
+    epilogue: 'end',
+    emit: (a) => {
+      a.label('go');
+      a.addiu(S0, S0, 1);
+      a.b('go');
+      a.nop();
+      a.label('end');
+      spin(a, 'end.spin', quanta * QUANTUM);
+      a.li(A0, -1);
+      emitCall(a, 'yield');
+      a.b('go');
+      a.nop();
+    },
   });
 }
 

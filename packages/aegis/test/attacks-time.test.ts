@@ -4,7 +4,7 @@
  */
 import { ENV, ENV_STATUS, ERRORS, TRANSFER, TRANSFER_BYTES } from '@exokernel/abi';
 import { EVENT_KINDS, memoryStore } from '@exokernel/hardware';
-import { A0, A1, A2, A3, S0, S1, S2, S3, T0, T3, ZERO, type Assembler, type Register } from '@exokernel/isa';
+import { A0, A1, A2, A3, S0, S1, S2, S3, T0, ZERO, type Assembler, type Register } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import {
   boot,
@@ -20,24 +20,15 @@ import {
 } from '../../testkit/src/index.ts';
 import { KP, NATIVE } from '../src/layout.ts';
 import { envAddress } from '../src/memory.ts';
+import { overrunning, QUANTUM, spin } from './attackers.ts';
 import { outside, packet } from './network.ts';
 
-const QUANTUM = 25_000_000 / 64;
 /** Where an attacker in machine code keeps its words. */
 const STATE = SCRATCH + 0x100;
 const CHILD = STATE + 4;
 const POSITIONS = STATE + 8;
 const CHILD_CAPABILITY = STATE + 16;
 const CAPABILITIES = STATE + 32;
-
-/** Emits a loop of about so many quanta. */
-function spin(a: Assembler, label: string, quanta: number): void {
-  a.li(T3, Math.round((quanta * QUANTUM) / 3));
-  a.label(label);
-  a.addiu(T3, T3, -1);
-  a.bnez(T3, label);
-  a.nop();
-}
 
 /** Emits the four words of a capability at `base` of memory to a0 to a3, or from there. */
 function words(a: Assembler, how: 'load' | 'store', at: number, base: Register = ZERO): void {
@@ -47,22 +38,17 @@ function words(a: Assembler, how: 'load' | 'store', at: number, base: Register =
   }
 }
 
-/** It computes, and needs so many quanta to save itself at the end of a slice. */
-function worker(epilogue = 0): RawImage {
+/** It computes. */
+function worker(): RawImage {
   return rawImage({
     name: 'worker',
     entry: 'go',
     prologue: 'go',
-    ...(epilogue === 0 ? {} : { epilogue: 'end' }),
     emit: (a) => {
       a.label('go');
       a.addiu(S0, S0, 1);
       a.b('go');
       a.nop();
-      a.label('end');
-      spin(a, 'end.spin', epilogue);
-      a.li(A0, -1);
-      emitCall(a, 'yield');
     },
   });
 }
@@ -92,7 +78,7 @@ function thief(
       a.b('loop');
       a.nop();
       a.label('end');
-      spin(a, 'end.spin', 7.8);
+      spin(a, 'end.spin', 7.8 * QUANTUM);
       a.li(A0, -1);
       emitCall(a, 'yield');
     },
@@ -192,7 +178,7 @@ test('who is yielded to, in what was a slice, is not ended for what that owed', 
     },
     startedChild,
   );
-  const booted = boot([image, worker(1.2)]);
+  const booted = boot([image, overrunning(1.2, 'worker')]);
   booted.machine.run(60 * QUANTUM);
   expect(booted.word(0, STATE)).toBeGreaterThan(1);
   expect(booted.aegis.environment(1)).toMatchObject({ status: 'runnable' });

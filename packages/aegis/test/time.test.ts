@@ -3,19 +3,15 @@
  * each thief. [SOSP95 §5.1.1]
  */
 import { ENV, NO_ENV, SLICE, SLICE_LIMIT, SYSTEM } from '@exokernel/abi';
-import { A0, A1, A2, A3, S0, S2, T0, T3, V1, ZERO, type Assembler } from '@exokernel/isa';
+import { A0, A1, A2, A3, S0, S2, T0, V1, ZERO } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { boot, emitCall, rawImage, type Booted, type RawImage } from '../../testkit/src/index.ts';
 import { KP, PHYSICAL } from '../src/layout.ts';
+import { overrunning, QUANTUM, spin } from './attackers.ts';
 import { bindFilter, makeRing, outside, packet, type Outside } from './network.ts';
 
-const HERTZ = 25_000_000;
-/** The kernel's own clock. */
-const QUANTUM = HERTZ / 64;
 /** Ticks that a test takes. */
 const TICKS = 320;
-/** Instructions of a loop of `spin`. */
-const LOOP = 3;
 const TYPE = 0x9000;
 /** Where a program keeps the position of its slice. */
 const OWN = 0x4100;
@@ -29,36 +25,6 @@ function worker(slices = 1): RawImage {
     emit: (a) => {
       a.label('go');
       a.addiu(S0, S0, 1);
-      a.b('go');
-      a.nop();
-    },
-  });
-}
-
-/** Emits a loop of about so many cycles. */
-function spin(a: Assembler, label: string, cycles: number): void {
-  a.li(T3, Math.max(1, Math.round(cycles / LOOP)));
-  a.label(label);
-  a.addiu(T3, T3, -1);
-  a.bnez(T3, label);
-  a.nop();
-}
-
-/** At the end of each slice it goes on for so many quanta, and yields. */
-function overrunning(quanta: number): RawImage {
-  return rawImage({
-    entry: 'go',
-    prologue: 'go',
-    epilogue: 'end',
-    emit: (a) => {
-      a.label('go');
-      a.addiu(S0, S0, 1);
-      a.b('go');
-      a.nop();
-      a.label('end');
-      spin(a, 'end.spin', quanta * QUANTUM);
-      a.li(A0, -1);
-      emitCall(a, 'yield');
       a.b('go');
       a.nop();
     },

@@ -25,7 +25,7 @@ const MAX_WAITING = 32;
 interface Entry {
   mac: MacAddress | undefined;
   expires: number;
-  /** Requests sent since the address was last confirmed; 0 when nobody is being asked. */
+  /** Requests sent since the address was last confirmed; 0 when no request is under way. */
   requests: number;
   /** In the order in which they were sent. */
   waiting: OutgoingFrame[];
@@ -77,7 +77,7 @@ export class ArpCache {
   learn(ip: Ipv4Address, mac: MacAddress, isForUs: boolean, isReply: boolean, now: number): void {
     let entry = this.#entries.get(ip);
     if (entry === undefined) {
-      // An answer that nobody asked for is no reason to make an entry; a request to us is: we shall answer it.
+      // An unsolicited answer is no reason to make an entry; a request to us is: we shall answer it.
       if (!isForUs || isReply) return;
       entry = this.#insert(ip);
     }

@@ -16,7 +16,7 @@ export interface Counters {
   arpRepliesOut: number;
   /** Addresses that nobody answered for. */
   arpFailed: number;
-  /** Frames given up because too many wait for the same address, or because nobody answered. */
+  /** Frames given up because too many wait for the same address, or because no answer came. */
   arpDropped: number;
 
   ipMalformed: number;

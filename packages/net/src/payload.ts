@@ -12,7 +12,7 @@ export interface Payload {
   readonly length: number;
   /** The partial sum [RFC1071] of `[from, to)` as if it started at an even offset; 0 to 0xffff. */
   sum(from: number, to: number): number;
-  /** Copies `[from, to)` to `into[at..]`. Called by whoever copies a frame (`copyFrame`), never by the stack itself. */
+  /** Copies `[from, to)` to `into[at..]`. `copyFrame` calls it, never the stack itself. */
   copy(from: number, to: number, into: Uint8Array, at: number): void;
   /** The stack needs the bytes no longer. Called once for every time that the payload was accepted by `write`. */
   release?(): void;

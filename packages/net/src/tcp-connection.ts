@@ -52,7 +52,7 @@ export interface ConnectionHost {
   readonly rings: RingPool;
   /** The connection may have something to emit. */
   wake(connection: Connection): void;
-  /** The connection is closed: segments for it belong to nobody. */
+  /** The connection is closed: segments for it belong to no connection. */
   remove(connection: Connection): void;
   /** The connection goes on as a TIME-WAIT entry, which acknowledges the peer's FIN. */
   timeWait(connection: Connection): void;
@@ -99,7 +99,7 @@ export class Connection implements TcpConnection {
   state: TcpState = 'syn-sent';
   error: TcpFailure | undefined;
   lastHeard: number;
-  /** The program would see something new; whoever tells it clears this. */
+  /** The program would see something new; the one that tells it clears this. */
   isChanged = false;
   readonly #challenges = new RateLimit(CHALLENGES_PER_SECOND);
   readonly #sendTimer: SendTimer;

@@ -1,5 +1,5 @@
 /**
- * TIME-WAIT: what remains of closed connections so that a late FIN is acknowledged and old segments harm nobody.
+ * TIME-WAIT: what remains of closed connections so that a late FIN is acknowledged and old segments do no harm.
  *
  * An entry is 51 bytes in columns of typed arrays. The entries are a list in the order in which they end, since all of them last equally
  * long; chains through a table of buckets find the one of a segment. A new entry takes the place of the oldest when there are as

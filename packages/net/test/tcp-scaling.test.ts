@@ -122,13 +122,19 @@ test('both ways over a long path: a window of 1 MB fills it', () => {
 });
 
 describe('a window that is open and smaller than half of the largest', () => {
-  test('lets out what fits after a tenth of a second, again and again, and never later', () => {
+  /** A connection whose peer has taken one segment, and then offers this window. */
+  function narrowed(window: number): { peer: Peer; connection: TcpConnection } {
     const { peer, accept } = listening({ minRto: 1000 });
     peer.open({ window: 60_000 });
     const connection = accept();
     connection.write(new Uint8Array(1460));
     peer.answer();
-    peer.send({ flags: 'A', seq: 1, ack: 1461, window: 324 });
+    peer.send({ flags: 'A', seq: 1, ack: 1461, window });
+    return { peer, connection };
+  }
+
+  test('lets out what fits after a tenth of a second, again and again, and never later', () => {
+    const { peer, connection } = narrowed(324);
     connection.write(new Uint8Array(1400));
     connection.write(new Uint8Array(1400));
     for (let at = 1461; at < 2700; at += 324) {
@@ -142,12 +148,7 @@ describe('a window that is open and smaller than half of the largest', () => {
   });
 
   test('what it let out is sent again by the retransmission timer', () => {
-    const { peer, accept } = listening({ minRto: 1000 });
-    peer.open({ window: 60_000 });
-    const connection = accept();
-    connection.write(new Uint8Array(1460));
-    peer.answer();
-    peer.send({ flags: 'A', seq: 1, ack: 1461, window: 100 });
+    const { peer, connection } = narrowed(100);
     connection.write(new Uint8Array(1460));
     expect(peer.wait(3200)).toEqual([
       '+100 A 1461:1561 ack 1 win 32768',
@@ -157,12 +158,7 @@ describe('a window that is open and smaller than half of the largest', () => {
   });
 
   test('that then closes is probed, later and later', () => {
-    const { peer, accept } = listening({ minRto: 1000 });
-    peer.open({ window: 60_000 });
-    const connection = accept();
-    connection.write(new Uint8Array(1460));
-    peer.answer();
-    peer.send({ flags: 'A', seq: 1, ack: 1461, window: 100 });
+    const { peer, connection } = narrowed(100);
     connection.write(new Uint8Array(1460));
     expect(peer.wait(50)).toEqual([]);
     expect(peer.send({ flags: 'A', seq: 1, ack: 1461, window: 0 })).toEqual([]);

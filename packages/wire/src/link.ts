@@ -30,7 +30,7 @@ export interface Transport {
 export class Link {
   /** Resolves when the link is closed: to the error that closed it, to undefined if either side just did. */
   readonly closed: Promise<WireError | undefined>;
-  /** Which frames of the wire go out; all, unless it is set. Some peers (passt) take whoever spoke last for the one host there is. */
+  /** Which frames of the wire go out; all, unless it is set. Some peers (passt) take the last sender for the only host. */
   passes: ((frame: Uint8Array) => boolean) | undefined;
   readonly #transport: Transport;
   readonly #attachment: Attachment;

@@ -32,7 +32,7 @@ export function addDemo(program: Command, done: (exitCode: number) => void): voi
     .option('--json', 'prints one JSON object on stdout')
     .addHelpText(
       'after',
-      '\nExamples:\n  exok demo\n  exok demo --serve --port 8080\n  exok demo --serve --net stream:unix:/tmp/passt.socket\n  exok demo --offline --json',
+      '\nExamples:\n  exok demo\n  exok demo --serve --port 8080\n  exok demo --serve --net stream:unix:passt.socket\n  exok demo --offline --json',
     )
     .action(async (options: Options) => {
       done(await demo(options));

@@ -35,7 +35,8 @@ import { PhysicalMemory, type DeviceMemory } from '../memory/physical-memory.ts'
 import { LANCE_MEMORY, PROM } from '../memory/places.ts';
 import type { MemoryPort } from '../memory/port.ts';
 import { NativeUnit } from '../cpu/native-unit.ts';
-import { findProfile, PROFILES, type Profile } from '../timing/profiles.ts';
+import { seeded } from './seeded.ts';
+import { clockOf, findProfile, PROFILES, type Profile } from '../timing/profiles.ts';
 import { Translator, type TranslationOptions } from '../translator/translator.ts';
 import { loadSnapshot, saveSnapshot, type SavedMemory, type Stateful } from '../state/snapshot.ts';
 import { MOST_LATE, type StateStream } from '../state/state-stream.ts';
@@ -110,9 +111,6 @@ export interface RunResult {
   /** Cycles that passed in idle loops at once; a host may sleep for them. Smaller budgets leave more to execute. */
   readonly idleCycles: number;
 }
-
-const LEAST_HZ = 1e6;
-const MOST_HZ = 4e9;
 
 /** One DECstation. */
 export class Machine {
@@ -451,16 +449,6 @@ function describe(
   return `a machine (${words.join(', ')})`;
 }
 
-/** The clock that is asked for. Throws `clock`. */
-function clockOf(profile: Profile, own: number, hz: number = own): number {
-  const isPossible = Number.isInteger(hz) && hz >= LEAST_HZ && hz <= MOST_HZ;
-  if (hz === own || (profile === 'ideal' && isPossible)) return hz;
-  const message = isPossible
-    ? `profile ${profile} has a clock of ${own} Hz: only ideal takes another`
-    : `no machine has a clock of ${hz} Hz: use an integer from ${LEAST_HZ} to ${MOST_HZ}`;
-  throw new HardwareError('clock', message, { profile, hz });
-}
-
 /** Each extension once, in the order of the tables. Throws `extension`. */
 function checkExtensions(named: readonly Extension[]): readonly Extension[] {
   const known = Object.keys(EXTENSIONS) as Extension[];
@@ -492,18 +480,6 @@ function savedMemory(memory: PhysicalMemory, { bytes, port }: DeviceMemory): Sav
     write: (at, from) => {
       port.write(at, from);
     },
-  };
-}
-
-/** Integers from 0 up to n, by the finaliser of MurmurHash3 over a counter (splitmix). */
-function seeded(seed: number): (n: number) => number {
-  let state = seed | 0;
-  return (n) => {
-    state = (state + 0x9e3779b9) | 0;
-    let x = state;
-    x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
-    x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
-    return ((x ^ (x >>> 16)) >>> 0) % n;
   };
 }
 

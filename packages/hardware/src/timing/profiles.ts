@@ -7,6 +7,7 @@
  *
  * `ideal` has neither caches nor a write buffer, and every instruction takes one cycle.
  */
+import { HardwareError } from '../error.ts';
 
 /** What an instruction may have to wait for. */
 export interface Timing {
@@ -91,4 +92,17 @@ export const PROFILES: Readonly<Record<Profile, TimingProfile>> = {
 /** The profile of this name; undefined if there is none. */
 export function findProfile(name: string): TimingProfile | undefined {
   return Object.hasOwn(PROFILES, name) ? PROFILES[name as Profile] : undefined;
+}
+
+const LEAST_HZ = 1e6;
+const MOST_HZ = 4e9;
+
+/** The clock of a machine, in Hz, if `hz` is asked for: only `ideal` has another than its own. Throws `HardwareError` `clock`. */
+export function clockOf(profile: Profile, own: number, hz: number = own): number {
+  const isPossible = Number.isInteger(hz) && hz >= LEAST_HZ && hz <= MOST_HZ;
+  if (hz === own || (profile === 'ideal' && isPossible)) return hz;
+  const message = isPossible
+    ? `profile ${profile} has a clock of ${own} Hz: only ideal takes another`
+    : `no machine has a clock of ${hz} Hz: use an integer from ${LEAST_HZ} to ${MOST_HZ}`;
+  throw new HardwareError('clock', message, { profile, hz });
 }
