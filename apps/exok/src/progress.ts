@@ -8,9 +8,10 @@ export type Progress = (text: string) => void;
 const TERMINAL_MS = 100;
 const LOG_MS = 2000;
 
-/** A terminal that cannot move its cursor (TERM=dumb) is written to like a file. */
+/** A terminal that cannot move its cursor (TERM=dumb), or has no width, is written to like a file. */
 export function createProgress(stream: NodeJS.WriteStream): { readonly say: Progress; readonly end: () => void } {
-  const isEnabled = stream.isTTY && process.env['TERM'] !== 'dumb';
+  // Of a terminal without a width, as `script` makes one without a terminal of its own, ora would erase lines for ever.
+  const isEnabled = stream.isTTY && stream.columns > 0 && process.env['TERM'] !== 'dumb';
   const colour = process.env['NO_COLOR'] === undefined || process.env['NO_COLOR'] === '';
   const spinner = ora({ stream, isEnabled, discardStdin: false, color: colour ? 'cyan' : false });
   let last = -Infinity;

@@ -1,5 +1,5 @@
 /** The command line as its users meet it: what it refuses, and what it prints. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -167,6 +167,37 @@ test.skipIf(!existsSync('/dev/full'))('a full disk behind stdout: one line, exit
   expect({ code, stderr }).toEqual({
     code: 2,
     stderr: expect.stringMatching(/^exok: cannot print: [^\n]*ENOSPC[^\n]*\n$/) as string,
+  });
+});
+
+describe.skipIf(spawnSync('script', ['--version']).status !== 0)('progress on a terminal', () => {
+  /** Runs the demo at one of so many columns; what it wrote, with its control sequences. */
+  function atTerminal(columns: number, env: Record<string, string>): string {
+    const command = `stty cols ${columns}; "${process.execPath}" "${MAIN}" demo --offline --json`;
+    const { status, stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
+      encoding: 'utf8',
+      timeout: 30_000,
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    expect(status).toBe(0);
+    return stdout;
+  }
+  const COLOUR = '\u001b[36m';
+  const HIDES_CURSOR = '\u001b[?25l';
+
+  test('is a line in colour, without one under NO_COLOR, and plain lines where the cursor cannot move', () => {
+    const plain = atTerminal(80, { TERM: 'xterm-256color', NO_COLOR: '1' });
+    expect([plain.includes(HIDES_CURSOR), plain.includes(COLOUR)]).toEqual([true, false]);
+    const colour = atTerminal(80, { TERM: 'xterm-256color', FORCE_COLOR: '1' });
+    expect([colour.includes(HIDES_CURSOR), colour.includes(COLOUR)]).toEqual([true, true]);
+    for (const [columns, term] of [
+      [80, 'dumb'],
+      [0, 'xterm-256color'],
+    ] as const) {
+      const lines = atTerminal(columns, { TERM: term });
+      expect([lines.includes('\u001b'), lines.includes('booting Aegis')]).toEqual([false, true]);
+    }
   });
 });
 
