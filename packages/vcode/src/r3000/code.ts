@@ -1,0 +1,211 @@
+/**
+ * Machine instructions with registers, in blocks, before their delay slots are filled.
+ *
+ * Branches and loads act as if they took effect at once; `schedule` makes it true. Registers are bit sets; bit 0, which is never
+ * `zero`, stands for HI and LO.
+ */
+import { A0, A1, A2, A3, RA, SP, V0, V1, type Mnemonic } from '@exokernel/isa';
+
+export const HI_LO = 1;
+
+/** One instruction. */
+export interface Line {
+  readonly mnemonic: Mnemonic;
+  /** Registers and immediates in assembly order, without a target. */
+  readonly operands: readonly number[];
+  readonly reads: number;
+  readonly writes: number;
+  readonly memory: 'none' | 'load' | 'store' | 'all';
+  readonly flow: 'next' | 'branch' | 'jump' | 'call' | 'return';
+  /** Where a branch or jump goes. */
+  readonly target: MachineBlock | undefined;
+  /** What a `jal` calls, or what an address is of: resolved when everything has its place. */
+  readonly symbol: string | undefined;
+  /** The immediate is this section's cost, negative. */
+  readonly charge: number;
+  /** A position in the source, or -1. */
+  readonly at: number;
+}
+
+/** Lines that are executed in a row. */
+export class MachineBlock {
+  readonly id: number;
+  lines: Line[] = [];
+  /** Where control goes when the lines are through; none after a return or a trap. */
+  next: MachineBlock | undefined;
+  /** The fuel section that pays for it. */
+  readonly section: number;
+  readonly depth: number;
+  /** Registers that are needed at its beginning. */
+  liveIn = 0;
+  /** The targets of a jump through a table. */
+  table: readonly MachineBlock[] = [];
+  /** Lines of the beginning that a branch to here skips, because it has done them in its slot: by how many. */
+  address = 0;
+
+  constructor(id: number, section: number, depth: number) {
+    this.id = id;
+    this.section = section;
+    this.depth = depth;
+  }
+}
+
+type Form =
+  | 'three'
+  | 'variable'
+  | 'immediate'
+  | 'upper'
+  | 'load'
+  | 'merge'
+  | 'store'
+  | 'compare'
+  | 'test'
+  | 'multiply'
+  | 'from'
+  | 'register'
+  | 'call'
+  | 'trap';
+
+/** The instructions that are used, by the roles of their operands. */
+const FORMS: Partial<Record<Mnemonic, Form>> = {
+  addu: 'three',
+  subu: 'three',
+  and: 'three',
+  or: 'three',
+  xor: 'three',
+  nor: 'three',
+  slt: 'three',
+  sltu: 'three',
+  sllv: 'three',
+  srlv: 'three',
+  srav: 'three',
+  sll: 'immediate',
+  srl: 'immediate',
+  sra: 'immediate',
+  addiu: 'immediate',
+  slti: 'immediate',
+  sltiu: 'immediate',
+  andi: 'immediate',
+  ori: 'immediate',
+  xori: 'immediate',
+  lui: 'upper',
+  lw: 'load',
+  lh: 'load',
+  lhu: 'load',
+  lb: 'load',
+  lbu: 'load',
+  lwr: 'merge',
+  lwl: 'merge',
+  sw: 'store',
+  sh: 'store',
+  sb: 'store',
+  swl: 'store',
+  swr: 'store',
+  beq: 'compare',
+  bne: 'compare',
+  blez: 'test',
+  bgtz: 'test',
+  bltz: 'test',
+  bgez: 'test',
+  mult: 'multiply',
+  multu: 'multiply',
+  div: 'multiply',
+  divu: 'multiply',
+  mflo: 'from',
+  mfhi: 'from',
+  jr: 'register',
+  jalr: 'call',
+  jal: 'call',
+  j: 'trap',
+  break: 'trap',
+  syscall: 'trap',
+};
+
+export const bit = (register: number | undefined): number =>
+  register === undefined || register === 0 ? 0 : 1 << register;
+
+function effects(form: Form, [a, b, c]: readonly number[]): { reads: number; writes: number } {
+  switch (form) {
+    case 'three':
+    case 'variable':
+      return { reads: bit(b) | bit(c), writes: bit(a) };
+    case 'immediate':
+      return { reads: bit(b), writes: bit(a) };
+    case 'upper':
+      return { reads: 0, writes: bit(a) };
+    case 'load':
+      return { reads: bit(c), writes: bit(a) };
+    case 'merge':
+      return { reads: bit(c) | bit(a), writes: bit(a) };
+    case 'store':
+      return { reads: bit(a) | bit(c), writes: 0 };
+    case 'compare':
+      return { reads: bit(a) | bit(b), writes: 0 };
+    case 'test':
+    case 'register':
+      return { reads: bit(a), writes: 0 };
+    case 'multiply':
+      return { reads: bit(a) | bit(b), writes: HI_LO };
+    case 'from':
+      return { reads: HI_LO, writes: bit(a) };
+    case 'call':
+      // jalr names the link register first.
+      return { reads: bit(b), writes: 0 };
+    case 'trap':
+      return { reads: 0, writes: 0 };
+  }
+}
+
+/** What a line may say besides its operands. */
+export type LineOptions = Partial<
+  Pick<Line, 'target' | 'symbol' | 'charge' | 'at'> & { readonly reads: number; readonly writes: number }
+>;
+
+/** Makes a line. */
+export function line(mnemonic: Mnemonic, operands: readonly number[], options: LineOptions = {}): Line {
+  const form = FORMS[mnemonic] ?? 'three';
+  const { reads, writes } = effects(form, operands);
+  const always = mnemonic === 'beq' && operands[0] === operands[1];
+  return {
+    mnemonic,
+    operands,
+    reads: reads | (options.reads ?? 0),
+    writes: writes | (options.writes ?? 0),
+    memory:
+      form === 'load' || form === 'merge' ? 'load' : form === 'store' ? 'store' : form === 'call' ? 'all' : 'none',
+    flow: flowOf(mnemonic, form, always),
+    target: options.target,
+    symbol: options.symbol,
+    charge: options.charge ?? 0,
+    at: options.at ?? -1,
+  };
+}
+
+function flowOf(mnemonic: Mnemonic, form: Form, always: boolean): Line['flow'] {
+  if (form === 'call') return 'call';
+  if (form === 'register') return 'return';
+  if (mnemonic === 'j' || always) return 'jump';
+  if (form === 'compare' || form === 'test') return 'branch';
+  return 'next';
+}
+
+export const NOP: Line = line('sll', [0, 0, 0]);
+
+/** `rd = value`, in one instruction where one is enough. */
+export function load32(register: number, value: number, at: number): Line[] {
+  const v = value | 0;
+  if (v >= -0x8000 && v <= 0x7fff) return [line('addiu', [register, 0, v], { at })];
+  if (v >>> 16 === 0) return [line('ori', [register, 0, v], { at })];
+  const upper = line('lui', [register, v >>> 16], { at });
+  return (v & 0xffff) === 0 ? [upper] : [upper, line('ori', [register, register, v & 0xffff], { at })];
+}
+
+/** Registers that carry arguments and results between compiled functions: those of o32, and more. */
+export const ARGUMENTS: readonly number[] = [A0, A1, A2, A3, 8, 9, 10, 11];
+export const RESULTS: readonly number[] = [V0, V1, A0, A1, A2, A3];
+/** Lost in calls. `at` is left out: moves use it. */
+export const LOST: readonly number[] = [V0, V1, A0, A1, A2, A3, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25];
+/** Kept by calls. */
+export const KEPT: readonly number[] = [16, 17, 18, 19, 20, 21, 22, 23, 30];
+export const LOST_MASK: number = LOST.reduce((mask, register) => mask | bit(register), bit(1) | bit(RA) | HI_LO);
+export const KEPT_MASK: number = KEPT.reduce((mask, register) => mask | bit(register), bit(SP) | bit(28));

@@ -1,0 +1,86 @@
+/**
+ * The order of machine blocks: empty ones vanish, loops are turned so that their test is at the end, jumps to what follows are left out.
+ */
+import { type Line, type MachineBlock } from './code.ts';
+import { line } from './code.ts';
+import { oppositeBranch } from './write.ts';
+
+/** A test at the head of a loop of at most so many instructions is written again at its end. Assumption: one more costs less than a jump. */
+const SMALL = 6;
+
+/** Puts the blocks in order; afterwards every line that leaves stands at the end of its block, and `next` is what follows. */
+export function layOut(blocks: readonly MachineBlock[]): MachineBlock[] {
+  const heir = (block: MachineBlock): MachineBlock => {
+    let last = block;
+    for (let i = 0; last.lines.length === 0 && last.next !== undefined && i < blocks.length; i += 1) last = last.next;
+    return last;
+  };
+  const [entry] = blocks;
+  for (const block of blocks) {
+    if (block.next !== undefined) block.next = heir(block.next);
+    block.lines = block.lines.map((one) => (one.target === undefined ? one : { ...one, target: heir(one.target) }));
+    block.table = block.table.map(heir);
+  }
+  const used = new Set<MachineBlock>();
+  const visit = (block: MachineBlock): void => {
+    const work = [block];
+    for (let one = work.pop(); one !== undefined; one = work.pop()) {
+      if (used.has(one)) continue;
+      used.add(one);
+      if (one.next !== undefined) work.push(one.next);
+      for (const { target } of one.lines) if (target !== undefined) work.push(target);
+      work.push(...one.table);
+    }
+  };
+  if (entry !== undefined) visit(entry);
+  const ordered = blocks.filter((block) => used.has(block));
+  const place = new Map(ordered.map((block, i) => [block, i]));
+  ordered.forEach((block, i) => {
+    turnLoop(block, i, place);
+  });
+  used.clear();
+  if (entry !== undefined) visit(entry);
+  const kept = ordered.filter((block) => used.has(block));
+  kept.forEach((block, i) => {
+    close(block, kept[i + 1]);
+  });
+  return kept;
+}
+
+/** A jump back to a loop's test becomes the test. */
+function turnLoop(block: MachineBlock, index: number, place: ReadonlyMap<MachineBlock, number>): void {
+  const head = block.next;
+  if (head === undefined || block.lines.at(-1)?.flow === 'branch') return;
+  if ((place.get(head) ?? Infinity) > index || head === block) return;
+  const test = head.lines.at(-1);
+  if (test?.flow !== 'branch' || test.target === undefined || head.next === undefined) return;
+  if (head.lines.length > SMALL || head.lines.filter(({ flow }) => flow !== 'next').length > 1) return;
+  block.lines.push(...head.lines.slice(0, -1));
+  // Whichever of the two is in front of us is the way back.
+  const back = (place.get(head.next) ?? Infinity) <= index ? head.next : test.target;
+  if (back === head.next) {
+    block.lines.push(oppositeBranch(test, head.next));
+    block.next = test.target;
+  } else {
+    block.lines.push(test);
+    block.next = head.next;
+  }
+}
+
+/** Ends a block so that `after` may follow it. */
+function close(block: MachineBlock, after: MachineBlock | undefined): void {
+  const { next } = block;
+  if (next === undefined) return;
+  const last = block.lines.at(-1);
+  if (last?.flow === 'branch' && last.target === next) block.lines.pop();
+  else if (last?.flow === 'branch' && last.target === after && block.lines.at(-2)?.flow !== 'branch') {
+    block.lines[block.lines.length - 1] = oppositeBranch(last, next);
+    block.next = after;
+    return;
+  }
+  if (next !== after) block.lines.push(jump(next, last));
+}
+
+function jump(target: MachineBlock, before: Line | undefined): Line {
+  return line('beq', [0, 0], { target, at: before?.at ?? -1 });
+}

@@ -1,0 +1,280 @@
+/**
+ * Fills delay slots: what the R3000 executes behind a load, a branch, a jump and a call is something useful where there is something.
+ *
+ * Sources: [KANE92 §1] for the slots, [KANE92 app. A, MFLO] for the two instructions between `mflo` and the next multiply.
+ */
+import { bit, HI_LO, NOP, type Line, type MachineBlock } from './code.ts';
+
+/** A line in its final place. */
+export interface Placed {
+  readonly line: Line;
+  readonly section: number;
+}
+
+/** All lines in order, and where each block begins. */
+export interface Scheduled {
+  readonly lines: readonly Placed[];
+  /** By block: the index of its first line. */
+  readonly starts: ReadonlyMap<MachineBlock, number>;
+  /** By the index of a branch: how many lines of its target it skips. */
+  readonly skips: ReadonlyMap<number, number>;
+}
+
+const leaves = (line: Line): boolean => line.flow !== 'next' && line.flow !== 'call';
+const isFromHiLo = (line: Line): boolean => (line.reads & HI_LO) !== 0;
+const isMultiply = (line: Line): boolean => (line.writes & HI_LO) !== 0 && line.flow === 'next';
+/** Whether the second may not stand right behind the first, a load. */
+function delays(load: Line, use: Line): boolean {
+  // A return reads results and kept registers for its caller, later.
+  const touched = use.flow === 'return' ? bit(use.operands[0]) : use.reads | use.writes;
+  if (load.memory !== 'load' || (load.writes & touched) === 0) return false;
+  // The other half of an unaligned load merges with the first at once, if that is all it takes from it.
+  return !(load.mnemonic === 'lwr' && use.mnemonic === 'lwl' && bit(use.operands[2]) !== load.writes);
+}
+
+/** Whether two lines may change places. */
+function independent(a: Line, b: Line): boolean {
+  if ((a.writes & (b.reads | b.writes)) !== 0 || (a.reads & b.writes) !== 0) return false;
+  if (a.memory === 'none' || b.memory === 'none') return a.charge === 0 || b.charge === 0;
+  return a.memory === 'load' && b.memory === 'load';
+}
+
+export function schedule(blocks: readonly MachineBlock[]): Scheduled {
+  findLive(blocks);
+  const predecessors = countPredecessors(blocks);
+  const slots = new Map<Line, Line>();
+  for (const block of blocks) {
+    separate(block);
+    slotsFromBefore(block, slots);
+  }
+  const skips = new Map<Line, number>();
+  blocks.forEach((block, i) => {
+    slotFromElsewhere(block, blocks[i + 1], slots, skips, predecessors);
+  });
+  return flatten(blocks, slots, skips);
+}
+
+/* Liveness. */
+
+function findLive(blocks: readonly MachineBlock[]): void {
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (let i = blocks.length - 1; i >= 0; i -= 1) {
+      const block = blocks[i] as MachineBlock;
+      const live = liveBefore(block, 0);
+      if (live !== block.liveIn) {
+        block.liveIn = live;
+        changed = true;
+      }
+    }
+  }
+}
+
+/** Registers that are needed before a line of a block. */
+function liveBefore(block: MachineBlock, index: number): number {
+  const last = block.lines.at(-1);
+  let live = block.next === undefined || last?.flow === 'jump' ? 0 : block.next.liveIn;
+  for (const target of block.table) live |= target.liveIn;
+  for (let i = block.lines.length - 1; i >= index; i -= 1) {
+    const line = block.lines[i] as Line;
+    live = (live & ~line.writes) | line.reads;
+    if (line.target !== undefined) live |= line.target.liveIn;
+  }
+  return live;
+}
+
+function countPredecessors(blocks: readonly MachineBlock[]): Map<MachineBlock, number> {
+  const count = new Map<MachineBlock, number>();
+  const add = (block: MachineBlock | undefined): void => {
+    if (block !== undefined) count.set(block, (count.get(block) ?? 0) + 1);
+  };
+  add(blocks[0]);
+  for (const block of blocks) {
+    const last = block.lines.at(-1);
+    if (last?.flow !== 'jump' && last?.flow !== 'return') add(block.next);
+    for (const { target } of block.lines) add(target);
+    block.table.forEach(add);
+  }
+  return count;
+}
+
+/* Loads. */
+
+/** How far the search for something to do goes. Assumption: farther finds little more. */
+const WINDOW = 8;
+
+/** Moves lines so that a load does not stand right before its use. */
+function separate(block: MachineBlock): void {
+  const { lines } = block;
+  for (let k = 0; k + 1 < lines.length; k += 1) {
+    const load = lines[k] as Line;
+    if (!delays(load, lines[k + 1] as Line)) continue;
+    if (!pullUp(lines, k, load)) pushDown(lines, k, load);
+  }
+}
+
+/** Moves a later line to behind the load. */
+function pullUp(lines: Line[], k: number, load: Line): boolean {
+  for (let j = k + 2; j < lines.length && j <= k + WINDOW; j += 1) {
+    const candidate = lines[j] as Line;
+    if (candidate.flow !== 'next' || lines[j - 1]?.flow !== 'next') return false;
+    if (delays(load, candidate) || isMultiply(candidate) || isFromHiLo(candidate)) continue;
+    if (candidate.memory === 'load' && lines[k + 1] !== undefined && delays(candidate, lines[k + 1] as Line)) continue;
+    let isFree = true;
+    for (let i = k + 1; i < j && isFree; i += 1) isFree = independent(lines[i] as Line, candidate);
+    if (!isFree) continue;
+    lines.splice(j, 1);
+    lines.splice(k + 1, 0, candidate);
+    return true;
+  }
+  return false;
+}
+
+/** Moves the load up, before lines that do not feed it. */
+function pushDown(lines: Line[], k: number, load: Line): void {
+  const before = lines[k - 1];
+  if (before?.flow !== 'next' || !independent(before, load)) return;
+  if (before.memory === 'load' && delays(before, lines[k + 1] as Line)) return;
+  const earlier = lines[k - 2];
+  if (earlier !== undefined && delays(earlier, load)) return;
+  lines[k - 1] = load;
+  lines[k] = before;
+}
+
+/* Branches. */
+
+/** Lines that never go into a slot: halves of an unaligned load, and what must keep its distance on HI and LO. */
+const staysOut = (line: Line): boolean =>
+  line.flow !== 'next' || line.mnemonic === 'lwr' || line.mnemonic === 'lwl' || isFromHiLo(line) || isMultiply(line);
+
+function slotsFromBefore(block: MachineBlock, slots: Map<Line, Line>): void {
+  const { lines } = block;
+  for (let k = 0; k < lines.length; k += 1) {
+    const leaving = lines[k] as Line;
+    if (leaving.flow === 'next') continue;
+    const found = fromBefore(block, k);
+    if (found < 0) continue;
+    slots.set(leaving, lines[found] as Line);
+    lines.splice(found, 1);
+    k -= 1;
+  }
+}
+
+/** The line before a branch that can as well be executed behind it; -1 if there is none. */
+function fromBefore({ lines, next }: MachineBlock, k: number): number {
+  const leaving = lines[k] as Line;
+  const onward = leaving.flow === 'branch' ? (lines[k + 1] ?? next?.lines[0]) : undefined;
+  const after = [leaving.target?.lines[0], onward].filter((line) => line !== undefined);
+  for (let j = k - 1; j >= 0 && j >= k - WINDOW; j -= 1) {
+    const candidate = lines[j] as Line;
+    if (leaves(candidate) || candidate.flow === 'call') return -1;
+    if (staysOut(candidate)) continue;
+    // A loaded value would not be there yet for what comes first.
+    if (candidate.memory === 'load') {
+      if (leaving.flow === 'call' || leaving.flow === 'return') continue;
+      if (leaving.target?.lines[0] === undefined) continue;
+      if (after.some((line) => delays(candidate, line))) continue;
+    }
+    if (leaving.flow === 'call' && (candidate.writes & bit(31)) !== 0) continue;
+    const isFree = lines.slice(j + 1, k).every((line) => independent(line, candidate));
+    if (!isFree) continue;
+    // A call reads its arguments when it begins, behind the slot; a branch compares before it.
+    const written = leaving.flow === 'call' ? leaving.mnemonic === 'jalr' && (candidate.writes & bit(leaving.operands[1])) !== 0 : (candidate.writes & compared(leaving)) !== 0;
+    if (written) continue;
+    // What stood apart may now be too near.
+    const [before, behind] = [lines[j - 1], lines[j + 1]];
+    if (before !== undefined && behind !== undefined && delays(before, behind)) continue;
+    return j;
+  }
+  return -1;
+}
+
+/** The registers that decide where a line goes. */
+function compared(leaving: Line): number {
+  if (leaving.flow === 'return') return bit(leaving.operands[0]);
+  return leaving.reads;
+}
+
+/** A branch's slot from its target, which it then enters one line later, or from what follows. */
+function slotFromElsewhere(
+  block: MachineBlock,
+  following: MachineBlock | undefined,
+  slots: Map<Line, Line>,
+  skips: Map<Line, number>,
+  predecessors: ReadonlyMap<MachineBlock, number>,
+): void {
+  const { lines } = block;
+  lines.forEach((leaving, k) => {
+    if (slots.has(leaving) || leaving.target === undefined) return;
+    const { target } = leaving;
+    const first = target.lines[0];
+    if (leaving.flow === 'jump') {
+      if (first !== undefined && isGood(first, target.lines[1])) copy(leaving, first);
+      return;
+    }
+    if (leaving.flow !== 'branch') return;
+    const isLast = k === lines.length - 1;
+    const onward = isLast ? (block.next?.liveIn ?? 0) : liveBefore(block, k + 1);
+    const isHarmless = (line: Line, live: number): boolean => (line.writes & live) === 0 && line.memory !== 'store' && line.charge === 0;
+    const isBack = target.depth >= block.depth && target.id <= block.id;
+    const fromTarget = first !== undefined && isGood(first, target.lines[1]) && isHarmless(first, onward);
+    const fall = isLast && following === block.next ? following?.lines[0] : undefined;
+    const isOnly = following !== undefined && predecessors.get(following) === 1;
+    const fromFall =
+      fall !== undefined && isOnly && isGood(fall, following.lines[1]) && isHarmless(fall, target.liveIn) && !(fall.memory === 'load' && delays(fall, target.lines[0] ?? NOP));
+    if (fromTarget && (isBack || !fromFall)) copy(leaving, first);
+    else if (fromFall) {
+      slots.set(leaving, fall);
+      following.lines.shift();
+    }
+  });
+
+  function copy(leaving: Line, first: Line): void {
+    slots.set(leaving, first);
+    skips.set(leaving, 1);
+  }
+}
+
+function isGood(first: Line, second: Line | undefined): boolean {
+  if (staysOut(first) || first.flow !== 'next') return false;
+  return first.memory !== 'load' || (second !== undefined && !delays(first, second));
+}
+
+/* The result. */
+
+function flatten(
+  blocks: readonly MachineBlock[],
+  slots: ReadonlyMap<Line, Line>,
+  skipped: ReadonlyMap<Line, number>,
+): Scheduled {
+  const placed: Placed[] = [];
+  const starts = new Map<MachineBlock, number>();
+  const skips = new Map<number, number>();
+  let ended = true;
+  const settle = (next: Line, section: number): void => {
+    if (ended) return;
+    const last = placed.at(-1)?.line;
+    if (last !== undefined && delays(last, next)) placed.push({ line: NOP, section });
+    while (isMultiply(next) && placed.slice(-2).some(({ line }) => isFromHiLo(line))) placed.push({ line: NOP, section });
+  };
+  for (const block of blocks) {
+    const { section } = block;
+    const [first] = block.lines;
+    // Who falls into the block waits, not who branches to it.
+    if (first !== undefined) settle(first, section);
+    starts.set(block, placed.length);
+    block.lines.forEach((line, i) => {
+      if (i > 0) settle(line, section);
+      const index = placed.length;
+      placed.push({ line, section });
+      ended = false;
+      if (line.flow === 'next') return;
+      const slot = slots.get(line);
+      placed.push({ line: slot ?? NOP, section });
+      const skip = skipped.get(line);
+      if (skip !== undefined) skips.set(index, skip);
+      ended = line.flow === 'jump' || line.flow === 'return';
+    });
+  }
+  return { lines: placed, starts, skips };
+}

@@ -1,0 +1,405 @@
+/**
+ * From instructions on virtual registers and their places to machine lines: moves where a value changes its place, the frame, the ends of
+ * blocks.
+ */
+import { GP, RA, SP, V0, ZERO, type Mnemonic } from '@exokernel/isa';
+import { OPPOSITE, type Test } from '../ssa/legal.ts';
+import type { Block, Callee, Node } from '../ssa/graph.ts';
+import type { Allocation } from './allocate.ts';
+import { ARGUMENTS, bit, KEPT_MASK, line, load32, LOST_MASK, MachineBlock, RESULTS, type Line } from './code.ts';
+import { each, type Interval, type Life } from './intervals.ts';
+import { VIRTUAL, type Instruction, type Lines, type Selected, type Source } from './instructions.ts';
+import { movesInOrder, STACK, type Move } from './moves.ts';
+
+/** How calls and traps are written. */
+export interface Calls {
+  /** The symbol of a function. */
+  readonly symbol: (callee: Callee) => string;
+  /** A call that is written in line, with its arguments in their registers; nothing for an ordinary one. */
+  readonly inline: (callee: Callee, at: number) => readonly Line[] | undefined;
+  /** A trap. */
+  readonly trap: (code: number, at: number) => readonly Line[];
+}
+
+/** A function's blocks in their order, and the size of its frame in bytes. */
+export interface Written {
+  readonly blocks: readonly MachineBlock[];
+  readonly frame: number;
+}
+
+export function write(selected: Selected, life: Life, allocation: Allocation, calls: Calls, section: number): Written {
+  return new Writer(selected, life, allocation, calls, section).run();
+}
+
+class Writer {
+  readonly #selected: Selected;
+  readonly #life: Life;
+  readonly #allocation: Allocation;
+  readonly #calls: Calls;
+  readonly #blocks: MachineBlock[];
+  /** Words for arguments and results of calls that registers do not hold. */
+  readonly #outgoing: number;
+  readonly #frame: number;
+  readonly #savesRa: boolean;
+  readonly #moves = new Map<number, Move[]>();
+  #lines: Line[] = [];
+
+  constructor(selected: Selected, life: Life, allocation: Allocation, calls: Calls, section: number) {
+    this.#selected = selected;
+    this.#life = life;
+    this.#allocation = allocation;
+    this.#calls = calls;
+    this.#blocks = selected.lines.map(
+      ({ block }) => new MachineBlock(block.order, block.loop?.section ?? section, block.depth),
+    );
+    const called = selected.lines.flatMap(({ instructions }) => instructions.filter(({ kind }) => kind === 'call'));
+    this.#outgoing = Math.max(0, ...called.map(outgoingWords));
+    this.#savesRa = called.some(({ callee }) => callee !== undefined && calls.inline(callee, -1) === undefined);
+    // One word to spare where places in memory may have to change with each other.
+    const slots = allocation.slots + (allocation.slots > 1 ? 1 : 0);
+    const words = this.#outgoing + slots + allocation.saved.length + (this.#savesRa ? 1 : 0);
+    this.#frame = (words * 4 + 7) & ~7;
+  }
+
+  run(): Written {
+    this.#splitMoves();
+    for (const lines of this.#selected.lines) this.#block(lines);
+    return { blocks: this.#blocks, frame: this.#frame };
+  }
+
+  /* Places. */
+
+  #interval(register: number): Interval | undefined {
+    return this.#allocation.intervals[register];
+  }
+
+  #slot(whole: Interval): number {
+    return STACK + this.#outgoing + whole.slot;
+  }
+
+  /** The register at a position, where one is promised. */
+  #register(register: number, position: number): number {
+    if (register < VIRTUAL) return Math.max(register, 0);
+    return this.#interval(register)?.at(position).register ?? 0;
+  }
+
+  /** Where to get a value from at a position. */
+  #from(register: number, position: number): Move['from'] {
+    if (register < VIRTUAL) return register;
+    const part = this.#interval(register)?.at(position);
+    return part === undefined ? 0 : this.#fromPart(part);
+  }
+
+  #fromPart(part: Interval): Move['from'] {
+    if (part.register >= 0) return part.register;
+    const { remake } = part.whole;
+    return remake === undefined ? this.#slot(part.whole) : remade(remake);
+  }
+
+  /** Moves to where a value is wanted at a position: a register, or memory, or both. */
+  #into(register: number, position: number, from: Move['from']): Move[] {
+    const interval = this.#interval(register);
+    if (interval === undefined) return [];
+    const { whole, register: to } = interval.at(position);
+    const moves: Move[] = [];
+    if (to >= 0) moves.push({ to, from });
+    if (whole.slot >= 0) moves.push({ to: this.#slot(whole), from });
+    return moves;
+  }
+
+  #source(source: Source, position: number): Move['from'] {
+    return 'constant' in source ? { constant: source.constant } : this.#from(source.register, position);
+  }
+
+  /** Where parts follow each other inside a block, the value moves. */
+  #splitMoves(): void {
+    const starts = new Set(this.#selected.lines.map(({ from }) => from));
+    for (const interval of new Set(this.#allocation.intervals)) {
+      if (interval === undefined) continue;
+      let before: Interval | undefined;
+      for (const part of interval.parts) {
+        if (before?.to === part.from && !starts.has(part.from) && part.register >= 0) {
+          const moves = this.#moves.get(part.from) ?? [];
+          moves.push({ to: part.register, from: this.#fromPart(before) });
+          this.#moves.set(part.from, moves);
+        }
+        before = part;
+      }
+    }
+  }
+
+  #spareWord(): number {
+    return this.#outgoing + this.#allocation.slots;
+  }
+
+  #put(moves: readonly Move[], at: number): void {
+    this.#lines.push(...movesInOrder(moves, () => this.#spareWord(), at));
+  }
+
+  /* Blocks. */
+
+  #block(lines: Lines): void {
+    const { block } = lines;
+    const machine = this.#blocks[block.order] as MachineBlock;
+    this.#lines = machine.lines;
+    const [only] = block.predecessors;
+    if (only !== undefined && block.predecessors.length === 1 && only.successors.length > 1) this.#edge(only, block);
+    for (const instruction of lines.instructions) {
+      const moves = this.#moves.get(instruction.position);
+      if (moves !== undefined) this.#put(moves, instruction.at);
+      const between = instruction.kind === 'call' ? this.#moves.get(instruction.position + 2) : undefined;
+      if (instruction.kind === 'jump') this.#edgeOut(block);
+      this.#instruction(instruction, block, machine);
+      if (between !== undefined) this.#put(between, instruction.at);
+    }
+  }
+
+  #edgeOut(block: Block): void {
+    const [successor] = block.successors;
+    if (successor !== undefined) this.#edge(block, successor);
+  }
+
+  /** What changes its place on the way from one block to another. */
+  #edge(from: Block, to: Block): void {
+    const end = (this.#selected.lines[from.order] as Lines).to - 1;
+    const start = this.#selected.lines[to.order] as Lines;
+    const moves: Move[] = [];
+    const live = this.#life.liveIn[to.order];
+    if (live !== undefined) {
+      each(live, (register) => {
+        const interval = this.#interval(register);
+        if (interval === undefined || interval.parts.length === 1) return;
+        const [before, after] = [interval.at(end), interval.at(start.from)];
+        if (before === after || after.register < 0) return;
+        moves.push({ to: after.register, from: this.#fromPart(before) });
+      });
+    }
+    const way = to.predecessors.indexOf(from);
+    start.phis.forEach((register, i) => {
+      const input = to.phis[i]?.inputs[way];
+      if (input === undefined) return;
+      const source = this.#selected.registerOf(input);
+      const isSame =
+        'register' in source && this.#interval(source.register)?.whole === this.#interval(register)?.whole;
+      const value = this.#source(source, end);
+      for (const move of this.#into(register, start.from, value)) {
+        // One interval's word of the stack holds the value already.
+        if (!(isSame && move.to >= STACK)) moves.push(move);
+      }
+    });
+    this.#put(moves, -1);
+  }
+
+  /* Instructions. */
+
+  #emit(mnemonic: Mnemonic, operands: readonly number[], options: Parameters<typeof line>[2] = {}): void {
+    this.#lines.push(line(mnemonic, operands, options));
+  }
+
+  #instruction(instruction: Instruction, block: Block, machine: MachineBlock): void {
+    const { position, at } = instruction;
+    switch (instruction.kind) {
+      case 'plain':
+        this.#plain(instruction);
+        return;
+      case 'constant': {
+        const register = this.#define(instruction);
+        if (register >= 0) this.#lines.push(...load32(register, instruction.immediate, at));
+        return;
+      }
+      case 'enter':
+        this.#enter(instruction);
+        return;
+      case 'call':
+        this.#call(instruction);
+        return;
+      case 'return':
+        this.#return(instruction);
+        return;
+      case 'charge':
+        this.#emit('addiu', [30, 30, 0], { charge: instruction.immediate, at });
+        return;
+      case 'trap':
+        this.#lines.push(...this.#calls.trap(instruction.immediate, at));
+        return;
+      case 'jump':
+        machine.next = this.#blocks[block.successors[0]?.order ?? 0];
+        return;
+      case 'branch': {
+        const [then, otherwise] = block.successors.map((successor) => this.#blocks[successor.order]);
+        const operands = [this.#register(instruction.a, position)];
+        if (instruction.b >= 0) operands.push(this.#register(instruction.b, position));
+        this.#emitBranch(instruction.test ?? 'ne', operands, then as MachineBlock, at);
+        machine.next = otherwise;
+        return;
+      }
+      case 'switch':
+        this.#switch(instruction, block, machine);
+    }
+  }
+
+  #emitBranch(test: Test, operands: readonly number[], target: MachineBlock, at: number): void {
+    this.#lines.push(branchLine(test, operands, target, at));
+  }
+
+  /** The register of the result; -1 if nothing needs it. */
+  #define({ def, position }: Instruction): number {
+    return this.#register(def, position + 1);
+  }
+
+  #plain(instruction: Instruction): void {
+    const { mnemonic, def, position, immediate, at } = instruction;
+    const a = this.#register(instruction.a, position);
+    const b = this.#register(instruction.b, position);
+    const result = def >= 0 ? this.#define(instruction) : 0;
+    switch (mnemonic) {
+      case 'lwl':
+        // The part that was loaded first is changed in place.
+        if (result !== b && result === a) {
+          this.#emit('lwl', [b, immediate, a], { at });
+          this.#emit('addu', [result, b, 0], { at });
+        } else {
+          if (result !== b) this.#emit('addu', [result, b, 0], { at });
+          this.#emit('lwl', [result, immediate, a], { at });
+        }
+        break;
+      case 'lw':
+      case 'lh':
+      case 'lhu':
+      case 'lb':
+      case 'lbu':
+      case 'lwr':
+        this.#emit(mnemonic, [result, immediate, a], { at });
+        break;
+      case 'sw':
+      case 'sh':
+      case 'sb':
+      case 'swl':
+      case 'swr':
+        this.#emit(mnemonic, [a, immediate, b], { at });
+        break;
+      case 'mult':
+      case 'multu':
+      case 'div':
+      case 'divu':
+        this.#emit(mnemonic, [a, b], { at });
+        break;
+      case 'mflo':
+      case 'mfhi':
+        this.#emit(mnemonic, [result], { at });
+        break;
+      default:
+        this.#emit(mnemonic, instruction.b >= 0 ? [result, a, b] : [result, a, immediate], { at });
+    }
+    this.#keep(def, position + 1, at);
+  }
+
+  /** Stores a result in its place in memory, if it has one. */
+  #keep(def: number, position: number, at: number): void {
+    const interval = def >= VIRTUAL ? this.#interval(def) : undefined;
+    if (interval === undefined || interval.slot < 0) return;
+    this.#emit('sw', [interval.at(position).register, 4 * (this.#slot(interval) - STACK), SP], { at });
+  }
+
+  #enter({ defs, position, at }: Instruction): void {
+    if (this.#frame > 0) this.#emit('addiu', [SP, SP, -this.#frame], { at });
+    this.#saved((register, offset) => {
+      this.#emit('sw', [register, offset, SP], { at });
+    });
+    const moves = defs.flatMap((register, i) => {
+      const from = ARGUMENTS[i] ?? STACK + this.#frame / 4 + i - ARGUMENTS.length;
+      return register < 0 ? [] : this.#into(register, position + 1, from);
+    });
+    this.#put(moves, at);
+  }
+
+  #saved(visit: (register: number, offset: number) => void): void {
+    let offset = this.#frame;
+    for (const register of this.#savesRa ? [RA, ...this.#allocation.saved] : this.#allocation.saved) {
+      offset -= 4;
+      visit(register, offset);
+    }
+  }
+
+  #call(instruction: Instruction): void {
+    const { callee, sources, position, defs, at } = instruction;
+    if (callee === undefined) return;
+    const isAddress = callee.kind === 'address';
+    const moves: Move[] = sources.map((source, i) => ({
+      to: ARGUMENTS[i] ?? STACK + i - ARGUMENTS.length,
+      from: this.#source(source, position),
+    }));
+    if (isAddress) moves.push({ to: 25, from: this.#from(instruction.a, position) });
+    this.#put(moves, at);
+    const read = sources.slice(0, ARGUMENTS.length).reduce((mask, _, i) => mask | bit(ARGUMENTS[i]), bit(SP) | bit(GP));
+    const lines = this.#calls.inline(callee, at);
+    if (lines !== undefined) this.#lines.push(...lines);
+    else if (isAddress) this.#emit('jalr', [RA, 25], { reads: read, writes: LOST_MASK, at });
+    else this.#emit('jal', [], { symbol: this.#calls.symbol(callee), reads: read, writes: LOST_MASK, at });
+    const results = defs.flatMap((register, i) => {
+      const from = RESULTS[i] ?? STACK + i - RESULTS.length;
+      return register < 0 ? [] : this.#into(register, position + 3, from);
+    });
+    this.#put(results, at);
+  }
+
+  #return({ sources, position, at }: Instruction): void {
+    const moves = sources.map((source, i) => ({
+      to: RESULTS[i] ?? STACK + this.#frame / 4 + i - RESULTS.length,
+      from: this.#source(source, position),
+    }));
+    this.#put(moves, at);
+    this.#saved((register, offset) => {
+      this.#emit('lw', [register, offset, SP], { at });
+    });
+    if (this.#frame > 0) this.#emit('addiu', [SP, SP, this.#frame], { at });
+    const results = sources.slice(0, RESULTS.length).reduce((mask, _, i) => mask | bit(RESULTS[i]), 0);
+    this.#emit('jr', [RA], { reads: results | KEPT_MASK, at });
+  }
+
+  #switch(instruction: Instruction, block: Block, machine: MachineBlock): void {
+    if (block.end.kind !== 'switch') return;
+    const value = this.#register(instruction.a, instruction.position);
+    const targets = block.successors.map((successor) => this.#blocks[successor.order] as MachineBlock);
+    const otherwise = targets.at(-1) as MachineBlock;
+    // TODO: tables.
+    block.end.cases.forEach((values, i) => {
+      for (const one of values) {
+        this.#lines.push(...load32(1, one, instruction.at));
+        this.#emitBranch('eq', [value, 1], targets[i] as MachineBlock, instruction.at);
+      }
+    });
+    machine.next = otherwise;
+  }
+}
+
+const TESTS: Readonly<Record<Test, Mnemonic>> = {
+  eq: 'beq',
+  ne: 'bne',
+  ltz: 'bltz',
+  gez: 'bgez',
+  lez: 'blez',
+  gtz: 'bgtz',
+};
+
+/** A branch if the test holds. */
+export function branchLine(test: Test, operands: readonly number[], target: MachineBlock, at: number): Line {
+  const two = test === 'eq' || test === 'ne';
+  return line(TESTS[test], two ? [operands[0] ?? 0, operands[1] ?? ZERO] : [operands[0] ?? 0], { target, at });
+}
+
+/** The same branch if the test does not hold. */
+export function oppositeBranch(branch: Line, target: MachineBlock): Line {
+  const test = (Object.keys(TESTS) as Test[]).find((one) => TESTS[one] === branch.mnemonic) ?? 'ne';
+  return branchLine(OPPOSITE[test], branch.operands, target, branch.at);
+}
+
+function remade(node: Node): Move['from'] {
+  return node.op === 'const' ? { constant: node.value } : { field: node.value };
+}
+
+function outgoingWords({ sources, defs }: Instruction): number {
+  return Math.max(0, sources.length - ARGUMENTS.length, defs.length - RESULTS.length);
+}
+
+export const FIRST_RESULT: number = V0;

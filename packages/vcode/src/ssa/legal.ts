@@ -1,0 +1,190 @@
+/**
+ * From operators to instructions: constants become immediates, comparisons become part of branches, addresses get displacements.
+ *
+ * Runs before `place`, so that the halves of addresses and the constants that remain are shared and leave loops like other values.
+ */
+import { resolve, type Block, type End, type Graph, type Node, type Op } from './graph.ts';
+import { possibleBits, type Values } from './values.ts';
+
+/** How a branch compares: two registers, or one with zero. */
+export type Test = 'eq' | 'ne' | 'ltz' | 'gez' | 'lez' | 'gtz';
+
+const signed = (value: number): number => value | 0;
+export const fitsSigned = (value: number): boolean => signed(value) >= -0x8000 && signed(value) <= 0x7fff;
+export const fitsUnsigned = (value: number): boolean => value >>> 0 <= 0xffff;
+
+/** Whether one instruction makes the constant. */
+export const isCheap = (value: number): boolean => fitsSigned(value) || fitsUnsigned(value) || (value & 0xffff) === 0;
+
+/** Makes every node of the graph one that an instruction computes. */
+export function legalise(graph: Graph, values: Values): void {
+  new Legaliser(values).run(graph.blocks);
+}
+
+class Legaliser {
+  readonly #values: Values;
+  #seen = new Set<Node>();
+
+  constructor(values: Values) {
+    this.#values = values;
+  }
+
+  run(blocks: readonly Block[]): void {
+    // Branches and addresses first: they look at operators.
+    for (const block of blocks) {
+      if (block.end.kind === 'if') this.#branch(block, block.end);
+      for (const node of block.nodes) if (node.op === 'load' || node.op === 'store') this.#address(node);
+    }
+    for (const block of blocks) {
+      for (const phi of block.phis) this.#inputs(phi);
+      for (const node of block.nodes) this.#inputs(node);
+      for (let i = 0; i < block.inputs.length; i += 1) block.inputs[i] = this.#legal(block.inputs[i] as Node);
+    }
+  }
+
+  #inputs(node: Node): void {
+    for (let i = 0; i < node.inputs.length; i += 1) node.inputs[i] = this.#legal(node.inputs[i] as Node);
+  }
+
+  /** A node and all that floats below it. */
+  #legal(node: Node): Node {
+    const one = resolve(node);
+    if (one.block !== undefined || this.#seen.has(one)) return one;
+    this.#seen.add(one);
+    const legal = this.#operation(one);
+    if (legal !== one) {
+      one.replacement = legal;
+      return this.#legal(legal);
+    }
+    this.#inputs(one);
+    return one;
+  }
+
+  #operation(node: Node): Node {
+    const [a, b] = node.inputs;
+    if (a === undefined || b === undefined) return node;
+    const c = b.op === 'const' ? b.value : undefined;
+    switch (node.op) {
+      case 'add':
+        return c !== undefined && fitsSigned(c) ? immediate(node, 'addi', signed(c)) : node;
+      case 'and':
+        return c !== undefined && fitsUnsigned(c) ? immediate(node, 'andi', c) : node;
+      case 'or':
+        return c !== undefined && fitsUnsigned(c) ? immediate(node, 'ori', c) : node;
+      case 'xor':
+        if (c === 0xffffffff) {
+          node.op = 'nor';
+          node.inputs = [a, this.#values.constant(0)];
+          return node;
+        }
+        return c !== undefined && fitsUnsigned(c) ? immediate(node, 'xori', c) : node;
+      case 'shl':
+      case 'shr':
+      case 'sar':
+        return c === undefined ? node : immediate(node, `${node.op}i`, c & 31);
+      case 'lts':
+        return c !== undefined && fitsSigned(c) ? immediate(node, 'ltsi', signed(c)) : node;
+      case 'ltu':
+        return c !== undefined && fitsSigned(c) ? immediate(node, 'ltui', signed(c)) : node;
+      case 'eq':
+      case 'ne': {
+        const difference = c === 0 ? a : this.#values.binary('xor', a, b);
+        if (node.op === 'eq') {
+          node.inputs = [difference];
+          node.op = 'ltui';
+          node.value = 1;
+        } else {
+          node.inputs = [this.#values.constant(0), difference];
+          node.op = 'ltu';
+        }
+        return node;
+      }
+      default:
+        return node;
+    }
+  }
+
+  /** What fits is taken from the address into the displacement; of the rest, the upper half is made once. */
+  #address(node: Node): void {
+    const address = resolve(node.inputs[0] as Node);
+    const whole = address.op === 'const';
+    const [x, c] = whole ? [undefined, address] : address.inputs;
+    if (!whole && (address.op !== 'add' || c?.op !== 'const')) return;
+    const offset = c?.value ?? 0;
+    if (!whole && fitsSigned(offset)) {
+      node.inputs[0] = x as Node;
+      node.value = signed(offset);
+      return;
+    }
+    const low = (offset << 16) >> 16;
+    const upper = this.#values.constant(offset - low);
+    node.inputs[0] = x === undefined ? upper : this.#values.binary('add', x, upper);
+    // Adding may have folded into something that has a constant of its own.
+    node.value = low;
+  }
+
+  #branch(block: Block, end: Extract<End, { kind: 'if' }>): void {
+    const zero = this.#values.constant(0);
+    let test: Test = 'ne';
+    let node = resolve(block.inputs[0] as Node);
+    let other = zero;
+    let isOpposite = false;
+    for (;;) {
+      const [a, b] = node.inputs;
+      const c = b?.op === 'const' ? b.value : undefined;
+      if (a === undefined || b === undefined) break;
+      if (node.op === 'xor' && c === 1 && possibleBits(a, 4) <= 1) {
+        isOpposite = !isOpposite;
+        node = a;
+        continue;
+      }
+      if (node.op === 'eq' || node.op === 'ne') {
+        if (node.op === 'eq') isOpposite = !isOpposite;
+        if (c === 0) {
+          node = a;
+          if (possibleBits(a, 4) <= 1) continue;
+        } else {
+          node = a;
+          other = b;
+        }
+        break;
+      }
+      if ((node.op === 'shr' || node.op === 'sar') && c === 31) {
+        test = 'ltz';
+        node = a;
+      } else if (node.op === 'lts' && a.op === 'const' && a.value === 0) {
+        test = 'gtz';
+        node = b;
+      } else if (node.op === 'lts' && c === 1) {
+        test = 'lez';
+        node = a;
+      } else if ((node.op === 'lts' || node.op === 'ltu') && a.op === 'const') {
+        // c < x is not x < c + 1.
+        const most = node.op === 'lts' ? 0x7fffffff : 0xffffffff;
+        if (a.value !== most && fitsSigned(a.value + 1)) {
+          node = this.#values.binary(node.op, b, this.#values.constant(a.value + 1));
+          isOpposite = !isOpposite;
+        }
+      }
+      break;
+    }
+    block.inputs = test === 'ne' ? [node, other] : [node];
+    block.end = { ...end, test: isOpposite ? OPPOSITE[test] : test };
+  }
+}
+
+export const OPPOSITE: Readonly<Record<Test, Test>> = {
+  eq: 'ne',
+  ne: 'eq',
+  ltz: 'gez',
+  gez: 'ltz',
+  lez: 'gtz',
+  gtz: 'lez',
+};
+
+function immediate(node: Node, op: Op, value: number): Node {
+  node.inputs.length = 1;
+  node.op = op;
+  node.value = value;
+  return node;
+}

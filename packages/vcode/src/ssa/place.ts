@@ -1,0 +1,142 @@
+/**
+ * Gives every floating node its block and its place there: as early as it must, as late as it may, outside as many loops as possible.
+ *
+ * Source: [CLICK95 §3]. In a block a floating node stands just before what needs it first, so that it takes a register for a short
+ * time only.
+ */
+import { commonDominator } from './blocks.ts';
+import { isCheap } from './legal.ts';
+import type { Block, Graph, Node } from './graph.ts';
+
+/** Whether this use of a constant needs no register: it is made where it goes. */
+export function isMadeInPlace(node: Node): boolean {
+  return node.op === 'const' && isCheap(node.value);
+}
+
+/** Places everything that is needed. Nodes that are not needed have no block afterwards, and stand in none. */
+export function place(graph: Graph): void {
+  const [entry] = graph.blocks;
+  if (entry === undefined) return;
+  const floating = dropUnused(graph, entry);
+  chooseLate(graph, floating);
+  arrange(graph, floating);
+}
+
+const EFFECTS: ReadonlySet<string> = new Set(['store', 'write', 'call', 'charge']);
+
+/** Keeps what an effect or an end needs. Gives the floating nodes, inputs before users, each with its earliest block. */
+function dropUnused(graph: Graph, entry: Block): Node[] {
+  const floating: Node[] = [];
+  const pinned: Node[] = [];
+  const need = (node: Node): void => {
+    node.uses += 1;
+    if (node.mark === 1) return;
+    node.mark = 1;
+    if (node.block !== undefined) {
+      pinned.push(node);
+      return;
+    }
+    let early = entry;
+    for (const input of node.inputs) {
+      need(input);
+      const block = input.block ?? earliest.get(input) ?? entry;
+      if (block.level > early.level) early = block;
+    }
+    earliest.set(node, early);
+    floating.push(node);
+  };
+  const earliest = EARLIEST;
+  earliest.clear();
+  for (const block of graph.blocks) {
+    for (const node of block.nodes) if (EFFECTS.has(node.op) && node.mark === 0) need(node);
+    for (const node of block.inputs) need(node);
+  }
+  for (let node = pinned.pop(); node !== undefined; node = pinned.pop()) for (const input of node.inputs) need(input);
+  for (const block of graph.blocks) {
+    block.nodes = block.nodes.filter((node) => node.mark === 1 || node.op === 'parameter');
+    keep(block.phis);
+  }
+  return floating;
+}
+
+const EARLIEST = new Map<Node, Block>();
+
+function keep(nodes: Node[]): void {
+  let kept = 0;
+  for (const node of nodes) {
+    if (node.mark !== 1) continue;
+    nodes[kept] = node;
+    kept += 1;
+  }
+  nodes.length = kept;
+}
+
+function chooseLate(graph: Graph, floating: readonly Node[]): void {
+  const late = new Map<Node, Block>();
+  const use = (node: Node, block: Block): void => {
+    if (node.block !== undefined) return;
+    const known = late.get(node);
+    late.set(node, known === undefined ? block : commonDominator(known, block));
+  };
+  for (const block of graph.blocks) {
+    for (const phi of block.phis) {
+      phi.inputs.forEach((input, i) => {
+        if (!isMadeInPlace(input)) use(input, block.predecessors[i] as Block);
+      });
+    }
+    for (const node of block.nodes) {
+      const isCall = node.op === 'call';
+      for (const input of node.inputs) if (!isCall || !isMadeInPlace(input)) use(input, block);
+    }
+    const returns = block.end.kind === 'return';
+    for (const input of block.inputs) if (!returns || !isMadeInPlace(input)) use(input, block);
+  }
+  for (let i = floating.length - 1; i >= 0; i -= 1) {
+    const node = floating[i] as Node;
+    const last = late.get(node);
+    if (last === undefined) continue;
+    const early = EARLIEST.get(node) as Block;
+    let best = last;
+    for (let block: Block = last; block !== early;) {
+      block = block.dominator as Block;
+      if (block.depth < best.depth) best = block;
+    }
+    node.block = best;
+    for (const input of node.inputs) use(input, best);
+  }
+}
+
+/** Puts the floating nodes of each block between the others. */
+function arrange(graph: Graph, floating: readonly Node[]): void {
+  const rest = new Map<Block, Node[]>();
+  for (const node of floating) {
+    const { block } = node;
+    if (block === undefined || (node.op === 'const' && node.value === 0)) continue;
+    const list = rest.get(block);
+    if (list === undefined) rest.set(block, [node]);
+    else list.push(node);
+  }
+  for (const block of graph.blocks) {
+    const own = rest.get(block);
+    if (own === undefined) continue;
+    for (const node of own) node.mark = 2;
+    const ordered: Node[] = [];
+    const put = (node: Node): void => {
+      if (node.mark !== 2 || node.block !== block) return;
+      node.mark = 1;
+      for (const input of node.inputs) put(input);
+      ordered.push(node);
+    };
+    for (const node of block.nodes) {
+      for (const input of node.inputs) put(input);
+      ordered.push(node);
+    }
+    const last: Node[] = [];
+    // What the end compares comes last, so that it dies soonest.
+    const ends = new Set(block.inputs);
+    for (const node of own) if (!ends.has(node)) last.push(node);
+    for (const node of last) put(node);
+    for (const node of block.inputs) put(node);
+    block.nodes = ordered;
+  }
+}
