@@ -1,8 +1,21 @@
 /** The error that every misuse of this package throws. Match `code`, never the message. */
 
-export type WasmErrorCode = 'value-range' | 'import-order' | 'nesting' | 'duplicate' | 'index';
+/**
+ * Of the builder: `value-range`, `import-order`, `nesting`, `duplicate`, `index`. Of the decoder: `malformed` (no module), `invalid` (breaks a
+ * rule of validation), `unsupported` (a later feature), `limit`.
+ */
+export type WasmErrorCode =
+  | 'value-range'
+  | 'import-order'
+  | 'nesting'
+  | 'duplicate'
+  | 'index'
+  | 'malformed'
+  | 'invalid'
+  | 'unsupported'
+  | 'limit';
 
-/** Misuse of the module builder. `details` holds the offending values. */
+/** Misuse of the module builder, or a module that cannot be read. `details` holds the offending values. */
 export class WasmError extends Error {
   override readonly name: string = 'WasmError';
   readonly code: WasmErrorCode;
