@@ -268,6 +268,10 @@ class Validator {
     return frame.opcode === 0x03 ? frame.start : frame.end;
   }
 
+  #noteFloats({ parameters, results }: FunctionType): void {
+    if (parameters.some(isFloat) || results.some(isFloat)) this.#usesFloat = true;
+  }
+
   /* Instructions. */
 
   #instruction(): void {
@@ -440,6 +444,7 @@ class Validator {
     if (opcode === 0x10) {
       const type = functionTypes[index];
       if (type === undefined) return this.#fail(`unknown function ${index}`);
+      this.#noteFloats(type);
       this.#takeAll(type.parameters);
       this.#pushAll(type.results);
       return;
@@ -469,6 +474,7 @@ class Validator {
     if (module.table === undefined || table > 0) this.#fail(`unknown table ${table}`);
     const type = module.types[index];
     if (type === undefined) return this.#fail(`unknown type ${index}`);
+    this.#noteFloats(type);
     this.#write(opcode, index);
     this.#take('i32');
     this.#takeAll(type.parameters);
@@ -477,6 +483,7 @@ class Validator {
 
   #block(opcode: number): void {
     const type = this.#blockType();
+    this.#noteFloats(type);
     if (opcode === 0x04) this.#take('i32');
     this.#takeAll(type.parameters);
     this.#write(opcode, this.#blocks.length);

@@ -217,7 +217,8 @@ type StatementKind =
   /** Aborts with `ABORT_TABLE` if the slot does not exist, is empty or holds a function of another signature. */
   | {
       readonly kind: 'callIndirect';
-      readonly signature: Signature;
+      /** Which functions may be called: those of the same number. */
+      readonly signature: number;
       readonly slot: Expression;
       readonly values: readonly Expression[];
       readonly results: readonly number[];
@@ -244,6 +245,8 @@ export interface Func extends Omit<Signature, 'parameters'> {
   readonly parameters: readonly Variable[];
   readonly locals: readonly Variable[];
   readonly body: Body;
+  /** Functions of equal signatures have equal numbers, from 1 on. */
+  readonly signature: number;
 }
 
 /** A word or long of the module's own. */
@@ -269,7 +272,7 @@ export interface Module {
   readonly functions: readonly Func[];
   readonly imports: readonly Import[];
   readonly globals: readonly Global[];
-  /** Indices of functions; -1 is an empty slot. */
+  /** Indices of functions, imports not counted; -1 is an empty slot. */
   readonly table: readonly number[];
   /** Names by which functions are called from outside. */
   readonly exports: ReadonlyMap<string, number>;

@@ -24,7 +24,12 @@ export interface Allocation {
   readonly saved: readonly number[];
 }
 
-export function allocate(selected: Selected, life: Life, set: RegisterSet, hints: ReadonlyMap<number, number>): Allocation {
+export function allocate(
+  selected: Selected,
+  life: Life,
+  set: RegisterSet,
+  hints: ReadonlyMap<number, number>,
+): Allocation {
   const intervals = joinPhis(selected, life, hints);
   return new Scan(selected, intervals, life.calls, set).run();
 }
@@ -48,7 +53,9 @@ function joinPhis(selected: Selected, life: Life, hints: ReadonlyMap<number, num
     phis.forEach((register, i) => {
       const phi = block.phis[i];
       // Ways back first: they are taken oftenest.
-      const ways = block.predecessors.map((_, way) => way).sort((a, b) => (block.predecessors[b]?.depth ?? 0) - (block.predecessors[a]?.depth ?? 0));
+      const ways = block.predecessors
+        .map((_, way) => way)
+        .sort((a, b) => (block.predecessors[b]?.depth ?? 0) - (block.predecessors[a]?.depth ?? 0));
       for (const way of ways) {
         const input = phi?.inputs[way];
         if (input === undefined) continue;
@@ -171,7 +178,12 @@ class Scan {
       const cut = this.#bestCut(current.from + 1, until);
       if (cut > until || cut <= current.from || cut >= current.to) return false;
       // A register that is free for no use is no help.
-      if (current.nextUse(current.from) >= cut && current.nextUse(current.from) !== Infinity && current !== current.whole) return false;
+      if (
+        current.nextUse(current.from) >= cut &&
+        current.nextUse(current.from) !== Infinity &&
+        current !== current.whole
+      )
+        return false;
       this.#wait(current.split(cut));
     }
     current.register = register;
@@ -228,7 +240,8 @@ class Scan {
       until[one.register] = Math.min(until[one.register] as number, one.nextUse(current.from));
     }
     let best = -1;
-    for (const register of this.#all) if (best < 0 || (until[register] as number) > (until[best] as number)) best = register;
+    for (const register of this.#all)
+      if (best < 0 || (until[register] as number) > (until[best] as number)) best = register;
     const first = current.nextUse(current.from);
     if (best < 0 || (until[best] as number) < first || (until[best] as number) <= current.from + 1) {
       // All others are needed sooner.

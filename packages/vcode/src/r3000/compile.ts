@@ -4,10 +4,10 @@
  * An address is a virtual address: nothing is added to it and nothing is tested, the MMU protects. Functions follow o32 for up to four
  * words of arguments and two of results; gp points to the module's record. Nothing is written below sp.
  */
-import { line } from './code.ts';
+import { line, MachineBlock } from './code.ts';
 import type { Func, Module, Statement } from '../ir/ir.ts';
 import { tidyBlocks } from '../ssa/blocks.ts';
-import { buildGraph, signatureKey, type RecordLayout } from '../ssa/build.ts';
+import { buildGraph, type RecordLayout } from '../ssa/build.ts';
 import { legalise } from '../ssa/legal.ts';
 import { place } from '../ssa/place.ts';
 import { Values } from '../ssa/values.ts';
@@ -24,9 +24,16 @@ import { write, type Calls } from './write.ts';
 const NO_SECTIONS: ReadonlyMap<Statement, number> = new Map();
 
 /** Compiles a module for execution at `origin`; its record stands at `record`. */
-export function compileOwn(module: Module, origin: number, record: number): Linked {
+export function compileOwn(module: Module, origin: number, record: number, stubs = false): Linked {
   const layout = recordLayout(module, record);
   const pieces = module.functions.map((func, i) => compileFunction(module, func, `${i}`, layout));
+  if (stubs) {
+    for (const name of ['grow', ...module.imports.map((_, i) => `import ${i}`)]) {
+      const block = new MachineBlock(0, 0, 0);
+      block.lines.push(line('jr', [31]));
+      pieces.push({ name, scheduled: schedule([block]), tables: [] });
+    }
+  }
   return link(pieces, origin);
 }
 
@@ -37,11 +44,6 @@ function recordLayout(module: Module, record: number): RecordLayout {
     next += type === 'i64' ? 8 : 4;
     return offset;
   });
-  const signatures = new Map<string, number>();
-  for (const func of module.functions) {
-    const key = signatureKey({ parameters: func.parameters.map(({ type }) => type), results: func.results });
-    if (!signatures.has(key)) signatures.set(key, signatures.size + 1);
-  }
   return {
     globals,
     base: () => 0,
@@ -49,12 +51,11 @@ function recordLayout(module: Module, record: number): RecordLayout {
     grows: false,
     table: record + next,
     tableLength: module.table.length,
-    signatures,
   };
 }
 
 const TRAPS: Calls = {
-  symbol: (callee) => (callee.kind === 'function' ? `${callee.function}` : `import ${callee.kind}`),
+  symbol: (callee) => (callee.kind === 'function' ? `${callee.function}` : callee.kind === 'import' ? `import ${callee.import}` : callee.kind),
   inline: () => undefined,
   trap: (code, at) => [line('break', [code], { at })],
 };

@@ -57,7 +57,7 @@ export function schedule(blocks: readonly MachineBlock[]): Scheduled {
 /* Liveness. */
 
 function findLive(blocks: readonly MachineBlock[]): void {
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     for (let i = blocks.length - 1; i >= 0; i -= 1) {
       const block = blocks[i] as MachineBlock;
@@ -145,7 +145,9 @@ function pushDown(lines: Line[], k: number, load: Line): void {
 
 /** Lines that never go into a slot: halves of an unaligned load, and what must keep its distance on HI and LO. */
 const staysOut = (line: Line): boolean =>
-  line.flow !== 'next' || line.mnemonic === 'lwr' || line.mnemonic === 'lwl' || isFromHiLo(line) || isMultiply(line);
+  line.flow !== 'next' ||
+  line.mnemonic === 'break' ||
+  line.mnemonic === 'syscall' || line.mnemonic === 'lwr' || line.mnemonic === 'lwl' || isFromHiLo(line) || isMultiply(line);
 
 function slotsFromBefore(block: MachineBlock, slots: Map<Line, Line>): void {
   const { lines } = block;
@@ -175,11 +177,15 @@ function fromBefore({ lines, next }: MachineBlock, k: number): number {
       if (leaving.target?.lines[0] === undefined) continue;
       if (after.some((line) => delays(candidate, line))) continue;
     }
-    if (leaving.flow === 'call' && (candidate.writes & bit(31)) !== 0) continue;
+    // In the slot of a call, ra is the return address already.
+    if (leaving.flow === 'call' && ((candidate.writes | candidate.reads) & bit(31)) !== 0) continue;
     const isFree = lines.slice(j + 1, k).every((line) => independent(line, candidate));
     if (!isFree) continue;
     // A call reads its arguments when it begins, behind the slot; a branch compares before it.
-    const written = leaving.flow === 'call' ? leaving.mnemonic === 'jalr' && (candidate.writes & bit(leaving.operands[1])) !== 0 : (candidate.writes & compared(leaving)) !== 0;
+    const written =
+      leaving.flow === 'call'
+        ? leaving.mnemonic === 'jalr' && (candidate.writes & bit(leaving.operands[1])) !== 0
+        : (candidate.writes & compared(leaving)) !== 0;
     if (written) continue;
     // What stood apart may now be too near.
     const [before, behind] = [lines[j - 1], lines[j + 1]];
@@ -215,13 +221,18 @@ function slotFromElsewhere(
     if (leaving.flow !== 'branch') return;
     const isLast = k === lines.length - 1;
     const onward = isLast ? (block.next?.liveIn ?? 0) : liveBefore(block, k + 1);
-    const isHarmless = (line: Line, live: number): boolean => (line.writes & live) === 0 && line.memory !== 'store' && line.charge === 0;
+    const isHarmless = (line: Line, live: number): boolean =>
+      (line.writes & live) === 0 && line.memory !== 'store' && line.charge === 0;
     const isBack = target.depth >= block.depth && target.id <= block.id;
     const fromTarget = first !== undefined && isGood(first, target.lines[1]) && isHarmless(first, onward);
     const fall = isLast && following === block.next ? following?.lines[0] : undefined;
     const isOnly = following !== undefined && predecessors.get(following) === 1;
     const fromFall =
-      fall !== undefined && isOnly && isGood(fall, following.lines[1]) && isHarmless(fall, target.liveIn) && !(fall.memory === 'load' && delays(fall, target.lines[0] ?? NOP));
+      fall !== undefined &&
+      isOnly &&
+      isGood(fall, following.lines[1]) &&
+      isHarmless(fall, target.liveIn) &&
+      !(fall.memory === 'load' && delays(fall, target.lines[0] ?? NOP));
     if (fromTarget && (isBack || !fromFall)) copy(leaving, first);
     else if (fromFall) {
       slots.set(leaving, fall);
@@ -255,7 +266,8 @@ function flatten(
     if (ended) return;
     const last = placed.at(-1)?.line;
     if (last !== undefined && delays(last, next)) placed.push({ line: NOP, section });
-    while (isMultiply(next) && placed.slice(-2).some(({ line }) => isFromHiLo(line))) placed.push({ line: NOP, section });
+    while (isMultiply(next) && placed.slice(-2).some(({ line }) => isFromHiLo(line)))
+      placed.push({ line: NOP, section });
   };
   for (const block of blocks) {
     const { section } = block;

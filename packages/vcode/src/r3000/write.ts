@@ -179,8 +179,7 @@ class Writer {
       const input = to.phis[i]?.inputs[way];
       if (input === undefined) return;
       const source = this.#selected.registerOf(input);
-      const isSame =
-        'register' in source && this.#interval(source.register)?.whole === this.#interval(register)?.whole;
+      const isSame = 'register' in source && this.#interval(source.register)?.whole === this.#interval(register)?.whole;
       const value = this.#source(source, end);
       for (const move of this.#into(register, start.from, value)) {
         // One interval's word of the stack holds the value already.

@@ -12,7 +12,6 @@ import {
   type Func,
   type Module,
   type Place,
-  type Signature,
   type Statement,
 } from '../ir/ir.ts';
 import { innerBodies } from '../ir/walk.ts';
@@ -43,7 +42,6 @@ export interface RecordLayout {
   /** Address of the table's first entry; entries are pairs of words {address, signature}. */
   readonly table: number;
   readonly tableLength: number;
-  readonly signatures: ReadonlyMap<string, number>;
 }
 
 /** Why a run ends early; see `ir.ts`. */
@@ -397,8 +395,7 @@ class Builder {
     const slot = this.#word(statement.slot);
     this.#trapIf(v.not(v.binary('ltu', slot, v.constant(record.tableLength))), TRAP.table);
     const entry = v.binary('add', v.binary('shl', slot, v.constant(3)), v.constant(record.table));
-    const wanted = record.signatures.get(signatureKey(statement.signature)) ?? -1;
-    this.#trapIf(v.binary('ne', this.#access(entry, 4, 4), v.constant(wanted)), TRAP.table);
+    this.#trapIf(v.binary('ne', this.#access(entry, 4, 4), v.constant(statement.signature)), TRAP.table);
     this.#call({ kind: 'address' }, [this.#access(entry, 0, 4), ...values], [], statement.results);
   }
 
@@ -687,11 +684,6 @@ class Builder {
     this.#locals = locals;
     return pairs.map(([a, b]) => (a === b ? a : this.#phi(meet, [a, b])));
   }
-}
-
-/** A signature as one string. */
-export function signatureKey({ parameters, results }: Signature): string {
-  return `${parameters.join()}:${results.join()}`;
 }
 
 /** The locals that a statement, or what is in it, may set. */

@@ -1,0 +1,280 @@
+/**
+ * From a validated module of WebAssembly to the IR.
+ *
+ * Functions that use floating point are refused by name, or become traps. Offsets and initial values may not depend on what is imported.
+ * Throws `WasmError` for what is no valid module, `VcodeError` `unsupported` for what is not compiled.
+ */
+import {
+  validateModule,
+  type Code,
+  type ConstantExpression,
+  type FunctionType,
+  type ValidModule,
+} from '@exokernel/wasm';
+import type { Data, Expression, Func, Global, Import, Module, ValueType, Variable } from '../ir/ir.ts';
+import { VcodeError } from '../program/error.ts';
+import { ABORT_UNREACHABLE, translateFunction, type Scope } from './function.ts';
+import { HELPERS } from './helpers.ts';
+
+/** How a module is taken. */
+export interface WasmOptions {
+  readonly name?: string;
+  /** `refuse` (as given nothing): a function with floating point is an error. `trap`: it aborts when it is called. */
+  readonly floats?: 'refuse' | 'trap';
+  /** Values of imported globals, by `module.name`. */
+  readonly globals?: Readonly<Record<string, number | bigint>>;
+  /** The most pages that the memory may get. As given nothing: what the module says, or 65,535. */
+  readonly mostPages?: number;
+}
+
+/** Decodes, validates and translates. */
+export function fromWasm(bytes: Uint8Array, options: WasmOptions = {}): Module {
+  return new ModuleTranslator(validateModule(bytes), options).run();
+}
+
+const isInteger = (type: string): type is ValueType => type === 'i32' || type === 'i64';
+const isFloating = ({ parameters, results }: FunctionType): boolean =>
+  ![...parameters, ...results].every((type) => isInteger(type));
+
+class ModuleTranslator {
+  readonly #module: ValidModule;
+  readonly #options: WasmOptions;
+  readonly #signatures = new Map<string, number>();
+  readonly #extraIndices = new Map<string, number>();
+  readonly #extras: (() => Func)[] = [];
+  readonly #imported: number;
+
+  constructor(module: ValidModule, options: WasmOptions) {
+    this.#module = module;
+    this.#options = options;
+    this.#imported = module.functionTypes.length - module.functions.length;
+  }
+
+  run(): Module {
+    const m = this.#module;
+    const scope: Scope = {
+      types: m.types,
+      functionTypes: m.functionTypes,
+      globalTypes: m.globalTypes,
+      imported: this.#imported,
+      signature: (type) => this.#signature(type),
+      helper: (name) => {
+        const { results, parameters } = HELPERS[name] ?? { results: [], parameters: [] };
+        return { index: this.#helper(name), results, arity: parameters.length };
+      },
+    };
+    const functions = m.code.map((code, i) => this.#function(code, i, scope));
+    const table = this.#table();
+    const start = m.start === undefined ? undefined : this.#own(m.start);
+    const exports = new Map<string, number>();
+    for (const { name, kind, index } of m.exports) if (kind === 'function') exports.set(name, this.#own(index));
+    // Building one may ask for more.
+    for (const build of this.#extras) functions.push(build());
+    return {
+      name: this.#options.name ?? 'module',
+      functions,
+      imports: this.#imports(),
+      globals: this.#globals(),
+      table,
+      exports,
+      start,
+      memory: this.#memory(),
+      data: this.#data(),
+    };
+  }
+
+  /** The index of a function without imports; an imported one becomes a function that calls it. */
+  #own(index: number): number {
+    if (index >= this.#imported) return index - this.#imported;
+    const type = this.#module.functionTypes[index] ?? { parameters: [], results: [] };
+    return this.#extra(`import ${index}`, () => {
+      const { parameters, results } = isFloating(type) ? { parameters: [], results: [] } : type;
+      const variables = (types: readonly string[]): Variable[] =>
+        types.map((one, i) => ({ name: `p${i}`, type: one as ValueType }));
+      const values = parameters.map((_, i): Expression => ({ kind: 'local', local: i }));
+      const into = results.map((_, i) => parameters.length + i);
+      return {
+        name: `import ${index}`,
+        parameters: variables(parameters),
+        results: results as readonly ValueType[],
+        locals: variables(results),
+        signature: this.#signature(type),
+        body: [
+          { kind: 'callImport', import: index, values, results: into },
+          { kind: 'return', values: into.map((local): Expression => ({ kind: 'local', local })) },
+        ],
+      };
+    });
+  }
+
+  /** The index of a function that the module does not have itself; `build` makes it once. */
+  #extra(name: string, build: () => Func): number {
+    let index = this.#extraIndices.get(name);
+    if (index === undefined) {
+      index = this.#module.functions.length + this.#extras.length;
+      this.#extraIndices.set(name, index);
+      this.#extras.push(build);
+    }
+    return index;
+  }
+
+  #signature(type: FunctionType): number {
+    const key = `${type.parameters.join()}:${type.results.join()}`;
+    let number = this.#signatures.get(key);
+    if (number === undefined) {
+      number = this.#signatures.size + 1;
+      this.#signatures.set(key, number);
+    }
+    return number;
+  }
+
+  #helper(name: string): number {
+    return this.#extra(name, () => this.#buildHelper(name));
+  }
+
+  #buildHelper(name: string): Func {
+    const helper = HELPERS[name];
+    if (helper === undefined) throw new VcodeError('malformed', `no helper ${name}`);
+    const { parameters, results } = helper;
+    return {
+      name,
+      parameters: parameters.map((type, i) => ({ name: `p${i}`, type })),
+      results,
+      signature: this.#signature({ parameters, results }),
+      ...helper.build((other) => this.#helper(other)),
+    };
+  }
+
+  #function(code: Code, index: number, scope: Scope): Func {
+    const m = this.#module;
+    const name =
+      m.names.get(this.#imported + index) ??
+      this.#exportedName(this.#imported + index) ??
+      `function ${this.#imported + index}`;
+    const signature = this.#signature(code.type);
+    if (code.usesFloat) {
+      if (this.#options.floats !== 'trap') {
+        throw new VcodeError('unsupported', `${name} uses floating point, which the compiler does not have`, { name });
+      }
+      const types = isFloating(code.type) ? { parameters: [], results: [] } : code.type;
+      return {
+        name,
+        parameters: (types.parameters as readonly ValueType[]).map((type, i) => ({ name: `p${i}`, type })),
+        results: types.results as readonly ValueType[],
+        locals: [],
+        body: [{ kind: 'abort', code: ABORT_UNREACHABLE }],
+        signature,
+      };
+    }
+    return {
+      name,
+      parameters: code.type.parameters.map((type, i) => ({ name: `p${i}`, type: type as ValueType })),
+      results: code.type.results as readonly ValueType[],
+      signature,
+      ...translateFunction(code, scope),
+    };
+  }
+
+  #exportedName(index: number): string | undefined {
+    return this.#module.exports.find((one) => one.kind === 'function' && one.index === index)?.name;
+  }
+
+  #imports(): Import[] {
+    const imports: Import[] = [];
+    for (const one of this.#module.imports) {
+      if (one.kind !== 'function') continue;
+      const type = this.#module.types[one.type];
+      if (type === undefined) continue;
+      // A function with floating point is never called: who would call it uses floating point, too.
+      const { parameters, results } = isFloating(type) ? { parameters: [], results: [] } : type;
+      imports.push({
+        module: one.module,
+        name: one.name,
+        parameters: parameters as readonly ValueType[],
+        results: results as readonly ValueType[],
+      });
+    }
+    return imports;
+  }
+
+  #globals(): Global[] {
+    const m = this.#module;
+    const globals: Global[] = [];
+    for (const one of m.imports) {
+      if (one.kind !== 'global') continue;
+      const key = `${one.module}.${one.name}`;
+      const given = this.#options.globals?.[key];
+      if (given === undefined)
+        throw new VcodeError('unsupported', `the global ${key} is imported, and no value is given for it`);
+      globals.push({ name: key, type: isInteger(one.type) ? one.type : 'i32', initial: given });
+    }
+    for (const { type, initial } of m.globals) {
+      const value = this.#constant(initial, globals);
+      globals.push({
+        name: `g${globals.length}`,
+        type: isInteger(type) ? type : 'i32',
+        initial: isInteger(type) ? value : 0,
+      });
+    }
+    return globals;
+  }
+
+  #constant(expression: ConstantExpression, globals: readonly Global[]): number | bigint {
+    switch (expression.kind) {
+      case 'global': {
+        const global = globals[expression.global];
+        return global?.initial ?? 0;
+      }
+      case 'add':
+      case 'sub':
+      case 'mul': {
+        const [a, b] = [
+          BigInt(this.#constant(expression.left, globals)),
+          BigInt(this.#constant(expression.right, globals)),
+        ];
+        const value = expression.kind === 'add' ? a + b : expression.kind === 'sub' ? a - b : a * b;
+        return expression.type === 'i64' ? BigInt.asUintN(64, value) : Number(BigInt.asUintN(32, value));
+      }
+      default:
+        return expression.value;
+    }
+  }
+
+  #table(): number[] {
+    const m = this.#module;
+    if (m.table === undefined) return [];
+    if (m.table.minimum > MOST_SLOTS) throw new VcodeError('limit', `a table of more than ${MOST_SLOTS} slots`);
+    const table = new Array<number>(m.table.minimum).fill(-1);
+    const globals = this.#globals();
+    for (const { mode, offset, functions } of m.elements) {
+      if (mode !== 'active' || offset === undefined) continue;
+      const at = Number(this.#constant(offset, globals));
+      if (at + functions.length > table.length)
+        throw new VcodeError('unsupported', 'an element segment is outside the table');
+      functions.forEach((index, i) => {
+        table[at + i] = this.#own(index);
+      });
+    }
+    return table;
+  }
+
+  #memory(): Module['memory'] {
+    const { memory } = this.#module;
+    if (memory === undefined) return undefined;
+    const most = Math.min(memory.maximum ?? 0xffff, this.#options.mostPages ?? 0xffff);
+    return { pages: memory.minimum, most: Math.max(most, memory.minimum) };
+  }
+
+  #data(): Data[] {
+    const globals = this.#globals();
+    const data: Data[] = [];
+    for (const { offset, bytes } of this.#module.data) {
+      if (offset === undefined) continue;
+      data.push({ offset: Number(this.#constant(offset, globals)), bytes });
+    }
+    return data;
+  }
+}
+
+/** Assumption: a table of a libOS has some hundred slots. */
+const MOST_SLOTS = 1 << 16;
