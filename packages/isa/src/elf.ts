@@ -168,8 +168,9 @@ function readName(strings: Uint8Array, from: number): string {
   return String.fromCharCode(...strings.subarray(from, end));
 }
 
+/** A part without bytes may say any offset: linkers write one behind the file's end for a segment of zeros alone. */
 function checkExtent(what: string, offset: number, size: number, fileSize: number): void {
-  if (offset + size > fileSize) {
+  if (size > 0 && offset + size > fileSize) {
     throw range(`${what} offset`, offset, `with ${size} bytes ends outside the file of ${fileSize} bytes`);
   }
 }

@@ -31,7 +31,7 @@ export function compileOwn(module: Module, origin: number, record: number, stubs
     for (const name of ['grow', ...module.imports.map((_, i) => `import ${i}`)]) {
       const block = new MachineBlock(0, 0, 0);
       block.lines.push(line('jr', [31]));
-      pieces.push({ name, scheduled: schedule([block]), tables: [] });
+      pieces.push({ name, scheduled: schedule([block]) });
     }
   }
   return link(pieces, origin);
@@ -55,7 +55,12 @@ function recordLayout(module: Module, record: number): RecordLayout {
 }
 
 const TRAPS: Calls = {
-  symbol: (callee) => (callee.kind === 'function' ? `${callee.function}` : callee.kind === 'import' ? `import ${callee.import}` : callee.kind),
+  symbol: (callee) =>
+    callee.kind === 'function'
+      ? `${callee.function}`
+      : callee.kind === 'import'
+        ? `import ${callee.import}`
+        : callee.kind,
   inline: () => undefined,
   trap: (code, at) => [line('break', [code], { at })],
 };
@@ -70,7 +75,7 @@ export function compileFunction(module: Module, func: Func, name: string, record
   const life = findLife(selected);
   const allocation = allocate(selected, life, { lost: LOST, kept: KEPT }, hintsOf(selected));
   const { blocks } = write(selected, life, allocation, TRAPS, 0);
-  return { name, scheduled: schedule(layOut(blocks)), tables: [] };
+  return { name, scheduled: schedule(layOut(blocks)) };
 }
 
 /** Registers in which a value arrives, or in which it is wanted. */

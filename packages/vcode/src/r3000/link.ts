@@ -1,15 +1,14 @@
 /** The last step: words at addresses. */
 import { encode } from '@exokernel/isa';
 import { VcodeError } from '../program/error.ts';
-import type { Line, MachineBlock } from './code.ts';
+import type { MachineBlock } from './code.ts';
+import { TABLE_HIGH, TABLE_LOW } from './write.ts';
 import type { Scheduled } from './schedule.ts';
 
 /** A function that is ready but for the addresses of others. */
 export interface Piece {
   readonly name: string;
   readonly scheduled: Scheduled;
-  /** Addresses of blocks that stand in memory as words, for jumps through tables. */
-  readonly tables: readonly (readonly MachineBlock[])[];
 }
 
 /** Branches reach so many words. */
@@ -32,37 +31,49 @@ export function link(pieces: readonly Piece[], origin: number, costs: readonly n
   for (const piece of pieces) {
     starts.push(size);
     symbols.set(piece.name, origin + 4 * size);
-    size += piece.scheduled.lines.length + piece.tables.reduce((sum, table) => sum + table.length, 0);
+    size += piece.scheduled.lines.length;
+    for (const block of piece.scheduled.starts.keys()) size += block.table.length;
   }
   const words = new Uint32Array(size);
   const positions = new Int32Array(size).fill(-1);
   pieces.forEach((piece, i) => {
     const start = starts[i] ?? 0;
-    const { lines, starts: blocks, skips } = piece.scheduled;
+    const { lines, starts: blocks, skips, owners } = piece.scheduled;
+    const tables = new Map<MachineBlock, number>();
+    let next = start + lines.length;
+    for (const block of blocks.keys()) {
+      if (block.table.length === 0) continue;
+      tables.set(block, origin + 4 * next);
+      for (const target of block.table) {
+        words[next] = origin + 4 * (start + (blocks.get(target) ?? 0));
+        next += 1;
+      }
+    }
     lines.forEach(({ line }, k) => {
       positions[start + k] = line.at;
-      words[start + k] = encodeLine(line, piece.name, (target) => {
+      const { mnemonic, operands, target, symbol, charge } = line;
+      let encoded = operands;
+      if (symbol === TABLE_HIGH || symbol === TABLE_LOW) {
+        const address = tables.get(owners.get(k) as MachineBlock) ?? 0;
+        const low = (address << 16) >> 16;
+        encoded =
+          symbol === TABLE_HIGH
+            ? [operands[0] ?? 0, (address - low) >>> 16]
+            : [operands[0] ?? 0, low, operands[2] ?? 0];
+      } else if (symbol !== undefined) {
+        const address = symbols.get(symbol);
+        if (address === undefined)
+          throw new VcodeError('malformed', `${piece.name} calls ${symbol}, which is not there`);
+        encoded = [(address >>> 2) & 0x3ffffff];
+      } else if (target !== undefined) {
         const offset = (blocks.get(target) ?? 0) + (skips.get(k) ?? 0) - (k + 1);
         if (offset < -REACH || offset >= REACH) {
           throw new VcodeError('limit', `${piece.name} is too large: a branch reaches 32,768 instructions`);
         }
-        return offset;
-      });
+        encoded = [...operands, offset];
+      } else if (charge > 0) encoded = [operands[0] ?? 0, operands[1] ?? 0, -(costs[charge] ?? 0)];
+      words[start + k] = encode({ mnemonic, operands: encoded });
     });
   });
   return { origin, words, symbols, positions };
-
-  function encodeLine(line: Line, name: string, offsetTo: (target: MachineBlock) => number): number {
-    const { mnemonic, operands, target, symbol, charge } = line;
-    if (symbol !== undefined) {
-      const address = symbols.get(symbol);
-      if (address === undefined) throw new VcodeError('malformed', `${name} calls ${symbol}, which is not there`);
-      return encode({ mnemonic: 'jal', operands: [(address >>> 2) & 0x3ffffff] });
-    }
-    if (target !== undefined) return encode({ mnemonic, operands: [...operands, offsetTo(target)] });
-    if (charge > 0) {
-      return encode({ mnemonic, operands: [operands[0] ?? 0, operands[1] ?? 0, -(costs[charge] ?? 0)] });
-    }
-    return encode({ mnemonic, operands });
-  }
 }

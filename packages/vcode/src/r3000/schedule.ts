@@ -18,6 +18,8 @@ export interface Scheduled {
   readonly starts: ReadonlyMap<MachineBlock, number>;
   /** By the index of a branch: how many lines of its target it skips. */
   readonly skips: ReadonlyMap<number, number>;
+  /** By the index of a line that names its block's table: the block. */
+  readonly owners: ReadonlyMap<number, MachineBlock>;
 }
 
 const leaves = (line: Line): boolean => line.flow !== 'next' && line.flow !== 'call';
@@ -147,7 +149,11 @@ function pushDown(lines: Line[], k: number, load: Line): void {
 const staysOut = (line: Line): boolean =>
   line.flow !== 'next' ||
   line.mnemonic === 'break' ||
-  line.mnemonic === 'syscall' || line.mnemonic === 'lwr' || line.mnemonic === 'lwl' || isFromHiLo(line) || isMultiply(line);
+  line.mnemonic === 'syscall' ||
+  line.mnemonic === 'lwr' ||
+  line.mnemonic === 'lwl' ||
+  isFromHiLo(line) ||
+  isMultiply(line);
 
 function slotsFromBefore(block: MachineBlock, slots: Map<Line, Line>): void {
   const { lines } = block;
@@ -261,6 +267,7 @@ function flatten(
   const placed: Placed[] = [];
   const starts = new Map<MachineBlock, number>();
   const skips = new Map<number, number>();
+  const owners = new Map<number, MachineBlock>();
   let ended = true;
   const settle = (next: Line, section: number): void => {
     if (ended) return;
@@ -279,14 +286,16 @@ function flatten(
       if (i > 0) settle(line, section);
       const index = placed.length;
       placed.push({ line, section });
+      if (line.symbol !== undefined) owners.set(index, block);
       ended = false;
       if (line.flow === 'next') return;
       const slot = slots.get(line);
+      if (slot?.symbol !== undefined) owners.set(placed.length, block);
       placed.push({ line: slot ?? NOP, section });
       const skip = skipped.get(line);
       if (skip !== undefined) skips.set(index, skip);
       ended = line.flow === 'jump' || line.flow === 'return';
     });
   }
-  return { lines: placed, starts, skips };
+  return { lines: placed, starts, skips, owners };
 }

@@ -256,7 +256,10 @@ class Selector {
         return;
       }
       case 'switch':
-        this.#emit('switch', 'jr', { a: this.#register(inputs[0] as Node) });
+        this.#emit('switch', 'jr', {
+          a: this.#register(inputs[0] as Node),
+          b: inputs[1] === undefined ? -1 : this.#register(inputs[1]),
+        });
         return;
       case 'return':
         this.#emit('return', 'jr', { sources: inputs.map((input) => this.#source(input)) });

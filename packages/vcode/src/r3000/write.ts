@@ -2,7 +2,7 @@
  * From instructions on virtual registers and their places to machine lines: moves where a value changes its place, the frame, the ends of
  * blocks.
  */
-import { GP, RA, SP, V0, ZERO, type Mnemonic } from '@exokernel/isa';
+import { AT, GP, RA, SP, ZERO, type Mnemonic } from '@exokernel/isa';
 import { OPPOSITE, type Test } from '../ssa/legal.ts';
 import type { Block, Callee, Node } from '../ssa/graph.ts';
 import type { Allocation } from './allocate.ts';
@@ -43,6 +43,9 @@ class Writer {
   readonly #savesRa: boolean;
   readonly #moves = new Map<number, Move[]>();
   #lines: Line[] = [];
+  /** The number of the block that is written. */
+  #at = 0;
+  readonly #extras = new Map<number, MachineBlock[]>();
 
   constructor(selected: Selected, life: Life, allocation: Allocation, calls: Calls, section: number) {
     this.#selected = selected;
@@ -64,7 +67,8 @@ class Writer {
   run(): Written {
     this.#splitMoves();
     for (const lines of this.#selected.lines) this.#block(lines);
-    return { blocks: this.#blocks, frame: this.#frame };
+    const blocks = this.#blocks.flatMap((block, i) => [block, ...(this.#extras.get(i) ?? [])]);
+    return { blocks, frame: this.#frame };
   }
 
   /* Places. */
@@ -142,6 +146,7 @@ class Writer {
     const { block } = lines;
     const machine = this.#blocks[block.order] as MachineBlock;
     this.#lines = machine.lines;
+    this.#at = block.order;
     const [only] = block.predecessors;
     if (only !== undefined && block.predecessors.length === 1 && only.successors.length > 1) this.#edge(only, block);
     for (const instruction of lines.instructions) {
@@ -358,19 +363,83 @@ class Writer {
 
   #switch(instruction: Instruction, block: Block, machine: MachineBlock): void {
     if (block.end.kind !== 'switch') return;
-    const value = this.#register(instruction.a, instruction.position);
+    const { position, at } = instruction;
+    const value = this.#register(instruction.a, position);
     const targets = block.successors.map((successor) => this.#blocks[successor.order] as MachineBlock);
     const otherwise = targets.at(-1) as MachineBlock;
-    // TODO: tables.
-    block.end.cases.forEach((values, i) => {
-      for (const one of values) {
-        this.#lines.push(...load32(1, one, instruction.at));
-        this.#emitBranch('eq', [value, 1], targets[i] as MachineBlock, instruction.at);
+    const { cases, table } = block.end;
+    if (table === undefined) {
+      const pairs = cases.flatMap((values, i) => values.map((one) => [one, targets[i] as MachineBlock] as const));
+      this.#search(
+        value,
+        pairs.sort(([a], [b]) => a - b),
+        otherwise,
+        at,
+      );
+      machine.next = otherwise;
+      return;
+    }
+    if (table.isTested) {
+      const size = table.successors.length;
+      this.#lines.push(
+        ...(size <= 0x7fff
+          ? [line('sltiu', [AT, value, size], { at })]
+          : [...load32(AT, size, at), line('sltu', [AT, value, AT], { at })]),
+      );
+      this.#emitBranch('eq', [AT, ZERO], otherwise, at);
+    }
+    machine.table = table.successors.map((successor) => targets[successor] as MachineBlock);
+    this.#emit('lui', [AT], { symbol: TABLE_HIGH, at });
+    this.#emit('addu', [AT, AT, this.#register(instruction.b, position)], { at });
+    this.#emit('lw', [AT, 0, AT], { symbol: TABLE_LOW, at });
+    this.#lines.push({ ...line('jr', [AT], { at }), flow: 'jump' });
+  }
+
+  /** Finds the value among sorted ones, by halves. */
+  #search(
+    value: number,
+    pairs: readonly (readonly [value: number, target: MachineBlock])[],
+    otherwise: MachineBlock,
+    at: number,
+  ): void {
+    if (pairs.length <= 4) {
+      for (const [one, target] of pairs) {
+        if (one !== 0) this.#lines.push(...load32(AT, one, at));
+        this.#emitBranch('eq', [value, one === 0 ? ZERO : AT], target, at);
       }
-    });
-    machine.next = otherwise;
+      return;
+    }
+    const half = pairs.length >> 1;
+    const middle = pairs[half]?.[0] ?? 0;
+    const lower = this.#extra(otherwise);
+    this.#lines.push(
+      ...(middle <= 0x7fff
+        ? [line('sltiu', [AT, value, middle], { at })]
+        : [...load32(AT, middle, at), line('sltu', [AT, value, AT], { at })]),
+    );
+    this.#emitBranch('ne', [AT, ZERO], lower, at);
+    this.#search(value, pairs.slice(half), otherwise, at);
+    const lines = this.#lines;
+    this.#lines = lower.lines;
+    this.#search(value, pairs.slice(0, half), otherwise, at);
+    this.#lines = lines;
+  }
+
+  /** One more block, behind the present one. */
+  #extra(next: MachineBlock): MachineBlock {
+    const present = this.#blocks[this.#at] as MachineBlock;
+    const block = new MachineBlock(present.id, present.section, present.depth);
+    block.next = next;
+    const list = this.#extras.get(this.#at);
+    if (list === undefined) this.#extras.set(this.#at, [block]);
+    else list.push(block);
+    return block;
   }
 }
+
+/** Where the linker puts the halves of a block's table's address. */
+export const TABLE_HIGH = '%hi(table)';
+export const TABLE_LOW = '%lo(table)';
 
 const TESTS: Readonly<Record<Test, Mnemonic>> = {
   eq: 'beq',
@@ -400,5 +469,3 @@ function remade(node: Node): Move['from'] {
 function outgoingWords({ sources, defs }: Instruction): number {
   return Math.max(0, sources.length - ARGUMENTS.length, defs.length - RESULTS.length);
 }
-
-export const FIRST_RESULT: number = V0;

@@ -101,9 +101,17 @@ export type End =
   /** To the first successor if the condition is not 0, else to the second. */
   | { readonly kind: 'if'; readonly test?: Test }
   /** To the successor in whose row the value stands, to the last one if it stands in none. */
-  | { readonly kind: 'switch'; readonly cases: readonly (readonly number[])[] }
+  | { readonly kind: 'switch'; readonly cases: readonly (readonly number[])[]; readonly table?: Table }
   | { readonly kind: 'return' }
   | { readonly kind: 'trap'; readonly code: number };
+
+/** A jump through a table: by a value from 0 on, of which that times 4 is the second input. */
+export interface Table {
+  /** Successors, by value. */
+  readonly successors: readonly number[];
+  /** Whether the value may be outside. */
+  readonly isTested: boolean;
+}
 
 /** A stretch without branches. */
 export class Block {

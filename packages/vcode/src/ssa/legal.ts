@@ -16,6 +16,11 @@ export const fitsUnsigned = (value: number): boolean => value >>> 0 <= 0xffff;
 /** Whether one instruction makes the constant. */
 export const isCheap = (value: number): boolean => fitsSigned(value) || fitsUnsigned(value) || (value & 0xffff) === 0;
 
+/** Fewer cases are compared one by one, or searched. Assumption: a jump through a table takes six instructions. */
+const FEW_CASES = 5;
+/** A table has at most so many slots for a case. */
+const SPARSE = 4;
+
 /** Makes every node of the graph one that an instruction computes. */
 export function legalise(graph: Graph, values: Values): void {
   new Legaliser(values).run(graph.blocks);
@@ -33,6 +38,7 @@ class Legaliser {
     // Branches and addresses first: they look at operators.
     for (const block of blocks) {
       if (block.end.kind === 'if') this.#branch(block, block.end);
+      if (block.end.kind === 'switch') this.#switch(block, block.end);
       for (const node of block.nodes) if (node.op === 'load' || node.op === 'store') this.#address(node);
     }
     for (const block of blocks) {
@@ -121,6 +127,29 @@ class Legaliser {
     node.inputs[0] = x === undefined ? upper : this.#values.binary('add', x, upper);
     // Adding may have folded into something that has a constant of its own.
     node.value = low;
+  }
+
+  /** Values that stand close together are looked up in a table. */
+  #switch(block: Block, end: Extract<End, { kind: 'switch' }>): void {
+    const v = this.#values;
+    const successorOf = new Map<number, number>();
+    end.cases.forEach((values, i) => {
+      for (const value of values) successorOf.set(value, i);
+    });
+    const value = resolve(block.inputs[0] as Node);
+    let [least, most] = [0xffffffff, 0];
+    for (const one of successorOf.keys()) {
+      least = Math.min(least, one);
+      most = Math.max(most, one);
+    }
+    // A table from 0 on saves the subtraction.
+    if (least < 4) least = 0;
+    const size = most - least + 1;
+    if (successorOf.size < FEW_CASES || size > SPARSE * successorOf.size) return;
+    const index = v.binary('add', value, v.constant(-least));
+    const successors = Array.from({ length: size }, (_, i) => successorOf.get(least + i) ?? end.cases.length);
+    block.inputs = [index, v.binary('shl', index, v.constant(2))];
+    block.end = { ...end, table: { successors, isTested: possibleBits(index, 4) >= size } };
   }
 
   #branch(block: Block, end: Extract<End, { kind: 'if' }>): void {
