@@ -1,8 +1,8 @@
 /**
  * The order of machine blocks: empty ones vanish, loops are turned so that their test is at the end, jumps to what follows are left out.
  */
-import { type Line, type MachineBlock } from './code.ts';
-import { line } from './code.ts';
+import { HI_LO, line, type Line, type MachineBlock } from './code.ts';
+import { countPredecessors, findLive } from './live.ts';
 import { oppositeBranch } from './write.ts';
 
 /** A test at the head of a loop of at most so many instructions is written again at its end. Assumption: one more costs less than a jump. */
@@ -34,6 +34,7 @@ export function layOut(blocks: readonly MachineBlock[]): MachineBlock[] {
   };
   if (entry !== undefined) visit(entry);
   const ordered = blocks.filter((block) => used.has(block));
+  hoistEdges(ordered);
   const place = new Map(ordered.map((block, i) => [block, i]));
   ordered.forEach((block, i) => {
     turnLoop(block, i, place);
@@ -45,6 +46,44 @@ export function layOut(blocks: readonly MachineBlock[]): MachineBlock[] {
     close(block, kept[i + 1]);
   });
   return kept;
+}
+
+/** At most so many lines of a way back are executed on the way out too. */
+const FEW = 3;
+
+/**
+ * Lines between a loop's test and the way back to its head go before the test, if the way out does not miss what they overwrite: so the test
+ * itself can be the way back.
+ */
+function hoistEdges(blocks: readonly MachineBlock[]): void {
+  findLive(blocks);
+  const place = new Map(blocks.map((block, i) => [block, i]));
+  const predecessors = countPredecessors(blocks);
+  blocks.forEach((block, i) => {
+    const test = block.lines.at(-1);
+    if (test?.flow !== 'branch' || test.target === undefined || block.next === undefined) return;
+    for (const [edge, other] of [
+      [block.next, test.target],
+      [test.target, block.next],
+    ] as const) {
+      if (predecessors.get(edge) !== 1 || edge.next === undefined || edge.lines.length > FEW || edge.table.length > 0)
+        continue;
+      if ((place.get(edge.next) ?? Infinity) > i || edge.lines.length === 0) continue;
+      const isHarmless = edge.lines.every(
+        (line) =>
+          line.flow === 'next' &&
+          line.memory === 'none' &&
+          line.charge === 0 &&
+          (line.writes & (other.liveIn | test.reads | HI_LO)) === 0 &&
+          (line.reads & HI_LO) === 0,
+      );
+      if (!isHarmless) continue;
+      block.lines.splice(-1, 1, ...edge.lines, edge === block.next ? test : { ...test, target: edge.next });
+      if (edge === block.next) block.next = edge.next;
+      edge.lines = [];
+      return;
+    }
+  });
 }
 
 /** A jump back to a loop's test becomes the test. */

@@ -250,9 +250,11 @@ class Builder {
         return;
       case 'block': {
         const target: Target = { head: undefined, incoming: [] };
+        const { known } = this.#values;
         this.#targets.set(statement.label, target);
         this.#body(statement.body);
         this.#leave(target);
+        this.#values.forget(known);
         this.#meet(target.incoming);
         return;
       }
@@ -323,10 +325,12 @@ class Builder {
   }
 
   #way(block: Block, locals: readonly Node[], body: Body, incoming: Incoming[]): void {
+    const { known } = this.#values;
     this.#block = block;
     this.#locals = locals.slice();
     this.#body(body);
     if (this.#block !== undefined) incoming.push({ from: this.#block, locals: this.#locals });
+    this.#values.forget(known);
   }
 
   /** A loop: `walk` goes through the body and leaves to the target for each way back. */

@@ -19,7 +19,7 @@ export const isCheap = (value: number): boolean => fitsSigned(value) || fitsUnsi
 /** Fewer cases are compared one by one, or searched. Assumption: a jump through a table takes six instructions. */
 const FEW_CASES = 5;
 /** A table has at most so many slots for a case. */
-const SPARSE = 4;
+const SPARSE = 8;
 
 /** Makes every node of the graph one that an instruction computes. */
 export function legalise(graph: Graph, values: Values): void {

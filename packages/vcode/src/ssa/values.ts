@@ -63,9 +63,23 @@ export class Values {
   readonly #constants = new Map<number, Node>();
   readonly #fields = new Map<number, Node>();
   readonly #known = new Map<number, Node>();
+  readonly #made: number[] = [];
 
   constructor(graph: Graph) {
     this.#graph = graph;
+  }
+
+  /** For `forget`: what is known now. */
+  get known(): number {
+    return this.#made.length;
+  }
+
+  /**
+   * Forgets the values that were made since. Equal values of two ways would otherwise be one node, which would be computed before the ways
+   * part, for those too that need it on neither.
+   */
+  forget(known: number): void {
+    while (this.#made.length > known) this.#known.delete(this.#made.pop() as number);
   }
 
   constant(value: number): Node {
@@ -107,6 +121,7 @@ export class Values {
     if (known !== undefined) return known;
     const node = this.#graph.node(operator, [a, b]);
     this.#known.set(key, node);
+    this.#made.push(key);
     return node;
   }
 
