@@ -68,7 +68,7 @@ function separate(block: MachineBlock): void {
   for (let k = 0; k + 1 < lines.length; k += 1) {
     const load = lines[k] as Line;
     if (!delays(load, lines[k + 1] as Line)) continue;
-    if (!pullUp(lines, k, load)) pushDown(lines, k, load);
+    if (!pullUp(lines, k, load) && !sink(lines, k, load)) pushDown(lines, k, load);
   }
 }
 
@@ -84,6 +84,24 @@ function pullUp(lines: Line[], k: number, load: Line): boolean {
     if (!isFree) continue;
     lines.splice(j, 1);
     lines.splice(k + 1, 0, candidate);
+    return true;
+  }
+  return false;
+}
+
+/** Moves an earlier line to behind the load. */
+function sink(lines: Line[], k: number, load: Line): boolean {
+  for (let j = k - 1; j >= 0 && j >= k - WINDOW; j -= 1) {
+    const candidate = lines[j] as Line;
+    if (candidate.flow !== 'next') return false;
+    if (candidate.memory !== 'none' || candidate.charge > 0 || isMultiply(candidate) || isFromHiLo(candidate)) continue;
+    if (candidate.mnemonic === 'break' || candidate.mnemonic === 'syscall') return false;
+    let isFree = !delays(load, candidate);
+    for (let i = j + 1; i <= k && isFree; i += 1) isFree = independent(lines[i] as Line, candidate);
+    const [before, behind] = [lines[j - 1], lines[j + 1]];
+    if (!isFree || (before !== undefined && behind !== undefined && delays(before, behind))) continue;
+    lines.splice(j, 1);
+    lines.splice(k, 0, candidate);
     return true;
   }
   return false;

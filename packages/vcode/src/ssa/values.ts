@@ -153,7 +153,7 @@ export class Values {
         if (a === b || c === 0) return this.constant(0);
         if (isConst(a, 0)) return this.binary('ne', b, this.constant(0));
         if (c === 1) return this.binary('eq', a, this.constant(0));
-        return undefined;
+        return this.#carry(a, b);
       case 'lts':
         if (a === b) return this.constant(0);
         if (c === 0)
@@ -171,6 +171,14 @@ export class Values {
       case 'mulhs':
         return undefined;
     }
+  }
+
+  /** Whether x + c went beyond 2^32: a question about x alone, or about the sum. */
+  #carry(a: Node, b: Node): Node | undefined {
+    const [x, y] = a.inputs;
+    if (a.op !== 'add' || x !== b || y?.op !== 'const') return undefined;
+    if (y.value === 1) return this.binary('eq', a, this.constant(0));
+    return this.not(this.binary('ltu', x, this.constant(-y.value)));
   }
 
   #add(a: Node, b: Node, c: number | undefined): Node | undefined {
@@ -271,7 +279,7 @@ export class Values {
     }
     if (x === undefined || y === undefined) return undefined;
     if (c === 0 && (a.op === 'xor' || a.op === 'sub')) return this.binary(operator, x, y);
-    if (a.op === 'add' && y.op === 'const') return this.binary(operator, x, this.constant(c - y.value));
+    if (a.op === 'add' && y.op === 'const' && c !== 0) return this.binary(operator, x, this.constant(c - y.value));
     if (a.op === 'xor' && y.op === 'const') return this.binary(operator, x, this.constant(c ^ y.value));
     // The sign bit alone, or what is shifted out of sight.
     if (c === 0 && a.op === 'shl' && y.op === 'const' && possibleBits(x, DEPTH) >>> (32 - y.value) === 0) {
