@@ -6,6 +6,7 @@
  */
 import { line, MachineBlock } from './code.ts';
 import type { Func, Module, Statement } from '../ir/ir.ts';
+import { rotateLoops } from '../ir/rotate.ts';
 import { tidyBlocks } from '../ssa/blocks.ts';
 import { buildGraph, type RecordLayout } from '../ssa/build.ts';
 import { legalise } from '../ssa/legal.ts';
@@ -24,7 +25,8 @@ import { write, type Calls } from './write.ts';
 const NO_SECTIONS: ReadonlyMap<Statement, number> = new Map();
 
 /** Compiles a module for execution at `origin`; its record stands at `record`. */
-export function compileOwn(module: Module, origin: number, record: number, stubs = false): Linked {
+export function compileOwn(given: Module, origin: number, record: number, stubs = false): Linked {
+  const module = rotateLoops(given);
   const layout = recordLayout(module, record);
   const pieces = module.functions.map((func, i) => compileFunction(module, func, `${i}`, layout));
   if (stubs) {
