@@ -6,12 +6,13 @@
  */
 import { line, MachineBlock } from './code.ts';
 import type { Func, Module, Statement } from '../ir/ir.ts';
+import { settledGlobals } from '../ir/globals.ts';
 import { rotateLoops } from '../ir/rotate.ts';
 import { tidyBlocks } from '../ssa/blocks.ts';
 import { buildGraph, type RecordLayout } from '../ssa/build.ts';
 import { legalise } from '../ssa/legal.ts';
 import { place } from '../ssa/place.ts';
-import { Values } from '../ssa/values.ts';
+import { reduceAddresses } from '../ssa/induction.ts';
 import { allocate } from './allocate.ts';
 import { ARGUMENTS, KEPT, LOST, RESULTS } from './code.ts';
 import { findLife } from './intervals.ts';
@@ -28,7 +29,10 @@ const NO_SECTIONS: ReadonlyMap<Statement, number> = new Map();
 export function compileOwn(given: Module, origin: number, record: number, stubs = false): Linked {
   const module = rotateLoops(given);
   const layout = recordLayout(module, record);
-  const pieces = module.functions.map((func, i) => compileFunction(module, func, `${i}`, layout));
+  const settled = settledGlobals(module);
+  const pieces = module.functions.map((func, i) =>
+    compileFunction(module, func, `${i}`, layout, settled[i] ?? new Set()),
+  );
   if (stubs) {
     for (const name of ['grow', ...module.imports.map((_, i) => `import ${i}`)]) {
       const block = new MachineBlock(0, 0, 0);
@@ -40,7 +44,8 @@ export function compileOwn(given: Module, origin: number, record: number, stubs 
 }
 
 function recordLayout(module: Module, record: number): RecordLayout {
-  let next = 0;
+  // The first word is the length of memory in bytes, which the kit keeps.
+  let next = 4;
   const globals = module.globals.map(({ type }) => {
     const offset = next;
     next += type === 'i64' ? 8 : 4;
@@ -50,7 +55,7 @@ function recordLayout(module: Module, record: number): RecordLayout {
     globals,
     base: () => 0,
     length: () => 0,
-    grows: false,
+    grows: true,
     table: record + next,
     tableLength: module.table.length,
   };
@@ -68,10 +73,23 @@ const TRAPS: Calls = {
 };
 
 /** One function. */
-export function compileFunction(module: Module, func: Func, name: string, record: RecordLayout): Piece {
-  const graph = buildGraph(module, func, { profile: 'own', sections: NO_SECTIONS, section: 0, record });
+export function compileFunction(
+  module: Module,
+  func: Func,
+  name: string,
+  record: RecordLayout,
+  settled: ReadonlySet<number>,
+): Piece {
+  const { graph, values } = buildGraph(module, func, {
+    profile: 'own',
+    sections: NO_SECTIONS,
+    section: 0,
+    record,
+    settled,
+  });
   tidyBlocks(graph);
-  legalise(graph, new Values(graph));
+  reduceAddresses(graph, values);
+  legalise(graph, values);
   place(graph);
   const selected = select(graph);
   const life = findLife(selected);

@@ -28,6 +28,8 @@ export interface Surroundings {
   readonly sections: ReadonlyMap<Statement, number>;
   /** The section of the function itself. */
   readonly section: number;
+  /** Globals that do not change while the function runs. */
+  readonly settled: ReadonlySet<number>;
   /** Where things are in the module's record. */
   readonly record: RecordLayout;
 }
@@ -59,7 +61,11 @@ interface Target {
 }
 
 /** Builds the graph of a function. */
-export function buildGraph(module: Module, func: Func, surroundings: Surroundings): Graph {
+export function buildGraph(
+  module: Module,
+  func: Func,
+  surroundings: Surroundings,
+): { readonly graph: Graph; readonly values: Values } {
   return new Builder(module, func, surroundings).build();
 }
 
@@ -95,7 +101,7 @@ class Builder {
     this.#locals = new Array<Node>(next).fill(this.#values.constant(0));
   }
 
-  build(): Graph {
+  build(): { readonly graph: Graph; readonly values: Values } {
     const entry = this.#graph.block();
     this.#block = entry;
     const words = this.#func.parameters.reduce((sum, { type }) => sum + (type === 'i64' ? 2 : 1), 0);
@@ -110,7 +116,7 @@ class Builder {
       const zero = this.#values.constant(0);
       this.#return(this.#func.results.flatMap((type) => (type === 'i64' ? [zero, zero] : [zero])));
     }
-    return this.#graph;
+    return { graph: this.#graph, values: this.#values };
   }
 
   /* Blocks. */
@@ -526,7 +532,7 @@ class Builder {
       case 'local':
         return resolve(this.#locals[this.#slots[expression.local] ?? 0] as Node);
       case 'global':
-        return this.#read(this.#to.record.globals[expression.global] ?? 0);
+        return this.#global(expression.global, 0);
       case 'unary':
         return this.#unary(expression);
       case 'binary':
@@ -546,8 +552,10 @@ class Builder {
     }
   }
 
-  #read(offset: number): Node {
-    return this.#pin(this.#graph.node('read', [], offset));
+  /** A word of a global. */
+  #global(global: number, within: 0 | 4): Node {
+    const offset = (this.#to.record.globals[global] ?? 0) + within;
+    return this.#to.settled.has(global) ? this.#field(offset) : this.#pin(this.#graph.node('read', [], offset));
   }
 
   #unary({ operator, operand }: Extract<Expression, { kind: 'unary' }>): Node {
@@ -618,9 +626,8 @@ class Builder {
         return { low: resolve(this.#locals[slot] as Node), high: resolve(this.#locals[slot + 1] as Node) };
       }
       case 'global': {
-        const offset = this.#to.record.globals[expression.global] ?? 0;
-        const low = this.#read(offset);
-        return { low, high: this.#read(offset + 4) };
+        const low = this.#global(expression.global, 0);
+        return { low, high: this.#global(expression.global, 4) };
       }
       case 'unary':
         return this.#longs.extend(this.#word(expression.operand), expression.operator === 'extends');
