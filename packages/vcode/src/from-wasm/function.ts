@@ -7,6 +7,7 @@
  */
 import type { Code, FunctionType } from '@exokernel/wasm';
 import type { Expression, Place, Statement, ValueType, Variable } from '../ir/ir.ts';
+import { ABORT_UNREACHABLE } from '../ir/abort.ts';
 import { VcodeError } from '../program/error.ts';
 import { ACCESSES, binary, HELPED, long, OPERATIONS, unary, word } from './operators.ts';
 
@@ -35,8 +36,6 @@ export interface Translated {
 
 /** The deepest expression. Assumption: deeper ones do not come from people. */
 const MOST_DEPTH = 24;
-/** `unreachable`. */
-export const ABORT_UNREACHABLE = 6;
 
 /** A value that has not been written down yet. */
 interface Entry {

@@ -5,6 +5,7 @@
  * Sources: [HACKER 5-1, 5-3] for the counts, [HACKER 9-4] for the division of a long by a word.
  */
 import type { Body, Expression, Func, Statement, ValueType, Variable } from '../ir/ir.ts';
+import { ABORT_BOUNDS, ABORT_DIVIDE } from '../ir/abort.ts';
 import { binary, long, unary, word } from './operators.ts';
 
 /** What is called where an instruction is too much for one: a name, and how it is built when it is needed. */
@@ -220,7 +221,7 @@ const divide64: Helper = {
 
 /** Aborts like a division of words by zero. */
 const refuseZero = (divisor: Expression): Statement =>
-  when(binary('eq64', divisor, long(0n)), [{ kind: 'abort', code: 3 }]);
+  when(binary('eq64', divisor, long(0n)), [{ kind: 'abort', code: ABORT_DIVIDE }]);
 
 const unsigned = (result: 0 | 1): Helper => ({
   parameters: ['i64', 'i64'],
@@ -245,7 +246,7 @@ const signed = (result: 0 | 1): Helper => ({
       locals: variables('i32', 'i64', 'i64'),
       body: [
         refuseZero(local(1)),
-        when(overflow, result === 0 ? [{ kind: 'abort', code: 3 }] : [give(long(0n))]),
+        when(overflow, result === 0 ? [{ kind: 'abort', code: ABORT_DIVIDE }] : [give(long(0n))]),
         set(sign, result === 0 ? binary('xor', isNegative(0), isNegative(1)) : isNegative(0)),
         absolute(0),
         absolute(1),
@@ -265,7 +266,7 @@ const refuseOutside = (at: Expression, count: Expression): Statement =>
       binary('ltu', { kind: 'length', region: 0 }, count),
       binary('ltu', sub({ kind: 'length', region: 0 }, count), at),
     ),
-    [{ kind: 'abort', code: 1 }],
+    [{ kind: 'abort', code: ABORT_BOUNDS }],
   );
 
 const bytesAt = (index: Expression, size: 1 | 4): Expression => ({

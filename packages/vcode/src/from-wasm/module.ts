@@ -13,7 +13,8 @@ import {
 } from '@exokernel/wasm';
 import type { Data, Expression, Func, Global, Import, Module, ValueType, Variable } from '../ir/ir.ts';
 import { VcodeError } from '../program/error.ts';
-import { ABORT_UNREACHABLE, translateFunction, type Scope } from './function.ts';
+import { ABORT_UNREACHABLE } from '../ir/abort.ts';
+import { translateFunction, type Scope } from './function.ts';
 import { HELPERS } from './helpers.ts';
 
 /** How a module is taken. */
@@ -72,6 +73,7 @@ class ModuleTranslator {
     for (const build of this.#extras) functions.push(build());
     return {
       name: this.#options.name ?? 'module',
+      regions: m.memory === undefined ? [] : [{ name: 'memory', access: 'rw', align: 4, skew: 0 }],
       functions,
       imports: this.#imports(),
       globals: this.#globals(),

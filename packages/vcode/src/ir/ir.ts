@@ -266,9 +266,23 @@ export interface Data {
   readonly bytes: Uint8Array;
 }
 
+/** A window of memory: a base address and a length that are bound at each run. */
+export interface Region {
+  readonly name: string;
+  readonly access: 'r' | 'rw';
+  /**
+   * What the binder promises about the base: `base % align === skew`. MIPS uses whole-word accesses on the strength of it; a broken promise is
+   * an address error there.
+   */
+  readonly align: 1 | 2 | 4;
+  readonly skew: number;
+}
+
 /** A module: what is compiled and run together. */
 export interface Module {
   readonly name: string;
+  /** Windows of memory. If the module has a memory, it is region 0. */
+  readonly regions: readonly Region[];
   readonly functions: readonly Func[];
   readonly imports: readonly Import[];
   readonly globals: readonly Global[];

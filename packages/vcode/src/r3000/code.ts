@@ -4,7 +4,7 @@
  * Branches and loads act as if they took effect at once; `schedule` makes it true. Registers are bit sets; bit 0, which is never
  * `zero`, stands for HI and LO.
  */
-import { A0, A1, A2, A3, RA, SP, V0, V1, type Mnemonic } from '@exokernel/isa';
+import { A0, A1, A2, A3, FP, RA, SP, V0, V1, type Mnemonic, type Register } from '@exokernel/isa';
 
 export const HI_LO = 1;
 
@@ -205,7 +205,9 @@ export const ARGUMENTS: readonly number[] = [A0, A1, A2, A3, 8, 9, 10, 11];
 export const RESULTS: readonly number[] = [V0, V1, A0, A1, A2, A3];
 /** Lost in calls. `at` is left out: moves use it. */
 export const LOST: readonly number[] = [V0, V1, A0, A1, A2, A3, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25];
+/** Holds the fuel in the checked profile. */
+export const FUEL: Register = FP;
 /** Kept by calls. */
-export const KEPT: readonly number[] = [16, 17, 18, 19, 20, 21, 22, 23, 30];
+export const KEPT: readonly number[] = [16, 17, 18, 19, 20, 21, 22, 23, FUEL];
 export const LOST_MASK: number = LOST.reduce((mask, register) => mask | bit(register), bit(1) | bit(RA) | HI_LO);
 export const KEPT_MASK: number = KEPT.reduce((mask, register) => mask | bit(register), bit(SP) | bit(28));

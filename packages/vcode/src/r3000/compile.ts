@@ -1,101 +1,139 @@
 /**
- * The own profile: a module to machine code that runs in an environment, as its own program.
+ * A module to machine code, in either profile; see docs/compiler.md.
  *
- * An address is a virtual address: nothing is added to it and nothing is tested, the MMU protects. Functions follow o32 for up to four
- * words of arguments and two of results; gp points to the module's record. Nothing is written below sp.
+ * Functions follow o32 for up to four words of arguments and two of results; gp points to the module's record. Nothing is written below sp.
  */
-import { line, MachineBlock } from './code.ts';
-import type { Func, Module, Statement } from '../ir/ir.ts';
 import { settledGlobals } from '../ir/globals.ts';
+import { guardModule } from '../ir/guard.ts';
+import type { Func, Module } from '../ir/ir.ts';
 import { rotateLoops } from '../ir/rotate.ts';
+import { numberSections } from '../ir/sections.ts';
 import { tidyBlocks } from '../ssa/blocks.ts';
-import { buildGraph, type RecordLayout } from '../ssa/build.ts';
+import { buildGraph, type Surroundings } from '../ssa/build.ts';
+import { reduceAddresses } from '../ssa/induction.ts';
 import { legalise } from '../ssa/legal.ts';
 import { place } from '../ssa/place.ts';
-import { reduceAddresses } from '../ssa/induction.ts';
-import { allocate } from './allocate.ts';
-import { ARGUMENTS, KEPT, LOST, RESULTS } from './code.ts';
+import { allocate, type RegisterSet } from './allocate.ts';
+import { ARGUMENTS, FUEL, KEPT, line, load32, LOST, RESULTS } from './code.ts';
+import { enterPieces } from './enter.ts';
 import { findLife } from './intervals.ts';
 import { VIRTUAL, type Selected } from './instructions.ts';
 import { layOut } from './layout.ts';
 import { link, type Linked, type Piece } from './link.ts';
+import { sectionCosts } from './costs.ts';
+import { checkedRecord, ownRecord, type CheckedRecord, type OwnRecord } from './record.ts';
 import { schedule } from './schedule.ts';
 import { select } from './select.ts';
 import { write, type Calls } from './write.ts';
 
-const NO_SECTIONS: ReadonlyMap<Statement, number> = new Map();
-
-/** Compiles a module for execution at `origin`; its record stands at `record`. */
-export function compileOwn(given: Module, origin: number, record: number, stubs = false): Linked {
-  const module = rotateLoops(given);
-  const layout = recordLayout(module, record);
-  const settled = settledGlobals(module);
-  const pieces = module.functions.map((func, i) =>
-    compileFunction(module, func, `${i}`, layout, settled[i] ?? new Set()),
-  );
-  if (stubs) {
-    for (const name of ['grow', ...module.imports.map((_, i) => `import ${i}`)]) {
-      const block = new MachineBlock(0, 0, 0);
-      block.lines.push(line('jr', [31]));
-      pieces.push({ name, scheduled: schedule([block]) });
-    }
-  }
-  return link(pieces, origin);
+/** A module of the own profile. */
+export interface OwnCode extends Linked {
+  readonly record: OwnRecord;
 }
 
-function recordLayout(module: Module, record: number): RecordLayout {
-  // The first word is the length of memory in bytes, which the kit keeps.
-  let next = 4;
-  const globals = module.globals.map(({ type }) => {
-    const offset = next;
-    next += type === 'i64' ? 8 : 4;
-    return offset;
-  });
-  return {
-    globals,
-    base: () => 0,
-    length: () => 0,
-    grows: true,
-    table: record + next,
-    tableLength: module.table.length,
-  };
+/** A module of the checked profile. */
+export interface CheckedCode extends Linked {
+  readonly record: CheckedRecord;
+  /** Fuel by section. */
+  readonly costs: readonly number[];
+  /** Bytes of stack by function. */
+  readonly frames: readonly number[];
 }
 
-const TRAPS: Calls = {
-  symbol: (callee) =>
-    callee.kind === 'function'
-      ? `${callee.function}`
-      : callee.kind === 'import'
-        ? `import ${callee.import}`
-        : callee.kind,
-  inline: () => undefined,
-  trap: (code, at) => [line('break', [code], { at })],
+const symbolOf: Calls['symbol'] = (callee) => {
+  if (callee.kind === 'function') return functionSymbol(callee.function);
+  return callee.kind === 'import' ? `import ${callee.import}` : callee.kind;
 };
 
-/** One function. */
-export function compileFunction(
+/** The symbol of a function. */
+export const functionSymbol = (index: number): string => `f${index}`;
+
+const OWN_CALLS: Calls = {
+  symbol: symbolOf,
+  inline: () => undefined,
+  trap: (code, at) => [line('break', [code], { at })],
+  stackLimit: undefined,
+};
+
+/** Compiles a module of the own profile for execution at `origin`. `more` are pieces that it calls. */
+export function compileOwn(given: Module, origin: number, more: readonly Piece[] = []): OwnCode {
+  const module = rotateLoops(given);
+  const record = ownRecord(module);
+  const settled = settledGlobals(module);
+  const set: RegisterSet = { lost: LOST, kept: KEPT };
+  const pieces = module.functions.map((func, i) => {
+    const surroundings: Surroundings = {
+      profile: 'own',
+      sections: new Map(),
+      section: 0,
+      record,
+      settled: settled[i] ?? new Set(),
+    };
+    return compileFunction(module, func, functionSymbol(i), surroundings, set, OWN_CALLS).piece;
+  });
+  return { ...link([...pieces, ...more], origin, tableOf(module)), record };
+}
+
+/** Compiles a module of the checked profile for execution at `origin`. */
+export function compileChecked(given: Module, origin: number): CheckedCode {
+  const module = prepareChecked(given);
+  const { starts, loops, count } = numberSections(module);
+  const record = checkedRecord(module);
+  const settled = settledGlobals(module);
+  const set: RegisterSet = { lost: LOST, kept: KEPT.filter((register) => register !== FUEL) };
+  const calls: Calls = {
+    symbol: symbolOf,
+    inline: () => undefined,
+    trap: (code, at) => [...load32(3, code, at), line('j', [], { symbol: 'abort', at })],
+    stackLimit: record.stackLimit,
+  };
+  const compiled = module.functions.map((func, i) => {
+    const surroundings: Surroundings = {
+      profile: 'checked',
+      sections: loops,
+      section: starts[i] ?? 0,
+      record,
+      settled: settled[i] ?? new Set(),
+    };
+    return compileFunction(module, func, functionSymbol(i), surroundings, set, calls);
+  });
+  const pieces = compiled.map(({ piece }) => piece);
+  const costs = sectionCosts(pieces, count);
+  const linked = link([...pieces, ...enterPieces(module, record)], origin, tableOf(module), costs);
+  return { ...linked, record, costs, frames: compiled.map(({ frame }) => frame) };
+}
+
+/** The steps from the IR to the IR that all back ends of the checked profile share. */
+export function prepareChecked(module: Module): Module {
+  return guardModule(rotateLoops(module));
+}
+
+/** Address and signature of every slot. */
+function tableOf(module: Module): { symbol: string; signature: number }[] {
+  return module.table.map((index) => ({
+    symbol: index < 0 ? '' : functionSymbol(index),
+    signature: module.functions[index]?.signature ?? 0,
+  }));
+}
+
+function compileFunction(
   module: Module,
   func: Func,
   name: string,
-  record: RecordLayout,
-  settled: ReadonlySet<number>,
-): Piece {
-  const { graph, values } = buildGraph(module, func, {
-    profile: 'own',
-    sections: NO_SECTIONS,
-    section: 0,
-    record,
-    settled,
-  });
+  surroundings: Surroundings,
+  set: RegisterSet,
+  calls: Calls,
+): { readonly piece: Piece; readonly frame: number } {
+  const { graph, values } = buildGraph(module, func, surroundings);
   tidyBlocks(graph);
-  reduceAddresses(graph, values);
+  if (surroundings.profile === 'own') reduceAddresses(graph, values);
   legalise(graph, values);
   place(graph);
   const selected = select(graph);
   const life = findLife(selected);
-  const allocation = allocate(selected, life, { lost: LOST, kept: KEPT }, hintsOf(selected));
-  const { blocks } = write(selected, life, allocation, TRAPS, 0);
-  return { name, scheduled: schedule(layOut(blocks)) };
+  const allocation = allocate(selected, life, set, hintsOf(selected));
+  const { blocks, frame } = write(selected, life, allocation, calls, surroundings.section);
+  return { piece: { name, scheduled: schedule(layOut(blocks)) }, frame };
 }
 
 /** Registers in which a value arrives, or in which it is wanted. */

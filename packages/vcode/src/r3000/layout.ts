@@ -93,6 +93,7 @@ function turnLoop(block: MachineBlock, index: number, place: ReadonlyMap<Machine
   if ((place.get(head) ?? Infinity) > index || head === block) return;
   const test = head.lines.at(-1);
   if (test?.flow !== 'branch' || test.target === undefined || head.next === undefined) return;
+  if (head.lines.some(({ charge }) => charge > 0)) return;
   if (head.lines.length > SMALL || head.lines.filter(({ flow }) => flow !== 'next').length > 1) return;
   block.lines.push(...head.lines.slice(0, -1));
   // Whichever of the two is in front of us is the way back.

@@ -19,12 +19,19 @@ export interface Linked {
   readonly origin: number;
   readonly words: Uint32Array;
   readonly symbols: ReadonlyMap<string, number>;
+  /** Where the table is: pairs of words, the address of a function and its signature. */
+  readonly table: number;
   /** By word: a position in the source, or -1. */
   readonly positions: Int32Array;
 }
 
 /** Places pieces one behind the other. `costs` gives what a charge takes. Throws `VcodeError` `limit` for a function that branches too far. */
-export function link(pieces: readonly Piece[], origin: number, costs: readonly number[] = []): Linked {
+export function link(
+  pieces: readonly Piece[],
+  origin: number,
+  slots: readonly { readonly symbol: string; readonly signature: number }[] = [],
+  costs: readonly number[] = [],
+): Linked {
   const symbols = new Map<string, number>();
   const starts: number[] = [];
   let size = 0;
@@ -34,8 +41,9 @@ export function link(pieces: readonly Piece[], origin: number, costs: readonly n
     size += piece.scheduled.lines.length;
     for (const block of piece.scheduled.starts.keys()) size += block.table.length;
   }
-  const words = new Uint32Array(size);
-  const positions = new Int32Array(size).fill(-1);
+  const table = origin + 4 * size;
+  const words = new Uint32Array(size + 2 * slots.length);
+  const positions = new Int32Array(words.length).fill(-1);
   pieces.forEach((piece, i) => {
     const start = starts[i] ?? 0;
     const { lines, starts: blocks, skips, owners } = piece.scheduled;
@@ -75,5 +83,9 @@ export function link(pieces: readonly Piece[], origin: number, costs: readonly n
       words[start + k] = encode({ mnemonic, operands: encoded });
     });
   });
-  return { origin, words, symbols, positions };
+  slots.forEach(({ symbol, signature }, i) => {
+    words[size + 2 * i] = symbols.get(symbol) ?? 0;
+    words[size + 2 * i + 1] = signature;
+  });
+  return { origin, words, symbols, table, positions };
 }

@@ -6,7 +6,8 @@ import { AT, GP, RA, SP, ZERO, type Mnemonic } from '@exokernel/isa';
 import { OPPOSITE, type Test } from '../ssa/legal.ts';
 import type { Block, Callee, Node } from '../ssa/graph.ts';
 import type { Allocation } from './allocate.ts';
-import { ARGUMENTS, bit, KEPT_MASK, line, load32, LOST_MASK, MachineBlock, RESULTS, type Line } from './code.ts';
+import { ABORT_FUEL, ABORT_STACK } from '../ir/abort.ts';
+import { ARGUMENTS, bit, FUEL, KEPT_MASK, line, load32, LOST_MASK, MachineBlock, RESULTS, type Line } from './code.ts';
 import { each, type Interval, type Life } from './intervals.ts';
 import { VIRTUAL, type Instruction, type Lines, type Selected, type Source } from './instructions.ts';
 import { movesInOrder, STACK, type Move } from './moves.ts';
@@ -19,6 +20,8 @@ export interface Calls {
   readonly inline: (callee: Callee, at: number) => readonly Line[] | undefined;
   /** A trap. */
   readonly trap: (code: number, at: number) => readonly Line[];
+  /** Where in the record the stack's limit is; nothing where a guard page is the limit. */
+  readonly stackLimit: number | undefined;
 }
 
 /** A function's blocks in their order, and the size of its frame in bytes. */
@@ -46,12 +49,15 @@ class Writer {
   /** The number of the block that is written. */
   #at = 0;
   readonly #extras = new Map<number, MachineBlock[]>();
+  readonly #exits = new Map<number, MachineBlock>();
+  readonly #section: number;
 
   constructor(selected: Selected, life: Life, allocation: Allocation, calls: Calls, section: number) {
     this.#selected = selected;
     this.#life = life;
     this.#allocation = allocation;
     this.#calls = calls;
+    this.#section = section;
     this.#blocks = selected.lines.map(
       ({ block }) => new MachineBlock(block.order, block.loop?.section ?? section, block.depth),
     );
@@ -68,7 +74,7 @@ class Writer {
     this.#splitMoves();
     for (const lines of this.#selected.lines) this.#block(lines);
     const blocks = this.#blocks.flatMap((block, i) => [block, ...(this.#extras.get(i) ?? [])]);
-    return { blocks, frame: this.#frame };
+    return { blocks: [...blocks, ...this.#exits.values()], frame: this.#frame };
   }
 
   /* Places. */
@@ -221,7 +227,8 @@ class Writer {
         this.#return(instruction);
         return;
       case 'charge':
-        this.#emit('addiu', [30, 30, 0], { charge: instruction.immediate, at });
+        this.#emit('addiu', [FUEL, FUEL, 0], { charge: instruction.immediate, at });
+        this.#emitBranch('ltz', [FUEL], this.#exit(ABORT_FUEL), at);
         return;
       case 'trap':
         this.#lines.push(...this.#calls.trap(instruction.immediate, at));
@@ -307,6 +314,11 @@ class Writer {
 
   #enter({ defs, position, at }: Instruction): void {
     if (this.#frame > 0) this.#emit('addiu', [SP, SP, -this.#frame], { at });
+    if (this.#frame > 0 && this.#calls.stackLimit !== undefined) {
+      this.#emit('lw', [AT, this.#calls.stackLimit, GP], { at });
+      this.#emit('sltu', [AT, SP, AT], { at });
+      this.#emitBranch('ne', [AT, ZERO], this.#exit(ABORT_STACK), at);
+    }
     this.#saved((register, offset) => {
       this.#emit('sw', [register, offset, SP], { at });
     });
@@ -423,6 +435,18 @@ class Writer {
     this.#lines = lower.lines;
     this.#search(value, pairs.slice(0, half), otherwise, at);
     this.#lines = lines;
+  }
+
+  /** Where a run ends that has no fuel or no stack. */
+  #exit(code: number): MachineBlock {
+    let block = this.#exits.get(code);
+    if (block === undefined) {
+      block = new MachineBlock(this.#blocks.length, this.#section, 0);
+      if (code === ABORT_FUEL) block.lines.push(line('addu', [FUEL, 0, 0]));
+      block.lines.push(...this.#calls.trap(code, -1));
+      this.#exits.set(code, block);
+    }
+    return block;
   }
 
   /** One more block, behind the present one. */

@@ -14,7 +14,9 @@ import {
   type Place,
   type Statement,
 } from '../ir/ir.ts';
-import { innerBodies } from '../ir/walk.ts';
+import { assigned } from '../ir/guard.ts';
+import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_TABLE } from '../ir/abort.ts';
+import type { RecordLayout } from '../r3000/record.ts';
 import { Graph, resolve, type Block, type Callee, type Node } from './graph.ts';
 import { Longs, type Long } from './longs.ts';
 import { swapBytes } from './swap.ts';
@@ -33,21 +35,6 @@ export interface Surroundings {
   /** Where things are in the module's record. */
   readonly record: RecordLayout;
 }
-
-/** Byte offsets in the module's record. */
-export interface RecordLayout {
-  readonly globals: readonly number[];
-  readonly base: (region: number) => number;
-  readonly length: (region: number) => number;
-  /** Whether the length changes during a run. */
-  readonly grows: boolean;
-  /** Address of the table's first entry; entries are pairs of words {address, signature}. */
-  readonly table: number;
-  readonly tableLength: number;
-}
-
-/** Why a run ends early; see `ir.ts`. */
-export const TRAP = { bounds: 1, divide: 3, table: 5 } as const;
 
 interface Incoming {
   readonly from: Block;
@@ -294,10 +281,7 @@ class Builder {
         this.#callIndirect(statement);
         return;
       case 'grow': {
-        const pages = this.#word(statement.pages);
-        const call = this.#pin(this.#graph.node('call', [pages]));
-        call.callee = { kind: 'grow' };
-        this.#locals[this.#slots[statement.result] ?? 0] = this.#pin(this.#graph.node('result', [call], 0));
+        this.#grow(this.#word(statement.pages), this.#slots[statement.result] ?? 0);
       }
     }
   }
@@ -345,7 +329,7 @@ class Builder {
     this.#goto(head);
     this.#block = head;
     const phis: [word: number, phi: Node][] = [];
-    for (const local of assigned(loop, new Set())) {
+    for (const local of assigned([loop], new Set())) {
       const slot = this.#slots[local] ?? 0;
       for (const word of this.#isLong[local] === true ? [slot, slot + 1] : [slot]) {
         const phi = this.#phi(head, [this.#locals[word] as Node]);
@@ -403,9 +387,9 @@ class Builder {
     const { record } = this.#to;
     const values = statement.values.flatMap((value) => this.#wordsOf(value));
     const slot = this.#word(statement.slot);
-    this.#trapIf(v.not(v.binary('ltu', slot, v.constant(record.tableLength))), TRAP.table);
-    const entry = v.binary('add', v.binary('shl', slot, v.constant(3)), v.constant(record.table));
-    this.#trapIf(v.binary('ne', this.#access(entry, 4, 4), v.constant(statement.signature)), TRAP.table);
+    this.#trapIf(v.not(v.binary('ltu', slot, v.constant(record.tableLength))), ABORT_TABLE);
+    const entry = v.binary('add', v.binary('shl', slot, v.constant(3)), this.#field(record.table));
+    this.#trapIf(v.binary('ne', this.#access(entry, 4, 4), v.constant(statement.signature)), ABORT_TABLE);
     this.#call({ kind: 'address' }, [this.#access(entry, 0, 4), ...values], [], statement.results);
   }
 
@@ -433,6 +417,34 @@ class Builder {
     call.value = word;
   }
 
+  /** Makes region 0 longer; the kit does it in the own profile. */
+  #grow(pages: Node, result: number): void {
+    const v = this.#values;
+    const { record } = this.#to;
+    if (this.#to.profile === 'own') {
+      const call = this.#pin(this.#graph.node('call', [pages], 1));
+      call.callee = { kind: 'grow' };
+      this.#locals[result] = this.#pin(this.#graph.node('result', [call], 0));
+      return;
+    }
+    const length = this.#length(0);
+    const room = v.binary('shr', v.binary('sub', this.#field(record.most), length), v.constant(16));
+    const incoming: Incoming[] = [];
+    const ways = this.#branch(v.binary('ltu', room, pages));
+    const locals = this.#locals;
+    for (const isTooMuch of [true, false]) {
+      this.#block = isTooMuch ? ways.then : ways.otherwise;
+      this.#locals = locals.slice();
+      if (!isTooMuch) {
+        const longer = v.binary('add', length, v.binary('shl', pages, v.constant(16)));
+        this.#pin(this.#graph.node('write', [longer], record.length(0)));
+      }
+      this.#locals[result] = isTooMuch ? v.constant(-1) : v.binary('shr', length, v.constant(16));
+      incoming.push({ from: this.#block, locals: this.#locals });
+    }
+    this.#meet(incoming);
+  }
+
   /* Memory. */
 
   /** The address of an access, whose test has passed. */
@@ -449,10 +461,14 @@ class Builder {
     const v = this.#values;
     const { extent, floor, span } = place.guard ?? { extent: 0, floor: false, span: false };
     const length = this.#length(place.region);
-    if (floor) this.#trapIf(v.binary('ltu', length, v.constant(extent)), TRAP.bounds);
+    if (extent > 0xffffffff) {
+      this.#trapIf(v.constant(1), ABORT_BOUNDS);
+      return;
+    }
+    if (floor) this.#trapIf(v.binary('ltu', length, v.constant(extent)), ABORT_BOUNDS);
     if (!span) return;
-    if (extent === 1) this.#trapIf(v.not(v.binary('ltu', index, length)), TRAP.bounds);
-    else this.#trapIf(v.binary('ltu', v.binary('sub', length, v.constant(extent)), index), TRAP.bounds);
+    if (extent === 1) this.#trapIf(v.not(v.binary('ltu', index, length)), ABORT_BOUNDS);
+    else this.#trapIf(v.binary('ltu', v.binary('sub', length, v.constant(extent)), index), ABORT_BOUNDS);
   }
 
   #field(offset: number): Node {
@@ -461,7 +477,7 @@ class Builder {
 
   #length(region: number): Node {
     const offset = this.#to.record.length(region);
-    if (!this.#to.record.grows || region !== 0) return this.#field(offset);
+    if (region !== 0 || this.#module.memory === undefined) return this.#field(offset);
     return this.#pin(this.#graph.node('read', [], offset));
   }
 
@@ -598,10 +614,10 @@ class Builder {
   #divide(operator: 'divu' | 'remu' | 'divs' | 'rems', a: Node, b: Node): Node {
     const v = this.#values;
     const zero = v.constant(0);
-    this.#trapIf(v.binary('eq', b, zero), TRAP.divide);
+    this.#trapIf(v.binary('eq', b, zero), ABORT_DIVIDE);
     if (operator === 'divs' && this.#to.profile === 'checked') {
       const overflow = v.binary('or', v.binary('xor', a, v.constant(0x80000000)), v.binary('xor', b, v.constant(-1)));
-      this.#trapIf(v.binary('eq', overflow, zero), TRAP.divide);
+      this.#trapIf(v.binary('eq', overflow, zero), ABORT_DIVIDE);
     }
     return v.binary(operator, a, b);
   }
@@ -695,27 +711,4 @@ class Builder {
     this.#locals = locals;
     return pairs.map(([a, b]) => (a === b ? a : this.#phi(meet, [a, b])));
   }
-}
-
-/** The locals that a statement, or what is in it, may set. */
-function assigned(statement: Statement, into: Set<number>): Set<number> {
-  switch (statement.kind) {
-    case 'set':
-      into.add(statement.local);
-      break;
-    case 'for':
-      into.add(statement.counter);
-      break;
-    case 'call':
-    case 'callImport':
-    case 'callIndirect':
-      for (const local of statement.results) into.add(local);
-      break;
-    case 'grow':
-      into.add(statement.result);
-      break;
-    default:
-  }
-  for (const body of innerBodies(statement)) for (const one of body) assigned(one, into);
-  return into;
 }

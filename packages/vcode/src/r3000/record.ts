@@ -1,0 +1,80 @@
+/**
+ * The record of a module: the words that its code finds through gp.
+ *
+ *     own        +0 the memory's length in bytes    +4 the table's address    then the globals
+ *     checked    +0 fuel       in and out, below 2^31
+ *                +4 status     out
+ *                +8 the stack's limit: no frame goes below it
+ *                +12 the code's own
+ *                +16 the table's address
+ *                +20 the most bytes that region 0 may get
+ *                +24 base and length of region 0, then of region 1, …
+ *                then the globals, then arguments and results of calls from outside
+ */
+import type { Module } from '../ir/ir.ts';
+
+/** What the code of both profiles needs to know. */
+export interface RecordLayout {
+  readonly globals: readonly number[];
+  readonly base: (region: number) => number;
+  readonly length: (region: number) => number;
+  /** The most bytes that region 0 may get; -1 where the kit decides. */
+  readonly most: number;
+  readonly table: number;
+  readonly tableLength: number;
+  readonly bytes: number;
+}
+
+export type OwnRecord = RecordLayout;
+
+export interface CheckedRecord extends RecordLayout {
+  readonly fuel: number;
+  readonly status: number;
+  readonly stackLimit: number;
+  readonly savedStack: number;
+  /** Arguments, and from the same word on results, in words; the low word of a long first. */
+  readonly values: number;
+}
+
+function globalsFrom(module: Module, start: number): { readonly globals: number[]; readonly end: number } {
+  let next = start;
+  const globals = module.globals.map(({ type }) => {
+    const offset = next;
+    next += type === 'i64' ? 8 : 4;
+    return offset;
+  });
+  return { globals, end: next };
+}
+
+export function ownRecord(module: Module): OwnRecord {
+  const { globals, end } = globalsFrom(module, 8);
+  return { globals, base: () => 0, length: () => 0, most: -1, table: 4, tableLength: module.table.length, bytes: end };
+}
+
+const REGIONS = 24;
+
+export function checkedRecord(module: Module): CheckedRecord {
+  const { globals, end } = globalsFrom(module, REGIONS + 8 * module.regions.length);
+  const words = (types: readonly string[]): number => types.reduce((sum, type) => sum + (type === 'i64' ? 2 : 1), 0);
+  const most = Math.max(
+    0,
+    ...[...module.exports.values()].map((index) => {
+      const func = module.functions[index];
+      return func === undefined ? 0 : Math.max(words(func.parameters.map(({ type }) => type)), words(func.results));
+    }),
+  );
+  return {
+    fuel: 0,
+    status: 4,
+    stackLimit: 8,
+    savedStack: 12,
+    table: 16,
+    most: 20,
+    base: (region) => REGIONS + 8 * region,
+    length: (region) => REGIONS + 8 * region + 4,
+    globals,
+    tableLength: module.table.length,
+    values: end,
+    bytes: end + 4 * most,
+  };
+}
