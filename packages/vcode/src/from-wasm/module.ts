@@ -24,6 +24,8 @@ export interface WasmOptions {
   readonly floats?: 'refuse' | 'trap';
   /** Values of imported globals, by `module.name`. */
   readonly globals?: Readonly<Record<string, number | bigint>>;
+  /** Pages of an imported memory, if it has more than the module asks for. */
+  readonly pages?: number;
   /** The most pages that the memory may get. As given nothing: what the module says, or 65,535. */
   readonly mostPages?: number;
 }
@@ -263,8 +265,11 @@ class ModuleTranslator {
   #memory(): Module['memory'] {
     const { memory } = this.#module;
     if (memory === undefined) return undefined;
-    const most = Math.min(memory.maximum ?? 0xffff, this.#options.mostPages ?? 0xffff);
-    return { pages: memory.minimum, most: Math.max(most, memory.minimum) };
+    const isImported = this.#module.imports.some(({ kind }) => kind === 'memory');
+    const pages = Math.max(memory.minimum, isImported ? (this.#options.pages ?? 0) : 0);
+    const most = Math.min(memory.maximum ?? MOST_PAGES, this.#options.mostPages ?? MOST_PAGES, MOST_PAGES);
+    if (pages > MOST_PAGES) throw new VcodeError('limit', `a memory of ${pages} pages`);
+    return { pages, most: Math.max(most, pages) };
   }
 
   #data(): Data[] {
@@ -278,5 +283,7 @@ class ModuleTranslator {
   }
 }
 
+/** Lengths in bytes are words. */
+const MOST_PAGES = 0xffff;
 /** Assumption: a table of a libOS has some hundred slots. */
 const MOST_SLOTS = 1 << 16;

@@ -4,8 +4,8 @@
  * Functions follow o32 for up to four words of arguments and two of results; gp points to the module's record. Nothing is written below sp.
  */
 import { settledGlobals } from '../ir/globals.ts';
-import { guardModule } from '../ir/guard.ts';
 import type { Func, Module } from '../ir/ir.ts';
+import { prepareChecked } from '../ir/prepare.ts';
 import { rotateLoops } from '../ir/rotate.ts';
 import { numberSections } from '../ir/sections.ts';
 import { tidyBlocks } from '../ssa/blocks.ts';
@@ -71,11 +71,14 @@ export function compileOwn(given: Module, origin: number, more: readonly Piece[]
     };
     return compileFunction(module, func, functionSymbol(i), surroundings, set, OWN_CALLS).piece;
   });
-  return { ...link([...pieces, ...more], origin, tableOf(module)), record };
+  return { ...link([...pieces, ...more], origin, { slots: tableOf(module) }), record };
 }
 
-/** Compiles a module of the checked profile for execution at `origin`. */
-export function compileChecked(given: Module, origin: number): CheckedCode {
+/**
+ * Compiles a module of the checked profile for execution at `origin`. `imports` are the addresses of what it imports, in order: routines that
+ * follow the convention of its functions. Throws `VcodeError` `limit` for a function that is too large, `malformed` for an import without address.
+ */
+export function compileChecked(given: Module, origin: number, imports: readonly number[] = []): CheckedCode {
   const module = prepareChecked(given);
   const { starts, loops, count } = numberSections(module);
   const record = checkedRecord(module);
@@ -99,13 +102,28 @@ export function compileChecked(given: Module, origin: number): CheckedCode {
   });
   const pieces = compiled.map(({ piece }) => piece);
   const costs = sectionCosts(pieces, count);
-  const linked = link([...pieces, ...enterPieces(module, record)], origin, tableOf(module), costs);
+  const known = new Map(imports.map((address, i) => [`import ${i}`, address]));
+  const linked = link([...pieces, ...enterPieces(module, record)], origin, { slots: tableOf(module), costs, known });
   return { ...linked, record, costs, frames: compiled.map(({ frame }) => frame) };
 }
 
-/** The steps from the IR to the IR that all back ends of the checked profile share. */
-export function prepareChecked(module: Module): Module {
-  return guardModule(rotateLoops(module));
+const BUDGETS = new WeakMap<Module, Budgets>();
+
+/** What sections cost and frames take: figures of the MIPS back end, which all charge. */
+export interface Budgets {
+  readonly costs: readonly number[];
+  readonly frames: readonly number[];
+}
+
+export function budgetsOf(module: Module): Budgets {
+  let budgets = BUDGETS.get(module);
+  if (budgets === undefined) {
+    // Where imports are does not matter here.
+    const { costs, frames } = compileChecked(module, 0, new Array<number>(module.imports.length).fill(0));
+    budgets = { costs, frames };
+    BUDGETS.set(module, budgets);
+  }
+  return budgets;
 }
 
 /** Address and signature of every slot. */

@@ -25,14 +25,20 @@ export interface Linked {
   readonly positions: Int32Array;
 }
 
+/** What links need besides the pieces. */
+export interface LinkOptions {
+  /** The table. */
+  readonly slots?: readonly { readonly symbol: string; readonly signature: number }[];
+  /** What sections cost. */
+  readonly costs?: readonly number[];
+  /** Symbols of other code. */
+  readonly known?: ReadonlyMap<string, number>;
+}
+
 /** Places pieces one behind the other. `costs` gives what a charge takes. Throws `VcodeError` `limit` for a function that branches too far. */
-export function link(
-  pieces: readonly Piece[],
-  origin: number,
-  slots: readonly { readonly symbol: string; readonly signature: number }[] = [],
-  costs: readonly number[] = [],
-): Linked {
-  const symbols = new Map<string, number>();
+export function link(pieces: readonly Piece[], origin: number, options: LinkOptions = {}): Linked {
+  const { slots = [], costs = [], known } = options;
+  const symbols = new Map<string, number>(known);
   const starts: number[] = [];
   let size = 0;
   for (const piece of pieces) {

@@ -34,6 +34,9 @@ export function write(selected: Selected, life: Life, allocation: Allocation, ca
   return new Writer(selected, life, allocation, calls, section).run();
 }
 
+/** Bytes of a frame in the checked profile. */
+const LEAST_FRAME = 64;
+
 class Writer {
   readonly #selected: Selected;
   readonly #life: Life;
@@ -67,7 +70,9 @@ class Writer {
     // One word to spare where places in memory may have to change with each other.
     const slots = allocation.slots + (allocation.slots > 1 ? 1 : 0);
     const words = this.#outgoing + slots + allocation.saved.length + (this.#savesRa ? 1 : 0);
-    this.#frame = (words * 4 + 7) & ~7;
+    // Recursion is bounded on the host too, whose frames are larger.
+    const least = words > 0 && calls.stackLimit !== undefined ? LEAST_FRAME : 0;
+    this.#frame = Math.max(least, (words * 4 + 7) & ~7);
   }
 
   run(): Written {

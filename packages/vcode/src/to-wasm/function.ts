@@ -1,0 +1,276 @@
+/** One function of the checked profile in WebAssembly: structured control flow maps directly. */
+import { I32, I64, type FunctionBuilder } from '@exokernel/wasm';
+import { ABORT_FUEL, ABORT_STACK, ABORT_TABLE } from '../ir/abort.ts';
+import type { Body, Func, Module, Statement, ValueType } from '../ir/ir.ts';
+import { Expressions } from './expressions.ts';
+
+/** What a function may name in the module that is built. Numbers are indices of globals and functions. */
+export interface Surroundings {
+  readonly module: Module;
+  readonly fuel: number;
+  readonly status: number;
+  readonly stack: number;
+  readonly most: number;
+  readonly globals: readonly number[];
+  readonly imports: readonly number[];
+  readonly functions: readonly FunctionBuilder[];
+  readonly signatureOf: number;
+  readonly costs: readonly number[];
+  readonly loops: ReadonlyMap<Statement, number>;
+  readonly section: number;
+  readonly frame: number;
+  readonly typeOf: (parameters: readonly ValueType[], results: readonly ValueType[]) => number;
+}
+
+export function emitFunction(f: FunctionBuilder, func: Func, surroundings: Surroundings): void {
+  new Statements(f, func, surroundings).run();
+}
+
+class Statements {
+  readonly #f: FunctionBuilder;
+  readonly #func: Func;
+  readonly #to: Surroundings;
+  readonly #expressions: Expressions;
+  /** By label: how deep its block is. */
+  readonly #labels = new Map<number, number>();
+
+  constructor(f: FunctionBuilder, func: Func, surroundings: Surroundings) {
+    this.#f = f;
+    this.#func = func;
+    this.#to = surroundings;
+    for (const { type } of func.locals) f.local(type === 'i64' ? I64 : I32);
+    this.#expressions = new Expressions(f, func, surroundings);
+  }
+
+  run(): void {
+    const f = this.#f;
+    this.#takeStack();
+    this.#charge(this.#to.section);
+    this.#body(this.#func.body);
+    this.#giveStack();
+    for (const type of this.#func.results) {
+      if (type === 'i64') f.i64Const(0n);
+      else f.i32Const(0);
+    }
+  }
+
+  #takeStack(): void {
+    const { frame, stack } = this.#to;
+    if (frame === 0) return;
+    const f = this.#f;
+    f.globalGet(stack);
+    f.i32Const(frame);
+    f.i32LtS();
+    f.if();
+    this.#expressions.abort(ABORT_STACK);
+    f.end();
+    this.#addTo(stack, -frame);
+  }
+
+  #giveStack(): void {
+    if (this.#to.frame > 0) this.#addTo(this.#to.stack, this.#to.frame);
+  }
+
+  #addTo(global: number, amount: number): void {
+    const f = this.#f;
+    f.globalGet(global);
+    f.i32Const(amount);
+    f.i32Add();
+    f.globalSet(global);
+  }
+
+  #charge(section: number): void {
+    const f = this.#f;
+    const { fuel, costs } = this.#to;
+    const cost = costs[section] ?? 0;
+    f.globalGet(fuel);
+    f.i32Const(cost);
+    f.i32LtS();
+    f.if();
+    f.i32Const(0);
+    f.globalSet(fuel);
+    this.#expressions.abort(ABORT_FUEL);
+    f.end();
+    this.#addTo(fuel, -cost);
+  }
+
+  #body(body: Body): void {
+    for (const statement of body) this.#statement(statement);
+  }
+
+  #statement(statement: Statement): void {
+    const f = this.#f;
+    const e = this.#expressions;
+    switch (statement.kind) {
+      case 'set':
+        e.value(statement.value);
+        f.localSet(statement.local);
+        return;
+      case 'setGlobal':
+        e.value(statement.value);
+        f.globalSet(this.#to.globals[statement.global] ?? 0);
+        return;
+      case 'store':
+        e.store(statement, statement.value);
+        return;
+      case 'if':
+        e.value(statement.condition);
+        f.if();
+        this.#body(statement.then);
+        if (statement.otherwise.length > 0) {
+          f.else();
+          this.#body(statement.otherwise);
+        }
+        f.end();
+        return;
+      case 'for':
+        this.#for(statement);
+        return;
+      case 'block':
+        f.block();
+        this.#labels.set(statement.label, f.depth);
+        this.#body(statement.body);
+        f.end();
+        return;
+      case 'loop':
+        f.loop();
+        this.#labels.set(statement.label, f.depth);
+        this.#charge(this.#to.loops.get(statement) ?? 0);
+        this.#body(statement.body);
+        f.end();
+        return;
+      case 'branch':
+        f.br(f.depth - (this.#labels.get(statement.label) ?? 0));
+        return;
+      case 'switch':
+        this.#switch(statement);
+        return;
+      case 'return':
+        for (const value of statement.values) e.value(value);
+        this.#giveStack();
+        f.return();
+        return;
+      case 'abort':
+        e.abort(statement.code);
+        return;
+      case 'call':
+        for (const value of statement.values) e.value(value);
+        f.call(this.#to.functions[statement.function]?.index ?? 0);
+        this.#results(statement.results);
+        return;
+      case 'callImport':
+        for (const value of statement.values) e.value(value);
+        f.call(this.#to.imports[statement.import] ?? 0);
+        this.#results(statement.results);
+        return;
+      case 'callIndirect':
+        this.#callIndirect(statement);
+        return;
+      case 'grow':
+        this.#grow(statement);
+    }
+  }
+
+  #results(locals: readonly number[]): void {
+    for (let i = locals.length - 1; i >= 0; i -= 1) this.#f.localSet(locals[i] ?? 0);
+  }
+
+  #for(statement: Extract<Statement, { kind: 'for' }>): void {
+    const f = this.#f;
+    f.i32Const(0);
+    f.localSet(statement.counter);
+    f.loop();
+    this.#charge(this.#to.loops.get(statement) ?? 0);
+    this.#body(statement.body);
+    f.localGet(statement.counter);
+    f.i32Const(1);
+    f.i32Add();
+    f.localTee(statement.counter);
+    f.i32Const(statement.count);
+    f.i32LtU();
+    f.brIf(0);
+    f.end();
+  }
+
+  /** Dense values by a table, others one by one. */
+  #switch(statement: Extract<Statement, { kind: 'switch' }>): void {
+    const f = this.#f;
+    const { cases, otherwise } = statement;
+    const values = cases.flatMap((one, i) => one.values.map((value) => [value, i] as const));
+    const most = values.reduce((greatest, [value]) => Math.max(greatest, value), 0);
+    f.block();
+    const end = f.depth;
+    for (let i = 0; i <= cases.length; i += 1) f.block();
+    // The innermost block is that of the first case; behind the last one stands `otherwise`.
+    const deepest = f.depth;
+    const labelOf = (index: number): number => f.depth - (deepest - index);
+    if (most < 4 * values.length + 16) {
+      const slots = new Array<number>(values.length === 0 ? 0 : most + 1).fill(cases.length);
+      for (const [value, i] of values) slots[value] = i;
+      this.#expressions.value(statement.value);
+      f.brTable(slots.map(labelOf), labelOf(cases.length));
+    } else {
+      this.#expressions.held(statement.value, (local) => {
+        for (const [value, i] of values) {
+          f.localGet(local);
+          f.i32Const(value);
+          f.i32Eq();
+          f.brIf(labelOf(i));
+        }
+        f.br(labelOf(cases.length));
+      });
+    }
+    for (const { body } of cases) {
+      f.end();
+      this.#body(body);
+      f.br(f.depth - end);
+    }
+    f.end();
+    this.#body(otherwise);
+    f.end();
+  }
+
+  #callIndirect(statement: Extract<Statement, { kind: 'callIndirect' }>): void {
+    const f = this.#f;
+    const e = this.#expressions;
+    for (const value of statement.values) e.value(value);
+    e.held(statement.slot, (slot) => {
+      f.localGet(slot);
+      f.call(this.#to.signatureOf);
+      f.i32Const(statement.signature);
+      f.i32Ne();
+      f.if();
+      e.abort(ABORT_TABLE);
+      f.end();
+      f.localGet(slot);
+      const called = this.#to.module.functions.find(({ signature }) => signature === statement.signature);
+      if (called === undefined) f.unreachable();
+      else {
+        f.callIndirect(
+          this.#to.typeOf(
+            called.parameters.map(({ type }) => type),
+            called.results,
+          ),
+        );
+        this.#results(statement.results);
+      }
+    });
+  }
+
+  #grow(statement: Extract<Statement, { kind: 'grow' }>): void {
+    const f = this.#f;
+    this.#expressions.value(statement.pages);
+    f.localTee(statement.result);
+    f.globalGet(this.#to.most);
+    f.memorySize();
+    f.i32Sub();
+    f.i32LeU();
+    f.if(I32);
+    f.localGet(statement.result);
+    f.memoryGrow();
+    f.else();
+    f.i32Const(-1);
+    f.end();
+    f.localSet(statement.result);
+  }
+}
