@@ -3,6 +3,7 @@
  *
  * Functions follow o32 for up to four words of arguments and two of results; gp points to the module's record. Nothing is written below sp.
  */
+import { GP, V1 } from '@exokernel/isa';
 import { settledGlobals } from '../ir/globals.ts';
 import type { Func, Module } from '../ir/ir.ts';
 import { prepareChecked } from '../ir/prepare.ts';
@@ -14,7 +15,7 @@ import { reduceAddresses } from '../ssa/induction.ts';
 import { legalise } from '../ssa/legal.ts';
 import { place } from '../ssa/place.ts';
 import { allocate, type RegisterSet } from './allocate.ts';
-import { ARGUMENTS, FUEL, KEPT, line, load32, LOST, RESULTS } from './code.ts';
+import { ARGUMENTS, bit, FUEL, KEPT, line, load32, LOST, RESULTS } from './code.ts';
 import { enterPieces } from './enter.ts';
 import { findLife } from './intervals.ts';
 import { VIRTUAL, type Selected } from './instructions.ts';
@@ -87,7 +88,10 @@ export function compileChecked(given: Module, origin: number, imports: readonly 
   const calls: Calls = {
     symbol: symbolOf,
     inline: () => undefined,
-    trap: (code, at) => [...load32(3, code, at), line('j', [], { symbol: 'abort', at })],
+    trap: (code, at) => [
+      ...load32(V1, code, at),
+      line('j', [], { symbol: 'abort', reads: bit(V1) | bit(FUEL) | bit(GP), at }),
+    ],
     stackLimit: record.stackLimit,
   };
   const compiled = module.functions.map((func, i) => {

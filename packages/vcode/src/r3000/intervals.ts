@@ -264,6 +264,9 @@ class Builder {
       while (inner !== undefined && inner !== loop) inner = inner.outer;
       if (inner === undefined) break;
       end = lines.to;
+      // These blocks were looked at before it was known.
+      const within = lines.block === block ? undefined : this.#liveIn[lines.block.order];
+      if (within !== undefined) for (let w = 0; w < live.length; w += 1) within[w] = (within[w] ?? 0) | (live[w] ?? 0);
     }
     each(live, (register) => {
       prepend(this.#interval(register).ranges, from, end);

@@ -178,7 +178,8 @@ function fromBefore({ lines, next }: MachineBlock, k: number): number {
 
 /** The registers that decide where a line goes. */
 function compared(leaving: Line): number {
-  if (leaving.flow === 'return') return bit(leaving.operands[0]);
+  if (leaving.flow === 'return' || leaving.flow === 'jump')
+    return bit(leaving.mnemonic === 'jr' ? leaving.operands[0] : 0);
   return leaving.reads;
 }
 

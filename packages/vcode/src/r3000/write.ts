@@ -68,7 +68,7 @@ class Writer {
     this.#outgoing = Math.max(0, ...called.map(outgoingWords));
     this.#savesRa = called.some(({ callee }) => callee !== undefined && calls.inline(callee, -1) === undefined);
     // One word to spare where places in memory may have to change with each other.
-    const slots = allocation.slots + (allocation.slots > 1 ? 1 : 0);
+    const slots = allocation.slots + (allocation.slots > 0 ? 1 : 0);
     const words = this.#outgoing + slots + allocation.saved.length + (this.#savesRa ? 1 : 0);
     // Recursion is bounded on the host too, whose frames are larger.
     const least = words > 0 && calls.stackLimit !== undefined ? LEAST_FRAME : 0;
@@ -352,7 +352,9 @@ class Writer {
     }));
     if (isAddress) moves.push({ to: 25, from: this.#from(instruction.a, position) });
     this.#put(moves, at);
-    const read = sources.slice(0, ARGUMENTS.length).reduce((mask, _, i) => mask | bit(ARGUMENTS[i]), bit(SP) | bit(GP));
+    const read = sources
+      .slice(0, ARGUMENTS.length)
+      .reduce((mask, _, i) => mask | bit(ARGUMENTS[i]), bit(SP) | bit(GP) | bit(FUEL));
     const lines = this.#calls.inline(callee, at);
     if (lines !== undefined) this.#lines.push(...lines);
     else if (isAddress) this.#emit('jalr', [RA, 25], { reads: read, writes: LOST_MASK, at });

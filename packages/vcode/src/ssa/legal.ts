@@ -117,12 +117,13 @@ class Legaliser {
     const [x, c] = whole ? [undefined, address] : address.inputs;
     if (!whole && (address.op !== 'add' || c?.op !== 'const')) return;
     const offset = c?.value ?? 0;
-    if (!whole && fitsSigned(offset)) {
+    // The parts of an access that is not aligned lie up to three bytes further.
+    if (!whole && fitsSigned(offset) && fitsSigned(offset + 3)) {
       node.inputs[0] = x as Node;
       node.value = signed(offset);
       return;
     }
-    const low = (offset << 16) >> 16;
+    const low = Math.min((offset << 16) >> 16, 0x7ffc);
     const upper = this.#values.constant(offset - low);
     node.inputs[0] = x === undefined ? upper : this.#values.binary('add', x, upper);
     // Adding may have folded into something that has a constant of its own.
