@@ -48,8 +48,10 @@ export function schedule(blocks: readonly MachineBlock[]): Scheduled {
   const slots = new Map<Line, Line>();
   for (const block of blocks) {
     separate(block);
-    slotsFromBefore(block, slots);
+    slotsFromBefore(block, slots, false);
   }
+  // What a loaded value meets first at a target is known now.
+  for (const block of blocks) slotsFromBefore(block, slots, true);
   const skips = new Map<Line, number>();
   blocks.forEach((block, i) => {
     slotFromElsewhere(block, blocks[i + 1], slots, skips, predecessors);
@@ -130,12 +132,12 @@ const staysOut = (line: Line): boolean =>
   isFromHiLo(line) ||
   isMultiply(line);
 
-function slotsFromBefore(block: MachineBlock, slots: Map<Line, Line>): void {
+function slotsFromBefore(block: MachineBlock, slots: Map<Line, Line>, isLoad: boolean): void {
   const { lines } = block;
   for (let k = 0; k < lines.length; k += 1) {
     const leaving = lines[k] as Line;
-    if (leaving.flow === 'next') continue;
-    const found = fromBefore(block, k);
+    if (leaving.flow === 'next' || slots.has(leaving)) continue;
+    const found = fromBefore(block, k, isLoad);
     if (found < 0) continue;
     slots.set(leaving, lines[found] as Line);
     lines.splice(found, 1);
@@ -144,14 +146,14 @@ function slotsFromBefore(block: MachineBlock, slots: Map<Line, Line>): void {
 }
 
 /** The line before a branch that can as well be executed behind it; -1 if there is none. */
-function fromBefore({ lines, next }: MachineBlock, k: number): number {
+function fromBefore({ lines, next }: MachineBlock, k: number, isLoad: boolean): number {
   const leaving = lines[k] as Line;
   const onward = leaving.flow === 'branch' ? (lines[k + 1] ?? next?.lines[0]) : undefined;
   const after = [leaving.target?.lines[0], onward].filter((line) => line !== undefined);
   for (let j = k - 1; j >= 0 && j >= k - WINDOW; j -= 1) {
     const candidate = lines[j] as Line;
     if (leaves(candidate) || candidate.flow === 'call') return -1;
-    if (staysOut(candidate)) continue;
+    if (staysOut(candidate) || (candidate.memory === 'load') !== isLoad || (isLoad && j === 0)) continue;
     // A loaded value would not be there yet for what comes first.
     if (candidate.memory === 'load') {
       if (leaving.flow === 'call' || leaving.flow === 'return') continue;

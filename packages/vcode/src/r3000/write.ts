@@ -163,10 +163,8 @@ class Writer {
     for (const instruction of lines.instructions) {
       const moves = this.#moves.get(instruction.position);
       if (moves !== undefined) this.#put(moves, instruction.at);
-      const between = instruction.kind === 'call' ? this.#moves.get(instruction.position + 2) : undefined;
       if (instruction.kind === 'jump') this.#edgeOut(block);
       this.#instruction(instruction, block, machine);
-      if (between !== undefined) this.#put(between, instruction.at);
     }
   }
 
@@ -363,7 +361,8 @@ class Writer {
       const from = RESULTS[i] ?? STACK + i - RESULTS.length;
       return register < 0 ? [] : this.#into(register, position + 3, from);
     });
-    this.#put(results, at);
+    // Results leave their registers while other values may come into them.
+    this.#put([...results, ...(this.#moves.get(position + 2) ?? [])], at);
   }
 
   #return({ sources, position, at }: Instruction): void {
