@@ -205,8 +205,9 @@ function slotFromElsewhere(
     if (leaving.flow !== 'branch') return;
     const isLast = k === lines.length - 1;
     const onward = isLast ? (block.next?.liveIn ?? 0) : liveBefore(block, k + 1);
+    // A load may lie where only one of the ways may read.
     const isHarmless = (line: Line, live: number): boolean =>
-      (line.writes & live) === 0 && line.memory !== 'store' && line.charge === 0;
+      (line.writes & live) === 0 && line.memory === 'none' && line.charge === 0;
     const isBack = target.depth >= block.depth && target.id <= block.id;
     const fromTarget = first !== undefined && isGood(first, target.lines[1]) && isHarmless(first, onward);
     const fall = isLast && following === block.next ? following?.lines[0] : undefined;
