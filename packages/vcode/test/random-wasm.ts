@@ -113,7 +113,7 @@ export function randomModule(random: Random): RandomModule {
   functions.forEach((f, i) => {
     new Generator(f, i, shapes, functions, globals, builder, random).run();
   });
-  const [shape] = shapes as [Shape];
+  const shape = shapes[0]!;
   builder.export('f', 'function', functions[0]?.index ?? 0);
   globals.forEach(({ index }, i) => {
     builder.export(`g${i}`, 'global', index);

@@ -5,103 +5,25 @@
  * `unsupported`. Throws `WasmError`: `malformed` for what is no module, `invalid` for one that breaks a rule, `unsupported`.
  * Source: [WASM §5.5].
  */
-import { ByteReader, decodeUtf8 } from './byte-reader.ts';
+import { ByteReader } from './byte-reader.ts';
+import { readConstant } from './constants.ts';
 import { WasmError } from './error.ts';
-
-/** `i32`, `i64`, `f32`, `f64`. */
-export type WasmType = 'i32' | 'i64' | 'f32' | 'f64';
-
-export interface FunctionType {
-  readonly parameters: readonly WasmType[];
-  readonly results: readonly WasmType[];
-}
-
-export interface Limits {
-  readonly minimum: number;
-  readonly maximum: number | undefined;
-}
-
-export interface GlobalType {
-  readonly type: WasmType;
-  readonly mutable: boolean;
-}
-
-export type WasmImport = { readonly module: string; readonly name: string } & (
-  | { readonly kind: 'function'; readonly type: number }
-  | { readonly kind: 'table'; readonly limits: Limits }
-  | { readonly kind: 'memory'; readonly limits: Limits }
-  | ({ readonly kind: 'global' } & GlobalType)
-);
-
-/** A constant: a number, its bits if it is floating, the value of an imported global, or a sum, difference or product of such. */
-export type ConstantExpression =
-  | { readonly kind: 'i32' | 'f32'; readonly value: number }
-  | { readonly kind: 'i64' | 'f64'; readonly value: bigint }
-  | { readonly kind: 'global'; readonly global: number }
-  | {
-      readonly kind: 'add' | 'sub' | 'mul';
-      readonly type: 'i32' | 'i64';
-      readonly left: ConstantExpression;
-      readonly right: ConstantExpression;
-    };
-
-export interface WasmFunction {
-  readonly type: number;
-  /** Locals behind the parameters. */
-  readonly locals: readonly WasmType[];
-  /** The instructions, from the first to behind the last `end`: offsets in the module. */
-  readonly from: number;
-  readonly to: number;
-}
-
-export interface ElementSegment {
-  readonly mode: 'active' | 'passive' | 'declared';
-  readonly offset: ConstantExpression | undefined;
-  /** Indices of functions. */
-  readonly functions: readonly number[];
-}
-
-export interface DataSegment {
-  /** Without offset it is passive. */
-  readonly offset: ConstantExpression | undefined;
-  readonly bytes: Uint8Array;
-}
-
-export interface WasmExport {
-  readonly name: string;
-  readonly kind: 'function' | 'table' | 'memory' | 'global';
-  readonly index: number;
-}
-
-/** A module as it stands in its bytes. Index spaces begin with the imports. */
-export interface WasmModule {
-  readonly bytes: Uint8Array;
-  readonly types: readonly FunctionType[];
-  readonly imports: readonly WasmImport[];
-  readonly functions: readonly WasmFunction[];
-  readonly table: Limits | undefined;
-  readonly memory: Limits | undefined;
-  readonly globals: readonly (GlobalType & { readonly initial: ConstantExpression })[];
-  readonly exports: readonly WasmExport[];
-  readonly start: number | undefined;
-  readonly elements: readonly ElementSegment[];
-  readonly data: readonly DataSegment[];
-  /** What the data count section says. */
-  readonly dataCount: number | undefined;
-  /** Names of functions, from the name section. */
-  readonly names: ReadonlyMap<number, string>;
-  /** Other custom sections, by name; of two of one name the last. */
-  readonly custom: ReadonlyMap<string, Uint8Array>;
-}
+import type {
+  DataSegment,
+  ElementSegment,
+  FunctionType,
+  GlobalType,
+  Limits,
+  WasmImport,
+  WasmModule,
+  WasmType,
+} from './module.ts';
+import { readNames } from './names.ts';
+import { invalid, LATER_TYPES, readType, unsupported } from './types.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
 const MAGIC = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
-const TYPES: Readonly<Record<number, WasmType>> = { 0x7f: 'i32', 0x7e: 'i64', 0x7d: 'f32', 0x7c: 'f64' };
-/** Vectors, references and what else later versions added. */
-const LATER_TYPES: ReadonlySet<number> = new Set([
-  0x7b, 0x70, 0x6f, 0x6e, 0x6d, 0x6c, 0x6b, 0x6a, 0x69, 0x64, 0x63, 0x71, 0x72, 0x73,
-]);
 const FUNCREF = 0x70;
 /** The place of each section in the order; the data count stands before the code. */
 const ORDER: Readonly<Record<number, number>> = {
@@ -118,36 +40,12 @@ const ORDER: Readonly<Record<number, number>> = {
   10: 11,
   11: 12,
 };
-/** Arithmetic in constant expressions, from WebAssembly 3.0: compilers emit it for addresses. */
-const ARITHMETIC: Readonly<Record<number, readonly ['add' | 'sub' | 'mul', 'i32' | 'i64']>> = {
-  0x6a: ['add', 'i32'],
-  0x6b: ['sub', 'i32'],
-  0x6c: ['mul', 'i32'],
-  0x7c: ['add', 'i64'],
-  0x7d: ['sub', 'i64'],
-  0x7e: ['mul', 'i64'],
-};
 const MOST_PAGES = 65536;
 const MOST_LOCALS = 50000;
-
-const unsupported = (what: string, offset: number): never => {
-  throw new WasmError('unsupported', `at ${offset}: ${what}`, { offset });
-};
 
 /** Decodes a module. Its functions are not validated yet. */
 export function decodeModule(bytes: Uint8Array): WasmModule {
   return new Decoder(bytes).run();
-}
-
-/** Reads a value type. */
-export function readType(reader: ByteReader): WasmType {
-  const offset = reader.position;
-  const byte = reader.byte();
-  const type = TYPES[byte];
-  if (type !== undefined) return type;
-  if (LATER_TYPES.has(byte)) unsupported(`values of type 0x${byte.toString(16)}`, offset);
-  reader.position = offset;
-  return reader.fail('malformed value type');
 }
 
 class Decoder {
@@ -253,7 +151,7 @@ class Decoder {
       case 6:
         each(() => {
           const type = this.#globalType(r);
-          m.globals.push({ ...type, initial: this.#constant(r, type.type, false) });
+          m.globals.push({ ...type, initial: readConstant(r, type.type, m, false) });
         });
         return;
       case 7:
@@ -401,7 +299,7 @@ class Decoder {
     const mode = (flags & 1) === 0 ? 'active' : (flags & 2) === 0 ? 'passive' : 'declared';
     const table = flags === 2 ? r.unsigned() : 0;
     if (mode === 'active' && table > 0) invalid(r, 'unknown table');
-    const start = mode === 'active' ? this.#constant(r, 'i32') : undefined;
+    const start = mode === 'active' ? readConstant(r, 'i32', this.#module, true) : undefined;
     if (flags !== 0 && r.byte() !== 0) r.fail('malformed element kind');
     const count = r.count();
     const functions: number[] = [];
@@ -413,7 +311,7 @@ class Decoder {
     const flags = r.unsigned();
     if (flags > 2) r.fail('malformed data segment kind');
     if (flags === 2 && r.unsigned() !== 0) invalid(r, 'unknown memory');
-    const offset = flags === 1 ? undefined : this.#constant(r, 'i32');
+    const offset = flags === 1 ? undefined : readConstant(r, 'i32', this.#module, true);
     return { offset, bytes: r.take(r.unsigned()) };
   }
 
@@ -441,86 +339,5 @@ class Decoder {
       this.#module.functions.push({ type, locals, from: body.position, to });
       r.position = to;
     }
-  }
-
-  /**
-   * A constant expression of a type. A global's initial value may only name imported globals, as in WebAssembly 2.0; an offset may name the
-   * module's own, as in 3.0.
-   */
-  #constant(r: ByteReader, type: WasmType, isOffset = true): ConstantExpression {
-    const stack: { readonly value: ConstantExpression; readonly type: WasmType }[] = [];
-    for (;;) {
-      const offset = r.position;
-      const opcode = r.byte();
-      if (opcode === 0x0b) break;
-      switch (opcode) {
-        case 0x41:
-          stack.push({ value: { kind: 'i32', value: r.signed() >>> 0 }, type: 'i32' });
-          break;
-        case 0x42:
-          stack.push({ value: { kind: 'i64', value: BigInt.asUintN(64, r.signed64()) }, type: 'i64' });
-          break;
-        case 0x43:
-          stack.push({ value: { kind: 'f32', value: littleEndian(r.take(4)) }, type: 'f32' });
-          break;
-        case 0x44: {
-          const bits = r.take(8);
-          const value = BigInt(littleEndian(bits)) | (BigInt(littleEndian(bits.subarray(4))) << 32n);
-          stack.push({ value: { kind: 'f64', value }, type: 'f64' });
-          break;
-        }
-        case 0x23: {
-          const global = r.unsigned();
-          const imported = this.#module.imports.filter((one) => one.kind === 'global');
-          const known = imported[global] ?? (isOffset ? this.#module.globals[global - imported.length] : undefined);
-          if (known === undefined) return invalid(r, 'unknown global');
-          if (known.mutable) invalid(r, 'constant expression required');
-          stack.push({ value: { kind: 'global', global }, type: known.type });
-          break;
-        }
-        default: {
-          if (opcode === 0xd0 || opcode === 0xd2) unsupported('references in constant expressions', offset);
-          const operator = ARITHMETIC[opcode];
-          if (operator === undefined) return invalid(r, 'constant expression required');
-          const [right, left] = [stack.pop(), stack.pop()];
-          const [kind, of] = operator;
-          if (left?.type !== of || right?.type !== of) return invalid(r, 'type mismatch');
-          stack.push({ value: { kind, type: of, left: left.value, right: right.value }, type: of });
-        }
-      }
-    }
-    const [only] = stack;
-    if (only === undefined || stack.length > 1 || only.type !== type) return invalid(r, 'type mismatch');
-    return only.value;
-  }
-}
-
-function invalid(r: ByteReader, what: string): never {
-  throw new WasmError('invalid', `at ${r.position}: ${what}`, { offset: r.position });
-}
-
-function littleEndian(bytes: Uint8Array): number {
-  return ((bytes[0] ?? 0) | ((bytes[1] ?? 0) << 8) | ((bytes[2] ?? 0) << 16) | ((bytes[3] ?? 0) << 24)) >>> 0;
-}
-
-/** The names of functions, as far as the section can be read: it is for people, and a broken one breaks nothing. */
-function readNames(bytes: Uint8Array, names: Map<number, string>): void {
-  const r = new ByteReader(bytes);
-  try {
-    while (!r.isAtEnd) {
-      const id = r.byte();
-      const size = r.unsigned();
-      const part = new ByteReader(bytes, r.position, r.position + size);
-      r.take(size);
-      if (id !== 1) continue;
-      const count = part.count();
-      for (let i = 0; i < count; i += 1) {
-        const index = part.unsigned();
-        const name = decodeUtf8(part.take(part.unsigned()));
-        if (name !== undefined) names.set(index, name);
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof WasmError)) throw error;
   }
 }

@@ -4,19 +4,20 @@ export { I32, I64, type FunctionBuilder, type ValueType } from './function-build
 export { OPCODES, type ImmediateKind, type OpcodeName } from './opcodes.ts';
 export { ByteWriter } from './byte-writer.ts';
 export { WasmError, type WasmErrorCode } from './error.ts';
-export {
-  decodeModule,
-  type ConstantExpression,
-  type DataSegment,
-  type ElementSegment,
-  type FunctionType,
-  type GlobalType,
-  type Limits,
-  type WasmExport,
-  type WasmFunction,
-  type WasmImport,
-  type WasmModule,
-  type WasmType,
-} from './decode.ts';
-export { TYPE_NUMBERS, validateModule, type Code, type ValidModule } from './validate.ts';
+export { decodeModule } from './decode.ts';
+export type {
+  ConstantExpression,
+  DataSegment,
+  ElementSegment,
+  FunctionType,
+  GlobalType,
+  Limits,
+  WasmExport,
+  WasmFunction,
+  WasmImport,
+  WasmModule,
+  WasmType,
+} from './module.ts';
+export { TYPE_NUMBERS, type Code } from './validate-function.ts';
+export { validateModule, type ValidModule } from './validate.ts';
 export { INSTRUCTION_SET } from './instruction-set.ts';

@@ -10,7 +10,7 @@
  * table; `access` an alignment and an offset; `i32`, `i64`, `f32`, `f64` constants; `zero` one reserved byte; `zeros` two of them; `data` a segment and a
  * reserved byte; `segment` a segment; `types` of a select; `table` what only reference types have.
  */
-export type Immediates =
+type Immediates =
   | ''
   | 'block'
   | 'label'
@@ -141,7 +141,9 @@ export const BY_OPCODE: readonly ({ readonly name: string; readonly row: Row } |
     }
   | undefined
 )[] => {
-  const table: ({ readonly name: string; readonly row: Row } | undefined)[] = new Array(0x112).fill(undefined);
+  const table: ({ readonly name: string; readonly row: Row } | undefined)[] = new Array<undefined>(0x112).fill(
+    undefined,
+  );
   for (const [name, row] of Object.entries(INSTRUCTION_SET)) table[row[0]] = { name, row };
   return table;
 })();

@@ -1,3 +1,5 @@
+/* eslint-disable */
+// @ts-nocheck This is AssemblyScript.
 // A linked list: build, merge sort, find, reverse.
 @unmanaged
 class Item {

@@ -9,6 +9,7 @@ import type { Code, FunctionType } from '@exokernel/wasm';
 import type { Expression, Place, Statement, ValueType, Variable } from '../ir/ir.ts';
 import { ABORT_UNREACHABLE } from '../ir/abort.ts';
 import { VcodeError } from '../program/error.ts';
+import { OperandStack, type Entry } from './stack.ts';
 import { ACCESSES, binary, HELPED, long, OPERATIONS, unary, word } from './operators.ts';
 
 /** What the function may name. */
@@ -34,20 +35,6 @@ export interface Translated {
   readonly body: readonly Statement[];
 }
 
-/** The deepest expression. Assumption: deeper ones do not come from people. */
-const MOST_DEPTH = 24;
-
-/** A value that has not been written down yet. */
-interface Entry {
-  readonly expression: Expression;
-  readonly type: ValueType;
-  readonly depth: number;
-  /** Reads memory or a global, or may trap. */
-  readonly isBound: boolean;
-  /** Locals that it reads. */
-  readonly locals: readonly number[];
-}
-
 interface Label {
   readonly number: number;
   /** The locals that a branch sets. */
@@ -56,8 +43,6 @@ interface Label {
   isUsed: boolean;
 }
 
-const NO_LOCALS: readonly number[] = [];
-
 export function translateFunction(code: Code, scope: Scope): Translated {
   return new Translator(code, scope).run();
 }
@@ -65,10 +50,9 @@ export function translateFunction(code: Code, scope: Scope): Translated {
 class Translator {
   readonly #code: Code;
   readonly #scope: Scope;
-  readonly #variables: Variable[];
+  readonly #stack: OperandStack;
   readonly #parameters: number;
   readonly #labels: Label[] = [];
-  #stack: Entry[] = [];
   #out: Statement[] = [];
   #at = 0;
   #next = 0;
@@ -78,98 +62,29 @@ class Translator {
   constructor(code: Code, scope: Scope) {
     this.#code = code;
     this.#scope = scope;
-    this.#variables = code.locals.map((type, i) => ({ name: `l${i}`, type: type as ValueType }));
+    this.#stack = new OperandStack(
+      code.locals.map((type, i) => ({ name: `l${i}`, type: type as ValueType })),
+      (statement) => {
+        this.#write(statement);
+      },
+    );
     this.#parameters = code.type.parameters.length;
   }
 
   run(): Translated {
     const results = this.#code.type.results as readonly ValueType[];
-    this.#sequence();
-    if (!this.#isDead) this.#return(results.length);
-    return { locals: this.#variables.slice(this.#parameters), body: this.#out };
-  }
-
-  /* The stack. */
-
-  #temporary(type: ValueType): number {
-    this.#variables.push({ name: `t${this.#variables.length}`, type });
-    return this.#variables.length - 1;
+    if (this.#sequence()) this.#return(results.length);
+    return { locals: this.#stack.variables.slice(this.#parameters), body: this.#out };
   }
 
   #write(statement: Statement): void {
     this.#out.push({ ...statement, at: this.#code.offsets[this.#at] ?? 0 });
   }
 
-  #push(expression: Expression, type: ValueType, parts: readonly Entry[], isBound = false): void {
-    const depth = 1 + parts.reduce((most, part) => Math.max(most, part.depth), 0);
-    const bound = isBound || parts.some((part) => part.isBound);
-    const locals =
-      parts.length === 0
-        ? NO_LOCALS
-        : parts.length === 1
-          ? (parts[0] as Entry).locals
-          : [...new Set(parts.flatMap((part) => part.locals))];
-    const entry: Entry = { expression, type, depth, isBound: bound, locals };
-    this.#stack.push(depth > MOST_DEPTH ? this.#saved(entry) : entry);
-  }
-
-  #pushLocal(local: number): void {
-    const { type } = this.#variables[local] as Variable;
-    this.#stack.push({ expression: { kind: 'local', local }, type, depth: 1, isBound: false, locals: [local] });
-  }
-
-  #pop(): Entry {
-    const entry = this.#stack.pop();
-    if (entry === undefined) throw new VcodeError('malformed', 'the function was not validated');
-    return entry;
-  }
-
-  /** The value in a local of its own. */
-  #saved(entry: Entry): Entry {
-    const local = this.#temporary(entry.type);
-    this.#write({ kind: 'set', local, value: entry.expression });
-    return { expression: { kind: 'local', local }, type: entry.type, depth: 1, isBound: false, locals: [local] };
-  }
-
-  /** Writes down the entries that something about to happen could change. */
-  #save(mustSave: (entry: Entry) => boolean): void {
-    for (let i = 0; i < this.#stack.length; i += 1) {
-      const entry = this.#stack[i] as Entry;
-      if (mustSave(entry)) this.#stack[i] = this.#saved(entry);
-    }
-  }
-
-  /** Before an effect. */
-  #settle(): void {
-    this.#save((entry) => entry.isBound);
-  }
-
-  /** Before a label: what is behind it may be reached with other locals. */
-  #settleAll(): void {
-    this.#save((entry) => entry.isBound || entry.locals.length > 0);
-  }
-
-  #take(count: number): Entry[] {
-    return this.#stack.splice(this.#stack.length - count, count);
-  }
-
-  /** Sets locals to the uppermost values, all at once. */
-  #assign(locals: readonly number[], entries: readonly Entry[]): void {
-    const meets = entries.some((entry, i) =>
-      entry.locals.some((local) => locals.indexOf(local) >= 0 && locals.indexOf(local) < i),
-    );
-    const values = meets ? entries.map((entry) => this.#saved(entry)) : entries;
-    locals.forEach((local, i) => {
-      const value = values[i]?.expression;
-      if (value === undefined || (value.kind === 'local' && value.local === local)) return;
-      this.#write({ kind: 'set', local, value });
-    });
-  }
-
   /* Control. */
 
-  /** Translates up to the `end` or `else` that closes the block; leaves it to be read. */
-  #sequence(): void {
+  /** Translates up to the `end` or `else` that closes the block; leaves it to be read. Tells whether its end is reached. */
+  #sequence(): boolean {
     const { opcodes } = this.#code;
     let nested = 0;
     for (; this.#next < opcodes.length; this.#next += 1) {
@@ -177,15 +92,16 @@ class Translator {
       if (this.#isDead) {
         if (opcode >= 0x02 && opcode <= 0x04) nested += 1;
         else if (opcode === 0x0b || opcode === 0x05) {
-          if (nested === 0) return;
+          if (nested === 0) return false;
           if (opcode === 0x0b) nested -= 1;
         }
         continue;
       }
-      if (opcode === 0x0b || opcode === 0x05) return;
+      if (opcode === 0x0b || opcode === 0x05) return true;
       this.#at = this.#next;
       this.#instruction(opcode);
     }
+    return !this.#isDead;
   }
 
   /** What the block in `write` does, in statements of its own. */
@@ -200,28 +116,27 @@ class Translator {
 
   #block(opcode: number): void {
     const type = this.#code.blocks[this.#code.first[this.#next] ?? 0] as FunctionType;
-    const condition = opcode === 0x04 ? this.#pop() : undefined;
-    this.#settleAll();
-    const parameters = this.#take(type.parameters.length);
-    const results = (type.results as readonly ValueType[]).map((result) => this.#temporary(result));
+    const condition = opcode === 0x04 ? this.#stack.pop() : undefined;
+    this.#stack.settleAll();
+    const parameters = this.#stack.take(type.parameters.length);
+    const results = (type.results as readonly ValueType[]).map((result) => this.#stack.temporary(result));
     const isLoop = opcode === 0x03;
-    const inputs = parameters.map((entry) => this.#temporary(entry.type));
-    this.#assign(inputs, parameters);
+    const inputs = parameters.map((entry) => this.#stack.temporary(entry.type));
+    this.#stack.assign(inputs, parameters);
     this.#numbers += 1;
     const label: Label = { number: this.#numbers, values: isLoop ? inputs : results, isLoop, isUsed: false };
-    const below = this.#stack;
+    const below = this.#stack.entries;
     this.#labels.push(label);
     let reachesEnd = false;
     const way = (): Statement[] =>
       this.#inside(() => {
-        this.#stack = [];
-        for (const input of inputs) this.#pushLocal(input);
+        this.#stack.entries = [];
+        for (const input of inputs) this.#stack.pushLocal(input);
         this.#isDead = false;
         this.#next += 1;
-        this.#sequence();
-        if (this.#isDead) return;
+        if (!this.#sequence()) return;
         reachesEnd = true;
-        this.#assign(results, this.#take(results.length));
+        this.#stack.assign(results, this.#stack.take(results.length));
       });
     const then = way();
     let body: Statement[] = then;
@@ -232,19 +147,19 @@ class Translator {
         // Without else, the parameters are the results.
         reachesEnd = true;
         otherwise = this.#inside(() => {
-          this.#stack = [];
-          for (const input of inputs) this.#pushLocal(input);
-          this.#assign(results, this.#take(results.length));
+          this.#stack.entries = [];
+          for (const input of inputs) this.#stack.pushLocal(input);
+          this.#stack.assign(results, this.#stack.take(results.length));
         });
       }
       body = [{ kind: 'if', condition: condition.expression, then, otherwise, at: this.#code.offsets[this.#at] ?? 0 }];
     }
     this.#labels.pop();
-    if (!label.isUsed) this.#out.push(...body);
+    if (!label.isUsed) for (const statement of body) this.#out.push(statement);
     else this.#out.push({ kind: isLoop ? 'loop' : 'block', label: label.number, body });
-    this.#stack = below;
+    this.#stack.entries = below;
     this.#isDead = !reachesEnd && (isLoop || !label.isUsed);
-    for (const result of results) this.#pushLocal(result);
+    for (const result of results) this.#stack.pushLocal(result);
   }
 
   /** A branch outward, with the uppermost values; `values` are copies of them, so that the stack stays. */
@@ -255,7 +170,7 @@ class Translator {
       return;
     }
     label.isUsed = true;
-    this.#assign(label.values, entries);
+    this.#stack.assign(label.values, entries);
     this.#write({ kind: 'branch', label: label.number });
   }
 
@@ -264,18 +179,18 @@ class Translator {
   }
 
   #return(count: number): void {
-    const entries = this.#take(count);
-    this.#settle();
+    const entries = this.#stack.take(count);
+    this.#stack.settle();
     this.#write({ kind: 'return', values: entries.map(({ expression }) => expression) });
   }
 
   #branchIf(depth: number): void {
-    const condition = this.#pop();
+    const condition = this.#stack.pop();
     const arity = this.#arity(depth);
     // What stays on the stack is evaluated once, and before the branch.
-    if (arity > 0) this.#settleAll();
-    else this.#settle();
-    const entries = this.#stack.slice(this.#stack.length - arity);
+    if (arity > 0) this.#stack.settleAll();
+    else this.#stack.settle();
+    const entries = this.#stack.entries.slice(this.#stack.entries.length - arity);
     const then = this.#inside(() => {
       this.#branch(depth, entries);
     });
@@ -285,11 +200,11 @@ class Translator {
   #branchTable(index: number): void {
     const labels = this.#code.labels[index] ?? [];
     const otherwise = labels.at(-1) ?? 0;
-    const value = this.#pop();
+    const value = this.#stack.pop();
     const arity = this.#arity(otherwise);
-    const taken = this.#take(arity);
-    this.#settle();
-    const entries = arity > 0 ? taken.map((entry) => this.#saved(entry)) : [];
+    const taken = this.#stack.take(arity);
+    this.#stack.settle();
+    const entries = arity > 0 ? taken.map((entry) => this.#stack.saved(entry)) : [];
     const byDepth = new Map<number, number[]>();
     labels.slice(0, -1).forEach((depth, i) => {
       if (depth === otherwise) return;
@@ -328,7 +243,7 @@ class Translator {
     const first = this.#code.first[this.#next] ?? 0;
     switch (opcode) {
       case 0x00:
-        this.#settle();
+        this.#stack.settle();
         this.#write({ kind: 'abort', code: ABORT_UNREACHABLE });
         this.#isDead = true;
         return;
@@ -340,8 +255,8 @@ class Translator {
         this.#block(opcode);
         return;
       case 0x0c: {
-        const entries = this.#take(this.#arity(first));
-        this.#settle();
+        const entries = this.#stack.take(this.#arity(first));
+        this.#stack.settle();
         this.#branch(first, entries);
         this.#isDead = true;
         return;
@@ -364,13 +279,13 @@ class Translator {
 
   #operate({ arity, build, type, mayTrap }: NonNullable<(typeof OPERATIONS)[number]>): void {
     if (arity === 1) {
-      const a = this.#pop();
-      this.#push(build(a.expression, a.expression), type, [a], mayTrap);
+      const a = this.#stack.pop();
+      this.#stack.push(build(a.expression, a.expression), type, [a], mayTrap);
       return;
     }
-    const b = this.#pop();
-    const a = this.#pop();
-    this.#push(build(a.expression, b.expression), type, [a, b], mayTrap);
+    const b = this.#stack.pop();
+    const a = this.#stack.pop();
+    this.#stack.push(build(a.expression, b.expression), type, [a, b], mayTrap);
   }
 
   #place(size: Place['size'], index: Expression): Place {
@@ -379,16 +294,16 @@ class Translator {
   }
 
   #load({ size, signed, type }: NonNullable<(typeof ACCESSES)[number]>): void {
-    const index = this.#pop();
+    const index = this.#stack.pop();
     const load: Expression = { kind: 'load', signed: signed && size < 4, ...this.#place(size, index.expression) };
     const extended = type === 'i64' && size < 8 ? unary(signed ? 'extends' : 'extendu', load) : load;
-    this.#push(extended, type, [index], true);
+    this.#stack.push(extended, type, [index], true);
   }
 
   #store(size: Place['size'], type: ValueType): void {
-    const value = this.#pop();
-    const index = this.#pop();
-    this.#settle();
+    const value = this.#stack.pop();
+    const index = this.#stack.pop();
+    this.#stack.settle();
     const narrow = type === 'i64' && size < 8 ? unary('wrap', value.expression) : value.expression;
     this.#write({ kind: 'store', value: narrow, ...this.#place(size, index.expression) });
   }
@@ -399,11 +314,11 @@ class Translator {
     arity: number,
     results: readonly ValueType[],
   ): void {
-    const values = this.#take(arity);
-    this.#settle();
-    const locals = results.map((type) => this.#temporary(type));
+    const values = this.#stack.take(arity);
+    this.#stack.settle();
+    const locals = results.map((type) => this.#stack.temporary(type));
     this.#write({ ...call, values: values.map(({ expression }) => expression), results: locals });
-    for (const local of locals) this.#pushLocal(local);
+    for (const local of locals) this.#stack.pushLocal(local);
   }
 
   #other(opcode: number, first: number): void {
@@ -421,10 +336,10 @@ class Translator {
       }
       case 0x11: {
         const type = this.#scope.types[first] as FunctionType;
-        const slot = this.#pop();
-        const values = this.#take(type.parameters.length);
-        this.#settle();
-        const results = (type.results as readonly ValueType[]).map((result) => this.#temporary(result));
+        const slot = this.#stack.pop();
+        const values = this.#stack.take(type.parameters.length);
+        this.#stack.settle();
+        const results = (type.results as readonly ValueType[]).map((result) => this.#stack.temporary(result));
         this.#write({
           kind: 'callIndirect',
           signature: this.#scope.signature(type),
@@ -432,18 +347,18 @@ class Translator {
           values: values.map(({ expression }) => expression),
           results,
         });
-        for (const result of results) this.#pushLocal(result);
+        for (const result of results) this.#stack.pushLocal(result);
         return;
       }
       case 0x1a: {
-        const dropped = this.#pop();
+        const dropped = this.#stack.pop();
         // What may trap still traps.
-        if (dropped.isBound) this.#saved(dropped);
+        if (dropped.isBound) this.#stack.saved(dropped);
         return;
       }
       case 0x1b:
       case 0x1c: {
-        const [then, otherwise, condition] = this.#take(3) as [Entry, Entry, Entry];
+        const [then, otherwise, condition] = this.#stack.take(3) as [Entry, Entry, Entry];
         const expression: Expression = {
           kind: 'select',
           then: then.expression,
@@ -451,45 +366,50 @@ class Translator {
           condition: condition.expression,
           type: then.type,
         };
-        this.#push(expression, then.type, [then, otherwise, condition]);
+        this.#stack.push(expression, then.type, [then, otherwise, condition]);
         return;
       }
       case 0x20:
-        this.#pushLocal(first);
+        this.#stack.pushLocal(first);
         return;
       case 0x21:
       case 0x22: {
-        const value = this.#pop();
-        this.#save((entry) => entry.locals.includes(first));
+        const value = this.#stack.pop();
+        this.#stack.save((entry) => entry.locals.includes(first));
         this.#write({ kind: 'set', local: first, value: value.expression });
-        if (opcode === 0x22) this.#pushLocal(first);
+        if (opcode === 0x22) this.#stack.pushLocal(first);
         return;
       }
       case 0x23:
-        this.#push({ kind: 'global', global: first }, this.#scope.globalTypes[first]?.type as ValueType, [], true);
+        this.#stack.push(
+          { kind: 'global', global: first },
+          this.#scope.globalTypes[first]?.type as ValueType,
+          [],
+          true,
+        );
         return;
       case 0x24: {
-        const value = this.#pop();
-        this.#settle();
+        const value = this.#stack.pop();
+        this.#stack.settle();
         this.#write({ kind: 'setGlobal', global: first, value: value.expression });
         return;
       }
       case 0x3f:
-        this.#push(binary('shr', { kind: 'length', region: 0 }, word(16)), 'i32', [], true);
+        this.#stack.push(binary('shr', { kind: 'length', region: 0 }, word(16)), 'i32', [], true);
         return;
       case 0x40: {
-        const pages = this.#pop();
-        this.#settle();
-        const result = this.#temporary('i32');
+        const pages = this.#stack.pop();
+        this.#stack.settle();
+        const result = this.#stack.temporary('i32');
         this.#write({ kind: 'grow', pages: pages.expression, result });
-        this.#pushLocal(result);
+        this.#stack.pushLocal(result);
         return;
       }
       case 0x41:
-        this.#push(word(first), 'i32', []);
+        this.#stack.push(word(first), 'i32', []);
         return;
       case 0x42:
-        this.#push(long((BigInt(second) << 32n) | BigInt(first)), 'i64', []);
+        this.#stack.push(long((BigInt(second) << 32n) | BigInt(first)), 'i64', []);
         return;
       default:
         throw new VcodeError('malformed', `opcode 0x${opcode.toString(16)} is not translated`);

@@ -4,7 +4,7 @@
  * Sources: [WIMMER10] for the scan on SSA form with split intervals; phis are made one interval with what flows into them first, so that
  * loops carry their values without moves.
  */
-import { Interval, type Life } from './intervals.ts';
+import type { Interval, Life } from './intervals.ts';
 import { VIRTUAL, type Lines, type Selected } from './instructions.ts';
 
 /** Which registers there are. */

@@ -10,19 +10,20 @@ import { prepareChecked } from '../ir/prepare.ts';
 import { rotateLoops } from '../ir/rotate.ts';
 import { numberSections } from '../ir/sections.ts';
 import { tidyBlocks } from '../ssa/blocks.ts';
-import { buildGraph, type Surroundings } from '../ssa/build.ts';
+import { buildGraph } from '../ssa/build.ts';
 import { reduceAddresses } from '../ssa/induction.ts';
 import { legalise } from '../ssa/legal.ts';
 import { place } from '../ssa/place.ts';
+import type { Surroundings } from '../ssa/surroundings.ts';
 import { allocate, type RegisterSet } from './allocate.ts';
 import { ARGUMENTS, bit, FUEL, KEPT, line, load32, LOST, RESULTS } from './code.ts';
 import { enterPieces } from './enter.ts';
 import { findLife } from './intervals.ts';
 import { VIRTUAL, type Selected } from './instructions.ts';
 import { layOut } from './layout.ts';
-import { link, type Linked, type Piece } from './link.ts';
+import { functionSymbol, link, type Linked, type Piece } from './link.ts';
 import { sectionCosts } from './costs.ts';
-import { checkedRecord, ownRecord, type CheckedRecord, type OwnRecord } from './record.ts';
+import { checkedRecord, ownRecord, type CheckedRecord, type OwnRecord } from '../ir/record.ts';
 import { schedule } from './schedule.ts';
 import { select } from './select.ts';
 import { write, type Calls } from './write.ts';
@@ -45,9 +46,6 @@ const symbolOf: Calls['symbol'] = (callee) => {
   if (callee.kind === 'function') return functionSymbol(callee.function);
   return callee.kind === 'import' ? `import ${callee.import}` : callee.kind;
 };
-
-/** The symbol of a function. */
-export const functionSymbol = (index: number): string => `f${index}`;
 
 const OWN_CALLS: Calls = {
   symbol: symbolOf,

@@ -5,17 +5,13 @@
 import { A0, GP, RA, SP, V1 } from '@exokernel/isa';
 import type { Module } from '../ir/ir.ts';
 import { ARGUMENTS, FUEL, KEPT, line, MachineBlock, RESULTS, type Line } from './code.ts';
-import { functionSymbol } from './compile.ts';
-import type { Piece } from './link.ts';
-import type { CheckedRecord } from './record.ts';
+import { enterSymbol, functionSymbol, type Piece } from './link.ts';
+import type { CheckedRecord } from '../ir/record.ts';
 import { schedule } from './schedule.ts';
 
 const SAVED: readonly number[] = [RA, GP, ...KEPT];
 /** The caller's registers. */
 const FRAME = (4 * SAVED.length + 7) & ~7;
-
-/** The symbol of an export's entry. */
-export const enterSymbol = (name: string): string => `enter ${name}`;
 
 export function enterPieces(module: Module, record: CheckedRecord): Piece[] {
   const pieces = [...module.exports].map(([name, index]) => piece(enterSymbol(name), enter(module, index, record)));

@@ -5,8 +5,7 @@
  * position after it.
  */
 import type { Mnemonic } from '@exokernel/isa';
-import type { Test } from '../ssa/legal.ts';
-import type { Block, Callee, Node } from '../ssa/graph.ts';
+import type { Block, Callee, Node, Test } from '../ssa/graph.ts';
 
 /** The first number of a virtual register. */
 export const VIRTUAL = 32;

@@ -3,7 +3,7 @@
  */
 import { HI_LO, line, type Line, type MachineBlock } from './code.ts';
 import { countPredecessors, findLive } from './live.ts';
-import { oppositeBranch } from './write.ts';
+import { oppositeBranch } from './branches.ts';
 
 /** A test at the head of a loop of at most so many instructions is written again at its end. Assumption: one more costs less than a jump. */
 const SMALL = 6;

@@ -1,8 +1,8 @@
 /** The last step: words at addresses. */
 import { encode } from '@exokernel/isa';
 import { VcodeError } from '../program/error.ts';
+import { TABLE_HIGH, TABLE_LOW } from './branches.ts';
 import type { MachineBlock } from './code.ts';
-import { TABLE_HIGH, TABLE_LOW } from './write.ts';
 import type { Scheduled } from './schedule.ts';
 
 /** A function that is ready but for the addresses of others. */
@@ -10,6 +10,12 @@ export interface Piece {
   readonly name: string;
   readonly scheduled: Scheduled;
 }
+
+/** The symbol of a function. */
+export const functionSymbol = (index: number): string => `f${index}`;
+
+/** The symbol of an export's entry, in the checked profile. */
+export const enterSymbol = (name: string): string => `enter ${name}`;
 
 /** Branches reach so many words. */
 const REACH = 0x8000;

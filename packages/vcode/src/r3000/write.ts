@@ -3,11 +3,11 @@
  * blocks.
  */
 import { AT, GP, RA, SP, ZERO, type Mnemonic } from '@exokernel/isa';
-import { OPPOSITE, type Test } from '../ssa/legal.ts';
-import type { Block, Callee, Node } from '../ssa/graph.ts';
+import type { Block, Callee, Node, Test } from '../ssa/graph.ts';
 import type { Allocation } from './allocate.ts';
 import { ABORT_FUEL, ABORT_STACK } from '../ir/abort.ts';
 import { ARGUMENTS, bit, FUEL, KEPT_MASK, line, load32, LOST_MASK, MachineBlock, RESULTS, type Line } from './code.ts';
+import { branchLine, TABLE_HIGH, TABLE_LOW } from './branches.ts';
 import { each, type Interval, type Life } from './intervals.ts';
 import { VIRTUAL, type Instruction, type Lines, type Selected, type Source } from './instructions.ts';
 import { movesInOrder, STACK, type Move } from './moves.ts';
@@ -465,31 +465,6 @@ class Writer {
     else list.push(block);
     return block;
   }
-}
-
-/** Where the linker puts the halves of a block's table's address. */
-export const TABLE_HIGH = '%hi(table)';
-export const TABLE_LOW = '%lo(table)';
-
-const TESTS: Readonly<Record<Test, Mnemonic>> = {
-  eq: 'beq',
-  ne: 'bne',
-  ltz: 'bltz',
-  gez: 'bgez',
-  lez: 'blez',
-  gtz: 'bgtz',
-};
-
-/** A branch if the test holds. */
-export function branchLine(test: Test, operands: readonly number[], target: MachineBlock, at: number): Line {
-  const two = test === 'eq' || test === 'ne';
-  return line(TESTS[test], two ? [operands[0] ?? 0, operands[1] ?? ZERO] : [operands[0] ?? 0], { target, at });
-}
-
-/** The same branch if the test does not hold. */
-export function oppositeBranch(branch: Line, target: MachineBlock): Line {
-  const test = (Object.keys(TESTS) as Test[]).find((one) => TESTS[one] === branch.mnemonic) ?? 'ne';
-  return branchLine(OPPOSITE[test], branch.operands, target, branch.at);
 }
 
 function remade(node: Node): Move['from'] {

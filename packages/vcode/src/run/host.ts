@@ -17,7 +17,7 @@ import {
 } from './instance.ts';
 
 interface HostGlobal {
-  value: number | bigint;
+  value: Value;
 }
 interface HostWebAssembly {
   readonly Module: new (bytes: Uint8Array) => object;
@@ -91,11 +91,11 @@ class HostInstance implements Instance {
     try {
       const given = run(...values.map(signed));
       const results = given === undefined ? [] : Array.isArray(given) ? (given as Value[]) : [given as Value];
-      return { values: results.map(unsigned), status: RETURNED, fuel: Number(left.value) };
+      return { values: results.map(unsigned), status: RETURNED, fuel: left.value };
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
       // What the module itself did not refuse, the engine did: an access outside the memory.
-      return { values: [], status: Number(status.value) || ABORT_BOUNDS, fuel: Number(left.value) };
+      return { values: [], status: status.value || ABORT_BOUNDS, fuel: left.value };
     }
   }
 }

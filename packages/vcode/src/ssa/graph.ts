@@ -7,8 +7,6 @@
  * Source: [CLICK95].
  */
 
-import type { Test } from './legal.ts';
-
 /** What a node does. Those of the first two rows float. */
 export type Op =
   | 'const'
@@ -56,6 +54,29 @@ export type Op =
   | 'result'
   | 'charge';
 
+/** Operators on two words that float; the others are made by `legalise`. */
+export type Operator =
+  | 'add'
+  | 'sub'
+  | 'and'
+  | 'or'
+  | 'xor'
+  | 'nor'
+  | 'shl'
+  | 'shr'
+  | 'sar'
+  | 'lts'
+  | 'ltu'
+  | 'eq'
+  | 'ne'
+  | 'mul'
+  | 'mulhu'
+  | 'mulhs'
+  | 'divu'
+  | 'remu'
+  | 'divs'
+  | 'rems';
+
 /** What a call calls. */
 export type Callee =
   | { readonly kind: 'function'; readonly function: number }
@@ -94,6 +115,9 @@ export class Node {
     this.value = value;
   }
 }
+
+/** How a branch compares: two registers, or one with zero. */
+export type Test = 'eq' | 'ne' | 'ltz' | 'gez' | 'lez' | 'gtz';
 
 /** How a block ends. */
 export type End =

@@ -3,11 +3,9 @@
  *
  * Runs before `place`, so that the halves of addresses and the constants that remain are shared and leave loops like other values.
  */
-import { resolve, type Block, type End, type Graph, type Node, type Op } from './graph.ts';
-import { possibleBits, type Values } from './values.ts';
-
-/** How a branch compares: two registers, or one with zero. */
-export type Test = 'eq' | 'ne' | 'ltz' | 'gez' | 'lez' | 'gtz';
+import { possibleBits } from './bits.ts';
+import { resolve, type Block, type End, type Graph, type Node, type Op, type Test } from './graph.ts';
+import type { Values } from './values.ts';
 
 const signed = (value: number): number => value | 0;
 export const fitsSigned = (value: number): boolean => signed(value) >= -0x8000 && signed(value) <= 0x7fff;
@@ -113,13 +111,13 @@ class Legaliser {
   /** What fits is taken from the address into the displacement; of the rest, the upper half is made once. */
   #address(node: Node): void {
     const address = resolve(node.inputs[0] as Node);
-    const whole = address.op === 'const';
-    const [x, c] = whole ? [undefined, address] : address.inputs;
-    if (!whole && (address.op !== 'add' || c?.op !== 'const')) return;
-    const offset = c?.value ?? 0;
+    const x = address.op === 'add' ? address.inputs[0] : undefined;
+    const constant = x === undefined ? address : (address.inputs[1] as Node);
+    if (constant.op !== 'const') return;
+    const offset = constant.value;
     // The parts of an access that is not aligned lie up to three bytes further.
-    if (!whole && fitsSigned(offset) && fitsSigned(offset + 3)) {
-      node.inputs[0] = x as Node;
+    if (x !== undefined && fitsSigned(offset) && fitsSigned(offset + 3)) {
+      node.inputs[0] = x;
       node.value = signed(offset);
       return;
     }

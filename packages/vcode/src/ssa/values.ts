@@ -4,7 +4,9 @@
  * Nothing here has an effect, so every rule holds for all inputs. Constants stand on the right where operands may be exchanged; there
  * is no `leu`, `gt` or `not`: those are `ltu` and `lts` with operands exchanged, and `xor` 1 of a truth value.
  */
-import { Graph, resolve, type Node, type Op } from './graph.ts';
+import { possibleBits, SEARCH_DEPTH } from './bits.ts';
+import { divideBy, type Arithmetic } from './division.ts';
+import { resolve, type Graph, type Node, type Op, type Operator } from './graph.ts';
 
 /** The operators that float, with a number for the table of values. */
 const NUMBERS: Partial<Record<Op, number>> = {
@@ -29,36 +31,13 @@ const NUMBERS: Partial<Record<Op, number>> = {
   divs: 19,
   rems: 20,
 };
-export type Operator =
-  | 'add'
-  | 'sub'
-  | 'and'
-  | 'or'
-  | 'xor'
-  | 'nor'
-  | 'shl'
-  | 'shr'
-  | 'sar'
-  | 'lts'
-  | 'ltu'
-  | 'eq'
-  | 'ne'
-  | 'mul'
-  | 'mulhu'
-  | 'mulhs'
-  | 'divu'
-  | 'remu'
-  | 'divs'
-  | 'rems';
 
 const COMMUTES: ReadonlySet<Op> = new Set<Op>(['add', 'and', 'or', 'xor', 'nor', 'eq', 'ne', 'mul', 'mulhu', 'mulhs']);
-/** How far the search for known bits goes. Assumption: code from compilers shows nothing more behind that. */
-const DEPTH = 4;
 
 const isConst = (node: Node, value: number): boolean => node.op === 'const' && node.value === value;
 
 /** Makes values of one graph. */
-export class Values {
+export class Values implements Arithmetic {
   readonly #graph: Graph;
   readonly #constants = new Map<number, Node>();
   readonly #fields = new Map<number, Node>();
@@ -157,7 +136,9 @@ export class Values {
       case 'lts':
         if (a === b) return this.constant(0);
         if (c === 0)
-          return possibleBits(a, DEPTH) < 0x80000000 ? this.constant(0) : this.binary('shr', a, this.constant(31));
+          return possibleBits(a, SEARCH_DEPTH) < 0x80000000
+            ? this.constant(0)
+            : this.binary('shr', a, this.constant(31));
         return undefined;
       case 'mul':
         return this.#multiply(a, b, c);
@@ -165,7 +146,7 @@ export class Values {
       case 'remu':
       case 'divs':
       case 'rems':
-        return c === undefined ? undefined : this.#divide(operator, a, c);
+        return c === undefined ? undefined : divideBy(this, operator, a, c);
       case 'nor':
       case 'mulhu':
       case 'mulhs':
@@ -201,7 +182,7 @@ export class Values {
   #and(a: Node, b: Node, c: number | undefined): Node | undefined {
     if (a === b) return a;
     if (c === undefined) return undefined;
-    const possible = possibleBits(a, DEPTH);
+    const possible = possibleBits(a, SEARCH_DEPTH);
     if ((possible & c) === 0) return this.constant(0);
     if ((possible & ~c) === 0) return a;
     const [x, y] = a.inputs;
@@ -228,8 +209,9 @@ export class Values {
     const count = c & 31;
     if (count === 0) return a;
     if (count !== c) return this.binary(operator, a, this.constant(count));
-    if (operator === 'sar' && possibleBits(a, DEPTH) < 0x80000000) return this.binary('shr', a, this.constant(count));
-    if (operator === 'shr' && possibleBits(a, DEPTH) >>> count === 0) return this.constant(0);
+    if (operator === 'sar' && possibleBits(a, SEARCH_DEPTH) < 0x80000000)
+      return this.binary('shr', a, this.constant(count));
+    if (operator === 'shr' && possibleBits(a, SEARCH_DEPTH) >>> count === 0) return this.constant(0);
     const [x, y] = a.inputs;
     if (x === undefined || y?.op !== 'const') return undefined;
     if (a.op === operator) {
@@ -245,8 +227,8 @@ export class Values {
       const mask = y.value << count;
       if (
         mask >>> count === y.value >>> 0 &&
-        possibleBits(x, DEPTH) >>> (32 - count) === 0 &&
-        (possibleBits(x, DEPTH) & ~y.value) === 0
+        possibleBits(x, SEARCH_DEPTH) >>> (32 - count) === 0 &&
+        (possibleBits(x, SEARCH_DEPTH) & ~y.value) === 0
       ) {
         return this.binary('shl', x, this.constant(count));
       }
@@ -257,7 +239,7 @@ export class Values {
       a.op === 'shr' &&
       y.value === count &&
       count <= 15 &&
-      (possibleBits(x, DEPTH) & ((1 << count) - 1)) === 0
+      (possibleBits(x, SEARCH_DEPTH) & ((1 << count) - 1)) === 0
     ) {
       return x;
     }
@@ -268,7 +250,7 @@ export class Values {
     const truth = (holds: boolean): Node => this.constant(holds === (operator === 'eq') ? 1 : 0);
     if (a === b) return truth(true);
     if (c === undefined) return undefined;
-    const possible = possibleBits(a, DEPTH);
+    const possible = possibleBits(a, SEARCH_DEPTH);
     if ((c & ~possible) !== 0) return truth(false);
     const [x, y] = a.inputs;
     if (possible <= 1) {
@@ -282,7 +264,7 @@ export class Values {
     if (a.op === 'add' && y.op === 'const' && c !== 0) return this.binary(operator, x, this.constant(c - y.value));
     if (a.op === 'xor' && y.op === 'const') return this.binary(operator, x, this.constant(c ^ y.value));
     // The sign bit alone, or what is shifted out of sight.
-    if (c === 0 && a.op === 'shl' && y.op === 'const' && possibleBits(x, DEPTH) >>> (32 - y.value) === 0) {
+    if (c === 0 && a.op === 'shl' && y.op === 'const' && possibleBits(x, SEARCH_DEPTH) >>> (32 - y.value) === 0) {
       return this.binary(operator, x, this.constant(0));
     }
     return undefined;
@@ -306,109 +288,6 @@ export class Values {
     }
     return undefined;
   }
-
-  #divide(operator: 'divu' | 'remu' | 'divs' | 'rems', a: Node, c: number): Node | undefined {
-    if (c === 0) return undefined;
-    const minus = (quotient: Node): Node => this.binary('sub', a, this.binary('mul', quotient, this.constant(c)));
-    const power = (c & (c - 1)) === 0 ? 31 - Math.clz32(c) : undefined;
-    if (operator === 'divu' || operator === 'remu') {
-      if (power !== undefined) {
-        return operator === 'divu'
-          ? this.binary('shr', a, this.constant(power))
-          : this.binary('and', a, this.constant(c - 1));
-      }
-      const quotient = this.#divideUnsigned(a, c);
-      return operator === 'divu' ? quotient : minus(quotient);
-    }
-    if (c === 1) return operator === 'divs' ? a : this.constant(0);
-    if (c === 0xffffffff) return operator === 'divs' ? this.binary('sub', this.constant(0), a) : this.constant(0);
-    if (c === 0x80000000) return undefined;
-    if (power !== undefined) {
-      const sign = this.binary('sar', a, this.constant(31));
-      const bias = this.binary('shr', power === 1 ? a : sign, this.constant(32 - power));
-      const biased = this.binary('add', a, bias);
-      if (operator === 'divs') return this.binary('sar', biased, this.constant(power));
-      return this.binary('sub', this.binary('and', biased, this.constant(c - 1)), bias);
-    }
-    const quotient = this.#divideSigned(a, c | 0);
-    return operator === 'divs' ? quotient : minus(quotient);
-  }
-
-  /** [HACKER 10-8]: a multiplication by the reciprocal. */
-  #divideUnsigned(a: Node, c: number): Node {
-    const length = 32 - Math.clz32(c - 1);
-    const reciprocal = ((1n << BigInt(32 + length)) + BigInt(c) - 1n) / BigInt(c);
-    const high = this.binary('mulhu', a, this.constant(Number(reciprocal & 0xffffffffn)));
-    const shifted = (x: Node, count: number): Node => this.binary('shr', x, this.constant(count));
-    if (reciprocal < 1n << 32n) return shifted(high, length);
-    // The multiplier has 33 bits. Where it is even, or the dividend small, 32 are enough.
-    for (let less = length - 1; less >= 0; less -= 1) {
-      const shorter = ((1n << BigInt(32 + less)) + BigInt(c) - 1n) / BigInt(c);
-      const error = shorter * BigInt(c) - (1n << BigInt(32 + less));
-      if (shorter < 1n << 32n && error * (BigInt(possibleBits(a, DEPTH)) + 1n) <= 1n << BigInt(32 + less)) {
-        return shifted(this.binary('mulhu', a, this.constant(Number(shorter))), less);
-      }
-    }
-    const half = shifted(this.binary('sub', a, high), 1);
-    return shifted(this.binary('add', half, high), length - 1);
-  }
-
-  /** [HACKER 10-1]. */
-  #divideSigned(a: Node, c: number): Node {
-    const absolute = BigInt(Math.abs(c));
-    let shift = 0n;
-    let multiplier = 0n;
-    for (; ; shift += 1n) {
-      const scale = 1n << (32n + shift);
-      multiplier = scale / absolute + 1n;
-      if (multiplier * absolute - scale <= 1n << (shift + 1n)) break;
-    }
-    const word = Number(BigInt.asUintN(32, multiplier));
-    let quotient = this.binary('mulhs', a, this.constant(word));
-    if (word >= 0x80000000) quotient = this.binary('add', quotient, a);
-    quotient = this.binary('sar', quotient, this.constant(Number(shift)));
-    const sign = this.binary('sar', a, this.constant(31));
-    return c < 0 ? this.binary('sub', sign, quotient) : this.binary('sub', quotient, sign);
-  }
-}
-
-/** The bits that may be set, as a mask; an upper bound. */
-export function possibleBits(node: Node, depth: number): number {
-  if (node.op === 'const') return node.value;
-  if (node.op === 'eq' || node.op === 'ne' || node.op === 'lts' || node.op === 'ltu') return 1;
-  if (node.op === 'load') return node.size === 1 ? 0xff : node.size === 2 ? 0xffff : 0xffffffff;
-  const [a, b] = node.inputs;
-  if (depth === 0 || a === undefined || b === undefined) return 0xffffffff;
-  switch (node.op) {
-    case 'and':
-      return (possibleBits(a, depth - 1) & possibleBits(b, depth - 1)) >>> 0;
-    case 'or':
-    case 'xor':
-      return (possibleBits(a, depth - 1) | possibleBits(b, depth - 1)) >>> 0;
-    case 'shl':
-      return b.op === 'const' ? (possibleBits(a, depth - 1) << b.value) >>> 0 : 0xffffffff;
-    case 'shr':
-      return b.op === 'const' ? possibleBits(a, depth - 1) >>> b.value : 0xffffffff;
-    case 'add': {
-      const sum = possibleBits(a, depth - 1) + possibleBits(b, depth - 1);
-      return sum > 0xffffffff ? 0xffffffff : (ones(sum) & ~(lowZeros(a, b, depth) - 1)) >>> 0;
-    }
-    case 'remu':
-      return b.op === 'const' ? ones(b.value - 1) : 0xffffffff;
-    default:
-      return 0xffffffff;
-  }
-}
-
-/** All bits up to the highest of the number. */
-function ones(value: number): number {
-  return value === 0 ? 0 : 0xffffffff >>> Math.clz32(value);
-}
-
-/** A power of two of which both are multiples. */
-function lowZeros(a: Node, b: Node, depth: number): number {
-  const bits = possibleBits(a, depth - 1) | possibleBits(b, depth - 1);
-  return bits === 0 ? 1 : (bits & -bits) >>> 0;
 }
 
 /** The operator on two constants. */

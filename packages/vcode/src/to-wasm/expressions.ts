@@ -2,7 +2,7 @@
 import { I32, type FunctionBuilder, type OpcodeName } from '@exokernel/wasm';
 import { ABORT_DIVIDE } from '../ir/abort.ts';
 import { BINARY, type BinaryOperator, type Expression, type Func, type Place } from '../ir/ir.ts';
-import type { Surroundings } from './function.ts';
+import type { Surroundings } from './surroundings.ts';
 
 /** Operators that are one instruction. The counts of 64-bit shifts are words in the IR. */
 const PLAIN: Readonly<Partial<Record<BinaryOperator, OpcodeName>>> = {

@@ -1,26 +1,9 @@
 /** One function of the checked profile in WebAssembly: structured control flow maps directly. */
 import { I32, I64, type FunctionBuilder } from '@exokernel/wasm';
 import { ABORT_FUEL, ABORT_STACK, ABORT_TABLE } from '../ir/abort.ts';
-import type { Body, Func, Module, Statement, ValueType } from '../ir/ir.ts';
+import type { Body, Func, Statement } from '../ir/ir.ts';
 import { Expressions } from './expressions.ts';
-
-/** What a function may name in the module that is built. Numbers are indices of globals and functions. */
-export interface Surroundings {
-  readonly module: Module;
-  readonly fuel: number;
-  readonly status: number;
-  readonly stack: number;
-  readonly most: number;
-  readonly globals: readonly number[];
-  readonly imports: readonly number[];
-  readonly functions: readonly FunctionBuilder[];
-  readonly signatureOf: number;
-  readonly costs: readonly number[];
-  readonly loops: ReadonlyMap<Statement, number>;
-  readonly section: number;
-  readonly frame: number;
-  readonly typeOf: (parameters: readonly ValueType[], results: readonly ValueType[]) => number;
-}
+import type { Surroundings } from './surroundings.ts';
 
 export function emitFunction(f: FunctionBuilder, func: Func, surroundings: Surroundings): void {
   new Statements(f, func, surroundings).run();

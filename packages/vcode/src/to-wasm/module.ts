@@ -10,7 +10,8 @@ import type { Module, ValueType } from '../ir/ir.ts';
 import { prepareChecked } from '../ir/prepare.ts';
 import { numberSections } from '../ir/sections.ts';
 import { budgetsOf } from '../r3000/compile.ts';
-import { emitFunction, type Surroundings } from './function.ts';
+import { emitFunction } from './function.ts';
+import type { Surroundings } from './surroundings.ts';
 
 const byte = (type: ValueType): Byte => (type === 'i64' ? I64 : I32);
 /** Exports of the compiled module begin so; names of its own could be anything. */

@@ -11,7 +11,7 @@
  *                +24 base and length of region 0, then of region 1, …
  *                then the globals, then arguments and results of calls from outside
  */
-import type { Module } from '../ir/ir.ts';
+import type { Module } from './ir.ts';
 
 /** What the code of both profiles needs to know. */
 export interface RecordLayout {

@@ -1,0 +1,17 @@
+/** Where a function will run. */
+import type { Statement } from '../ir/ir.ts';
+import type { RecordLayout } from '../ir/record.ts';
+
+/** What the builder must know of where the code will run. */
+export interface Surroundings {
+  /** Own: no tests, no fuel; an address is what the program says. */
+  readonly profile: 'own' | 'checked';
+  /** By statement: the fuel section that a loop begins. */
+  readonly sections: ReadonlyMap<Statement, number>;
+  /** The section of the function itself. */
+  readonly section: number;
+  /** Globals that do not change while the function runs. */
+  readonly settled: ReadonlySet<number>;
+  /** Where things are in the module's record. */
+  readonly record: RecordLayout;
+}
