@@ -48,7 +48,7 @@ function dropUnused(graph: Graph, entry: Block): Node[] {
   const earliest = EARLIEST;
   earliest.clear();
   for (const block of graph.blocks) {
-    for (const node of block.nodes) if (EFFECTS.has(node.op) && node.mark === 0) need(node);
+    for (const node of block.nodes) if ((EFFECTS.has(node.op) || node.isOrdered) && node.mark === 0) need(node);
     for (const node of block.inputs) need(node);
   }
   for (let node = pinned.pop(); node !== undefined; node = pinned.pop()) for (const input of node.inputs) need(input);
