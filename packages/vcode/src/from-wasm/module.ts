@@ -18,7 +18,7 @@ import { translateFunction, type Scope } from './function.ts';
 import { HELPERS } from './helpers.ts';
 
 /** How a module is taken. */
-export interface WasmOptions {
+export interface FromWasmOptions {
   readonly name?: string;
   /** `refuse` (as given nothing): a function with floating point is an error. `trap`: it aborts when it is called. */
   readonly floats?: 'refuse' | 'trap';
@@ -31,7 +31,7 @@ export interface WasmOptions {
 }
 
 /** Decodes, validates and translates. */
-export function fromWasm(bytes: Uint8Array, options: WasmOptions = {}): Module {
+export function fromWasm(bytes: Uint8Array, options: FromWasmOptions = {}): Module {
   return new ModuleTranslator(validateModule(bytes), options).run();
 }
 
@@ -41,13 +41,13 @@ const isFloating = ({ parameters, results }: FunctionType): boolean =>
 
 class ModuleTranslator {
   readonly #module: ValidModule;
-  readonly #options: WasmOptions;
+  readonly #options: FromWasmOptions;
   readonly #signatures = new Map<string, number>();
   readonly #extraIndices = new Map<string, number>();
   readonly #extras: (() => Func)[] = [];
   readonly #imported: number;
 
-  constructor(module: ValidModule, options: WasmOptions) {
+  constructor(module: ValidModule, options: FromWasmOptions) {
     this.#module = module;
     this.#options = options;
     this.#imported = module.functionTypes.length - module.functions.length;

@@ -8,8 +8,8 @@ import { resolve, type Block, type End, type Graph, type Node, type Op, type Tes
 import type { Values } from './values.ts';
 
 const signed = (value: number): number => value | 0;
-export const fitsSigned = (value: number): boolean => signed(value) >= -0x8000 && signed(value) <= 0x7fff;
-export const fitsUnsigned = (value: number): boolean => value >>> 0 <= 0xffff;
+const fitsSigned = (value: number): boolean => signed(value) >= -0x8000 && signed(value) <= 0x7fff;
+const fitsUnsigned = (value: number): boolean => value >>> 0 <= 0xffff;
 
 /** Whether one instruction makes the constant. */
 export const isCheap = (value: number): boolean => fitsSigned(value) || fitsUnsigned(value) || (value & 0xffff) === 0;
