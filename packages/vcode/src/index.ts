@@ -1,4 +1,4 @@
-/** vcode: a small typed IR for downloaded code, with three back ends. */
+/** vcode: a small typed IR for downloaded code, with three back ends; a compiler of modules, see docs/compiler.md. */
 export {
   ABORT_BOUNDS,
   ABORT_DIVIDE,
@@ -59,5 +59,14 @@ export { mipsListing } from './mips/listing.ts';
 export { ACTIVATION, activationRegion } from './mips/frame.ts';
 export { isBounded, maxCost } from './mips/bounds.ts';
 export { VcodeError, type VcodeErrorCode } from './program/error.ts';
+export { ABORT_STACK, ABORT_TABLE, ABORT_UNREACHABLE } from './ir/abort.ts';
+export type { Data, Func, Global, Import, Module, Signature, ValueType, Variable } from './ir/ir.ts';
+export type { CheckedRecord, OwnRecord, RecordLayout } from './ir/record.ts';
+export { fromWasm, type FromWasmOptions } from './from-wasm/module.ts';
+export { interpretModule } from './run/interpreter.ts';
+export { instantiateModule } from './run/host.ts';
+export type { Allowance, HostFunction, InstanceOptions, ModuleInstance, Outcome, Value } from './run/instance.ts';
+export { compileChecked, compileOwn, type CheckedCode, type OwnCode } from './r3000/compile.ts';
+export { enterSymbol, functionSymbol, type Linked, type Piece } from './r3000/link.ts';
 export { decodeProgram, encodeProgram } from './program/encoding.ts';
 export { formatProgram } from './program/format.ts';

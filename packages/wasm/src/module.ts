@@ -3,21 +3,25 @@
 /** `i32`, `i64`, `f32`, `f64`. */
 export type WasmType = 'i32' | 'i64' | 'f32' | 'f64';
 
+/** What a function takes and gives. */
 export interface FunctionType {
   readonly parameters: readonly WasmType[];
   readonly results: readonly WasmType[];
 }
 
+/** The size of a memory in pages or of a table in slots; the maximum may be left out. */
 export interface Limits {
   readonly minimum: number;
   readonly maximum: number | undefined;
 }
 
+/** A global's type, and whether it may change. */
 export interface GlobalType {
   readonly type: WasmType;
   readonly mutable: boolean;
 }
 
+/** What a module needs from outside. */
 export type WasmImport = { readonly module: string; readonly name: string } & (
   | { readonly kind: 'function'; readonly type: number }
   | { readonly kind: 'table'; readonly limits: Limits }
@@ -37,6 +41,7 @@ export type ConstantExpression =
       readonly right: ConstantExpression;
     };
 
+/** A function of the module's own; `type` is an index. */
 export interface WasmFunction {
   readonly type: number;
   /** Locals behind the parameters. */
@@ -46,6 +51,7 @@ export interface WasmFunction {
   readonly to: number;
 }
 
+/** Functions for the table. */
 export interface ElementSegment {
   readonly mode: 'active' | 'passive' | 'declared';
   readonly offset: ConstantExpression | undefined;
@@ -53,12 +59,14 @@ export interface ElementSegment {
   readonly functions: readonly number[];
 }
 
+/** Bytes for the memory. */
 export interface DataSegment {
   /** Without offset it is passive. */
   readonly offset: ConstantExpression | undefined;
   readonly bytes: Uint8Array;
 }
 
+/** A name for something of the module, by its index. */
 export interface WasmExport {
   readonly name: string;
   readonly kind: 'function' | 'table' | 'memory' | 'global';

@@ -19,7 +19,7 @@ import { HELPERS } from './helpers.ts';
 import { word } from './operators.ts';
 
 /** How a module is taken. */
-export interface WasmOptions {
+export interface FromWasmOptions {
   readonly name?: string;
   /** `refuse` (as given nothing): a function with floating point is an error. `trap`: it aborts when it is called. */
   readonly floats?: 'refuse' | 'trap';
@@ -37,7 +37,7 @@ export interface WasmOptions {
 }
 
 /** Decodes, validates and translates. */
-export function fromWasm(bytes: Uint8Array, options: WasmOptions = {}): Module {
+export function fromWasm(bytes: Uint8Array, options: FromWasmOptions = {}): Module {
   return new ModuleTranslator(validateModule(bytes), options).run();
 }
 
@@ -47,7 +47,7 @@ const isFloating = ({ parameters, results }: FunctionType): boolean =>
 
 class ModuleTranslator {
   readonly #module: ValidModule;
-  readonly #options: WasmOptions;
+  readonly #options: FromWasmOptions;
   readonly #signatures = new Map<string, number>();
   readonly #extraIndices = new Map<string, number>();
   readonly #extras: (() => Func)[] = [];
@@ -55,7 +55,7 @@ class ModuleTranslator {
   /** By imported function. */
   readonly #moreResults: readonly number[];
 
-  constructor(module: ValidModule, options: WasmOptions) {
+  constructor(module: ValidModule, options: FromWasmOptions) {
     this.#module = module;
     this.#options = options;
     this.#imported = module.functionTypes.length - module.functions.length;

@@ -12,5 +12,3 @@ export const ABORT_TABLE = 5;
 export const ABORT_UNREACHABLE = 6;
 /** The stack did not suffice for the next function's frame. */
 export const ABORT_STACK = 7;
-/** The least code for a program's own `abort`. `ABORT_BOUNDS` may be used too; the largest code is 255. */
-export const ABORT_OWN = 16;

@@ -130,7 +130,7 @@ export type UnaryOperator = 'bswap16' | 'bswap32' | 'extend8' | 'extend16' | 'wr
 
 /** Bytes of an access; 8 is a long. */
 export type Size = 1 | 2 | 4 | 8;
-export type Endian = 'big' | 'little';
+type Endian = 'big' | 'little';
 
 /**
  * Where an access goes: bytes `index + displacement` up to `+ size` of a region. In the checked profile the sum does not wrap: what
@@ -234,7 +234,7 @@ type StatementKind =
   | { readonly kind: 'grow'; readonly pages: Expression; readonly result: number };
 
 /** One case: the values that lead to it, and what to do. */
-export interface Case {
+interface Case {
   readonly values: readonly number[];
   readonly body: Body;
 }

@@ -27,6 +27,7 @@ export interface RecordLayout {
 
 export type OwnRecord = RecordLayout;
 
+/** Offsets in the record of the checked profile, in bytes. */
 export interface CheckedRecord extends RecordLayout {
   readonly fuel: number;
   readonly status: number;

@@ -143,7 +143,7 @@ export interface Life {
 }
 
 /** Visits what an instruction reads: `inRegister` tells whether a register is needed for it. */
-export function reads(instruction: Instruction, visit: (register: number, inRegister: boolean) => void): void {
+function reads(instruction: Instruction, visit: (register: number, inRegister: boolean) => void): void {
   // The address of a call is moved like its arguments.
   if (instruction.a >= VIRTUAL) visit(instruction.a, instruction.kind !== 'call');
   if (instruction.b >= VIRTUAL) visit(instruction.b, true);

@@ -9,13 +9,15 @@ import { line, load32, type Line } from './code.ts';
 /** The first number of a word of the stack: `STACK + n` is the word `n` words above sp. */
 export const STACK = 0x100;
 
+/** A place; or a constant, or a word of the module's record, that is made where it goes. */
+type Origin = number | { readonly constant: number } | { readonly field: number };
+
 export interface Move {
   readonly to: number;
-  /** A place; or a constant, or a word of the module's record, that is made where it goes. */
-  readonly from: number | { readonly constant: number } | { readonly field: number };
+  readonly from: Origin;
 }
 
-const isPlace = (from: Move['from']): from is number => typeof from === 'number';
+const isPlace = (what: Origin): what is number => typeof what === 'number';
 
 /** The lines that do all moves at once. `spare` is a word of the stack for the rare case that words of the stack change places. */
 export function movesInOrder(moves: readonly Move[], spare: () => number, at: number): Line[] {
@@ -23,7 +25,7 @@ export function movesInOrder(moves: readonly Move[], spare: () => number, at: nu
   let left = moves.filter(({ from, to }) => from !== to);
   while (left.length > 0) {
     const needed = new Set(left.map(({ from }) => from).filter(isPlace));
-    const ready = left.filter(({ to, from }) => !needed.has(to) || (from === to && false));
+    const ready = left.filter(({ to }) => !needed.has(to));
     if (ready.length === 0) {
       // A circle: one value waits elsewhere.
       const [first] = left;

@@ -7,7 +7,7 @@ import { bit, HI_LO, NOP, type Line, type MachineBlock } from './code.ts';
 import { countPredecessors, findLive, liveBefore } from './live.ts';
 
 /** A line in its final place. */
-export interface Placed {
+interface Placed {
   readonly line: Line;
   readonly section: number;
 }

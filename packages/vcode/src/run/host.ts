@@ -10,7 +10,7 @@ import {
   PAGE,
   STACK_BYTES,
   type Allowance,
-  type Instance,
+  type ModuleInstance,
   type InstanceOptions,
   type Outcome,
   type Value,
@@ -31,13 +31,13 @@ type HostExports = Readonly<Record<string, HostGlobal | ((...values: Value[]) =>
 declare const WebAssembly: HostWebAssembly;
 
 /** Compiles and instantiates a module. Throws `VcodeError` for one that does not compile, or data outside its memory. */
-export function instantiateModule(module: Module, options: InstanceOptions = {}): Instance {
+export function instantiateModule(module: Module, options: InstanceOptions = {}): ModuleInstance {
   const instance = new HostInstance(module, options);
   if (module.start !== undefined) instance.start(module.start);
   return instance;
 }
 
-class HostInstance implements Instance {
+class HostInstance implements ModuleInstance {
   readonly #module: Module;
   readonly #memory: { readonly buffer: ArrayBuffer };
   readonly #exports: HostExports;

@@ -20,7 +20,8 @@ export interface Outcome {
   readonly fuel: number;
 }
 
-export interface Instance {
+/** A module that runs: its memory and its globals outlive a run. */
+export interface ModuleInstance {
   /** Calls an export. Throws `VcodeError` `argument` for an unknown name or arguments that do not fit. */
   readonly call: (name: string, values: readonly Value[], allowance: Allowance) => Outcome;
   /** The bytes of the memory, now. Valid until the next run. */
@@ -83,7 +84,7 @@ export function checkCall(module: Module, name: string, values: readonly Value[]
 }
 
 /** Deeper recursion than this many bytes of frames could overflow the host's stack. */
-export const MOST_STACK: number = 64 * 1024;
+const MOST_STACK: number = 64 * 1024;
 
 /** The memory that an instance begins with. Throws `VcodeError` `argument` for data outside it. */
 export function initialMemory(module: Module, into: Uint8Array): void {

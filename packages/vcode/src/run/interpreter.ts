@@ -19,7 +19,7 @@ import {
   STACK_BYTES,
   type Allowance,
   type HostFunction,
-  type Instance,
+  type ModuleInstance,
   type InstanceOptions,
   type Outcome,
   type Value,
@@ -27,7 +27,7 @@ import {
 import { operateLongs, operateOne, operateWords } from './operate.ts';
 
 /** An instance that is interpreted. Throws `VcodeError` for a module that does not compile, or data outside its memory. */
-export function interpretModule(module: Module, options: InstanceOptions = {}): Instance {
+export function interpretModule(module: Module, options: InstanceOptions = {}): ModuleInstance {
   const interpreter = new Interpreter(module, options);
   if (module.start !== undefined) interpreter.start(module.start);
   return interpreter;
@@ -50,7 +50,7 @@ interface Frame {
   next: number;
 }
 
-class Interpreter implements Instance {
+class Interpreter implements ModuleInstance {
   readonly #module: Module;
   readonly #steps: readonly (readonly Step[])[];
   readonly #costs: readonly number[];

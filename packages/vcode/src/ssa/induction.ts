@@ -86,26 +86,25 @@ class Reduction {
     this.#inductions.set(phi, { phi, initial: resolve(phi.inputs[this.#entry] as Node), next, step });
   }
 
-  #invariant(node: Node): boolean {
+  /** What is deeper than `depth` counts as changing. */
+  #invariant(node: Node, depth = MOST_DEPTH): boolean {
     if (node.op === 'const' || node.op === 'field') return true;
     if (node.block !== undefined) return !isInside(node.block, this.#loop);
     const known = this.#isInvariant.get(node);
     if (known !== undefined) return known;
-    this.#isInvariant.set(node, false);
-    const invariant = node.inputs.every((input) => this.#invariant(resolve(input)));
+    const invariant = depth > 0 && node.inputs.every((input) => this.#invariant(resolve(input), depth - 1));
     this.#isInvariant.set(node, invariant);
     return invariant;
   }
 
-  #findLinear(node: Node): Linear | undefined {
+  #findLinear(node: Node, depth = MOST_DEPTH): Linear | undefined {
     if (this.#linear.has(node)) return this.#linear.get(node);
-    this.#linear.set(node, undefined);
-    const linear = this.#computeLinear(node);
+    const linear = depth > 0 ? this.#computeLinear(node, depth - 1) : undefined;
     this.#linear.set(node, linear);
     return linear;
   }
 
-  #computeLinear(node: Node): Linear | undefined {
+  #computeLinear(node: Node, depth: number): Linear | undefined {
     const v = this.#values;
     if (this.#invariant(node)) return { induction: undefined, scale: 0, base: node };
     const induction = this.#inductions.get(node);
@@ -113,7 +112,7 @@ class Reduction {
     if (node.block !== undefined) return undefined;
     const [a, b] = node.inputs.map(resolve) as [Node, Node];
     if (node.op === 'add') {
-      const [x, y] = [this.#findLinear(a), this.#findLinear(b)];
+      const [x, y] = [this.#findLinear(a, depth), this.#findLinear(b, depth)];
       if (x === undefined || y === undefined) return undefined;
       if (x.induction !== undefined && y.induction !== undefined && x.induction !== y.induction) return undefined;
       return {
@@ -123,12 +122,12 @@ class Reduction {
       };
     }
     if (node.op === 'sub') {
-      const [x, y] = [this.#findLinear(a), this.#findLinear(b)];
+      const [x, y] = [this.#findLinear(a, depth), this.#findLinear(b, depth)];
       if (x === undefined || y === undefined || y.induction !== undefined) return undefined;
       return { ...x, base: v.binary('sub', x.base, y.base) };
     }
     if ((node.op === 'shl' || node.op === 'mul') && b.op === 'const') {
-      const x = this.#findLinear(a);
+      const x = this.#findLinear(a, depth);
       if (x === undefined) return undefined;
       const factor = node.op === 'shl' ? 1 << b.value : b.value | 0;
       return { induction: x.induction, scale: Math.imul(x.scale, factor), base: v.binary(node.op, x.base, b) };
@@ -292,6 +291,9 @@ interface Test {
   /** How many iterations there are; infinity if that is not known. */
   readonly rounds: number;
 }
+
+/** Sums and products inside each other that are looked through. Assumption: addresses are shallower. */
+const MOST_DEPTH = 32;
 
 /** More pointers than this take more registers than they save instructions. Assumption. */
 const MOST_POINTERS = 6;

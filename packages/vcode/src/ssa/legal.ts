@@ -6,10 +6,11 @@
 import { possibleBits } from './bits.ts';
 import { resolve, type Block, type End, type Graph, type Node, type Op, type Test } from './graph.ts';
 import type { Values } from './values.ts';
+import { Walk } from './walk.ts';
 
 const signed = (value: number): number => value | 0;
-export const fitsSigned = (value: number): boolean => signed(value) >= -0x8000 && signed(value) <= 0x7fff;
-export const fitsUnsigned = (value: number): boolean => value >>> 0 <= 0xffff;
+const fitsSigned = (value: number): boolean => signed(value) >= -0x8000 && signed(value) <= 0x7fff;
+const fitsUnsigned = (value: number): boolean => value >>> 0 <= 0xffff;
 
 /** Whether one instruction makes the constant. */
 export const isCheap = (value: number): boolean => fitsSigned(value) || fitsUnsigned(value) || (value & 0xffff) === 0;
@@ -24,9 +25,12 @@ export function legalise(graph: Graph, values: Values): void {
   new Legaliser(values).run(graph.blocks);
 }
 
+const nothing = (): void => undefined;
+
 class Legaliser {
   readonly #values: Values;
-  #seen = new Set<Node>();
+  readonly #seen = new Set<Node>();
+  readonly #walk = new Walk();
 
   constructor(values: Values) {
     this.#values = values;
@@ -53,43 +57,51 @@ class Legaliser {
   /** A node and all that floats below it. */
   #legal(node: Node): Node {
     const one = resolve(node);
-    if (one.block !== undefined || this.#seen.has(one)) return one;
-    this.#seen.add(one);
-    const legal = this.#operation(one);
-    if (legal !== one) {
-      one.replacement = legal;
-      return this.#legal(legal);
-    }
-    this.#inputs(one);
+    this.#walk.run(one, this.#enter, nothing);
     return one;
   }
 
-  #operation(node: Node): Node {
+  /** An operator becomes an instruction before its inputs do. */
+  readonly #enter = (node: Node): boolean => {
+    if (node.block !== undefined || this.#seen.has(node)) return false;
+    this.#seen.add(node);
+    this.#operation(node);
+    const { inputs } = node;
+    for (let i = 0; i < inputs.length; i += 1) inputs[i] = resolve(inputs[i] as Node);
+    return true;
+  };
+
+  #operation(node: Node): void {
     const [a, b] = node.inputs;
-    if (a === undefined || b === undefined) return node;
+    if (a === undefined || b === undefined) return;
     const c = b.op === 'const' ? b.value : undefined;
     switch (node.op) {
       case 'add':
-        return c !== undefined && fitsSigned(c) ? immediate(node, 'addi', signed(c)) : node;
+        if (c !== undefined && fitsSigned(c)) immediate(node, 'addi', signed(c));
+        return;
       case 'and':
-        return c !== undefined && fitsUnsigned(c) ? immediate(node, 'andi', c) : node;
+        if (c !== undefined && fitsUnsigned(c)) immediate(node, 'andi', c);
+        return;
       case 'or':
-        return c !== undefined && fitsUnsigned(c) ? immediate(node, 'ori', c) : node;
+        if (c !== undefined && fitsUnsigned(c)) immediate(node, 'ori', c);
+        return;
       case 'xor':
         if (c === 0xffffffff) {
           node.op = 'nor';
           node.inputs = [a, this.#values.constant(0)];
-          return node;
-        }
-        return c !== undefined && fitsUnsigned(c) ? immediate(node, 'xori', c) : node;
+        } else if (c !== undefined && fitsUnsigned(c)) immediate(node, 'xori', c);
+        return;
       case 'shl':
       case 'shr':
       case 'sar':
-        return c === undefined ? node : immediate(node, `${node.op}i`, c & 31);
+        if (c !== undefined) immediate(node, `${node.op}i`, c & 31);
+        return;
       case 'lts':
-        return c !== undefined && fitsSigned(c) ? immediate(node, 'ltsi', signed(c)) : node;
+        if (c !== undefined && fitsSigned(c)) immediate(node, 'ltsi', signed(c));
+        return;
       case 'ltu':
-        return c !== undefined && fitsSigned(c) ? immediate(node, 'ltui', signed(c)) : node;
+        if (c !== undefined && fitsSigned(c)) immediate(node, 'ltui', signed(c));
+        return;
       case 'eq':
       case 'ne': {
         const difference = c === 0 ? a : this.#values.binary('xor', a, b);
@@ -101,10 +113,9 @@ class Legaliser {
           node.inputs = [this.#values.constant(0), difference];
           node.op = 'ltu';
         }
-        return node;
+        return;
       }
       default:
-        return node;
     }
   }
 
@@ -210,9 +221,8 @@ export const OPPOSITE: Readonly<Record<Test, Test>> = {
   gtz: 'lez',
 };
 
-function immediate(node: Node, op: Op, value: number): Node {
+function immediate(node: Node, op: Op, value: number): void {
   node.inputs.length = 1;
   node.op = op;
   node.value = value;
-  return node;
 }

@@ -5,8 +5,9 @@
  * time only.
  */
 import { commonDominator } from './blocks.ts';
-import { isCheap } from './legal.ts';
 import type { Block, Graph, Node } from './graph.ts';
+import { isCheap } from './legal.ts';
+import { Walk } from './walk.ts';
 
 /** Whether this use of a constant needs no register: it is made where it goes. */
 export function isMadeInPlace(node: Node): boolean {
@@ -28,25 +29,30 @@ const EFFECTS: ReadonlySet<string> = new Set(['store', 'write', 'call', 'charge'
 function dropUnused(graph: Graph, entry: Block): Node[] {
   const floating: Node[] = [];
   const pinned: Node[] = [];
-  const need = (node: Node): void => {
+  const earliest = EARLIEST;
+  earliest.clear();
+  const walk = new Walk();
+  /** Counts a use; tells whether the node floats and is needed for the first time. */
+  const use = (node: Node): boolean => {
     node.uses += 1;
-    if (node.mark === 1) return;
+    if (node.mark === 1) return false;
     node.mark = 1;
-    if (node.block !== undefined) {
-      pinned.push(node);
-      return;
-    }
+    if (node.block === undefined) return true;
+    pinned.push(node);
+    return false;
+  };
+  const done = (node: Node): void => {
     let early = entry;
     for (const input of node.inputs) {
-      need(input);
       const block = input.block ?? earliest.get(input) ?? entry;
       if (block.level > early.level) early = block;
     }
     earliest.set(node, early);
     floating.push(node);
   };
-  const earliest = EARLIEST;
-  earliest.clear();
+  const need = (node: Node): void => {
+    walk.run(node, use, done);
+  };
   for (const block of graph.blocks) {
     for (const node of block.nodes) if ((EFFECTS.has(node.op) || node.isOrdered) && node.mark === 0) need(node);
     for (const node of block.inputs) need(node);
@@ -109,6 +115,7 @@ function chooseLate(graph: Graph, floating: readonly Node[]): void {
 /** Puts the floating nodes of each block between the others. */
 function arrange(graph: Graph, floating: readonly Node[]): void {
   const rest = new Map<Block, Node[]>();
+  const walk = new Walk();
   for (const node of floating) {
     const { block } = node;
     if (block === undefined || (node.op === 'const' && node.value === 0)) continue;
@@ -121,11 +128,16 @@ function arrange(graph: Graph, floating: readonly Node[]): void {
     if (own === undefined) continue;
     for (const node of own) node.mark = 2;
     const ordered: Node[] = [];
-    const put = (node: Node): void => {
-      if (node.mark !== 2 || node.block !== block) return;
+    const isWaiting = (node: Node): boolean => {
+      if (node.mark !== 2 || node.block !== block) return false;
       node.mark = 1;
-      for (const input of node.inputs) put(input);
+      return true;
+    };
+    const done = (node: Node): void => {
       ordered.push(node);
+    };
+    const put = (node: Node): void => {
+      walk.run(node, isWaiting, done);
     };
     for (const node of block.nodes) {
       for (const input of node.inputs) put(input);

@@ -291,7 +291,7 @@ export class Values implements Arithmetic {
 }
 
 /** The operator on two constants. */
-export function compute(operator: Operator, a: number, b: number): number {
+function compute(operator: Operator, a: number, b: number): number {
   const product = (signed: boolean): number => {
     const wide = signed ? BigInt(a | 0) * BigInt(b | 0) : BigInt(a) * BigInt(b);
     return Number(BigInt.asUintN(32, wide >> 32n));
