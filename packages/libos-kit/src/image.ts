@@ -15,7 +15,8 @@ import {
 } from '@exokernel/abi';
 import { createAssembler, type Assembly } from '@exokernel/isa';
 import { LibosError } from './error.ts';
-import type { InterfaceName } from './interfaces.ts';
+import { linkCompiled } from './compiled.ts';
+import { ENTRY_POINTS, type InterfaceName } from './interfaces.ts';
 import {
   BOOT_STACK,
   BOOT_STACK_TOP,
@@ -32,7 +33,7 @@ import {
   U_PAGE,
 } from './layout.ts';
 import { pageEntry } from './paging.ts';
-import type { MachineProgram, Placement } from './program.ts';
+import type { CompiledProgram, MachineProgram, Placement } from './program.ts';
 
 /** Consecutive pages of the paged region with the same rights. */
 export interface Pages {
@@ -111,15 +112,25 @@ export function address(runtime: Assembly, label: string): number {
   return found;
 }
 
+/** How many pages of the paged region lie before what is free. */
+export function usedPages(pages: readonly Pages[]): number {
+  const end = pages.reduce((most, { va, bytes }) => Math.max(most, va + bytes.length), PAGED_BASE);
+  return Math.ceil((end - PAGED_BASE) / PAGE_BYTES);
+}
+
 /**
- * Assembles a machine-code program against a runtime whose entry points are labels of their names. Text and data lie below
+ * Links a program: a compiled one, or assembles one in machine code against a runtime whose entry points are labels of their names. Text and data lie below
  * `end`. Throws `LibosError` `program-size` if they do not fit, `image` for an entry point that the runtime does not have.
  */
 export function linkProgram<N extends InterfaceName>(
-  program: MachineProgram<N>,
+  program: MachineProgram<N> | CompiledProgram<N>,
   runtime: Assembly,
   end: number = PAGED_END,
 ): Pages[] {
+  if (program.kind === 'compiled') {
+    const routines = new Set<string>(program.needs.flatMap((need): readonly string[] => ENTRY_POINTS[need]));
+    return linkCompiled(program, (name) => (routines.has(name) ? address(runtime, name) : undefined), end);
+  }
   const assemble = (data: number): Assembly => {
     const a = createAssembler(PAGED_BASE);
     program.text(a, { entry: (name) => address(runtime, name), data });

@@ -54,8 +54,8 @@ export interface OwnSurroundings {
   readonly imports?: readonly ImportCode[];
   /** The routine that makes the memory longer: pages of 64 KiB in a0, the pages before or -1 in v0. */
   readonly grow?: number;
-  /** Further code, which may be called by its symbols and calls functions by theirs. */
-  readonly pieces?: readonly Piece[];
+  /** Words left free at the origin, for code of the caller's. */
+  readonly reserve?: number;
 }
 
 /**
@@ -63,7 +63,7 @@ export interface OwnSurroundings {
  * import of which nothing is known.
  */
 export function compileOwn(given: Module, origin: number, surroundings: OwnSurroundings = {}): OwnCode {
-  const { imports = [], grow, pieces: more = [] } = surroundings;
+  const { imports = [], grow, reserve = 0 } = surroundings;
   const calls: Calls = {
     symbol: symbolOf,
     inline: (callee) => {
@@ -93,7 +93,7 @@ export function compileOwn(given: Module, origin: number, surroundings: OwnSurro
     };
     return compileFunction(module, func, functionSymbol(i), around, set, calls).piece;
   });
-  return { ...link([...pieces, ...more], origin, { slots: tableOf(module), known }), record };
+  return { ...link(pieces, origin, { slots: tableOf(module), known, reserve }), record };
 }
 
 /**
