@@ -46,11 +46,15 @@ class ModuleTranslator {
   readonly #extraIndices = new Map<string, number>();
   readonly #extras: (() => Func)[] = [];
   readonly #imported: number;
+  readonly #exportedNames = new Map<number, string>();
 
   constructor(module: ValidModule, options: FromWasmOptions) {
     this.#module = module;
     this.#options = options;
     this.#imported = module.functionTypes.length - module.functions.length;
+    for (const { kind, index, name } of module.exports) {
+      if (kind === 'function' && !this.#exportedNames.has(index)) this.#exportedNames.set(index, name);
+    }
   }
 
   run(): Module {
@@ -153,7 +157,7 @@ class ModuleTranslator {
     const m = this.#module;
     const name =
       m.names.get(this.#imported + index) ??
-      this.#exportedName(this.#imported + index) ??
+      this.#exportedNames.get(this.#imported + index) ??
       `function ${this.#imported + index}`;
     const signature = this.#signature(code.type);
     if (code.usesFloat) {
@@ -170,6 +174,15 @@ class ModuleTranslator {
         signature,
       };
     }
+    if (code.opcodes.length > MOST_INSTRUCTIONS) {
+      throw new VcodeError(
+        'limit',
+        `${name} has ${code.opcodes.length} instructions, at most ${MOST_INSTRUCTIONS} are compiled`,
+        {
+          name,
+        },
+      );
+    }
     return {
       name,
       parameters: code.type.parameters.map((type, i) => ({ name: `p${i}`, type: type as ValueType })),
@@ -177,10 +190,6 @@ class ModuleTranslator {
       signature,
       ...translateFunction(code, scope),
     };
-  }
-
-  #exportedName(index: number): string | undefined {
-    return this.#module.exports.find((one) => one.kind === 'function' && one.index === index)?.name;
   }
 
   #imports(): Import[] {
@@ -285,5 +294,7 @@ class ModuleTranslator {
 
 /** Lengths in bytes are words. */
 const MOST_PAGES = 0xffff;
+/** Of one function. A branch of the machine reaches 32,768 instructions, which this many do not always take. */
+const MOST_INSTRUCTIONS = 50_000;
 /** Assumption: a table of a libOS has some hundred slots. */
 const MOST_SLOTS = 1 << 16;
