@@ -1,6 +1,6 @@
 /** Constant expressions: initial values and offsets. Source: [WASM §3.3.7]. */
 import type { ByteReader } from './byte-reader.ts';
-import type { ConstantExpression, WasmModule, WasmType } from './module.ts';
+import type { ConstantExpression, GlobalType, WasmType } from './module.ts';
 import { invalid, unsupported } from './types.ts';
 
 /** Arithmetic in constant expressions, from WebAssembly 3.0: compilers emit it for addresses. */
@@ -14,13 +14,21 @@ const ARITHMETIC: Readonly<Record<number, readonly ['add' | 'sub' | 'mul', 'i32'
 };
 
 /** What a constant expression may name, as far as it is decoded. */
-type Globals = Pick<WasmModule, 'imports' | 'globals'>;
+export interface KnownGlobals {
+  readonly imported: readonly GlobalType[];
+  readonly own: readonly GlobalType[];
+}
 
 /**
  * A constant expression of a type, with its `end`. A global's initial value may only name imported globals, as in WebAssembly 2.0; an offset may name the
  * module's own, as in 3.0.
  */
-export function readConstant(r: ByteReader, type: WasmType, module: Globals, isOffset: boolean): ConstantExpression {
+export function readConstant(
+  r: ByteReader,
+  type: WasmType,
+  globals: KnownGlobals,
+  isOffset: boolean,
+): ConstantExpression {
   const stack: { readonly value: ConstantExpression; readonly type: WasmType }[] = [];
   for (;;) {
     const offset = r.position;
@@ -44,8 +52,8 @@ export function readConstant(r: ByteReader, type: WasmType, module: Globals, isO
       }
       case 0x23: {
         const global = r.unsigned();
-        const imported = module.imports.filter((one) => one.kind === 'global');
-        const known = imported[global] ?? (isOffset ? module.globals[global - imported.length] : undefined);
+        const { imported, own } = globals;
+        const known = imported[global] ?? (isOffset ? own[global - imported.length] : undefined);
         if (known === undefined) return invalid(r, 'unknown global');
         if (known.mutable) invalid(r, 'constant expression required');
         stack.push({ value: { kind: 'global', global }, type: known.type });

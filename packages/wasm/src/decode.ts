@@ -6,7 +6,7 @@
  * Source: [WASM §5.5].
  */
 import { ByteReader } from './byte-reader.ts';
-import { readConstant } from './constants.ts';
+import { readConstant, type KnownGlobals } from './constants.ts';
 import { WasmError } from './error.ts';
 import type {
   DataSegment,
@@ -41,7 +41,10 @@ const ORDER: Readonly<Record<number, number>> = {
   11: 12,
 };
 const MOST_PAGES = 65536;
+/** Of one function, as in engines. */
 const MOST_LOCALS = 50000;
+/** A few bytes could ask for gigabytes. Assumption: a module of a megabyte has some ten thousand. */
+const MOST_LOCALS_IN_ALL = 1_000_000;
 
 /** Decodes a module. Its functions are not validated yet. */
 export function decodeModule(bytes: Uint8Array): WasmModule {
@@ -55,6 +58,9 @@ class Decoder {
     custom: Map<string, Uint8Array>;
   };
   #declared: number[] = [];
+  readonly #imported: GlobalType[] = [];
+  readonly #known: KnownGlobals;
+  #locals = 0;
   #hasCode = false;
 
   constructor(bytes: Uint8Array) {
@@ -75,6 +81,7 @@ class Decoder {
       names: new Map(),
       custom: new Map(),
     };
+    this.#known = { imported: this.#imported, own: this.#module.globals };
   }
 
   run(): WasmModule {
@@ -151,7 +158,7 @@ class Decoder {
       case 6:
         each(() => {
           const type = this.#globalType(r);
-          m.globals.push({ ...type, initial: readConstant(r, type.type, m, false) });
+          m.globals.push({ ...type, initial: readConstant(r, type.type, this.#known, false) });
         });
         return;
       case 7:
@@ -231,7 +238,8 @@ class Decoder {
         return { module, name, kind: 'memory', limits };
       }
       case 3:
-        return { module, name, kind: 'global', ...this.#globalType(r) };
+        this.#imported.push(this.#globalType(r));
+        return { module, name, kind: 'global', ...(this.#imported.at(-1) as GlobalType) };
       default:
         r.position = offset;
         if (kind === 4) unsupported('tags', offset);
@@ -299,7 +307,7 @@ class Decoder {
     const mode = (flags & 1) === 0 ? 'active' : (flags & 2) === 0 ? 'passive' : 'declared';
     const table = flags === 2 ? r.unsigned() : 0;
     if (mode === 'active' && table > 0) invalid(r, 'unknown table');
-    const start = mode === 'active' ? readConstant(r, 'i32', this.#module, true) : undefined;
+    const start = mode === 'active' ? readConstant(r, 'i32', this.#known, true) : undefined;
     if (flags !== 0 && r.byte() !== 0) r.fail('malformed element kind');
     const count = r.count();
     const functions: number[] = [];
@@ -311,7 +319,7 @@ class Decoder {
     const flags = r.unsigned();
     if (flags > 2) r.fail('malformed data segment kind');
     if (flags === 2 && r.unsigned() !== 0) invalid(r, 'unknown memory');
-    const offset = flags === 1 ? undefined : readConstant(r, 'i32', this.#module, true);
+    const offset = flags === 1 ? undefined : readConstant(r, 'i32', this.#known, true);
     return { offset, bytes: r.take(r.unsigned()) };
   }
 
@@ -331,6 +339,12 @@ class Decoder {
         const local = readType(body);
         if (locals.length + length > MOST_LOCALS) {
           throw new WasmError('limit', `at ${body.position}: more than ${MOST_LOCALS} locals`, {
+            offset: body.position,
+          });
+        }
+        this.#locals += length;
+        if (this.#locals > MOST_LOCALS_IN_ALL) {
+          throw new WasmError('limit', `at ${body.position}: more than ${MOST_LOCALS_IN_ALL} locals in all functions`, {
             offset: body.position,
           });
         }

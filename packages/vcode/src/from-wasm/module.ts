@@ -54,6 +54,7 @@ class ModuleTranslator {
   readonly #imported: number;
   /** By imported function. */
   readonly #moreResults: readonly number[];
+  readonly #exportedNames = new Map<number, string>();
 
   constructor(module: ValidModule, options: FromWasmOptions) {
     this.#module = module;
@@ -62,6 +63,9 @@ class ModuleTranslator {
     this.#moreResults = module.imports
       .filter(({ kind }) => kind === 'function')
       .map((one) => options.moreResults?.(one) ?? 0);
+    for (const { kind, index, name } of module.exports) {
+      if (kind === 'function' && !this.#exportedNames.has(index)) this.#exportedNames.set(index, name);
+    }
   }
 
   run(): Module {
@@ -184,7 +188,7 @@ class ModuleTranslator {
     const m = this.#module;
     const name =
       m.names.get(this.#imported + index) ??
-      this.#exportedName(this.#imported + index) ??
+      this.#exportedNames.get(this.#imported + index) ??
       `function ${this.#imported + index}`;
     const signature = this.#signature(code.type);
     if (code.usesFloat) {
@@ -201,6 +205,15 @@ class ModuleTranslator {
         signature,
       };
     }
+    if (code.opcodes.length > MOST_INSTRUCTIONS) {
+      throw new VcodeError(
+        'limit',
+        `${name} has ${code.opcodes.length} instructions, at most ${MOST_INSTRUCTIONS} are compiled`,
+        {
+          name,
+        },
+      );
+    }
     return {
       name,
       parameters: code.type.parameters.map((type, i) => ({ name: `p${i}`, type: type as ValueType })),
@@ -208,10 +221,6 @@ class ModuleTranslator {
       signature,
       ...translateFunction(code, scope),
     };
-  }
-
-  #exportedName(index: number): string | undefined {
-    return this.#module.exports.find((one) => one.kind === 'function' && one.index === index)?.name;
   }
 
   #imports(): Import[] {
@@ -321,5 +330,7 @@ class ModuleTranslator {
 
 /** Lengths in bytes are words. */
 const MOST_PAGES = 0xffff;
+/** Of one function. A branch of the machine reaches 32,768 instructions, which this many do not always take. */
+const MOST_INSTRUCTIONS = 50_000;
 /** Assumption: a table of a libOS has some hundred slots. */
 const MOST_SLOTS = 1 << 16;

@@ -41,7 +41,7 @@ function reach(roots: ReadonlySet<number>, facts: readonly Facts[]): Set<number>
   for (let index = work.pop(); index !== undefined; index = work.pop()) {
     if (reached.has(index)) continue;
     reached.add(index);
-    work.push(...(facts[index]?.calls ?? []));
+    for (const called of facts[index]?.calls ?? []) work.push(called);
   }
   return reached;
 }

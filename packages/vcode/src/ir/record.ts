@@ -57,13 +57,12 @@ const REGIONS = 24;
 export function checkedRecord(module: Module): CheckedRecord {
   const { globals, end } = globalsFrom(module, REGIONS + 8 * module.regions.length);
   const words = (types: readonly string[]): number => types.reduce((sum, type) => sum + (type === 'i64' ? 2 : 1), 0);
-  const most = Math.max(
-    0,
-    ...[...module.exports.values()].map((index) => {
-      const func = module.functions[index];
-      return func === undefined ? 0 : Math.max(words(func.parameters.map(({ type }) => type)), words(func.results));
-    }),
-  );
+  let most = 0;
+  for (const index of module.exports.values()) {
+    const func = module.functions[index];
+    if (func === undefined) continue;
+    most = Math.max(most, words(func.parameters.map(({ type }) => type)), words(func.results));
+  }
   return {
     fuel: 0,
     status: 4,

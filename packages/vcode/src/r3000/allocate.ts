@@ -107,8 +107,9 @@ class Scan {
   }
 
   run(): Allocation {
-    const wholes = new Set(this.#intervals.filter((interval) => interval !== undefined && interval.ranges.length > 0));
-    this.#waiting.push(...(wholes as Set<Interval>));
+    for (const whole of new Set(this.#intervals)) {
+      if (whole !== undefined && whole.ranges.length > 0) this.#waiting.push(whole);
+    }
     this.#waiting.sort((a, b) => b.from - a.from);
     for (let next = this.#waiting.pop(); next !== undefined; next = this.#waiting.pop()) this.#take(next);
     return { intervals: this.#intervals, slots: this.#slots, saved: [...this.#saved].sort((a, b) => a - b) };

@@ -29,7 +29,7 @@ export function layOut(blocks: readonly MachineBlock[]): MachineBlock[] {
       used.add(one);
       if (one.next !== undefined) work.push(one.next);
       for (const { target } of one.lines) if (target !== undefined) work.push(target);
-      work.push(...one.table);
+      for (const target of one.table) work.push(target);
     }
   };
   if (entry !== undefined) visit(entry);

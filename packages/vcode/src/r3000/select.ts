@@ -58,6 +58,8 @@ class Selector {
   readonly #graph: Graph;
   readonly #registers = new Map<Node, number>();
   readonly #remakes: (Node | undefined)[] = [];
+  /** By call of the present block. */
+  readonly #results = new Map<Node, Node[]>();
   #next = VIRTUAL;
   #out: Instruction[] = [];
   #product: Product | undefined;
@@ -127,12 +129,25 @@ class Selector {
         defs: parameters.map((node) => (node.uses > 0 ? this.#register(node) : -1)),
       });
     }
-    for (const node of block.nodes) this.#node(node, block);
+    this.#findResults(block);
+    for (const node of block.nodes) this.#node(node);
     this.#end(block);
     return { block, instructions: this.#out, phis, from: 0, to: 0 };
   }
 
-  #node(node: Node, block: Block): void {
+  /** What is needed of each call's results: they stand in its block. */
+  #findResults(block: Block): void {
+    this.#results.clear();
+    for (const node of block.nodes) {
+      const [call] = node.inputs;
+      if (node.op !== 'result' || call === undefined) continue;
+      const known = this.#results.get(call);
+      if (known === undefined) this.#results.set(call, [node]);
+      else known.push(node);
+    }
+  }
+
+  #node(node: Node): void {
     const [first, second] = node.inputs;
     this.#at = node.at >= 0 ? node.at : this.#at;
     const three = THREE[node.op];
@@ -143,10 +158,10 @@ class Selector {
       this.#emit('plain', three, { def: this.#register(node), a, b });
     } else if (immediate !== undefined && first !== undefined) {
       this.#emit('plain', immediate, { def: this.#register(node), a: this.#register(first), immediate: node.value });
-    } else this.#other(node, block);
+    } else this.#other(node);
   }
 
-  #other(node: Node, block: Block): void {
+  #other(node: Node): void {
     switch (node.op) {
       case 'const':
         this.#emit('constant', 'lui', { def: this.#register(node), immediate: node.value });
@@ -165,7 +180,7 @@ class Selector {
         this.#store(node);
         return;
       case 'call':
-        this.#call(node, block);
+        this.#call(node);
         return;
       case 'charge':
         this.#emit('charge', 'addiu', { immediate: node.value });
@@ -232,12 +247,10 @@ class Selector {
     }
   }
 
-  #call(node: Node, block: Block): void {
+  #call(node: Node): void {
     this.#product = undefined;
     const results = new Array<number>(node.value).fill(-1);
-    for (const other of block.nodes) {
-      if (other.op === 'result' && other.inputs[0] === node) results[other.value] = this.#register(other);
-    }
+    for (const result of this.#results.get(node) ?? []) results[result.value] = this.#register(result);
     const isAddress = node.callee?.kind === 'address';
     const sources = node.inputs.slice(isAddress ? 1 : 0).map((input) => this.#source(input));
     const a = isAddress ? this.#register(node.inputs[0] as Node) : -1;

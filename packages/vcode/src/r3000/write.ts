@@ -66,7 +66,7 @@ class Writer {
       ({ block }) => new MachineBlock(block.order, block.loop?.section ?? section, block.depth),
     );
     const called = selected.lines.flatMap(({ instructions }) => instructions.filter(({ kind }) => kind === 'call'));
-    this.#outgoing = Math.max(0, ...called.map(outgoingWords));
+    this.#outgoing = called.reduce((most, one) => Math.max(most, outgoingWords(one)), 0);
     this.#savesRa = called.some(({ callee }) => callee !== undefined && calls.inline(callee) === undefined);
     // One word to spare where places in memory may have to change with each other.
     const slots = allocation.slots + (allocation.slots > 0 ? 1 : 0);
@@ -149,7 +149,7 @@ class Writer {
   }
 
   #put(moves: readonly Move[], at: number): void {
-    this.#lines.push(...movesInOrder(moves, () => this.#spareWord(), at));
+    for (const one of movesInOrder(moves, () => this.#spareWord(), at)) this.#lines.push(one);
   }
 
   /* Blocks. */

@@ -219,7 +219,7 @@ function findLoops(blocks: readonly Block[]): void {
     for (let block = work.pop(); block !== undefined; block = work.pop()) {
       if (block.loop !== outer || block === header) continue;
       block.loop = loop;
-      work.push(...block.predecessors);
+      for (const from of block.predecessors) work.push(from);
     }
   }
 }

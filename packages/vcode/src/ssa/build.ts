@@ -174,10 +174,11 @@ class Builder {
     this.#flow.meet(incoming);
   }
 
-  #way(block: Block, locals: readonly Node[], body: Body, incoming: Incoming[]): void {
+  #way(block: Block, locals: Node[], body: Body, incoming: Incoming[]): void {
     const { known } = this.#values;
     this.#flow.begin(block);
-    this.#flow.locals = locals.slice();
+    this.#flow.locals = locals;
+    this.#flow.locals = this.#flow.copy();
     this.#body(body);
     if (this.#flow.block !== undefined) incoming.push({ from: this.#flow.block, locals: this.#flow.locals });
     this.#values.forget(known);

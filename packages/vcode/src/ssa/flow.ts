@@ -3,6 +3,7 @@
  * part and meet.
  */
 import { Graph, resolve, type Block, type Node } from './graph.ts';
+import { VcodeError } from '../program/error.ts';
 import { Values } from './values.ts';
 
 /** A way that ends in front of a place, with the nodes that locals have there. */
@@ -18,6 +19,9 @@ export interface Target {
   readonly incoming: Incoming[];
 }
 
+/** Assumption: large functions of compilers have some thousand of both. */
+const MOST_COPIED = 1 << 25;
+
 export class Flow {
   readonly graph: Graph = new Graph();
   readonly values: Values = new Values(this.graph);
@@ -27,10 +31,23 @@ export class Flow {
   block: Block | undefined;
   /** A position in the source. */
   at = -1;
+  #copied = 0;
   readonly #traps = new Map<number, Block>();
 
   constructor(words: number) {
     this.locals = new Array<Node>(words).fill(this.values.constant(0));
+  }
+
+  /**
+   * What locals are now, to be kept. Throws `VcodeError` `limit` for a function whose locals and branches together would take hundreds of
+   * megabytes.
+   */
+  copy(): Node[] {
+    this.#copied += this.locals.length;
+    if (this.#copied > MOST_COPIED) {
+      throw new VcodeError('limit', `a function has too many branches for its ${this.locals.length} words of locals`);
+    }
+    return this.locals.slice();
   }
 
   /** Goes on in a block. */
@@ -101,7 +118,7 @@ export class Flow {
 
   leave(target: Target): void {
     if (this.block === undefined) return;
-    target.incoming.push({ from: this.block, locals: this.locals.slice() });
+    target.incoming.push({ from: this.block, locals: this.copy() });
     if (target.head !== undefined) this.goto(target.head);
     else this.block = undefined;
   }
