@@ -1,6 +1,7 @@
 /*
- * Floating point under Linux: what the R3010 does itself, and what it leaves to software by an interrupt (denormals, underflow). Prints
- * the bits of each result; as process 1 it then switches the machine off. Freestanding MIPS I with hard float.
+ * Floating point under Linux: what the R3010 does itself, and what it leaves to software by an interrupt (denormals, underflow); rounding
+ * modes; two processes that take turns. Prints the bits of each result; as process 1 it then switches the machine off. Freestanding MIPS I
+ * with hard float.
  */
 static long sys(long number, long a, long b, long c, long d)
 {
@@ -31,7 +32,12 @@ static void bits(double value)
 	sys(4004, 1, (long)line, sizeof line, 0);
 }
 
-static volatile double zero = 0, one = 1, least = 2.2250738585072014e-308;
+static void round_to(unsigned mode)
+{
+	asm volatile("ctc1 %0, $31\n\tnop\n\tnop" : : "r"(mode) : "memory");
+}
+
+static volatile double zero = 0, one = 1, three = 3, least = 2.2250738585072014e-308;
 
 void start(void) asm("__start");
 void start(void)
@@ -56,6 +62,25 @@ void start(void)
 	bits(zero / zero);
 	bits(one / zero);
 	bits((int)(sum * 1e6));
+	for (int mode = 0; mode < 4; mode++) {
+		round_to(mode);
+		bits(one / three);
+		bits(-one / three);
+		bits(least / three);
+		round_to(0);
+	}
+	long child = sys(4002, 0, 0, 0, 0);
+	double turns = child == 0 ? 3 : 5;
+	for (int i = 1; i < 300; i++) {
+		turns += one / (i * turns) + (i % 50 == 0 ? least / i : 0);
+		sys(4162, 0, 0, 0, 0); /* the other one's turn */
+	}
+	if (child == 0) {
+		bits(turns);
+		sys(4001, 0, 0, 0, 0);
+	}
+	sys(4114, child, 0, 0, 0);
+	bits(turns);
 	if (sys(4020, 0, 0, 0, 0) == 1) {
 		sys(4054, 1, 0x5405, 1, 0); /* what is printed has gone out */
 		sys(4088, 0xfee1dead, 672274793, 0x4321fedc, 0);

@@ -10,7 +10,7 @@ import { runHere } from '../run.ts';
 import { benchLinux, type Bench } from './bench.ts';
 import { linuxProgram } from './boot.ts';
 import { kernelImage } from './kernel.ts';
-import { PATCHED_FILE } from './patch.ts';
+import { PATCHED_FILES } from './patch.ts';
 import { PAPER_MACHINES } from './published.ts';
 import { formatFigures } from './report.ts';
 import { e2fsckProgram, initProgram, initramfs } from './userland.ts';
@@ -37,7 +37,7 @@ export function addLinux(program: Command, rest: readonly string[], done: (exitC
     .option('--rebuild', 'builds the kernel though it is in the cache')
     .option(
       '--unpatched',
-      "builds Debian's source as it is, without the line that is changed for the floating-point unit",
+      "builds Debian's source as it is: hard-float programs crash, and what is printed last is lost at power-off",
     )
     .option('--kernel <file>', 'a kernel built elsewhere')
     .option('--append <text>', 'more arguments of the kernel')
@@ -83,7 +83,7 @@ async function linuxCommand(
       return EXIT.ok;
     }
     if (given.kernel === undefined && !unpatched) {
-      process.stderr.write(`exok: Linux with one line changed, in ${PATCHED_FILE} (--unpatched: without)\n`);
+      process.stderr.write(`exok: Linux with changes in ${PATCHED_FILES} (--unpatched: without)\n`);
     }
     const { append, ip } = given;
     const boot = {
