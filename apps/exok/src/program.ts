@@ -1,15 +1,18 @@
-/** The commands of `exok`, put together: parsing, help, suggestions and completion are commander's and tab's. */
+/**
+ * The commands of `exok`, put together: parsing, help, suggestions and completion are commander's and tab's. What stands in commands/ loads
+ * no package of the workspace: each command imports what it needs when it is carried out.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tab from '@bomb.sh/tab/commander';
 import { Command, CommanderError } from 'commander';
 import { split } from './arguments.ts';
-import { addDemo } from './demo/command.ts';
-import { addListings } from './disassemble.ts';
+import { addDemo } from './commands/demo.ts';
+import { addListings } from './commands/listings.ts';
 import { EXIT, UsageError, systemReason } from './error.ts';
-import { addLinux } from './linux/command.ts';
-import { addRun } from './run.ts';
-import { addSite } from './site.ts';
+import { addLinux } from './commands/linux.ts';
+import { addRun } from './commands/run.ts';
+import { addSite } from './commands/site.ts';
 
 /** Commands whose arguments behind `--` are the program's own. */
 const PASSING: readonly (string | undefined)[] = ['run', 'linux'];

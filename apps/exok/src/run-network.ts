@@ -17,7 +17,8 @@ import {
   type DatagramAddress,
   type StreamAddress,
 } from '@exokernel/wire/node';
-import { UsageError, isRefusal, orRefuse } from './error.ts';
+import { UsageError } from './error.ts';
+import { isRefusal, orRefuse } from './refusal.ts';
 import type { MachineSettings } from './run-options.ts';
 
 /** A wire with what the options have put on it. */
