@@ -1,5 +1,5 @@
 /**
- * Loads into the floating-point unit (`lwc1`, `mtc1`) end one instruction late, as other loads do: who sees them too early.
+ * Loads into the floating-point unit (`lwc1`, `mtc1`) end one instruction late, as other loads do: the instructions that see them too early.
  *
  * In the words of `cpu-state.ts` floating-point register n is register 32 + n. Source: [KANE92 §1, §7].
  */
