@@ -1,6 +1,6 @@
 /**
  * The commands of `exok`, put together: parsing, help, suggestions and completion are commander's and tab's. What stands in commands/ loads
- * no package of the workspace: each command imports what it needs when it is carried out.
+ * no machine and no kernel: each command imports what it needs when it is carried out.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import tab from '@bomb.sh/tab/commander';
 import { Command, CommanderError } from 'commander';
 import { split } from './arguments.ts';
 import { addDemo } from './commands/demo.ts';
+import { addLab } from './commands/lab.ts';
 import { addListings } from './commands/listings.ts';
 import { EXIT, UsageError, systemReason } from './error.ts';
 import { addLinux } from './commands/linux.ts';
@@ -63,6 +64,7 @@ function build(rest: readonly string[], done: (exitCode: number) => void): Comma
   addRun(program, rest, done);
   addLinux(program, rest, done);
   addSite(program);
+  addLab(program, done);
   addListings(program);
   tab(program, { completionCommandName: 'completion' });
   return program;

@@ -13,7 +13,8 @@ import { UKIT, U_PAGE, loadCapability, type Fiber, type Fibers } from '@exokerne
 import { bare, emitCall } from './bare.ts';
 import { Bench, type Sample } from './bench.ts';
 import type { Claim, Lab, Row, Section } from './lab.ts';
-import { microseconds, title, type Model } from './models.ts';
+import type { Model } from './models.ts';
+import { microseconds, title } from './units.ts';
 
 const WORKER = 0;
 const FRAMES = 8;
@@ -35,20 +36,16 @@ interface Taken {
   readonly preciousLost: number;
 }
 
-export const revokeLab: Lab = {
-  name: 'revoke',
-  what: 'transparent, notifying and cooperative revocation compared',
-  run: (models, _effort, progress) => {
-    const runs = models.map((model) => {
-      progress(`on ${model}`);
-      return {
-        model,
-        switches: { few: dispatch(model, CROWDS.few), many: dispatch(model, CROWDS.many) },
-        modes: (['cooperative', 'notify'] as const).map((mode) => revoke(model, mode)),
-      };
-    });
-    return { lab: 'revoke', sections: runs.map(show), claims: claims(runs) };
-  },
+export const revokeLab: Lab = (models, _effort, progress) => {
+  const runs = models.map((model) => {
+    progress(`on ${model}`);
+    return {
+      model,
+      switches: { few: dispatch(model, CROWDS.few), many: dispatch(model, CROWDS.many) },
+      modes: (['cooperative', 'notify'] as const).map((mode) => revoke(model, mode)),
+    };
+  });
+  return { lab: 'revoke', sections: runs.map(show), claims: claims(runs) };
 };
 
 interface Run {
