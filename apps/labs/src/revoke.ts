@@ -1,7 +1,7 @@
 /**
  * The revocation lab: three ways to take something back, side by side. [SOSP95 §3.3], [LECTURE]
  *
- * *Transparent*: ASIDs go from one environment to another and nobody is told; the price is paid at the next dispatch. *Notify*: the
+ * *Transparent*: ASIDs go from one environment to another, and neither is told; the price is paid at the next dispatch. *Notify*: the
  * kernel takes frames of its own choice at once, and tells. *Cooperative*: it asks, and the environment gives up what it can
  * spare. The worker has precious frames and spare ones, and the kernel cannot know which are which. Taking is kernel
  * TypeScript at a declared price, and its rows say so.
@@ -210,7 +210,7 @@ function show({ model, switches, modes }: Run): Section {
       instructions,
       note:
         natives === 0
-          ? 'nobody loses an ASID'
+          ? 'no environment loses an ASID'
           : `with ${natives} native step of ${nativeCycles} cycles: an ASID is taken`,
     };
   });

@@ -35,7 +35,7 @@ export const strideLab: Lab = (models, effort, progress) => {
     sections: runs.map(({ model, turns }) => show(model, turns)),
     claims: [
       {
-        text: `nobody is ever more than one quantum off its ideal share (at most ${worst.toFixed(2)})`,
+        text: `no environment is ever more than one quantum off its ideal share (at most ${worst.toFixed(2)})`,
         holds: worst <= 1,
       },
     ],
