@@ -6,9 +6,10 @@
  * on the oldest and the newest Node. Progress on stderr, findings on stdout, exit code 1 if there are any.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { pack, publicPackages } from './pack.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const BIN = join(ROOT, 'node_modules', '.bin');
@@ -16,13 +17,6 @@ const BIN = join(ROOT, 'node_modules', '.bin');
 const OLDEST = { typescript: '5.7.3', node: '20.20.2' };
 /** Package of Node's binary for this host, as in the root's package.json. */
 const NODE_PACKAGE = `node-${process.platform}-${process.arch}`;
-
-interface Manifest {
-  readonly name: string;
-  readonly private?: boolean;
-  /** A package of a command has no entry point for programs. */
-  readonly bin?: Readonly<Record<string, string>>;
-}
 
 /** What the installed command must do. */
 const COMMANDS: readonly (readonly string[])[] = [
@@ -38,17 +32,10 @@ const COMMANDS: readonly (readonly string[])[] = [
 const failures: string[] = [];
 const work = mkdtempSync(join(tmpdir(), 'exokernel-packages-'));
 try {
-  const packages = ['packages', 'apps']
-    .flatMap((parent) => readdirSync(join(ROOT, parent)).map((name) => join(ROOT, parent, name)))
-    .filter((folder) => existsSync(join(folder, 'package.json')))
-    .map((folder) => ({ folder, ...(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest) }))
-    .filter((manifest) => manifest.private !== true);
-  const tarballs = packages.map(({ folder, name, bin }) => {
-    process.stderr.write(`${name}\n`);
-    const target = join(work, basename(folder));
-    mkdirSync(target);
-    execFileSync('npx', ['-y', 'pnpm@12.20.0', 'pack', '--pack-destination', target], { cwd: folder, stdio: 'pipe' });
-    const tarball = join(target, readdirSync(target)[0] ?? '');
+  const packages = publicPackages();
+  const tarballs = packages.map((one) => {
+    const { name, bin } = one;
+    const tarball = pack(one, work);
     check(`${name}: publint`, join(BIN, 'publint'), ['run', tarball, '--strict']);
     if (bin === undefined)
       check(`${name}: attw`, join(BIN, 'attw'), [tarball, '--profile', 'esm-only', '--format', 'ascii']);
