@@ -46,6 +46,20 @@ test('every source file opens by saying what it is', () => {
   expect(silent).toEqual([]);
 });
 
+test('prose names the actor', () => {
+  const readmes = ['packages', 'apps'].flatMap((parent) =>
+    readdirSync(join(ROOT, parent))
+      .map((name) => join(parent, name, 'README.md'))
+      .filter((file) => existsSync(join(ROOT, file))),
+  );
+  const vague = ['README.md', 'CONTRIBUTING.md', ...readmes, ...DOCUMENTS, ...SOURCES].flatMap((file) =>
+    [...prose(file).matchAll(/\b(whoever|whomever|whosever|nobody|somebody|anybody)\b/gi)].map(
+      ([word]) => `${file}: ${word}`,
+    ),
+  );
+  expect(vague).toEqual([]);
+});
+
 test('every class, function and interface that a package exports says what it is', () => {
   const undocumented = SOURCES.filter((file) => /^packages\/[^/]+\/src\/index\.ts$/.test(file)).flatMap((index) => {
     const exports = [...read(index).matchAll(/export (?:type )?\{([^}]*)\} from '\.\/([^']+)'/g)];
