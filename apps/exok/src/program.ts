@@ -45,7 +45,9 @@ export async function carryOut(args: readonly string[]): Promise<number> {
     if (error.exitCode === 0) return EXIT.ok;
     // A suggestion stands in a line of its own.
     const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
-    throw new UsageError(error.code === 'commander.help' ? '' : message, { cause: error });
+    // Commander says how many there are, not which.
+    const given = error.code === 'commander.excessArguments' ? ` The command was: ${own.join(' ')}` : '';
+    throw new UsageError(error.code === 'commander.help' ? '' : `${message}${given}`, { cause: error });
   }
 }
 
