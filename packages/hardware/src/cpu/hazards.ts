@@ -1,5 +1,5 @@
 /**
- * Who must not see a load that has just begun. Registers are numbered as in DELAY_REGISTER: 32 + n is floating-point
+ * The instructions that must not follow a load, because they would see the old value of its register. Registers are numbered as in DELAY_REGISTER: 32 + n is floating-point
  * register n. [KANE92 §1]
  */
 import { EXTENSIONS, operandsOf, type InstructionRow, type Mnemonic } from '@exokernel/isa';

@@ -1,5 +1,5 @@
 /**
- * The interpreter: one switch over instruction words, the reference for whatever else will execute them.
+ * The interpreter: one switch over instruction words, the reference for other engines.
  *
  * Only what hits the flat page tables and cannot trap is done in the switch; everything else leaves it for the slow path,
  * which writes the state back first, so that exceptions are precise and devices see the exact cycle. Registers are read
