@@ -95,8 +95,7 @@ export class Frames {
     this.count = memory.frames;
     // The first images get pages of cache colours that the kernel's vectors, page and text have not.
     memory.setVariable(VARIABLES.frameCursor, FIRST_FREE_FRAME + 4);
-    memory.set(FREE, 0);
-    memory.add(FREE, this.count - FIRST_FREE_FRAME);
+    memory.set(FREE, this.count - FIRST_FREE_FRAME);
     this.#free.addRange(0, FIRST_FREE_FRAME, this.count - FIRST_FREE_FRAME);
     capabilities.guard('frame', (ppn) => this.#generation(ppn));
     capabilities.breaking('frame', (ppn, nodes) => {
@@ -305,13 +304,13 @@ export class Frames {
     return this.#chosen.has(0, ppn);
   }
 
-  /** The frames that an environment holds, in order. */
+  /** The frames that an environment holds, each once, in no order. */
   heldBy(env: number): number[] {
     const through = this.#nodes
       .all()
       .filter((node) => this.#nodes.holds.has(node, env))
       .map((node) => this.#nodes.resource(node).name);
-    return [...new Set([...this.#holds.members(env), ...through])].sort((a, b) => a - b);
+    return [...new Set([...this.#holds.members(env), ...through])];
   }
 
   /**
