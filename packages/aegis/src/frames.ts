@@ -272,7 +272,7 @@ export class Frames {
     const bound = members(this.#nodes.bindings);
     const losers = [...members(this.#nodes.holds)].filter((env) => !this.#isHolder(env, ppn));
     for (const env of members(this.#nodes.holds)) {
-      this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn && gone.has(one.node));
+      this.#tlb.removeGuaranteed(env, (one) => gone.has(one.node));
     }
     // Of several members of a family it is the last that the family loses the frame with.
     const holders = losers.length === 0 ? [] : this.holders(ppn);

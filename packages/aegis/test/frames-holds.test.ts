@@ -18,13 +18,14 @@ const BLOCKS = 64;
 /** Pages of the environments: one that is bound, and two that are mapped for good. */
 const [BOUND, MAPPED, BESIDE] = [0x300000, 0x200000, 0x400000];
 
+/** A kernel with three environments, of two families. */
 class World {
   readonly machine: Machine = new Machine({ ramBytes: memoryFor(80), engine: 'interpreter' });
   readonly aegis: Aegis = new Aegis(this.machine);
   readonly parts: Aegis['parts'] = this.aegis.parts;
-  /** Three environments, the last of the family of the second. */
   readonly a: number = this.#born(NO_ENV);
   readonly b: number = this.#born(NO_ENV);
+  /** Of the family of `b`. */
   readonly c: number = this.#born(this.b);
   #entries = 8;
 
@@ -51,10 +52,9 @@ class World {
   }
 
   /** The TLB has a translation of an environment to a frame, as `tlbwr` writes it. */
-  bind(env: number, ppn: number): number {
+  bind(env: number, ppn: number): void {
     this.#entries += 1;
     this.machine.cpu.tlb.write(this.#entries, BOUND | this.parts.memory.env(env, ENV.asid), (ppn << 12) | 0x200);
-    return this.#entries;
   }
 
   /** Which of these environments have a translation to a frame. */
@@ -92,16 +92,16 @@ class World {
     return [0, 4, 8, 12].map((i) => this.parts.memory.get(PHYSICAL.frameAuth + 16 * ppn + i));
   }
 
-  cache(env: number, ppn: number, block: number, dirty = false): number {
-    return this.parts.registry.insert(env, ppn, block, { dirty, through: { extent: 0, node: 0 } });
+  /** A frame of an environment becomes that of a cached block, which is not dirty. */
+  cache(env: number, ppn: number, block: number): number {
+    return this.parts.registry.insert(env, ppn, block, { dirty: false, through: { extent: 0, node: 0 } });
   }
 
-  /** The frame's free or not. */
   isFree(ppn: number): boolean {
     return this.parts.memory.frame(ppn, FRAME.owner) === NO_ENV;
   }
 
-  /** Cycles of what is done. */
+  /** The cycles that something costs. */
   work(does: () => void): number {
     const before = this.parts.memory.work;
     does();
@@ -114,7 +114,7 @@ class World {
 }
 
 describe('names', () => {
-  test('the first and the last frame there are, and none beside', () => {
+  test('from the first frame behind the kernel to the last, and none beside', () => {
     const { a, parts } = new World();
     const { frames, memory } = parts;
     expect([FIRST - 1, FIRST, frames.count - 1, frames.count].map((ppn) => frames.allocate(a, ppn))).toEqual([
@@ -126,7 +126,7 @@ describe('names', () => {
     expect(memory.frame(frames.count, FRAME.generation)).toBe(0);
   });
 
-  test('a frame that was free last is not the next one had; after the last frame comes the first', () => {
+  test('the search goes on behind the frame that was found last; after the last frame comes the first', () => {
     const { a, parts } = new World();
     const { frames } = parts;
     const seen: number[] = [];
@@ -139,7 +139,7 @@ describe('names', () => {
     expect(frames.allocate(a, -1)).toBe(FIRST);
   });
 
-  test('a frame that only a cached block keeps is had by its name, and by none when no other is free', () => {
+  test('a frame that only a cached block keeps is given to a caller that names it, or when no other is free', () => {
     const world = new World();
     const { a, b, parts } = world;
     const { frames } = parts;
@@ -154,10 +154,12 @@ describe('names', () => {
     while (frames.free > 0) frames.allocate(b, -1);
     expect(frames.allocate(b, -1)).toBe(second);
     expect(frames.allocate(b, -1)).toBe(E_NONE);
+    expect(frames.allocatePinned(b)).toBe(E_NONE);
+    expect(frames.free).toBe(0);
     world.check();
   });
 
-  test('no capability names a frame that is free, or that there is not', () => {
+  test('no capability authenticates for a frame that is free or does not exist', () => {
     const { parts } = new World();
     const { frames } = parts;
     for (const ppn of [FIRST + 1, frames.count, 0xffffffff]) {
@@ -167,8 +169,8 @@ describe('names', () => {
   });
 });
 
-describe('who holds a frame, and through what', () => {
-  test('the root, a node, both, or neither', () => {
+describe('the holders of a frame', () => {
+  test('hold it through the root, a node, or both', () => {
     const world = new World();
     const { a, b, c, parts } = world;
     const { frames } = parts;
@@ -192,7 +194,7 @@ describe('who holds a frame, and through what', () => {
     world.check();
   });
 
-  test('alone is who holds it through the root, with no other', () => {
+  test('an environment is alone if it holds it through the root, and no other holds it', () => {
     const world = new World();
     const { a, b, parts } = world;
     const { frames } = parts;
@@ -310,7 +312,7 @@ describe('a guard', () => {
 });
 
 describe('what goes with a hold', () => {
-  test('that is dropped: what its environment came to through another resource', () => {
+  test('that is dropped: what its environment has of the frame through another resource', () => {
     const world = new World();
     const { a, b, parts } = world;
     const { frames, capabilities } = parts;
@@ -436,28 +438,33 @@ describe('a frame that is taken by force', () => {
 });
 
 describe('what it costs at most', () => {
+  /** What dropping a frame was estimated to cost, and what it took. */
+  function drop(pins: number, branches: number): { readonly estimate: number; readonly taken: number } {
+    const world = new World();
+    const { a, b, parts } = world;
+    const ppn = world.frame();
+    for (let i = 0; i < pins; i += 1) expect(world.ring(i % 2 === 0 ? a : b, ppn)).toBeGreaterThanOrEqual(0);
+    for (let i = 0; i < branches; i += 1) world.branch(ppn);
+    const estimate = parts.frames.costOfDropping(ppn);
+    const taken = world.work(() => parts.frames.drop(a, ppn));
+    expect(world.isFree(ppn)).toBe(true);
+    return { estimate, taken };
+  }
+
   test('to drop a frame: nothing to be paid before without branches and pins, else no less than it takes', () => {
+    expect(drop(0, 0).estimate).toBe(0);
     for (const [pins, branches] of [
-      [0, 0],
       [1, 0],
       [4, 0],
       [0, 1],
       [0, 6],
       [3, 2],
     ] as const) {
-      const world = new World();
-      const { a, b, parts } = world;
-      const { frames } = parts;
-      const ppn = world.frame();
-      for (let i = 0; i < pins; i += 1) expect(world.ring(i % 2 === 0 ? a : b, ppn)).toBeGreaterThanOrEqual(0);
-      for (let i = 0; i < branches; i += 1) world.branch(ppn);
-      const estimate = frames.costOfDropping(ppn);
-      const taken = world.work(() => frames.drop(a, ppn));
-      const what = `${pins} pins, ${branches} branches`;
-      if (pins + branches === 0) expect(estimate, what).toBe(0);
-      else expect(estimate, what).toBeGreaterThanOrEqual(taken);
-      expect(world.isFree(ppn)).toBe(true);
+      const { estimate, taken } = drop(pins, branches);
+      expect(estimate, `${pins} pins, ${branches} branches`).toBeGreaterThanOrEqual(taken);
     }
+    const [one, six] = [drop(1, 0), drop(6, 0)];
+    expect(six.estimate - one.estimate).toBeGreaterThanOrEqual(six.taken - one.taken);
   });
 
   test('to let go of frames: nothing for none, else no less than it takes', () => {
@@ -476,12 +483,11 @@ describe('what it costs at most', () => {
     }
   });
 
-  test('a second holder makes no MAC, a first looks for no other, a frame that none holds any more is flushed once', () => {
+  test('no MAC is made for a second holder, no other is looked for with the first, and a frame is flushed once', () => {
     const world = new World();
     const { a, b, parts } = world;
     const { frames } = parts;
     const ppn = world.frame();
-    // Its record, its holders' bits, and who else is of the family.
     expect(world.work(() => frames.hold(b, ppn, 0))).toBeLessThan(COSTS.mac);
     expect(world.work(() => frames.repossess(b, [ppn]))).toBeLessThan(2 * COST_OF_FLUSH);
     expect(world.work(() => frames.repossess(a, [ppn]))).toBeLessThan(2 * COST_OF_FLUSH);
