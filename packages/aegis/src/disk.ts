@@ -18,6 +18,7 @@ import {
   DISK,
   ENV,
   ERRORS,
+  FRAME,
   NO_ENV,
   PAGE_BYTES,
   REQUEST,
@@ -44,6 +45,7 @@ import {
   TRANSFER_STATE,
   VARIABLES,
 } from './tables.ts';
+import { familyAsPayer } from './slices.ts';
 import { VirtioBlk } from './virtio-blk.ts';
 
 /** Cycles of one entry of the kernel that work on requests may fill. Assumption. */
@@ -241,6 +243,11 @@ export class Disk {
     if (wakes) this.#memory.setEnv(env, ENV.pending, 1);
   }
 
+  /** How many frames that no environment holds are free when transfers are finished. */
+  get leaving(): number {
+    return new Set(this.inFlight.filter((ppn) => this.#memory.frame(ppn, FRAME.holders) === 0)).size;
+  }
+
   /** The frames of the transfers that are not finished. */
   get inFlight(): readonly number[] {
     return this.#requests.filter((i) => this.#isTaken(i)).flatMap((i) => this.#framesOf(i).map(({ ppn }) => ppn));
@@ -248,7 +255,7 @@ export class Disk {
 
   /**
    * Finishes what the device has finished, of one environment and as much as a stretch has room for, and gives it more. What is left is
-   * for the next interrupt, which follows. Returns whose requests these were, or NO_ENV.
+   * for the next interrupt, which follows. Returns who pays (`Slices.charge`), or NO_ENV: there was nothing.
    */
   interrupt(cpu: NativeCpu): number {
     let cause = NO_ENV;
@@ -265,11 +272,11 @@ export class Disk {
     return cause === NO_ENV ? fed : cause;
   }
 
-  /** Who pays for a request: who asked for it, or NO_ENV if another environment has its record now. */
+  /** Who pays for a request: who asked for it, or its family if another environment has the record now. */
   #payer(i: number): number {
     const env = this.#requests.get(i, REQUEST.env);
     const lives = env !== NO_ENV && this.#memory.env(env, ENV.generation) === this.#state.get(i, REQUEST_STATE.life);
-    return lives ? env : NO_ENV;
+    return lives ? env : familyAsPayer(this.#state.get(i, REQUEST_STATE.family));
   }
 
   /** Whether a stretch has room for what is to be done with a request, by an estimate; `copied`: if it is bounced, its blocks are. */
@@ -282,6 +289,17 @@ export class Disk {
   /** Takes a frame away from an environment's requests. */
   releaseFrame(env: number, ppn: number): void {
     this.#end((i) => this.#isOf(i, env) && this.#framesOf(i).some((one) => one.ppn === ppn));
+  }
+
+  /**
+   * No environment holds a frame any more, but the registry keeps it: environments' requests have no right to it. Returns whether the device
+   * is at work on the frame itself, which cannot end.
+   */
+  lose(ppn: number): boolean {
+    const has = (i: number): boolean =>
+      this.#state.get(i, REQUEST_STATE.keeps) === 0 && this.#framesOf(i).some((one) => one.ppn === ppn);
+    this.#end(has);
+    return this.#requests.filter((i) => this.#isTaken(i) && !this.#isBounced(i) && has(i)).length > 0;
   }
 
   /** An environment ends: of its requests only those go on that have frames of its own. */

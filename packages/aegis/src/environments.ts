@@ -210,6 +210,11 @@ export class Environments {
     return ERRORS.E_OK;
   }
 
+  /** Whether a frame is one of the pages of an environment that the kernel itself uses. */
+  isKernelPage(env: number, ppn: number): boolean {
+    return KERNEL_PAGES.some((page) => this.#memory.env(env, page) === KSEG0 + ppn * PAGE_BYTES);
+  }
+
   /** What it costs at most to end an environment, with those that it has made but not started. */
   costOfEnd(env: number): number {
     const costs = [

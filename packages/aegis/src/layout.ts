@@ -245,6 +245,9 @@ export const LOOPS_MAX = 16;
 /** An environment that overruns its slice by more than so many others is destroyed [SOSP95 §5.1.1]. Assumption: the paper prints no number. */
 export const EXCESS_LIMIT = 8;
 
+/** No slice, environment or family owes more cycles, so that credits stay words. */
+export const MOST_DEBT: number = 2 ** 30;
+
 /** Packets that no environment can pay for get one part in so many of a tick (as a shift): with their interrupts, under 1 %. Assumption. */
 export const UNPAYABLE_SHIFT = 8;
 

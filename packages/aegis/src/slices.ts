@@ -12,6 +12,7 @@
  */
 import {
   ENV,
+  ENV_LIMIT,
   ENV_STATUS,
   ERRORS,
   NO_ENV,
@@ -23,12 +24,16 @@ import {
 } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
 import type { Families } from './families.ts';
-import { KP, KSEG0, PHYSICAL } from './layout.ts';
+import { KP, KSEG0, MOST_DEBT, PHYSICAL } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
 import { TABLES } from './tables.ts';
 
-/** No environment owes more, so that credits stay words. */
-const MOST_DEBT = 2 ** 30;
+
+
+/** Who pays for what one of this family caused whose record is another's by now: a number that no environment has. */
+export function familyAsPayer(family: number): number {
+  return ENV_LIMIT + family;
+}
 
 export class Slices {
   readonly #memory: KernelMemory;
@@ -183,9 +188,11 @@ export class Slices {
     return this.#families.of(this.#memory.slice(position, SLICE.owner));
   }
 
-  /** An environment pays for the interrupt under way; NO_ENV: none does. */
-  charge(env: number): void {
-    if (env !== NO_ENV) this.#memory.setKernelPage(KP.claimant, KSEG0 + this.#debt(env));
+  /** An environment, or a family (`familyAsPayer`), pays for the interrupt under way; NO_ENV: none does. */
+  charge(payer: number): void {
+    if (payer === NO_ENV) return;
+    const at = payer < ENV_LIMIT ? this.#debt(payer) : this.#debtOf(this.#payerOf(payer - ENV_LIMIT), payer - ENV_LIMIT);
+    this.#memory.setKernelPage(KP.claimant, KSEG0 + at);
   }
 
   /** The slices of an environment that it has donated are its own again. */
@@ -195,7 +202,8 @@ export class Slices {
 
   /**
    * Whether an environment that ends can go on in a later slice: in its own; or, when what is left of this one is used up, in one of who
-   * pays for it, or this one again, which is donated to it until it has ended.
+   * pays for it, or this one again, which is donated to it until it has ended. If it has freed the slice in which it ran, and its family
+   * has none, it waits until it is given one: no other environment waits for it.
    */
   lend(env: number): boolean {
     if (this.of(env).length > 0) return true;
@@ -203,7 +211,7 @@ export class Slices {
     for (let p = 0; p < SLICE_LIMIT; p += 1) if (this.#memory.slice(p, SLICE.running) === envAddress(env)) return true;
     const debtor = this.#debtor(env);
     const [position] = debtor === NO_ENV ? [this.#paying()] : this.of(debtor);
-    if (position === undefined || position < 0) return false;
+    if (position === undefined || position < 0) return true;
     this.#memory.setSlice(position, this.#memory.slice(position, SLICE.owner), envAddress(env));
     return true;
   }
@@ -226,17 +234,27 @@ export class Slices {
 
   /** Physical address of the credit that what an environment owes is taken from: of who pays for it, or of its family. */
   #debt(env: number): number {
-    const debtor = this.#debtor(env);
-    return debtor === NO_ENV ? this.#families.creditOf(this.#families.of(env)) : envPhysical(debtor) + ENV.credit;
+    return this.#debtOf(this.#debtor(env), this.#families.of(env));
+  }
+
+  /** The same, of a debtor; if there is none (NO_ENV), of the family. */
+  #debtOf(debtor: number, family: number): number {
+    if (debtor !== NO_ENV) return envPhysical(debtor) + ENV.credit;
+    const at = this.#families.creditOf(family);
+    // No slice pays it meanwhile, so it must not come round.
+    this.#subtract(at, 0);
+    return at;
   }
 
   /** Who pays for an environment: itself if slices of its own can, else the one that made it, else any of its family. */
   #debtor(env: number): number {
+    const family = this.#families.of(env);
     for (const debtor of [env, this.#memory.env(env, ENV.parent)]) {
       const runs = debtor !== NO_ENV && this.#memory.env(debtor, ENV.status) === ENV_STATUS.runnable;
-      if (runs && this.of(debtor).length > 0) return debtor;
+      // When both have ended the maker's record may be a stranger's.
+      if (runs && this.#families.of(debtor) === family && this.of(debtor).length > 0) return debtor;
     }
-    return this.#payerOf(this.#families.of(env));
+    return this.#payerOf(family);
   }
 
   /** The first member of a family that runs in a slice of its own, or NO_ENV. */

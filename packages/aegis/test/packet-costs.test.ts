@@ -82,7 +82,7 @@ test('the interrupt that delivers 64 bytes to oneself, through one filter', () =
   );
   expect(costs).toMatchInlineSnapshot(`
     [
-      427,
+      429,
     ]
   `);
 });

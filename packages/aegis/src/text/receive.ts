@@ -255,9 +255,9 @@ export function emitReceive(a: SlotAssembler): void {
       a.lw(T1, KP.packetClaimant, ZERO);
       a.nop();
       a.sw(T1, KP.claimant, ZERO);
-      a.lw(T1, KP.sender, ZERO);
+      a.lw(T1, KP.senderPays, ZERO);
       a.addu(DESCRIPTOR, DESCRIPTOR, INDEX);
-      a.beq(T1, ZERO, 'receive.resumed');
+      a.beq(T1, ZERO, 'receive.resumed', (slot) => slot.lw(T1, KP.sender, ZERO));
       a.bal('packet.payer');
       a.label('receive.resumed');
       a.beq(S5, ZERO, 'packet.copies');
