@@ -1,0 +1,148 @@
+/**
+ * Packets that others make of one's own: answers of handlers, copies. Neither the sender nor the owner of a handler pays for what
+ * accomplices do with them.
+ */
+import { ENV } from '@exokernel/abi';
+import { defineHandler, encodeHandler } from '@exokernel/ash';
+import { S0 } from '@exokernel/isa';
+import { add } from '@exokernel/vcode';
+import { expect, test } from 'vitest';
+import { boot, checkInvariants, rawImage, type Fiber, type Raw, type RawImage } from '../../testkit/src/index.ts';
+import { QUANTUM } from './attackers.ts';
+import { bindFilter, download, makeRing, outside, packet, put, type RawFilter } from './network.ts';
+
+const ASKED = 0x9000;
+const ANSWERED = 0x9001;
+
+function* attach(raw: Raw, filter: RawFilter, bytes: Uint8Array): Fiber<void> {
+  const code = yield* download(raw, bytes, (frame) =>
+    raw.code('ash_attach', ...filter.capability, ...frame.capability, bytes.length),
+  );
+  expect(code).toBe(0);
+}
+
+/** Answers each packet that it claims with one for this machine, and computes. */
+function server(state: { ready: number }): RawImage {
+  return rawImage({
+    emit: (a) => {
+      a.label('computes');
+      a.addiu(S0, S0, 1);
+      a.b('computes');
+      a.nop();
+    },
+    main: function* (raw) {
+      const ring = yield* makeRing(raw, false);
+      const filter = yield* bindFilter(raw, ring.capability, ASKED);
+      const answers = defineHandler('answers', { windowBytes: 0 }, (h) => {
+        for (let i = 0; i < 12; i += 4) h.code.store(h.reply, 4, 'little', i, h.message.le32(i));
+        h.code.store(h.reply, 2, 'big', 12, ANSWERED);
+        h.consume(60);
+      });
+      yield* attach(raw, filter, encodeHandler(answers));
+      state.ready += 1;
+      yield* raw.routine('computes');
+      return 0;
+    },
+  });
+}
+
+/** Claims the answers with a handler that uses up its fuel. `asks`: it sends what is answered, too. */
+function accomplice(state: { ready: number }, asks: boolean): RawImage {
+  return rawImage({
+    main: function* (raw) {
+      const ring = yield* makeRing(raw, false);
+      const filter = yield* bindFilter(raw, ring.capability, ANSWERED);
+      const burns = defineHandler('burns', { windowBytes: 0 }, (h) => {
+        const i = h.code.local('i', 0);
+        h.code.while(1, () => {
+          h.code.set(i, add(i, 1));
+        });
+        h.consume();
+      });
+      yield* attach(raw, filter, encodeHandler(burns));
+      state.ready += 1;
+      for (;;) yield* asks ? asking(raw) : raw.sleep(1000);
+    },
+  });
+}
+
+function* asking(raw: Raw): Fiber<void> {
+  const out = yield* makeRing(raw, true, 4, 0x300000);
+  const bytes = packet(ASKED);
+  for (let i = 0; i < 8; i += 1) yield* put(raw, out, i, bytes);
+  for (;;) {
+    for (let i = 0; i < 8; i += 1) yield* raw.fibers.store(out.slot(i), bytes.length);
+    yield* raw.call('xmit', out.ring);
+  }
+}
+
+const asker = rawImage({
+  main: function* (raw) {
+    yield* asking(raw);
+    return 0;
+  },
+});
+
+test.each([
+  ['the one that asks', [true]],
+  ['another family', [false]],
+])('who answers does not pay for what %s does with the answer', (_, asks) => {
+  const state = { ready: 0 };
+  const net = outside();
+  const booted = boot([server(state)], net.machine);
+  const { aegis, machine } = booted;
+  for (const one of asks) aegis.load(accomplice(state, one));
+  expect(booted.runUntil(() => state.ready === 2)).toBe(true);
+  const ids = asks.includes(true) ? 2 : 3;
+  if (ids === 3) aegis.load(asker);
+  machine.run(10 * QUANTUM);
+  const before = aegis.environment(0).cycles;
+  machine.run(320 * QUANTUM);
+  expect(machine.native.lastError).toBeUndefined();
+  expect(aegis.environment(0).packetsIn).toBeGreaterThan(100);
+  // It computes without end, so it has all that the others leave, and its part at least.
+  expect((aegis.environment(0).cycles - before) / ((320 / ids) * QUANTUM)).toBeGreaterThan(0.99);
+  expect(checkInvariants(aegis)).toEqual([]);
+});
+
+test('who sends to all does not pay for the copies of those that read along, nor they for a flood', () => {
+  const filters = 24;
+  const state = { ready: false };
+  const net = outside();
+  const took: number[] = [];
+  const sender = rawImage({
+    main: function* (raw) {
+      const out = yield* makeRing(raw, true);
+      const bytes = packet(0x0806, 1514).map((byte, i) => (i < 6 ? 0xff : byte));
+      const send = function* (): Fiber<void> {
+        yield* put(raw, out, took.length % 2, bytes);
+        const from = booted.machine.cycles;
+        yield* raw.call('xmit', out.ring);
+        took.push(booted.machine.cycles - from);
+        yield* raw.sleep(4);
+      };
+      yield* send();
+      state.ready = true;
+      yield* raw.sleep(200);
+      for (let i = 0; i < 8; i += 1) yield* send();
+      return 0;
+    },
+  });
+  const readers = rawImage({
+    main: function* (raw) {
+      while (!state.ready) yield* raw.sleep(1);
+      const ring = yield* makeRing(raw, false, 7);
+      for (let i = 0; i < filters; i += 1) yield* bindFilter(raw, ring.capability, 0x0806, 'all');
+      for (;;) yield* raw.sleep(1000);
+    },
+  });
+  const booted = boot([sender, readers], net.machine);
+  booted.runUntil(() => booted.aegis.environment(0).status === 'dead');
+  const { memory } = booted.aegis.parts;
+  expect(booted.machine.native.lastError).toBeUndefined();
+  const [alone = 0, ...others] = took;
+  // A copy takes 2000 cycles and more.
+  for (const one of others) expect(one - alone).toBeLessThan(6000);
+  expect(memory.env(1, ENV.packetsIn)).toBeGreaterThan(0);
+  expect(memory.env(1, ENV.packetsIn)).toBeLessThan(2 * others.length);
+});
