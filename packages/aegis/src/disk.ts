@@ -55,6 +55,9 @@ const REQUEST_WORK = 2000;
 const BLOCK_WORK = 200;
 const COPY_WORK = (PAGE_BYTES / 4) * COSTS.copiedWord;
 
+/** What the kernel writes by itself, in the name of an environment that has not asked for it. */
+const OWN_KINDS: readonly number[] = [COMPLETIONS.saved, COMPLETIONS.evicted];
+
 /** What is to happen when a request is finished. */
 export interface Completion {
   readonly kind: (typeof COMPLETIONS)[keyof typeof COMPLETIONS];
@@ -105,6 +108,7 @@ export class Disk {
   readonly #extents: Extents;
   readonly #families: Families;
   readonly #goOn: () => void;
+  readonly #isDebtor: (env: number) => boolean;
   readonly #device: VirtioBlk;
   /** By number: what is exposed of a request, and what is not. */
   readonly #requests: Records;
@@ -122,10 +126,13 @@ export class Disk {
       readonly families: Families;
       /** Has an interrupt follow, in which `interrupt` is called. */
       readonly goOn: () => void;
+      /** Whether an environment owes so much that it gets nothing done. */
+      readonly isDebtor: (env: number) => boolean;
     },
   ) {
     const { frames, extents, capabilities, families } = parts;
     this.#goOn = parts.goOn;
+    this.#isDebtor = parts.isDebtor;
     this.#memory = memory;
     this.#frames = frames;
     this.#extents = extents;
@@ -173,13 +180,16 @@ export class Disk {
   }
 
   /**
-   * Queues all of these requests, of one environment, or none (E_BUSY, also if its family has no such places). Rights and blocks are checked.
+   * Queues all of these requests, of one environment, or none (E_BUSY, also if its family has no such places, or owes too much for those that
+   * it had). Rights and blocks are checked.
    */
   submit(cpu: NativeCpu, requests: readonly DiskRequest[]): number {
     if (this.blocks === 0) return ERRORS.E_DEVICE;
-    const places = this.#requests.filter((i) => !this.#isTaken(i));
+    const places: number[] = [];
+    for (let i = 0; i < REQUEST_LIMIT && places.length < requests.length; i += 1) if (!this.#isTaken(i)) places.push(i);
     if (places.length < requests.length) return ERRORS.E_BUSY;
     const [first] = requests;
+    if (first !== undefined && !OWN_KINDS.includes(first.done.kind) && this.#isDebtor(first.env)) return ERRORS.E_BUSY;
     if (first !== undefined && !this.#families.take('requests', this.#families.of(first.env), requests.length)) {
       return ERRORS.E_BUSY;
     }

@@ -252,9 +252,34 @@ export class Slices {
     for (const debtor of [env, this.#memory.env(env, ENV.parent)]) {
       const runs = debtor !== NO_ENV && this.#memory.env(debtor, ENV.status) === ENV_STATUS.runnable;
       // When both have ended the maker's record may be a stranger's.
-      if (runs && this.#families.of(debtor) === family && this.of(debtor).length > 0) return debtor;
+      if (runs && this.#families.of(debtor) === family && this.#owns(debtor)) return debtor;
     }
     return this.#payerOf(family);
+  }
+
+  #owns(env: number): boolean {
+    for (let p = 0; p < SLICE_LIMIT; p += 1) if (this.#memory.slice(p, SLICE.owner) === env) return true;
+    return false;
+  }
+
+  /**
+   * Whether who pays for an environment owes more than a quantum. Then it is to cause no more: it may run in slices of accomplices, and have
+   * none of its own that could pay.
+   */
+  isDebtor(env: number): boolean {
+    const debtor = this.#debtor(env);
+    const positions = debtor === NO_ENV ? [] : this.of(debtor);
+    const credits = positions.map((p) => Math.min(0, this.#memory.slice(p, SLICE.credit) | 0));
+    const own = this.#memory.get(this.#debtOf(debtor, this.#families.of(env))) | 0;
+    return credits.reduce((sum, credit) => sum + credit, own) < -this.#memory.kernelPage(KP.quantum);
+  }
+
+  /** An environment takes over what waits for a slice of its family, if it has none: by that its packets are measured. */
+  adopt(env: number): void {
+    const at = this.#families.creditOf(this.#families.of(env));
+    if (this.#memory.get(at) === 0) return;
+    this.#subtract(envPhysical(env) + ENV.credit, -(this.#memory.get(at) | 0));
+    this.#memory.set(at, 0);
   }
 
   /** The first member of a family that runs in a slice of its own, or NO_ENV. */

@@ -2,12 +2,13 @@
  * Packets that others make of one's own: answers of handlers, copies. Neither the sender nor the owner of a handler pays for what
  * accomplices do with them.
  */
-import { ENV } from '@exokernel/abi';
-import { defineHandler, encodeHandler } from '@exokernel/ash';
+import { CALLS, ENV, ENV_STATUS, POLICIES } from '@exokernel/abi';
+import { defineHandler, encodeHandler, type Handler } from '@exokernel/ash';
+import { encodeFilter, etherType } from '@exokernel/dpf';
 import { S0 } from '@exokernel/isa';
 import { add } from '@exokernel/vcode';
 import { expect, test } from 'vitest';
-import { boot, checkInvariants, rawImage, type Fiber, type Raw, type RawImage } from '../../testkit/src/index.ts';
+import { boot, bystander, checkInvariants, rawImage, type Fiber, type Raw, type RawImage } from '../../testkit/src/index.ts';
 import { QUANTUM } from './attackers.ts';
 import { bindFilter, download, makeRing, outside, packet, put, type RawFilter } from './network.ts';
 
@@ -46,20 +47,24 @@ function server(state: { ready: number }): RawImage {
   });
 }
 
+/** A handler that uses up its fuel. */
+function burning(): Handler {
+  return defineHandler('burns', { windowBytes: 0 }, (h) => {
+    const i = h.code.local('i', 0);
+    h.code.while(1, () => {
+      h.code.set(i, add(i, 1));
+    });
+    h.consume();
+  });
+}
+
 /** Claims the answers with a handler that uses up its fuel. `asks`: it sends what is answered, too. */
 function accomplice(state: { ready: number }, asks: boolean): RawImage {
   return rawImage({
     main: function* (raw) {
       const ring = yield* makeRing(raw, false);
       const filter = yield* bindFilter(raw, ring.capability, ANSWERED);
-      const burns = defineHandler('burns', { windowBytes: 0 }, (h) => {
-        const i = h.code.local('i', 0);
-        h.code.while(1, () => {
-          h.code.set(i, add(i, 1));
-        });
-        h.consume();
-      });
-      yield* attach(raw, filter, encodeHandler(burns));
+      yield* attach(raw, filter, encodeHandler(burning()));
       state.ready += 1;
       for (;;) yield* asks ? asking(raw) : raw.sleep(1000);
     },
@@ -145,4 +150,87 @@ test('who sends to all does not pay for the copies of those that read along, nor
   for (const one of others) expect(one - alone).toBeLessThan(6000);
   expect(memory.env(1, ENV.packetsIn)).toBeGreaterThan(0);
   expect(memory.env(1, ENV.packetsIn)).toBeLessThan(2 * others.length);
+});
+
+/** Instructions, as a child without a library has them in a frame. */
+const lw = (r: number, at: number): number => ((0x23 << 26) | (r << 16) | at) >>> 0;
+const li = (r: number, value: number): number => ((9 << 26) | (r << 16) | (value & 0xffff)) >>> 0;
+const SYSCALL = 12;
+const TEXT = 0x5000;
+const DATA = 0x6000;
+const EPILOGUE = 0x800;
+
+test('a family without slices does not have a quantum of packets again with each new member', () => {
+  const net = outside();
+  const state = { children: 0 };
+  const maker = rawImage({
+    placement: { slices: 0 },
+    main: function* (raw) {
+      const { memory } = booted.aegis.parts;
+      const ring = yield* makeRing(raw, false);
+      const handler = encodeHandler(burning());
+      const filter = encodeFilter(etherType(ASKED));
+      const [atoms, code, text, data] = [yield* raw.frame(), yield* raw.frame(), yield* raw.frame(), yield* raw.frame()];
+      yield* raw.fill(atoms, filter);
+      yield* raw.fill(code, handler);
+      const words = new Uint32Array(1024);
+      // It binds the filter, whose capability comes in a0 to a3, attaches the handler, and goes back to its maker.
+      words.set([
+        ...[4, 5, 6, 7, 8, 9, 10, 11, 12, 13].map((r, i) => lw(r, DATA + 4 * i)),
+        ...[li(2, CALLS.filter_bind.number), SYSCALL],
+        ...[8, 9, 10, 11, 12].map((r, i) => lw(r, DATA + 40 + 4 * i)),
+        ...[li(2, CALLS.ash_attach.number), SYSCALL, li(4, 0), li(2, CALLS.yield.number), SYSCALL, 0x1000ffff, 0],
+      ]);
+      words.set([li(4, -1), li(2, CALLS.yield.number), SYSCALL], EPILOGUE / 4);
+      yield* raw.fill(text, new Uint8Array(words.buffer));
+      const given = [...atoms.capability, ...ring.capability, filter.length, POLICIES.specific];
+      yield* raw.fill(
+        data,
+        new Uint8Array(new Uint32Array([...given, ...code.capability, handler.length]).buffer),
+      );
+      for (;;) {
+        const child = yield* raw.call('env_alloc');
+        const uPage = yield* raw.frame();
+        for (const [frame, va] of [
+          [uPage, 0x1003],
+          [text, TEXT],
+          [data, DATA],
+        ] as const) {
+          expect(yield* raw.code('env_map', ...child.capability, ...frame.capability, va)).toBe(0);
+        }
+        for (const [field, value] of [
+          [ENV.prologue, TEXT],
+          [ENV.epilogue, TEXT + EPILOGUE],
+          [ENV.status, ENV_STATUS.runnable],
+        ] as const) {
+          expect(yield* raw.code('env_set', ...child.capability, field, value)).toBe(0);
+        }
+        expect(yield* raw.code('frame_free', ...uPage.capability)).toBe(0);
+        yield* raw.routine('kit.yield', child.value);
+        state.children += 1;
+        const owes = (): boolean => (memory.env(child.value, ENV.credit) | 0) < -QUANTUM;
+        for (let i = 0; i < 40 && !owes(); i += 1) yield* raw.routine('kit.yield', -1);
+        expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
+      }
+    },
+  });
+  // It gives the family its time.
+  const accomplice = rawImage({
+    main: function* (raw) {
+      for (;;) yield* raw.routine('kit.yield', 0);
+    },
+  });
+  const booted = boot([maker, accomplice, bystander()], net.machine);
+  const { aegis, machine } = booted;
+  const credit = (): number => aegis.parts.memory.get(aegis.parts.families.creditOf(0)) | 0;
+  expect(booted.runUntil(() => state.children > 0)).toBe(true);
+  const [before, children] = [aegis.environment(2).cycles, state.children];
+  for (let i = 0; i < 800; i += 1) {
+    for (let sent = 0; sent < 60; sent += 1) net.send(packet(ASKED));
+    machine.run(Math.round(QUANTUM / 4));
+  }
+  expect(machine.native.lastError).toBeUndefined();
+  expect(state.children - children).toBeGreaterThan(20);
+  expect((aegis.environment(2).cycles - before) / (100 * QUANTUM)).toBeGreaterThan(0.99);
+  expect(credit()).toBeGreaterThan(-2 * QUANTUM);
 });

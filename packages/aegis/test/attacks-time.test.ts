@@ -498,3 +498,37 @@ test('a debt that is never paid does not come round', () => {
   expect(memory.kernelPage(KP.claimant)).toBe(KSEG0 + families.creditOf(0));
   expect(memory.get(families.creditOf(0)) | 0).toBe(-MOST_DEBT);
 });
+
+test('who owes more than a quantum has no more transfers done: it may run in slices of accomplices, and never pay', () => {
+  const answers = { done: 0, busy: 0 };
+  const debtor = rawImage({
+    placement: { slices: 0 },
+    extent: { start: 0, blocks: 1900 },
+    main: function* (raw) {
+      const extent = yield* raw.granted('extent');
+      const frame = yield* raw.frame();
+      // Through a branch, so that each block is copied.
+      const { capability } = yield* raw.call('cap_derive', ...frame.capability, 3, 1);
+      for (let i = 0; ; i += 1) {
+        const code = yield* raw.code('disk_read', ...extent, ...capability, i % 16, 1);
+        if (code === 0) answers.done += 1;
+        else if (code === ERRORS.E_BUSY) answers.busy += 1;
+        while (booted.aegis.parts.disk.inFlight.length > 16) yield* raw.routine('kit.yield', -1);
+        if (code !== 0) yield* raw.routine('kit.yield', -1);
+      }
+    },
+  });
+  const accomplice = rawImage({
+    main: function* (raw) {
+      for (;;) yield* raw.routine('kit.yield', 0);
+    },
+  });
+  const booted = boot([debtor, accomplice, worker()], { disk: { store: memoryStore(2048 * 4096) } });
+  const { memory, families } = booted.aegis.parts;
+  booted.machine.run(1000 * QUANTUM);
+  expect(booted.machine.native.lastError).toBeUndefined();
+  expect(answers.done).toBeGreaterThan(20);
+  expect(answers.busy).toBeGreaterThan(0);
+  // And what was under way already.
+  expect(memory.get(families.creditOf(0)) | 0).toBeGreaterThan(-1.5 * QUANTUM);
+});
