@@ -106,6 +106,9 @@ export const KP = {
   saved: -0xe40,
   savedHi: -0xdc0,
   savedLo: -0xdbc,
+  /** Cycles that packets from outside have taken in interrupts that paused, in the tick that began in this cycle. */
+  arrivals: -0xdb8,
+  arrivalsTick: -0xdb4,
   /** First ring that is a tap, or 0. */
   tap: -0xd00,
   /** Entry of the compiled filters that get copies, or 0. */
@@ -266,5 +269,7 @@ export const NET = {
   ringLog2: 4,
   ringBytes: 0x80,
   buffers: 0x0200,
+  /** Behind those to receive into. */
+  transmitBuffers: 0x6200,
   bufferBytes: 1536,
 } as const;

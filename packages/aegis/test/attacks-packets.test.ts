@@ -234,3 +234,39 @@ test('a family without slices does not have a quantum of packets again with each
   expect((aegis.environment(2).cycles - before) / (100 * QUANTUM)).toBeGreaterThan(0.99);
   expect(credit()).toBeGreaterThan(-2 * QUANTUM);
 });
+
+test('handlers of twelve environments take no more than half of a tick: a bystander runs in each', () => {
+  const count = 12;
+  const net = outside();
+  const state = { ready: 0 };
+  const owners = Array.from({ length: count }, (_, n) =>
+    rawImage({
+      main: function* (raw) {
+        while (state.ready < n) yield* raw.sleep(1);
+        const ring = yield* makeRing(raw, false);
+        yield* attach(raw, yield* bindFilter(raw, ring.capability, ASKED + n), encodeHandler(burning()));
+        state.ready = n + 1;
+        for (;;) yield* raw.sleep(1000);
+      },
+    }),
+  );
+  const booted = boot(owners, { ...net.machine, profile: 'dec5000' });
+  const { aegis, machine } = booted;
+  const watched = aegis.load(bystander());
+  expect(booted.runUntil(() => state.ready === count)).toBe(true);
+  machine.run(70 * QUANTUM);
+  let [longest, gap] = [0, 0];
+  const before = aegis.environment(watched).cycles;
+  for (let i = 0; i < 8 * 64; i += 1) {
+    // As many as the wire carries, for each in turn.
+    for (let sent = 0; sent < 29; sent += 1) net.send(packet(ASKED + ((i * 15 + (sent >> 1)) % count)));
+    const { cycles } = aegis.environment(watched);
+    machine.run(Math.round(QUANTUM / 8));
+    gap = aegis.environment(watched).cycles === cycles ? gap + 1 : 0;
+    longest = Math.max(longest, gap);
+  }
+  expect(machine.native.lastError).toBeUndefined();
+  // In eighths of a tick; it was thirteen ticks.
+  expect(longest).toBeLessThan(16);
+  expect((aegis.environment(watched).cycles - before) / (64 * QUANTUM)).toBeGreaterThan(0.4);
+});

@@ -60,6 +60,36 @@ const KEPT = [
 ] as const;
 
 /**
+ * Emits: what this interrupt has taken counts for arrivals, if the packet is from outside. When they have taken half of a tick, nothing more
+ * is heard until the next: the slice that runs does not pay for them, but it must not wait for long either. Uses t0 to t3.
+ */
+function emitArrivals(a: SlotAssembler): void {
+  const [taken, tick, scratch, used] = [T0, T1, T2, T3];
+  const isHere = a.fresh('arrivals.here');
+  const isSame = a.fresh('arrivals.same');
+  a.li(scratch, NET.memory + NET.transmitBuffers);
+  a.sltu(scratch, PACKET, scratch);
+  a.mfc0(taken, CP0_COUNT);
+  a.beq(scratch, ZERO, isHere, (slot) => slot.lw(scratch, KP.interrupted, ZERO));
+  a.lw(tick, KP.due, ZERO);
+  a.subu(taken, taken, scratch);
+  a.lw(scratch, KP.arrivalsTick, ZERO);
+  a.lw(used, KP.arrivals, ZERO);
+  a.beq(tick, scratch, isSame);
+  a.move(used, ZERO);
+  a.sw(tick, KP.arrivalsTick, ZERO);
+  a.label(isSame);
+  a.lw(scratch, KP.quantum, ZERO);
+  a.addu(used, used, taken);
+  a.sw(used, KP.arrivals, ZERO);
+  a.srl(scratch, scratch, 1);
+  a.sltu(scratch, scratch, used);
+  a.beq(scratch, ZERO, isHere, (slot) => slot.li(taken, -1));
+  a.sw(taken, KP.unpayable, ZERO);
+  a.label(isHere);
+}
+
+/**
  * `receive`: a device routine (returns to ra); see interrupt.ts for the registers it may use. Throughout: s1 the descriptor
  * (its address less NET.receiveRing), s2 its byte offset in the ring, s3 and s4 the packet under way and its length, s6 the
  * return address. s0 and s5: the next tap and nothing; the handler's answer and the filter that claims the packet; the end of
@@ -223,11 +253,12 @@ export function emitReceive(a: SlotAssembler): void {
     {
       does: 'Goes on at ra in the next interrupt, which comes when this one has returned. What has been done is paid.',
       in: { next: RA, index: INDEX },
-      scratch: [T1, RA, T0],
+      scratch: [T1, RA, T0, T2, T3],
     },
     () => {
       a.sw(RA, KP.packetResume, ZERO);
       for (const [register, field] of KEPT) a.sw(register, field, ZERO);
+      emitArrivals(a);
       a.lw(T1, KP.claimant, ZERO);
       a.nop();
       a.sw(T1, KP.packetClaimant, ZERO);
