@@ -201,25 +201,19 @@ export class Slices {
   }
 
   /**
-   * Whether an environment that ends can go on in a later slice: in its own; or, when what is left of this one is used up, in one of who
-   * pays for it, or this one again, which is donated to it until it has ended. If it has freed the slice in which it ran, and its family
-   * has none, it waits until it is given one: no other environment waits for it.
+   * Whether an environment that ends is to stop for now, and goes on in a later slice: in its own; or, when what is left of this one is used
+   * up, in one of who pays for it, which is donated to it until it has ended. If its family has none it waits until it gets time again: no
+   * other environment waits for it, and one that gave it the rest of a slice has given no more.
    */
   lend(env: number): boolean {
     if (this.of(env).length > 0) return true;
     if ((this.#memory.get(this.#memory.kernelPage(KP.payer) - KSEG0 + SLICE.credit) | 0) > 0) return false;
     for (let p = 0; p < SLICE_LIMIT; p += 1) if (this.#memory.slice(p, SLICE.running) === envAddress(env)) return true;
     const debtor = this.#debtor(env);
-    const [position] = debtor === NO_ENV ? [this.#paying()] : this.of(debtor);
-    if (position === undefined || position < 0) return true;
+    const [position] = debtor === NO_ENV ? [] : this.of(debtor);
+    if (position === undefined) return true;
     this.#memory.setSlice(position, this.#memory.slice(position, SLICE.owner), envAddress(env));
     return true;
-  }
-
-  /** The position that pays for what runs, or −1. */
-  #paying(): number {
-    const position = (this.#memory.kernelPage(KP.payer) - KSEG0 - PHYSICAL.slices) / SLICE_BYTES;
-    return position >= 0 && position < SLICE_LIMIT ? position : -1;
   }
 
   /** An environment owes so many cycles. */

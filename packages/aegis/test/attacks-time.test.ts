@@ -476,6 +476,49 @@ test('one that has freed its slice and ends waits for another slice: the machine
   expect(checkInvariants(aegis)).toEqual([]);
 });
 
+test('one that ends in what is left of a slice has no later one: who gave it the rest has given no more', () => {
+  const state = { ready: false };
+  const dying = rawImage({
+    placement: { slices: 0 },
+    main: function* (raw) {
+      const children = [];
+      for (let i = 0; i < 20; i += 1) children.push(yield* raw.call('env_alloc'));
+      const frame = yield* raw.frame();
+      for (let i = 0; i < 40; i += 1) {
+        const branch = yield* raw.call('cap_derive', ...frame.capability, 3, 1);
+        for (const child of children) yield* raw.code('frame_hold', ...child.capability, ...branch.capability);
+      }
+      state.ready = true;
+      yield* raw.routine('kit.yield', -1);
+      return 0;
+    },
+  });
+  const giver = rawImage({
+    emit: (a) => {
+      a.label('computes');
+      a.addiu(S0, S0, 1);
+      a.b('computes');
+      a.nop();
+    },
+    main: function* (raw) {
+      while (!state.ready) yield* raw.routine('kit.yield', 0);
+      yield* raw.routine('kit.yield', 0);
+      yield* raw.routine('computes');
+      return 0;
+    },
+  });
+  const booted = boot([dying, giver, worker()]);
+  const { aegis, machine } = booted;
+  expect(booted.runUntil(() => state.ready, 60)).toBe(true);
+  machine.run(10 * QUANTUM);
+  const before = aegis.environment(1).cycles;
+  machine.run(200 * QUANTUM);
+  expect(machine.native.lastError).toBeUndefined();
+  expect(aegis.parts.memory.env(0, ENV.death)).not.toBe(0);
+  expect((aegis.environment(1).cycles - before) / (100 * QUANTUM)).toBeGreaterThan(0.98);
+  expect(checkInvariants(aegis)).toEqual([]);
+});
+
 test('a debt that is never paid does not come round', () => {
   const booted = boot([worker(), worker()]);
   const { memory, families, slices } = booted.aegis.parts;
