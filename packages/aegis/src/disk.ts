@@ -253,9 +253,15 @@ export class Disk {
     if (wakes) this.#memory.setEnv(env, ENV.pending, 1);
   }
 
-  /** How many frames that no environment holds are free when transfers are finished. */
+  /** How many frames are free when environments' transfers are finished: nothing else pins them, and none holds them. */
   get leaving(): number {
-    return new Set(this.inFlight.filter((ppn) => this.#memory.frame(ppn, FRAME.holders) === 0)).size;
+    const pins = new Map<number, number>();
+    for (const i of this.#requests.filter((one) => this.#isTaken(one) && this.#state.get(one, REQUEST_STATE.keeps) === 0)) {
+      for (const { ppn } of this.#framesOf(i)) pins.set(ppn, (pins.get(ppn) ?? 0) + 1);
+    }
+    const isFree = ([ppn, count]: readonly [number, number]): boolean =>
+      this.#memory.frame(ppn, FRAME.holders) === 0 && this.#memory.frame(ppn, FRAME.pins) === count;
+    return [...pins].filter(isFree).length;
   }
 
   /** The frames of the transfers that are not finished. */

@@ -169,7 +169,7 @@ export const KP = {
   restT2: -0xb64,
   restK1: -0xb60,
   restStatus: -0xb5c,
-  /** The same of a deadline of revocation, a piece a tick, and the environment that pays. */
+  /** The same of a deadline of revocation, a piece a tick, and who pays. */
   revokeRest: -0xb6c,
   revokePayer: -0xb68,
 } as const;

@@ -35,7 +35,7 @@ import { KP } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
 import type { Registry } from './registry.ts';
 import type { Repossession } from './repossession.ts';
-import type { Slices } from './slices.ts';
+import { familyAsPayer, type Slices } from './slices.ts';
 import { REVOCATION, TABLES, VARIABLES } from './tables.ts';
 
 type Kind = (typeof REVOKE_KINDS)[keyof typeof REVOKE_KINDS];
@@ -146,7 +146,7 @@ export class Revocation {
     const short = this.#short();
     // What transfers still have is on its way, too: whoever let it go, no bystander is asked for as much.
     const coming = this.#registry.evict(cpu, env, short);
-    const left = short - Math.max(coming, this.#disk.leaving);
+    const left = short - coming - this.#disk.leaving;
     if (left <= 0) return true;
     const most = this.#richest(family);
     if (most < 0) {
@@ -268,7 +268,9 @@ export class Revocation {
       this.#close(env);
       this.#publish(env);
     }
-    this.#memory.setKernelPage(KP.revokePayer, aborted);
+    // Its record may be another's when the rest is paid.
+    const payer = aborted === NO_ENV ? NO_ENV : familyAsPayer(this.#families.of(aborted));
+    this.#memory.setKernelPage(KP.revokePayer, payer);
     this.#arm();
     return aborted;
   }
