@@ -237,7 +237,14 @@ export class Aegis {
     const goOn = (): void => {
       machine.cpu.cp0.cause |= INTERRUPT.blocks;
     };
-    const disk = new Disk(memory, { frames, extents, capabilities, families, goOn, isDebtor: (env) => slices.isDebtor(env) });
+    const disk = new Disk(memory, {
+      frames,
+      extents,
+      capabilities,
+      families,
+      goOn,
+      isDebtor: (env) => slices.isDebtor(env),
+    });
     const registry = new Registry(memory, { frames, disk, extents, capabilities, families });
     const repossession = new Repossession(memory, { frames, slices, disk, extents, families });
     const revocation = new Revocation(memory, { slices, frames, families, registry, disk, repossession });

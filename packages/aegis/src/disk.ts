@@ -256,7 +256,9 @@ export class Disk {
   /** How many frames are free when environments' transfers are finished: nothing else pins them, and none holds them. */
   get leaving(): number {
     const pins = new Map<number, number>();
-    for (const i of this.#requests.filter((one) => this.#isTaken(one) && this.#state.get(one, REQUEST_STATE.keeps) === 0)) {
+    for (const i of this.#requests.filter(
+      (one) => this.#isTaken(one) && this.#state.get(one, REQUEST_STATE.keeps) === 0,
+    )) {
       for (const { ppn } of this.#framesOf(i)) pins.set(ppn, (pins.get(ppn) ?? 0) + 1);
     }
     const isFree = ([ppn, count]: readonly [number, number]): boolean =>

@@ -259,7 +259,8 @@ export class Revocation {
       }
       const isForced = this.#state.get(env, REVOCATION.forced) === 1;
       // What others lacked has come from elsewhere: nothing is taken for it.
-      const kinds = isForced && this.#short() === 0 ? [REVOKE_KINDS.slices] : [REVOKE_KINDS.frames, REVOKE_KINDS.slices];
+      const kinds =
+        isForced && this.#short() === 0 ? [REVOKE_KINDS.slices] : [REVOKE_KINDS.frames, REVOKE_KINDS.slices];
       if (isForced) this.#seize(cpu, env);
       for (const kind of kinds) {
         const owes = this.#owes(env, kind);

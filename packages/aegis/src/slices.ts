@@ -28,8 +28,6 @@ import { KP, KSEG0, MOST_DEBT, PHYSICAL } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
 import { TABLES } from './tables.ts';
 
-
-
 /** Who pays for what one of this family caused whose record is another's by now: a number that no environment has. */
 export function familyAsPayer(family: number): number {
   return ENV_LIMIT + family;
@@ -191,7 +189,8 @@ export class Slices {
   /** An environment, or a family (`familyAsPayer`), pays for the interrupt under way; NO_ENV: none does. */
   charge(payer: number): void {
     if (payer === NO_ENV) return;
-    const at = payer < ENV_LIMIT ? this.#debt(payer) : this.#debtOf(this.#payerOf(payer - ENV_LIMIT), payer - ENV_LIMIT);
+    const at =
+      payer < ENV_LIMIT ? this.#debt(payer) : this.#debtOf(this.#payerOf(payer - ENV_LIMIT), payer - ENV_LIMIT);
     this.#memory.setKernelPage(KP.claimant, KSEG0 + at);
   }
 

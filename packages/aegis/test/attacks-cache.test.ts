@@ -76,7 +76,8 @@ test('a write that waits when the last hold goes does not read what the block ho
         const { capability: again } = yield* raw.call('cap_derive', ...own, 3, 0);
         // The queue is long, so that the last one waits.
         const other = yield* raw.frame();
-        for (let i = 0; i < 90; i += 1) expect(yield* raw.code('disk_write', ...again, ...other.capability, 0, 1)).toBe(0);
+        for (let i = 0; i < 90; i += 1)
+          expect(yield* raw.code('disk_write', ...again, ...other.capability, 0, 1)).toBe(0);
         expect(yield* raw.code('disk_write', ...own, ...frame.capability, 0, 0)).toBe(0);
         expect(yield* raw.code('env_free', ...holder, 0)).toBe(0);
         expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);

@@ -4,7 +4,15 @@
 import { ENV, ERRORS, TRANSFER, TRANSFER_BYTES } from '@exokernel/abi';
 import { memoryStore } from '@exokernel/hardware';
 import { expect, test } from 'vitest';
-import { boot, checkInvariants, memoryFor, rawImage, runRaw, type RawFrame, type RawImage } from '../../testkit/src/index.ts';
+import {
+  boot,
+  checkInvariants,
+  memoryFor,
+  rawImage,
+  runRaw,
+  type RawFrame,
+  type RawImage,
+} from '../../testkit/src/index.ts';
 import { QUANTUM } from './attackers.ts';
 
 test('a page that the kernel knows is held as long as its environment lives: else it would count for no family', () => {

@@ -2,15 +2,24 @@
  * Packets that others make of one's own: answers of handlers, copies. Neither the sender nor the owner of a handler pays for what
  * accomplices do with them.
  */
-import { CALLS, ENV, ENV_STATUS, POLICIES } from '@exokernel/abi';
+import { CALLS, ENV, ENV_STATUS, POLICIES, RING_SLOT, RING_SLOT_BYTES } from '@exokernel/abi';
 import { defineHandler, encodeHandler, type Handler } from '@exokernel/ash';
 import { encodeFilter, etherType } from '@exokernel/dpf';
-import { S0 } from '@exokernel/isa';
+import { A0, S0, S1, S2, type Assembler } from '@exokernel/isa';
 import { add } from '@exokernel/vcode';
 import { expect, test } from 'vitest';
-import { boot, bystander, checkInvariants, rawImage, type Fiber, type Raw, type RawImage } from '../../testkit/src/index.ts';
+import {
+  boot,
+  bystander,
+  checkInvariants,
+  emitCall,
+  rawImage,
+  type Fiber,
+  type Raw,
+  type RawImage,
+} from '../../testkit/src/index.ts';
 import { QUANTUM } from './attackers.ts';
-import { bindFilter, download, makeRing, outside, packet, put, type RawFilter } from './network.ts';
+import { bindFilter, download, makeRing, outside, packet, put, type Outside, type RawFilter } from './network.ts';
 
 const ASKED = 0x9000;
 const ANSWERED = 0x9001;
@@ -170,7 +179,12 @@ test('a family without slices does not have a quantum of packets again with each
       const ring = yield* makeRing(raw, false);
       const handler = encodeHandler(burning());
       const filter = encodeFilter(etherType(ASKED));
-      const [atoms, code, text, data] = [yield* raw.frame(), yield* raw.frame(), yield* raw.frame(), yield* raw.frame()];
+      const [atoms, code, text, data] = [
+        yield* raw.frame(),
+        yield* raw.frame(),
+        yield* raw.frame(),
+        yield* raw.frame(),
+      ];
       yield* raw.fill(atoms, filter);
       yield* raw.fill(code, handler);
       const words = new Uint32Array(1024);
@@ -184,10 +198,7 @@ test('a family without slices does not have a quantum of packets again with each
       words.set([li(4, -1), li(2, CALLS.yield.number), SYSCALL], EPILOGUE / 4);
       yield* raw.fill(text, new Uint8Array(words.buffer));
       const given = [...atoms.capability, ...ring.capability, filter.length, POLICIES.specific];
-      yield* raw.fill(
-        data,
-        new Uint8Array(new Uint32Array([...given, ...code.capability, handler.length]).buffer),
-      );
+      yield* raw.fill(data, new Uint8Array(new Uint32Array([...given, ...code.capability, handler.length]).buffer));
       for (;;) {
         const child = yield* raw.call('env_alloc');
         const uPage = yield* raw.frame();
@@ -270,3 +281,95 @@ test('handlers of twelve environments take no more than half of a tick: a bystan
   expect(longest).toBeLessThan(16);
   expect((aegis.environment(watched).cycles - before) / (64 * QUANTUM)).toBeGreaterThan(0.4);
 });
+
+/** What part of half of the machine the second of two that compute has while `main` does what it does; `each` comes eight times a tick. */
+function partBeside(
+  profile: 'ideal' | 'dec3100' | 'dec5000',
+  main: (raw: Raw, state: { ready: boolean }) => Fiber<number>,
+  emit: (a: Assembler) => void,
+  each: (net: Outside) => void,
+): number {
+  const net = outside();
+  const state = { ready: false };
+  const computes = (a: Assembler): void => {
+    a.label('computes');
+    a.addiu(S0, S0, 1);
+    a.b('computes');
+    a.nop();
+  };
+  const images = [
+    rawImage({
+      main: (raw) => main(raw, state),
+      emit: (a) => {
+        computes(a);
+        emit(a);
+      },
+    }),
+    rawImage({ entry: 'computes', emit: computes }),
+  ];
+  const booted = boot(images, { ...net.machine, profile });
+  const { aegis, machine } = booted;
+  expect(booted.runUntil(() => state.ready)).toBe(true);
+  const eighth = Math.ceil(machine.hz / 64 / 8);
+  machine.run(160 * eighth);
+  const [cycles, since] = [aegis.environment(1).cycles, machine.cycles];
+  for (let i = 0; i < 1600; i += 1) {
+    each(net);
+    machine.run(eighth);
+  }
+  expect(machine.native.lastError).toBeUndefined();
+  return (aegis.environment(1).cycles - cycles) / ((machine.cycles - since) / 2);
+}
+
+test.each(['ideal', 'dec3100', 'dec5000'] as const)(
+  'a flood that another claims takes nothing, not with the way to the interrupt and back (%s)',
+  (profile) => {
+    const part = partBeside(
+      profile,
+      function* (raw, state) {
+        const ring = yield* makeRing(raw, false);
+        yield* bindFilter(raw, ring.capability, ASKED);
+        state.ready = true;
+        yield* raw.routine('computes');
+        return 0;
+      },
+      () => undefined,
+      ({ send }) => {
+        for (let i = 0; i < 29; i += 1) send(packet(ASKED, 64));
+      },
+    );
+    expect(part).toBeGreaterThan(0.99);
+  },
+);
+
+test.each(['ideal', 'dec5000'] as const)(
+  'who sends pays for the interrupts that tell that it is sent (%s)',
+  (profile) => {
+    const bytes = packet(ASKED, 60);
+    bytes.set([2, 7, 7, 7, 7, 7]);
+    const part = partBeside(
+      profile,
+      function* (raw, state) {
+        const out = yield* makeRing(raw, true, 4, 0x300000);
+        for (let i = 0; i < 8; i += 1) yield* put(raw, out, i, bytes);
+        state.ready = true;
+        yield* raw.routine('sends', out.ring);
+        return 0;
+      },
+      (a) => {
+        a.label('sends');
+        a.move(S1, A0);
+        a.li(S2, 0x300000);
+        a.li(S0, bytes.length);
+        a.label('sends.again');
+        for (let i = 0; i < 8; i += 1) a.sw(S0, RING_SLOT.length + RING_SLOT_BYTES * i, S2);
+        a.move(A0, S1);
+        emitCall(a, 'xmit');
+        a.b('sends.again');
+        a.nop();
+      },
+      () => undefined,
+    );
+    expect(part).toBeGreaterThan(0.99);
+  },
+);

@@ -71,6 +71,7 @@ export function emitOwn(a: SlotAssembler): void {
       a.beq(T0, T2, 'packet.claimed');
       emitCount(a, ZERO, KP.loopsDropped, T0);
       a.bal('packet.charge');
+      a.sw(T1, KP.claimant, ZERO);
     },
   );
   routine(a, 'own.done', { does: 'A packet from here has been seen to.' }, () => {

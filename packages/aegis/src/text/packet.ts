@@ -22,7 +22,7 @@ import {
   type Register,
 } from '@exokernel/isa';
 import { ENV, FILTER, PACKET_BYTES_MAX, SYSTEM } from '@exokernel/abi';
-import { FILTER_SHIFT, KP, KSEG0, NET, PHYSICAL, SYSTEM_TABLE } from '../layout.ts';
+import { FILTER_SHIFT, KP, KSEG0, NET, PHYSICAL, SENT_CYCLES, SYSTEM_TABLE } from '../layout.ts';
 import { ACTIVATION } from '@exokernel/vcode';
 import { ANSWER, CLAIMED, COPY, DESCRIPTOR, LAST, LENGTH, PACKET, emitIndebted, emitPause } from './packet-steps.ts';
 import { emitCount } from './ring.ts';
@@ -90,7 +90,10 @@ export function emitPacket(a: SlotAssembler): void {
       a.note('wanted here too, it is an answer to the sender of what it answers, if that is of this machine');
       a.bal('transmit.send', (slot) => slot.lw(A3, KP.sender, ZERO));
       a.lw(T1, FILTER.env, CLAIMED);
-      a.bltz(V0, 'packet.busy');
+      a.bltz(V0, 'packet.busy', (slot) => slot.lw(T0, KP.charged, ZERO));
+      a.nop();
+      a.addiu(T0, T0, -SENT_CYCLES);
+      a.sw(T0, KP.charged, ZERO);
       emitCount(a, T1, ENV.packetsOut, T0);
       a.b('packet.replied');
       a.label('packet.busy');
@@ -138,6 +141,7 @@ function emitCopies(a: SlotAssembler): void {
       a.lw(T1, KP.claimant, ZERO);
       a.bne(T9, ZERO, 'packet.find');
       a.bal('packet.charge');
+      a.sw(T1, KP.claimant, ZERO);
     },
   );
   routine(
@@ -194,8 +198,8 @@ function emitCopies(a: SlotAssembler): void {
     {
       does: 'What has been done since the last charge is charged to the word at t1, or to the sender.',
       in: { payer: T1, back: RA },
-      out: { now: T0 },
-      scratch: [T2, T3, T1],
+      out: { now: T0, paid: T1 },
+      scratch: [T2, T3],
       fast: { instructions: 11, by: ['packet.charged'] },
     },
     () => {
@@ -230,6 +234,7 @@ function emitCopies(a: SlotAssembler): void {
       emitDownloaded(a);
       a.lw(T1, KP.claimant, ZERO);
       a.bal('packet.charge');
+      a.sw(T1, KP.claimant, ZERO);
       a.bne(V1, ZERO, 'packet.end', (slot) => slot.sll(V0, V0, 2));
       a.note('from here on those pay that read along, also if it comes from here');
       a.sw(ZERO, KP.senderPays, ZERO);

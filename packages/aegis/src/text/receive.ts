@@ -115,9 +115,8 @@ export function emitReceive(a: SlotAssembler): void {
       a.andi(T1, T1, CSR0_STATUS);
       a.or(T1, T1, T2);
       a.sh(T1, 0, T0);
-      a.lw(T2, KP.interrupted, ZERO);
       a.lw(T3, KP.packetResume, ZERO);
-      a.sw(T2, KP.charged, ZERO);
+      a.nop();
       a.bne(T3, ZERO, 'receive.resume', (slot) => slot.lui(DESCRIPTOR, NET.memory >>> 16));
     },
   );
@@ -203,9 +202,10 @@ export function emitReceive(a: SlotAssembler): void {
       fast: { instructions: 6, by: ['receive.end'] },
     },
     () => {
+      a.note('what is left of this interrupt is for who pays for its last packet');
       a.lw(T1, KP.unpayable, ZERO);
-      a.sw(ZERO, KP.claimant, ZERO);
-      a.bgez(T1, 'receive.end', (slot) => slot.lui(T0, NET.registers >>> 16));
+      a.lui(T0, NET.registers >>> 16);
+      a.bgez(T1, 'receive.end');
       a.sw(ZERO, KP.inea, ZERO);
       a.sh(ZERO, 0, T0);
       a.label('receive.end');
@@ -264,8 +264,8 @@ export function emitReceive(a: SlotAssembler): void {
       a.sw(T1, KP.packetClaimant, ZERO);
       a.beq(T1, ZERO, 'receive.paused');
       a.bal('packet.charge');
+      a.sw(T1, KP.claimant, ZERO);
       a.label('receive.paused');
-      a.sw(ZERO, KP.claimant, ZERO);
       a.li(T0, INTERRUPT.packets);
       a.mtc0(T0, CP0_CAUSE);
       a.b('receive.end');
