@@ -1,7 +1,7 @@
 /**
  * Frames that count for no family: an accomplice holds what others lack, and bystanders lose theirs in its place.
  */
-import { ENV, ERRORS, TRANSFER, TRANSFER_BYTES } from '@exokernel/abi';
+import { ENV, ENV_STATUS, ERRORS, TRANSFER, TRANSFER_BYTES } from '@exokernel/abi';
 import { memoryStore } from '@exokernel/hardware';
 import { expect, test } from 'vitest';
 import {
@@ -141,4 +141,46 @@ test('who was asked for frames keeps them if others have come meanwhile', () => 
   expect(state.answers).toEqual([ERRORS.E_AGAIN, 0, 0, 0, 0]);
   expect(memory.env(1, ENV.lost)).toBe(0);
   expect(memory.env(1, ENV.revokeDeadline)).toBe(0);
+});
+
+test('pages that the kernel never takes do not fill a small memory: who lacks frames of the guarantee gets them', () => {
+  const state = { full: false, refused: 0 };
+  const hoarding = rawImage({
+    main: function* (raw) {
+      for (;;) {
+        const child = yield* raw.call('env_alloc');
+        if (child.code !== 0) break;
+        for (const bit of [2, 4, 8]) {
+          const frame = yield* raw.call('frame_alloc', -1);
+          if (frame.code !== 0) break;
+          const code = yield* raw.code('env_map', ...child.capability, ...frame.capability, (0x10000 * bit) | bit | 1);
+          if (code === ERRORS.E_NONE) state.refused += 1;
+          if (code === 0) expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
+        }
+        // Started, so that they do not end with it.
+        yield* raw.code('env_set', ...child.capability, ENV.prologue, 0x5000);
+        yield* raw.code('env_set', ...child.capability, ENV.status, ENV_STATUS.runnable);
+        if (booted.aegis.framesFree === 0) break;
+      }
+      state.full = true;
+      for (;;) yield* raw.sleep(1000);
+    },
+  });
+  const lacking = rawImage({
+    main: function* (raw) {
+      for (let i = 2; i < 6; i += 1) expect(yield* raw.code('frame_free', ...(yield* raw.segment(i)))).toBe(0);
+      while (!state.full) yield* raw.sleep(1);
+      for (let got = 0; got < 4;) {
+        if ((yield* raw.code('frame_alloc', -1)) === 0) got += 1;
+        yield* raw.sleep(1);
+      }
+      return 0;
+    },
+  });
+  const booted = boot([hoarding, ...Array.from({ length: 4 }, () => lacking)], { ramBytes: memoryFor(230) });
+  const done = (): boolean => [1, 2, 3, 4].every((env) => booted.aegis.environment(env).status === 'dead');
+  booted.runUntil(done, 30);
+  expect(booted.machine.native.lastError).toBeUndefined();
+  expect(state.refused).toBeGreaterThan(0);
+  expect(done()).toBe(true);
 });
