@@ -62,7 +62,7 @@ export interface Mapping {
 /** What else must be taken apart when an environment ends, or when it loses a frame. */
 export interface Resource {
   release(env: number): void;
-  /** Breaks what binds a frame to an environment, or to whomever (undefined): a ring, a window. */
+  /** Breaks what binds a frame to an environment, or to any (undefined): a ring, a window. */
   releaseFrame?(env: number | undefined, ppn: number): void;
   /** What `release` costs at most, in cycles. */
   costOfRelease?(env: number): number;

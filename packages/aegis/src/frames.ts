@@ -1,7 +1,7 @@
 /**
  * Frames: physical memory by its physical name. [SOSP95 §3.1]
  *
- * Whoever allocates a frame gets its capability and a hold on it; further environments may be made holders. When the last
+ * The environment that allocates a frame gets its capability and a hold on it; others may become holders too. When the last
  * hold is gone, every binding to the frame (TLB, STLB, rings, windows, predicates) is broken and its generation changes, so that all its
  * capabilities are dead; when the last pin is gone too, it is free. The two MACs that `tlbwr` compares live in the secret table `frameAuth`.
  *
