@@ -144,7 +144,7 @@ export class Revocation {
     this.#state.set(env, REVOCATION.needy, 1);
     this.#state.set(env, REVOCATION.until, this.#now + 2 * PATIENCE);
     const short = this.#short();
-    // What transfers still have is on its way, too: whoever let it go, no bystander is asked for as much.
+    // What transfers still have is on its way, too: no bystander is asked for as much.
     const coming = this.#registry.evict(cpu, env, short);
     const left = short - coming - this.#disk.leaving;
     if (left <= 0) return true;
