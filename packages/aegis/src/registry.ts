@@ -262,6 +262,16 @@ export class Registry {
     return ERRORS.E_OK;
   }
 
+  /**
+   * No environment holds a frame any more, so its capabilities are dead. If it is a block's, transfers that were begun with them do not write
+   * or read the block: what the device has already is no longer the block's.
+   */
+  unheld(ppn: number): void {
+    if (this.#families.used('buffers') === 0) return;
+    const i = this.#find(BUFFER.ppn, ppn);
+    if (i >= 0 && this.#disk.lose(ppn)) this.#detach(i);
+  }
+
   /** Lets a frame go that is taken away from its last holder, unless it has what is not on the disk. */
   releaseFrame(env: number, ppn: number): void {
     // It pins what it has; most frames are told apart by that, and this is asked for every environment.
