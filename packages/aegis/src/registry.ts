@@ -26,7 +26,8 @@ import {
   type NativeCpu,
 } from '@exokernel/abi';
 import { nodeOf, type Capabilities } from './capabilities.ts';
-import type { Disk, Finished } from './disk.ts';
+import type { Disk } from './disk.ts';
+import type { Finished } from './disk-requests.ts';
 import { contains, type Extent, type Extents } from './extents.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
