@@ -43,6 +43,7 @@ export const FOLDERS = {
   ],
   vcode: [
     'program',
+    'asc.ts',
     'lower',
     'mips',
     'interpreter.ts',

@@ -9,7 +9,7 @@
  *
  * Imports of module `aegis` are system calls in line, with arguments and results as `abi` has them: each word a parameter; the result is the
  * error code; what a call gives besides is stored at an address that is one parameter more. Imports of module `kit` are the entry points of
- * the program's interfaces, and `load8`, `load16`, `load32`, `store8`, `store16`, `store32`: accesses that nobody merges, for words that the
+ * the program's interfaces, and `load8`, `load16`, `load32`, `store8`, `store16`, `store32`: accesses that are never merged, for words that the
  * kernel or a device changes.
  */
 import { CALLS, PAGE_BYTES } from '@exokernel/abi';
@@ -36,9 +36,9 @@ import {
 } from '@exokernel/isa';
 import { compileOwn, fromWasm, functionSymbol, type ImportCode, type Module, type OwnCode } from '@exokernel/vcode';
 import { LibosError } from './error.ts';
-import { wordBytes, type Pages } from './image.ts';
 import type { InterfaceName } from './interfaces.ts';
 import { PAGED_BASE } from './layout.ts';
+import { wordBytes, type Pages } from './pages.ts';
 import type { CompiledProgram } from './program.ts';
 
 /** The least address of a compiled program's static data: `--memoryBase` of asc, `--global-base` of wasm-ld. */

@@ -33,15 +33,8 @@ import {
   U_PAGE,
 } from './layout.ts';
 import { pageEntry } from './paging.ts';
+import { wordBytes, type Pages } from './pages.ts';
 import type { CompiledProgram, MachineProgram, Placement } from './program.ts';
-
-/** Consecutive pages of the paged region with the same rights. */
-export interface Pages {
-  /** Page-aligned. */
-  readonly va: number;
-  readonly bytes: Uint8Array;
-  readonly writable: boolean;
-}
 
 /** What a library operating system builds an image of. */
 export interface ImageParts {
@@ -110,12 +103,6 @@ export function address(runtime: Assembly, label: string): number {
   const found = runtime.symbols.get(label);
   if (found === undefined) throw new LibosError('image', `the runtime has no ${label}`, { label });
   return found;
-}
-
-/** How many pages of the paged region lie before what is free. */
-export function usedPages(pages: readonly Pages[]): number {
-  const end = pages.reduce((most, { va, bytes }) => Math.max(most, va + bytes.length), PAGED_BASE);
-  return Math.ceil((end - PAGED_BASE) / PAGE_BYTES);
 }
 
 /**
@@ -209,14 +196,4 @@ function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Gra
 /** Address of the page-table entry for an address of the paged region. */
 export function pageTableEntry(va: number): number {
   return PAGE_TABLE + ((va - PAGED_BASE) / PAGE_BYTES) * PTE_BYTES;
-}
-
-/** The bytes of instruction words in memory order. */
-export function wordBytes(words: Uint32Array): Uint8Array {
-  const bytes = new Uint8Array(words.length * 4);
-  const view = new DataView(bytes.buffer);
-  words.forEach((word, i) => {
-    view.setUint32(4 * i, word, true);
-  });
-  return bytes;
 }

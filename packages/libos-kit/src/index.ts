@@ -80,13 +80,5 @@ export {
   type PredicateTerm,
 } from './predicate.ts';
 export { LibosError, type LibosErrorCode } from './error.ts';
-export {
-  address,
-  buildImage,
-  linkProgram,
-  usedPages,
-  pageTableEntry,
-  wordBytes,
-  type ImageParts,
-  type Pages,
-} from './image.ts';
+export { address, buildImage, linkProgram, pageTableEntry, type ImageParts } from './image.ts';
+export { usedPages, wordBytes, type Pages } from './pages.ts';

@@ -162,7 +162,7 @@ describe('what is refused', () => {
       '@external("kit", "pipe_close") declare function f(a: i32): i32;\nexport function main(): i32 {\n  return f(1);\n}',
     ],
     [
-      'a module nobody has',
+      'a module that does not exist',
       '@external("env", "f") declare function f(): i32;\nexport function main(): i32 {\n  return f();\n}',
     ],
   ])('%s', async (_, text) => {

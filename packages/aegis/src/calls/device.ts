@@ -13,7 +13,7 @@ import {
 } from '@exokernel/abi';
 import { AGAIN, type Arguments, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
-import type { BlockFrame } from '../disk.ts';
+import type { BlockFrame } from '../disk-requests.ts';
 import type { LineRight } from '../serial.ts';
 import { COMPLETIONS } from '../tables.ts';
 

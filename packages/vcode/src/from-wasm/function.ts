@@ -3,7 +3,7 @@
  * between that could change them.
  *
  * An entry that reads a local is saved before the local is set; one that reads memory or may trap, before anything has an effect. Depth is
- * bounded, so that whoever walks expressions may use recursion.
+ * bounded, so that a walk over expressions may use recursion.
  */
 import type { Code, FunctionType } from '@exokernel/wasm';
 import type { Expression, Place, Statement, ValueType, Variable } from '../ir/ir.ts';
