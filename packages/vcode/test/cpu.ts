@@ -12,9 +12,9 @@ const KEPT = [16, 17, 18, 19, 20, 21, 22, 23, GP, FP, SP];
 
 /** Ends a run: an access that is not aligned or outside the memory, or a `break` with its code. */
 export class Exception extends Error {
-  readonly code: number | 'address';
+  readonly code: number | 'alignment' | 'address';
 
-  constructor(code: number | 'address', message: string) {
+  constructor(code: Exception['code'], message: string) {
     super(message);
     this.code = code;
   }
@@ -67,12 +67,14 @@ export class Cpu {
   readonly #decoded = new Map<number, Instruction>();
   #hi = 0;
   #lo = 0;
-  /** The register that the instruction before loads, and what it will be. */
+  /** The register that the present instruction loads, and what it will be. */
   #loading = -1;
   #loaded = 0;
+  /** The same of the instruction before: it may not be named yet. */
+  #late = -1;
+  #lateValue = 0;
   #sinceMove = 3;
   #pc = 0;
-  #written = -1;
   #mnemonic: Mnemonic | undefined;
 
   constructor(bytes: number) {
@@ -116,13 +118,12 @@ export class Cpu {
       this.#sinceMove += 1;
       if (executed > limit) this.#fail('too many instructions');
       const instruction = this.#fetch();
-      const [loading, loaded] = [this.#loading, this.#loaded];
-      this.#written = -1;
+      [this.#late, this.#lateValue] = [this.#loading, this.#loaded];
+      this.#loading = -1;
       this.#mnemonic = instruction.mnemonic;
       const target = this.#execute(instruction);
       if (target !== -2 && inSlot) this.#fail('a branch in a delay slot');
-      if (loading > 0 && loading !== this.#written) r[loading] = loaded;
-      if (this.#loading === loading && this.#mnemonic !== 'lwl' && this.#mnemonic !== 'lwr') this.#loading = -1;
+      if (this.#late > 0) r[this.#late] = this.#lateValue;
       r[0] = 0;
       inSlot = target !== -2;
       this.#pc = next;
@@ -150,13 +151,12 @@ export class Cpu {
   }
 
   #get(register: number): number {
-    if (register === this.#loading && register > 0) this.#fail(`${REGISTER_NAMES[register] ?? ''} is not loaded yet`);
+    if (register === this.#late && register > 0) this.#fail(`${REGISTER_NAMES[register] ?? ''} is not loaded yet`);
     return this.#registers[register] ?? 0;
   }
 
   #set(register: number, value: number): void {
-    if (register === this.#loading && register > 0) this.#fail(`${REGISTER_NAMES[register] ?? ''} is overwritten`);
-    this.#written = register;
+    if (register === this.#late && register > 0) this.#fail(`${REGISTER_NAMES[register] ?? ''} is overwritten`);
     this.#registers[register] = value;
   }
 
@@ -171,7 +171,6 @@ export class Cpu {
       // The nop is a shift of register 0.
       if (a !== 0) this.#set(a, immediate(this.#get(b), c));
     }
-    this.#loading = -1;
     return -2;
   }
 
@@ -180,24 +179,18 @@ export class Cpu {
     if (branch !== undefined) {
       const two = mnemonic === 'beq' || mnemonic === 'bne';
       const taken = branch(this.#get(a), two ? this.#get(b) : 0);
-      this.#loading = -1;
       return taken ? this.#pc + 4 + 4 * (two ? c : b) : -1;
     }
     switch (mnemonic) {
       case 'j':
       case 'jal':
         if (mnemonic === 'jal') this.#set(RA, this.#pc + 8);
-        this.#loading = -1;
         return ((this.#pc & 0xf0000000) | (a << 2)) >>> 0;
-      case 'jr': {
-        const to = this.#get(a) >>> 0;
-        this.#loading = -1;
-        return to;
-      }
+      case 'jr':
+        return this.#get(a) >>> 0;
       case 'jalr': {
         const to = this.#get(b) >>> 0;
         this.#set(a, this.#pc + 8);
-        this.#loading = -1;
         return to;
       }
       case 'break':
@@ -225,17 +218,17 @@ export class Cpu {
         this.#multiply(mnemonic, this.#get(a), this.#get(b));
         break;
       case 'sw':
-        this.memory.setInt32(this.#address(b, c, 4, a), this.#get(a), true);
+        this.memory.setInt32(this.#address(c, b, 4, a), this.#get(a), true);
         break;
       case 'sh':
-        this.memory.setInt16(this.#address(b, c, 2, a), this.#get(a), true);
+        this.memory.setInt16(this.#address(c, b, 2, a), this.#get(a), true);
         break;
       case 'sb':
-        this.memory.setInt8(this.#address(b, c, 1, a), this.#get(a));
+        this.memory.setInt8(this.#address(c, b, 1, a), this.#get(a));
         break;
       case 'swl':
       case 'swr': {
-        const address = this.#address(b, c, 1, a);
+        const address = this.#address(c, b, 1, a);
         const value = this.#get(a);
         const at = address & 3;
         if (mnemonic === 'swr') {
@@ -247,13 +240,12 @@ export class Cpu {
         this.#load(mnemonic, a, this.#address(c, b, { lw: 4, lh: 2, lhu: 2 }[mnemonic as string] ?? 1));
         return;
     }
-    this.#loading = -1;
   }
 
   #load(mnemonic: Mnemonic, register: number, address: number): void {
-    const before = register === this.#loading ? this.#loaded : (this.#registers[register] ?? 0);
+    const before = register === this.#late ? this.#lateValue : (this.#registers[register] ?? 0);
     const merges = mnemonic === 'lwl' || mnemonic === 'lwr';
-    if (register === this.#loading && register > 0 && !merges) this.#fail('a register is loaded twice');
+    if (register === this.#late && register > 0 && !merges) this.#fail('a register is loaded twice');
     this.#loading = register;
     switch (mnemonic) {
       case 'lw':
@@ -289,9 +281,9 @@ export class Cpu {
   /** An address, checked. `-1` is no store. */
   #address(base: number, displacement: number, size: number, stored = -1): number {
     const address = (this.#get(base) + displacement) >>> 0;
-    if (address % size !== 0 || address + size > this.memory.byteLength) {
-      throw new Exception('address', `an access of ${size} bytes to 0x${address.toString(16)}`);
-    }
+    const what = `an access of ${size} bytes to 0x${address.toString(16)}`;
+    if (address % size !== 0) throw new Exception('alignment', what);
+    if (address + size > this.memory.byteLength) throw new Exception('address', what);
     if (stored >= 0 && base === SP && displacement < 0) this.#fail('a write below sp');
     return address;
   }

@@ -38,8 +38,8 @@ export interface Space {
 }
 
 const NONE: readonly WasmType[] = [];
-/** Blocks inside each other. Assumption: compilers nest some tens deep; engines stop at some thousands. */
-const MOST_NESTED = 1000;
+/** Blocks inside each other. The compiler of modules walks them by recursion: twice as many take all of the host's stack. */
+const MOST_NESTED = 500;
 
 /** Throws for a rule that is broken. */
 export function fail(what: string, offset?: number): never {

@@ -103,7 +103,8 @@ class Translator {
       }
       if (opcode === 0x0b || opcode === 0x05) return true;
       this.#at = this.#next;
-      this.#instruction(opcode);
+      if (opcode >= 0x02 && opcode <= 0x04) this.#block(opcode);
+      else this.#instruction(opcode);
     }
     return !this.#isDead;
   }
@@ -252,11 +253,6 @@ class Translator {
         this.#isDead = true;
         return;
       case 0x01:
-        return;
-      case 0x02:
-      case 0x03:
-      case 0x04:
-        this.#block(opcode);
         return;
       case 0x0c: {
         const entries = this.#stack.take(this.#arity(first));

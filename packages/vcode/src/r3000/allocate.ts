@@ -40,7 +40,9 @@ function joinPhis(selected: Selected, life: Life, hints: ReadonlyMap<number, num
   const one = new Map<Interval, Interval>();
   const find = (register: number): Interval | undefined => {
     let interval = intervals[register];
-    while (interval !== undefined && one.has(interval)) interval = one.get(interval);
+    for (let into = interval; into !== undefined; into = one.get(into)) interval = into;
+    // The next search is short.
+    intervals[register] = interval;
     return interval;
   };
   for (const [register, hint] of hints) {

@@ -1,0 +1,164 @@
+/**
+ * Random modules, and random changes to them: interpreter, WebAssembly on the host and MIPS agree to the last byte, and with the host's engine
+ * itself where the run is not ended by fuel or stack. `MODULE_RUNS` sets how many.
+ */
+import { I64, WasmError } from '@exokernel/wasm';
+import { describe, expect, test } from 'vitest';
+import {
+  ABORT_FUEL,
+  ABORT_STACK,
+  fromWasm,
+  instantiateModule,
+  interpretModule,
+  VcodeError,
+  type Module,
+  type Value,
+} from '@exokernel/vcode';
+import { Exception } from './cpu.ts';
+import { CheckedMips, OwnMips } from './on-mips.ts';
+import { randomFrom, randomModule, type Random } from './random-wasm.ts';
+
+const RUNS = Number(process.env['MODULE_RUNS'] ?? 100);
+const FIRST = Number(process.env['MODULE_SEED'] ?? 1);
+const SEEDS = Array.from({ length: RUNS }, (_, i) => FIRST + i);
+const MOST_BYTES = 3 * 65536;
+const PLENTY = 20_000_000;
+
+const random64 = (random: Random): bigint => (BigInt(random(0x7fffffff)) << 33n) ^ BigInt(random(0x7fffffff));
+const unsigned = (value: unknown): Value =>
+  typeof value === 'bigint' ? BigInt.asUintN(64, value) : Number(value) >>> 0;
+const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+
+/** What all back ends of the checked profile give; throws if they differ. */
+function runChecked(
+  module: Module,
+  values: readonly Value[],
+  fuel: number,
+): { status: number; values: readonly Value[]; memory: Uint8Array } {
+  const interpreter = interpretModule(module, { mostBytes: MOST_BYTES });
+  const host = instantiateModule(module, { mostBytes: MOST_BYTES });
+  const mips = new CheckedMips(module, MOST_BYTES);
+  const meaning = interpreter.call('f', values, { fuel });
+  expect(host.call('f', values, { fuel })).toEqual(meaning);
+  const { executed, ...machine } = mips.call('f', values, fuel);
+  expect(machine).toEqual(meaning);
+  // All that is executed is paid for, but for the entry.
+  if (meaning.status !== ABORT_FUEL) expect(executed).toBeLessThan(fuel - meaning.fuel + 200);
+  module.globals.forEach((_, i) => {
+    expect([host.global(i), mips.global(i)]).toEqual([interpreter.global(i), interpreter.global(i)]);
+  });
+  const memory = interpreter.memory();
+  expect([same(memory, host.memory()), same(memory, mips.memory())]).toEqual([true, true]);
+  return { status: meaning.status, values: meaning.values, memory };
+}
+
+/** The same on the engine alone: `undefined` for a trap. */
+function runOnEngine(
+  bytes: Uint8Array<ArrayBuffer>,
+  values: readonly Value[],
+): { values: readonly Value[]; memory: Uint8Array } | undefined {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 3 });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  try {
+    const given = (exports['f'] as (...values: Value[]) => unknown)(
+      ...values.map((value) => (typeof value === 'bigint' ? BigInt.asIntN(64, value) : value | 0)),
+    );
+    const results: unknown[] = given === undefined ? [] : Array.isArray(given) ? given : [given];
+    return { values: results.map(unsigned), memory: new Uint8Array(memory.buffer) };
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/** The own profile, where nothing traps and memory does not grow. A broken promise of alignment ends it. */
+function runOwn(module: Module, values: readonly Value[], meaning: ReturnType<typeof runChecked>): boolean {
+  const own = new OwnMips(module);
+  let run;
+  try {
+    run = own.call('f', values);
+  } catch (error) {
+    if (error instanceof Exception && error.code === 'alignment') return false;
+    throw error;
+  }
+  const words = meaning.values.flatMap((value) =>
+    typeof value === 'bigint' ? [Number(value & 0xffffffffn), Number(value >> 32n)] : [value],
+  );
+  if (words.length <= 2) expect([run.v0 >>> 0, run.v1 >>> 0].slice(0, words.length)).toEqual(words);
+  expect(same(own.memory(), meaning.memory)).toBe(true);
+  return true;
+}
+
+const ended = new Map<string, number>();
+const count = (what: string): void => {
+  ended.set(what, (ended.get(what) ?? 0) + 1);
+};
+
+describe('random modules', () => {
+  test.each(SEEDS)('seed %i', (seed) => {
+    const random = randomFrom(seed * 2654435761);
+    const { bytes, shape } = randomModule(random);
+    const values = shape.parameters.map((type) =>
+      type === I64 ? random64(random) : (random(0x7fffffff) * 2 + random(2)) >>> 0,
+    );
+    const module = fromWasm(bytes, { pages: 1 });
+    const meaning = runChecked(module, values, random(5) === 0 ? random(3000) : PLENTY);
+    count(`status ${meaning.status}`);
+    if (meaning.status === ABORT_FUEL || meaning.status === ABORT_STACK) return;
+    const engine = runOnEngine(bytes, values);
+    expect(engine === undefined).toBe(meaning.status !== 0);
+    if (engine === undefined) return;
+    expect(engine.values).toEqual(meaning.values);
+    expect(same(engine.memory, meaning.memory)).toBe(true);
+    if (meaning.memory.length === 65536 && runOwn(module, values, meaning)) count('own');
+  });
+
+  test('many of them return, and many of those in the own profile', () => {
+    if (RUNS < 100) return;
+    expect(ended.get('status 0')).toBeGreaterThan(RUNS / 4);
+    expect(ended.get('own')).toBeGreaterThan(RUNS / 10);
+  });
+});
+
+/** Changes some bytes of the code, most of them behind the sections of types. */
+function mutated(bytes: Uint8Array, random: Random): Uint8Array<ArrayBuffer> {
+  const changed = Uint8Array.from(bytes);
+  const times = 1 + random(3);
+  for (let i = 0; i < times; i += 1) {
+    const at = random(4) === 0 ? random(changed.length) : (changed.length >> 2) + random((changed.length * 3) >> 2);
+    changed[at] = random(3) === 0 ? random(256) : (changed[at] ?? 0) ^ (1 << random(8));
+  }
+  return random(20) === 0 ? changed.slice(0, random(changed.length)) : changed;
+}
+
+test('changed modules are refused by a typed error, or run alike on all back ends', () => {
+  let refused = 0;
+  let run = 0;
+  for (const seed of SEEDS) {
+    const random = randomFrom(seed * 40503 + 7);
+    const { bytes } = randomModule(random);
+    for (let i = 0; i < 40; i += 1) {
+      const changed = mutated(bytes, random);
+      let module: Module;
+      try {
+        module = fromWasm(changed, { pages: 1, mostPages: 3 });
+      } catch (error) {
+        if (!(error instanceof WasmError) && !(error instanceof VcodeError)) throw error;
+        refused += 1;
+        continue;
+      }
+      const func = module.functions[module.exports.get('f') ?? -1];
+      if (func === undefined || (module.memory?.pages ?? 0) > 3 || random(4) > 0) continue;
+      const values = func.parameters.map(({ type }) => (type === 'i64' ? 5n : 5));
+      try {
+        runChecked(module, values, 20_000);
+        run += 1;
+      } catch (error) {
+        if (!(error instanceof VcodeError)) throw new Error(`seed ${seed}, change ${i}`, { cause: error });
+        refused += 1;
+      }
+    }
+  }
+  expect(refused).toBeGreaterThan(RUNS);
+  expect(run).toBeGreaterThan(RUNS / 2);
+});
