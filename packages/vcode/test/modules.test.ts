@@ -18,7 +18,7 @@ import { Exception } from './cpu.ts';
 import { CheckedMips, OwnMips } from './on-mips.ts';
 import { randomFrom, randomModule, type Random } from './random-wasm.ts';
 
-const RUNS = Number(process.env['MODULE_RUNS'] ?? 100);
+const RUNS = Number(process.env['MODULE_RUNS'] ?? 50);
 const FIRST = Number(process.env['MODULE_SEED'] ?? 1);
 const SEEDS = Array.from({ length: RUNS }, (_, i) => FIRST + i);
 const MOST_BYTES = 3 * 65536;
@@ -114,7 +114,7 @@ describe('random modules', () => {
   });
 
   test('many of them return, and many of those in the own profile', () => {
-    if (RUNS < 100) return;
+    if (RUNS < 50) return;
     expect(ended.get('status 0')).toBeGreaterThan(RUNS / 4);
     expect(ended.get('own')).toBeGreaterThan(RUNS / 10);
   });

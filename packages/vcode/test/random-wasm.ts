@@ -89,7 +89,7 @@ interface Shape {
 
 /** What a random module has. */
 export interface RandomModule {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** The signature of the export `f`. */
   readonly shape: Shape;
 }
