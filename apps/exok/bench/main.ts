@@ -1,15 +1,22 @@
 /**
- * `npm run bench [-- cpu | machine | natives | web] [--json]`: how fast the machine runs on this host, beside its peers. Medians of several
+ * `npm run bench [-- compiler | cpu | machine | natives | web] [--json]`: how fast the machine runs on this host, beside its peers. Medians of several
  * rounds in which all take their turn; progress on stderr, results on stdout.
  */
 import { Argument, Command, CommanderError } from 'commander';
+import { compiler } from './compiler/compiler.ts';
 import { cpu } from './cpu/cpu.ts';
 import { format, host, type Report } from './report.ts';
 import { machine } from './machine/machine.ts';
 import { natives } from './natives.ts';
 import { web } from './web/web.ts';
 
-const BENCHMARKS: Readonly<Record<string, () => Promise<Report>>> = { cpu, machine, natives, web };
+const BENCHMARKS: Readonly<Record<string, () => Promise<Report>>> = {
+  compiler,
+  cpu,
+  machine,
+  natives,
+  web,
+};
 
 const program = new Command('bench')
   .usage('[options] [benchmark]...')

@@ -85,8 +85,8 @@ export async function compileAssemblyScript(
   options: AscOptions = {},
 ): Promise<AscResult> {
   const { memoryBase = DEFAULT_BASE } = options;
-  if (!Number.isInteger(memoryBase) || memoryBase < 0 || memoryBase >= 2 ** 31 || memoryBase % 16 !== 0) {
-    throw new VcodeError('argument', `the memory's base is ${memoryBase}, must be a multiple of 16 below 2^31`, {
+  if (!Number.isInteger(memoryBase) || memoryBase < 0 || memoryBase >= 2 ** 32 || memoryBase % 16 !== 0) {
+    throw new VcodeError('argument', `the memory's base is ${memoryBase}, must be a multiple of 16 below 2^32`, {
       memoryBase,
     });
   }

@@ -82,7 +82,7 @@ describe('AssemblyScript', () => {
     expect(Number(at)).toBeLessThan(65536 + 64);
   });
 
-  it.each([-16, 8, 2 ** 31, 1.5, Number.NaN])('refuses %s as the place of static data', async (memoryBase) => {
+  it.each([-16, 8, 2 ** 32, 1.5, Number.NaN])('refuses %s as the place of static data', async (memoryBase) => {
     await expect(compileAssemblyScript(SUM, 'main.ts', { memoryBase })).rejects.toMatchObject({ code: 'argument' });
   });
 
