@@ -52,8 +52,8 @@ export function layOut(blocks: readonly MachineBlock[]): MachineBlock[] {
 const FEW = 3;
 
 /**
- * Lines between a loop's test and the way back to its head go before the test, if the way out does not miss what they overwrite: so the test
- * itself can be the way back.
+ * Lines between a test and where one of its ways goes on go before the test, if the other way does not miss what they overwrite: so the test itself
+ * can be the way back of a loop, or the jump. On a way forward only one line does, which will fill the test's slot.
  */
 function hoistEdges(blocks: readonly MachineBlock[]): void {
   findLive(blocks);
@@ -66,9 +66,9 @@ function hoistEdges(blocks: readonly MachineBlock[]): void {
       [block.next, test.target],
       [test.target, block.next],
     ] as const) {
-      if (predecessors.get(edge) !== 1 || edge.next === undefined || edge.lines.length > FEW || edge.table.length > 0)
-        continue;
-      if ((place.get(edge.next) ?? Infinity) > i || edge.lines.length === 0) continue;
+      if (predecessors.get(edge) !== 1 || edge.next === undefined || edge.table.length > 0) continue;
+      const isBack = (place.get(edge.next) ?? Infinity) <= i;
+      if (edge.lines.length === 0 || edge.lines.length > (isBack ? FEW : 1) || edge.next === other) continue;
       const isHarmless = edge.lines.every(
         (line) =>
           line.flow === 'next' &&

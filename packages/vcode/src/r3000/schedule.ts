@@ -93,9 +93,16 @@ function pullUp(lines: Line[], k: number, load: Line): boolean {
 
 /** Moves an earlier line to behind the load. */
 function sink(lines: Line[], k: number, load: Line): boolean {
+  // What the ways need that leave in between.
+  let needed = 0;
   for (let j = k - 1; j >= 0 && j >= k - WINDOW; j -= 1) {
     const candidate = lines[j] as Line;
+    if (candidate.flow === 'branch' && candidate.target !== undefined) {
+      needed |= candidate.target.liveIn;
+      continue;
+    }
     if (candidate.flow !== 'next') return false;
+    if ((candidate.writes & needed) !== 0) continue;
     if (candidate.memory !== 'none' || candidate.charge > 0 || isMultiply(candidate) || isFromHiLo(candidate)) continue;
     if (candidate.mnemonic === 'break' || candidate.mnemonic === 'syscall') return false;
     let isFree = !delays(load, candidate);
@@ -137,7 +144,7 @@ function slotsFromBefore(block: MachineBlock, slots: Map<Line, Line>, isLoad: bo
   for (let k = 0; k < lines.length; k += 1) {
     const leaving = lines[k] as Line;
     if (leaving.flow === 'next' || slots.has(leaving)) continue;
-    const found = fromBefore(block, k, isLoad);
+    const found = fromBefore(block, k, isLoad, slots);
     if (found < 0) continue;
     slots.set(leaving, lines[found] as Line);
     lines.splice(found, 1);
@@ -146,13 +153,25 @@ function slotsFromBefore(block: MachineBlock, slots: Map<Line, Line>, isLoad: bo
 }
 
 /** The line before a branch that can as well be executed behind it; -1 if there is none. */
-function fromBefore({ lines, next }: MachineBlock, k: number, isLoad: boolean): number {
+function fromBefore({ lines, next }: MachineBlock, k: number, isLoad: boolean, slots: ReadonlyMap<Line, Line>): number {
   const leaving = lines[k] as Line;
   const onward = leaving.flow === 'branch' ? (lines[k + 1] ?? next?.lines[0]) : undefined;
   const after = [leaving.target?.lines[0], onward].filter((line) => line !== undefined);
+  // What the ways need that leave in between, and what is in the slots there.
+  let needed = 0;
+  const passed: Line[] = [];
   for (let j = k - 1; j >= 0 && j >= k - WINDOW; j -= 1) {
     const candidate = lines[j] as Line;
+    if (candidate.flow === 'branch' && candidate.target !== undefined) {
+      needed |= candidate.target.liveIn;
+      const slot = slots.get(candidate);
+      if (slot !== undefined) passed.push(slot);
+      continue;
+    }
     if (leaves(candidate) || candidate.flow === 'call') return -1;
+    if ((candidate.writes & needed) !== 0 || (needed !== 0 && (candidate.memory !== 'none' || candidate.charge > 0)))
+      continue;
+    if (!passed.every((line) => independent(line, candidate))) continue;
     if (staysOut(candidate) || (candidate.memory === 'load') !== isLoad || (isLoad && j === 0)) continue;
     // A loaded value would not be there yet for what comes first.
     if (candidate.memory === 'load') {

@@ -1,5 +1,5 @@
 /** What is known about the bits of a value. */
-import type { Node } from './graph.ts';
+import { resolve, type Node } from './graph.ts';
 
 /** How far the search for known bits goes. Assumption: code from compilers shows nothing more behind that. */
 export const SEARCH_DEPTH = 4;
@@ -30,6 +30,25 @@ export function possibleBits(node: Node, depth: number): number {
     default:
       return 0xffffffff;
   }
+}
+
+/** Phis that flow into each other, at most. Assumption: the states of a machine meet in fewer. */
+const MOST_PHIS = 64;
+
+/** The same for a value that may be a phi, in a finished graph: the bits of all that flows into it. */
+export function possibleBitsOfPhi(node: Node): number {
+  if (node.op !== 'phi') return possibleBits(node, SEARCH_DEPTH);
+  const phis = new Set<Node>([node]);
+  let bits = 0;
+  for (const phi of phis) {
+    for (const input of phi.inputs) {
+      const one = resolve(input);
+      if (one.op === 'phi') phis.add(one);
+      else bits = (bits | possibleBits(one, SEARCH_DEPTH)) >>> 0;
+    }
+    if (bits === 0xffffffff || phis.size > MOST_PHIS) return 0xffffffff;
+  }
+  return bits;
 }
 
 /** All bits up to the highest of the number. */

@@ -132,7 +132,7 @@ export type End =
   | { readonly kind: 'trap'; readonly code: number };
 
 /** A jump through a table: by a value from 0 on, of which that times 4 is the second input. */
-interface Table {
+export interface Table {
   /** Successors, by value. */
   readonly successors: readonly number[];
   /** Whether the value may be outside. */

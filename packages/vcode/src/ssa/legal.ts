@@ -3,8 +3,8 @@
  *
  * Runs before `place`, so that the halves of addresses and the constants that remain are shared and leave loops like other values.
  */
-import { possibleBits } from './bits.ts';
-import { resolve, type Block, type End, type Graph, type Node, type Op, type Test } from './graph.ts';
+import { possibleBits, possibleBitsOfPhi, SEARCH_DEPTH } from './bits.ts';
+import { resolve, type Block, type End, type Graph, type Node, type Op, type Table, type Test } from './graph.ts';
 import type { Values } from './values.ts';
 import { Walk } from './walk.ts';
 
@@ -146,7 +146,20 @@ class Legaliser {
     end.cases.forEach((values, i) => {
       for (const value of values) successorOf.set(value, i);
     });
+    if (successorOf.size < FEW_CASES) return;
     const value = resolve(block.inputs[0] as Node);
+    // A value that is known to be small is the index itself, if a constant was added to it, without that.
+    const [x, c] = value.inputs.map(resolve);
+    const [plain, added] = value.op === 'add' && x !== undefined && c?.op === 'const' ? [x, c.value] : [value, 0];
+    const bits = possibleBitsOfPhi(plain);
+    if (bits < SPARSE * successorOf.size) {
+      const successors = Array.from(
+        { length: bits + 1 },
+        (_, i) => successorOf.get((i + added) >>> 0) ?? end.cases.length,
+      );
+      this.#jumpBy(block, plain, { successors, isTested: false });
+      return;
+    }
     let [least, most] = [0xffffffff, 0];
     for (const one of successorOf.keys()) {
       least = Math.min(least, one);
@@ -155,11 +168,16 @@ class Legaliser {
     // A table from 0 on saves the subtraction.
     if (least < 4) least = 0;
     const size = most - least + 1;
-    if (successorOf.size < FEW_CASES || size > SPARSE * successorOf.size) return;
+    if (size > SPARSE * successorOf.size) return;
     const index = v.binary('add', value, v.constant(-least));
     const successors = Array.from({ length: size }, (_, i) => successorOf.get(least + i) ?? end.cases.length);
-    block.inputs = [index, v.binary('shl', index, v.constant(2))];
-    block.end = { ...end, table: { successors, isTested: possibleBits(index, 4) >= size } };
+    this.#jumpBy(block, index, { successors, isTested: possibleBits(index, SEARCH_DEPTH) >= size });
+  }
+
+  #jumpBy(block: Block, index: Node, table: Table): void {
+    if (block.end.kind !== 'switch') return;
+    block.inputs = [index, this.#values.binary('shl', index, this.#values.constant(2))];
+    block.end = { ...block.end, table };
   }
 
   #branch(block: Block, end: Extract<End, { kind: 'if' }>): void {
