@@ -209,6 +209,15 @@ describe('too large is refused', () => {
     expect(outcome(bytes)).toBe('limit');
   });
 
+  test('a memory of four gigabytes', () => {
+    // Section 5, of the memory; section 1, 3, 7 and 10 of a function that does nothing.
+    const bytes = Uint8Array.of(
+      ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 5, 5, 1, 0, 0xff, 0xff, 3],
+      ...[7, 5, 1, 1, 0x66, 0, 0, 10, 4, 1, 2, 0, 0x0b],
+    );
+    expect(outcome(bytes)).toBe('limit');
+  });
+
   test('many locals in many functions', () => {
     const builder = new ModuleBuilder();
     for (let i = 0; i < 30; i += 1) {
