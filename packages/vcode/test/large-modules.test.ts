@@ -140,6 +140,30 @@ describe('long', () => {
     expect(outcome(bytes)).toBe('5');
   });
 
+  test('locals that change places in a loop', () => {
+    const bytes = single((f) => {
+      const locals = Array.from({ length: 3000 }, () => f.local(I32));
+      locals.forEach((local, i) => {
+        f.i32Const(i);
+        f.localSet(local);
+      });
+      f.loop();
+      for (const local of locals) f.localGet(local);
+      locals.forEach((_, i) => {
+        f.localSet(locals[i] ?? 0);
+      });
+      f.localGet(0);
+      f.i32Const(1);
+      f.i32Sub();
+      f.localTee(0);
+      f.brIf(0);
+      f.end();
+      f.localGet(locals[7] ?? 0);
+    });
+    // The order is turned round five times.
+    expect(outcome(bytes)).toBe(String(3000 - 1 - 7));
+  });
+
   test('a table of jumps', () => {
     const bytes = single((f) => {
       f.block();
