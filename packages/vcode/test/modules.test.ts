@@ -2,7 +2,7 @@
  * Random modules, and random changes to them: interpreter, WebAssembly on the host and MIPS agree to the last byte, and with the host's engine
  * itself where the run is not ended by fuel or stack. `MODULE_RUNS` sets how many.
  */
-import { I64, WasmError } from '@exokernel/wasm';
+import { I32, I64, ModuleBuilder, WasmError } from '@exokernel/wasm';
 import { describe, expect, test } from 'vitest';
 import {
   ABORT_FUEL,
@@ -120,6 +120,49 @@ describe('random modules', () => {
     expect(ended.get('status 0')).toBeGreaterThan(RUNS / 4);
     expect(ended.get('own')).toBeGreaterThan(RUNS / 10);
   });
+});
+
+test('what stands behind a table of jumps is paid for', () => {
+  const builder = new ModuleBuilder();
+  const f = builder.function([I32], [I32]);
+  const work = (rounds: number): void => {
+    for (let k = 0; k < rounds; k += 1) {
+      f.localGet(0);
+      f.localGet(0);
+      f.i32Const(8 + k);
+      f.i32Rotl();
+      f.i32Xor();
+      f.localSet(0);
+    }
+  };
+  f.loop();
+  work(10);
+  for (let i = 0; i < 9; i += 1) f.block();
+  f.localGet(0);
+  f.i32Const(7);
+  f.i32And();
+  f.brTable([0, 1, 2, 3, 4, 5, 6, 7], 7);
+  for (let i = 0; i < 8; i += 1) {
+    f.end();
+    work(10);
+    f.br(7 - i);
+  }
+  f.end();
+  f.localGet(0);
+  f.i32Const(1);
+  f.i32Sub();
+  f.localTee(0);
+  f.i32Const(0xffff);
+  f.i32And();
+  f.brIf(0);
+  f.end();
+  f.localGet(0);
+  builder.export('f', 'function', f.index);
+  const module = fromWasm(builder.build());
+  expect(runChecked(module, [5], 100_000).status).toBe(ABORT_FUEL);
+  // As much is done in front of the table as behind it.
+  const { executed } = new CheckedMips(module, 65536).call('f', [5], 100_000);
+  expect(executed).toBeLessThan(100_200);
 });
 
 /** Changes some bytes of the code, most of them behind the sections of types. */

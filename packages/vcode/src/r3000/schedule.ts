@@ -19,7 +19,7 @@ export interface Scheduled {
   readonly starts: ReadonlyMap<MachineBlock, number>;
   /** By the index of a branch: how many lines of its target it skips. */
   readonly skips: ReadonlyMap<number, number>;
-  /** By the index of a line that names its block's table: the block. */
+  /** By the index of a line that names its block's table, and of the jump through it: the block. */
   readonly owners: ReadonlyMap<number, MachineBlock>;
 }
 
@@ -274,6 +274,7 @@ function flatten(
       if (i > 0) settle(line, section);
       const index = placed.length;
       put(line, section);
+      if (line.flow === 'jump' && block.table.length > 0) owners.set(index, block);
       ended = false;
       if (line.flow === 'next') return;
       put(slots.get(line) ?? NOP, section);
