@@ -2,13 +2,14 @@
  * Checks the publishable packages as npm users get them. Needs a build first.
  *
  * Packs each, and runs publint and Are-the-types-wrong on the tarball. Then installs all tarballs in a strict project, compiles every
- * README's example there with the oldest and the newest TypeScript that we promise, for Node and for bundlers, and runs it on the oldest and
- * the newest Node. Progress on stderr, findings on stdout, exit code 1 if there are any.
+ * README's example there with the oldest and the newest TypeScript that we promise, for Node and for bundlers, and runs it and the command line
+ * on the oldest and the newest Node. Progress on stderr, findings on stdout, exit code 1 if there are any.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { pack, publicPackages } from './pack.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const BIN = join(ROOT, 'node_modules', '.bin');
@@ -17,31 +18,34 @@ const OLDEST = { typescript: '5.7.3', node: '20.20.2' };
 /** Package of Node's binary for this host, as in the root's package.json. */
 const NODE_PACKAGE = `node-${process.platform}-${process.arch}`;
 
-interface Manifest {
-  readonly name: string;
-  readonly private?: boolean;
-}
+/** What the installed command must do. */
+const COMMANDS: readonly (readonly string[])[] = [
+  ['--help'],
+  ['--version'],
+  ['lab', 'pct', '--short', '--profile', 'dec5000'],
+  ['demo', '--offline'],
+  ['kernel', '--disassemble', 'scall'],
+  ['linux', '--help'],
+  ['completion', 'bash'],
+];
 
 const failures: string[] = [];
 const work = mkdtempSync(join(tmpdir(), 'exokernel-packages-'));
 try {
-  const packages = readdirSync(join(ROOT, 'packages'))
-    .map((name) => join(ROOT, 'packages', name))
-    .map((folder) => ({ folder, ...(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest) }))
-    .filter((manifest) => manifest.private !== true);
-  const tarballs = packages.map(({ folder, name }) => {
-    process.stderr.write(`${name}\n`);
-    const target = join(work, basename(folder));
-    mkdirSync(target);
-    execFileSync('npx', ['-y', 'pnpm@12.20.0', 'pack', '--pack-destination', target], { cwd: folder, stdio: 'pipe' });
-    const tarball = join(target, readdirSync(target)[0] ?? '');
+  const packages = publicPackages();
+  const tarballs = packages.map((one) => {
+    const { name, bin } = one;
+    const tarball = pack(one, work);
     check(`${name}: publint`, join(BIN, 'publint'), ['run', tarball, '--strict']);
-    check(`${name}: attw`, join(BIN, 'attw'), [tarball, '--profile', 'esm-only', '--format', 'ascii']);
+    if (bin === undefined)
+      check(`${name}: attw`, join(BIN, 'attw'), [tarball, '--profile', 'esm-only', '--format', 'ascii']);
     return [name, `file:${tarball}`] as const;
   });
   checkInstalled(
     tarballs,
-    packages.map(({ folder, name }) => [name, readFileSync(join(folder, 'README.md'), 'utf8')]),
+    packages
+      .filter(({ bin }) => bin === undefined)
+      .map(({ folder, name }) => [name, readFileSync(join(folder, 'README.md'), 'utf8')]),
   );
 } finally {
   rmSync(work, { recursive: true, force: true });
@@ -50,8 +54,8 @@ process.stdout.write(failures.join('\n'));
 process.stderr.write(failures.length === 0 ? 'all packages are sound\n' : `${failures.length} findings\n`);
 process.exitCode = failures.length === 0 ? 0 : 1;
 
-function check(what: string, command: string, args: readonly string[], cwd: string = ROOT): void {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', cwd });
+function check(what: string, command: string, args: readonly string[], cwd: string = ROOT, env = process.env): void {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', cwd, env });
   if (status !== 0) failures.push(`${what}\n${stdout}${stderr}${error?.message ?? ''}\n`);
 }
 
@@ -116,5 +120,9 @@ function checkInstalled(
   ] as const) {
     process.stderr.write(`examples on ${what}\n`);
     for (const name of names) check(`${name} on ${what}`, node, [join('nodenext', `${name}.js`)], project);
+    const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env['PATH'] ?? ''}` };
+    for (const args of COMMANDS) {
+      check(`exok ${args.join(' ')} on ${what}`, 'npx', ['--no-install', 'exok', ...args], project, env);
+    }
   }
 }

@@ -12,7 +12,7 @@ export const MAP = {
   ash: ['vcode'],
   abi: [],
   aegis: ['abi', 'isa', 'hardware', 'vcode', 'dpf', 'ash'],
-  'libos-kit': ['abi', 'isa'],
+  'libos-kit': ['abi', 'isa', 'vcode'],
   net: [],
   exos: ['abi', 'isa', 'libos-kit', 'net', 'dpf', 'ash'],
   batch: ['abi', 'isa', 'libos-kit', 'net', 'dpf', 'ash'],
@@ -43,6 +43,7 @@ export const FOLDERS = {
   ],
   vcode: [
     'program',
+    'asc.ts',
     'lower',
     'mips',
     'interpreter.ts',

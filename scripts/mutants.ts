@@ -10,7 +10,7 @@ import { spawnSync } from 'node:child_process';
 const TESTS: Readonly<Record<string, string>> = {
   nodes: 'nodes capabilities generations registry-rights',
   capabilities: 'capabilities nodes generations rights registry-rights registry mappings',
-  frames: 'frames families mappings pins repossession secrets',
+  frames: 'frames frames-holds families mappings pins repossession secrets',
   registry: 'registry registry-rights repossession',
   revocation: 'revocation revocation-deadlines repossession',
   slices: 'slices time environments',

@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { LABS } from '../apps/labs/src/labs.ts';
 import { CALLS, STRUCTURES } from '../packages/abi/src/index.ts';
 import { withTables } from '../scripts/docs-tables.ts';
 
@@ -43,6 +44,20 @@ test('every source key in code and documents is resolved', () => {
 test('every source file opens by saying what it is', () => {
   const silent = SOURCES.filter((file) => !/^(#![^\n]*\n)?\/\*\*/.test(read(file)));
   expect(silent).toEqual([]);
+});
+
+test('prose names the actor', () => {
+  const readmes = ['packages', 'apps'].flatMap((parent) =>
+    readdirSync(join(ROOT, parent))
+      .map((name) => join(parent, name, 'README.md'))
+      .filter((file) => existsSync(join(ROOT, file))),
+  );
+  const vague = ['README.md', 'CONTRIBUTING.md', ...readmes, ...DOCUMENTS, ...SOURCES].flatMap((file) =>
+    [...prose(file).matchAll(/\b(whoever|whomever|whosever|nobody|somebody|anybody)\b/gi)].map(
+      ([word]) => `${file}: ${word}`,
+    ),
+  );
+  expect(vague).toEqual([]);
 });
 
 test('every class, function and interface that a package exports says what it is', () => {
@@ -88,6 +103,65 @@ test('links between the documents lead somewhere', () => {
       .map((target) => `${file}: ${target}`),
   );
   expect(broken).toEqual([]);
+});
+
+/** What links to a heading of a page end in. */
+function anchors(page: string): Set<string> {
+  const headings = [...page.matchAll(/^#+ (.*)$/gm)].map((match) => match[1] ?? '');
+  return new Set(
+    headings.map((text) =>
+      text
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
+
+test('links to a heading lead to one', () => {
+  const broken = ['README.md', 'CONTRIBUTING.md', ...DOCUMENTS].flatMap((file) =>
+    [...read(file).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)]
+      .filter(([, page = '', heading = '']) => {
+        const target = page === '' ? file : join(file, '..', page);
+        return !anchors(read(target)).has(heading);
+      })
+      .map(([link]) => `${file}: ${link}`),
+  );
+  expect(broken).toEqual([]);
+});
+
+describe('the glossary', () => {
+  const rows = [...read('docs/glossary.md').matchAll(/^\| (?!term |-)(.*) \|$/gm)].map(([, row = '']) =>
+    row.split(' | '),
+  );
+
+  test('has each term once, in order, with one sentence, a file, a page and a lab', () => {
+    expect(rows.length).toBeGreaterThan(100);
+    const terms = rows.map(([term = '']) => term.trim());
+    expect(terms.filter((term, i) => terms.indexOf(term) !== i)).toEqual([]);
+    for (const row of rows) {
+      const [term = '', meaning = '', file = '', page = '', lab = ''] = row.map((cell) => cell.trim());
+      expect(row, term).toHaveLength(5);
+      expect(meaning, term).toMatch(/^[A-Z0-9][^\n]*[^.]\.( \[[A-Z][^\]]*\])?$/);
+      expect(file, term).toMatch(/^(not built|—|\[`[^`]+`\]\([^)]+\)(, \[`[^`]+`\]\([^)]+\))*)$/);
+      expect(page, term).toMatch(/^(—|\[[a-z-]+\]\([^)]+\.md(#[^)]+)?\))$/);
+      expect(lab, term).toMatch(/^(—|`[a-z-]+`(, `[a-z-]+`)*)$/);
+    }
+  });
+
+  test('names labs that exist, and each lab', () => {
+    const named = new Set(
+      rows.flatMap((row) => [...(row[4] ?? '').matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? '')),
+    );
+    expect([...named].sort()).toEqual(LABS.map(({ name }) => name).sort());
+  });
+
+  test('calls nothing unbuilt that the page of what is missing does not name', () => {
+    const page = read('docs/not-implemented.md').replace(/\s+/g, ' ').toLowerCase();
+    const unbuilt = rows.filter((row) => row[2]?.trim() === 'not built').map((row) => (row[0] ?? '').trim());
+    expect(unbuilt.length).toBeGreaterThan(5);
+    expect(unbuilt.filter((term) => !page.includes(term.replace(/ \(.*$/, '').toLowerCase()))).toEqual([]);
+  });
 });
 
 test('the page of the kernel names files that exist', () => {

@@ -24,7 +24,7 @@ export const REFUSED: number = ERRORS.E_CAP;
 
 const FRAME_CAPABILITY = (CAPABILITY_KINDS.frame << 24) | ((RIGHTS.read | RIGHTS.write) << 16) | 1;
 const ENTRYLO_RW = 0x600;
-/** A MAC somebody might guess. */
+/** A MAC that an attacker might guess. */
 const GUESS = [0x12345678, 0x9abcdef0] as const;
 const SOMEWHERE = 0x10000;
 

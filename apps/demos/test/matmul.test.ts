@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import { compose } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
 import { matmul, matmulResult } from '../src/index.ts';
+import { Aegis } from '../../../packages/aegis/src/index.ts';
 import { batch } from '../../../packages/batch/src/index.ts';
 import { exos } from '../../../packages/exos/src/index.ts';
+import { Machine } from '../../../packages/hardware/src/index.ts';
 import { boot, exitOf, memoryFor } from '../../../packages/testkit/src/index.ts';
 
 describe.each([1, 2, 3, 7, 16, 33, 40])('%i × %i', (n) => {
@@ -18,17 +20,20 @@ describe.each([1, 2, 3, 7, 16, 33, 40])('%i × %i', (n) => {
   });
 });
 
-test('README: on both at once, on one machine', () => {
-  const { aegis, ...booted } = boot([]);
-  const program = matmul(40);
+test('the README example: on both at once, on one machine', () => {
+  const program = matmul(20);
+  const aegis = new Aegis(new Machine());
   aegis.load(compose(batch, program));
   aegis.load(compose(exos, program)); // with a libOS that has no memory this would not compile
-  aegis.load(compose(batch, matmul(20)));
-  expect(booted.finish(0, 1, 2).map(exitOf)).toEqual([matmulResult(40), matmulResult(40), matmulResult(20)]);
+  while (aegis.environments().some(({ status }) => status !== 'dead')) aegis.machine.run(100_000);
+  const words = aegis.environments().map(({ exit }) => exit);
+  expect(words).toEqual([matmulResult(20), matmulResult(20)]);
 
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-  const lines = (/```ts\n(.*?)```/s.exec(readme)?.[1] ?? '').split('\n').filter((line) => /^(const|aegis)/.test(line));
-  expect(lines).toHaveLength(3);
+  const lines = (/```ts\n(.*?)```/s.exec(readme)?.[1] ?? '')
+    .split('\n')
+    .filter((line) => /^(const|aegis|while)/.test(line));
+  expect(lines).toHaveLength(6);
   for (const line of lines) expect(readFileSync(new URL(import.meta.url), 'utf8')).toContain(line);
 });
 

@@ -38,8 +38,9 @@ export function format({ rows, bars }: Report): string {
     return [name, unit, digits(value), spread, String(rounds.length)];
   });
   const verdicts = bars.map(({ text, value, holds }) => [text, holds ? 'holds' : 'FAILS', digits(value)]);
-  const figures = table(['row', 'unit', 'median', 'range', 'rounds'], lines, 2);
-  return verdicts.length === 0 ? figures : `${figures}\n${table(['bar', '', 'value'], verdicts, 2)}`;
+  const isText = (column: number): boolean => column < 2;
+  const figures = table(['row', 'unit', 'median', 'range', 'rounds'], lines, isText);
+  return verdicts.length === 0 ? figures : `${figures}\n${table(['bar', '', 'value'], verdicts, isText)}`;
 }
 
 function digits(value: number): string {

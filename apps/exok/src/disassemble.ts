@@ -1,6 +1,5 @@
-/** `exok kernel`, `kit`, `filter` and `handler` with `--disassemble`: machine code as listings. */
+/** Machine code as listings: what `exok kernel`, `kit`, `filter` and `handler` print. */
 import { readFileSync } from 'node:fs';
-import type { Command } from 'commander';
 import { EXCEPTIONS } from '@exokernel/abi';
 import { filterListing, handlerListing, kernelListing } from '@exokernel/aegis';
 import { AshError, encodeHandler, remoteIncrement, udpEcho } from '@exokernel/ash';
@@ -10,63 +9,10 @@ import { assembleRuntime, runtimeListing } from '@exokernel/libos-kit';
 import { VcodeError } from '@exokernel/vcode';
 import { UsageError } from './error.ts';
 
-interface Listing {
-  readonly name: string;
-  readonly operands: string;
-  readonly what: string;
-  readonly example: string;
-  readonly list: (operands: readonly string[]) => readonly string[];
-}
-
-const LISTINGS: readonly Listing[] = [
-  {
-    name: 'kernel',
-    operands: '[symbol]',
-    what: "the kernel's text: labels, notes, names of fields, cycles",
-    example: 'exok kernel --disassemble scall',
-    list: ([symbol]) => found(kernelListing(symbol), 'the kernel', symbol),
-  },
-  {
-    name: 'kit',
-    operands: '[symbol]',
-    what: 'the same of the text under every library operating system',
-    example: 'exok kit --disassemble kit.yield',
-    list: ([symbol]) => found(kitListing(symbol), 'the kit', symbol),
-  },
-  {
-    name: 'filter',
-    operands: '<filter...>',
-    what: 'what the kernel compiles filters to',
-    example: "exok filter --disassemble 'udp dstPort=53' 'arp operation=1'",
-    list: (filters) => filterListing(filters.map((text) => encodeFilter(filterOf(text)))),
-  },
-  {
-    name: 'handler',
-    operands: '<name>',
-    what: 'the same of a handler: udpEcho, remoteIncrement, or a file of encodeHandler',
-    example: 'exok handler --disassemble udpEcho',
-    list: ([name = '']) => handlerListing(handlerBytes(name)),
-  },
-];
-
-export function addListings(program: Command): void {
-  for (const { name, operands, what, example, list } of LISTINGS) {
-    program
-      .command(name)
-      .description(what)
-      .argument(operands)
-      .requiredOption('--disassemble', 'as a listing')
-      .addHelpText('after', `\nExamples:\n  ${example}`)
-      .action((given: string | readonly string[] | undefined) => {
-        process.stdout.write(`${listed(list, [given ?? []].flat()).join('\n')}\n`);
-      });
-  }
-}
-
-/** Throws `UsageError`. */
-function listed(list: Listing['list'], operands: readonly string[]): readonly string[] {
+/** The listing `name` of what the user named. Throws `UsageError`. */
+export function listing(name: ListingName, operands: readonly string[]): readonly string[] {
   try {
-    return list(operands);
+    return LISTINGS[name](operands);
   } catch (error) {
     if (error instanceof DpfError || error instanceof AshError || error instanceof VcodeError) {
       throw new UsageError(error.message);
@@ -74,6 +20,15 @@ function listed(list: Listing['list'], operands: readonly string[]): readonly st
     throw error;
   }
 }
+
+export type ListingName = 'kernel' | 'kit' | 'filter' | 'handler';
+
+const LISTINGS: Readonly<Record<ListingName, (operands: readonly string[]) => readonly string[]>> = {
+  kernel: ([symbol]) => found(kernelListing(symbol), 'the kernel', symbol),
+  kit: ([symbol]) => found(kitListing(symbol), 'the kit', symbol),
+  filter: (filters) => filterListing(filters.map((text) => encodeFilter(filterOf(text)))),
+  handler: ([name = '']) => handlerListing(handlerBytes(name)),
+};
 
 function found(lines: readonly string[], what: string, symbol: string | undefined): readonly string[] {
   if (lines.length > 0) return lines;

@@ -3,7 +3,7 @@
  *
  * It listens on 127.0.0.1 only. For every connection that the host's clients open it opens one from its own address on the wire, and
  * copies bytes both ways with flow control on both sides. An end is an end and a reset a reset on the other side. Its
- * stack lives on the machine's time: nothing moves unless somebody calls `pump` and runs the machine.
+ * stack lives on the machine's time: nothing moves unless the caller calls `pump` and runs the machine.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Machine } from '@exokernel/hardware';

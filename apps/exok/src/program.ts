@@ -1,15 +1,19 @@
-/** The commands of `exok`, put together: parsing, help, suggestions and completion are commander's and tab's. */
+/**
+ * The commands of `exok`, put together: parsing, help, suggestions and completion are commander's and tab's. What stands in commands/ loads
+ * no machine and no kernel: each command imports what it needs when it is carried out.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import tab from '@bomb.sh/tab/commander';
 import { Command, CommanderError } from 'commander';
 import { split } from './arguments.ts';
-import { addDemo } from './demo/command.ts';
-import { addListings } from './disassemble.ts';
+import { addDemo } from './commands/demo.ts';
+import { addLab } from './commands/lab.ts';
+import { addListings } from './commands/listings.ts';
 import { EXIT, UsageError, systemReason } from './error.ts';
-import { addLinux } from './linux/command.ts';
-import { addRun } from './run.ts';
-import { addSite } from './site.ts';
+import { addLinux } from './commands/linux.ts';
+import { addRun } from './commands/run.ts';
+import { addSite } from './commands/site.ts';
 
 /** Commands whose arguments behind `--` are the program's own. */
 const PASSING: readonly (string | undefined)[] = ['run', 'linux'];
@@ -41,7 +45,9 @@ export async function carryOut(args: readonly string[]): Promise<number> {
     if (error.exitCode === 0) return EXIT.ok;
     // A suggestion stands in a line of its own.
     const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ');
-    throw new UsageError(error.code === 'commander.help' ? '' : message, { cause: error });
+    // Commander says how many there are, not which.
+    const given = error.code === 'commander.excessArguments' ? ` The command was: ${own.join(' ')}` : '';
+    throw new UsageError(error.code === 'commander.help' ? '' : `${message}${given}`, { cause: error });
   }
 }
 
@@ -60,6 +66,7 @@ function build(rest: readonly string[], done: (exitCode: number) => void): Comma
   addRun(program, rest, done);
   addLinux(program, rest, done);
   addSite(program);
+  addLab(program, done);
   addListings(program);
   tab(program, { completionCommandName: 'completion' });
   return program;

@@ -9,7 +9,8 @@ import { readFileSync, statSync } from 'node:fs';
 import { Machine, PROM_ADDRESS, PROM_ENTRIES, bootProm, type MachineOptions } from '@exokernel/hardware';
 import { fileStore } from '@exokernel/hardware/node';
 import { IsaError, decode, loadElf, KSEG0, KSEG2, type ElfImage } from '@exokernel/isa';
-import { UsageError, orRefuse } from './error.ts';
+import { UsageError } from './error.ts';
+import { orRefuse } from './refusal.ts';
 import { MEMORY_MOST, type MachineSettings } from './run-options.ts';
 
 /** What the machine starts with. */

@@ -17,13 +17,14 @@ import {
   type DatagramAddress,
   type StreamAddress,
 } from '@exokernel/wire/node';
-import { UsageError, isRefusal, orRefuse } from './error.ts';
+import { UsageError } from './error.ts';
+import { isRefusal, orRefuse } from './refusal.ts';
 import type { MachineSettings } from './run-options.ts';
 
 /** A wire with what the options have put on it. */
 export interface RunNetwork {
   readonly wire: Wire;
-  /** Whether somebody outside is on it: then the machine must not be faster than the host's clock. */
+  /** Whether a peer outside is on it: then the machine must not be faster than the host's clock. */
   readonly isOutside: boolean;
   /** Throws `UsageError` if the capture could not be written. */
   readonly close: () => void;

@@ -6,7 +6,7 @@
  */
 import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { Recorder, Replay, type Machine, type RunResult } from '@exokernel/hardware';
-import { orRefuse } from './error.ts';
+import { orRefuse } from './refusal.ts';
 import { readInput, refusal } from './run-machine.ts';
 import type { MachineSettings } from './run-options.ts';
 

@@ -1,5 +1,5 @@
 /**
- * A bare machine at a terminal: what somebody types goes to its console, what it prints comes out.
+ * A bare machine at a terminal: what the user types goes to its console, and what it prints comes out.
  *
  * On a terminal every key is the guest's, Ctrl-C too; Ctrl-] ends it. Otherwise the signals of the host do.
  */
@@ -37,7 +37,7 @@ export interface Outcome {
 const STEP = 250_000;
 /** Machine time for the console to finish after the program has halted, in seconds. */
 const DRAIN_SECONDS = 0.25;
-/** A machine that has idled and printed nothing for so many steps waits for somebody, and the host does with it. */
+/** A machine that has idled and printed nothing for so many steps waits for input, and the host waits with it. */
 const QUIET_STEPS = 20;
 const IDLE_WAIT_MS = 10;
 /** Host time to wait when the machine is where the host's clock is, and nothing is on its wire. */

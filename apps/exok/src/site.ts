@@ -1,8 +1,7 @@
-/** `exok site`: formats a folder as a site for Cheetah's disk. */
+/** Formats a folder as a site for Cheetah's disk. */
 import { readFileSync, readdirSync, realpathSync, statSync, writeFileSync, type Stats } from 'node:fs';
 import { extname, join, relative, sep } from 'node:path';
 import { CheetahError, formatSite, type SiteFile } from '@exokernel/cheetah';
-import type { Command } from 'commander';
 import { UsageError } from './error.ts';
 
 /** By extension: IANA's media types, and what browsers demand of modules and WebAssembly. */
@@ -50,20 +49,6 @@ export interface SiteOptions {
   readonly dotFiles: boolean;
   /** Says something to the user. */
   readonly say: (text: string) => void;
-}
-
-export function addSite(program: Command): void {
-  program
-    .command('site')
-    .description('formats a folder as a disk for Cheetah')
-    .argument('<folder>', 'what is to be served')
-    .argument('<file>', 'the disk, which is written anew')
-    .option('--dot-files', 'with files and folders that begin with a dot')
-    .addHelpText('after', '\nExamples:\n  exok site public site.img && exok demo --serve --disk site.img')
-    .action((folder: string, file: string, { dotFiles = false }: { readonly dotFiles?: boolean }) => {
-      const say = (text: string): void => void process.stderr.write(`exok: ${text}\n`);
-      process.stderr.write(`${makeSite(folder, file, { dotFiles, say })} files in ${file}\n`);
-    });
 }
 
 /**

@@ -8,12 +8,16 @@ const PLAIN = Object.fromEntries(
     .map((name) => [name, '']),
 );
 
-/** One line for `head` and each of `rows`; the first `texts` columns are text, the others are numbers. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[], texts: number): string {
+/** One line for `head` and each of `rows`; columns are text or numbers. */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  isText: (column: number) => boolean,
+): string {
   const made = new Table({
     head: [...head],
     chars: { ...PLAIN, middle: '  ' },
-    colAligns: head.map((_, column) => (column < texts ? 'left' : 'right')),
+    colAligns: head.map((_, column) => (isText(column) ? 'left' : 'right')),
     style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
   });
   made.push(...rows.map((row) => [...row]));

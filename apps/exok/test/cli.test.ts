@@ -143,7 +143,7 @@ describe('refused with one line on stderr and exit code 2', () => {
   });
 });
 
-test.each(['demo', 'run', 'linux', 'site', 'kernel', 'kit', 'filter', 'handler'])(
+test.each(['demo', 'run', 'linux', 'site', 'lab', 'kernel', 'kit', 'filter', 'handler'])(
   '%s --help: with an example',
   async (name) => {
     const [asked, helped] = await Promise.all([exok([name, '--help']), exok(['help', name])]);

@@ -8,6 +8,7 @@ import { Network, Wire } from '@exokernel/hardware';
 import { afterAll, expect, test } from 'vitest';
 import { benchLinux } from '../src/linux/bench.ts';
 import { linuxProgram, type LinuxBoot } from '../src/linux/boot.ts';
+import { CROSS } from '../src/linux/needs.ts';
 import { cachedE2fsck, initProgram, initramfs } from '../src/linux/userland.ts';
 import { CONSOLE_LINE, bareMachine, type BareMachine } from '../src/run-machine.ts';
 import { machineSettings } from '../src/run-options.ts';
@@ -20,6 +21,8 @@ const STEP = 2_500_000;
 /** Nanoseconds. */
 const NETWORK_STEP = 20_000_000;
 const LIMIT = 60;
+const LAST_WORDS =
+  '-march=mips1 -mabi=32 -msoft-float -O1 -ffreestanding -fno-pic -mno-abicalls -fno-stack-protector -G0 -static -nostdlib -Wl,-z,noexecstack';
 
 afterAll(() => {
   rmSync(folder, { recursive: true });
@@ -62,6 +65,25 @@ test.skipIf(SKIP)(`/init says where it runs, and nothing of it is lost${SKIPPED}
   expect(said).toMatch(
     /^hello from Linux 6\.\S+ on mips\nsystem type\t\t: Digital DECstation 2100\/3100\nreboot: Power down\n$/,
   );
+});
+
+test.skipIf(SKIP).each([
+  ['switches the machine off', [], /^(?:last words, [^\n]*\n){20}reboot: Power down\n$/],
+  ['ends', ['-DENDS'], /^(?:last words, [^\n]*\n){20}Kernel panic[^\n]*\nRebooting in 1 seconds\.\.\n?$/],
+] as const)(`what a process 1 prints last is not lost when it %s${SKIPPED}`, (_, defined, wanted) => {
+  const program = join(folder, 'last-words');
+  execFileSync(`${CROSS}gcc`, [
+    ...LAST_WORDS.split(' '),
+    ...defined,
+    '-o',
+    program,
+    join(import.meta.dirname, 'last-words.c'),
+  ]);
+  const { machine, halted, console, close } = linux([], { initramfs: initramfs(readFileSync(program)) });
+  while (!halted() && machine.cycles < LIMIT * machine.hz) machine.run(STEP);
+  machine.run(STEP);
+  close();
+  expect(console().split('Run /init as init process\n')[1]).toMatch(wanted);
 });
 
 test.skipIf(SKIP)(`what somebody types is a line for the shell, and Ctrl-C a signal for what runs${SKIPPED}`, () => {

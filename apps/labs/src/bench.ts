@@ -9,7 +9,8 @@ import { EXCEPTIONS, EXPOSED, type ENV, type Image } from '@exokernel/abi';
 import { Aegis } from '@exokernel/aegis';
 import { EVENT_KINDS, Machine } from '@exokernel/hardware';
 import type { Claim, Row } from './lab.ts';
-import { microseconds, type Model } from './models.ts';
+import type { Model } from './models.ts';
+import { microseconds } from './units.ts';
 
 /** A place in the program of an environment. */
 export interface Place {

@@ -8,8 +8,9 @@
 import { PROFILES } from '@exokernel/hardware';
 import { copy, nullCalls, sum } from './programs.ts';
 import { measure } from './region.ts';
-import type { Claim, Result, Row, Section } from './lab.ts';
-import { title, type Model } from './models.ts';
+import type { Claim, Lab, Result, Row, Section } from './lab.ts';
+import type { Model } from './models.ts';
+import { title } from './units.ts';
 
 /** How much is done; the numbers barely depend on it. */
 export interface Amount {
@@ -18,7 +19,7 @@ export interface Amount {
   readonly largeBytes: number;
 }
 
-export const FULL: Amount = { repetitions: 7, calls: 1000, largeBytes: 1024 * 1024 };
+const FULL: Amount = { repetitions: 7, calls: 1000, largeBytes: 1024 * 1024 };
 export const SHORT: Amount = { repetitions: 3, calls: 100, largeBytes: 128 * 1024 };
 
 /** The largest difference from the published null procedure call for which the claim holds. */
@@ -33,6 +34,8 @@ const UNCACHED: Readonly<Partial<Record<Model, number>>> = { dec3100: 1630 - 129
 const COPY_ONCE = 20;
 const COPY_TWICE = 14;
 const COPY_MACHINE = '5000/240 at 40 MHz';
+
+export const calibrationLab: Lab = (models, effort) => calibrate(models, effort === 'full' ? FULL : SHORT);
 
 /** Measures these models. */
 export function calibrate(models: readonly Model[], effort: Amount): Result {

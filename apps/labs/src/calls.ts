@@ -70,7 +70,7 @@ const CALLS_MEASURED: readonly Measured[] = [
   },
   {
     name: 'fpu_mod',
-    what: 'fpu_mod: the floating-point unit, which nobody else used',
+    what: 'fpu_mod: the floating-point unit, which no other environment used',
     prepare: (a) => {
       a.li(A0, 1);
     },

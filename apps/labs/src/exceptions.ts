@@ -9,7 +9,8 @@ import { KIT_TEXT, UKIT, resumeLabel } from '@exokernel/libos-kit';
 import { bare } from './bare.ts';
 import { Bench, noNatives, timed, type Sample } from './bench.ts';
 import { notSlower, type Effort, type Lab, type Section } from './lab.ts';
-import { title, type Model } from './models.ts';
+import type { Model } from './models.ts';
+import { title } from './units.ts';
 import { published } from './published.ts';
 
 /** An erring instruction, by the paper's name for it. */
@@ -24,18 +25,14 @@ const ERRORS = [
   readonly emit: (a: Assembler) => void;
 }[];
 
-export const exceptionsLab: Lab = {
-  name: 'exceptions',
-  what: 'from an erring instruction to the handler (T5)',
-  run: (models, effort) => {
-    const measured = models.map((model) => measure(model, effort));
-    const sections = measured.map(({ section }) => section);
-    return {
-      lab: 'exceptions',
-      sections,
-      claims: [notSlower(sections), noNatives(measured.flatMap(({ samples }) => samples))],
-    };
-  },
+export const exceptionsLab: Lab = (models, effort) => {
+  const measured = models.map((model) => measure(model, effort));
+  const sections = measured.map(({ section }) => section);
+  return {
+    lab: 'exceptions',
+    sections,
+    claims: [notSlower(sections), noNatives(measured.flatMap(({ samples }) => samples))],
+  };
 };
 
 function measure(model: Model, effort: Effort): { section: Section; samples: readonly Sample[] } {

@@ -9,7 +9,8 @@ import { attack, type Outcome } from './attacks.ts';
 import { bare } from './bare.ts';
 import { Bench } from './bench.ts';
 import type { Lab, Section } from './lab.ts';
-import { title, type Model } from './models.ts';
+import type { Model } from './models.ts';
+import { title } from './units.ts';
 
 const VICTIM = 0;
 const ATTACKER = 1;
@@ -19,35 +20,31 @@ const OTHER = Uint8Array.of(1, 2, 3);
 /** How far the victim's share may be from a half: a slice at either end. */
 const SHARE_ERROR = 0.03;
 
-export const forgeLab: Lab = {
-  name: 'forge',
-  what: 'capabilities guessed, bent, stale, foreign, widened, revoked: all refused',
-  run: (models, effort, progress) => {
-    const runs = models.map((model) => {
-      progress(`on ${model}`);
-      return run(model, GUESSES[effort]);
-    });
-    const every = (holds: (one: Run) => boolean): boolean => runs.every(holds);
-    return {
-      lab: 'forge',
-      sections: runs.map(show),
-      claims: [
-        {
-          text: 'every attack is refused',
-          holds: every((r) => r.outcomes.every((o) => o.attempts > 0 && o.accepted === 0)),
-        },
-        {
-          text: 'what is genuine is accepted',
-          holds: every(({ genuine }) => genuine.attempts > 0 && genuine.attempts === genuine.accepted),
-        },
-        { text: "not a byte of the victim's memory has changed", holds: every((r) => r.hash === r.hashAfter) },
-        {
-          text: `the victim has its half of the slices (${runs.map((r) => r.share.toFixed(3)).join(', ')})`,
-          holds: every((r) => Math.abs(r.share - 0.5) <= SHARE_ERROR),
-        },
-      ],
-    };
-  },
+export const forgeLab: Lab = (models, effort, progress) => {
+  const runs = models.map((model) => {
+    progress(`on ${model}`);
+    return run(model, GUESSES[effort]);
+  });
+  const every = (holds: (one: Run) => boolean): boolean => runs.every(holds);
+  return {
+    lab: 'forge',
+    sections: runs.map(show),
+    claims: [
+      {
+        text: 'every attack is refused',
+        holds: every((r) => r.outcomes.every((o) => o.attempts > 0 && o.accepted === 0)),
+      },
+      {
+        text: 'what is genuine is accepted',
+        holds: every(({ genuine }) => genuine.attempts > 0 && genuine.attempts === genuine.accepted),
+      },
+      { text: "not a byte of the victim's memory has changed", holds: every((r) => r.hash === r.hashAfter) },
+      {
+        text: `the victim has its half of the slices (${runs.map((r) => r.share.toFixed(3)).join(', ')})`,
+        holds: every((r) => Math.abs(r.share - 0.5) <= SHARE_ERROR),
+      },
+    ],
+  };
 };
 
 interface Run {

@@ -6,24 +6,18 @@
  */
 import { Bench, noNatives, timed, type Sample } from './bench.ts';
 import { notSlower, type Effort, type Lab, type Progress, type Result, type Row } from './lab.ts';
-import { title, type Model } from './models.ts';
+import type { Model } from './models.ts';
+import { title } from './units.ts';
 import { published } from './published.ts';
 import { talkers, type Mechanism } from './talkers.ts';
 
-export const ipcLab: Lab = {
-  name: 'ipc',
-  what: 'pipe, optimised pipe, shared memory and local RPC on ExOS (T8)',
-  run: (models, effort, progress) => measureAll('ipc', ['pipe', "pipe'", 'shm', 'lrpc'], models, effort, progress),
-};
+export const ipcLab: Lab = (models, effort, progress) =>
+  measureAll('ipc', ['pipe', "pipe'", 'shm', 'lrpc'], models, effort, progress);
 
-export const trustedLrpcLab: Lab = {
-  name: 'trusted-lrpc',
-  what: 'local RPC whose server saves the registers, beside one that is not trusted to (T12)',
-  run: (models, effort, progress) => {
-    const result = measureAll('trusted-lrpc', ['lrpc', 'trusted lrpc'], models, effort, progress);
-    const cheaper = result.sections.every(({ rows: [lrpc, trusted] }) => (trusted?.cycles ?? 0) < (lrpc?.cycles ?? 0));
-    return { ...result, claims: [...result.claims, { text: 'trust makes a call cheaper', holds: cheaper }] };
-  },
+export const trustedLrpcLab: Lab = (models, effort, progress) => {
+  const result = measureAll('trusted-lrpc', ['lrpc', 'trusted lrpc'], models, effort, progress);
+  const cheaper = result.sections.every(({ rows: [lrpc, trusted] }) => (trusted?.cycles ?? 0) < (lrpc?.cycles ?? 0));
+  return { ...result, claims: [...result.claims, { text: 'trust makes a call cheaper', holds: cheaper }] };
 };
 
 function measureAll(

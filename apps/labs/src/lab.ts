@@ -1,8 +1,5 @@
-/** What a lab is, and how its result is printed. */
+/** What a lab is, and what its result is made of. */
 import type { Model } from './models.ts';
-
-/** Columns of the longest name. */
-const WIDTH = 66;
 
 /** One quantity. */
 export interface Row {
@@ -49,15 +46,8 @@ export type Effort = 'full' | 'short';
 /** Says what is going on. */
 export type Progress = (text: string) => void;
 
-/** A lab, as the command line knows it. */
-export interface Lab {
-  readonly name: string;
-  /** One line for the help. */
-  readonly what: string;
-  /** The models it can be run on. */
-  readonly models?: readonly Model[];
-  readonly run: (models: readonly Model[], effort: Effort, progress: Progress) => Result;
-}
+/** A lab: measures on each model in turn. */
+export type Lab = (models: readonly Model[], effort: Effort, progress: Progress) => Result;
 
 /** Measured over published. */
 export function ratio(row: Row): number | undefined {
@@ -79,48 +69,4 @@ export function notSlower(sections: readonly Section[]): Claim {
     text: slower.length === 0 ? text : `${text} (${slower.join('; ')})`,
     holds: compared.length > 0 && slower.length === 0,
   };
-}
-
-/** A table for people. */
-export function format(result: Result): string {
-  const lines: string[] = [];
-  for (const { title, rows, plot = [] } of result.sections) {
-    const counted = rows.some(({ cycles }) => cycles !== undefined);
-    lines.push(
-      `${title.padEnd(WIDTH + 2)} measured  published   ratio${counted ? '    cycles   instructions' : ''}`.trimEnd(),
-    );
-    for (const row of rows) lines.push(line(row, counted));
-    lines.push(...plot.map((text) => `  ${text}`.trimEnd()), '');
-  }
-  for (const { text, holds } of result.claims) lines.push(`${holds ? 'holds' : 'FAILS'}: ${text}`);
-  return `${lines.join('\n')}\n`;
-}
-
-function line(row: Row, counted: boolean): string {
-  const { what, unit, measured, published, on, source, cycles, instructions, beside = {}, note } = row;
-  const cells = [measured, published].map((value) => (value === undefined ? '' : number(value)).padStart(9)).join('  ');
-  const counts = counted
-    ? [cycles, instructions]
-        .map((value) => (value === undefined ? '' : Math.round(value).toString()).padStart(10))
-        .join('')
-    : '';
-  const others = Object.entries(beside).map(([name, value]) => `${name} ${number(value)}`);
-  const where = [source ?? '', on === undefined ? '' : `of a ${on}`, others.join(', '), note ?? '']
-    .filter((text) => text !== '')
-    .join(' ');
-  const name = `${what}, ${unit}`.padEnd(WIDTH);
-  return `  ${name}${cells}${(ratio(row)?.toFixed(2) ?? '').padStart(8)}${counts}  ${where}`.trimEnd();
-}
-
-/** For programs: the result with its ratios. */
-export function toJson(result: Result): string {
-  const sections = result.sections.map((section) => ({
-    ...section,
-    rows: section.rows.map((row) => ({ ...row, ratio: ratio(row) })),
-  }));
-  return `${JSON.stringify({ ...result, sections })}\n`;
-}
-
-function number(value: number): string {
-  return value < 10 ? value.toFixed(2) : value < 100 ? value.toFixed(1) : value.toFixed(0);
 }

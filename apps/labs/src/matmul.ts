@@ -11,24 +11,21 @@ import { EVENT_KINDS, PROFILES } from '@exokernel/hardware';
 import { compose } from '@exokernel/libos-kit';
 import { Bench } from './bench.ts';
 import { notSlower, type Lab, type Section } from './lab.ts';
-import { title, type Model } from './models.ts';
+import type { Model } from './models.ts';
+import { title } from './units.ts';
 import { published } from './published.ts';
 
 const ROWS = 150;
 const USER = 2;
 
-export const matmulLab: Lab = {
-  name: 'matmul',
-  what: '150 × 150 matrix multiplication, demand-paged (T9)',
-  run: (models, _effort, progress) => {
-    const measured = models.map((model) => {
-      progress(`on ${model}`);
-      return measure(model);
-    });
-    const sections = measured.map(({ section }) => section);
-    const right = { text: 'the product is right', holds: measured.every(({ holds }) => holds) };
-    return { lab: 'matmul', sections, claims: [notSlower(sections), right] };
-  },
+export const matmulLab: Lab = (models, _effort, progress) => {
+  const measured = models.map((model) => {
+    progress(`on ${model}`);
+    return measure(model);
+  });
+  const sections = measured.map(({ section }) => section);
+  const right = { text: 'the product is right', holds: measured.every(({ holds }) => holds) };
+  return { lab: 'matmul', sections, claims: [notSlower(sections), right] };
 };
 
 function measure(model: Model): { section: Section; holds: boolean } {

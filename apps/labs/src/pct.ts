@@ -8,24 +8,21 @@ import { S0, V1 } from '@exokernel/isa';
 import { bare, emitCall } from './bare.ts';
 import { Bench, noNatives, timed, type Sample } from './bench.ts';
 import { notSlower, type Effort, type Lab, type Section } from './lab.ts';
-import { title, type Model } from './models.ts';
+import type { Model } from './models.ts';
+import { title } from './units.ts';
 import { published } from './published.ts';
 
 const CLIENT = 0;
 const SERVER = 1;
 
-export const pctLab: Lab = {
-  name: 'pct',
-  what: 'protected control transfer, one way (T6)',
-  run: (models, effort) => {
-    const measured = models.map((model) => measure(model, effort));
-    const sections = measured.map(({ section }) => section);
-    return {
-      lab: 'pct',
-      sections,
-      claims: [notSlower(sections), noNatives(measured.flatMap(({ samples }) => samples))],
-    };
-  },
+export const pctLab: Lab = (models, effort) => {
+  const measured = models.map((model) => measure(model, effort));
+  const sections = measured.map(({ section }) => section);
+  return {
+    lab: 'pct',
+    sections,
+    claims: [notSlower(sections), noNatives(measured.flatMap(({ samples }) => samples))],
+  };
 };
 
 function measure(model: Model, effort: Effort): { section: Section; samples: readonly Sample[] } {

@@ -1,7 +1,7 @@
 /**
  * The revocation lab: three ways to take something back, side by side. [SOSP95 §3.3], [LECTURE]
  *
- * *Transparent*: ASIDs go from one environment to another and nobody is told; the price is paid at the next dispatch. *Notify*: the
+ * *Transparent*: ASIDs go from one environment to another, and neither is told; the price is paid at the next dispatch. *Notify*: the
  * kernel takes frames of its own choice at once, and tells. *Cooperative*: it asks, and the environment gives up what it can
  * spare. The worker has precious frames and spare ones, and the kernel cannot know which are which. Taking is kernel
  * TypeScript at a declared price, and its rows say so.
@@ -13,7 +13,8 @@ import { UKIT, U_PAGE, loadCapability, type Fiber, type Fibers } from '@exokerne
 import { bare, emitCall } from './bare.ts';
 import { Bench, type Sample } from './bench.ts';
 import type { Claim, Lab, Row, Section } from './lab.ts';
-import { microseconds, title, type Model } from './models.ts';
+import type { Model } from './models.ts';
+import { microseconds, title } from './units.ts';
 
 const WORKER = 0;
 const FRAMES = 8;
@@ -35,20 +36,16 @@ interface Taken {
   readonly preciousLost: number;
 }
 
-export const revokeLab: Lab = {
-  name: 'revoke',
-  what: 'transparent, notifying and cooperative revocation compared',
-  run: (models, _effort, progress) => {
-    const runs = models.map((model) => {
-      progress(`on ${model}`);
-      return {
-        model,
-        switches: { few: dispatch(model, CROWDS.few), many: dispatch(model, CROWDS.many) },
-        modes: (['cooperative', 'notify'] as const).map((mode) => revoke(model, mode)),
-      };
-    });
-    return { lab: 'revoke', sections: runs.map(show), claims: claims(runs) };
-  },
+export const revokeLab: Lab = (models, _effort, progress) => {
+  const runs = models.map((model) => {
+    progress(`on ${model}`);
+    return {
+      model,
+      switches: { few: dispatch(model, CROWDS.few), many: dispatch(model, CROWDS.many) },
+      modes: (['cooperative', 'notify'] as const).map((mode) => revoke(model, mode)),
+    };
+  });
+  return { lab: 'revoke', sections: runs.map(show), claims: claims(runs) };
 };
 
 interface Run {
@@ -213,7 +210,7 @@ function show({ model, switches, modes }: Run): Section {
       instructions,
       note:
         natives === 0
-          ? 'nobody loses an ASID'
+          ? 'no environment loses an ASID'
           : `with ${natives} native step of ${nativeCycles} cycles: an ASID is taken`,
     };
   });

@@ -12,7 +12,8 @@ import { UKIT, resumeLabel } from '@exokernel/libos-kit';
 import { bare, emitCall, type Bare } from './bare.ts';
 import { Bench, noNatives, type Sample } from './bench.ts';
 import type { Claim, Lab, Row, Section } from './lab.ts';
-import { microseconds, title, type Model } from './models.ts';
+import type { Model } from './models.ts';
+import { microseconds, title } from './units.ts';
 
 /** Numbers of pages. The last is more than the STLB has entries. */
 const PAGES = { full: [8, 16, 32, 48, 64, 96, 128, 256, 512, 1024, 2048, 3072, 6144, 8192], short: [8, 48, 512, 8192] };
@@ -34,28 +35,22 @@ interface Point {
   readonly upcalls: number;
 }
 
-export const stlbLab: Lab = {
-  name: 'stlb',
-  what: 'what an access costs by the size of the working set: TLB, STLB, upcall',
-  run: (models, effort, progress) => {
-    const measured = models.map((model) => ({
-      model,
-      points: PAGES[effort].map((pages) => {
-        progress(`${pages} pages on ${model}`);
-        return measure(model, pages);
-      }),
-    }));
-    return {
-      lab: 'stlb',
-      sections: measured.map(({ model, points }) => show(model, points)),
-      claims: [
-        ...claims(
-          measured.flatMap(({ points }) => points.map((point) => ({ ...point, base: points[0]?.cycles ?? 0 }))),
-        ),
-        noNatives(measured.flatMap(({ points }) => points.map(({ sample }) => sample))),
-      ],
-    };
-  },
+export const stlbLab: Lab = (models, effort, progress) => {
+  const measured = models.map((model) => ({
+    model,
+    points: PAGES[effort].map((pages) => {
+      progress(`${pages} pages on ${model}`);
+      return measure(model, pages);
+    }),
+  }));
+  return {
+    lab: 'stlb',
+    sections: measured.map(({ model, points }) => show(model, points)),
+    claims: [
+      ...claims(measured.flatMap(({ points }) => points.map((point) => ({ ...point, base: points[0]?.cycles ?? 0 })))),
+      noNatives(measured.flatMap(({ points }) => points.map(({ sample }) => sample))),
+    ],
+  };
 };
 
 function measure(model: Model, pages: number): Point {

@@ -10,7 +10,8 @@ import { A0, S0, S1, S2, T0, T1, type Assembler, type Register } from '@exokerne
 import { bare } from './bare.ts';
 import { Bench } from './bench.ts';
 import type { Lab, Section } from './lab.ts';
-import { title, type Model } from './models.ts';
+import type { Model } from './models.ts';
+import { title } from './units.ts';
 
 /** Tickets of environments 1, 2 and 3, and their strides: the least common multiple over the tickets. */
 const TICKETS = [3, 2, 1] as const;
@@ -23,26 +24,22 @@ const QUANTA = { full: 300, short: 60 };
 const LINES = 10;
 const COLUMNS = 50;
 
-export const strideLab: Lab = {
-  name: 'stride',
-  what: 'a stride scheduler in an application, 3:2:1 (Fig. 3)',
-  run: (models, effort, progress) => {
-    const runs = models.map((model) => {
-      progress(`on ${model}`);
-      return { model, turns: schedule(model, QUANTA[effort]) };
-    });
-    const worst = Math.max(...runs.flatMap(({ turns }) => turns.map((_, i) => error(turns.slice(0, i + 1)))));
-    return {
-      lab: 'stride',
-      sections: runs.map(({ model, turns }) => show(model, turns)),
-      claims: [
-        {
-          text: `nobody is ever more than one quantum off its ideal share (at most ${worst.toFixed(2)})`,
-          holds: worst <= 1,
-        },
-      ],
-    };
-  },
+export const strideLab: Lab = (models, effort, progress) => {
+  const runs = models.map((model) => {
+    progress(`on ${model}`);
+    return { model, turns: schedule(model, QUANTA[effort]) };
+  });
+  const worst = Math.max(...runs.flatMap(({ turns }) => turns.map((_, i) => error(turns.slice(0, i + 1)))));
+  return {
+    lab: 'stride',
+    sections: runs.map(({ model, turns }) => show(model, turns)),
+    claims: [
+      {
+        text: `no environment is ever more than one quantum off its ideal share (at most ${worst.toFixed(2)})`,
+        holds: worst <= 1,
+      },
+    ],
+  };
 };
 
 /** Who ran, quantum by quantum: 0, 1 or 2. */

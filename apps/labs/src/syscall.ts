@@ -4,24 +4,21 @@ import { bare, emitCall } from './bare.ts';
 import { otherCalls } from './calls.ts';
 import { Bench, noNatives, timed, type Sample } from './bench.ts';
 import { notSlower, type Effort, type Lab, type Section } from './lab.ts';
-import { title, type Model } from './models.ts';
+import type { Model } from './models.ts';
+import { title } from './units.ts';
 import { published } from './published.ts';
 
 /** Calls in one measured loop, as [SOSP95] counted its loop. */
 const CALLS_IN_LOOP = 16;
 
-export const syscallLab: Lab = {
-  name: 'syscall',
-  what: 'null procedure call and null system calls (T4); what other calls cost',
-  run: (models, effort) => {
-    const measured = models.map((model) => measure(model, effort));
-    const sections = measured.map(({ section }) => section);
-    return {
-      lab: 'syscall',
-      sections,
-      claims: [notSlower(sections), noNatives(measured.flatMap(({ samples }) => samples))],
-    };
-  },
+export const syscallLab: Lab = (models, effort) => {
+  const measured = models.map((model) => measure(model, effort));
+  const sections = measured.map(({ section }) => section);
+  return {
+    lab: 'syscall',
+    sections,
+    claims: [notSlower(sections), noNatives(measured.flatMap(({ samples }) => samples))],
+  };
 };
 
 function measure(model: Model, effort: Effort): { section: Section; samples: readonly Sample[] } {

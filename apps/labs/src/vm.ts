@@ -8,7 +8,7 @@
 import { exos, exosInverted } from '@exokernel/exos';
 import { Bench, noNatives, timed, type Sample } from './bench.ts';
 import { notSlower, type Lab, type Row } from './lab.ts';
-import { title } from './models.ts';
+import { title } from './units.ts';
 import { published } from './published.ts';
 import { OPERATIONS, PER_PASSAGE, vmProgram } from './vm-program.ts';
 
@@ -18,26 +18,22 @@ const STRUCTURES = [
   { libos: exosInverted, suffix: ', inverted' },
 ] as const;
 
-export const vmLab: Lab = {
-  name: 'vm',
-  what: "Appel and Li's operations on virtual memory, on both structures of page tables (T10, T13)",
-  run: (models, effort, progress) => {
-    const samples: Sample[] = [];
-    const sections = models.map((model) => {
-      const rows = STRUCTURES.flatMap(({ libos, suffix }) => {
-        progress(`${libos.name} on ${model}`);
-        const { image, marks } = vmProgram(libos);
-        const bench = new Bench(model, [image]);
-        bench.settle(0.1);
-        return OPERATIONS.map((name): Row => {
-          const { from, to } = marks[name];
-          const sample = bench.measure({ env: 0, pc: from }, { env: 0, pc: to }, effort === 'full' ? 51 : 1);
-          samples.push(sample);
-          return timed(model, `${name}${suffix}`, sample, published(`${name}${suffix}`, model), PER_PASSAGE[name]);
-        });
+export const vmLab: Lab = (models, effort, progress) => {
+  const samples: Sample[] = [];
+  const sections = models.map((model) => {
+    const rows = STRUCTURES.flatMap(({ libos, suffix }) => {
+      progress(`${libos.name} on ${model}`);
+      const { image, marks } = vmProgram(libos);
+      const bench = new Bench(model, [image]);
+      bench.settle(0.1);
+      return OPERATIONS.map((name): Row => {
+        const { from, to } = marks[name];
+        const sample = bench.measure({ env: 0, pc: from }, { env: 0, pc: to }, effort === 'full' ? 51 : 1);
+        samples.push(sample);
+        return timed(model, `${name}${suffix}`, sample, published(`${name}${suffix}`, model), PER_PASSAGE[name]);
       });
-      return { title: title(model), rows };
     });
-    return { lab: 'vm', sections, claims: [notSlower(sections), noNatives(samples)] };
-  },
+    return { title: title(model), rows };
+  });
+  return { lab: 'vm', sections, claims: [notSlower(sections), noNatives(samples)] };
 };

@@ -3,9 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { LABS } from '../src/labs.ts';
 import { MODELS } from '../src/models.ts';
 
-describe.each(LABS.map((lab) => [lab.name, lab] as const))('%s', (name, lab) => {
-  test.each(lab.models ?? MODELS)('%s', (model) => {
-    const result = lab.run([model], 'short', () => undefined);
+describe.each(LABS.map(({ name, load }) => [name, load] as const))('%s', (name, load) => {
+  test.each(MODELS)('%s', async (model) => {
+    const lab = await load();
+    const result = lab([model], 'short', () => undefined);
     expect(result.lab).toBe(name);
     expect(result.claims.length).toBeGreaterThan(0);
     expect(result.claims.filter(({ holds }) => !holds)).toEqual([]);

@@ -191,9 +191,10 @@ export class Aegis {
         disk.releaseFrame(env, ppn);
         registry.releaseFrame(env, ppn);
       },
-      // A transfer ends by itself, and a cached block's frame is given up when one is needed.
+      // A transfer ends by itself, and a cached block's frame is given up when one is needed; but one must not reach the other.
       freed: (ppn: number) => {
         for (const resource of environments.resources) resource.releaseFrame?.(undefined, ppn);
+        registry.unheld(ppn);
       },
       costOfFreed: () =>
         COST_OF_LOOKING.fixed +
@@ -236,10 +237,17 @@ export class Aegis {
     const goOn = (): void => {
       machine.cpu.cp0.cause |= INTERRUPT.blocks;
     };
-    const disk = new Disk(memory, { frames, extents, capabilities, families, goOn });
+    const disk = new Disk(memory, {
+      frames,
+      extents,
+      capabilities,
+      families,
+      goOn,
+      isDebtor: (env) => slices.isDebtor(env),
+    });
     const registry = new Registry(memory, { frames, disk, extents, capabilities, families });
     const repossession = new Repossession(memory, { frames, slices, disk, extents, families });
-    const revocation = new Revocation(memory, { slices, frames, families, registry, repossession });
+    const revocation = new Revocation(memory, { slices, frames, families, registry, disk, repossession });
     // The disk hears of frames by `taken`: a frame without a holder must not be read into.
     const transfers = {
       release: (env: number) => {

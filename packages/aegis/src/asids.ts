@@ -6,7 +6,7 @@
  * ASID follows here: the tags of guaranteed mappings, the native functions, and the gates of protected control transfer,
  * which are the entries while there is an ASID and 0 otherwise, so that a transfer costs nothing for all this.
  *
- * Whoever runs keeps its ASID: the machine code of a call that needs one for another goes on in the caller's address space.
+ * The environment that runs keeps its ASID: the machine code of a call that needs one for another goes on in the caller's address space.
  */
 import { ENV, GUARANTEED_LIMIT, NO_ENV, PAGE_BYTES } from '@exokernel/abi';
 import { KP } from './layout.ts';

@@ -18,6 +18,7 @@ import {
   DISK,
   ENV,
   ERRORS,
+  FRAME,
   NO_ENV,
   PAGE_BYTES,
   REQUEST,
@@ -29,6 +30,7 @@ import {
 import type { Capabilities } from './capabilities.ts';
 import { uPagePhysical } from './environments.ts';
 import { COSTS } from './costs.ts';
+import type { BlockFrame, Completion, DiskRequest, Finished, FrameRight } from './disk-requests.ts';
 import type { Extents } from './extents.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
@@ -44,6 +46,7 @@ import {
   TRANSFER_STATE,
   VARIABLES,
 } from './tables.ts';
+import { familyAsPayer } from './slices.ts';
 import { VirtioBlk } from './virtio-blk.ts';
 
 /** Cycles of one entry of the kernel that work on requests may fill. Assumption. */
@@ -53,49 +56,8 @@ const REQUEST_WORK = 2000;
 const BLOCK_WORK = 200;
 const COPY_WORK = (PAGE_BYTES / 4) * COSTS.copiedWord;
 
-/** What is to happen when a request is finished. */
-export interface Completion {
-  readonly kind: (typeof COMPLETIONS)[keyof typeof COMPLETIONS];
-  /** The transfer, buffer or entry that it concerns. */
-  readonly operand: number;
-  /** The completion word that tells of it; of a repossessed frame: the address of the vector. */
-  readonly slot: number;
-}
-
-/** A frame, and the node of the capability for it. */
-export interface FrameRight {
-  readonly ppn: number;
-  readonly node: number;
-}
-
-/** One request: consecutive blocks, a frame each. */
-export interface DiskRequest {
-  /** The environment that wants it. */
-  readonly env: number;
-  /** The node of the capability for the extent whose blocks they are. */
-  readonly node: number;
-  readonly block: number;
-  readonly frames: readonly FrameRight[];
-  readonly write: boolean;
-  /** It is the kernel's own: it stands also when its frame is taken away from the environment. */
-  readonly keeps?: true;
-  readonly done: Completion;
-}
-
-/** A request that is finished. */
-export interface Finished extends Completion {
-  readonly env: number;
-  /** The generation of its record when it asked. */
-  readonly life: number;
-  readonly block: number;
-  readonly blocks: number;
-  readonly ok: boolean;
-}
-
-/** A frame and the block it is to be read from or written to. */
-export interface BlockFrame extends FrameRight {
-  readonly block: number;
-}
+/** What the kernel writes by itself, in the name of an environment that has not asked for it. */
+const OWN_KINDS: readonly number[] = [COMPLETIONS.saved, COMPLETIONS.evicted];
 
 export class Disk {
   readonly #memory: KernelMemory;
@@ -103,6 +65,7 @@ export class Disk {
   readonly #extents: Extents;
   readonly #families: Families;
   readonly #goOn: () => void;
+  readonly #isDebtor: (env: number) => boolean;
   readonly #device: VirtioBlk;
   /** By number: what is exposed of a request, and what is not. */
   readonly #requests: Records;
@@ -120,10 +83,13 @@ export class Disk {
       readonly families: Families;
       /** Has an interrupt follow, in which `interrupt` is called. */
       readonly goOn: () => void;
+      /** Whether an environment owes so much that it gets nothing done. */
+      readonly isDebtor: (env: number) => boolean;
     },
   ) {
     const { frames, extents, capabilities, families } = parts;
     this.#goOn = parts.goOn;
+    this.#isDebtor = parts.isDebtor;
     this.#memory = memory;
     this.#frames = frames;
     this.#extents = extents;
@@ -171,13 +137,16 @@ export class Disk {
   }
 
   /**
-   * Queues all of these requests, of one environment, or none (E_BUSY, also if its family has no such places). Rights and blocks are checked.
+   * Queues all of these requests, of one environment, or none (E_BUSY, also if its family has no such places, or owes too much for those that
+   * it had). Rights and blocks are checked.
    */
   submit(cpu: NativeCpu, requests: readonly DiskRequest[]): number {
     if (this.blocks === 0) return ERRORS.E_DEVICE;
-    const places = this.#requests.filter((i) => !this.#isTaken(i));
+    const places: number[] = [];
+    for (let i = 0; i < REQUEST_LIMIT && places.length < requests.length; i += 1) if (!this.#isTaken(i)) places.push(i);
     if (places.length < requests.length) return ERRORS.E_BUSY;
     const [first] = requests;
+    if (first !== undefined && !OWN_KINDS.includes(first.done.kind) && this.#isDebtor(first.env)) return ERRORS.E_BUSY;
     if (first !== undefined && !this.#families.take('requests', this.#families.of(first.env), requests.length)) {
       return ERRORS.E_BUSY;
     }
@@ -241,6 +210,19 @@ export class Disk {
     if (wakes) this.#memory.setEnv(env, ENV.pending, 1);
   }
 
+  /** How many frames are free when environments' transfers are finished: nothing else pins them, and none holds them. */
+  get leaving(): number {
+    const pins = new Map<number, number>();
+    for (const i of this.#requests.filter(
+      (one) => this.#isTaken(one) && this.#state.get(one, REQUEST_STATE.keeps) === 0,
+    )) {
+      for (const { ppn } of this.#framesOf(i)) pins.set(ppn, (pins.get(ppn) ?? 0) + 1);
+    }
+    const isFree = ([ppn, count]: readonly [number, number]): boolean =>
+      this.#memory.frame(ppn, FRAME.holders) === 0 && this.#memory.frame(ppn, FRAME.pins) === count;
+    return [...pins].filter(isFree).length;
+  }
+
   /** The frames of the transfers that are not finished. */
   get inFlight(): readonly number[] {
     return this.#requests.filter((i) => this.#isTaken(i)).flatMap((i) => this.#framesOf(i).map(({ ppn }) => ppn));
@@ -248,7 +230,7 @@ export class Disk {
 
   /**
    * Finishes what the device has finished, of one environment and as much as a stretch has room for, and gives it more. What is left is
-   * for the next interrupt, which follows. Returns whose requests these were, or NO_ENV.
+   * for the next interrupt, which follows. Returns who pays (`Slices.charge`), or NO_ENV: there was nothing.
    */
   interrupt(cpu: NativeCpu): number {
     let cause = NO_ENV;
@@ -265,11 +247,11 @@ export class Disk {
     return cause === NO_ENV ? fed : cause;
   }
 
-  /** Who pays for a request: who asked for it, or NO_ENV if another environment has its record now. */
+  /** Who pays for a request: who asked for it, or its family if another environment has the record now. */
   #payer(i: number): number {
     const env = this.#requests.get(i, REQUEST.env);
     const lives = env !== NO_ENV && this.#memory.env(env, ENV.generation) === this.#state.get(i, REQUEST_STATE.life);
-    return lives ? env : NO_ENV;
+    return lives ? env : familyAsPayer(this.#state.get(i, REQUEST_STATE.family));
   }
 
   /** Whether a stretch has room for what is to be done with a request, by an estimate; `copied`: if it is bounced, its blocks are. */
@@ -282,6 +264,17 @@ export class Disk {
   /** Takes a frame away from an environment's requests. */
   releaseFrame(env: number, ppn: number): void {
     this.#end((i) => this.#isOf(i, env) && this.#framesOf(i).some((one) => one.ppn === ppn));
+  }
+
+  /**
+   * No environment holds a frame any more, but the registry keeps it: environments' requests have no right to it. Returns whether the device
+   * is at work on the frame itself, which cannot end.
+   */
+  lose(ppn: number): boolean {
+    const has = (i: number): boolean =>
+      this.#state.get(i, REQUEST_STATE.keeps) === 0 && this.#framesOf(i).some((one) => one.ppn === ppn);
+    this.#end(has);
+    return this.#requests.filter((i) => this.#isTaken(i) && !this.#isBounced(i) && has(i)).length > 0;
   }
 
   /** An environment ends: of its requests only those go on that have frames of its own. */

@@ -26,9 +26,9 @@ import {
 } from '@exokernel/abi';
 import { NO_ASID_TAG, syncGate, type Asids } from './asids.ts';
 import { isNull, type Capabilities } from './capabilities.ts';
-import type { Families } from './families.ts';
+import { QUOTAS, type Families } from './families.ts';
 import type { Frames } from './frames.ts';
-import { KP, KSEG0 } from './layout.ts';
+import { FIRST_FREE_FRAME, KP, KSEG0 } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
 import type { Natives } from './natives.ts';
 import type { Slices } from './slices.ts';
@@ -62,7 +62,7 @@ export interface Mapping {
 /** What else must be taken apart when an environment ends, or when it loses a frame. */
 export interface Resource {
   release(env: number): void;
-  /** Breaks what binds a frame to an environment, or to whomever (undefined): a ring, a window. */
+  /** Breaks what binds a frame to an environment, or to any (undefined): a ring, a window. */
   releaseFrame?(env: number | undefined, ppn: number): void;
   /** What `release` costs at most, in cycles. */
   costOfRelease?(env: number): number;
@@ -195,6 +195,7 @@ export class Environments {
       if (how.node !== 0 || how.envNode !== 0) return ERRORS.E_CAP;
       if (!how.writable) return ERRORS.E_RANGE;
       if (how.pages.some((page) => this.#memory.env(env, page) !== 0)) return ERRORS.E_BUSY;
+      if (!this.#mayKeep(env, how.pages.length)) return ERRORS.E_NONE;
     }
     const held = this.#frames.hold(env, ppn, how.node);
     if (held < 0) return held;
@@ -208,6 +209,28 @@ export class Environments {
     this.#memory.setEnv(env, ENV.guaranteed + 8 * slot + 4, ppn * PAGE_BYTES + VALID + (how.writable ? DIRTY : 0));
     this.#memory.setEnv(env, ENV.guaranteedNode + 4 * slot, (how.envNode << 16) | how.node);
     return ERRORS.E_OK;
+  }
+
+  /** Whether a frame is one of the pages of an environment that the kernel itself uses. */
+  isKernelPage(env: number, ppn: number): boolean {
+    return KERNEL_PAGES.some((page) => this.#memory.env(env, page) === KSEG0 + ppn * PAGE_BYTES);
+  }
+
+  /**
+   * Whether an environment may have so many more pages that the kernel never takes from it. All of them together may be half of a memory, so that
+   * in one that is small the other half is there for families that lack frames; those of its guarantee a family has in any case.
+   */
+  #mayKeep(env: number, pages: number): boolean {
+    const most = (this.#memory.frames - FIRST_FREE_FRAME) / 2;
+    if (most >= KERNEL_PAGES.length * ENV_LIMIT) return true;
+    const family = this.#families.of(env);
+    let [all, own] = [pages, pages];
+    for (let id = 0; id < ENV_LIMIT; id += 1) {
+      const kept = KERNEL_PAGES.filter((page) => this.#memory.env(id, page) !== 0).length;
+      all += kept;
+      if (this.#families.of(id) === family) own += kept;
+    }
+    return all <= most || own <= KERNEL_PAGES.length * QUOTAS.environments.minimum;
   }
 
   /** What it costs at most to end an environment, with those that it has made but not started. */

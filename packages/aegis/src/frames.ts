@@ -1,7 +1,7 @@
 /**
  * Frames: physical memory by its physical name. [SOSP95 §3.1]
  *
- * Whoever allocates a frame gets its capability and a hold on it; further environments may be made holders. When the last
+ * The environment that allocates a frame gets its capability and a hold on it; others may become holders too. When the last
  * hold is gone, every binding to the frame (TLB, STLB, rings, windows, predicates) is broken and its generation changes, so that all its
  * capabilities are dead; when the last pin is gone too, it is free. The two MACs that `tlbwr` compares live in the secret table `frameAuth`.
  *
@@ -95,8 +95,7 @@ export class Frames {
     this.count = memory.frames;
     // The first images get pages of cache colours that the kernel's vectors, page and text have not.
     memory.setVariable(VARIABLES.frameCursor, FIRST_FREE_FRAME + 4);
-    memory.set(FREE, 0);
-    memory.add(FREE, this.count - FIRST_FREE_FRAME);
+    memory.set(FREE, this.count - FIRST_FREE_FRAME);
     this.#free.addRange(0, FIRST_FREE_FRAME, this.count - FIRST_FREE_FRAME);
     capabilities.guard('frame', (ppn) => this.#generation(ppn));
     capabilities.breaking('frame', (ppn, nodes) => {
@@ -273,7 +272,7 @@ export class Frames {
     const bound = members(this.#nodes.bindings);
     const losers = [...members(this.#nodes.holds)].filter((env) => !this.#isHolder(env, ppn));
     for (const env of members(this.#nodes.holds)) {
-      this.#tlb.removeGuaranteed(env, (one) => one.ppn === ppn && gone.has(one.node));
+      this.#tlb.removeGuaranteed(env, (one) => gone.has(one.node));
     }
     // Of several members of a family it is the last that the family loses the frame with.
     const holders = losers.length === 0 ? [] : this.holders(ppn);
@@ -305,13 +304,13 @@ export class Frames {
     return this.#chosen.has(0, ppn);
   }
 
-  /** The frames that an environment holds, in order. */
+  /** The frames that an environment holds, each once, in no order. */
   heldBy(env: number): number[] {
     const through = this.#nodes
       .all()
       .filter((node) => this.#nodes.holds.has(node, env))
       .map((node) => this.#nodes.resource(node).name);
-    return [...new Set([...this.#holds.members(env), ...through])].sort((a, b) => a - b);
+    return [...new Set([...this.#holds.members(env), ...through])];
   }
 
   /**

@@ -33,7 +33,7 @@ export function bootNetwork(cpu: NativeCpu, memory: KernelMemory): void {
   const entries = 1 << NET.ringLog2;
   for (let i = 0; i < entries; i += 1) {
     const receive = NET.buffers + i * NET.bufferBytes;
-    const transmit = NET.buffers + (entries + i) * NET.bufferBytes;
+    const transmit = NET.transmitBuffers + i * NET.bufferBytes;
     cpu.store32(base + NET.receiveRing + 8 * i, OWN | receive);
     cpu.store32(base + NET.receiveRing + 8 * i + 4, -NET.bufferBytes & 0xffff);
     cpu.store32(base + NET.transmitRing + 8 * i, transmit);

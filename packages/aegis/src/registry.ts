@@ -26,7 +26,8 @@ import {
   type NativeCpu,
 } from '@exokernel/abi';
 import { nodeOf, type Capabilities } from './capabilities.ts';
-import type { Disk, Finished } from './disk.ts';
+import type { Disk } from './disk.ts';
+import type { Finished } from './disk-requests.ts';
 import { contains, type Extent, type Extents } from './extents.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
@@ -260,6 +261,16 @@ export class Registry {
     if (this.#stateOf(i) !== BUFFER_STATES.valid) return ERRORS.E_AGAIN;
     this.#drop(i);
     return ERRORS.E_OK;
+  }
+
+  /**
+   * No environment holds a frame any more, so its capabilities are dead. If it is a block's, transfers that were begun with them do not write
+   * or read the block: what the device has already is no longer the block's.
+   */
+  unheld(ppn: number): void {
+    if (this.#families.used('buffers') === 0) return;
+    const i = this.#find(BUFFER.ppn, ppn);
+    if (i >= 0 && this.#disk.lose(ppn)) this.#detach(i);
   }
 
   /** Lets a frame go that is taken away from its last holder, unless it has what is not on the disk. */

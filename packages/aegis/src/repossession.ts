@@ -29,7 +29,8 @@ import {
   type NativeCpu,
 } from '@exokernel/abi';
 import { nodeOf } from './capabilities.ts';
-import type { Disk, Finished } from './disk.ts';
+import type { Disk } from './disk.ts';
+import type { Finished } from './disk-requests.ts';
 import { KERNEL_PAGES } from './environments.ts';
 import type { Extents } from './extents.ts';
 import type { Families } from './families.ts';

@@ -27,6 +27,7 @@ import {
   U,
   type NativeCpu,
 } from '@exokernel/abi';
+import type { Disk } from './disk.ts';
 import { uPagePhysical } from './environments.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
@@ -34,7 +35,7 @@ import { KP } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
 import type { Registry } from './registry.ts';
 import type { Repossession } from './repossession.ts';
-import type { Slices } from './slices.ts';
+import { familyAsPayer, type Slices } from './slices.ts';
 import { REVOCATION, TABLES, VARIABLES } from './tables.ts';
 
 type Kind = (typeof REVOKE_KINDS)[keyof typeof REVOKE_KINDS];
@@ -44,10 +45,11 @@ const DEADLINE = 2;
 const PATIENCE: number = SLICE_LIMIT + DEADLINE;
 
 /**
- * What it costs at most: to look at all that an environment holds; to note one taken thing in its vector and begin to save it; to take a
- * frame from all that hold it; to begin to write a block back.
+ * What it costs at most: to look at all that an environment holds; at all that transfers have; to note one taken thing in its vector and
+ * begin to save it; to take a frame from all that hold it; to begin to write a block back.
  */
 const COST_OF_CHOOSING = 12_000;
+const COST_OF_COMING = 14_000;
 const COST_OF_TAKEN = 4000;
 const COST_OF_SEIZED = 30_000;
 const COST_OF_EVICTING = 20_000;
@@ -58,6 +60,7 @@ export class Revocation {
   readonly #frames: Frames;
   readonly #families: Families;
   readonly #registry: Registry;
+  readonly #disk: Disk;
   readonly #repossession: Repossession;
   /** By environment: what is asked of it, and what it waits for. */
   readonly #state: Records;
@@ -69,6 +72,7 @@ export class Revocation {
       readonly frames: Frames;
       readonly families: Families;
       readonly registry: Registry;
+      readonly disk: Disk;
       readonly repossession: Repossession;
     },
   ) {
@@ -78,6 +82,7 @@ export class Revocation {
     this.#frames = parts.frames;
     this.#families = parts.families;
     this.#registry = parts.registry;
+    this.#disk = parts.disk;
     this.#repossession = parts.repossession;
     parts.frames.isReserved = (env) => this.#isReserved(env);
   }
@@ -126,7 +131,7 @@ export class Revocation {
   costOfNeeding(env: number): number {
     const family = this.#families.of(env);
     if (this.#families.beyond('frames', family) >= 0) return 0;
-    return COST_OF_CHOOSING + Math.max(0, this.#lacking() - this.#frames.free) * COST_OF_EVICTING;
+    return COST_OF_CHOOSING + COST_OF_COMING + Math.max(0, this.#lacking() - this.#frames.free) * COST_OF_EVICTING;
   }
 
   /**
@@ -139,7 +144,9 @@ export class Revocation {
     this.#state.set(env, REVOCATION.needy, 1);
     this.#state.set(env, REVOCATION.until, this.#now + 2 * PATIENCE);
     const short = this.#short();
-    const left = short - this.#registry.evict(cpu, env, short);
+    // What transfers still have is on its way, too: no bystander is asked for as much.
+    const coming = this.#registry.evict(cpu, env, short);
+    const left = short - coming - this.#disk.leaving;
     if (left <= 0) return true;
     const most = this.#richest(family);
     if (most < 0) {
@@ -216,8 +223,13 @@ export class Revocation {
     const yielded = this.#memory.kernelPage(KP.slice) === this.#memory.kernelPage(KP.noSlice);
     const patient = this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > DEADLINE;
     if (this.#isAsked(env) && patient && !yielded) {
-      this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + DEADLINE);
-      this.#arm();
+      const deadline = this.#now + DEADLINE;
+      this.#memory.setEnv(env, ENV.revokeDeadline, deadline);
+      // It is earlier than it was, so the others need no look: this is on the way to a slice, which may need an ASID, too.
+      const next = this.#memory.kernelPage(KP.revokeTick);
+      if (next === 0 || this.#ticksTo(deadline) < this.#ticksTo(next)) {
+        this.#memory.setKernelPage(KP.revokeTick, deadline);
+      }
     }
     this.#publish(env);
     const handler = this.#memory.env(env, ENV.exceptionPc);
@@ -233,7 +245,7 @@ export class Revocation {
       return this.#memory.kernelPage(KP.revokePayer);
     }
     let aborted = NO_ENV;
-    for (const env of this.#asked()) {
+    for (const env of this.#inOrder()) {
       const isOver = !this.#isAsked(env);
       if (isOver || this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > 0) continue;
       if (aborted !== NO_ENV) {
@@ -245,15 +257,21 @@ export class Revocation {
         this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + 1);
         continue;
       }
-      if (this.#state.get(env, REVOCATION.forced) === 1) this.#seize(cpu, env);
-      for (const kind of [REVOKE_KINDS.frames, REVOKE_KINDS.slices]) {
+      const isForced = this.#state.get(env, REVOCATION.forced) === 1;
+      // What others lacked has come from elsewhere: nothing is taken for it.
+      const kinds =
+        isForced && this.#short() === 0 ? [REVOKE_KINDS.slices] : [REVOKE_KINDS.frames, REVOKE_KINDS.slices];
+      if (isForced) this.#seize(cpu, env);
+      for (const kind of kinds) {
         const owes = this.#owes(env, kind);
         if (owes > 0) this.take(cpu, env, kind, owes);
       }
       this.#close(env);
       this.#publish(env);
     }
-    this.#memory.setKernelPage(KP.revokePayer, aborted);
+    // Its record may be another's when the rest is paid.
+    const payer = aborted === NO_ENV ? NO_ENV : familyAsPayer(this.#families.of(aborted));
+    this.#memory.setKernelPage(KP.revokePayer, payer);
     this.#arm();
     return aborted;
   }
@@ -292,10 +310,15 @@ export class Revocation {
     return this.#state.get(env, REVOCATION.asked) !== 0;
   }
 
-  /** Of whom something is asked, the oldest request first. */
+  /** Of whom something is asked. */
   #asked(): number[] {
+    return this.#state.filter((env) => this.#isAsked(env));
+  }
+
+  /** The same, the oldest request first. */
+  #inOrder(): number[] {
     const number = (env: number): number => this.#state.get(env, REVOCATION.asked);
-    return this.#state.filter((env) => this.#isAsked(env)).sort((a, b) => (number(a) - number(b)) | 0);
+    return this.#asked().sort((a, b) => (number(a) - number(b)) | 0);
   }
 
   /** Who waits for frames that others were asked for. */

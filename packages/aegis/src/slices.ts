@@ -12,6 +12,7 @@
  */
 import {
   ENV,
+  ENV_LIMIT,
   ENV_STATUS,
   ERRORS,
   NO_ENV,
@@ -23,12 +24,14 @@ import {
 } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
 import type { Families } from './families.ts';
-import { KP, KSEG0, PHYSICAL } from './layout.ts';
+import { KP, KSEG0, MOST_DEBT, PHYSICAL } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
 import { TABLES } from './tables.ts';
 
-/** No environment owes more, so that credits stay words. */
-const MOST_DEBT = 2 ** 30;
+/** Who pays for what one of this family caused whose record is another's by now: a number that no environment has. */
+export function familyAsPayer(family: number): number {
+  return ENV_LIMIT + family;
+}
 
 export class Slices {
   readonly #memory: KernelMemory;
@@ -183,9 +186,12 @@ export class Slices {
     return this.#families.of(this.#memory.slice(position, SLICE.owner));
   }
 
-  /** An environment pays for the interrupt under way; NO_ENV: none does. */
-  charge(env: number): void {
-    if (env !== NO_ENV) this.#memory.setKernelPage(KP.claimant, KSEG0 + this.#debt(env));
+  /** An environment, or a family (`familyAsPayer`), pays for the interrupt under way; NO_ENV: none does. */
+  charge(payer: number): void {
+    if (payer === NO_ENV) return;
+    const at =
+      payer < ENV_LIMIT ? this.#debt(payer) : this.#debtOf(this.#payerOf(payer - ENV_LIMIT), payer - ENV_LIMIT);
+    this.#memory.setKernelPage(KP.claimant, KSEG0 + at);
   }
 
   /** The slices of an environment that it has donated are its own again. */
@@ -194,24 +200,19 @@ export class Slices {
   }
 
   /**
-   * Whether an environment that ends can go on in a later slice: in its own; or, when what is left of this one is used up, in one of who
-   * pays for it, or this one again, which is donated to it until it has ended.
+   * Whether an environment that ends is to stop for now, and goes on in a later slice: in its own; or, when what is left of this one is used
+   * up, in one of who pays for it, which is donated to it until it has ended. If its family has none it waits until it gets time again: no
+   * other environment waits for it, and one that gave it the rest of a slice has given no more.
    */
   lend(env: number): boolean {
     if (this.of(env).length > 0) return true;
     if ((this.#memory.get(this.#memory.kernelPage(KP.payer) - KSEG0 + SLICE.credit) | 0) > 0) return false;
     for (let p = 0; p < SLICE_LIMIT; p += 1) if (this.#memory.slice(p, SLICE.running) === envAddress(env)) return true;
     const debtor = this.#debtor(env);
-    const [position] = debtor === NO_ENV ? [this.#paying()] : this.of(debtor);
-    if (position === undefined || position < 0) return false;
+    const [position] = debtor === NO_ENV ? [] : this.of(debtor);
+    if (position === undefined) return true;
     this.#memory.setSlice(position, this.#memory.slice(position, SLICE.owner), envAddress(env));
     return true;
-  }
-
-  /** The position that pays for what runs, or −1. */
-  #paying(): number {
-    const position = (this.#memory.kernelPage(KP.payer) - KSEG0 - PHYSICAL.slices) / SLICE_BYTES;
-    return position >= 0 && position < SLICE_LIMIT ? position : -1;
   }
 
   /** An environment owes so many cycles. */
@@ -226,17 +227,52 @@ export class Slices {
 
   /** Physical address of the credit that what an environment owes is taken from: of who pays for it, or of its family. */
   #debt(env: number): number {
-    const debtor = this.#debtor(env);
-    return debtor === NO_ENV ? this.#families.creditOf(this.#families.of(env)) : envPhysical(debtor) + ENV.credit;
+    return this.#debtOf(this.#debtor(env), this.#families.of(env));
+  }
+
+  /** The same, of a debtor; if there is none (NO_ENV), of the family. */
+  #debtOf(debtor: number, family: number): number {
+    if (debtor !== NO_ENV) return envPhysical(debtor) + ENV.credit;
+    const at = this.#families.creditOf(family);
+    // No slice pays it meanwhile, so it must not come round.
+    this.#subtract(at, 0);
+    return at;
   }
 
   /** Who pays for an environment: itself if slices of its own can, else the one that made it, else any of its family. */
   #debtor(env: number): number {
+    const family = this.#families.of(env);
     for (const debtor of [env, this.#memory.env(env, ENV.parent)]) {
       const runs = debtor !== NO_ENV && this.#memory.env(debtor, ENV.status) === ENV_STATUS.runnable;
-      if (runs && this.of(debtor).length > 0) return debtor;
+      // When both have ended the maker's record may be a stranger's.
+      if (runs && this.#families.of(debtor) === family && this.#owns(debtor)) return debtor;
     }
-    return this.#payerOf(this.#families.of(env));
+    return this.#payerOf(family);
+  }
+
+  #owns(env: number): boolean {
+    for (let p = 0; p < SLICE_LIMIT; p += 1) if (this.#memory.slice(p, SLICE.owner) === env) return true;
+    return false;
+  }
+
+  /**
+   * Whether who pays for an environment owes more than a quantum. Then it is to cause no more: it may run in slices of accomplices, and have
+   * none of its own that could pay.
+   */
+  isDebtor(env: number): boolean {
+    const debtor = this.#debtor(env);
+    const positions = debtor === NO_ENV ? [] : this.of(debtor);
+    const credits = positions.map((p) => Math.min(0, this.#memory.slice(p, SLICE.credit) | 0));
+    const own = this.#memory.get(this.#debtOf(debtor, this.#families.of(env))) | 0;
+    return credits.reduce((sum, credit) => sum + credit, own) < -this.#memory.kernelPage(KP.quantum);
+  }
+
+  /** An environment takes over what waits for a slice of its family, if it has none: by that its packets are measured. */
+  adopt(env: number): void {
+    const at = this.#families.creditOf(this.#families.of(env));
+    if (this.#memory.get(at) === 0) return;
+    this.#subtract(envPhysical(env) + ENV.credit, -(this.#memory.get(at) | 0));
+    this.#memory.set(at, 0);
   }
 
   /** The first member of a family that runs in a slice of its own, or NO_ENV. */

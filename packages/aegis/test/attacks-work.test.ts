@@ -310,6 +310,46 @@ test('a transfer that wakes an environment which has lost its ASID meanwhile', (
   );
 });
 
+test('a slice that begins with something to tell, among a hundred that are asked, and without an ASID', () => {
+  const count = 100;
+  const shared: { self?: readonly number[]; asked: number } = { asked: 0 };
+  const asked = rawImage({
+    placement: { slices: 0 },
+    main: function* (raw) {
+      for (let i = 0; i < 3; i += 1) yield* raw.frame();
+      yield* raw.routine('kit.yield', -1);
+      expect(yield* raw.code('revoke', 0, 0, 0, 0, 0, 1, 0)).toBe(0);
+      shared.asked += 1;
+      for (;;) yield* raw.routine('kit.yield', -1);
+    },
+  });
+  attack(
+    [
+      function* (raw, world) {
+        while (shared.self === undefined) yield* raw.sleep(1);
+        // The others come behind the bystander: first all, then in no order, so that to sort them takes long.
+        const first = 3;
+        for (let i = 0; i < count; i += 1) yield* raw.routine('kit.yield', first + i);
+        for (let i = 0; i < count; i += 1) yield* raw.routine('kit.yield', first + ((i * 37) % count));
+        expect(shared.asked).toBe(count);
+        expect(world.booted.aegis.parts.memory.env(1, ENV.asid)).toBe(0);
+        world.ready();
+        expect(yield* raw.code('revoke', ...shared.self, 0, 1, 0)).toBe(0);
+        yield* raw.sleep(4);
+        expect(world.booted.aegis.parts.memory.env(1, ENV.asid)).not.toBe(0);
+        return 0;
+      },
+      function* (raw) {
+        for (let i = 0; i < 3; i += 1) yield* raw.frame();
+        shared.self = yield* raw.granted('self');
+        for (;;) yield* raw.routine('kit.sleep', 0);
+      },
+    ],
+    { ramBytes: 32 << 20 },
+    Array.from({ length: count }, () => asked),
+  );
+});
+
 test('a block that may not be mapped leaves no node behind', () => {
   attack(
     [

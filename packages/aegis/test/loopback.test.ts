@@ -87,54 +87,88 @@ test('nothing of what lies behind a packet is delivered with it', () => {
   });
 });
 
-test('handlers of two environments that answer each other here stop after so many, and the machine goes on', () => {
-  const shared = { ready: false };
-  /** Answers a packet of one type with one of the other, to this machine. */
-  const answering = (type: number): Uint8Array =>
-    encodeHandler(
-      defineHandler('ping-pong', { windowBytes: 0 }, (h) => {
-        for (let i = 0; i < 12; i += 4) h.code.store(h.reply, 4, 'little', i, h.message.le32(i));
-        h.code.store(h.reply, 2, 'big', 12, type);
-        h.consume(60);
-      }),
-    );
-  const player = function* (raw: Raw, own: number, other: number): Fiber<void> {
-    const ring = yield* makeRing(raw, false);
-    const filter = yield* bindFilter(raw, ring.capability, own);
-    const bytes = answering(other);
-    const attached = yield* download(raw, bytes, (code) =>
-      raw.code('ash_attach', ...filter.capability, ...code.capability, bytes.length),
-    );
-    expect(attached).toBe(0);
-  };
+/** Answers a packet with one of this type, to this machine. */
+function answering(type: number): Uint8Array {
+  return encodeHandler(
+    defineHandler('ping-pong', { windowBytes: 0 }, (h) => {
+      for (let i = 0; i < 12; i += 4) h.code.store(h.reply, 4, 'little', i, h.message.le32(i));
+      h.code.store(h.reply, 2, 'big', 12, type);
+      h.consume(60);
+    }),
+  );
+}
+
+/** Binds a handler that answers packets of type `own` with one of type `other`. */
+function* player(raw: Raw, own: number, other: number, va?: number): Fiber<void> {
+  const ring = yield* makeRing(raw, false, 1, va);
+  const filter = yield* bindFilter(raw, ring.capability, own);
+  const bytes = answering(other);
+  const attached = yield* download(raw, bytes, (code) =>
+    raw.code('ash_attach', ...filter.capability, ...code.capability, bytes.length),
+  );
+  expect(attached).toBe(0);
+}
+
+test('handlers of one environment that answer each other here stop after so many, and the machine goes on', () => {
+  const { booted, net } = run(function* (raw, { send }) {
+    yield* player(raw, 0x9000, 0x9001, 0x310000);
+    yield* player(raw, 0x9001, 0x9000, 0x320000);
+    const out = yield* makeRing(raw, true, 2, 0x300000);
+    for (let i = 0; i < 3; i += 1) {
+      yield* put(raw, out, i, packet(0x9000));
+      expect(yield* raw.call('xmit', out.ring)).toMatchObject({ code: 0, value: 1 });
+      // The answers are on the wire too, and keep the controller busy.
+      yield* raw.sleep(2);
+    }
+    send(packet(0x9000));
+    yield* raw.sleep(4);
+    return 0;
+  });
+  const { memory } = booted.aegis.parts;
+  expect(memory.kernelPage(KP.loopsDropped)).toBeGreaterThanOrEqual(3);
+  // Three calls and one arrival, and an answer for which the wire was too slow is lost.
+  const played = memory.env(0, ENV.packetsIn);
+  expect(played).toBeLessThanOrEqual(3 * LOOPS_MAX + 1);
+  expect(played).toBeGreaterThan(LOOPS_MAX);
+  expect(net.received.length).toBeLessThanOrEqual(played + 3);
+});
+
+test('an answer is for who sent what it answers, not for a third, nor for one here if that came from outside', () => {
+  const shared = { ready: 0 };
   const { booted, net } = run(
     function* (raw, { send }) {
-      yield* player(raw, 0x9000, 0x9001);
-      while (!shared.ready) yield* raw.sleep(1);
+      const ring = yield* makeRing(raw, false, 1, 0x310000);
+      yield* bindFilter(raw, ring.capability, 0x9002);
+      while (shared.ready < 2) yield* raw.sleep(1);
       const out = yield* makeRing(raw, true, 2, 0x300000);
-      for (let i = 0; i < 3; i += 1) {
-        yield* put(raw, out, i, packet(0x9000));
+      // The first handler answers to this one, the second to the owner of the first.
+      for (const [i, type] of [0x9000, 0x9001].entries()) {
+        yield* put(raw, out, i, packet(type));
         expect(yield* raw.call('xmit', out.ring)).toMatchObject({ code: 0, value: 1 });
-        // The answers are on the wire too, and keep the controller busy.
         yield* raw.sleep(2);
       }
+      expect((yield* take(raw, ring, 0)).packet[13]).toBe(0x02);
+      // From outside: answered there.
       send(packet(0x9000));
       yield* raw.sleep(4);
       return 0;
     },
     function* (raw) {
+      yield* player(raw, 0x9000, 0x9002);
+      shared.ready += 1;
+      for (;;) yield* raw.sleep(1);
+    },
+    function* (raw) {
       yield* player(raw, 0x9001, 0x9000);
-      shared.ready = true;
+      shared.ready += 1;
       for (;;) yield* raw.sleep(1);
     },
   );
   const { memory } = booted.aegis.parts;
-  expect(memory.kernelPage(KP.loopsDropped)).toBeGreaterThanOrEqual(3);
-  // Three calls and one arrival, and an answer for which the wire was too slow is lost.
-  const played = memory.env(0, ENV.packetsIn) + memory.env(1, ENV.packetsIn);
-  expect(played).toBeLessThanOrEqual(4 * LOOPS_MAX + 1);
-  expect(played).toBeGreaterThan(LOOPS_MAX);
-  expect(net.received.length).toBeLessThanOrEqual(played + 3);
+  expect([0, 1, 2].map((env) => memory.env(env, ENV.packetsIn))).toEqual([1, 2, 1]);
+  expect(memory.kernelPage(KP.loopsDropped)).toBe(2);
+  // Two packets, and an answer to each of them and to what came from outside.
+  expect(net.received).toHaveLength(5);
 });
 
 test('a tap sees what comes, whoever’s it is, and what goes, once; until its ring is freed', () => {

@@ -59,10 +59,10 @@ test('xmit: of an empty ring; of 64 bytes, 1514, and 1514 that are a header and 
   expect(costs).toMatchInlineSnapshot(`
     [
       77,
-      306,
-      2484,
-      2881,
-      320,
+      309,
+      2487,
+      2884,
+      323,
     ]
   `);
 });
@@ -82,7 +82,7 @@ test('the interrupt that delivers 64 bytes to oneself, through one filter', () =
   );
   expect(costs).toMatchInlineSnapshot(`
     [
-      427,
+      436,
     ]
   `);
 });
@@ -108,9 +108,9 @@ test('an arrival, through one filter into a ring: of 64 bytes, 1514, and 1514 in
   );
   expect(costs).toMatchInlineSnapshot(`
     [
-      376,
-      2191,
-      2222,
+      383,
+      2198,
+      2229,
     ]
   `);
 });

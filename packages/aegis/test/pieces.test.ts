@@ -171,7 +171,8 @@ test.each(Object.keys(freed).map((what, i) => [what, i % 3 === 1 ? 'outside' : '
       expect(machine.memory.load32(4096 * ppn + RING_SLOT.length)).toBe(64);
       expect(aegis.parts.memory.kernelPage(KP.senderPays)).toBe(0);
     }
-    expect(pauses).toBeGreaterThan(4);
+    // Of a packet from here the owner, which owes for its tap, gets no copies.
+    expect(pauses).toBeGreaterThan(from === 'here' ? 3 : 4);
   },
 );
 

@@ -1,5 +1,5 @@
 /** Serial lines: bytes out and in through a bounded queue, for whoever holds the line's capability. */
-import { ERRORS } from '@exokernel/abi';
+import { ENV, ERRORS } from '@exokernel/abi';
 import { expect, test } from 'vitest';
 import { boot, checkInvariants, rawImage, type Fiber, type Raw } from '../../testkit/src/index.ts';
 
@@ -108,4 +108,28 @@ test('input for a line that nobody uses, or whose user is dead, disturbs nobody'
     );
   booted.runUntil(() => false, 0.2);
   expect(checkInvariants(booted.aegis)).toEqual([]);
+});
+
+test('nothing is accepted from who owes more than a quantum, until its slices have paid', () => {
+  const state: { owe?: (cycles: number) => void } = {};
+  const accepted: number[] = [];
+  const image = rawImage({
+    main: function* (raw) {
+      const line = yield* raw.granted('serial');
+      const quantum = 25_000_000 / 64;
+      for (const cycles of [0, -quantum / 2, -3 * quantum]) {
+        state.owe?.(cycles);
+        accepted.push((yield* raw.call('serial_write', ...line, 4, ABCD)).value);
+      }
+      while ((yield* raw.call('serial_write', ...line, 4, ABCD)).value === 0) yield* raw.routine('kit.yield', -1);
+      return 0;
+    },
+    placement: { serialLine: 3 },
+  });
+  const booted = boot([image]);
+  state.owe = (cycles) => {
+    booted.aegis.parts.memory.setEnv(0, ENV.credit, cycles);
+  };
+  booted.finish(0);
+  expect(accepted).toEqual([4, 4, 0]);
 });

@@ -1,12 +1,12 @@
 /**
- * The contract between a handler and whoever runs it: regions, result word, sizes.
+ * The contract between a handler and its runner: regions, result word, sizes.
  *
  *     result   31            16 15       8 7        0
  *              reply length     0          verdict
  *
  * The runner binds three regions in this order, each at a word-aligned address: the message (read-only), the window (the
- * application's pinned memory) and the reply (staging for one frame). What a handler writes to its window is the
- * application's own affair and stays written whatever happens; the verdict and the reply count only if it returns.
+ * application's pinned memory) and the reply (staging for one frame). What a handler writes to its window stays written, also
+ * when it aborts. The verdict and the reply count only if it returns.
  * Source: [ASH96] (vectoring, initiation of messages and of control; abort leaves the message to the normal path).
  */
 

@@ -65,8 +65,8 @@ export class HandlerBuilder {
   }
 
   /**
-   * Copies the bytes from `at` to before `end` of the message to the same place in the reply, at most about `most` of them,
-   * whatever `end` says. `at` is a local and moves; word copies are possible if all that it is ever set to are multiples
+   * Copies the bytes from `at` to before `end` of the message to the same place in the reply. It copies at most about `most`
+   * of them, also if `end` is farther. `at` is a local and moves; word copies are possible if all that it is ever set to are multiples
    * of 4.
    */
   copyToReply(at: Local, end: Operand, most: number): void {

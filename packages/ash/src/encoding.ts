@@ -23,7 +23,7 @@ export function encodeHandler({ program, windowBytes }: Handler): Uint8Array<Arr
   return bytes;
 }
 
-/** Decodes a handler. Throws `AshError` `malformed`, `signature` or `range`; nothing else, whatever the bytes. */
+/** Decodes a handler. Throws `AshError` `malformed`, `signature` or `range`, and nothing else, for any bytes. */
 export function decodeHandler(bytes: Uint8Array): Handler {
   if (bytes.length < HEADER_BYTES || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw new AshError('malformed', 'this is no handler of a known version');

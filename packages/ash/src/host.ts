@@ -1,9 +1,8 @@
 /**
  * Handlers on a WebAssembly host: a runner that keeps the contract.
  *
- * Write a frame into `message` (or let `handle` copy it) and call `run`. A handler that aborts, for whatever reason, or
- * returns something that no contract knows, has had no effect but on its window: the verdict is then `PASS` and there is
- * no reply. Nothing is allocated per run. The views stay valid; what `reply` holds is overwritten by the next run.
+ * Write a frame into `message` (or let `handle` copy it) and call `run`. A handler that aborts, or returns a result that the
+ * contract does not know, has had no effect but on its window. The verdict is then `PASS`, without a reply. Nothing is allocated per run. The views stay valid; what `reply` holds is overwritten by the next run.
  */
 import { createMemory, instantiate, RETURNED, type Instance } from '@exokernel/vcode';
 import { checkHandler } from './check.ts';

@@ -22,7 +22,7 @@ test('the snippet of the README', () => {
     h.code.store(h.window, 4, 'little', 0, add(h.window.le32(0), 1));
     h.consume();
   });
-  const bytes = encodeHandler(counter); // to whoever receives the packets, who need not trust you
+  const bytes = encodeHandler(counter); // for the receiver of the packets, which need not trust you
   const installed = instantiateHandler(decodeHandler(bytes), { fuel: 1000 });
   const verdict = installed.handle(other);
 

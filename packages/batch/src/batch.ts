@@ -4,7 +4,7 @@
  * A batch task minimises its execution time by owning neighbouring positions of the slice vector: it is switched in once
  * per round. Memory is taken eagerly, frame by frame, so that no page ever faults to allocate. [SOSP95 §5.1.1], [LECTURE]
  */
-import { EXCEPTIONS, PAGE_BYTES, type NativeFactory } from '@exokernel/abi';
+import { EXCEPTIONS, type NativeFactory } from '@exokernel/abi';
 import { A0, RA, V0, type Assembly } from '@exokernel/isa';
 import {
   Fibers,
@@ -23,6 +23,7 @@ import {
   fiberClock,
   fiberMemory,
   linkProgram,
+  usedPages,
   type FiberProgram,
   type LibOs,
 } from '@exokernel/libos-kit';
@@ -42,13 +43,13 @@ export const batch: LibOs<BatchInterface> = {
   provides: ['memory', 'clock'],
   load: (program, placement) => {
     const runtime = batchRuntime();
-    const pages = program.kind === 'machine' ? linkProgram(program, runtime) : [];
-    const used = pages.reduce((n, { bytes }) => n + Math.ceil(bytes.length / PAGE_BYTES), 0);
+    const pages = program.kind !== 'fiber' ? linkProgram(program, runtime) : [];
+    const used = usedPages(pages);
     return buildImage({
       name: placement.name ?? program.name,
       libos: 'batch',
       runtime,
-      entry: address(runtime, program.kind === 'machine' ? 'batch.start' : 'batch.start.fiber'),
+      entry: address(runtime, program.kind !== 'fiber' ? 'batch.start' : 'batch.start.fiber'),
       pages,
       handlers: { tlbl: 'fault.tlbl', tlbs: 'fault.tlbs', mod: 'batch.bad' },
       natives: batchNatives(program.kind === 'fiber' ? program : undefined, runtime),

@@ -2,8 +2,8 @@
  * A file in the cache: a response in the environment's own memory, which is also its retransmission buffer. [SOSP97 §7.3]
  *
  * As a `Payload` it answers for its stored segments from the checksums that came with it. It never touches its memory while
- * the stack asks, for that might fault in the middle of the stack's work: for any other range `sum` says 0, and
- * whoever copies the frame adds the true sum (`needsSum`).
+ * the stack asks, for that might fault in the middle of the stack's work. For any other range `sum` says 0, and
+ * the device adds the true sum when it copies the frame (`needsSum`).
  */
 import type { Payload } from '@exokernel/net';
 import { SEGMENT_BYTES } from './site.ts';

@@ -2,7 +2,7 @@
  * As much of HTTP/1.1 as a server of static files needs: one request head at a time, out of a byte stream.
  *
  * Sources: [RFC9112] (message syntax), [RFC9110] (methods, status codes), [RFC3986] (hosts). Bodies of requests are not read: a request that
- * announces one is refused and the connection closed. Whatever the bytes, parsing takes time proportional to them, and
+ * announces one is refused and the connection closed. Parsing takes time proportional to the bytes, for any bytes, and
  * never throws.
  */
 import { encodeUtf8 } from '@exokernel/libos-kit';

@@ -67,7 +67,7 @@ export class WebServer {
     this.#changed.clear();
   }
 
-  /** Closes connections that did not get on for too long, whatever they say meanwhile; call it now and then. */
+  /** Closes connections that did not get on for too long, also if their peers go on sending. Call it now and then. */
   sweep(now: number): void {
     for (const [connection, client] of this.#clients) {
       if (connection.queued < client.queued) client.since = now;

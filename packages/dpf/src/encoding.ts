@@ -3,7 +3,7 @@
  *
  *     'D' version count:u16    per atom: kind:u8 size:u8 offset:u16 then value:u32 | mask:u32 value:u32 | mask:u32 shift:u8
  *
- * Numbers are big-endian. `decodeFilter` accepts bytes from anybody and throws `DpfError` `malformed` or `limit`.
+ * Numbers are big-endian. `decodeFilter` accepts any bytes and throws `DpfError` `malformed` or `limit`.
  */
 import { normalize, type Atom, type FieldSize } from './atoms.ts';
 import { DpfError } from './error.ts';
@@ -30,7 +30,7 @@ export function encodeFilter(atoms: readonly Atom[]): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(bytes);
 }
 
-/** Decodes and validates a filter. Throws `DpfError` `malformed` or `limit`; nothing else, whatever the bytes. */
+/** Decodes and validates a filter. Throws `DpfError` `malformed` or `limit`, and nothing else, for any bytes. */
 export function decodeFilter(bytes: Uint8Array): readonly Atom[] {
   let at = 0;
   const refuse = (what: string): never => {

@@ -5,9 +5,9 @@
  *
  * - `specific`: of two that match, the one that tests more bits wins; of equals, the one inserted first;
  * - `first`: of this and any other that match, the one inserted first wins;
- * - `refuse`: its packets are its alone. It is not inserted beside one that could accept any of them; of those that come later it wins
- *   whatever it accepts, also against copies, and one that would get nothing is not inserted;
- * - `all`: it competes with nobody, and gets a copy of each packet that it matches.
+ * - `refuse`: its packets are its alone. It is not inserted beside a filter that could accept any of them. Against later filters it wins
+ *   every packet that it accepts, copies too, and a later filter that would get nothing is not inserted;
+ * - `all`: it competes with no other filter, and gets a copy of each packet that it matches.
  *
  * So no filter keeps others from being inserted but those that want a part of its own packets alone.
  *
@@ -74,7 +74,7 @@ export class FilterSet {
     return this.#entries.size;
   }
 
-  /** Changes whenever the set does: whoever compiles compares it. */
+  /** Changes whenever the set does, so that a compiled form can be seen to be old. */
   version = 0;
 
   /**
@@ -153,8 +153,8 @@ export class FilterSet {
   }
 
   /**
-   * The set as a program: one region, the message; it returns the winner's id plus 1, or 0. `message` says what whoever
-   * runs it promises about the address of the message. Throws `VcodeError` `limit` when the set outgrows the IR.
+   * The set as a program: one region, the message; it returns the winner's id plus 1, or 0. `message` says what the
+   * caller of the program promises about the address of the message. Throws `VcodeError` `limit` when the set outgrows the IR.
    */
   program(message: RegionOptions = {}): Program {
     const key = `${message.align ?? 1}.${message.skew ?? 0}`;
@@ -245,9 +245,9 @@ export class FilterSet {
   /** The filters that compete, the weakest first; undefined if there is no such order. */
   #order(entries: readonly Entry[]): readonly Entry[] | undefined {
     const rivals = entries.filter(({ policy }) => policy !== 'all').sort(bySpecificity);
-    // Among specific ones alone the order is theirs, whatever overlaps.
+    // Specific filters alone have this order already, also where they overlap.
     if (!rivals.some(({ policy }) => isChoosy(policy))) return rivals;
-    // The weakest first: who beats nobody that is left. Among several of them the less specific.
+    // The weakest first: a filter that beats none of those left. Of several such filters the less specific is first.
     const beaten = rivals.map((one) => rivals.filter((other) => other !== one && this.#beats(one, other)));
     const beats = new Map(rivals.map((one, i) => [one, beaten[i]?.length ?? 0]));
     const left = new Set(rivals);

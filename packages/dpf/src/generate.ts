@@ -58,7 +58,7 @@ class Generator {
     this.#message = message;
   }
 
-  /** The end: whatever was kept, or nothing. */
+  /** The end: returns the match that was kept, or 0. */
   finish(): void {
     this.#b.return(this.#best?.found ?? 0);
   }
@@ -173,7 +173,7 @@ class Generator {
   }
 }
 
-/** Tries everything, whatever has matched. */
+/** Goes on after a match, so that all matches are found. */
 class CopyGenerator extends Generator {
   readonly #builder: ProgramBuilder;
   readonly #found: RegionHandle;

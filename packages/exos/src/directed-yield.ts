@@ -2,8 +2,8 @@
  * Giving the processor to another process: the rest of the slice, by an asynchronous transfer, which clears no registers and
  * looks at no vector. [SOSP95 §5.1.1, §5.2]
  *
- * Who gives it away keeps its registers itself, and notes where it wants to go on; it does when it is given the processor, or when
- * its own slice comes. So a directed yield may return for no reason, and who waits for something looks again.
+ * The process that gives it away keeps its registers itself, and notes where it wants to go on. It goes on when it is given the
+ * processor, or when its own slice comes. So a directed yield may return for no reason, and a process that waits looks again.
  */
 import { CALLS } from '@exokernel/abi';
 import { A0, FP, GP, RA, SP, T0, V0, V1, ZERO, register, type Assembler, type Register } from '@exokernel/isa';

@@ -4,7 +4,7 @@
  *
  * At the first two it goes on with what waits: its saved context; else where it gave the processor away (`waiting`); else
  * it awaits a call or a reply, and sleeps. So being given the processor by a stranger does no harm. A synchronous
- * transfer is a reply if it comes from whom this process has called, else a call (lrpc.ts).
+ * transfer is a reply if it comes from the process that this one has called, else a call (lrpc.ts).
  */
 import { CALLS, ENV, ENV_LIMIT, ENV_STATUS } from '@exokernel/abi';
 import { A0, T0, T1, T8, T9, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
@@ -27,7 +27,7 @@ export function emitEntries(a: Assembler): void {
   a.nop();
   a.jr(T1);
   a.nop();
-  // The context, but somebody may wait to hear that this process is busy.
+  // The context, but a client may wait to hear that this process is busy.
   a.label('exos.enter.waits');
   a.lw(V1, UEXOS.refusing, ZERO);
   a.nop();

@@ -28,6 +28,7 @@ import {
   fiberClock,
   fiberMemory,
   linkProgram,
+  usedPages,
   type Fiber,
   type Interfaces,
   type LibOs,
@@ -73,8 +74,8 @@ function withTable(name: string, table: PageTable): LibOs<ExosInterface> {
     provides: PROVIDES,
     load: (program, placement) => {
       const runtime = exosRuntime(table);
-      const pages = program.kind === 'machine' ? linkProgram(program, runtime, table.heapEnd) : [];
-      const used = pages.reduce((n, { bytes }) => n + Math.ceil(bytes.length / PAGE_BYTES), 0);
+      const pages = program.kind !== 'fiber' ? linkProgram(program, runtime, table.heapEnd) : [];
+      const used = usedPages(pages);
       const isFiber = program.kind === 'fiber';
       const composition = composeWindows(table);
       return buildImage({

@@ -24,7 +24,7 @@ export const UEXOS = {
   serverSp: 0x154c,
   /** Procedures that it serves: addresses. */
   procedures: 0x1550,
-  /** Callee-saved registers of who gave the processor away, and of who called: twelve words each. */
+  /** Callee-saved registers, kept while the processor is given away, and while a call is under way: twelve words each. */
   yieldSave: 0x1580,
   callSave: 0x15b0,
   /** Handler of accesses to protected pages, or 0: while it runs, too; and what it was. */

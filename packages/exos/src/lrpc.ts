@@ -2,11 +2,11 @@
  * Local remote procedure calls over synchronous protected control transfer. [SOSP95 §6.1, §7.1]
  *
  * The server is not trusted with registers: the client saves and restores all that survive a call. Arguments and results
- * are in registers, for the kernel changes none of them. A server has a table of procedures, a stack, and one call at a time:
- * who calls while it is busy (its context waits, too), or a process that serves nothing, gets −1, at once or, if the slice
- * ends just then, when the server runs next; one is noted so. The client takes a reply only from whom it called,
- * and looks now and then whether that one lives. Whom it calls it names as the kernel does (ENV.name): another that has the
- * number later is not called, nor is its reply taken.
+ * are in registers, for the kernel changes none of them. A server has a table of procedures, a stack, and one call at a time.
+ * A client that calls a busy server (also one whose context waits), or a process that serves nothing, gets −1 at once. If the slice
+ * ends just then, the client gets it when the server runs next; the server notes one such client. The client takes a reply only from
+ * the server that it called, and looks now and then whether the server lives. It names the server as the kernel does (ENV.name): an
+ * environment that has the number later is not called, nor is its reply taken.
  *
  * A *trusted* server keeps those registers itself, and its procedure is its entry: the call is two transfers and little
  * else. That is for programs that agree on it; the parts are inlined.
@@ -31,7 +31,7 @@ export function emitLrpc(a: Assembler): void {
   emitTrust(a);
 }
 
-/** v1 = who; a reply's result is in a0; a call's procedure in a1, its arguments in a2 and a3. */
+/** v1 = the caller; a reply's result is in a0; a call's procedure in a1, its arguments in a2 and a3. */
 function emitSyncEntry(a: Assembler): void {
   a.label('exos.sync');
   a.lw(T8, UEXOS.callee, ZERO);
@@ -84,7 +84,7 @@ function emitServer(a: Assembler): void {
   a.li(V0, CALLS.scall.number);
   a.sw(SP, UEXOS.serverSp, ZERO);
   a.syscall(0);
-  // Nobody to answer to any more.
+  // The caller has died: no answer is possible.
   a.j('exos.idle');
   a.nop();
 
@@ -188,7 +188,7 @@ export function emitTrustedCall(a: Assembler): void {
   a.syscall(0);
 }
 
-/** Emits: nobody but the server replies. `stranger` is a label of the program's. Uses t8. */
+/** Emits the check that the server replies and no other environment. `stranger` is a label of the program's. Uses t8. */
 export function emitTrustedReply(a: Assembler, stranger: string): void {
   a.lw(T8, UEXOS.callee, ZERO);
   a.nop();

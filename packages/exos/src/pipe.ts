@@ -1,8 +1,8 @@
 /**
  * Pipes, in machine code: a ring in a page that both ends share, and directed yields instead of a kernel. [SOSP95 §6.1]
  *
- * Who finds the pipe empty (or full) gives the processor to the process at the other end, a few times; then it notes that
- * it waits and sleeps, and who fills (or empties) the pipe yields straight to it. The limit of one tick on the sleep
+ * A process that finds the pipe empty (or full) gives the processor to the process at the other end, a few times. Then it notes that
+ * it waits, and sleeps; the process that fills (or empties) the pipe yields straight to it. The limit of one tick on the sleep
  * makes a lost wakeup a delay. Words are copied as words where everything is aligned. Several processes may have the same
  * end: what one of them does to the ring is a critical section. The ends trust each other: a pipe joins a process and its
  * children.
@@ -187,7 +187,7 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
   a.nop();
   a.b(`${name}.again`);
   a.nop();
-  // Or sleep: whoever changes the pipe yields to us.
+  // Or sleep: the process that changes the pipe yields to this one.
   a.label(`${name}.sleep`);
   a.lw(T3, UEXOS.self, ZERO);
   a.nop();
@@ -246,7 +246,7 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
   a.label(`${name}.copied`);
   a.sw(index, reading ? PIPE.read : PIPE.written, S0);
   emitCriticalLeave(a);
-  // Whoever waits for this runs now.
+  // A process that waits for this runs now.
   a.lw(A0, theirs, S0);
   a.nop();
   a.beq(A0, ZERO, `${name}.woken`);
@@ -286,7 +286,7 @@ function emitClose(a: Assembler): void {
   a.nop();
   a.addiu(T2, T2, -1);
   a.sw(T2, PIPE.readers, T1);
-  // PIPE.readers and writers are neighbours, and so are the words of who waits, the other way round.
+  // PIPE.readers and writers are neighbours, and so are the words of the waiting processes, the other way round.
   a.subu(T1, S0, T1);
   a.addu(S1, S0, T1);
   emitCriticalLeave(a);

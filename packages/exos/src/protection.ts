@@ -130,7 +130,7 @@ export function emitProtection(a: Assembler, table: PageTable): void {
   a.ret();
   a.andi(V0, V0, 1);
 
-  // vm_handler(address or 0): who handles accesses to protected pages. 0.
+  // vm_handler(address or 0): sets the handler of accesses to protected pages. 0.
   a.label('vm_handler');
   a.sw(A0, UEXOS.hook, ZERO);
   a.sw(A0, UEXOS.hookKept, ZERO);

@@ -114,6 +114,28 @@ describe('floating point', () => {
     expect(warm(build, CU1).slice(1)).toEqual(cycles);
   });
 
+  test.each<[string, (a: Assembler) => void, number]>([
+    ['the first operand', (a) => a.add_d(4, 2, 6), 1],
+    ['the second', (a) => a.add_d(4, 6, 2), 1],
+    ['the other half of a double', (a) => a.mfc1(T0, 3), 1],
+    ['what is stored', (a) => a.swc1(2, 64, A0), 1],
+    ['nothing of it', (a) => a.add_d(4, 6, 6), 0],
+    ['nothing of it, with one operand', (a) => a.mov_d(4, 6), 0],
+    ['the other half, which is written', (a) => a.lwc1(3, 64, A0), 0],
+  ])('after lwc1 an instruction that reads %s', (_, use, cycles) => {
+    for (const uncached of [false, true]) {
+      const timed = (between: number): number[] =>
+        warm((a) => {
+          a.lui(T1, uncached ? 0xa000 : 0x8000);
+          a.lwc1(2, 0x2000, T1);
+          for (let i = 0; i < between; i += 1) a.nop();
+          use(a);
+        }, CU1);
+      const [at, later] = [timed(0), timed(1)];
+      expect(at.map((count, i) => count + 1 - (later[i] ?? 0))).toEqual([0, cycles, cycles]);
+    }
+  });
+
   test('an operation that traps has waited, and keeps no unit busy', () => {
     const machine = boot(() => undefined, { profile: 'dec3100' });
     const end = program(machine, (a) => {

@@ -15,7 +15,8 @@ import {
 } from '@exokernel/abi';
 import { createAssembler, type Assembly } from '@exokernel/isa';
 import { LibosError } from './error.ts';
-import type { InterfaceName } from './interfaces.ts';
+import { linkCompiled } from './compiled.ts';
+import { ENTRY_POINTS, type InterfaceName } from './interfaces.ts';
 import {
   BOOT_STACK,
   BOOT_STACK_TOP,
@@ -32,15 +33,8 @@ import {
   U_PAGE,
 } from './layout.ts';
 import { pageEntry } from './paging.ts';
-import type { MachineProgram, Placement } from './program.ts';
-
-/** Consecutive pages of the paged region with the same rights. */
-export interface Pages {
-  /** Page-aligned. */
-  readonly va: number;
-  readonly bytes: Uint8Array;
-  readonly writable: boolean;
-}
+import { wordBytes, type Pages } from './pages.ts';
+import type { CompiledProgram, MachineProgram, Placement } from './program.ts';
 
 /** What a library operating system builds an image of. */
 export interface ImageParts {
@@ -112,14 +106,18 @@ export function address(runtime: Assembly, label: string): number {
 }
 
 /**
- * Assembles a machine-code program against a runtime whose entry points are labels of their names. Text and data lie below
+ * Links a program: a compiled one, or assembles one in machine code against a runtime whose entry points are labels of their names. Text and data lie below
  * `end`. Throws `LibosError` `program-size` if they do not fit, `image` for an entry point that the runtime does not have.
  */
 export function linkProgram<N extends InterfaceName>(
-  program: MachineProgram<N>,
+  program: MachineProgram<N> | CompiledProgram<N>,
   runtime: Assembly,
   end: number = PAGED_END,
 ): Pages[] {
+  if (program.kind === 'compiled') {
+    const routines = new Set<string>(program.needs.flatMap((need): readonly string[] => ENTRY_POINTS[need]));
+    return linkCompiled(program, (name) => (routines.has(name) ? address(runtime, name) : undefined), end);
+  }
   const assemble = (data: number): Assembly => {
     const a = createAssembler(PAGED_BASE);
     program.text(a, { entry: (name) => address(runtime, name), data });
@@ -198,14 +196,4 @@ function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Gra
 /** Address of the page-table entry for an address of the paged region. */
 export function pageTableEntry(va: number): number {
   return PAGE_TABLE + ((va - PAGED_BASE) / PAGE_BYTES) * PTE_BYTES;
-}
-
-/** The bytes of instruction words in memory order. */
-export function wordBytes(words: Uint32Array): Uint8Array {
-  const bytes = new Uint8Array(words.length * 4);
-  const view = new DataView(bytes.buffer);
-  words.forEach((word, i) => {
-    view.setUint32(4 * i, word, true);
-  });
-  return bytes;
 }

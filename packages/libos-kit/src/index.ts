@@ -29,6 +29,7 @@ export {
 export { runtimeListing } from './listing.ts';
 export { Fibers, type Fiber, type Trap } from './fiber.ts';
 export { entryCapability, loadCapability, pageCapability } from './capabilities.ts';
+export { COMPILED_MEMORY, compiledProgram } from './compiled.ts';
 export { emitEagerAllocate } from './allocate.ts';
 export { emitClock, fiberClock } from './clock.ts';
 export { fiberMemory } from './memory.ts';
@@ -65,6 +66,7 @@ export {
   type FiberProgram,
   type LibOs,
   type MachineOs,
+  type CompiledProgram,
   type MachineProgram,
   type Placement,
   type Program,
@@ -78,4 +80,5 @@ export {
   type PredicateTerm,
 } from './predicate.ts';
 export { LibosError, type LibosErrorCode } from './error.ts';
-export { address, buildImage, linkProgram, pageTableEntry, wordBytes, type ImageParts, type Pages } from './image.ts';
+export { address, buildImage, linkProgram, pageTableEntry, type ImageParts } from './image.ts';
+export { usedPages, wordBytes, type Pages } from './pages.ts';

@@ -6,6 +6,7 @@
  */
 import type { Image } from '@exokernel/abi';
 import type { Assembler } from '@exokernel/isa';
+import type { Module } from '@exokernel/vcode';
 import type { Fiber } from './fiber.ts';
 import type { EntryPoint, InterfaceName, Interfaces } from './interfaces.ts';
 import { LibosError } from './error.ts';
@@ -38,7 +39,18 @@ export interface MachineOs<Needs extends InterfaceName> {
   readonly data: number;
 }
 
-export type Program<Needs extends InterfaceName> = FiberProgram<Needs> | MachineProgram<Needs>;
+/** A program that was compiled; `compiledProgram` makes it. */
+export interface CompiledProgram<Needs extends InterfaceName> {
+  readonly kind: 'compiled';
+  readonly name: string;
+  readonly needs: readonly Needs[];
+  readonly module: Module;
+  /** The export that is called; it gives the exit code. */
+  readonly entry: string;
+  readonly stackBytes: number;
+}
+
+export type Program<Needs extends InterfaceName> = FiberProgram<Needs> | MachineProgram<Needs> | CompiledProgram<Needs>;
 
 /** How much of the machine a program gets at boot. */
 export interface Placement {

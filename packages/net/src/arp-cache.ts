@@ -40,7 +40,7 @@ export interface ArpCacheHost {
   request(ip: Ipv4Address): void;
   /** Sends a frame that waited; `mac` is to be written into it. */
   resolved(frame: OutgoingFrame, mac: MacAddress): void;
-  /** Nobody answered for `ip`. */
+  /** No host answered for `ip`. */
   failed(ip: Ipv4Address): void;
 }
 

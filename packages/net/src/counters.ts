@@ -14,7 +14,7 @@ export interface Counters {
   arpMalformed: number;
   arpRequestsOut: number;
   arpRepliesOut: number;
-  /** Addresses that nobody answered for. */
+  /** Addresses that no host answered for. */
   arpFailed: number;
   /** Frames given up because too many wait for the same address, or because no answer came. */
   arpDropped: number;

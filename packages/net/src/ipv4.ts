@@ -1,5 +1,5 @@
 /**
- * IPv4 headers. Options are skipped on arrival and never sent; fragments are marked, and nobody reassembles them.
+ * IPv4 headers. Options are skipped on arrival and never sent; fragments are marked, and the stack drops them.
  *
  *     0                   8                  16     19                 31
  *     | version | ihl      | type of service | total length             |

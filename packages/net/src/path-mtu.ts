@@ -2,7 +2,7 @@
  * Path MTU: which hosts lie behind a network with smaller packets than ours, as routers on the way have said. [RFC1191]
  *
  * What is known of a host is forgotten after ten minutes, so that a path that became wider is found. A path that takes less than
- * `LEAST` bytes gets packets of that length which may be fragmented: smaller ones help an attacker more than anybody.
+ * `LEAST` bytes gets packets of that length which may be fragmented. Smaller packets would help an attacker more than other hosts.
  */
 import type { Ipv4Address } from './addresses.ts';
 

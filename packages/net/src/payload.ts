@@ -2,8 +2,8 @@
  * Payloads and outgoing frames: what the stack sends without copying it.
  *
  * A payload's bytes belong to the stack from the moment they are given to it until it releases them: TCP reads them
- * again when it retransmits. A file cache implements `Payload` itself, with sums computed once per block; anybody else
- * uses `bytesPayload`.
+ * again when it retransmits. A file cache implements `Payload` itself, with sums computed once per block. Other
+ * programs use `bytesPayload`.
  */
 import { sumBytes } from './checksum.ts';
 

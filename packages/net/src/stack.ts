@@ -299,7 +299,7 @@ export class NetworkStack {
     this.#tcp.tooLong(ends, getU32(frame, quoted.from + 4), quoted.totalLength, rest & 0xffff, this.#now);
   }
 
-  /** The header of the packet that nobody wants, and its first eight bytes, go back [RFC792]. */
+  /** Sends back the header of a packet to a closed port, and its first eight bytes [RFC792]. */
   #sendUnreachable(frame: Uint8Array, { source, from, to }: Ipv4Header): void {
     if (!this.#unreachables.allow(this.#now)) {
       this.#counters.icmpLimited += 1;

@@ -202,7 +202,7 @@ export class Connection implements TcpConnection {
     this.end('aborted');
   }
 
-  /** The next segment, or nothing. Whoever asks sends it: the connection counts it as sent. */
+  /** The next segment, or nothing. The caller sends it: the connection counts it as sent. */
   emit(now: number): Emission | undefined {
     if (this.finished) return undefined;
     const before = this.sender.max;

@@ -17,7 +17,7 @@ export type TcpState =
 
 /**
  * Why a connection ended before both sides had closed it: the peer `refused` it or `reset` it, did not answer for too
- * long (`timeout`), cannot be reached (`unreachable`: no route, or nobody answers ARP), the program `aborted` it, or the
+ * long (`timeout`), cannot be reached (`unreachable`: no route, or no answer to ARP), the program `aborted` it, or the
  * stack had no room for it (`exhausted`: connections or ports).
  */
 export type TcpFailure = 'refused' | 'reset' | 'timeout' | 'unreachable' | 'aborted' | 'exhausted';

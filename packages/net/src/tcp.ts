@@ -100,7 +100,10 @@ export class Tcp implements TcpService, ConnectionHost {
 
   listen(port: number, { backlog = DEFAULT_BACKLOG }: { readonly backlog?: number } = {}): TcpListener {
     checkPort(port);
-    if (this.#listeners.has(port)) throw new NetError('port-in-use', `somebody listens on TCP port ${port}`, { port });
+    if (this.#listeners.has(port))
+      throw new NetError('port-in-use', `a listener has TCP port ${port} already: close it, or use another port`, {
+        port,
+      });
     if (!Number.isInteger(backlog) || backlog < 1) {
       throw new NetError('option', `a backlog of ${backlog}: use 1 or more`, { backlog });
     }
@@ -170,7 +173,7 @@ export class Tcp implements TcpService, ConnectionHost {
     return true;
   }
 
-  /** Nobody answers for a neighbour: connections that are being opened through it end. */
+  /** A neighbour does not answer: connections that are being opened through it end. */
   unreachable(hop: Ipv4Address): void {
     for (const remotes of this.#table.values()) {
       for (const entry of remotes.values()) {

@@ -61,6 +61,7 @@ export { isBounded, maxCost } from './mips/bounds.ts';
 export { VcodeError, type VcodeErrorCode } from './program/error.ts';
 export { ABORT_STACK, ABORT_TABLE, ABORT_UNREACHABLE } from './ir/abort.ts';
 export type { Data, Func, Global, Import, Module, Signature, ValueType, Variable } from './ir/ir.ts';
+export type { ImportCode } from './ir/imports.ts';
 export type { CheckedRecord, OwnRecord, RecordLayout } from './ir/record.ts';
 export { fromWasm, type FromWasmOptions } from './from-wasm/module.ts';
 export { interpretModule } from './run/interpreter.ts';

@@ -4,10 +4,7 @@
  * Stricter than the machine: it throws on a branch in a delay slot, on the use or the overwriting of a register whose load is not finished,
  * on a multiply within two instructions after `mflo`, on writes below sp, and if a function does not keep what the convention says.
  */
-import { decode, REGISTER_NAMES, type Instruction, type Mnemonic } from '@exokernel/isa';
-import { line, MachineBlock } from '../src/r3000/code.ts';
-import { schedule } from '../src/r3000/schedule.ts';
-import type { Piece } from '@exokernel/vcode';
+import { decode, encode, REGISTER_NAMES, type Instruction, type Mnemonic } from '@exokernel/isa';
 
 const RETURN = 0xfffffffc;
 const [V0, V1, A0, T0, GP, SP, FP, RA] = [2, 3, 4, 8, 28, 29, 30, 31];
@@ -301,12 +298,10 @@ export class Cpu {
   }
 }
 
-/** A routine for what a module imports: it does nothing, and gives a number. */
-export function routine(name: string, result: number): Piece {
-  const block = new MachineBlock(0, 0, 0);
-  block.lines = [line('addiu', [V0, 0, result]), line('jr', [RA])];
-  return { name, scheduled: schedule([block]) };
-}
-
-/** A memory that does not grow. */
-export const NO_GROWTH: Piece = routine('grow', -1);
+/** Two routines of two words for what a module imports: one gives 0; the other one is for a memory that does not grow. */
+export const ROUTINES: Uint32Array = Uint32Array.from(
+  [0, -1].flatMap((result) => [
+    encode({ mnemonic: 'jr', operands: [RA] }),
+    encode({ mnemonic: 'addiu', operands: [V0, 0, result] }),
+  ]),
+);

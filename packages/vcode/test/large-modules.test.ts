@@ -2,7 +2,6 @@
 import { I32, ModuleBuilder, WasmError, type FunctionBuilder } from '@exokernel/wasm';
 import { describe, expect, test } from 'vitest';
 import { compileChecked, compileOwn, fromWasm, instantiateModule, interpretModule, VcodeError } from '@exokernel/vcode';
-import { NO_GROWTH } from './cpu.ts';
 
 /** A module of one function, of an argument and a result, exported as `f`. */
 function single(write: (f: FunctionBuilder) => void): Uint8Array {
@@ -17,7 +16,7 @@ function single(write: (f: FunctionBuilder) => void): Uint8Array {
 function outcome(bytes: Uint8Array, fuel = 10_000_000): string {
   try {
     const module = fromWasm(bytes);
-    compileOwn(module, 0x10000, [NO_GROWTH]);
+    compileOwn(module, 0x10000, { grow: 0 });
     compileChecked(module, 0x10000);
     const runs = [interpretModule(module), instantiateModule(module)].map((instance) =>
       instance.call('f', [5], { fuel }),

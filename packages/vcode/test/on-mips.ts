@@ -10,7 +10,7 @@ import {
   type RecordLayout,
   type Value,
 } from '@exokernel/vcode';
-import { Cpu, NO_GROWTH, routine, type CpuRun } from './cpu.ts';
+import { Cpu, ROUTINES, type CpuRun } from './cpu.ts';
 
 const PAGE = 65536;
 /** Where things are: the record, the stack's upper end, a routine for all imports, the code, the module's memory. */
@@ -129,8 +129,9 @@ export class OwnMips {
 
   constructor(module: Module) {
     this.#module = module;
-    const imports = module.imports.map((_, i) => routine(`import ${i}`, 0));
-    this.code = compileOwn(module, OWN.origin, [NO_GROWTH, ...imports]);
+    const imports = module.imports.map(() => ({ kind: 'routine', address: OWN.origin }) as const);
+    this.code = compileOwn(module, OWN.origin, { imports, grow: OWN.origin + 8, reserve: ROUTINES.length });
+    this.code.words.set(ROUTINES);
     this.#cpu.load(this.code.words, OWN.origin);
     this.#cpu.memory.setUint32(OWN.record, (module.memory?.pages ?? 0) * PAGE, true);
     this.#cpu.memory.setUint32(OWN.record + this.code.record.table, this.code.table, true);

@@ -2,7 +2,7 @@
  * A WebAssembly module under construction: types, imports, functions, one table, globals, exports; `build()` gives bytes.
  *
  * All imported functions must be declared before the first function of the module, because they share one index space.
- * A module imports at most one memory and never defines one: whoever instantiates it owns the memory.
+ * A module imports at most one memory and never defines one: the program that instantiates it owns the memory.
  *
  * Source: [WASM §5.5].
  */

@@ -4,7 +4,7 @@ import { Wire } from '../src/index.ts';
 
 /** The snippet of the README. Its lines must be found there. */
 test('README', () => {
-  // A clock of 1 MHz: one alarm per timer, fired by whoever advances it.
+  // A clock of 1 MHz: one alarm per timer, fired by the loop that advances it.
   const timers: { at: number; arm: (at: number) => void; disarm: () => void; fire: (at: number) => void }[] = [];
   const clock = {
     hz: 1_000_000,

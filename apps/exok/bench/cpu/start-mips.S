@@ -1,6 +1,6 @@
 /*
  * Starts the mix, in kseg0 (SEGMENT 0x8000) or in mapped user space (SEGMENT 0). The result and then a 1 are stored 3 MB
- * from the start of memory, where whoever runs it looks. QEMU's Malta is switched off by its reset register.
+ * from the start of memory, where the benchmark looks. QEMU's Malta is switched off by its reset register.
  */
   .set noreorder
   .globl __start

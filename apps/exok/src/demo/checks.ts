@@ -44,7 +44,7 @@ export function programChecks(world: World, notes: HostileNotes): Check[] {
   const raised = (word: 'addressErrors' | 'privileged', what: string): Check => ({
     name: `hostile: ${what}`,
     ok: notes.get(word) === 1,
-    detail: `${notes.get(word) ?? 'no'} exception delivered to the one who erred`,
+    detail: `${notes.get(word) ?? 'no'} exception delivered to the environment that erred`,
   });
   return [
     {
@@ -63,12 +63,12 @@ export function programChecks(world: World, notes: HostileNotes): Check[] {
     raised('addressErrors', 'a store to physical memory is an address error'),
     raised('privileged', 'a privileged instruction is an exception'),
     {
-      name: 'hostile: who does not give the processor back is destroyed',
+      name: 'hostile: an environment that does not give the processor back is destroyed',
       ok: hostile.status === 'dead' && hostile.death === DEATHS.excess,
       detail: `${hostile.status}, after ${hostile.slices} slice(s)`,
     },
     {
-      name: 'hostile: nobody else was harmed',
+      name: 'hostile: no other environment was harmed',
       ok: others.every(({ status, death }) => status === 'runnable' || death === DEATHS.exit),
       detail: `${others.length} others run, or have ended by themselves`,
     },

@@ -107,7 +107,7 @@ export function formatReport(report: Report): string {
     table(
       COLUMNS.map(([title]) => title),
       rows,
-      3,
+      (column) => column < 3,
     ).trimEnd(),
     '',
     ...report.console

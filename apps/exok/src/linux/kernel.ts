@@ -34,7 +34,7 @@ const SAME_EVERYWHERE = {
 export interface BuildOptions {
   /** Build although it is in the cache. */
   readonly rebuild?: boolean;
-  /** Debian's source as it is, without the line of patch.ts. */
+  /** Debian's source as it is, without the changes of patch.ts. */
   readonly unpatched?: boolean;
   readonly progress: Progress;
 }

@@ -6,6 +6,9 @@
 /** The machines of the paper, which are the names of profiles. */
 export const PAPER_MACHINES = ['dec2100', 'dec3100', 'dec5000'] as const;
 
+/** The profiles that Linux is measured under. */
+export const ALL_PROFILES = ['dec2100', 'dec3100', 'dec5000', 'ideal'] as const;
+
 /** One row of the report. */
 export interface Row {
   readonly name: string;

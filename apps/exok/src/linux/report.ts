@@ -9,7 +9,11 @@ export function formatFigures(figures: readonly Figure[]): string {
   const profiles = [...new Set(figures.map(({ profile }) => profile))];
   return profiles
     .map((profile) =>
-      table([profile, ...COLUMNS], figures.filter((figure) => figure.profile === profile).map(cellsOf), 1),
+      table(
+        [profile, ...COLUMNS],
+        figures.filter((figure) => figure.profile === profile).map(cellsOf),
+        (column) => column === 0,
+      ),
     )
     .join('\n');
 }

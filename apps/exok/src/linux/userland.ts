@@ -26,7 +26,7 @@ export async function initProgram(): Promise<Uint8Array> {
     demand('building /init', COMPILER_NEEDS);
     const sources = files.filter((file) => !file.endsWith('.h'));
     await step(`${CROSS}gcc`, [...FLAGS.split(' '), '-o', join(result, 'init'), ...sources], { cwd: SOURCES, log });
-    // For whoever starts a kernel in another way.
+    // For a user who starts a kernel in another way.
     writeFileSync(join(result, 'initramfs.cpio'), initramfs(readFileSync(join(result, 'init'))));
   });
   return readFileSync(join(entry, 'init'));

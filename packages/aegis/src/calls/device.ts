@@ -13,11 +13,12 @@ import {
 } from '@exokernel/abi';
 import { AGAIN, type Arguments, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
-import type { BlockFrame } from '../disk.ts';
+import type { BlockFrame } from '../disk-requests.ts';
 import type { LineRight } from '../serial.ts';
 import { COMPLETIONS } from '../tables.ts';
 
-export function deviceCalls({ capabilities, serial, disk, extents, frames, memory }: Parts): Record<string, Call> {
+export function deviceCalls(parts: Parts): Record<string, Call> {
+  const { capabilities, serial, disk, extents, frames, memory, slices } = parts;
   const lineOf = (words: CapabilityWords, rights: number): LineRight | number => {
     const line = capabilities.check(words, 'serial', rights);
     return line < 0 ? line : { line, node: nodeOf(words) };
@@ -61,6 +62,8 @@ export function deviceCalls({ capabilities, serial, disk, extents, frames, memor
       const length = call.word(4);
       if (typeof line === 'number') return line;
       if (length < 0 || length > SERIAL_WRITE_MAX) return ERRORS.E_RANGE;
+      // Each byte is an interrupt, which a debtor might never pay.
+      if (slices.isDebtor(self)) return 0;
       const bytes = Array.from({ length }, (_, i) => (call.word(5 + (i >> 2)) >>> (8 * (i & 3))) & 0xff);
       return serial.write(call.cpu, self, line, bytes);
     },

@@ -7,7 +7,7 @@ import { nodeOf } from '../capabilities.ts';
 
 const BOTH = RIGHTS.read | RIGHTS.write;
 
-export function networkCalls({ capabilities, frames, rings, filters, memory }: Parts): Record<string, Call> {
+export function networkCalls({ capabilities, frames, rings, filters, memory, slices }: Parts): Record<string, Call> {
   return {
     ring_bind: (call, self) => {
       const frame = call.capability(0);
@@ -39,7 +39,9 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       const [net, of] = [call.capability(0), call.capability(4)];
       const ring = rings.check(of, RIGHTS.control);
       const granted = capabilities.check(net, 'net', RIGHTS.read) >= 0 && ring >= 0 && rings.isReceive(ring);
-      return granted ? rings.tap(ring, { ring: nodeOf(of), net: nodeOf(net) }) : ERRORS.E_CAP;
+      if (!granted) return ERRORS.E_CAP;
+      slices.adopt(rings.owner(ring));
+      return rings.tap(ring, { ring: nodeOf(of), net: nodeOf(net) });
     },
     filter_bind: (call, self) => {
       const bytes = codeBytes(call, 0, call.word(8));
@@ -50,6 +52,8 @@ export function networkCalls({ capabilities, frames, rings, filters, memory }: P
       const request = { bytes, ring, node: nodeOf(of), policy: call.word(9) };
       if (!memory.affords(self, filters.costOfBinding(bytes.length))) return AGAIN;
       const filter = filters.bind(self, request);
+      // Else each member of a family without slices would have packets of a quantum that none ever pays.
+      if (filter >= 0) slices.adopt(self);
       return filter < 0 ? filter : { value: filter, capability: filters.capability(filter) };
     },
     filter_free: (call, self) => {

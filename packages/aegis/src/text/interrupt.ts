@@ -26,6 +26,7 @@ import {
 } from '@exokernel/isa';
 import { DEATHS, ENV, SLICE, SYSTEM, U } from '@exokernel/abi';
 import {
+  AROUND_CYCLES,
   CSR0_INEA,
   EXCESS_LIMIT,
   INTERRUPT,
@@ -87,12 +88,15 @@ export function emitInterrupt(a: SlotAssembler): void {
       does: 'Runs the routine of a device with all registers saved that it may use. The slice that runs does not pay for it.',
       in: { routine: T2 },
       scratch: [...DEVICE_REGISTERS, T0, T1, T2],
-      fast: { instructions: 77, when: 'around the routine', by: ['unclaimed'] },
+      fast: { instructions: 80, when: 'around the routine', by: ['unclaimed'] },
     },
     () => {
       a.mfc0(T1, CP0_COUNT);
       a.sw(ZERO, KP.claimant, ZERO);
+      a.note('with the way here and back: at 14,000 packets a second that was 3 % of the slice that runs');
+      a.addiu(T1, T1, -AROUND_CYCLES);
       a.sw(T1, KP.interrupted, ZERO);
+      a.sw(T1, KP.charged, ZERO);
       for (const r of DEVICE_REGISTERS) a.sw(r, KP.saved + 4 * r, ZERO);
       a.mfhi(T0);
       a.mflo(T1);
@@ -105,7 +109,7 @@ export function emitInterrupt(a: SlotAssembler): void {
       a.mtlo(T1);
       for (const r of DEVICE_REGISTERS) a.lw(r, KP.saved + 4 * r, ZERO);
       a.lw(T0, KP.interrupted, ZERO);
-      emitNotPaid(a, T0, T1, T2);
+      emitNotPaid(a, T0, T1, T2, true);
     },
   );
   routine(

@@ -2,10 +2,11 @@
  * Packets of this machine's own that it wants too: those that taps read, and those that are sent to its own address or to all. `xmit`
  * leaves them to an interrupt; they come the same way as what arrives (receive.ts). The sender pays.
  */
-import { A0, A1, A2, A3, RA, S5, T0, T1, T2, T3, ZERO, type SlotAssembler } from '@exokernel/isa';
-import { ENV, SLICE, TAP } from '@exokernel/abi';
+import { A0, A1, A2, A3, RA, S5, T0, T1, T2, T3, T9, V0, ZERO, type SlotAssembler } from '@exokernel/isa';
+import { ENV, FILTER, SLICE, TAP } from '@exokernel/abi';
 import { KP, LOOPS_MAX } from '../layout.ts';
-import { LENGTH, PACKET, TAP_AT, emitForget, emitIndebted, emitTaps } from './packet-steps.ts';
+import { DEMUX_FUEL, emitDownloaded, emitFilter } from './packet.ts';
+import { CLAIMED, LENGTH, PACKET, TAP_AT, emitForget, emitIndebted, emitTaps } from './packet-steps.ts';
 import { emitCount } from './ring.ts';
 import { routine } from './routine.ts';
 
@@ -37,21 +38,49 @@ export function emitOwn(a: SlotAssembler): void {
     a.lw(T0, KP.ownHere, ZERO);
     a.lw(T1, KP.ownSender, ZERO);
     a.beq(T0, ZERO, 'receive.more', (slot) => slot.lw(T3, KP.loops, ZERO));
+    a.note('an answer to what came from outside is for outside');
+    a.beq(T1, ZERO, 'own.dropped');
     emitIndebted(a, T1, 'own.dropped');
     a.sltiu(T0, T3, LOOPS_MAX);
     a.beq(T0, ZERO, 'own.dropped', (slot) => slot.addiu(T3, T3, 1));
     a.sw(T3, KP.loops, ZERO);
     a.sw(T1, KP.sender, ZERO);
-    a.bal('packet.payer');
-    a.b('packet');
+    a.bal('packet.payer', (slot) => slot.sltiu(T3, T3, 2));
+    a.bne(T3, ZERO, 'packet');
+  });
+  routine(
+    a,
+    'own.answer',
+    {
+      does: 'An answer of a handler is for the family of who sent what it answers, and pays: others could have it pay for what they do.',
+      out: { filter: CLAIMED, env: T1 },
+      scratch: [T9, A0, T0, RA, V0, T2],
+    },
+    () => {
+      a.lw(T9, KP.demux, ZERO);
+      a.lw(A0, KP.demuxActivation, ZERO);
+      a.beq(T9, ZERO, 'packet.unclaimed', (slot) => slot.li(T0, DEMUX_FUEL));
+      emitDownloaded(a);
+      a.beq(V0, ZERO, 'packet.unclaimed', (slot) => slot.addiu(V0, V0, -1));
+      emitFilter(a, CLAIMED, V0);
+      a.lw(T0, KP.sender, ZERO);
+      a.lw(T1, FILTER.env, CLAIMED);
+      a.lw(T0, ENV.family, T0);
+      a.lw(T2, ENV.family, T1);
+      a.nop();
+      a.beq(T0, T2, 'packet.claimed');
+      emitCount(a, ZERO, KP.loopsDropped, T0);
+      a.bal('packet.charge');
+      a.sw(T1, KP.claimant, ZERO);
+    },
+  );
+  routine(a, 'own.done', { does: 'A packet from here has been seen to.' }, () => {
+    a.sw(ZERO, KP.sender, ZERO);
+    a.b('receive.more', (slot) => slot.sw(ZERO, KP.senderPays, ZERO));
   });
   routine(a, 'own.dropped', { does: 'Too many came back, or the sender is in debt.', scratch: [T0] }, () => {
     emitCount(a, ZERO, KP.loopsDropped, T0);
     a.b('receive.more');
-  });
-  routine(a, 'own.done', { does: 'A packet from here has been seen to.' }, () => {
-    a.sw(ZERO, KP.sender, ZERO);
-    a.b('receive.more', (slot) => slot.sw(ZERO, KP.senderPays, ZERO));
   });
   routine(
     a,

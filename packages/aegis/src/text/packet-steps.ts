@@ -69,7 +69,7 @@ export function emitTaps(a: SlotAssembler, label: string, mark: number): void {
   a.bal('ring.put', (slot) => slot.li(A3, mark));
   a.lw(T1, RING.env, TAP_AT);
   a.bal('packet.charge', (slot) => slot.addiu(T1, T1, ENV.credit));
-  a.b(next);
+  a.b(next, (slot) => slot.sw(T1, KP.claimant, ZERO));
   a.label(indebted);
   emitCount(a, T1, ENV.packetsDropped, T0);
   a.label(next);

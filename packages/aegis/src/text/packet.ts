@@ -22,25 +22,25 @@ import {
   type Register,
 } from '@exokernel/isa';
 import { ENV, FILTER, PACKET_BYTES_MAX, SYSTEM } from '@exokernel/abi';
-import { FILTER_SHIFT, KP, KSEG0, NET, PHYSICAL, SYSTEM_TABLE } from '../layout.ts';
+import { FILTER_SHIFT, KP, KSEG0, NET, PHYSICAL, SENT_CYCLES, SYSTEM_TABLE } from '../layout.ts';
 import { ACTIVATION } from '@exokernel/vcode';
 import { ANSWER, CLAIMED, COPY, DESCRIPTOR, LAST, LENGTH, PACKET, emitIndebted, emitPause } from './packet-steps.ts';
 import { emitCount } from './ring.ts';
 import { routine } from './routine.ts';
 
 /** Fuel for one run of the compiled filters, in instructions. They have no loops: this is only a backstop. */
-const DEMUX_FUEL = 0x7fff;
+export const DEMUX_FUEL = 0x7fff;
 const VERDICT_UPCALL = 2;
 
 /** Emits `record = record of the filter with the number in id`; uses id. */
-function emitFilter(a: SlotAssembler, record: Register, id: Register): void {
+export function emitFilter(a: SlotAssembler, record: Register, id: Register): void {
   a.sll(id, id, FILTER_SHIFT);
   a.lui(record, (KSEG0 + PHYSICAL.filters) >>> 16);
   a.addu(record, record, id);
 }
 
 /** Emits the call of the downloaded code at t9 for the packet, with the activation record at a0; t0 = its fuel. */
-function emitDownloaded(a: SlotAssembler): void {
+export function emitDownloaded(a: SlotAssembler): void {
   a.sw(PACKET, ACTIVATION.base, A0);
   a.sw(T0, ACTIVATION.fuel, A0);
   a.jalr(RA, T9, (slot) => slot.sw(LENGTH, ACTIVATION.length, A0));
@@ -65,6 +65,7 @@ export function emitPacket(a: SlotAssembler): void {
       a.beq(V0, ZERO, 'packet.unclaimed', (slot) => slot.addiu(V0, V0, -1));
       emitFilter(a, CLAIMED, V0);
       a.lw(T1, FILTER.env, CLAIMED);
+      a.label('packet.claimed');
       emitIndebted(a, T1, 'packet.indebted');
       a.addiu(T1, T1, ENV.credit);
       a.sw(T1, KP.claimant, ZERO);
@@ -86,9 +87,13 @@ export function emitPacket(a: SlotAssembler): void {
       a.beq(T0, ZERO, 'packet.aborted');
       emitCount(a, CLAIMED, FILTER.consumed, T0);
       a.beq(A1, ZERO, 'packet.replied', (slot) => slot.lw(A0, FILTER.reply, CLAIMED));
-      a.bal('transmit.send', (slot) => slot.lw(A3, FILTER.env, CLAIMED));
+      a.note('wanted here too, it is an answer to the sender of what it answers, if that is of this machine');
+      a.bal('transmit.send', (slot) => slot.lw(A3, KP.sender, ZERO));
       a.lw(T1, FILTER.env, CLAIMED);
-      a.bltz(V0, 'packet.busy');
+      a.bltz(V0, 'packet.busy', (slot) => slot.lw(T0, KP.charged, ZERO));
+      a.nop();
+      a.addiu(T0, T0, -SENT_CYCLES);
+      a.sw(T0, KP.charged, ZERO);
       emitCount(a, T1, ENV.packetsOut, T0);
       a.b('packet.replied');
       a.label('packet.busy');
@@ -136,6 +141,7 @@ function emitCopies(a: SlotAssembler): void {
       a.lw(T1, KP.claimant, ZERO);
       a.bne(T9, ZERO, 'packet.find');
       a.bal('packet.charge');
+      a.sw(T1, KP.claimant, ZERO);
     },
   );
   routine(
@@ -192,8 +198,8 @@ function emitCopies(a: SlotAssembler): void {
     {
       does: 'What has been done since the last charge is charged to the word at t1, or to the sender.',
       in: { payer: T1, back: RA },
-      out: { now: T0 },
-      scratch: [T2, T3, T1],
+      out: { now: T0, paid: T1 },
+      scratch: [T2, T3],
       fast: { instructions: 11, by: ['packet.charged'] },
     },
     () => {
@@ -228,7 +234,10 @@ function emitCopies(a: SlotAssembler): void {
       emitDownloaded(a);
       a.lw(T1, KP.claimant, ZERO);
       a.bal('packet.charge');
+      a.sw(T1, KP.claimant, ZERO);
       a.bne(V1, ZERO, 'packet.end', (slot) => slot.sll(V0, V0, 2));
+      a.note('from here on those pay that read along, also if it comes from here');
+      a.sw(ZERO, KP.senderPays, ZERO);
       a.addu(LAST, COPY, V0);
       a.label('packet.copy');
       emitPause(a);
@@ -237,6 +246,13 @@ function emitCopies(a: SlotAssembler): void {
       a.addiu(COPY, COPY, 4);
       emitFilter(a, T1, V0);
       a.lw(A1, FILTER.env, T1);
+      a.lw(T0, KP.sender, ZERO);
+      a.lw(T2, ENV.credit, A1);
+      a.beq(T0, ZERO, 'packet.along');
+      a.beq(T0, A1, 'packet.along');
+      a.note('of what comes from here a debtor gets none: else any sender could have it pay for more than it wants');
+      a.bltz(T2, 'packet.copy');
+      a.label('packet.along');
       emitIndebted(a, A1, 'packet.copy');
       emitCount(a, T1, FILTER.accepted, T0);
       a.lw(A0, FILTER.ring, T1);

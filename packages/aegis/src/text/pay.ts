@@ -23,22 +23,24 @@ export function emitPay(a: StraightAssembler, slice: Register, credit: Register,
 }
 
 /**
- * Emits: what has passed since cycle `from` is not paid by the slice that runs, but by the claimant, if there is one. Uses `t` and
- * `u`, and `from`.
+ * Emits: what has passed since cycle `from` is not paid by the slice that runs, but by the claimant, if there is one; of a device's interrupt
+ * (`charged`), what has passed since the last charge. Uses `t` and `u`, and `from`.
  */
-export function emitNotPaid(a: SlotAssembler, from: Register, t: Register, u: Register): void {
+export function emitNotPaid(a: SlotAssembler, from: Register, t: Register, u: Register, charged = false): void {
   const unclaimed = a.fresh('unclaimed');
   a.mfc0(t, CP0_COUNT);
   a.lw(u, KP.paid, ZERO);
-  a.subu(t, t, from);
-  a.addu(u, u, t);
+  a.subu(from, t, from);
+  a.addu(u, u, from);
   a.sw(u, KP.paid, ZERO);
+  if (charged) a.lw(from, KP.charged, ZERO);
   a.lw(u, KP.claimant, ZERO);
-  a.nop();
+  if (charged) a.subu(from, t, from);
+  else a.nop();
   a.beq(u, ZERO, unclaimed);
-  a.lw(from, 0, u);
+  a.lw(t, 0, u);
   a.nop();
-  a.subu(from, from, t);
-  a.sw(from, 0, u);
+  a.subu(t, t, from);
+  a.sw(t, 0, u);
   a.label(unclaimed);
 }

@@ -60,6 +60,36 @@ const KEPT = [
 ] as const;
 
 /**
+ * Emits: what this interrupt has taken counts for arrivals, if the packet is from outside. When they have taken half of a tick, nothing more
+ * is heard until the next: the slice that runs does not pay for them, but it must not wait for long either. Uses t0 to t3.
+ */
+function emitArrivals(a: SlotAssembler): void {
+  const [taken, tick, scratch, used] = [T0, T1, T2, T3];
+  const isHere = a.fresh('arrivals.here');
+  const isSame = a.fresh('arrivals.same');
+  a.li(scratch, NET.memory + NET.transmitBuffers);
+  a.sltu(scratch, PACKET, scratch);
+  a.mfc0(taken, CP0_COUNT);
+  a.beq(scratch, ZERO, isHere, (slot) => slot.lw(scratch, KP.interrupted, ZERO));
+  a.lw(tick, KP.due, ZERO);
+  a.subu(taken, taken, scratch);
+  a.lw(scratch, KP.arrivalsTick, ZERO);
+  a.lw(used, KP.arrivals, ZERO);
+  a.beq(tick, scratch, isSame);
+  a.move(used, ZERO);
+  a.sw(tick, KP.arrivalsTick, ZERO);
+  a.label(isSame);
+  a.lw(scratch, KP.quantum, ZERO);
+  a.addu(used, used, taken);
+  a.sw(used, KP.arrivals, ZERO);
+  a.srl(scratch, scratch, 1);
+  a.sltu(scratch, scratch, used);
+  a.beq(scratch, ZERO, isHere, (slot) => slot.li(taken, -1));
+  a.sw(taken, KP.unpayable, ZERO);
+  a.label(isHere);
+}
+
+/**
  * `receive`: a device routine (returns to ra); see interrupt.ts for the registers it may use. Throughout: s1 the descriptor
  * (its address less NET.receiveRing), s2 its byte offset in the ring, s3 and s4 the packet under way and its length, s6 the
  * return address. s0 and s5: the next tap and nothing; the handler's answer and the filter that claims the packet; the end of
@@ -85,9 +115,8 @@ export function emitReceive(a: SlotAssembler): void {
       a.andi(T1, T1, CSR0_STATUS);
       a.or(T1, T1, T2);
       a.sh(T1, 0, T0);
-      a.lw(T2, KP.interrupted, ZERO);
       a.lw(T3, KP.packetResume, ZERO);
-      a.sw(T2, KP.charged, ZERO);
+      a.nop();
       a.bne(T3, ZERO, 'receive.resume', (slot) => slot.lui(DESCRIPTOR, NET.memory >>> 16));
     },
   );
@@ -173,9 +202,10 @@ export function emitReceive(a: SlotAssembler): void {
       fast: { instructions: 6, by: ['receive.end'] },
     },
     () => {
+      a.note('what is left of this interrupt is for who pays for its last packet');
       a.lw(T1, KP.unpayable, ZERO);
-      a.sw(ZERO, KP.claimant, ZERO);
-      a.bgez(T1, 'receive.end', (slot) => slot.lui(T0, NET.registers >>> 16));
+      a.lui(T0, NET.registers >>> 16);
+      a.bgez(T1, 'receive.end');
       a.sw(ZERO, KP.inea, ZERO);
       a.sh(ZERO, 0, T0);
       a.label('receive.end');
@@ -223,18 +253,19 @@ export function emitReceive(a: SlotAssembler): void {
     {
       does: 'Goes on at ra in the next interrupt, which comes when this one has returned. What has been done is paid.',
       in: { next: RA, index: INDEX },
-      scratch: [T1, RA, T0],
+      scratch: [T1, RA, T0, T2, T3],
     },
     () => {
       a.sw(RA, KP.packetResume, ZERO);
       for (const [register, field] of KEPT) a.sw(register, field, ZERO);
+      emitArrivals(a);
       a.lw(T1, KP.claimant, ZERO);
       a.nop();
       a.sw(T1, KP.packetClaimant, ZERO);
       a.beq(T1, ZERO, 'receive.paused');
       a.bal('packet.charge');
+      a.sw(T1, KP.claimant, ZERO);
       a.label('receive.paused');
-      a.sw(ZERO, KP.claimant, ZERO);
       a.li(T0, INTERRUPT.packets);
       a.mtc0(T0, CP0_CAUSE);
       a.b('receive.end');
@@ -255,9 +286,9 @@ export function emitReceive(a: SlotAssembler): void {
       a.lw(T1, KP.packetClaimant, ZERO);
       a.nop();
       a.sw(T1, KP.claimant, ZERO);
-      a.lw(T1, KP.sender, ZERO);
+      a.lw(T1, KP.senderPays, ZERO);
       a.addu(DESCRIPTOR, DESCRIPTOR, INDEX);
-      a.beq(T1, ZERO, 'receive.resumed');
+      a.beq(T1, ZERO, 'receive.resumed', (slot) => slot.lw(T1, KP.sender, ZERO));
       a.bal('packet.payer');
       a.label('receive.resumed');
       a.beq(S5, ZERO, 'packet.copies');

@@ -2,8 +2,9 @@
  * What comes in the way of an interrupt that may not wait, behind the other text: the rest of a call that took longer than it was
  * estimated, a window after an interrupt of the kernel itself, and the end of an environment that ran on in its epilogue.
  */
-import { CP0_EPC, CP0_STATUS, K0, K1, T0, T1, T2, ZERO, type SlotAssembler } from '@exokernel/isa';
+import { CP0_EPC, CP0_STATUS, K0, K1, T0, T1, T2, T7, T8, T9, ZERO, type SlotAssembler } from '@exokernel/isa';
 import { EXCESS_LIMIT, KP, NATIVE } from '../layout.ts';
+import { emitFpuLeft } from './fpu.ts';
 import { routine } from './routine.ts';
 import { emitWindow } from './window.ts';
 
@@ -27,7 +28,7 @@ export function emitRest(a: SlotAssembler): void {
     ({ restored, status }) => {
       a.lw(K1, KP.rest, ZERO);
       a.nop();
-      a.beq(K1, ZERO, 'schedule', (slot) => slot.lw(restored, KP.k1, ZERO));
+      a.beq(K1, ZERO, 'native.ended', (slot) => slot.lw(restored, KP.k1, ZERO));
       a.note('what interrupts in windows overwrite');
       for (const [r, field] of KEPT) a.sw(r, field, ZERO);
       a.mfc0(status, CP0_STATUS);
@@ -55,7 +56,7 @@ export function emitRest(a: SlotAssembler): void {
       a.lw(K0, KP.reschedule, ZERO);
       a.mtc0(T0, CP0_STATUS);
       a.andi(K0, K0, 1);
-      a.bne(K0, ZERO, 'schedule');
+      a.bne(K0, ZERO, 'native.ended');
       a.sw(ZERO, KP.reschedule, ZERO);
       a.note('the clock may have ticked in a window: back as from its interrupt, which sees whether the slice is over');
       for (const [r, field] of KEPT) a.lw(r, field, ZERO);
@@ -63,6 +64,19 @@ export function emitRest(a: SlotAssembler): void {
       for (const [r, , saved] of KEPT) a.sw(r, saved, ZERO);
       a.mtc0(K0, CP0_EPC);
       a.j('clock.kept');
+    },
+  );
+  routine(
+    a,
+    'native.ended',
+    {
+      does: 'The caller has ended: an instant for interrupts, for that may have taken long, and so may what follows.',
+      uses: { status: T0, usable: T7, owner: T8, env: T9 },
+    },
+    ({ status }) => {
+      emitFpuLeft(a, true);
+      emitWindow(a, status);
+      a.j('schedule');
     },
   );
   routine(

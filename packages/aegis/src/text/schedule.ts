@@ -45,7 +45,17 @@ import {
   type Register,
 } from '@exokernel/isa';
 import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, SLICE, SLICE_BYTES, SYSTEM } from '@exokernel/abi';
-import { KP, KSEG0, NATIVE, PHYSICAL, SEARCH_CYCLES, PREDICATE_FUEL, SYSTEM_TABLE, USER_STATUS } from '../layout.ts';
+import {
+  KP,
+  KSEG0,
+  MOST_DEBT,
+  NATIVE,
+  PHYSICAL,
+  SEARCH_CYCLES,
+  PREDICATE_FUEL,
+  SYSTEM_TABLE,
+  USER_STATUS,
+} from '../layout.ts';
 import { ACTIVATION } from '@exokernel/vcode';
 import { emitFpuLeft, emitFpuTaken } from './fpu.ts';
 import { emitPay } from './pay.ts';
@@ -174,7 +184,11 @@ export function emitSchedule(a: SlotAssembler): void {
       a.srl(T8, QUANTUM, 1);
       a.slt(T8, T8, T7);
       a.bne(T8, ZERO, 'schedule.begin', (slot) => slot.sw(T7, SLICE.credit, SLICE_AT));
-      a.b('schedule.next', (slot) => slot.sw(QUANTUM, KP.passed, ZERO));
+      a.note('one that is never paid must not come round');
+      a.lui(T8, -MOST_DEBT >>> 16);
+      a.slt(T1, T7, T8);
+      a.beq(T1, ZERO, 'schedule.next', (slot) => slot.sw(QUANTUM, KP.passed, ZERO));
+      a.b('schedule.next', (slot) => slot.sw(T8, SLICE.credit, SLICE_AT));
     },
   );
   routine(

@@ -37,7 +37,7 @@ import {
   type SlotAssembler,
 } from '@exokernel/isa';
 import { CALLS, ENV, ERRORS, PACKET_BYTES_MAX, RING, RING_LIMIT, RING_SLOT } from '@exokernel/abi';
-import { INTERRUPT, KP, KSEG0, NET, PHYSICAL, PIECE_CYCLES, RING_SHIFT } from '../layout.ts';
+import { INTERRUPT, KP, KSEG0, NET, PHYSICAL, PIECE_CYCLES, RING_SHIFT, SENT_CYCLES } from '../layout.ts';
 import { emitAdvance, emitCopyWords, emitCount, emitGather, emitSlot } from './ring.ts';
 import { routine } from './routine.ts';
 import { routineLabel } from './stack.ts';
@@ -280,7 +280,11 @@ export function emitXmitCall(a: SlotAssembler): void {
       emitGather(a, RING_AT, SLOT_AT, 'xmit.refused');
       a.lw(A3, RING.env, RING_AT);
       a.bal('transmit.commit', (slot) => slot.addiu(SENT, SENT, 1));
+      a.note('the interrupt that tells that it is sent comes when it likes: the slice pays now');
+      a.lw(T0, KP.paid, ZERO);
       a.lw(T1, RING.env, RING_AT);
+      a.addiu(T0, T0, -SENT_CYCLES);
+      a.sw(T0, KP.paid, ZERO);
       emitCount(a, RING_AT, RING.packets, T0);
       emitCount(a, T1, ENV.packetsOut, T0);
 

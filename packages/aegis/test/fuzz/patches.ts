@@ -27,7 +27,7 @@ export const PATCHES: readonly Patch[] = [
   {
     name: 'a node that ends leaves guaranteed mappings',
     file: 'frames.ts',
-    replace: ['(one) => one.ppn === ppn && gone.has(one.node)', '() => false'],
+    replace: ['(one) => gone.has(one.node)', '() => false'],
   },
   {
     name: 'the registry hands out the root',
@@ -115,7 +115,7 @@ export const PATCHES: readonly Patch[] = [
   {
     name: 'interrupts are paid by the slice that runs',
     file: 'text/pay.ts',
-    replace: ['a.addu(u, u, t);', ''],
+    replace: ['a.addu(u, u, from);', ''],
   },
   {
     name: 'there are no quotas',
@@ -163,6 +163,6 @@ export const PATCHES: readonly Patch[] = [
   {
     name: 'frame_free does not pay for the nodes that it ends',
     file: 'calls/memory.ts',
-    replace: ['if (ppn >= 0 && !memory.affords(self, frames.costOfDropping(ppn))) return AGAIN;', ''],
+    replace: ['if (!memory.affords(self, cost)) return AGAIN;', ''],
   },
 ];

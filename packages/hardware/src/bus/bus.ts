@@ -24,7 +24,7 @@ const SLOT_SHIFT = 24;
 /** The devices of a machine, each in a 16 MB slot of its own. */
 export class Bus {
   readonly #slots: (Device | undefined)[] = Array.from({ length: 256 }, () => undefined);
-  /** Whose each slot is. */
+  /** The name of each slot's owner. */
   readonly #owners = new Map<number, string>();
   /** Called with the physical address of a store that nothing takes; it has left the CPU, so no exception is precise. */
   writeTimeout: (physical: number) => void = () => undefined;

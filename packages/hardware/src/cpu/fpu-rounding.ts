@@ -1,7 +1,7 @@
 /**
  * Rounding: from a result to nearest and the sign of its error to the result in the current mode, with exact exceptions.
  *
- * JavaScript computes in double precision, to nearest. Whoever calls this knows the sign of (true result - that result):
+ * JavaScript computes in double precision, to nearest. The caller knows the sign of (true result - that result):
  * one step towards the true result is what the other modes give. Overflow and underflow are found as if the exponent were
  * unbounded [KANE92 §8]; an underflow is Unimplemented, so a denormalised result never appears.
  *
@@ -89,7 +89,7 @@ export class Rounding {
     return left === 0 ? 0 : FP_I;
   }
 
-  /** To an integer; `value[0]` is it, whatever its size. Returns whether it differs. */
+  /** To an integer of any size, which `value[0]` then is. Returns whether it differs. */
   integer(x: number): boolean {
     let whole = x;
     switch (this.mode) {

@@ -1,9 +1,9 @@
 /**
- * Who must not see a load that has just begun. Registers are numbered as in DELAY_REGISTER: 32 + n is floating-point
+ * The instructions that must not follow a load, because they would see the old value of its register. Registers are numbered as in DELAY_REGISTER: 32 + n is floating-point
  * register n. [KANE92 §1]
  */
 import { EXTENSIONS, operandsOf, type InstructionRow, type Mnemonic } from '@exokernel/isa';
-import { isFpuHazard } from './fpu-hazards.ts';
+import { readsFpu } from './fpu-hazards.ts';
 
 /**
  * Whether the instruction `word` must not see a load of `register` just before it. Naming the register is enough: the
@@ -12,7 +12,7 @@ import { isFpuHazard } from './fpu-hazards.ts';
  * load themselves.
  */
 export function isHazard(word: number, register: number): boolean {
-  if (register >= 32) return isFpuHazard(word, register - 32);
+  if (register >= 32) return readsFpu(word, register - 32);
   if (word >>> 25 === 0x25) return false;
   if (((word >>> 21) & 31) === register) return true;
   if (((word >>> 16) & 31) === register) return word >>> 26 !== 0x22 && word >>> 26 !== 0x26;

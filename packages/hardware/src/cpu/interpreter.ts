@@ -1,5 +1,5 @@
 /**
- * The interpreter: one switch over instruction words, the reference for whatever else will execute them.
+ * The interpreter: one switch over instruction words, the reference for other engines.
  *
  * Only what hits the flat page tables and cannot trap is done in the switch; everything else leaves it for the slow path,
  * which writes the state back first, so that exceptions are precise and devices see the exact cycle. Registers are read
@@ -18,7 +18,7 @@
  * Source: [KANE92 §1 (delays), app. A].
  */
 import type { Cpu } from './cpu.ts';
-import { isFpuHazard } from './fpu-hazards.ts';
+import { fpuLoadInterlock } from './fpu-hazards.ts';
 import type { HotCode } from './hot-code.ts';
 import { isHazard } from './hazards.ts';
 import { settle } from './load-delay.ts';
@@ -422,15 +422,12 @@ export function interpret(cpu: Cpu, native: NativeCall, target: number, fastIdle
               const h = (va + (m32[readBank + (va >>> 12)] as number)) | 0;
               if ((h & 0x80000003) !== 0 || ((s[S.STATUS] as number) & S.STATUS_CU1) === 0) break stretch;
               if (pipeline !== undefined) floor += pipeline.loadFpu(w, h, (origin - left + floor) | 0);
-              const ft = (w >>> 16) & 31;
-              const following = ((pc ^ page) & 0xfffff003) === 0 ? (m32[(pc + delta) >> 2] as number) : cpu.peek(pc);
-              if (!isFpuHazard(following, ft)) {
-                s[S.FPR + ft] = m32[h >> 2] as number;
-                continue;
+              if (pipeline !== undefined) {
+                const following = ((pc ^ page) & 0xfffff003) === 0 ? (m32[(pc + delta) >> 2] as number) : cpu.peek(pc);
+                floor += fpuLoadInterlock(w, following);
               }
-              cpu.lateRegister = 32 + ft;
-              cpu.lateValue = m32[h >> 2] as number;
-              break inner;
+              s[S.FPR + ((w >>> 16) & 31)] = m32[h >> 2] as number;
+              continue;
             }
             case 0x39: {
               // swc1

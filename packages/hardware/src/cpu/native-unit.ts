@@ -1,8 +1,8 @@
 /**
  * The native unit, coprocessor 2: `cop2 n` executes function n of the current address space, a TypeScript function.
  *
- * MIPS leaves coprocessor 2 to the implementer. A function sees the registers and the memory of whoever executes the
- * instruction (`NativeCpu`). An access that faults does not return: the function is left, the machine is as it was before
+ * MIPS leaves coprocessor 2 to the implementer. A function sees the registers and the memory of the program that
+ * executes the instruction (`NativeCpu`). An access that faults does not return: the function is left, the machine is as it was before
  * the instruction (stores already made stay), and the exception is raised there; when the instruction is restarted, the
  * function runs again from its start. So a function does its accesses in an order in which a second run does no harm, and
  * changes nothing of its own before the last access that can fault.

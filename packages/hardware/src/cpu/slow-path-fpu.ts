@@ -11,6 +11,7 @@
  */
 import { waitForAccess } from './access.ts';
 import type { Cpu } from './cpu.ts';
+import { fpuLoadInterlock } from './fpu-hazards.ts';
 import { isPending } from './fpu-status.ts';
 import * as S from '../memory/cpu-state.ts';
 
@@ -43,7 +44,10 @@ function access(cpu: Cpu, word: number): void {
   if (isLoad) value = cpu.load(va, 4);
   else cpu.store(va, 4, cpu.fpu.words[ft] ?? 0);
   if (cpu.fault >= 0) cpu.raiseFault();
-  else if (isLoad) cpu.completeLoad(32 + ft, value);
+  else if (isLoad) {
+    if (cpu.pipeline !== undefined) cpu.stall(fpuLoadInterlock(word, cpu.peek(cpu.get(S.PC))));
+    cpu.fpu.words[ft] = value;
+  }
 }
 
 function transfer(cpu: Cpu, word: number): void {

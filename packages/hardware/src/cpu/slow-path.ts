@@ -2,7 +2,7 @@
  * The instructions that the inner loop does not finish itself: accesses that miss the flat page tables, traps, overflow, and
  * what it does not know at all, as their rows say (`semantics/`); and the coprocessors, which have their own ways.
  *
- * There is no coprocessor 3: its instructions find it unusable, whatever Status.CU3 says.
+ * There is no coprocessor 3: its instructions find it unusable with any value of Status.CU3.
  *
  * Called with PC and NEXT_PC already advanced. It completes the instruction or takes its exception; it never does both.
  *

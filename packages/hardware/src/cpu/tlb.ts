@@ -1,7 +1,7 @@
 /**
  * The translation lookaside buffer: 64 entries of EntryHi and EntryLo, software-managed.
  *
- * It keeps the flat page tables true: whatever changes an entry or the current address space goes through here.
+ * It keeps the flat page tables true: every change of an entry or of the current address space goes through here.
  *
  * A lookup that matches twice would let two entries drive one bus: the TLB shuts down (Status.TS). From then on it finds
  * nothing, until the machine is switched off; entries can still be read and written. Pages with two entries are hidden from

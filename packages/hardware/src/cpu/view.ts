@@ -138,7 +138,7 @@ export class FpuView {
 
 /** The CPU's state. */
 export class CpuView {
-  /** r0 to r31 as int32. r0 reads as 0 to the guest whatever is written here. */
+  /** r0 to r31 as int32. The guest reads r0 as 0, also when something else is written here. */
   readonly registers: Int32Array;
   readonly cp0: Cp0View;
   readonly tlb: TlbView;

@@ -11,12 +11,12 @@
  * A character takes the time that the line's parameters say, both ways. Received characters of a line that is not enabled
  * are lost, and so are those that find the silo of 64 full (the next one carries OERR). A line on which a break begins is
  * received as one character of zeros without a stop bit (FERR; with odd parity also PERR); while a line sends a break, what
- * it transmits is lost. Without MSE the silo is empty. In maintenance mode lines hear themselves and nobody else.
+ * it transmits is lost. Without MSE the silo is empty. In maintenance mode lines hear themselves and no other line.
  * Interrupt line 4.
  *
  * The modem has data set ready; the KN01 has no other modem input. Assumption: the transmit scanner finds the next ready
- * line at once, upwards from the last one served. Frame and parity errors have no other cause: who is outside speaks as the
- * line is set. Source: [DZ11], [KN01].
+ * line at once, upwards from the last one served. Frame and parity errors have no other cause: the peer outside
+ * speaks as the line is set. Source: [DZ11], [KN01].
  */
 import type { Device } from '../bus/bus.ts';
 import type { Clock, Timer } from '../bus/clock.ts';

@@ -7,8 +7,8 @@
  *            7 INTR | 6 INEA | 5 RXON | 4 TXON | 3 TDMD | 2 STOP | 1 STRT | 0 INIT
  *     CSR1, CSR2  address of the initialization block    CSR3  2 BSWP | 1 ACON | 0 BCON (the last two: stored only)
  *
- * Bits 14 to 8 are cleared by writing 1. Everything it reads from its memory is the guest's word for it: whatever it says,
- * the controller goes on. Interrupt line 3. Its halves are in `lance-transmitter.ts` and `lance-receiver.ts`.
+ * Bits 14 to 8 are cleared by writing 1. Everything that it reads from its memory is the guest's word. The controller goes on
+ * with any of it. Interrupt line 3. Its halves are in `lance-transmitter.ts` and `lance-receiver.ts`.
  *
  * Assumption: the initialization block takes 12 bus cycles of 600 ns to read; other DMA takes no time. The memory always
  * answers (no MERR), and the transceiver has a heartbeat as long as it is plugged in. Source: [LANCE].

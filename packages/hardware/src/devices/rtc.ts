@@ -7,7 +7,7 @@
  * October's. While register A holds the divider in reset there are neither updates nor periodic ticks; the first update
  * comes half a second after its release. Interrupt line 5. Nothing is connected to the square-wave output.
  *
- * Assumption: the divider starts at power-on, and is set for the 32 kHz crystal whatever register A says but reset; an
+ * Assumption: the divider starts at power-on, and is set for the 32 kHz crystal with every value of register A but reset; an
  * update takes no time. UIP warns of it 244 us before. Source: [MC146818].
  */
 import type { Device } from '../bus/bus.ts';
@@ -118,7 +118,7 @@ export class RealTimeClock implements Device {
     if ((mask & 0xff) === 0 || index === C || index === D) return;
     const byte = value & 0xff;
     const held = this.#held;
-    // A tick stays pending until register C is read, whatever becomes of the rate.
+    // A tick stays pending until register C is read, also when the rate changes.
     if (index === A) this.#flags = this.#raised();
     this.#registers[index] = index === A ? byte & ~UIP : byte;
     if (index === A) {

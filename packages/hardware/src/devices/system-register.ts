@@ -42,7 +42,7 @@ export class SystemRegister implements Device {
     return (this.#kept & TXDIS) !== 0;
   }
 
-  /** A store to `physical` found nobody. The first one's address stays until it is acknowledged. */
+  /** No device answered a store to `physical`. The first one's address stays until it is acknowledged. */
   writeTimeout(physical: number): void {
     if (this.#error) return;
     this.#error = true;

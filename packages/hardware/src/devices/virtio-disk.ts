@@ -1,8 +1,8 @@
 /**
  * The disk: virtio-blk with one queue, a mechanical drive and a store behind it.
  *
- * Requests are served one after the other in the order given: the drive does not schedule, that is for whoever manages
- * the disk. To that end it shows its arm, in registers after virtio's:
+ * Requests are served one after the other in the order given: the drive does not schedule. That is for the
+ * software that manages the disk. To that end the drive shows its arm, in registers after virtio's:
  *
  *     +0x200  cylinder that the arm is at or moves to      +0x204  number of cylinders
  *     +0x208  sectors of a cylinder

@@ -322,7 +322,7 @@ export class Machine {
         );
       },
     };
-    // What is attached knows better who has native functions, and refuses first.
+    // Attached parts refuse first: the kernel can name the environments that have native functions.
     return [own, ...this.#attached, natives];
   }
 

@@ -9,7 +9,7 @@
  * An invalid entry leaves bit 31 of `h` set: it is 0x80000000 in kuseg, and 0 above, where `va` has the bit already. So the
  * upper half of a bank is right as the memory comes, and what is not used of it is never touched.
  *
- * Where there are caches, whatever does not go through them is hidden: it takes the slow path, which counts what it costs.
+ * Where there are caches, an access that does not go through them is hidden: it takes the slow path, which counts what it costs.
  */
 import { BANK_ENTRIES } from './places.ts';
 import type { PhysicalMemory } from './physical-memory.ts';

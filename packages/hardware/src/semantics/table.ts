@@ -1,8 +1,8 @@
 /**
  * What each instruction does: one row for every row of the instruction tables. A missing one does not compile.
  *
- * The interpreter's switch is the fast form of MIPS I; a test holds it equal to these rows. Whatever the switch does not know, or
- * gives up, is executed from here, and the translator makes its code from here.
+ * The interpreter's switch is the fast form of MIPS I; a test holds it equal to these rows. An instruction that the switch does not
+ * know, or gives up, is executed from here, and the translator makes its code from here.
  *
  * Assumption: `movz` and `movn` read the register that they may leave, so a load of it must be over; `sc` has no delay. What
  * the manual leaves open [MIPS32 ch. 3]: `mul` keeps HI and LO. A word of RAM is linked by `ll`, and by nothing else; `sc` to it

@@ -74,7 +74,8 @@ export class FpuScoreboard {
   }
 }
 
-function isBinary(operation: number): boolean {
+/** Whether an operation has two operands. */
+export function isBinary(operation: number): boolean {
   return operation <= DIV || operation >= 0x30;
 }
 

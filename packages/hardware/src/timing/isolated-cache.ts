@@ -1,7 +1,7 @@
 /**
  * The caches as software sees them while they are isolated (Status.IsC): loads and stores reach the cache and nothing else.
  *
- * A store of a word puts it into the cache, whatever was there; a store of a part invalidates its word. A load gives what
+ * A store of a word puts it into the cache in place of what was there; a store of a part invalidates its word. A load gives what
  * is there, and says whether it is the word that was asked for (Status.CM). So software finds sizes and flushes lines. With
  * Status.SwC all this happens to the instruction cache.
  *

@@ -21,7 +21,7 @@
  * Assumption: that loads wait for all stores. The KN01's buffer compares addresses instead; but a store takes memory as
  * long as a load, and the times of [VCODE96 T4] fit.
  * Assumption: taking an exception costs no more than the instruction; branches and the TLB cost nothing.
- * Assumption: whatever names HI or LO waits for a multiplication under way, `mult` and `mthi` included. `mul` waits as well, and then
+ * Assumption: an instruction that names HI or LO waits for a multiplication under way, `mult` and `mthi` included. `mul` waits as well, and then
  * for its own product: it takes as long as `mult` and `mflo` together. `ll` takes what `lw` does, `sc` what `sw` does if it stores;
  * the other instructions of `mips32` take their cycle.
  */

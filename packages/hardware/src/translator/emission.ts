@@ -1,7 +1,7 @@
 /**
  * The code of one region under construction: guest registers in locals, and the ways out.
  *
- * At the start of a block its whole length is taken from the countdown; whoever leaves it early gives the rest back. A
+ * At the start of a block its whole length is taken from the countdown; an exit in the middle gives the rest back. A
  * region is left by way of one epilogue, which stores what it changed and says why.
  */
 import { I32, I64, type FunctionBuilder, type OpcodeName, type ValueType } from '@exokernel/wasm';

@@ -6,7 +6,7 @@
  *     +0  guest address                                              +8   index in the table of regions
  *     +4  page-table entry of its page that the code was made for    +12  number of the region's entry
  *
- * An entry is right exactly when the page table still says what it said: whoever changes a mapping has nothing to do here.
+ * An entry is right exactly when the page table still says what it said: a change of a mapping changes nothing here.
  * One of zeros is empty: no page table says 0 for the page of address 0. The address stands there as it is, so that one
  * that is no instruction's is never found; code of user mode has other places than the kernel's at the same addresses.
  *

@@ -2,7 +2,7 @@
  * From the rows of `semantics/` to code: what an instruction does, with its operands filled in.
  *
  * A branch leaves its condition, or its target if that is in a register, with the emission; the region goes on from there.
- * Whatever can turn out to be the interpreter's does so before anything has changed (`semantics/language.ts`).
+ * An instruction that can turn out to be the interpreter's does so before it has changed anything (`semantics/language.ts`).
  */
 import { operandOf, OPERAND_FIELDS, type OperandKind } from '@exokernel/isa';
 import type { Size, Statement, Value, Wide } from '../semantics/language.ts';

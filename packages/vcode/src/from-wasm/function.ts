@@ -3,7 +3,7 @@
  * between that could change them.
  *
  * An entry that reads a local is saved before the local is set; one that reads memory or may trap, before anything has an effect. Depth is
- * bounded, so that whoever walks expressions may use recursion.
+ * bounded, so that a walk over expressions may use recursion.
  */
 import type { Code, FunctionType } from '@exokernel/wasm';
 import type { Expression, Place, Statement, ValueType, Variable } from '../ir/ir.ts';
@@ -19,6 +19,10 @@ export interface Scope {
   readonly globalTypes: readonly { readonly type: string }[];
   /** How many functions are imported: they come first. */
   readonly imported: number;
+  /** Whether an imported function gives what its type says. */
+  readonly isDirect: (index: number) => boolean;
+  /** The index of a function without imports. */
+  readonly own: (index: number) => number;
   /** The number of a signature. */
   readonly signature: (type: FunctionType) => number;
   /** The index of a helper among the module's functions. */
@@ -324,7 +328,9 @@ class Translator {
         const type = this.#scope.functionTypes[first] as FunctionType;
         const { imported } = this.#scope;
         this.#call(
-          first < imported ? { kind: 'callImport', import: first } : { kind: 'call', function: first - imported },
+          first < imported && this.#scope.isDirect(first)
+            ? { kind: 'callImport', import: first }
+            : { kind: 'call', function: this.#scope.own(first) },
           type.parameters.length,
           type.results as readonly ValueType[],
         );

@@ -11,11 +11,12 @@ import {
   type FunctionType,
   type ValidModule,
 } from '@exokernel/wasm';
-import type { Data, Expression, Func, Global, Import, Module, ValueType, Variable } from '../ir/ir.ts';
+import type { Data, Expression, Func, Global, Import, Module, Statement, ValueType, Variable } from '../ir/ir.ts';
 import { VcodeError } from '../program/error.ts';
 import { ABORT_UNREACHABLE } from '../ir/abort.ts';
 import { translateFunction, type Scope } from './function.ts';
 import { HELPERS } from './helpers.ts';
+import { word } from './operators.ts';
 
 /** How a module is taken. */
 export interface FromWasmOptions {
@@ -24,6 +25,11 @@ export interface FromWasmOptions {
   readonly floats?: 'refuse' | 'trap';
   /** Values of imported globals, by `module.name`. */
   readonly globals?: Readonly<Record<string, number | bigint>>;
+  /**
+   * How many words the routine behind an import gives besides its one result; 0 or nothing: what its type says. Such an import takes one parameter
+   * more than the routine: the address at which the words are stored, if the result is 0.
+   */
+  readonly moreResults?: (one: { readonly module: string; readonly name: string }) => number;
   /** Pages of an imported memory, if it has more than the module asks for. */
   readonly pages?: number;
   /** The most pages that the memory may get. As given nothing: what the module says, or 65,535. */
@@ -46,12 +52,17 @@ class ModuleTranslator {
   readonly #extraIndices = new Map<string, number>();
   readonly #extras: (() => Func)[] = [];
   readonly #imported: number;
+  /** By imported function. */
+  readonly #moreResults: readonly number[];
   readonly #exportedNames = new Map<number, string>();
 
   constructor(module: ValidModule, options: FromWasmOptions) {
     this.#module = module;
     this.#options = options;
     this.#imported = module.functionTypes.length - module.functions.length;
+    this.#moreResults = module.imports
+      .filter(({ kind }) => kind === 'function')
+      .map((one) => options.moreResults?.(one) ?? 0);
     for (const { kind, index, name } of module.exports) {
       if (kind === 'function' && !this.#exportedNames.has(index)) this.#exportedNames.set(index, name);
     }
@@ -64,6 +75,8 @@ class ModuleTranslator {
       functionTypes: m.functionTypes,
       globalTypes: m.globalTypes,
       imported: this.#imported,
+      isDirect: (index) => (this.#moreResults[index] ?? 0) === 0,
+      own: (index) => this.#own(index),
       signature: (type) => this.#signature(type),
       helper: (name) => {
         const { results, parameters } = HELPERS[name] ?? { results: [], parameters: [] };
@@ -94,25 +107,43 @@ class ModuleTranslator {
   /** The index of a function without imports; an imported one becomes a function that calls it. */
   #own(index: number): number {
     if (index >= this.#imported) return index - this.#imported;
+    return this.#extra(`import ${index}`, () => this.#calling(index));
+  }
+
+  /** A function that calls an import, and stores what it gives besides its result. */
+  #calling(index: number): Func {
     const type = this.#module.functionTypes[index] ?? { parameters: [], results: [] };
-    return this.#extra(`import ${index}`, () => {
-      const { parameters, results } = isFloating(type) ? { parameters: [], results: [] } : type;
-      const variables = (types: readonly string[]): Variable[] =>
-        types.map((one, i) => ({ name: `p${i}`, type: one as ValueType }));
-      const values = parameters.map((_, i): Expression => ({ kind: 'local', local: i }));
-      const into = results.map((_, i) => parameters.length + i);
-      return {
-        name: `import ${index}`,
-        parameters: variables(parameters),
-        results: results as readonly ValueType[],
-        locals: variables(results),
-        signature: this.#signature(type),
-        body: [
-          { kind: 'callImport', import: index, values, results: into },
-          { kind: 'return', values: into.map((local): Expression => ({ kind: 'local', local })) },
-        ],
-      };
-    });
+    const { parameters, results } = isFloating(type) ? { parameters: [], results: [] } : type;
+    const more = this.#moreResults[index] ?? 0;
+    const local = (of: number): Expression => ({ kind: 'local', local: of });
+    const all = [...results, ...new Array<ValueType>(more).fill('i32')];
+    const variables = (types: readonly string[]): Variable[] =>
+      types.map((one, i) => ({ name: `p${i}`, type: one as ValueType }));
+    const passed = parameters.slice(0, parameters.length - (more > 0 ? 1 : 0));
+    const into = all.map((_, i) => parameters.length + i);
+    const stores = into.slice(results.length).map((of, i): Statement => ({
+      kind: 'store',
+      region: 0,
+      size: 4,
+      index: local(parameters.length - 1),
+      displacement: 4 * i,
+      endian: 'little',
+      align: 2,
+      value: local(of),
+    }));
+    const isFine: Expression = { kind: 'binary', operator: 'eq', left: local(parameters.length), right: word(0) };
+    return {
+      name: `import ${index}`,
+      parameters: variables(parameters),
+      results: results as readonly ValueType[],
+      locals: variables(all),
+      signature: this.#signature(type),
+      body: [
+        { kind: 'callImport', import: index, values: passed.map((_, i) => local(i)), results: into },
+        ...(more > 0 ? [{ kind: 'if', condition: isFine, then: stores, otherwise: [] } as const] : []),
+        { kind: 'return', values: into.slice(0, results.length).map(local) },
+      ],
+    };
   }
 
   /** The index of a function that the module does not have itself; `build` makes it once. */
@@ -200,11 +231,16 @@ class ModuleTranslator {
       if (type === undefined) continue;
       // A function with floating point is never called: who would call it uses floating point, too.
       const { parameters, results } = isFloating(type) ? { parameters: [], results: [] } : type;
+      const more = this.#moreResults[imports.length] ?? 0;
+      if (more > 0 && (results.join() !== 'i32' || parameters.at(-1) !== 'i32')) {
+        const message = `${one.module}.${one.name} takes an address last, and gives one i32`;
+        throw new VcodeError('unsupported', message, { module: one.module, name: one.name });
+      }
       imports.push({
         module: one.module,
         name: one.name,
-        parameters: parameters as readonly ValueType[],
-        results: results as readonly ValueType[],
+        parameters: parameters.slice(0, parameters.length - (more > 0 ? 1 : 0)) as readonly ValueType[],
+        results: [...(results as readonly ValueType[]), ...new Array<ValueType>(more).fill('i32')],
       });
     }
     return imports;

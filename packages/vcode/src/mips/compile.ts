@@ -2,7 +2,7 @@
  * The MIPS back end: one program to position-dependent words that follow the calling convention of downloaded code.
  *
  * In: `a0` the activation record, `ra` the return address; base addresses are as the CPU shall use them, unmapped ones in a
- * kernel. Whoever calls guarantees that the record is word-aligned and `activationBytes` long, that fuel and lengths are
+ * kernel. The caller guarantees that the record is word-aligned and `activationBytes` long, that fuel and lengths are
  * below 2^31, that no region wraps around the address space, and what the regions promise about alignment. Out: `v0` the
  * value, `v1` the status, both also as the record says. `sp gp fp s0-s7 k0 k1` are untouched, other registers are lost. The code
  * is a leaf: it calls nothing, uses no stack, touches no memory but the record and the regions.

@@ -2,7 +2,7 @@
  * Scheduling: from the list that takes every effect at once to code that is right on the R3000.
  *
  * Three steps: separate a load from its first use where something useful fits between; fill the delay slots, with an
- * instruction from before the branch or, if nobody misses it, from behind; write the rest out with `nop`s. A load never
+ * instruction from before the branch or, if the other way does not need it, from behind; write the rest out with `nop`s. A load never
  * passes a guard, a store never moves across memory operations.
  *
  * Source: [KANE92 §1] for the slots, [KANE92 app. A, MFLO] for the two instructions between `mflo` and the next multiply.

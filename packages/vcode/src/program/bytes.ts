@@ -1,7 +1,7 @@
 /**
  * Reading and writing bytes: LEB128 numbers below 2^32, short ASCII names, lists behind their length.
  *
- * The reader is for bytes from anybody: everything it returns is within the bound that it was given, and it throws
+ * The reader trusts no bytes: everything that it returns is within the bound that it was given, and it throws
  * `VcodeError` `malformed` at the first byte that is not.
  */
 import { VcodeError } from './error.ts';

@@ -3,7 +3,7 @@
  *
  *     'V' 'C' version    name    regions: {name, flags, skew}*    parameters: name*    locals: number    body
  *
- * A list is its length and its items. Names of locals are not sent. `decodeProgram` accepts bytes from anybody: it checks
+ * A list is its length and its items. Names of locals are not sent. `decodeProgram` accepts any bytes: it checks
  * every index and bound, reads each byte at most once, and throws `VcodeError` `malformed` or `limit` before it builds
  * anything larger than a small multiple of its input.
  */

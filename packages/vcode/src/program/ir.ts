@@ -88,7 +88,7 @@ export interface Region {
   readonly name: string;
   readonly access: 'r' | 'rw';
   /**
-   * What whoever binds the region promises about its base: `base % align === skew`. The MIPS back end uses whole-word
+   * What the caller that binds the region promises about its base: `base % align === skew`. The MIPS back end uses whole-word
    * accesses on the strength of it; a broken promise is an address error there.
    */
   readonly align: 1 | 2 | 4;

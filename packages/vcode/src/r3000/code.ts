@@ -16,6 +16,8 @@ export interface Line {
   readonly reads: number;
   readonly writes: number;
   readonly memory: 'none' | 'load' | 'store' | 'all';
+  /** An access that no other passes. */
+  readonly isOrdered: boolean;
   readonly flow: 'next' | 'branch' | 'jump' | 'call' | 'return';
   /** Where a branch or jump goes. */
   readonly target: MachineBlock | undefined;
@@ -158,7 +160,7 @@ function effects(form: Form, [a, b, c]: readonly number[]): { reads: number; wri
 
 /** What a line may say besides its operands. */
 export type LineOptions = Partial<
-  Pick<Line, 'target' | 'symbol' | 'charge' | 'at'> & { readonly reads: number; readonly writes: number }
+  Pick<Line, 'target' | 'symbol' | 'charge' | 'at' | 'isOrdered'> & { readonly reads: number; readonly writes: number }
 >;
 
 /** Makes a line. */
@@ -171,14 +173,20 @@ export function line(mnemonic: Mnemonic, operands: readonly number[], options: L
     operands,
     reads: reads | (options.reads ?? 0),
     writes: writes | (options.writes ?? 0),
-    memory:
-      form === 'load' || form === 'merge' ? 'load' : form === 'store' ? 'store' : form === 'call' ? 'all' : 'none',
+    memory: memoryOf(mnemonic, form),
+    isOrdered: options.isOrdered ?? false,
     flow: flowOf(mnemonic, form, always),
     target: options.target,
     symbol: options.symbol,
     charge: options.charge ?? 0,
     at: options.at ?? -1,
   };
+}
+
+function memoryOf(mnemonic: Mnemonic, form: Form): Line['memory'] {
+  if (form === 'load' || form === 'merge') return 'load';
+  if (form === 'store') return 'store';
+  return form === 'call' || mnemonic === 'syscall' ? 'all' : 'none';
 }
 
 function flowOf(mnemonic: Mnemonic, form: Form, always: boolean): Line['flow'] {

@@ -5,6 +5,7 @@
  */
 import { GP, V1 } from '@exokernel/isa';
 import { settledGlobals } from '../ir/globals.ts';
+import type { ImportCode } from '../ir/imports.ts';
 import type { Func, Module } from '../ir/ir.ts';
 import { prepareChecked } from '../ir/prepare.ts';
 import { rotateLoops } from '../ir/rotate.ts';
@@ -47,30 +48,52 @@ const symbolOf: Calls['symbol'] = (callee) => {
   return callee.kind === 'import' ? `import ${callee.import}` : callee.kind;
 };
 
-const OWN_CALLS: Calls = {
-  symbol: symbolOf,
-  inline: () => undefined,
-  trap: (code, at) => [line('break', [code], { at })],
-  stackLimit: undefined,
-};
+/** What a module of the own profile finds around it. */
+export interface OwnSurroundings {
+  /** What calls of its imports are, in their order. */
+  readonly imports?: readonly ImportCode[];
+  /** The routine that makes the memory longer: pages of 64 KiB in a0, the pages before or -1 in v0. */
+  readonly grow?: number;
+  /** Words left free at the origin, for code of the caller's. */
+  readonly reserve?: number;
+}
 
-/** Compiles a module of the own profile for execution at `origin`. `more` are pieces that it calls. */
-export function compileOwn(given: Module, origin: number, more: readonly Piece[] = []): OwnCode {
+/**
+ * Compiles a module of the own profile for execution at `origin`. Throws `VcodeError` `limit` for a function that is too large, `malformed` for an
+ * import of which nothing is known.
+ */
+export function compileOwn(given: Module, origin: number, surroundings: OwnSurroundings = {}): OwnCode {
+  const { imports = [], grow, reserve = 0 } = surroundings;
+  const calls: Calls = {
+    symbol: symbolOf,
+    inline: (callee) => {
+      const code = callee.kind === 'import' ? imports[callee.import] : undefined;
+      return code?.kind === 'inline' ? code : undefined;
+    },
+    trap: (code, at) => [line('break', [code], { at })],
+    stackLimit: undefined,
+  };
+  const known = new Map<string, number>();
+  if (grow !== undefined) known.set('grow', grow);
+  imports.forEach((code, i) => {
+    if (code.kind === 'routine') known.set(`import ${i}`, code.address);
+  });
   const module = rotateLoops(given);
   const record = ownRecord(module);
   const settled = settledGlobals(module);
   const set: RegisterSet = { lost: LOST, kept: KEPT };
   const pieces = module.functions.map((func, i) => {
-    const surroundings: Surroundings = {
+    const around: Surroundings = {
       profile: 'own',
       sections: new Map(),
       section: 0,
       record,
       settled: settled[i] ?? new Set(),
+      imports,
     };
-    return compileFunction(module, func, functionSymbol(i), surroundings, set, OWN_CALLS).piece;
+    return compileFunction(module, func, functionSymbol(i), around, set, calls).piece;
   });
-  return { ...link([...pieces, ...more], origin, { slots: tableOf(module) }), record };
+  return { ...link(pieces, origin, { slots: tableOf(module), known, reserve }), record };
 }
 
 /**
@@ -99,6 +122,7 @@ export function compileChecked(given: Module, origin: number, imports: readonly 
       section: starts[i] ?? 0,
       record,
       settled: settled[i] ?? new Set(),
+      imports: [],
     };
     return compileFunction(module, func, functionSymbol(i), surroundings, set, calls);
   });

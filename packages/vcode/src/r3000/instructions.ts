@@ -45,6 +45,8 @@ export interface Instruction {
   readonly sources: readonly Source[];
   readonly callee: Callee | undefined;
   readonly test: Test | undefined;
+  /** An access that no other passes. */
+  readonly isOrdered: boolean;
   /** A position in the source, or -1. */
   readonly at: number;
   position: number;

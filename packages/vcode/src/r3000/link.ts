@@ -37,16 +37,18 @@ export interface LinkOptions {
   readonly slots?: readonly { readonly symbol: string; readonly signature: number }[];
   /** What sections cost. */
   readonly costs?: readonly number[];
+  /** Words left free before the first piece. */
+  readonly reserve?: number;
   /** Symbols of other code. */
   readonly known?: ReadonlyMap<string, number>;
 }
 
 /** Places pieces one behind the other. `costs` gives what a charge takes. Throws `VcodeError` `limit` for a function that branches too far. */
 export function link(pieces: readonly Piece[], origin: number, options: LinkOptions = {}): Linked {
-  const { slots = [], costs = [], known } = options;
+  const { slots = [], costs = [], known, reserve = 0 } = options;
   const symbols = new Map<string, number>(known);
   const starts: number[] = [];
-  let size = 0;
+  let size = reserve;
   for (const piece of pieces) {
     starts.push(size);
     symbols.set(piece.name, origin + 4 * size);

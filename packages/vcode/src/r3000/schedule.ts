@@ -39,7 +39,7 @@ function delays(load: Line, use: Line): boolean {
 function independent(a: Line, b: Line): boolean {
   if ((a.writes & (b.reads | b.writes)) !== 0 || (a.reads & b.writes) !== 0) return false;
   if (a.memory === 'none' || b.memory === 'none') return a.charge === 0 || b.charge === 0;
-  return a.memory === 'load' && b.memory === 'load';
+  return a.memory === 'load' && b.memory === 'load' && !(a.isOrdered && b.isOrdered);
 }
 
 export function schedule(blocks: readonly MachineBlock[]): Scheduled {
@@ -81,7 +81,7 @@ function separate(block: MachineBlock): void {
 function pullUp(lines: Line[], k: number, load: Line): boolean {
   for (let j = k + 2; j < lines.length && j <= k + WINDOW; j += 1) {
     const candidate = lines[j] as Line;
-    if (candidate.flow !== 'next' || lines[j - 1]?.flow !== 'next') return false;
+    if (candidate.flow !== 'next' || candidate.memory === 'all' || lines[j - 1]?.flow !== 'next') return false;
     if (delays(load, candidate) || isMultiply(candidate) || isFromHiLo(candidate)) continue;
     if (candidate.memory === 'load' && lines[k + 1] !== undefined && delays(candidate, lines[k + 1] as Line)) continue;
     let isFree = true;

@@ -110,6 +110,7 @@ class Selector {
       sources: [],
       callee: undefined,
       test: undefined,
+      isOrdered: false,
       at: this.#at,
       position: 0,
       ...rest,
@@ -214,7 +215,7 @@ class Selector {
     const def = this.#register(node);
     const natural = Math.abs(size) === 4 ? 2 : Math.abs(size) === 2 ? 1 : 0;
     if (node.align >= natural) {
-      this.#emit('plain', LOADS[size] ?? 'lw', { def, a: base, immediate });
+      this.#emit('plain', LOADS[size] ?? 'lw', { def, a: base, immediate, isOrdered: node.isOrdered });
     } else if (natural === 2) {
       const part = this.#fresh();
       this.#emit('plain', 'lwr', { def: part, a: base, immediate });
@@ -234,7 +235,7 @@ class Selector {
     const { size, value: immediate } = node;
     const natural = size === 4 ? 2 : size === 2 ? 1 : 0;
     if (node.align >= natural) {
-      this.#emit('plain', STORES[size] ?? 'sw', { a: value, b: base, immediate });
+      this.#emit('plain', STORES[size] ?? 'sw', { a: value, b: base, immediate, isOrdered: node.isOrdered });
     } else if (natural === 2) {
       this.#emit('plain', 'swr', { a: value, b: base, immediate });
       this.#emit('plain', 'swl', { a: value, b: base, immediate: immediate + 3 });

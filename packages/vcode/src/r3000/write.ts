@@ -2,9 +2,10 @@
  * From instructions on virtual registers and their places to machine lines: moves where a value changes its place, the frame, the ends of
  * blocks.
  */
-import { AT, GP, RA, SP, ZERO, type Mnemonic } from '@exokernel/isa';
+import { AT, GP, RA, SP, V0, ZERO, type Mnemonic } from '@exokernel/isa';
 import type { Block, Callee, Node, Test } from '../ssa/graph.ts';
 import type { Allocation } from './allocate.ts';
+import type { ImportCode } from '../ir/imports.ts';
 import { ABORT_FUEL, ABORT_STACK } from '../ir/abort.ts';
 import { ARGUMENTS, bit, FUEL, KEPT_MASK, line, load32, LOST_MASK, MachineBlock, RESULTS, type Line } from './code.ts';
 import { branchLine, TABLE_HIGH, TABLE_LOW } from './branches.ts';
@@ -16,8 +17,8 @@ import { movesInOrder, STACK, type Move } from './moves.ts';
 export interface Calls {
   /** The symbol of a function. */
   readonly symbol: (callee: Callee) => string;
-  /** A call that is written in line, with its arguments in their registers; nothing for an ordinary one. */
-  readonly inline: (callee: Callee, at: number) => readonly Line[] | undefined;
+  /** A call that is written in line; nothing for an ordinary one. */
+  readonly inline: (callee: Callee) => Extract<ImportCode, { kind: 'inline' }> | undefined;
   /** A trap. */
   readonly trap: (code: number, at: number) => readonly Line[];
   /** Where in the record the stack's limit is; nothing where a guard page is the limit. */
@@ -66,7 +67,7 @@ class Writer {
     );
     const called = selected.lines.flatMap(({ instructions }) => instructions.filter(({ kind }) => kind === 'call'));
     this.#outgoing = called.reduce((most, one) => Math.max(most, outgoingWords(one)), 0);
-    this.#savesRa = called.some(({ callee }) => callee !== undefined && calls.inline(callee, -1) === undefined);
+    this.#savesRa = called.some(({ callee }) => callee !== undefined && calls.inline(callee) === undefined);
     // One word to spare where places in memory may have to change with each other.
     const slots = allocation.slots + (allocation.slots > 0 ? 1 : 0);
     const words = this.#outgoing + slots + allocation.saved.length + (this.#savesRa ? 1 : 0);
@@ -283,14 +284,14 @@ class Writer {
       case 'lb':
       case 'lbu':
       case 'lwr':
-        this.#emit(mnemonic, [result, immediate, a], { at });
+        this.#emit(mnemonic, [result, immediate, a], { at, isOrdered: instruction.isOrdered });
         break;
       case 'sw':
       case 'sh':
       case 'sb':
       case 'swl':
       case 'swr':
-        this.#emit(mnemonic, [a, immediate, b], { at });
+        this.#emit(mnemonic, [a, immediate, b], { at, isOrdered: instruction.isOrdered });
         break;
       case 'mult':
       case 'multu':
@@ -344,25 +345,40 @@ class Writer {
     const { callee, sources, position, defs, at } = instruction;
     if (callee === undefined) return;
     const isAddress = callee.kind === 'address';
+    const inline = this.#calls.inline(callee);
+    const [into, out] = inline === undefined ? [ARGUMENTS, RESULTS] : [inline.arguments, inline.results];
     const moves: Move[] = sources.map((source, i) => ({
-      to: ARGUMENTS[i] ?? STACK + i - ARGUMENTS.length,
+      to: into[i] ?? STACK + i - into.length,
       from: this.#source(source, position),
     }));
     if (isAddress) moves.push({ to: 25, from: this.#from(instruction.a, position) });
     this.#put(moves, at);
-    const read = sources
-      .slice(0, ARGUMENTS.length)
-      .reduce((mask, _, i) => mask | bit(ARGUMENTS[i]), bit(SP) | bit(GP) | bit(FUEL));
-    const lines = this.#calls.inline(callee, at);
-    if (lines !== undefined) this.#lines.push(...lines);
-    else if (isAddress) this.#emit('jalr', [RA, 25], { reads: read, writes: LOST_MASK, at });
-    else this.#emit('jal', [], { symbol: this.#calls.symbol(callee), reads: read, writes: LOST_MASK, at });
+    const reads = sources
+      .slice(0, into.length)
+      .reduce((mask, _, i) => mask | bit(into[i]), bit(SP) | bit(GP) | bit(FUEL));
+    const options = { reads, writes: LOST_MASK, at };
+    if (inline !== undefined) this.#inline(inline, options);
+    else if (isAddress) this.#emit('jalr', [RA, 25], options);
+    else this.#emit('jal', [], { ...options, symbol: this.#calls.symbol(callee) });
     const results = defs.flatMap((register, i) => {
-      const from = RESULTS[i] ?? STACK + i - RESULTS.length;
+      const from = out[i] ?? STACK + i - out.length;
       return register < 0 ? [] : this.#into(register, position + 3, from);
     });
     // Results leave their registers while other values may come into them.
     this.#put([...results, ...(this.#moves.get(position + 2) ?? [])], at);
+  }
+
+  /** What is written in line; a system call among it reads the arguments and loses what a call loses. */
+  #inline(
+    { lines }: Extract<ImportCode, { kind: 'inline' }>,
+    options: { readonly reads: number; readonly writes: number; readonly at: number },
+  ): void {
+    for (const { mnemonic, operands } of lines) {
+      const isCall = mnemonic === 'syscall';
+      // The kernel keeps ra.
+      const effects = isCall ? { reads: options.reads | bit(V0), writes: options.writes & ~bit(RA) } : {};
+      this.#emit(mnemonic, operands, { ...effects, at: options.at });
+    }
   }
 
   #return({ sources, position, at }: Instruction): void {

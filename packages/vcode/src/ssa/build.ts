@@ -133,7 +133,7 @@ class Builder {
         this.#call({ kind: 'function', function: statement.function }, [], statement.values, statement.results);
         return;
       case 'callImport':
-        this.#call({ kind: 'import', import: statement.import }, [], statement.values, statement.results);
+        this.#callImport(statement);
         return;
       case 'callIndirect':
         this.#callIndirect(statement);
@@ -255,6 +255,24 @@ class Builder {
       ABORT_TABLE,
     );
     this.#call({ kind: 'address' }, [this.#expressions.access(entry, 0, 4), ...values], [], statement.results);
+  }
+
+  /** A call of an import, or the access that it stands for. */
+  #callImport(statement: Extract<Statement, { kind: 'callImport' }>): void {
+    const code = this.#to.imports[statement.import];
+    if (code === undefined || code.kind === 'routine' || code.kind === 'inline') {
+      this.#call({ kind: 'import', import: statement.import }, [], statement.values, statement.results);
+      return;
+    }
+    const { graph } = this.#flow;
+    const values = statement.values.flatMap((value) => this.#expressions.wordsOf(value));
+    const node = graph.node(code.kind, values);
+    node.size = code.signed ? -code.size : code.size;
+    node.align = 2;
+    node.isOrdered = true;
+    this.#flow.pin(node);
+    const [result] = statement.results;
+    if (result !== undefined) this.#flow.locals[this.#slots[result] ?? 0] = node;
   }
 
   #call(callee: Callee, before: readonly Node[], values: readonly Expression[], results: readonly number[]): void {

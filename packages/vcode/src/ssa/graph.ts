@@ -98,6 +98,8 @@ export class Node {
   /** Log2 of what the address is a multiple of. */
   align = 0;
   callee: Callee | undefined;
+  /** An access that keeps its place among all others: the word may be changed by the kernel or a device. */
+  isOrdered = false;
   block: Block | undefined;
   /** A position in the source, or -1. */
   at = -1;

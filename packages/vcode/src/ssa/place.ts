@@ -54,7 +54,7 @@ function dropUnused(graph: Graph, entry: Block): Node[] {
     walk.run(node, use, done);
   };
   for (const block of graph.blocks) {
-    for (const node of block.nodes) if (EFFECTS.has(node.op) && node.mark === 0) need(node);
+    for (const node of block.nodes) if ((EFFECTS.has(node.op) || node.isOrdered) && node.mark === 0) need(node);
     for (const node of block.inputs) need(node);
   }
   for (let node = pinned.pop(); node !== undefined; node = pinned.pop()) for (const input of node.inputs) need(input);

@@ -1,4 +1,5 @@
 /** Where a function will run. */
+import type { ImportCode } from '../ir/imports.ts';
 import type { Statement } from '../ir/ir.ts';
 import type { RecordLayout } from '../ir/record.ts';
 
@@ -12,6 +13,8 @@ export interface Surroundings {
   readonly section: number;
   /** Globals that do not change while the function runs. */
   readonly settled: ReadonlySet<number>;
+  /** What a call of an import is; a routine of its symbol where nothing is said. */
+  readonly imports: readonly (ImportCode | undefined)[];
   /** Where things are in the module's record. */
   readonly record: RecordLayout;
 }

@@ -6,7 +6,7 @@
  * no parameters also has `runEach(fuel, descriptors, count, results)`: one run for each `{base, length}` pair of words at
  * `descriptors`, values written as words to `results`, the number of aborted runs returned.
  *
- * Whoever calls guarantees that regions lie in the memory; the engine traps otherwise. Source: [WASM].
+ * The caller guarantees that regions lie in the memory; the engine traps otherwise. Source: [WASM].
  */
 import { I32, ModuleBuilder, type FunctionBuilder } from '@exokernel/wasm';
 import { isBounded } from '../mips/bounds.ts';

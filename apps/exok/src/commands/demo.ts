@@ -1,10 +1,7 @@
 /** `exok demo`: everything at once, checked; or kept up for a browser. */
 import type { Command } from 'commander';
-import { integer, untilInterrupted } from '../arguments.ts';
-import { EXIT, UsageError } from '../error.ts';
-import { createProgress } from '../progress.ts';
-import { formatReport, type Report } from './report.ts';
-import { runDemo, serveDemo } from './run.ts';
+import { integer } from '../arguments.ts';
+import { UsageError } from '../error.ts';
 
 /** What most hosts can follow while the server is busy; a faster clock only makes more of the time pass idle. */
 const SERVING_MHZ = 200;
@@ -35,48 +32,17 @@ export function addDemo(program: Command, done: (exitCode: number) => void): voi
       '\nExamples:\n  exok demo\n  exok demo --serve --port 8080\n  exok demo --serve --net stream:unix:passt.socket\n  exok demo --offline --json',
     )
     .action(async (options: Options) => {
-      done(await demo(options));
+      check(options);
+      const { demo } = await import('../demo/demo.ts');
+      const { serve = false, offline = false, json = false, port = 0, disk, mhz = SERVING_MHZ, net } = options;
+      done(await demo({ serve, offline, json, port, disk, mhz, net }));
     });
 }
 
-async function demo(options: Options): Promise<number> {
-  const { serve = false, offline = false, json = false, port, disk, mhz, net } = options;
+/** Options that are of no use together. */
+function check({ serve = false, offline = false, port, mhz, net }: Options): void {
   if (serve && offline) throw new UsageError('--serve needs the gateway that --offline leaves out: use one of them');
   if (offline && port !== undefined) throw new UsageError('--port is of no use with --offline');
   if (!serve && mhz !== undefined) throw new UsageError('--mhz is of no use without --serve');
   if (!serve && net !== undefined) throw new UsageError('--net is of no use without --serve');
-  const progress = createProgress(process.stderr);
-  const started = performance.now();
-  const shared = { port: port ?? 0, disk, progress: progress.say };
-  try {
-    const report = serve
-      ? await serveDemo({
-          ...shared,
-          mhz: mhz ?? SERVING_MHZ,
-          net,
-          say: (text) => {
-            progress.end();
-            process.stderr.write(`exok: ${text}\n`);
-          },
-          stop: untilInterrupted(),
-          ready: (url) => {
-            progress.end();
-            process.stderr.write(`serving ${url} (Ctrl-C to stop)\n`);
-          },
-        })
-      : await runDemo({ offline, ...shared });
-    progress.end();
-    return print(report, json, (performance.now() - started) / 1000);
-  } finally {
-    progress.end();
-  }
-}
-
-function print(report: Report, json: boolean, seconds: number): number {
-  if (json) process.stdout.write(`${JSON.stringify(report)}\n`);
-  else process.stdout.write(formatReport(report));
-  const failed = report.checks.filter(({ ok }) => !ok).length;
-  const verdict = failed === 0 ? `all ${report.checks.length} checks passed` : `${failed} checks FAILED`;
-  process.stderr.write(`${verdict}; ${seconds.toFixed(1)} s\n`);
-  return failed === 0 ? EXIT.ok : EXIT.failed;
 }

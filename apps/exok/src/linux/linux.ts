@@ -1,24 +1,21 @@
-/**
- * `exok linux`: Linux on the machine. Builds what it needs once, into the cache; then the console is the terminal.
- */
-import { InvalidArgumentError, type Command } from 'commander';
+/** What `exok linux` does: builds what it needs once, into the cache; then the console is the terminal. */
 import { EXIT, UsageError } from '../error.ts';
 import { createProgress, type Progress } from '../progress.ts';
 import { readElf } from '../run-machine.ts';
-import { addMachineOptions, machineSettings, type MachineOptionValues } from '../run-options.ts';
+import { machineSettings, type MachineOptionValues } from '../run-options.ts';
 import { runHere } from '../run.ts';
 import { benchLinux, type Bench } from './bench.ts';
 import { linuxProgram } from './boot.ts';
 import { kernelImage } from './kernel.ts';
-import { PATCHED_FILE } from './patch.ts';
-import { PAPER_MACHINES } from './published.ts';
+import { PATCHED_FILES } from './patch.ts';
+import { ALL_PROFILES } from './published.ts';
 import { formatFigures } from './report.ts';
 import { e2fsckProgram, initProgram, initramfs } from './userland.ts';
 
-const ALL_PROFILES = [...PAPER_MACHINES, 'ideal'] as const;
 const ACTIONS: readonly (string | undefined)[] = [undefined, 'build', 'bench'];
 
-interface Options extends MachineOptionValues {
+/** What commander makes of the options. */
+export interface LinuxOptions extends MachineOptionValues {
   readonly rebuild?: boolean;
   readonly unpatched?: boolean;
   readonly kernel?: string;
@@ -27,37 +24,10 @@ interface Options extends MachineOptionValues {
   readonly withE2fsck?: boolean;
 }
 
-/** `rest` is what stands behind `--`: a command of /init. */
-export function addLinux(program: Command, rest: readonly string[], done: (exitCode: number) => void): void {
-  const linux = program
-    .command('linux')
-    .usage('[options] [build | bench] [-- <command>...]')
-    .description('Linux on the machine; built once, into the cache')
-    .argument('[action]', 'build: kernel and programs, and no more; bench: Linux beside what was published for Ultrix')
-    .option('--rebuild', 'builds the kernel though it is in the cache')
-    .option(
-      '--unpatched',
-      "builds Debian's source as it is, without the line that is changed for the floating-point unit",
-    )
-    .option('--kernel <file>', 'a kernel built elsewhere')
-    .option('--append <text>', 'more arguments of the kernel')
-    .option('--ip <address>', 'its address on the wire', address)
-    .option('--with-e2fsck', 'builds e2fsck too, and takes it along (for -- check and -- disk check)')
-    .addHelpText(
-      'after',
-      '\n`-- help` says which commands there are, `-- sh` reads them. bench takes all profiles unless one is named.\n' +
-        '\nExamples:\n  exok linux -- sh\n  exok linux --date now --disk root.img -- help\n  exok linux bench --profile dec3100 --json',
-    )
-    .action(async (action: string | undefined, options: Options) => {
-      const profile = linux.getOptionValueSource('profile') === 'cli' ? (options.profile ?? 'all') : 'all';
-      done(await linuxCommand(action, { ...options, rest, benched: profile }));
-    });
-  addMachineOptions(linux, ['all', ...ALL_PROFILES]);
-}
-
-async function linuxCommand(
+/** `rest` is a command of /init, `benched` the profiles that bench takes. Returns the exit code. Throws `UsageError`. */
+export async function linuxCommand(
   action: string | undefined,
-  { rest, benched, ...given }: Options & { readonly rest: readonly string[]; readonly benched: string },
+  { rest, benched, ...given }: LinuxOptions & { readonly rest: readonly string[]; readonly benched: string },
 ): Promise<number> {
   if (!ACTIONS.includes(action)) {
     throw new UsageError(`exok linux ${action ?? ''}: the command of /init comes after --`);
@@ -83,7 +53,7 @@ async function linuxCommand(
       return EXIT.ok;
     }
     if (given.kernel === undefined && !unpatched) {
-      process.stderr.write(`exok: Linux with one line changed, in ${PATCHED_FILE} (--unpatched: without)\n`);
+      process.stderr.write(`exok: Linux with changes in ${PATCHED_FILES} (--unpatched: without)\n`);
     }
     const { append, ip } = given;
     const boot = {
@@ -106,10 +76,4 @@ function bench(bench: Bench, profiles: readonly Bench['settings']['profile'][], 
   });
   process.stdout.write(bench.settings.json ? `${JSON.stringify({ figures })}\n` : formatFigures(figures));
   return EXIT.ok;
-}
-
-function address(text: string): string {
-  const parts = text.split('.');
-  if (parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256)) return text;
-  throw new InvalidArgumentError('Use an address such as 10.0.0.1.');
 }

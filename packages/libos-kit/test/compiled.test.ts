@@ -1,0 +1,181 @@
+/** Compiled programs on the machine: what they compute, whom they call, how they end. */
+import { describe, expect, it } from 'vitest';
+import { DEATHS } from '@exokernel/abi';
+import { COMPILED_MEMORY, compiledProgram, compose } from '../src/index.ts';
+import { compileAssemblyScript } from '../../vcode/src/asc.ts';
+import { batch } from '../../batch/src/index.ts';
+import { exos } from '../../exos/src/index.ts';
+import { boot, exitOf } from '../../testkit/src/index.ts';
+
+async function compiled(text: string): Promise<Uint8Array> {
+  const { wasm, diagnostics } = await compileAssemblyScript(new Map([['main.ts', text]]), 'main.ts', {
+    memoryBase: COMPILED_MEMORY,
+  });
+  if (wasm === undefined) throw new Error(JSON.stringify(diagnostics));
+  return wasm;
+}
+
+type Composed = ReturnType<typeof compose>;
+type Needs = 'memory' | 'clock';
+const SYSTEMS: readonly {
+  readonly name: string;
+  readonly load: (needs: readonly Needs[], wasm: Uint8Array) => Composed;
+}[] = [
+  { name: 'batch', load: (needs, wasm) => compose(batch, compiledProgram('test', needs, wasm)) },
+  { name: 'exos', load: (needs, wasm) => compose(exos, compiledProgram('test', needs, wasm)) },
+];
+
+describe.each(SYSTEMS)('on $name', ({ load }) => {
+  async function run(text: string, needs: readonly Needs[] = ['memory']): Promise<number | undefined> {
+    const booted = boot([load(needs, await compiled(text))]);
+    return booted.finish(0).map(exitOf)[0];
+  }
+
+  it('gives the exit code', async () => {
+    expect(await run('export function main(): i32 {\n  return 42;\n}')).toBe(42);
+  });
+
+  it('has its static data and globals', async () => {
+    const text = `const table: StaticArray<i32> = [3, 1, 4, 1, 5, 9, 2, 6];
+      let calls = 0;
+      function next(): i32 { calls++; return table[calls - 1]; }
+      export function main(): i32 { let sum = 0; for (let i = 0; i < 8; i++) sum = sum * 10 + next(); return sum + calls; }`;
+    expect(await run(text)).toBe(31415926 + 8);
+  });
+
+  it('recurses on a stack of its own', async () => {
+    const text = `function depth(n: i32): i32 { return n == 0 ? 0 : 1 + depth(n - 1) * 1; }
+      export function main(): i32 { return depth(200); }`;
+    expect(await run(text)).toBe(200);
+  });
+
+  it('grows its memory, which is zero', async () => {
+    const text = `export function main(): i32 {
+        const before = memory.size();
+        if (memory.grow(3) != before) return -1;
+        if (memory.size() != before + 3) return -2;
+        const at = (<usize>before) << 16;
+        for (let i: usize = 0; i < 3 * 65536; i += 4) { if (load<i32>(at + i) != 0) return -3; store<i32>(at + i, <i32>i); }
+        let sum: u32 = 0;
+        for (let i: usize = 0; i < 3 * 65536; i += 4) sum += load<u32>(at + i);
+        return sum == (3 * 16384 - 1) * (3 * 16384) / 2 * 4 ? memory.grow(0) - before : -4;
+      }`;
+    expect(await run(text)).toBe(3);
+  });
+
+  it('is refused more memory than there is', async () => {
+    expect(await run('export function main(): i32 {\n  return memory.grow(0x7fff) + memory.grow(-1);\n}')).toBe(-2);
+  });
+
+  it('makes objects, and more than its first page holds', async () => {
+    const text = `class Node { next: Node | null = null; constructor(public value: i32) {} }
+      export function main(): i32 {
+        let list: Node | null = null;
+        for (let i = 0; i < 5000; i++) { const node = new Node(i); node.next = list; list = node; }
+        let sum = 0;
+        while (list) { sum += list.value; list = list.next; }
+        return sum;
+      }`;
+    expect(await run(text)).toBe((4999 * 5000) / 2);
+  });
+
+  it('calls the routines of its interfaces', async () => {
+    const text = `@external("kit", "clock_ticks") declare function ticks(): i32;
+      @external("kit", "clock_sleep") declare function sleep(ticks: i32): i32;
+      export function main(): i32 { const before = ticks(); sleep(3); return ticks() - before >= 3 ? 1 : 0; }`;
+    expect(await run(text, ['memory', 'clock'])).toBe(1);
+  });
+
+  it('makes system calls in line', async () => {
+    const text = `@external("aegis", "null") declare function nothing(): i32;
+      @external("aegis", "frame_alloc") declare function frameAlloc(ppn: i32, results: usize): i32;
+      @external("aegis", "frame_free") declare function frameFree(a: i32, b: i32, c: i32, d: i32): i32;
+      const words = memory.data(20);
+      export function main(): i32 {
+        if (nothing() != 0) return -1;
+        if (frameAlloc(-1, words) != 0) return -2;
+        const ppn = load<i32>(words);
+        if (frameFree(load<i32>(words, 4), load<i32>(words, 8), load<i32>(words, 12), load<i32>(words, 16)) != 0) return -3;
+        // It is free: it can be asked for by its name.
+        return frameAlloc(ppn, words) == 0 && load<i32>(words) == ppn ? 7 : -4;
+      }`;
+    expect(await run(text)).toBe(7);
+  });
+
+  it('reads words that the kernel changes', async () => {
+    const text = `@external("kit", "load32") declare function load32(at: usize): i32;
+      @external("aegis", "tick") declare function tick(results: usize): i32;
+      const words = memory.data(4);
+      export function main(): i32 {
+        // The u-page has a word that counts; the call tells the same.
+        tick(words);
+        return load32(words) == load<i32>(words) ? 1 : 0;
+      }`;
+    expect(await run(text)).toBe(1);
+  });
+
+  it.each([
+    [
+      'divides by zero',
+      'let zero = 0;\nexport function main(): i32 {\n  return 5 / zero;\n}\nexport function set(): void {\n  zero = 1;\n}',
+    ],
+    ['is unreachable', 'export function main(): i32 {\n  unreachable();\n  return 0;\n}'],
+    ['reads what is not there', 'export function main(): i32 {\n  return load<i32>(0x20000000);\n}'],
+    ['writes its own code', 'export function main(): i32 {\n  store<i32>(0x400000, 0);\n  return 0;\n}'],
+    [
+      'recurses without end',
+      'function f(n: i32): i32 {\n  return n + f(n + 1) * 3;\n}\nexport function main(): i32 {\n  return f(0);\n}',
+    ],
+  ])('ends, and it alone, when it %s', async (_, text) => {
+    const good =
+      'export function main(): i32 {\n  let sum = 0;\n  for (let i = 0; i < 100000; i++) sum += i & 3;\n  return sum;\n}';
+    const programs = await Promise.all([text, good].map(compiled));
+    const booted = boot(programs.map((wasm) => load(['memory'], wasm)));
+    const [bad, other] = booted.finish(0, 1);
+    expect(bad?.status).toBe('dead');
+    // By itself, with a word that says so, or by the kernel, for an exception that it has no handler for.
+    if (bad?.death === DEATHS.exit) expect([0, 5]).not.toContain(bad.exit);
+    expect(other && exitOf(other)).toBe(150000);
+  });
+});
+
+describe('what is refused', () => {
+  const program = (wasm: Uint8Array, needs: readonly Needs[] = []): Composed =>
+    compose(exos, compiledProgram('test', needs, wasm));
+
+  it.each([
+    ['no main', 'export function other(): i32 {\n  return 1;\n}'],
+    [
+      'an unknown system call',
+      '@external("aegis", "nonsense") declare function f(): i32;\nexport function main(): i32 {\n  return f();\n}',
+    ],
+    [
+      'a call that leaves',
+      '@external("aegis", "yield") declare function f(env: i32): i32;\nexport function main(): i32 {\n  return f(-1);\n}',
+    ],
+    [
+      'a call of another type',
+      '@external("aegis", "null") declare function f(a: i32): i32;\nexport function main(): i32 {\n  return f(1);\n}',
+    ],
+    [
+      'a routine it does not need',
+      '@external("kit", "pipe_close") declare function f(a: i32): i32;\nexport function main(): i32 {\n  return f(1);\n}',
+    ],
+    [
+      'a module that does not exist',
+      '@external("env", "f") declare function f(): i32;\nexport function main(): i32 {\n  return f();\n}',
+    ],
+  ])('%s', async (_, text) => {
+    const wasm = await compiled(text);
+    expect(() => program(wasm)).toThrow(expect.objectContaining({ code: 'image' }) as Error);
+  });
+
+  it('static data where the kit is', async () => {
+    const { wasm } = await compileAssemblyScript(
+      new Map([['main.ts', 'const a: StaticArray<i32> = [1, 2];\nexport function main(): i32 {\n  return a[1];\n}']]),
+      'main.ts',
+      { memoryBase: 4096 },
+    );
+    expect(() => program(wasm ?? new Uint8Array())).toThrow(expect.objectContaining({ code: 'program-size' }) as Error);
+  });
+});
