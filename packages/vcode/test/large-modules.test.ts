@@ -139,6 +139,30 @@ describe('long', () => {
     expect(outcome(bytes)).toBe('5');
   });
 
+  test('locals that change places in a loop', () => {
+    const bytes = single((f) => {
+      const locals = Array.from({ length: 3000 }, () => f.local(I32));
+      locals.forEach((local, i) => {
+        f.i32Const(i);
+        f.localSet(local);
+      });
+      f.loop();
+      for (const local of locals) f.localGet(local);
+      locals.forEach((_, i) => {
+        f.localSet(locals[i] ?? 0);
+      });
+      f.localGet(0);
+      f.i32Const(1);
+      f.i32Sub();
+      f.localTee(0);
+      f.brIf(0);
+      f.end();
+      f.localGet(locals[7] ?? 0);
+    });
+    // The order is turned round five times.
+    expect(outcome(bytes)).toBe(String(3000 - 1 - 7));
+  });
+
   test('a table of jumps', () => {
     const bytes = single((f) => {
       f.block();
@@ -205,6 +229,15 @@ describe('too large is refused', () => {
       f.end();
       f.localGet(0);
     });
+    expect(outcome(bytes)).toBe('limit');
+  });
+
+  test('a memory of four gigabytes', () => {
+    // Section 5, of the memory; section 1, 3, 7 and 10 of a function that does nothing.
+    const bytes = Uint8Array.of(
+      ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 5, 5, 1, 0, 0xff, 0xff, 3],
+      ...[7, 5, 1, 1, 0x66, 0, 0, 10, 4, 1, 2, 0, 0x0b],
+    );
     expect(outcome(bytes)).toBe('limit');
   });
 

@@ -2,7 +2,7 @@
  * Random modules, and random changes to them: interpreter, WebAssembly on the host and MIPS agree to the last byte, and with the host's engine
  * itself where the run is not ended by fuel or stack. `MODULE_RUNS` sets how many.
  */
-import { I64, WasmError } from '@exokernel/wasm';
+import { I32, I64, ModuleBuilder, WasmError } from '@exokernel/wasm';
 import { describe, expect, test } from 'vitest';
 import {
   ABORT_FUEL,
@@ -20,7 +20,9 @@ import { randomFrom, randomModule, type Random } from './random-wasm.ts';
 
 const RUNS = Number(process.env['MODULE_RUNS'] ?? 50);
 const FIRST = Number(process.env['MODULE_SEED'] ?? 1);
-const SEEDS = Array.from({ length: RUNS }, (_, i) => FIRST + i);
+/** 90202: the upper half of a table's address in the slot of another block's branch. */
+const KNOWN = [90202];
+const SEEDS = [...KNOWN, ...Array.from({ length: RUNS }, (_, i) => FIRST + i)];
 const MOST_BYTES = 3 * 65536;
 const PLENTY = 20_000_000;
 
@@ -120,6 +122,49 @@ describe('random modules', () => {
   });
 });
 
+test('what stands behind a table of jumps is paid for', () => {
+  const builder = new ModuleBuilder();
+  const f = builder.function([I32], [I32]);
+  const work = (rounds: number): void => {
+    for (let k = 0; k < rounds; k += 1) {
+      f.localGet(0);
+      f.localGet(0);
+      f.i32Const(8 + k);
+      f.i32Rotl();
+      f.i32Xor();
+      f.localSet(0);
+    }
+  };
+  f.loop();
+  work(10);
+  for (let i = 0; i < 9; i += 1) f.block();
+  f.localGet(0);
+  f.i32Const(7);
+  f.i32And();
+  f.brTable([0, 1, 2, 3, 4, 5, 6, 7], 7);
+  for (let i = 0; i < 8; i += 1) {
+    f.end();
+    work(10);
+    f.br(7 - i);
+  }
+  f.end();
+  f.localGet(0);
+  f.i32Const(1);
+  f.i32Sub();
+  f.localTee(0);
+  f.i32Const(0xffff);
+  f.i32And();
+  f.brIf(0);
+  f.end();
+  f.localGet(0);
+  builder.export('f', 'function', f.index);
+  const module = fromWasm(builder.build());
+  expect(runChecked(module, [5], 100_000).status).toBe(ABORT_FUEL);
+  // As much is done in front of the table as behind it.
+  const { executed } = new CheckedMips(module, 65536).call('f', [5], 100_000);
+  expect(executed).toBeLessThan(100_200);
+});
+
 /** Changes some bytes of the code, most of them behind the sections of types. */
 function mutated(bytes: Uint8Array, random: Random): Uint8Array<ArrayBuffer> {
   const changed = Uint8Array.from(bytes);
@@ -148,7 +193,7 @@ test('changed modules are refused by a typed error, or run alike on all back end
         continue;
       }
       const func = module.functions[module.exports.get('f') ?? -1];
-      if (func === undefined || (module.memory?.pages ?? 0) > 3 || random(4) > 0) continue;
+      if (func === undefined || random(4) > 0) continue;
       const values = func.parameters.map(({ type }) => (type === 'i64' ? 5n : 5));
       try {
         runChecked(module, values, 20_000);

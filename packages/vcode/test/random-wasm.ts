@@ -229,7 +229,7 @@ class Generator {
         this.#table(depth);
         return;
       default:
-        this.#bulk();
+        this.#grow();
     }
   }
 
@@ -325,8 +325,8 @@ class Generator {
     f.emit(this.#pick(isLong ? STORES64 : STORES32), [this.#pick([0, 0, 1, 4, 100, 60000, 65530])]);
   }
 
-  /** Grows the memory by little, or fills or copies. */
-  #bulk(): void {
+  /** Grows the memory by a page or none. */
+  #grow(): void {
     const f = this.#f;
     f.i32Const(this.#random(2));
     f.memoryGrow();

@@ -414,7 +414,9 @@ class Translator {
         this.#stack.push(long((BigInt(second) << 32n) | BigInt(first)), 'i64', []);
         return;
       default:
-        throw new VcodeError('malformed', `opcode 0x${opcode.toString(16)} is not translated`);
+        throw new VcodeError('unsupported', `instruction 0x${opcode.toString(16)}, of passive data, is not compiled`, {
+          opcode,
+        });
     }
   }
 }

@@ -4,6 +4,9 @@
  * A region never gets shorter during a run, so a test that has passed on every way to here need not be repeated [DPF96, bounds-check
  * aggregation]. Facts only ever leave tests out; a missing fact costs a test, never safety.
  */
+/** So many locals are known at once: facts are copied wherever ways part. Assumption: functions of people have fewer. */
+const MOST_SPANS = 256;
+
 export class Facts {
   /** By region: bytes it certainly has. */
   readonly #floors: Map<number, number>;
@@ -36,7 +39,9 @@ export class Facts {
   }
 
   learnSpan(region: number, local: number, bytes: number): void {
-    if (bytes > this.span(region, local)) this.#spans.set(local * this.#regions + region, bytes);
+    const key = local * this.#regions + region;
+    const known = this.#spans.get(key);
+    if (bytes > (known ?? -1) && (known !== undefined || this.#spans.size < MOST_SPANS)) this.#spans.set(key, bytes);
     this.learnFloor(region, bytes);
   }
 

@@ -52,12 +52,12 @@ function joinPhis(selected: Selected, life: Life, hints: ReadonlyMap<number, num
   const withPhis = selected.lines.filter(({ phis }) => phis.length > 0);
   withPhis.sort((a, b) => b.block.depth - a.block.depth);
   for (const { block, phis } of withPhis) {
+    // Ways back first: they are taken oftenest.
+    const ways = block.predecessors
+      .map((_, way) => way)
+      .sort((a, b) => (block.predecessors[b]?.depth ?? 0) - (block.predecessors[a]?.depth ?? 0));
     phis.forEach((register, i) => {
       const phi = block.phis[i];
-      // Ways back first: they are taken oftenest.
-      const ways = block.predecessors
-        .map((_, way) => way)
-        .sort((a, b) => (block.predecessors[b]?.depth ?? 0) - (block.predecessors[a]?.depth ?? 0));
       for (const way of ways) {
         const input = phi?.inputs[way];
         if (input === undefined) continue;

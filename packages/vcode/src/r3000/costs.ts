@@ -65,12 +65,10 @@ function longest(
     else {
       path += weight(i + 1);
       const taken = forward(line.target, i, skips.get(i) ?? 0);
-      const table = Math.max(
-        0,
-        ...(line.target === undefined && line.flow === 'jump' ? (owners.get(i)?.table ?? []) : []).map((block) =>
-          forward(block, i, 0),
-        ),
-      );
+      let table = 0;
+      if (line.target === undefined && line.flow === 'jump') {
+        for (const block of owners.get(i)?.table ?? []) table = Math.max(table, forward(block, i, 0));
+      }
       const onward = line.flow === 'branch' || line.flow === 'call' ? after(i + 2) : 0;
       path += Math.max(taken, table, onward);
     }

@@ -19,27 +19,55 @@ export interface Move {
 
 const isPlace = (what: Origin): what is number => typeof what === 'number';
 
+const isInMemory = ({ to, from }: Move): boolean => to >= STACK || (isPlace(from) && from >= STACK);
+
 /** The lines that do all moves at once. `spare` is a word of the stack for the rare case that words of the stack change places. */
 export function movesInOrder(moves: readonly Move[], spare: () => number, at: number): Line[] {
   const lines: Line[] = [];
-  let left = moves.filter(({ from, to }) => from !== to);
-  while (left.length > 0) {
-    const needed = new Set(left.map(({ from }) => from).filter(isPlace));
-    const ready = left.filter(({ to }) => !needed.has(to));
-    if (ready.length === 0) {
-      // A circle: one value waits elsewhere.
-      const [first] = left;
-      if (first === undefined || !isPlace(first.from)) break;
-      const { from } = first;
-      const isMemory = left.some((one) => one.to >= STACK || (isPlace(one.from) && one.from >= STACK));
-      const place = isMemory ? STACK + spare() : AT;
-      lines.push(...transfer({ to: place, from }, at));
-      left = left.map((one) => (one.from === from ? { to: one.to, from: place } : one));
-      continue;
+  /** By target: what goes there and is not done. */
+  const left = new Map<number, Move>();
+  /** By place: how many of those read it. */
+  const readers = new Map<number, number>();
+  let inMemory = 0;
+  for (const move of moves) {
+    if (move.from === move.to) continue;
+    left.set(move.to, move);
+    if (isPlace(move.from)) readers.set(move.from, (readers.get(move.from) ?? 0) + 1);
+    if (isInMemory(move)) inMemory += 1;
+  }
+  const ready: Move[] = [];
+  for (const move of left.values()) if ((readers.get(move.to) ?? 0) === 0) ready.push(move);
+  /** What waited for the place may go there. */
+  const release = (place: number): void => {
+    readers.delete(place);
+    const waiting = left.get(place);
+    if (waiting !== undefined) ready.push(waiting);
+  };
+  let next = 0;
+  while (left.size > 0) {
+    for (; next < ready.length; next += 1) {
+      const move = ready[next] as Move;
+      const { from, to } = move;
+      lines.push(...transfer(move, at));
+      left.delete(to);
+      if (isInMemory(move)) inMemory -= 1;
+      if (!isPlace(from)) continue;
+      const others = (readers.get(from) ?? 0) - 1;
+      if (others > 0) readers.set(from, others);
+      else release(from);
     }
-    // Constants last: they read nothing, and what they overwrite may be read.
-    for (const move of ready) lines.push(...transfer(move, at));
-    left = left.filter((one) => !ready.includes(one));
+    // What is left goes in circles, in which every place has one reader: one value of each waits elsewhere.
+    for (const { from, to } of left.values()) {
+      if (!isPlace(from)) break;
+      const place = inMemory > 0 ? STACK + spare() : AT;
+      lines.push(...transfer({ to: place, from }, at));
+      const before = { to, from };
+      const move = { to, from: place };
+      left.set(to, move);
+      inMemory += (isInMemory(move) ? 1 : 0) - (isInMemory(before) ? 1 : 0);
+      release(from);
+      break;
+    }
   }
   return lines;
 }

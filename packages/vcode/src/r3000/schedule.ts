@@ -19,7 +19,7 @@ export interface Scheduled {
   readonly starts: ReadonlyMap<MachineBlock, number>;
   /** By the index of a branch: how many lines of its target it skips. */
   readonly skips: ReadonlyMap<number, number>;
-  /** By the index of a line that names its block's table: the block. */
+  /** By the index of a line that names its block's table, and of the jump through it: the block. */
   readonly owners: ReadonlyMap<number, MachineBlock>;
 }
 
@@ -46,6 +46,9 @@ export function schedule(blocks: readonly MachineBlock[]): Scheduled {
   findLive(blocks);
   const predecessors = countPredecessors(blocks);
   const slots = new Map<Line, Line>();
+  // A line that names its block's table names it in the slot of another block's branch too.
+  const named = new Map<Line, MachineBlock>();
+  for (const block of blocks) for (const one of block.lines) if (one.symbol !== undefined) named.set(one, block);
   for (const block of blocks) {
     separate(block);
     slotsFromBefore(block, slots, false);
@@ -56,7 +59,7 @@ export function schedule(blocks: readonly MachineBlock[]): Scheduled {
   blocks.forEach((block, i) => {
     slotFromElsewhere(block, blocks[i + 1], slots, skips, predecessors);
   });
-  return flatten(blocks, slots, skips);
+  return flatten(blocks, slots, skips, named);
 }
 
 /* Loads. */
@@ -261,12 +264,18 @@ function flatten(
   blocks: readonly MachineBlock[],
   slots: ReadonlyMap<Line, Line>,
   skipped: ReadonlyMap<Line, number>,
+  named: ReadonlyMap<Line, MachineBlock>,
 ): Scheduled {
   const placed: Placed[] = [];
   const starts = new Map<MachineBlock, number>();
   const skips = new Map<number, number>();
   const owners = new Map<number, MachineBlock>();
   let ended = true;
+  const put = (line: Line, section: number): void => {
+    const owner = named.get(line);
+    if (owner !== undefined) owners.set(placed.length, owner);
+    placed.push({ line, section });
+  };
   const settle = (next: Line, section: number): void => {
     if (ended) return;
     const last = placed.at(-1)?.line;
@@ -283,13 +292,11 @@ function flatten(
     block.lines.forEach((line, i) => {
       if (i > 0) settle(line, section);
       const index = placed.length;
-      placed.push({ line, section });
-      if (line.symbol !== undefined) owners.set(index, block);
+      put(line, section);
+      if (line.flow === 'jump' && block.table.length > 0) owners.set(index, block);
       ended = false;
       if (line.flow === 'next') return;
-      const slot = slots.get(line);
-      if (slot?.symbol !== undefined) owners.set(placed.length, block);
-      placed.push({ line: slot ?? NOP, section });
+      put(slots.get(line) ?? NOP, section);
       const skip = skipped.get(line);
       if (skip !== undefined) skips.set(index, skip);
       ended = line.flow === 'jump' || line.flow === 'return';

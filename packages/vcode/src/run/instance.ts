@@ -37,7 +37,7 @@ export type HostFunction = (...values: Value[]) => readonly Value[];
 export interface InstanceOptions {
   /** By `module.name`. */
   readonly imports?: Readonly<Record<string, HostFunction>>;
-  /** The most bytes that the memory may get; what the module allows, if that is less. */
+  /** The most bytes that the memory may get; what the module allows, if that is less. As given nothing: 64 MiB. */
   readonly mostBytes?: number;
 }
 
@@ -47,10 +47,16 @@ export const PAGE = 65536;
 /** Assumption: what a test or a handler needs. */
 const MOST_BYTES = 64 * 1024 * 1024;
 
-/** The most bytes that the memory may get. */
+/** The most bytes that the memory may get. Throws `VcodeError` `limit` for a module that begins with more. */
 export function mostBytes(module: Module, options: InstanceOptions): number {
   const { pages = 0, most = 0 } = module.memory ?? {};
-  const allowed = Math.max(pages * PAGE, Math.floor((options.mostBytes ?? MOST_BYTES) / PAGE) * PAGE);
+  const allowed = Math.floor((options.mostBytes ?? MOST_BYTES) / PAGE) * PAGE;
+  if (pages * PAGE > allowed) {
+    throw new VcodeError('limit', `${module.name} begins with ${pages * PAGE} bytes of memory, may have ${allowed}`, {
+      bytes: pages * PAGE,
+      allowed,
+    });
+  }
   return Math.min(most * PAGE, allowed);
 }
 
