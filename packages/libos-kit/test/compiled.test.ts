@@ -1,11 +1,16 @@
 /** Compiled programs on the machine: what they compute, whom they call, how they end. */
 import { describe, expect, it } from 'vitest';
 import { DEATHS } from '@exokernel/abi';
-import { COMPILED_MEMORY, compiledProgram, compose } from '../src/index.ts';
+import { SP } from '@exokernel/isa';
+import { compileOwn } from '@exokernel/vcode';
+import { BOOT_STACK_TOP, COMPILED_MEMORY, compiledProgram, compose, PAGED_BASE, UKIT } from '../src/index.ts';
 import { compileAssemblyScript } from '../../vcode/src/asc.ts';
 import { batch } from '../../batch/src/index.ts';
 import { exos } from '../../exos/src/index.ts';
 import { boot, exitOf } from '../../testkit/src/index.ts';
+
+/** The opcode of `lw`. */
+const LW = 0x23;
 
 async function compiled(text: string): Promise<Uint8Array> {
   const { wasm, diagnostics } = await compileAssemblyScript(new Map([['main.ts', text]]), 'main.ts', {
@@ -102,16 +107,30 @@ describe.each(SYSTEMS)('on $name', ({ load }) => {
     expect(await run(text)).toBe(7);
   });
 
-  it('reads words that the kernel changes', async () => {
-    const text = `@external("kit", "load32") declare function load32(at: usize): i32;
-      @external("aegis", "tick") declare function tick(results: usize): i32;
-      const words = memory.data(4);
+  it('sees a word change that it waits for: the stack pointer that the end of its first slice saves', async () => {
+    const text = `@external("kit", "load32") declare function load32(at: usize): usize;
       export function main(): i32 {
-        // The u-page has a word that counts; the call tells the same.
-        tick(words);
-        return load32(words) == load<i32>(words) ? 1 : 0;
+        const before = load32(${UKIT.context + 4 * SP});
+        while (load32(${UKIT.context + 4 * SP}) == before) {}
+        const saved = load32(${UKIT.context + 4 * SP});
+        return before == ${BOOT_STACK_TOP} && saved > ${PAGED_BASE} && saved < ${COMPILED_MEMORY} ? 1 : 0;
       }`;
-    expect(await run(text)).toBe(1);
+    // Alone, an environment is never switched out: there are two, which wait alike.
+    const wasm = await compiled(text);
+    const booted = boot([load(['memory'], wasm), load(['memory'], wasm)]);
+    expect(booted.finish(0, 1).map(exitOf)).toEqual([1, 1]);
+  });
+
+  it('reads a word as often as it says, where it says so', async () => {
+    const text = (read: string): string => `@external("kit", "load32") declare function load32(at: usize): i32;
+      export function main(): i32 { return ${read} ^ ${read}; }`;
+    const loads = async (read: string): Promise<number> => {
+      const { module } = compiledProgram('test', ['memory'], await compiled(text(read)));
+      const { words } = compileOwn(module, PAGED_BASE, { imports: [{ kind: 'load', size: 4, signed: false }] });
+      return words.filter((word) => word >>> 26 === LW).length;
+    };
+    expect(await loads('load32(4096)')).toBe(2);
+    expect(await loads('load<i32>(4096)')).toBeLessThan(2);
   });
 
   it.each([

@@ -13,7 +13,7 @@ export interface AscOptions {
   /** Where static data begin: an address, a multiple of 16. As given nothing: 4 MiB. */
   readonly memoryBase?: number;
   /**
-   * What allocates: `stub` never frees and has no header's worth of code; `minimal` collects when it is told to, with an empty stack;
+   * What allocates: `stub` (the name is that of asc) never frees; `minimal` collects when it is told to, with an empty stack;
    * `incremental` collects by itself and keeps references on a stack of its own. As given nothing: `stub`.
    */
   readonly runtime?: 'stub' | 'minimal' | 'incremental';

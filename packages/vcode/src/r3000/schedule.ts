@@ -235,11 +235,7 @@ function slotFromElsewhere(
     const fall = isLast && following === block.next ? following?.lines[0] : undefined;
     const isOnly = following !== undefined && predecessors.get(following) === 1;
     const fromFall =
-      fall !== undefined &&
-      isOnly &&
-      isGood(fall, following.lines[1]) &&
-      isHarmless(fall, target.liveIn) &&
-      !(fall.memory === 'load' && delays(fall, target.lines[0] ?? NOP));
+      fall !== undefined && isOnly && isGood(fall, following.lines[1]) && isHarmless(fall, target.liveIn);
     if (fromTarget && (isBack || !fromFall)) copy(leaving, first);
     else if (fromFall) {
       slots.set(leaving, fall);

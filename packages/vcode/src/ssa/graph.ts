@@ -7,9 +7,8 @@
  * Source: [CLICK95].
  */
 
-/** What a node does. Those of the first two rows float. */
-export type Op =
-  | 'const'
+/** Operators on two words that float; the others are made by `legalise`. */
+export type Operator =
   | 'add'
   | 'sub'
   | 'and'
@@ -29,7 +28,12 @@ export type Op =
   | 'divu'
   | 'remu'
   | 'divs'
-  | 'rems'
+  | 'rems';
+
+/** What a node does. All float, up to `field`. */
+export type Op =
+  | Operator
+  | 'const'
   /** With an immediate, after `legalise`. */
   | 'addi'
   | 'andi'
@@ -53,29 +57,6 @@ export type Op =
   | 'call'
   | 'result'
   | 'charge';
-
-/** Operators on two words that float; the others are made by `legalise`. */
-export type Operator =
-  | 'add'
-  | 'sub'
-  | 'and'
-  | 'or'
-  | 'xor'
-  | 'nor'
-  | 'shl'
-  | 'shr'
-  | 'sar'
-  | 'lts'
-  | 'ltu'
-  | 'eq'
-  | 'ne'
-  | 'mul'
-  | 'mulhu'
-  | 'mulhs'
-  | 'divu'
-  | 'remu'
-  | 'divs'
-  | 'rems';
 
 /** What a call calls. */
 export type Callee =
