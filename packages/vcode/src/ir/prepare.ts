@@ -8,7 +8,8 @@ const DONE = new WeakMap<Module, Module>();
 export function prepareChecked(module: Module): Module {
   let prepared = DONE.get(module);
   if (prepared === undefined) {
-    prepared = guardModule(rotateLoops(module));
+    // A loop's test proves what its body reads only where it still stands before it.
+    prepared = rotateLoops(guardModule(module));
     DONE.set(module, prepared);
   }
   return prepared;

@@ -18,6 +18,8 @@ export interface Line {
   readonly memory: 'none' | 'load' | 'store' | 'all';
   /** An access that no other passes. */
   readonly isOrdered: boolean;
+  /** Of a load: it may be made whether its value is needed or not. Of a branch: so may the loads on its ways. */
+  readonly mayRead: boolean;
   readonly flow: 'next' | 'branch' | 'jump' | 'call' | 'return';
   /** Where a branch or jump goes. */
   readonly target: MachineBlock | undefined;
@@ -160,7 +162,7 @@ function effects(form: Form, [a, b, c]: readonly number[]): { reads: number; wri
 
 /** What a line may say besides its operands. */
 export type LineOptions = Partial<
-  Pick<Line, 'target' | 'symbol' | 'charge' | 'at' | 'isOrdered'> & { readonly reads: number; readonly writes: number }
+  Pick<Line, 'target' | 'symbol' | 'charge' | 'at' | 'isOrdered' | 'mayRead'> & { readonly reads: number; readonly writes: number }
 >;
 
 /** Makes a line. */
@@ -175,6 +177,7 @@ export function line(mnemonic: Mnemonic, operands: readonly number[], options: L
     writes: writes | (options.writes ?? 0),
     memory: memoryOf(mnemonic, form),
     isOrdered: options.isOrdered ?? false,
+    mayRead: options.mayRead ?? false,
     flow: flowOf(mnemonic, form, always),
     target: options.target,
     symbol: options.symbol,

@@ -16,14 +16,14 @@ export function findLive(blocks: readonly MachineBlock[]): void {
   }
 }
 
-/** Registers that are needed before a line of a block. */
-export function liveBefore(block: MachineBlock, index: number): number {
+/** Registers that are needed before a line of a block; `slots` are lines that have been taken out of it. */
+export function liveBefore(block: MachineBlock, index: number, slots?: ReadonlyMap<Line, Line>): number {
   const last = block.lines.at(-1);
   let live = block.next === undefined || last?.flow === 'jump' ? 0 : block.next.liveIn;
   for (const target of block.table) live |= target.liveIn;
   for (let i = block.lines.length - 1; i >= index; i -= 1) {
     const line = block.lines[i] as Line;
-    live = (live & ~line.writes) | line.reads;
+    live = (live & ~line.writes) | line.reads | (slots?.get(line)?.reads ?? 0);
     if (line.target !== undefined) live |= line.target.liveIn;
   }
   return live;

@@ -2,7 +2,7 @@
  * From the placed graph to instructions. What remains to be chosen is little: multiplications and divisions share HI and LO, and accesses
  * that may be unaligned take two instructions.
  */
-import { GP, ZERO, type Mnemonic } from '@exokernel/isa';
+import { ZERO, type Mnemonic, type Register } from '@exokernel/isa';
 import { isMadeInPlace } from '../ssa/place.ts';
 import type { Block, Graph, Node } from '../ssa/graph.ts';
 import { VIRTUAL, type Instruction, type Kind, type Lines, type Selected, type Source } from './instructions.ts';
@@ -50,12 +50,14 @@ interface Product {
   readonly b: number;
 }
 
-export function select(graph: Graph): Selected {
-  return new Selector(graph).run();
+/** `record` holds the address of the module's record. */
+export function select(graph: Graph, record: Register): Selected {
+  return new Selector(graph, record).run();
 }
 
 class Selector {
   readonly #graph: Graph;
+  readonly #record: Register;
   readonly #registers = new Map<Node, number>();
   readonly #remakes: (Node | undefined)[] = [];
   /** By call of the present block. */
@@ -64,8 +66,9 @@ class Selector {
   #out: Instruction[] = [];
   #product: Product | undefined;
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, record: Register) {
     this.#graph = graph;
+    this.#record = record;
   }
 
   run(): Selected {
@@ -168,10 +171,10 @@ class Selector {
         return;
       case 'field':
       case 'read':
-        this.#emit('plain', 'lw', { def: this.#register(node), a: GP, immediate: node.value });
+        this.#emit('plain', 'lw', { def: this.#register(node), a: this.#record, immediate: node.value });
         return;
       case 'write':
-        this.#emit('plain', 'sw', { a: this.#register(node.inputs[0] as Node), b: GP, immediate: node.value });
+        this.#emit('plain', 'sw', { a: this.#register(node.inputs[0] as Node), b: this.#record, immediate: node.value });
         return;
       case 'load':
         this.#load(node);
@@ -217,9 +220,9 @@ class Selector {
     if (node.align >= natural) {
       this.#emit('plain', LOADS[size] ?? 'lw', { def, a: base, immediate, isOrdered: node.isOrdered });
     } else if (natural === 2) {
-      const part = this.#fresh();
-      this.#emit('plain', 'lwr', { def: part, a: base, immediate });
-      this.#emit('plain', 'lwl', { def, a: base, b: part, immediate: immediate + 3 });
+      // The second half merges with the first, in one register.
+      this.#emit('plain', 'lwr', { def, a: base, immediate });
+      this.#emit('plain', 'lwl', { def, a: base, b: def, immediate: immediate + 3 });
     } else {
       const [low, high, up] = [this.#fresh(), this.#fresh(), this.#fresh()];
       this.#emit('plain', size < 0 ? 'lb' : 'lbu', { def: high, a: base, immediate: immediate + 1 });

@@ -24,7 +24,7 @@ const MOST_COPIED = 1 << 25;
 
 export class Flow {
   readonly graph: Graph = new Graph();
-  readonly values: Values = new Values(this.graph);
+  readonly values: Values;
   /** By word: a local that is a long has two. */
   locals: Node[];
   /** `undefined` behind a jump, until something is reached again. */
@@ -34,7 +34,9 @@ export class Flow {
   #copied = 0;
   readonly #traps = new Map<number, Block>();
 
-  constructor(words: number) {
+  constructor(words: number, isLeaf: boolean) {
+    // A leaf makes a constant where it is needed, not before ways part: most ways of a filter end soon.
+    this.values = new Values(this.graph, isLeaf);
     this.locals = new Array<Node>(words).fill(this.values.constant(0));
   }
 
@@ -71,10 +73,10 @@ export class Flow {
   }
 
   /** Ends the block with a branch; the walk goes on in the first successor. */
-  branch(condition: Node): { readonly then: Block; readonly otherwise: Block } {
+  branch(condition: Node, mayRead = false): { readonly then: Block; readonly otherwise: Block } {
     const [then, otherwise] = [this.graph.block(), this.graph.block()];
     if (this.block !== undefined) {
-      this.block.end = { kind: 'if' };
+      this.block.end = { kind: 'if', mayRead };
       this.block.inputs = [condition];
       this.graph.edge(this.block, then);
       this.graph.edge(this.block, otherwise);
@@ -91,7 +93,7 @@ export class Flow {
     if (from === undefined) return;
     const trap = this.trap(code);
     const onward = this.graph.block();
-    from.end = { kind: 'if' };
+    from.end = { kind: 'if', mayRead: false };
     from.inputs = [condition];
     this.graph.edge(from, trap);
     this.graph.edge(from, onward);

@@ -105,8 +105,11 @@ export type Test = 'eq' | 'ne' | 'ltz' | 'gez' | 'lez' | 'gtz';
 /** How a block ends. */
 export type End =
   | { readonly kind: 'goto' }
-  /** To the first successor if the condition is not 0, else to the second. */
-  | { readonly kind: 'if'; readonly test?: Test }
+  /**
+   * To the first successor if the condition is not 0, else to the second. `mayRead`: what the ways read lies where it may be read before the
+   * condition is known.
+   */
+  | { readonly kind: 'if'; readonly test?: Test; readonly mayRead: boolean }
   /** To the successor in whose row the value stands, to the last one if it stands in none. */
   | { readonly kind: 'switch'; readonly cases: readonly (readonly number[])[]; readonly table?: Table }
   | { readonly kind: 'return' }

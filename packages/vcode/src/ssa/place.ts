@@ -4,9 +4,9 @@
  * Source: [CLICK95 §3]. In a block a floating node stands just before what needs it first, so that it takes a register for a short
  * time only.
  */
+import { isCheap } from './bits.ts';
 import { commonDominator } from './blocks.ts';
 import type { Block, Graph, Node } from './graph.ts';
-import { isCheap } from './legal.ts';
 import { Walk } from './walk.ts';
 
 /** Whether this use of a constant needs no register: it is made where it goes. */
@@ -14,13 +14,16 @@ export function isMadeInPlace(node: Node): boolean {
   return node.op === 'const' && isCheap(node.value);
 }
 
-/** Places everything that is needed. Nodes that are not needed have no block afterwards, and stand in none. */
-export function place(graph: Graph): void {
+/**
+ * Places everything that is needed. Nodes that are not needed have no block afterwards, and stand in none. With `fieldsFirst`, words of the record
+ * are loaded before the first section is paid for, if no run but one that aborts does without them: there, loads have something to wait for.
+ */
+export function place(graph: Graph, fieldsFirst: boolean): void {
   const [entry] = graph.blocks;
   if (entry === undefined) return;
   const floating = dropUnused(graph, entry);
-  chooseLate(graph, floating);
-  arrange(graph, floating);
+  chooseLate(graph, floating, fieldsFirst);
+  arrange(graph, floating, fieldsFirst ? entry : undefined);
 }
 
 const EFFECTS: ReadonlySet<string> = new Set(['store', 'write', 'call', 'charge']);
@@ -77,7 +80,7 @@ function keep(nodes: Node[]): void {
   nodes.length = kept;
 }
 
-function chooseLate(graph: Graph, floating: readonly Node[]): void {
+function chooseLate(graph: Graph, floating: readonly Node[], fieldsFirst: boolean): void {
   const late = new Map<Node, Block>();
   const use = (node: Node, block: Block): void => {
     if (node.block !== undefined) return;
@@ -107,13 +110,27 @@ function chooseLate(graph: Graph, floating: readonly Node[]): void {
       block = block.dominator as Block;
       if (block.depth < best.depth) best = block;
     }
+    if (fieldsFirst && node.op === 'field') best = beforeTests(best);
     node.block = best;
     for (const input of node.inputs) use(input, best);
   }
 }
 
-/** Puts the floating nodes of each block between the others. */
-function arrange(graph: Graph, floating: readonly Node[]): void {
+/** The first of the blocks that come before this one whenever the run does not abort. */
+function beforeTests(block: Block): Block {
+  let first = block;
+  for (let { dominator } = block; dominator !== undefined && dominator.depth <= first.depth; { dominator } = dominator) {
+    if (dominator.successors.filter(({ isCold }) => !isCold).length !== 1) break;
+    first = dominator;
+  }
+  return first;
+}
+
+/** More fields than this are not loaded at once: they would take all registers. */
+const MOST_FIELDS = 8;
+
+/** Puts the floating nodes of each block between the others; fields of the entry before everything. */
+function arrange(graph: Graph, floating: readonly Node[], entry: Block | undefined): void {
   const rest = new Map<Block, Node[]>();
   const walk = new Walk();
   for (const node of floating) {
@@ -139,6 +156,7 @@ function arrange(graph: Graph, floating: readonly Node[]): void {
     const put = (node: Node): void => {
       walk.run(node, isWaiting, done);
     };
+    if (block === entry) own.filter(({ op }) => op === 'field').slice(0, MOST_FIELDS).forEach(put);
     for (const node of block.nodes) {
       for (const input of node.inputs) put(input);
       ordered.push(node);

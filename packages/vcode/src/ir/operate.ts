@@ -3,7 +3,7 @@
  *
  * Words are unsigned numbers, longs unsigned bigints. Division by zero is the caller's to refuse.
  */
-import type { BinaryOperator, UnaryOperator } from '../ir/ir.ts';
+import type { BinaryOperator, UnaryOperator } from './ir.ts';
 
 const WORD = 0xffffffffn;
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);

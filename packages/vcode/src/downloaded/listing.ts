@@ -1,8 +1,8 @@
 /** Compiled code as a listing: labels, and the words of the activation record by name. */
-import { listing, type RecordLayout } from '@exokernel/isa';
+import { A0, listing, type RecordLayout } from '@exokernel/isa';
 import type { Program } from '../program/ir.ts';
-import type { MipsProgram } from './compile.ts';
-import { ACTIVATION, RECORD, activationRegion } from './frame.ts';
+import type { MipsProgram } from './mips.ts';
+import { ACTIVATION, activationRegion } from '../ir/record.ts';
 
 /**
  * The lines of what `program` was compiled to. `column` is what stands between address and instruction, by the index of the word; none
@@ -13,7 +13,7 @@ export function mipsListing(
   compiled: MipsProgram,
   column: (index: number) => string = () => '',
 ): readonly string[] {
-  const lines = listing(compiled, { bases: new Map([[RECORD, recordOf(program)]]), column });
+  const lines = listing(compiled, { bases: new Map([[A0, recordOf(program)]]), column });
   const names = program.regions.map(({ name }) => name).join(', ');
   return [
     `${program.name}: a0 the activation record, ra the return address; v0 the value, v1 the status`,

@@ -3,24 +3,24 @@
  *
  * Nothing that could abort is dropped: an operand disappears only if it is a constant.
  */
+import type { Expression } from '../ir/ir.ts';
+import { operateWords } from '../ir/operate.ts';
 import type { BinaryOperator } from '../program/ir.ts';
-import type { LoweredExpression } from './lowered.ts';
-import { operate } from '../program/operators.ts';
 
 const COMMUTES: ReadonlySet<BinaryOperator> = new Set(['add', 'mul', 'and', 'or', 'xor', 'eq', 'ne']);
 
 /** `left operator right`, simpler where that is possible; a constant operand of a commutative operator is on the right. */
 export function simplify(
   operator: BinaryOperator,
-  left: LoweredExpression,
-  right: LoweredExpression,
-): LoweredExpression {
+  left: Expression,
+  right: Expression,
+): Expression {
   if (left.kind === 'const' && right.kind !== 'const' && COMMUTES.has(operator)) return simplify(operator, right, left);
-  const plain: LoweredExpression = { kind: 'binary', operator, left, right };
+  const plain: Expression = { kind: 'binary', operator, left, right };
   if (right.kind !== 'const') return plain;
   const { value } = right;
   if ((operator === 'divu' || operator === 'remu') && value === 0) return plain;
-  if (left.kind === 'const') return { kind: 'const', value: operate(operator, left.value, value) };
+  if (left.kind === 'const') return { kind: 'const', value: Number(operateWords(operator, left.value, value)) };
   const power = value !== 0 && (value & (value - 1)) === 0 ? 31 - Math.clz32(value) : undefined;
   switch (operator) {
     case 'add':

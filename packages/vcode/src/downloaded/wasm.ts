@@ -1,13 +1,33 @@
 /**
- * Running compiled programs on a WebAssembly host. Nothing here allocates per run: the exports are called directly.
+ * Programs on a WebAssembly host. Nothing here allocates per run: the exports are called directly (to-wasm/leaf.ts says what they are).
  *
  * The `WebAssembly` object is the host's; its few members that are used are declared here because the language's library
  * does not know them.
  */
+import { moduleOf } from '../from-program/translate.ts';
 import { VcodeError } from '../program/error.ts';
 import type { Program } from '../program/ir.ts';
-import { compileWasm, type WasmOptions } from './compile.ts';
+import { compileLeaf } from '../r3000/downloaded.ts';
+import { leafToWasm } from '../to-wasm/leaf.ts';
+import { isBounded } from './bounds.ts';
 
+/** How a program is compiled for the host. */
+export interface WasmOptions {
+  /**
+   * False leaves out all charging: `fuel()` gives 0 and runs do not abort for it. Allowed only for programs whose loops all
+   * have a static bound, which end by themselves.
+   */
+  readonly metered?: boolean;
+}
+
+/** Compiles a program. Throws `VcodeError` `malformed`, `limit`, or `unbounded` (an unmetered `while`). */
+export function compileWasm(program: Program, { metered = true }: WasmOptions = {}): Uint8Array<ArrayBuffer> {
+  if (!metered && !isBounded(program)) {
+    throw new VcodeError('unbounded', `${program.name} has a while loop: it cannot run without fuel`);
+  }
+  const module = moduleOf(program);
+  return leafToWasm(module, metered ? compileLeaf(module).costs : undefined);
+}
 /** A WebAssembly memory, as the host gives it. */
 export interface HostMemory {
   readonly buffer: ArrayBuffer;

@@ -1,0 +1,76 @@
+/**
+ * Bounds: the most fuel that a whole program can use, from the costs of its sections and the counts of its loops.
+ *
+ * A bound, not an estimate: of two branches it takes the dearer, and every loop runs to its count.
+ */
+import { moduleOf } from '../from-program/translate.ts';
+import type { Body, Statement } from '../ir/ir.ts';
+import { prepareChecked } from '../ir/prepare.ts';
+import { numberSections } from '../ir/sections.ts';
+import type { Program } from '../program/ir.ts';
+import { compileLeaf } from '../r3000/downloaded.ts';
+
+/** What an iteration of a loop costs, inner loops apart. */
+type CostOf = (loop: Statement) => number;
+
+/**
+ * The fuel that no run of the program can exceed, or `undefined` if it has a `while` that can be reached. Throws
+ * `VcodeError` `malformed` or `limit`.
+ */
+export function maxCost(program: Program): number | undefined {
+  const module = moduleOf(program);
+  const { costs } = compileLeaf(module);
+  const { starts, loops } = numberSections(prepareChecked(module));
+  const inLoops = loopBound(bodyOf(program), (loop) => costs[loops.get(loop) ?? 0] ?? 0);
+  return inLoops === undefined ? undefined : (costs[starts[0] ?? 0] ?? 0) + inLoops;
+}
+
+/** Whether every loop of the program has a static bound. Throws `VcodeError` `malformed` or `limit`. */
+export function isBounded(program: Program): boolean {
+  return loopBound(bodyOf(program), () => 0) !== undefined;
+}
+
+function bodyOf(program: Program): Body {
+  return prepareChecked(moduleOf(program)).functions[0]?.body ?? [];
+}
+
+function loopBound(body: Body, costOf: CostOf): number | undefined {
+  let sum = 0;
+  for (const statement of body) {
+    const bound = statementBound(statement, costOf);
+    if (bound === undefined) return undefined;
+    sum += bound;
+  }
+  return sum;
+}
+
+function statementBound(statement: Statement, costOf: CostOf): number | undefined {
+  switch (statement.kind) {
+    case 'loop':
+      return undefined;
+    case 'for': {
+      const inner = loopBound(statement.body, costOf);
+      return inner === undefined ? undefined : statement.count * (costOf(statement) + inner);
+    }
+    case 'block':
+      return loopBound(statement.body, costOf);
+    case 'if':
+      return greatest([loopBound(statement.then, costOf), loopBound(statement.otherwise, costOf)]);
+    case 'switch': {
+      const bodies = [...statement.cases.map((one) => one.body), statement.otherwise];
+      return greatest(bodies.map((one) => loopBound(one, costOf)));
+    }
+    default:
+      return 0;
+  }
+}
+
+/** The greatest of some bounds; one that does not exist makes the whole unbounded. */
+function greatest(bounds: readonly (number | undefined)[]): number | undefined {
+  let most = 0;
+  for (const bound of bounds) {
+    if (bound === undefined) return undefined;
+    most = Math.max(most, bound);
+  }
+  return most;
+}
