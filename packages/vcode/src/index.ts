@@ -60,10 +60,9 @@ export {
   type Instance,
   type WasmOptions,
 } from './downloaded/wasm.ts';
-export { compileMips, sectionCosts, type MipsProgram } from './downloaded/mips.ts';
+export { compileMips, isBounded, maxCost, sectionCosts, type MipsProgram } from './downloaded/mips.ts';
 export { mipsListing } from './downloaded/listing.ts';
 export { ACTIVATION, activationRegion } from './ir/record.ts';
-export { isBounded, maxCost } from './downloaded/bounds.ts';
 export { VcodeError, type VcodeErrorCode } from './program/error.ts';
 export { ABORT_STACK, ABORT_TABLE, ABORT_UNREACHABLE } from './ir/abort.ts';
 export type { Data, Func, Global, Import, Module, Signature, ValueType, Variable } from './ir/ir.ts';

@@ -3,35 +3,26 @@
  *
  * A bound, not an estimate: of two branches it takes the dearer, and every loop runs to its count.
  */
-import { moduleOf } from '../from-program/translate.ts';
-import type { Body, Statement } from '../ir/ir.ts';
-import { prepareChecked } from '../ir/prepare.ts';
+import type { Body, Module, Statement } from '../ir/ir.ts';
 import { numberSections } from '../ir/sections.ts';
-import type { Program } from '../program/ir.ts';
-import { compileLeaf } from '../r3000/downloaded.ts';
 
 /** What an iteration of a loop costs, inner loops apart. */
 type CostOf = (loop: Statement) => number;
 
-/**
- * The fuel that no run of the program can exceed, or `undefined` if it has a `while` that can be reached. Throws
- * `VcodeError` `malformed` or `limit`.
- */
-export function maxCost(program: Program): number | undefined {
-  const module = moduleOf(program);
-  const { costs } = compileLeaf(module);
-  const { starts, loops } = numberSections(prepareChecked(module));
-  const inLoops = loopBound(bodyOf(program), (loop) => costs[loops.get(loop) ?? 0] ?? 0);
+/** The fuel that no run of a prepared module can exceed; nothing if it has a `while` that can be reached. */
+export function boundOf(module: Module, costs: readonly number[]): number | undefined {
+  const { starts, loops } = numberSections(module);
+  const inLoops = loopBound(bodyOf(module), (loop) => costs[loops.get(loop) ?? 0] ?? 0);
   return inLoops === undefined ? undefined : (costs[starts[0] ?? 0] ?? 0) + inLoops;
 }
 
-/** Whether every loop of the program has a static bound. Throws `VcodeError` `malformed` or `limit`. */
-export function isBounded(program: Program): boolean {
-  return loopBound(bodyOf(program), () => 0) !== undefined;
+/** Whether every loop of a prepared module has a static bound. */
+export function hasBound(module: Module): boolean {
+  return loopBound(bodyOf(module), () => 0) !== undefined;
 }
 
-function bodyOf(program: Program): Body {
-  return prepareChecked(moduleOf(program)).functions[0]?.body ?? [];
+function bodyOf({ functions }: Module): Body {
+  return functions[0]?.body ?? [];
 }
 
 function loopBound(body: Body, costOf: CostOf): number | undefined {

@@ -3,8 +3,8 @@ import { moduleOf, RUN } from '../from-program/translate.ts';
 import { RETURNED } from '../ir/abort.ts';
 import { VcodeError } from '../program/error.ts';
 import { LIMITS, type Program } from '../program/ir.ts';
-import { compileLeaf } from '../r3000/downloaded.ts';
 import { Interpreter } from '../run/interpreter.ts';
+import { compiledOf } from './mips.ts';
 
 /** What a run gets: fuel (0 to 2^31 - 1), one byte array per region, one u32 per parameter. */
 export interface RunInput {
@@ -47,7 +47,7 @@ function interpreterOf(program: Program): Interpreter {
   let interpreter = INTERPRETERS.get(program);
   if (interpreter === undefined) {
     const module = moduleOf(program);
-    interpreter = new Interpreter(module, { costs: compileLeaf(module).costs, frames: [] }, {});
+    interpreter = new Interpreter(module, { costs: compiledOf(program).costs, frames: [] }, {});
     INTERPRETERS.set(program, interpreter);
   }
   return interpreter;

@@ -9,13 +9,15 @@
  */
 import type { Assembly } from '@exokernel/isa';
 import { moduleOf } from '../from-program/translate.ts';
+import { prepareOnce } from '../ir/prepare.ts';
 import type { Program } from '../program/ir.ts';
 import type { Weigh } from '../r3000/costs.ts';
-import { compileLeaf } from '../r3000/downloaded.ts';
+import { compileLeaf, type LeafCode } from '../r3000/downloaded.ts';
+import { boundOf, hasBound } from './bounds.ts';
 
 /** What `compileMips` gives: the instructions, to be placed at the origin. */
 export interface MipsProgram extends Assembly {
-  /** Fuel by section: [0] at entry, then one iteration of each loop in the order of the text. */
+  /** Fuel by section: [0] at entry, then one iteration of each loop that can be reached, in the order of the text. */
   readonly costs: readonly number[];
   /** Size of the activation record, in bytes. */
   readonly activationBytes: number;
@@ -23,27 +25,57 @@ export interface MipsProgram extends Assembly {
   readonly heaviest: (weigh: Weigh) => readonly number[];
 }
 
-/**
- * Fuel by section: [0] at entry, then one iteration of each loop in the order of the text. All back ends charge these
- * figures, so that a run aborts at the same point everywhere. Throws `VcodeError` `malformed` or `limit`.
- */
-export function sectionCosts(program: Program): readonly number[] {
-  return compileLeaf(moduleOf(program)).costs.slice(FIRST);
+interface Compiled extends LeafCode {
+  readonly most: number | undefined;
+}
+
+const DONE = new WeakMap<Program, Compiled>();
+
+/** What is known of a program that has been compiled; sections are numbered as in its module. Throws `VcodeError` `malformed` or `limit`. */
+export function compiledOf(program: Program): Compiled {
+  let compiled = DONE.get(program);
+  if (compiled === undefined) {
+    const module = prepareOnce(moduleOf(program));
+    const code = compileLeaf(module);
+    compiled = { ...code, most: boundOf(module, code.costs) };
+    DONE.set(program, compiled);
+  }
+  return compiled;
 }
 
 /** Sections of modules are numbered from here on. */
 const FIRST = 1;
 
 /**
- * Compiles a program for execution at `origin` (word-aligned); the second time, only addresses are made. Throws `VcodeError` `malformed`, or
+ * Fuel by section: [0] at entry, then one iteration of each loop that can be reached, in the order of the text. All back ends charge these
+ * figures, so that a run aborts at the same point everywhere. Throws `VcodeError` `malformed` or `limit`.
+ */
+export function sectionCosts(program: Program): readonly number[] {
+  return compiledOf(program).costs.slice(FIRST);
+}
+
+/**
+ * The fuel that no run of the program can exceed, or `undefined` if it has a `while` that can be reached. Throws
+ * `VcodeError` `malformed` or `limit`.
+ */
+export function maxCost(program: Program): number | undefined {
+  return compiledOf(program).most;
+}
+
+/** Whether every loop of the program has a static bound. Throws `VcodeError` `malformed` or `limit`. */
+export function isBounded(program: Program): boolean {
+  return hasBound(prepareOnce(moduleOf(program)));
+}
+
+/**
+ * Compiles a program for execution at `origin` (word-aligned), once: the words are the same everywhere. Throws `VcodeError` `malformed`, or
  * `limit` if the code outgrows what branches can reach (32,768 instructions).
  */
 export function compileMips(program: Program, origin: number): MipsProgram {
-  const { costs, activationBytes, heaviest, link } = compileLeaf(moduleOf(program));
-  const { words } = link(origin);
+  const { words, costs, activationBytes, heaviest } = compiledOf(program);
   return {
     origin,
-    words,
+    words: words.slice(),
     symbols: new Map(),
     notes: new Map(),
     costs: costs.slice(FIRST),

@@ -7,9 +7,10 @@
 import { moduleOf } from '../from-program/translate.ts';
 import { VcodeError } from '../program/error.ts';
 import type { Program } from '../program/ir.ts';
-import { compileLeaf } from '../r3000/downloaded.ts';
+import { prepareOnce } from '../ir/prepare.ts';
 import { leafToWasm } from '../to-wasm/leaf.ts';
-import { isBounded } from './bounds.ts';
+import { hasBound } from './bounds.ts';
+import { compiledOf } from './mips.ts';
 
 /** How a program is compiled for the host. */
 export interface WasmOptions {
@@ -22,11 +23,11 @@ export interface WasmOptions {
 
 /** Compiles a program. Throws `VcodeError` `malformed`, `limit`, or `unbounded` (an unmetered `while`). */
 export function compileWasm(program: Program, { metered = true }: WasmOptions = {}): Uint8Array<ArrayBuffer> {
-  if (!metered && !isBounded(program)) {
+  const module = prepareOnce(moduleOf(program));
+  if (!metered && !hasBound(module)) {
     throw new VcodeError('unbounded', `${program.name} has a while loop: it cannot run without fuel`);
   }
-  const module = moduleOf(program);
-  return leafToWasm(module, metered ? compileLeaf(module).costs : undefined);
+  return leafToWasm(module, metered ? compiledOf(program).costs : undefined);
 }
 /** A WebAssembly memory, as the host gives it. */
 export interface HostMemory {

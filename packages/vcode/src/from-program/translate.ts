@@ -12,17 +12,10 @@ import { simplify } from './simplify.ts';
 /** The name of the one export. */
 export const RUN = 'run';
 
-const DONE = new WeakMap<program.Program, Module>();
-
-/** The module of a program, made once. Throws `VcodeError` `malformed` or `limit`. */
+/** The module of a program. Throws `VcodeError` `malformed` or `limit`. */
 export function moduleOf(source: program.Program): Module {
-  let module = DONE.get(source);
-  if (module === undefined) {
-    validateProgram(source);
-    module = translate(source);
-    DONE.set(source, module);
-  }
-  return module;
+  validateProgram(source);
+  return translate(source);
 }
 
 function translate({ name, regions, parameters, locals, body }: program.Program): Module {

@@ -24,7 +24,7 @@ import { findLife } from './intervals.ts';
 import { VIRTUAL, type Selected } from './instructions.ts';
 import { layOut } from './layout.ts';
 import { functionSymbol, link, type Linked, type Piece } from './link.ts';
-import { sectionCosts } from './costs.ts';
+import { pathsOf, sectionCosts } from './costs.ts';
 import { checkedRecord, ownRecord, type CheckedRecord, type OwnRecord } from '../ir/record.ts';
 import { schedule } from './schedule.ts';
 import { select } from './select.ts';
@@ -112,7 +112,10 @@ function attempt(given: Module, origin: number, imports: readonly number[], isDe
     return compileFunction(module, func, functionSymbol(i), surroundings, convention);
   });
   const pieces = compiled.map(({ piece }) => piece);
-  const costs = sectionCosts(pieces, count);
+  const costs = sectionCosts(
+    pieces.map(({ scheduled }) => pathsOf(scheduled)),
+    count,
+  );
   if (!isDear && costs.some((cost) => cost > MOST_COST)) return undefined;
   const known = new Map(imports.map((address, i) => [`import ${i}`, address]));
   const linked = link([...pieces, ...enterPieces(module, record)], origin, { slots: tableOf(module), costs, known });

@@ -3,9 +3,8 @@
  * leaf that has its activation record alone.
  */
 import { A0, AT, GP, RA, SP, T9, V0, V1, ZERO, type Register } from '@exokernel/isa';
-import { activationRecord, ACTIVATION, type CheckedRecord } from '../ir/record.ts';
+import { ACTIVATION, type CheckedRecord } from '../ir/record.ts';
 import type { ImportCode } from '../ir/imports.ts';
-import type { Module } from '../ir/ir.ts';
 import type { Callee } from '../ssa/graph.ts';
 import type { RegisterSet } from './allocate.ts';
 import { bit, FUEL, KEPT, KEPT_MASK, line, load32, LOST, type Line } from './code.ts';
@@ -98,32 +97,35 @@ const LEAF: readonly number[] = LOST.filter((register) => register !== A0);
  * Downloaded code: `a0` is the address of the activation record, `ra` the return address; `v0` becomes the value, `v1` the status. Where nothing
  * but the entry is paid for, the fuel needs no register afterwards.
  */
-export function leafConvention(module: Module, keepsFuel: boolean, isDear: boolean): Convention {
+function leaf(keepsFuel: boolean, isDear: boolean): Convention {
   const fuel = keepsFuel ? T9 : AT;
   const record: Register = A0;
   const store = (register: Register, offset: number): Line => line('sw', [register, offset, record]);
   const storeFuel = store(fuel, ACTIVATION.fuel);
   const kept = keepsFuel ? [storeFuel] : [];
+  const returned = bit(V0) | bit(V1) | KEPT_MASK;
   return {
     ...called,
     registers: { lost: LEAF.filter((register) => register !== fuel), kept: [] },
     record,
-    spills: { base: record, offset: activationRecord(module).bytes },
     fuel,
     beforePaying: [line('lw', [fuel, ACTIVATION.fuel, record])],
     paid: keepsFuel ? [] : [storeFuel],
     isDear,
     beforeReturn: [...kept, line('addu', [V1, ZERO, ZERO]), store(ZERO, ACTIVATION.status)],
-    returned: bit(V0) | bit(V1) | KEPT_MASK,
+    returned,
     trap: (code, at) => load32(V1, code, at),
     noFuel: [keepsFuel ? line('addu', [fuel, ZERO, ZERO]) : store(ZERO, ACTIVATION.fuel)],
-    aborted: [
-      ...kept,
-      line('addu', [V0, ZERO, ZERO]),
-      store(V1, ACTIVATION.status),
-      line('jr', [RA], { reads: bit(V0) | bit(V1) | KEPT_MASK }),
-    ],
+    aborted: [...kept, line('addu', [V0, ZERO, ZERO]), store(V1, ACTIVATION.status), line('jr', [RA], { reads: returned })],
     stackLimit: undefined,
   };
 }
 
+const ONCE = leaf(false, false);
+const OFTEN = leaf(true, false);
+const DEAR = leaf(true, true);
+
+/** The convention of downloaded code that adds words of its own behind the first `bytes` of its record. */
+export function leafConvention(bytes: number, keepsFuel: boolean, isDear: boolean): Convention {
+  return { ...(isDear ? DEAR : keepsFuel ? OFTEN : ONCE), spills: { base: A0, offset: bytes } };
+}

@@ -1,43 +1,31 @@
-/**
- * Downloaded code: the one function of a module without memory, globals and calls, as position-dependent words that a kernel calls; see
- * `leafConvention`.
- */
+/** Downloaded code: the one function of a module without memory, globals and calls, as words that a kernel calls; see `leafConvention`. */
 import type { Func, Module } from '../ir/ir.ts';
-import { prepareChecked } from '../ir/prepare.ts';
 import { activationRecord } from '../ir/record.ts';
 import { numberSections } from '../ir/sections.ts';
 import type { Surroundings } from '../ssa/surroundings.ts';
 import { compileFunction, MOST_COST } from './compile.ts';
 import { leafConvention } from './convention.ts';
-import { sectionCosts, type Weigh } from './costs.ts';
-import { functionSymbol, link, type Linked, type Piece } from './link.ts';
+import { pathsOf, sectionCosts, type Weigh } from './costs.ts';
+import { functionSymbol, link } from './link.ts';
 
-/** What `compileLeaf` gives: code that is ready but for its address. */
+/** What `compileLeaf` gives: code that runs at any address, for it names none. */
 export interface LeafCode {
+  readonly words: Uint32Array;
   /** Fuel by section. */
   readonly costs: readonly number[];
   /** Size of the activation record, in bytes. */
   readonly activationBytes: number;
   /** By section: what the path weighs at most on which its instructions weigh most. */
   readonly heaviest: (weigh: Weigh) => readonly number[];
-  readonly link: (origin: number) => Linked;
 }
 
-const DONE = new WeakMap<Module, LeafCode>();
-
-/** Compiles, once. Throws `VcodeError` `limit`. */
+/** Compiles a module that is prepared. Throws `VcodeError` `limit`. */
 export function compileLeaf(module: Module): LeafCode {
-  let code = DONE.get(module);
-  if (code === undefined) {
-    code = attempt(module, false) ?? (attempt(module, true) as LeafCode);
-    DONE.set(module, code);
-  }
-  return code;
+  return attempt(module, false) ?? (attempt(module, true) as LeafCode);
 }
 
 /** One compilation; nothing if a section costs too much for the short form of paying. */
-function attempt(given: Module, isDear: boolean): LeafCode | undefined {
-  const module = prepareChecked(given);
+function attempt(module: Module, isDear: boolean): LeafCode | undefined {
   const { starts, loops, count } = numberSections(module);
   const record = activationRecord(module);
   const surroundings: Surroundings = {
@@ -51,15 +39,15 @@ function attempt(given: Module, isDear: boolean): LeafCode | undefined {
   };
   const [func] = module.functions;
   const convention = (keepsFuel: boolean): ReturnType<typeof leafConvention> =>
-    leafConvention(module, keepsFuel || isDear, isDear);
+    leafConvention(record.bytes, keepsFuel, isDear);
   const { piece, frame } = compileFunction(module, func as Func, functionSymbol(0), surroundings, convention);
-  const pieces: readonly Piece[] = [piece];
-  const costs = sectionCosts(pieces, count);
+  const paths = [pathsOf(piece.scheduled)];
+  const costs = sectionCosts(paths, count);
   if (!isDear && costs.some((cost) => cost > MOST_COST)) return undefined;
   return {
+    words: link([piece], 0, { costs }).words,
     costs,
     activationBytes: record.bytes + frame,
-    heaviest: (weigh) => sectionCosts(pieces, count, weigh),
-    link: (origin) => link(pieces, origin, { costs }),
+    heaviest: (weigh) => sectionCosts(paths, count, weigh),
   };
 }

@@ -4,7 +4,7 @@
  * Sources: [KANE92 §1] for the slots, [KANE92 app. A, MFLO] for the two instructions between `mflo` and the next multiply.
  */
 import { bit, HI_LO, NOP, type Line, type MachineBlock } from './code.ts';
-import { countPredecessors, findLive, liveBefore } from './live.ts';
+import { findLive, liveBefore } from './live.ts';
 
 /** A line in its final place. */
 interface Placed {
@@ -44,7 +44,6 @@ function independent(a: Line, b: Line): boolean {
 
 export function schedule(blocks: readonly MachineBlock[]): Scheduled {
   findLive(blocks);
-  const predecessors = countPredecessors(blocks);
   const slots = new Map<Line, Line>();
   // A line that names its block's table names it in the slot of another block's branch too.
   const named = new Map<Line, MachineBlock>();
@@ -57,8 +56,8 @@ export function schedule(blocks: readonly MachineBlock[]): Scheduled {
   for (const block of blocks) slotsFromBefore(block, slots, true);
   const skips = new Map<Line, number>();
   blocks.forEach((block, i) => {
-    fillBeforeBranch(block, blocks[i + 1], slots, predecessors);
-    slotFromElsewhere(block, blocks[i + 1], slots, skips, predecessors);
+    fillBeforeBranch(block, blocks[i + 1], slots);
+    slotFromElsewhere(block, blocks[i + 1], slots, skips);
   });
   return flatten(blocks, slots, skips, named);
 }
@@ -220,7 +219,6 @@ function slotFromElsewhere(
   following: MachineBlock | undefined,
   slots: Map<Line, Line>,
   skips: Map<Line, number>,
-  predecessors: ReadonlyMap<MachineBlock, number>,
 ): void {
   const { lines } = block;
   for (let k = 0; k < lines.length; k += 1) {
@@ -246,7 +244,7 @@ function slotFromElsewhere(
       isGood(first, target.lines[1]) &&
       isHarmless(first, onward, leaving) &&
       !(next !== undefined && delays(first, next));
-    const isOnly = following !== undefined && following === block.next && predecessors.get(following) === 1;
+    const isOnly = following !== undefined && following === block.next && following.predecessors === 1;
     const source = isLast ? (isOnly ? following.lines : []) : lines;
     const behind = behindBranch(leaving, source, isLast ? 0 : k + 1);
     if (fromTarget && (isBack || behind < 0)) copy(first);
@@ -262,12 +260,11 @@ function fillBeforeBranch(
   block: MachineBlock,
   following: MachineBlock | undefined,
   slots: ReadonlyMap<Line, Line>,
-  predecessors: ReadonlyMap<MachineBlock, number>,
 ): void {
   const { lines } = block;
   const [load, branch] = [lines.at(-2), lines.at(-1)];
   if (load === undefined || branch?.flow !== 'branch' || branch.target === undefined || !delays(load, branch)) return;
-  if (following === undefined || following !== block.next || predecessors.get(following) !== 1) return;
+  if (following === undefined || following !== block.next || following.predecessors !== 1) return;
   const at = behindBranch(branch, following.lines, 0);
   const line = following.lines[at];
   if (line === undefined || delays(load, line) || (line.writes & branch.reads) !== 0) return;

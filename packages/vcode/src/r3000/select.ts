@@ -4,10 +4,14 @@
  */
 import { ZERO, type Mnemonic, type Register } from '@exokernel/isa';
 import { isMadeInPlace } from '../ssa/place.ts';
-import type { Block, Graph, Node } from '../ssa/graph.ts';
+import type { Block, Graph, Node, Op } from '../ssa/graph.ts';
 import { VIRTUAL, type Instruction, type Kind, type Lines, type Selected, type Source } from './instructions.ts';
 
-const THREE: Readonly<Record<string, Mnemonic>> = {
+function mnemonics(of: Partial<Record<Op, Mnemonic>>): Map<Op, Mnemonic> {
+  return new Map(Object.entries(of) as [Op, Mnemonic][]);
+}
+
+const THREE: ReadonlyMap<Op, Mnemonic> = mnemonics({
   add: 'addu',
   sub: 'subu',
   and: 'and',
@@ -19,8 +23,8 @@ const THREE: Readonly<Record<string, Mnemonic>> = {
   shl: 'sllv',
   shr: 'srlv',
   sar: 'srav',
-};
-const IMMEDIATE: Readonly<Record<string, Mnemonic>> = {
+});
+const IMMEDIATE: ReadonlyMap<Op, Mnemonic> = mnemonics({
   addi: 'addiu',
   andi: 'andi',
   ori: 'ori',
@@ -30,7 +34,7 @@ const IMMEDIATE: Readonly<Record<string, Mnemonic>> = {
   shli: 'sll',
   shri: 'srl',
   sari: 'sra',
-};
+});
 const PRODUCTS: Readonly<Record<string, readonly [operation: Mnemonic, from: Mnemonic]>> = {
   mul: ['multu', 'mflo'],
   mulhu: ['multu', 'mfhi'],
@@ -42,6 +46,8 @@ const PRODUCTS: Readonly<Record<string, readonly [operation: Mnemonic, from: Mne
 };
 const LOADS: Readonly<Record<number, Mnemonic>> = { 1: 'lbu', 2: 'lhu', 4: 'lw', [-1]: 'lb', [-2]: 'lh', [-4]: 'lw' };
 const STORES: Readonly<Record<number, Mnemonic>> = { 1: 'sb', 2: 'sh', 4: 'sw' };
+
+const NONE: readonly never[] = [];
 
 /** What a node's operation in HI and LO is, to be shared with another node of the same operands. */
 interface Product {
@@ -105,18 +111,17 @@ class Selector {
     this.#out.push({
       kind,
       mnemonic,
-      def: -1,
-      a: -1,
-      b: -1,
-      immediate: 0,
-      defs: [],
-      sources: [],
-      callee: undefined,
-      test: undefined,
-      isOrdered: false,
+      def: rest.def ?? -1,
+      a: rest.a ?? -1,
+      b: rest.b ?? -1,
+      immediate: rest.immediate ?? 0,
+      defs: rest.defs ?? NONE,
+      sources: rest.sources ?? NONE,
+      callee: rest.callee,
+      test: rest.test,
+      isOrdered: rest.isOrdered ?? false,
       at: this.#at,
       position: 0,
-      ...rest,
     });
   }
 
@@ -153,8 +158,8 @@ class Selector {
   #node(node: Node): void {
     const [first, second] = node.inputs;
     this.#at = node.at >= 0 ? node.at : this.#at;
-    const three = THREE[node.op];
-    const immediate = IMMEDIATE[node.op];
+    const three = THREE.get(node.op);
+    const immediate = IMMEDIATE.get(node.op);
     if (three !== undefined && first !== undefined && second !== undefined) {
       const [a, b] = [this.#register(first), this.#register(second)];
       // The shifts by a register name the count last, like the rest here; `write` puts the operands in the order of assembly.

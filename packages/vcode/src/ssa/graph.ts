@@ -88,6 +88,9 @@ export class Node {
   replacement: Node | undefined;
   /** How many nodes and ends of blocks use it; known after `place`. */
   uses = 0;
+  /** Of a floating node, in `place`: the block in which all its inputs are there, and the last one that all its users know. */
+  early: Block | undefined;
+  late: Block | undefined;
   /** For passes. */
   mark = 0;
 

@@ -32,8 +32,6 @@ const EFFECTS: ReadonlySet<string> = new Set(['store', 'write', 'call', 'charge'
 function dropUnused(graph: Graph, entry: Block): Node[] {
   const floating: Node[] = [];
   const pinned: Node[] = [];
-  const earliest = EARLIEST;
-  earliest.clear();
   const walk = new Walk();
   /** Counts a use; tells whether the node floats and is needed for the first time. */
   const use = (node: Node): boolean => {
@@ -47,10 +45,10 @@ function dropUnused(graph: Graph, entry: Block): Node[] {
   const done = (node: Node): void => {
     let early = entry;
     for (const input of node.inputs) {
-      const block = input.block ?? earliest.get(input) ?? entry;
+      const block = input.block ?? input.early ?? entry;
       if (block.level > early.level) early = block;
     }
-    earliest.set(node, early);
+    node.early = early;
     floating.push(node);
   };
   const need = (node: Node): void => {
@@ -68,8 +66,6 @@ function dropUnused(graph: Graph, entry: Block): Node[] {
   return floating;
 }
 
-const EARLIEST = new Map<Node, Block>();
-
 function keep(nodes: Node[]): void {
   let kept = 0;
   for (const node of nodes) {
@@ -81,11 +77,9 @@ function keep(nodes: Node[]): void {
 }
 
 function chooseLate(graph: Graph, floating: readonly Node[], fieldsFirst: boolean): void {
-  const late = new Map<Node, Block>();
   const use = (node: Node, block: Block): void => {
     if (node.block !== undefined) return;
-    const known = late.get(node);
-    late.set(node, known === undefined ? block : commonDominator(known, block));
+    node.late = node.late === undefined ? block : commonDominator(node.late, block);
   };
   for (const block of graph.blocks) {
     for (const phi of block.phis) {
@@ -102,9 +96,8 @@ function chooseLate(graph: Graph, floating: readonly Node[], fieldsFirst: boolea
   }
   for (let i = floating.length - 1; i >= 0; i -= 1) {
     const node = floating[i] as Node;
-    const last = late.get(node);
+    const { late: last, early } = node;
     if (last === undefined) continue;
-    const early = EARLIEST.get(node) as Block;
     let best = last;
     for (let block: Block = last; block !== early;) {
       block = block.dominator as Block;

@@ -10,14 +10,12 @@
  */
 import { I32, ModuleBuilder, type FunctionBuilder } from '@exokernel/wasm';
 import type { Func, Module } from '../ir/ir.ts';
-import { prepareChecked } from '../ir/prepare.ts';
 import { numberSections } from '../ir/sections.ts';
 import { emitFunction } from './function.ts';
 import { FUEL, leafRun } from './run.ts';
 
-/** Compiles the one function of a module without memory, globals and calls. Without costs, nothing is charged. */
-export function leafToWasm(given: Module, costs: readonly number[] | undefined): Uint8Array<ArrayBuffer> {
-  const module = prepareChecked(given);
+/** Compiles the one function of a module without memory, globals and calls, which is prepared. Without costs, nothing is charged. */
+export function leafToWasm(module: Module, costs: readonly number[] | undefined): Uint8Array<ArrayBuffer> {
   const { starts, loops } = numberSections(module);
   const func = module.functions[0] as Func;
   const builder = new ModuleBuilder();
