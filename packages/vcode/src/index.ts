@@ -1,4 +1,4 @@
-/** vcode: a small typed IR for downloaded code, with three back ends; a compiler of modules, see docs/compiler.md. */
+/** vcode: small programs for downloading and whole modules, one IR, three back ends; see docs/compiler.md. */
 export {
   ABORT_BOUNDS,
   ABORT_DIVIDE,

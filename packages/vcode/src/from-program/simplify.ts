@@ -10,11 +10,7 @@ import type { BinaryOperator } from '../program/ir.ts';
 const COMMUTES: ReadonlySet<BinaryOperator> = new Set(['add', 'mul', 'and', 'or', 'xor', 'eq', 'ne']);
 
 /** `left operator right`, simpler where that is possible; a constant operand of a commutative operator is on the right. */
-export function simplify(
-  operator: BinaryOperator,
-  left: Expression,
-  right: Expression,
-): Expression {
+export function simplify(operator: BinaryOperator, left: Expression, right: Expression): Expression {
   if (left.kind === 'const' && right.kind !== 'const' && COMMUTES.has(operator)) return simplify(operator, right, left);
   const plain: Expression = { kind: 'binary', operator, left, right };
   if (right.kind !== 'const') return plain;

@@ -6,6 +6,7 @@
  */
 import type { Body, Expression, Module, Place, Statement } from '../ir/ir.ts';
 import type * as program from '../program/ir.ts';
+import { VcodeError } from '../program/error.ts';
 import { validateProgram } from '../program/validate.ts';
 import { simplify } from './simplify.ts';
 
@@ -25,7 +26,7 @@ function translate({ name, regions, parameters, locals, body }: program.Program)
     parameters: parameters.map(word),
     results: ['i32'] as const,
     locals: locals.map(word),
-    body: new Translator().body(body, undefined),
+    body: new Translator(name).body(body, undefined),
     signature: 1,
   };
   return {
@@ -42,6 +43,9 @@ function translate({ name, regions, parameters, locals, body }: program.Program)
   };
 }
 
+/** Loops inside each other, at most: all that follows walks them by recursion. Encoded programs have at most `LIMITS.depth`. */
+const MOST_LOOPS = 64;
+
 /** Where `break` and `continue` go; whether they do is known when the body has been translated. */
 interface Labels {
   readonly onBreak: number;
@@ -51,12 +55,28 @@ interface Labels {
 }
 
 class Translator {
+  readonly #name: string;
   #labels = 0;
+  #depth = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
 
   body(body: program.Body, loop: Labels | undefined): Body {
     const out: Statement[] = [];
     for (const statement of body) this.#statement(statement, loop, out);
     return out;
+  }
+
+  /** The body of a loop, which takes several statements inside each other. */
+  #loopBody(body: program.Body, loop: Labels): Body {
+    this.#depth += 1;
+    if (this.#depth > MOST_LOOPS)
+      throw new VcodeError('limit', `${this.#name} has more than ${MOST_LOOPS} loops inside each other`);
+    const inner = this.body(body, loop);
+    this.#depth -= 1;
+    return inner;
   }
 
   #statement(statement: program.Statement, loop: Labels | undefined, out: Statement[]): void {
@@ -80,7 +100,7 @@ class Translator {
       }
       case 'for': {
         const labels = this.#loop();
-        const inner = this.body(statement.body, labels);
+        const inner = this.#loopBody(statement.body, labels);
         const body = inBlock(labels.continues, labels.onContinue, inner);
         const { counter, count } = statement;
         out.push(...inBlock(labels.breaks, labels.onBreak, [{ kind: 'for', counter, count, body }]));
@@ -91,7 +111,7 @@ class Translator {
         if (condition.kind === 'const' && condition.value === 0) return;
         const labels = this.#loop();
         const { onContinue: label } = labels;
-        const body: Body = [...this.body(statement.body, labels), { kind: 'branch', label }];
+        const body: Body = [...this.#loopBody(statement.body, labels), { kind: 'branch', label }];
         const tested: Body = condition.kind === 'const' ? body : [{ kind: 'if', condition, then: body, otherwise: [] }];
         out.push(...inBlock(labels.breaks, labels.onBreak, [{ kind: 'loop', label, body: tested }]));
         return;

@@ -70,7 +70,8 @@ class Guarding {
       }
       case 'if': {
         const condition = this.#expression(statement.condition, facts);
-        if (condition.kind === 'const') return this.#only(condition.value === 0 ? statement.otherwise : statement.then, facts, out);
+        if (condition.kind === 'const')
+          return this.#only(condition.value === 0 ? statement.otherwise : statement.then, facts, out);
         const otherwiseFacts = facts.copy();
         learn(condition, true, facts);
         learn(condition, false, otherwiseFacts);

@@ -7,6 +7,7 @@ import { settledGlobals } from '../ir/globals.ts';
 import type { ImportCode } from '../ir/imports.ts';
 import type { Func, Module } from '../ir/ir.ts';
 import { prepareChecked } from '../ir/prepare.ts';
+import { VcodeError } from '../program/error.ts';
 import { rotateLoops } from '../ir/rotate.ts';
 import { numberSections } from '../ir/sections.ts';
 import { tidyBlocks } from '../ssa/blocks.ts';
@@ -23,7 +24,7 @@ import { enterPieces } from './enter.ts';
 import { findLife } from './intervals.ts';
 import { VIRTUAL, type Selected } from './instructions.ts';
 import { layOut } from './layout.ts';
-import { functionSymbol, link, type Linked, type Piece } from './link.ts';
+import { functionSymbol, link, REACH, type Linked, type Piece } from './link.ts';
 import { pathsOf, sectionCosts } from './costs.ts';
 import { checkedRecord, ownRecord, type CheckedRecord, type OwnRecord } from '../ir/record.ts';
 import { schedule } from './schedule.ts';
@@ -163,14 +164,27 @@ export function compileFunction(
   const { graph, values } = buildGraph(module, func, surroundings);
   tidyBlocks(graph);
   if (surroundings.profile === 'own') reduceAddresses(graph, values);
+  if (surroundings.isLeaf) refuseLarge(graph, module.name);
   legalise(graph, values, !surroundings.isLeaf);
   place(graph, surroundings.isLeaf);
+  if (surroundings.isLeaf) refuseLarge(graph, module.name);
   const to = typeof convention === 'function' ? convention(paysOften(graph)) : convention;
   const selected = select(graph, to.record);
   const life = findLife(selected);
   const allocation = allocate(selected, life, to.registers, hintsOf(selected));
   const { blocks, frame } = write(selected, life, allocation, to, surroundings.section);
   return { piece: { name, scheduled: schedule(layOut(blocks)) }, frame };
+}
+
+/**
+ * Throws `VcodeError` `limit` for a function of more instructions than a branch reaches: it is refused before the steps that take long. Every
+ * node that stands in a block is one instruction at least, every branch two.
+ */
+function refuseLarge({ blocks }: Graph, name: string): void {
+  let least = 0;
+  for (const { nodes, end } of blocks) least += nodes.length + (end.kind === 'if' ? 2 : 0);
+  if (least < REACH) return;
+  throw new VcodeError('limit', `${name} is too large: a branch reaches ${REACH} instructions`, { name });
 }
 
 /** Whether there is more to be paid for than the entry. */

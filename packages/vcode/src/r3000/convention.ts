@@ -116,7 +116,12 @@ function leaf(keepsFuel: boolean, isDear: boolean): Convention {
     returned,
     trap: (code, at) => load32(V1, code, at),
     noFuel: [keepsFuel ? line('addu', [fuel, ZERO, ZERO]) : store(ZERO, ACTIVATION.fuel)],
-    aborted: [...kept, line('addu', [V0, ZERO, ZERO]), store(V1, ACTIVATION.status), line('jr', [RA], { reads: returned })],
+    aborted: [
+      ...kept,
+      line('addu', [V0, ZERO, ZERO]),
+      store(V1, ACTIVATION.status),
+      line('jr', [RA], { reads: returned }),
+    ],
     stackLimit: undefined,
   };
 }

@@ -18,7 +18,7 @@ export const functionSymbol = (index: number): string => `f${index}`;
 export const enterSymbol = (name: string): string => `enter ${name}`;
 
 /** Branches reach so many words. */
-const REACH = 0x8000;
+export const REACH = 0x8000;
 
 /** What the pieces are at their places. */
 export interface Linked {

@@ -248,7 +248,11 @@ function slotFromElsewhere(
     const source = isLast ? (isOnly ? following.lines : []) : lines;
     const behind = behindBranch(leaving, source, isLast ? 0 : k + 1);
     if (fromTarget && (isBack || behind < 0)) copy(first);
-    else if (behind >= 0) slots.set(leaving, source.splice(behind, 1)[0] as Line);
+    else if (behind >= 0) {
+      const [line] = source.splice(behind, 1) as [Line];
+      slots.set(leaving, line);
+      if (isLast && following !== undefined) following.liveIn |= line.writes;
+    }
   }
 }
 
@@ -268,10 +272,10 @@ function fillBeforeBranch(
   const at = behindBranch(branch, following.lines, 0);
   const line = following.lines[at];
   if (line === undefined || delays(load, line) || (line.writes & branch.reads) !== 0) return;
-  if (line.memory === 'load' && (slots.get(branch) !== undefined && delays(line, slots.get(branch) as Line))) return;
   const slot = slots.get(branch);
-  if (slot !== undefined && !independent(slot, line)) return;
+  if (slot !== undefined && (!independent(slot, line) || delays(line, slot))) return;
   following.lines.splice(at, 1);
+  following.liveIn |= line.writes;
   lines.splice(-1, 0, line);
 }
 

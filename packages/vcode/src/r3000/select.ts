@@ -179,7 +179,11 @@ class Selector {
         this.#emit('plain', 'lw', { def: this.#register(node), a: this.#record, immediate: node.value });
         return;
       case 'write':
-        this.#emit('plain', 'sw', { a: this.#register(node.inputs[0] as Node), b: this.#record, immediate: node.value });
+        this.#emit('plain', 'sw', {
+          a: this.#register(node.inputs[0] as Node),
+          b: this.#record,
+          immediate: node.value,
+        });
         return;
       case 'load':
         this.#load(node);

@@ -20,7 +20,13 @@ export interface Written {
   readonly frame: number;
 }
 
-export function write(selected: Selected, life: Life, allocation: Allocation, convention: Convention, section: number): Written {
+export function write(
+  selected: Selected,
+  life: Life,
+  allocation: Allocation,
+  convention: Convention,
+  section: number,
+): Written {
   return new Writer(selected, life, allocation, convention, section).run();
 }
 
@@ -73,7 +79,10 @@ class Writer {
     for (const lines of this.#selected.lines) this.#block(lines);
     const blocks = this.#blocks.flatMap((block, i) => [block, ...(this.#extras.get(i) ?? [])]);
     const ends = this.#common === undefined ? [] : [this.#common];
-    return { blocks: [...blocks, ...this.#exits.values(), ...ends], frame: this.#isLeaf ? 4 * this.#words : this.#frame };
+    return {
+      blocks: [...blocks, ...this.#exits.values(), ...ends],
+      frame: this.#isLeaf ? 4 * this.#words : this.#frame,
+    };
   }
 
   /** Whether there is no stack. */
@@ -453,7 +462,7 @@ class Writer {
     otherwise: MachineBlock,
     at: number,
   ): void {
-    if (pairs.length <= 4) {
+    if (pairs.length <= 3) {
       for (const [one, target] of pairs) {
         if (one !== 0) this.#lines.push(...load32(AT, one, at));
         this.#emitBranch('eq', [value, one === 0 ? ZERO : AT], target, at);

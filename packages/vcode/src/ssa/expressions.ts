@@ -83,7 +83,8 @@ export class Expressions {
   #load(place: Extract<Expression, { kind: 'load' }>): Node {
     const address = this.#address(place);
     const size = place.size === 8 ? 4 : place.size;
-    if (place.endian === 'big' && (size === 2 || (size === 4 && place.align < 2))) return this.#loadBytes(address, size);
+    if (place.endian === 'big' && (size === 2 || (size === 4 && place.align < 2)))
+      return this.#loadBytes(address, size);
     const load = this.access(address, 0, place.signed && place.endian === 'little' ? -size : size, place.align);
     if (place.endian === 'little' || size === 1) return load;
     return swapBytes(this.#values, load, size);

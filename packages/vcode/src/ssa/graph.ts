@@ -6,6 +6,7 @@
  *
  * Source: [CLICK95].
  */
+import { VcodeError } from '../program/error.ts';
 
 /** Operators on two words that float; the others are made by `legalise`. */
 export type Operator =
@@ -186,6 +187,9 @@ export function resolve(node: Node): Node {
   return last;
 }
 
+/** Assumption: of so many nodes, ten or more for an instruction that a branch reaches, no function can be compiled. */
+const MOST_NODES = 1 << 19;
+
 /** A function's blocks, the entry first, and its nodes' numbers. */
 export class Graph {
   blocks: Block[] = [];
@@ -198,8 +202,10 @@ export class Graph {
     return block;
   }
 
+  /** Throws `VcodeError` `limit` for a function of more nodes than can become code that branches reach. */
   node(op: Op, inputs: Node[], value = 0): Node {
     this.nodes += 1;
+    if (this.nodes > MOST_NODES) throw new VcodeError('limit', 'a function is too large to compile');
     return new Node(this.nodes, op, inputs, value);
   }
 

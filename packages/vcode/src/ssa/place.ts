@@ -81,7 +81,9 @@ function chooseLate(graph: Graph, floating: readonly Node[], fieldsFirst: boolea
     if (node.block !== undefined) return;
     node.late = node.late === undefined ? block : commonDominator(node.late, block);
   };
-  for (const block of graph.blocks) {
+  // The last blocks first: they are near each other.
+  for (let k = graph.blocks.length - 1; k >= 0; k -= 1) {
+    const block = graph.blocks[k] as Block;
     for (const phi of block.phis) {
       phi.inputs.forEach((input, i) => {
         if (!isMadeInPlace(input)) use(input, block.predecessors[i] as Block);
@@ -112,7 +114,11 @@ function chooseLate(graph: Graph, floating: readonly Node[], fieldsFirst: boolea
 /** The first of the blocks that come before this one whenever the run does not abort. */
 function beforeTests(block: Block): Block {
   let first = block;
-  for (let { dominator } = block; dominator !== undefined && dominator.depth <= first.depth; { dominator } = dominator) {
+  for (
+    let { dominator } = block;
+    dominator !== undefined && dominator.depth <= first.depth;
+    { dominator } = dominator
+  ) {
     if (dominator.successors.filter(({ isCold }) => !isCold).length !== 1) break;
     first = dominator;
   }
@@ -149,7 +155,11 @@ function arrange(graph: Graph, floating: readonly Node[], entry: Block | undefin
     const put = (node: Node): void => {
       walk.run(node, isWaiting, done);
     };
-    if (block === entry) own.filter(({ op }) => op === 'field').slice(0, MOST_FIELDS).forEach(put);
+    if (block === entry)
+      own
+        .filter(({ op }) => op === 'field')
+        .slice(0, MOST_FIELDS)
+        .forEach(put);
     for (const node of block.nodes) {
       for (const input of node.inputs) put(input);
       ordered.push(node);

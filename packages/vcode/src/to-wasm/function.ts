@@ -160,7 +160,11 @@ class Statements {
   }
 
   /** Goes to the block of the case that has the value, if one has: by halves, then one by one. */
-  #search(local: number, values: readonly (readonly [value: number, label: number])[], labelOf: (index: number) => number): void {
+  #search(
+    local: number,
+    values: readonly (readonly [value: number, label: number])[],
+    labelOf: (index: number) => number,
+  ): void {
     const f = this.#f;
     if (values.length <= LINEAR) {
       for (const [value, i] of values) {
