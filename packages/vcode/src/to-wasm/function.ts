@@ -10,6 +10,9 @@ export function emitFunction(f: FunctionBuilder, func: Func, surroundings: Surro
   new Statements(f, func, surroundings).run();
 }
 
+/** A value, and what is done if it is this one. */
+type Arm = readonly [value: number, body: Body];
+
 /** A search among at most this many cases is a row of comparisons. */
 const LINEAR = 3;
 
@@ -159,55 +162,87 @@ class Statements {
     f.end();
   }
 
-  /** Goes to the block of the case that has the value, if one has: by halves, then one by one. */
-  #search(
-    local: number,
-    values: readonly (readonly [value: number, label: number])[],
-    labelOf: (index: number) => number,
-  ): void {
-    const f = this.#f;
-    if (values.length <= LINEAR) {
-      for (const [value, i] of values) {
-        f.localGet(local);
-        f.i32Const(value);
-        f.i32Eq();
-        f.brIf(labelOf(i));
-      }
+  /** Dense values by a table; others by a search, or one by one if several lead to one case. */
+  #switch(statement: Extract<Statement, { kind: 'switch' }>): void {
+    const { cases } = statement;
+    const values = cases.flatMap((one, i) => one.values.map((value) => [value, i] as const));
+    const most = values.reduce((greatest, [value]) => Math.max(greatest, value), 0);
+    const isDense = most < 4 * values.length + 16;
+    if (isDense || values.length > cases.length) {
+      this.#blocks(statement, isDense ? most + 1 : 0, values);
       return;
     }
-    const middle = values.length >> 1;
-    f.localGet(local);
-    f.i32Const(values[middle]?.[0] ?? 0);
-    f.i32LtU();
-    f.if();
-    this.#search(local, values.slice(0, middle), labelOf);
-    f.else();
-    this.#search(local, values.slice(middle), labelOf);
+    const f = this.#f;
+    f.block();
+    const end = f.depth;
+    f.block();
+    const otherwise = f.depth;
+    this.#expressions.held(statement.value, (local) => {
+      const arms = values.map(([value, i]): Arm => [value, cases[i]?.body ?? []]);
+      this.#search(
+        local,
+        arms.sort(([a], [b]) => a - b),
+        end,
+        otherwise,
+      );
+    });
+    f.end();
+    this.#body(statement.otherwise);
     f.end();
   }
 
-  /** Dense values by a table, others by a search. */
-  #switch(statement: Extract<Statement, { kind: 'switch' }>): void {
+  /** Finds the value by halves. What a case does stands where its value is found: so the engine makes the fewest jumps. */
+  #search(local: number, arms: readonly Arm[], end: number, otherwise: number): void {
     const f = this.#f;
-    const { cases, otherwise } = statement;
-    const values = cases.flatMap((one, i) => one.values.map((value) => [value, i] as const));
-    const most = values.reduce((greatest, [value]) => Math.max(greatest, value), 0);
+    if (arms.length > LINEAR) {
+      const middle = arms.length >> 1;
+      f.localGet(local);
+      f.i32Const(arms[middle]?.[0] ?? 0);
+      f.i32LtU();
+      f.if();
+      this.#search(local, arms.slice(0, middle), end, otherwise);
+      f.else();
+      this.#search(local, arms.slice(middle), end, otherwise);
+      f.end();
+      return;
+    }
+    for (const [value, body] of arms) {
+      f.localGet(local);
+      f.i32Const(value);
+      f.i32Eq();
+      f.if();
+      this.#body(body);
+      f.br(f.depth - end);
+      f.end();
+    }
+    f.br(f.depth - otherwise);
+  }
+
+  /** A block for every case: the value goes to its own through a table of so many slots, or one by one. */
+  #blocks(
+    { value, cases, otherwise }: Extract<Statement, { kind: 'switch' }>,
+    slots: number,
+    values: readonly (readonly [value: number, index: number])[],
+  ): void {
+    const f = this.#f;
     f.block();
     const end = f.depth;
     for (let i = 0; i <= cases.length; i += 1) f.block();
-    // The innermost block is that of the first case; behind the last one stands `otherwise`.
-    const deepest = f.depth;
-    const labelOf = (index: number): number => f.depth - (deepest - index);
-    if (most < 4 * values.length + 16) {
-      const slots = new Array<number>(values.length === 0 ? 0 : most + 1).fill(cases.length);
-      for (const [value, i] of values) slots[value] = i;
-      this.#expressions.value(statement.value);
-      f.brTable(slots.map(labelOf), labelOf(cases.length));
+    // The innermost block, 0 steps out, is that of the first case; behind the last one stands `otherwise`.
+    if (slots > 0) {
+      const table = new Array<number>(slots).fill(cases.length);
+      for (const [one, i] of values) table[one] = i;
+      this.#expressions.value(value);
+      f.brTable(table, cases.length);
     } else {
-      this.#expressions.held(statement.value, (local) => {
-        values.sort(([a], [b]) => a - b);
-        this.#search(local, values, labelOf);
-        f.br(labelOf(cases.length));
+      this.#expressions.held(value, (local) => {
+        for (const [one, i] of values) {
+          f.localGet(local);
+          f.i32Const(one);
+          f.i32Eq();
+          f.brIf(i);
+        }
+        f.br(cases.length);
       });
     }
     for (const { body } of cases) {
