@@ -29,9 +29,9 @@ import {
   SLICE_LIMIT,
   SLICE_MINIMUM,
 } from '@exokernel/abi';
-import { HANDLER_LIMIT, PREDICATE_LIMIT } from './layout.ts';
+import { FILTER_TIME, HANDLER_LIMIT, PREDICATE_LIMIT } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
-import { FAMILY, QUOTA, QUOTA_KINDS, TABLES, type QuotaKind } from './tables.ts';
+import { FAMILY, QUOTA, QUOTA_KINDS, TABLES, VARIABLES, type QuotaKind } from './tables.ts';
 
 /** How many there are of a kind, and how many each family is guaranteed. */
 interface Quota {
@@ -58,6 +58,7 @@ export const QUOTAS: Readonly<Record<QuotaKind, Quota>> = {
   extents: { total: EXTENT_LIMIT, minimum: 4 },
   requests: { total: REQUEST_LIMIT, minimum: 4 },
   buffers: { total: BUFFER_LIMIT, minimum: 32 },
+  filterTime: { total: FILTER_TIME.total, minimum: FILTER_TIME.minimum },
 };
 
 const KINDS = Object.keys(QUOTA_KINDS) as QuotaKind[];
@@ -120,6 +121,28 @@ export class Families {
     const may = this.may(kind, family, count);
     if (may) this.#add(kind, family, count);
     return may;
+  }
+
+  /**
+   * Filters that no family is guaranteed take so much of filterTime together from now on, however many they are: they are merged. Returns
+   * whether they may, by the same rule. If not, they take what they took.
+   */
+  share(time: number): boolean {
+    const row = QUOTA_KINDS.filterTime;
+    const left = QUOTAS.filterTime.total - this.used('filterTime') - time;
+    const mayMore = left >= this.#kinds.get(row, QUOTA.reserved) + QUOTAS.filterTime.minimum;
+    const may = mayMore || time <= this.#shared;
+    if (may) this.#memory.setVariable(VARIABLES.filterTime, time);
+    return may;
+  }
+
+  get #shared(): number {
+    return this.#memory.variable(VARIABLES.filterTime);
+  }
+
+  /** Whether so many more of a kind are within the guarantee of a family. */
+  isGuaranteed(kind: QuotaKind, family: number, count: number): boolean {
+    return this.beyond(kind, family) + count <= 0;
   }
 
   /** So many of a kind that counted for a family are free. */
@@ -193,7 +216,7 @@ export class Families {
   }
 
   #free(kind: QuotaKind): number {
-    return QUOTAS[kind].total - this.used(kind);
+    return QUOTAS[kind].total - this.used(kind) - (kind === 'filterTime' ? this.#shared : 0);
   }
 
   #get(kind: QuotaKind, family: number): { readonly has: number; readonly guaranteed: number } {

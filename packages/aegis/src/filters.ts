@@ -28,11 +28,11 @@ import { COSTS } from './costs.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { Handlers } from './handlers.ts';
-import { KP, KSEG0, PHYSICAL, STEP_CYCLES } from './layout.ts';
+import { FILTER_TIME, KP, KSEG0, PHYSICAL, STEP_CYCLES } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
 import { PendingPacket } from './pending-packet.ts';
 import { ringPhysical } from './rings.ts';
-import { mostCycles } from './stalls.ts';
+import { mostCycles, mostCyclesOf } from './stalls.ts';
 import { FILTER_STATE, TABLES, VARIABLES } from './tables.ts';
 
 /** Where the activation record of the second program has base and length of the words that it fills. */
@@ -112,10 +112,16 @@ export class Filters {
     const id = this.#insert(bytes, name);
     if (id < 0) return id;
     const at = this.#codeEnd();
-    if (at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES || !this.#compile(bytes.length)) {
+    const own = units(this.#set.weightOf(id, mostCyclesOf));
+    const time = this.#families.isGuaranteed('filterTime', family, own) ? own : 0;
+    const hasTime = time > 0 || this.#families.share(this.#sharedTime(id));
+    if (!hasTime || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES || !this.#compile(bytes.length)) {
       this.#set.delete(id);
+      this.#families.share(this.#sharedTime());
       return ERRORS.E_NONE;
     }
+    this.#families.take('filterTime', family, time);
+    this.#state.set(id, FILTER_STATE.time, time);
     this.#families.take('filters', family);
     this.#families.take('filterBytes', family, room);
     const count = this.#memory.variable(VARIABLES.filterCount);
@@ -141,16 +147,26 @@ export class Filters {
     return id;
   }
 
+  /**
+   * What the filters that no family is guaranteed take of filterTime together, with one that is bound now: their longest run, and neither
+   * what comes nor what goes makes more of it than its own part.
+   */
+  #sharedTime(bound?: number): number {
+    this.#memory.charge(this.#codeBytes(), COSTS.comparedByte);
+    const shares = new Set(this.#ids().filter((id) => this.#state.get(id, FILTER_STATE.time) === 0));
+    return units(this.#set.weight(mostCyclesOf, (id) => id === bound || shares.has(id)));
+  }
+
   /** What it costs at most to bind a filter of so many bytes. */
   costOfBinding(bytes: number): number {
     const count = this.#memory.variable(VARIABLES.filterCount);
-    return this.#costOfCompiling(bytes) + 2 * (count * bytes + this.#codeBytes()) * COSTS.comparedByte;
+    return this.#costOfCompiling(bytes) + (2 * count * bytes + 4 * (this.#codeBytes() + bytes)) * COSTS.comparedByte;
   }
 
   /** What it costs at most to free so many filters at once. */
   costOfFreeing(filters: number): number {
     if (filters === 0) return 0;
-    const compared = filters === 1 ? 1 : this.#memory.variable(VARIABLES.filterCount) - filters;
+    const compared = filters === 1 ? 2 : this.#memory.variable(VARIABLES.filterCount) - filters + 1;
     return this.#costOfCompiling(0) + filters * COST_OF_FILTER + compared * 2 * this.#codeBytes() * COSTS.comparedByte;
   }
 
@@ -203,6 +219,7 @@ export class Filters {
       this.#order.set(i, 0, other);
     });
     this.#memory.setVariable(VARIABLES.filterCount, left.length);
+    this.#families.share(this.#sharedTime());
     this.#compile(0);
     this.#closeGaps();
     if (ids.length > 1) for (const id of left) this.#recountOverlaps(id);
@@ -214,6 +231,7 @@ export class Filters {
     this.#filters.set(id, FILTER.ring, 0);
     const family = this.#families.of(this.owner(id));
     this.#families.give('filters', family);
+    this.#families.give('filterTime', family, this.#state.get(id, FILTER_STATE.time));
     this.#families.give('filterBytes', family, padded(this.#filters.get(id, FILTER.length)));
     this.handlers.remove(id);
     this.#filters.set(id, FILTER.owner, NO_ENV);
@@ -352,6 +370,11 @@ export class Filters {
     }
     this.#filters.set(id, FILTER.overlaps, delta === 1 ? others.length : 0);
   }
+}
+
+/** Cycles in units of filterTime. */
+function units(cycles: number): number {
+  return Math.ceil(cycles / FILTER_TIME.unit);
 }
 
 /** How far the bytes of a filter push those of the next: to a word boundary. */

@@ -9,10 +9,12 @@ export { ringPhysical } from './rings.ts';
 export {
   BOUNCE_FRAMES,
   BUFFER_STATE,
+  FILTER_STATE,
   QUOTA,
   QUOTA_KINDS,
   REQUEST_STATE,
   TABLES,
+  VARIABLES,
   tablesAt,
   type QuotaKind,
   type SecretTable,

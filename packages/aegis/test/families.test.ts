@@ -118,7 +118,7 @@ function filter(world: World, env: number, count = 1): number {
   return world.parts.filters.bind(env, request);
 }
 
-const TAKES: Readonly<Record<Exclude<QuotaKind, 'frames'>, Take>> = {
+const TAKES: Readonly<Record<Exclude<QuotaKind, 'frames' | 'filterTime'>, Take>> = {
   environments: (world, env) => world.born(env) >= 0,
   slices: ({ parts }, env) => parts.slices.allocate(env, -1) >= 0,
   nodes: (world, env) => {
