@@ -155,15 +155,21 @@ export class Families {
     this.#add('frames', family, delta);
   }
 
-  /**
-   * One of a kind becomes another family's. What a family gives away of its guarantee it is not guaranteed any more, or it could
-   * have that again and again at the cost of others.
-   */
+  /** One of a kind becomes another family's. */
   move(kind: QuotaKind, from: number, to: number): void {
     if (from === to) return;
-    const { has, guaranteed } = this.#get(kind, from);
-    this.#set(kind, from, has - 1, Math.min(guaranteed, has - 1));
+    this.#add(kind, from, -1);
+    this.gaveAway(kind, from);
     this.#add(kind, to, 1);
+  }
+
+  /**
+   * A family has one less of a kind, because it has given that away. What it gives away of its guarantee it is not guaranteed any more, or it
+   * could have that again and again at the cost of others.
+   */
+  gaveAway(kind: QuotaKind, family: number): void {
+    const { has, guaranteed } = this.#get(kind, family);
+    if (has < guaranteed) this.#set(kind, family, has, guaranteed - 1);
   }
 
   /** How many of a kind count for a family. */
