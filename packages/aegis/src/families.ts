@@ -51,7 +51,7 @@ export const QUOTAS: Readonly<Record<QuotaKind, Quota>> = {
   nodes: { total: NODE_LIMIT - 1, minimum: 32 },
   rings: { total: RING_LIMIT, minimum: 2 },
   filters: { total: FILTER_LIMIT, minimum: 8 },
-  /** Half of the room: merged and compiled, filters grew to 3.4 times their bytes, of which the room for code holds no more. */
+  /** Half of the room: merged and compiled, filters grew to 3.5 times what they count, and the room for code holds 3.8 times. */
   filterBytes: { total: FILTER_CODE_BYTES / 2, minimum: FILTER_CODE_BYTES / 64 },
   handlers: { total: HANDLER_LIMIT, minimum: 1 },
   predicates: { total: PREDICATE_LIMIT, minimum: 2 },

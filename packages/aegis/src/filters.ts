@@ -39,6 +39,8 @@ import { FILTER_STATE, TABLES, VARIABLES } from './tables.ts';
 const FOUND = { base: 16, length: 20 } as const;
 /** Instructions that there is room for. */
 const DEMUX_WORDS = (PHYSICAL.demuxActivation - PHYSICAL.demux) / 4;
+/** Bytes of code that a shift makes, by the same measure as the others (families.ts), beyond its own. Assumption: 110 bytes were seen. */
+const ROOM_OF_SHIFT = 20;
 /** What it costs at most to free a filter, without the code that is made anew. */
 const COST_OF_FILTER = 6000;
 const ACTIVATION_ROOM = PHYSICAL.copiesActivation - PHYSICAL.demuxActivation;
@@ -106,16 +108,16 @@ export class Filters {
     const name = policyName(policy);
     if (name === undefined) return ERRORS.E_RANGE;
     const family = this.#families.of(env);
-    const room = padded(bytes.length);
-    if (!this.#families.may('filters', family) || !this.#families.may('filterBytes', family, room))
-      return ERRORS.E_NONE;
+    if (!this.#families.may('filters', family)) return ERRORS.E_NONE;
     const id = this.#insert(bytes, name);
     if (id < 0) return id;
+    const room = roomOf(bytes);
     const at = this.#codeEnd();
     const own = units(this.#set.weightOf(id, mostCyclesOf));
     const time = this.#families.isGuaranteed('filterTime', family, own) ? own : 0;
-    const hasTime = time > 0 || this.#families.share(this.#sharedTime(id));
-    if (!hasTime || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES || !this.#compile(bytes.length)) {
+    const fits =
+      this.#families.may('filterBytes', family, room) && (time > 0 || this.#families.share(this.#sharedTime(id)));
+    if (!fits || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES || !this.#compile(bytes.length)) {
       this.#set.delete(id);
       this.#families.share(this.#sharedTime());
       return ERRORS.E_NONE;
@@ -232,7 +234,7 @@ export class Filters {
     const family = this.#families.of(this.owner(id));
     this.#families.give('filters', family);
     this.#families.give('filterTime', family, this.#state.get(id, FILTER_STATE.time));
-    this.#families.give('filterBytes', family, padded(this.#filters.get(id, FILTER.length)));
+    this.#families.give('filterBytes', family, roomOf(this.#bytes(id)));
     this.handlers.remove(id);
     this.#filters.set(id, FILTER.owner, NO_ENV);
     this.#filters.set(id, FILTER.length, 0);
@@ -380,6 +382,12 @@ function units(cycles: number): number {
 /** How far the bytes of a filter push those of the next: to a word boundary. */
 function padded(length: number): number {
   return (length + 3) & ~3;
+}
+
+/** What a filter counts of filterBytes: a shift becomes more code than its bytes allow for. */
+export function roomOf(bytes: Uint8Array): number {
+  const shifts = decodeFilter(bytes).filter(({ kind }) => kind === 'shift').length;
+  return padded(bytes.length) + ROOM_OF_SHIFT * shifts;
 }
 
 /** A filter as it was downloaded, and its number. */

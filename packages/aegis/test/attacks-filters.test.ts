@@ -7,7 +7,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkInvariants } from '../../testkit/src/index.ts';
 import { Aegis } from '../src/aegis.ts';
-import { FILTER_TIME, STEP_CYCLES } from '../src/layout.ts';
+import { QUOTAS } from '../src/families.ts';
+import { roomOf } from '../src/filters.ts';
+import { FILTER_TIME, PHYSICAL, STEP_CYCLES } from '../src/layout.ts';
 import { mostCycles, mostCyclesOf } from '../src/stalls.ts';
 
 class World {
@@ -48,6 +50,9 @@ class World {
     return bound;
   }
 }
+
+/** Bytes of code that there is room for, for each that is counted. */
+const ROOM_FOR_CODE = (PHYSICAL.demuxActivation - PHYSICAL.demux) / QUOTAS.filterBytes.total;
 
 const endpoint = (port: number): Atom[] => udp({ dstIp: '10.0.0.2', dstPort: port });
 
@@ -138,5 +143,30 @@ test('a filter adds no more than its own weight, takes nothing with it, and the 
       }
     }),
     { numRuns: 60 },
+  );
+});
+
+// Filters of 32 shifts had filled the room for code with two thirds of what they may have: others could bind none.
+test('code of filters has no more bytes than the room that is counted for it', () => {
+  const branch = fc.oneof(
+    fc.array(atom, { minLength: 1, maxLength: 12 }),
+    fc.array(
+      atom.filter(({ kind }) => kind === 'shift'),
+      { minLength: 24, maxLength: 32 },
+    ),
+  );
+  fc.assert(
+    fc.property(fc.array(branch, { minLength: 1, maxLength: 12 }), (filters) => {
+      const merged = new FilterSet();
+      let room = 0;
+      filters.forEach((atoms, n) => {
+        const all: Atom[] = [{ kind: 'eq', offset: 12, size: 2, value: n >> 1 }, ...atoms];
+        merged.insert(all, 'all');
+        room += roomOf(encodeFilter(all));
+      });
+      const words = compileMips(merged.copiesProgram({ align: 4 }), 0x80000000).words.length;
+      expect(4 * words).toBeLessThanOrEqual(ROOM_FOR_CODE * room + 400);
+    }),
+    { numRuns: 40 },
   );
 });

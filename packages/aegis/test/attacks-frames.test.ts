@@ -188,6 +188,7 @@ test('pages that the kernel never takes do not fill a small memory: who lacks fr
 test('who is guaranteed frames and passes them on has them once: a bystander with more than its guarantee keeps the others', () => {
   const rounds = 40;
   const state = { full: false, done: 0, pending: undefined as CapabilityWords | undefined };
+  const isPending = (): boolean => state.pending !== undefined;
   const bystander = rawImage({
     main: function* (raw) {
       while ((yield* raw.code('frame_alloc', -1)) === 0);
@@ -208,7 +209,7 @@ test('who is guaranteed frames and passes them on has them once: a bystander wit
           continue;
         }
         state.pending = capability;
-        while (state.pending !== undefined) yield* raw.sleep(1);
+        while (isPending()) yield* raw.sleep(1);
         expect(yield* raw.code('frame_free', ...capability)).toBe(0);
       }
       return state.done;
@@ -225,8 +226,9 @@ test('who is guaranteed frames and passes them on has them once: a bystander wit
       }
     },
   });
-  const { aegis, machine, runUntil } = boot([bystander, taker, accomplice], { ramBytes: memoryFor(100) });
-  runUntil(() => machine.native.lastError !== undefined || aegis.environment(1).status === 'dead', 30);
+  const booted = boot([bystander, taker, accomplice], { ramBytes: memoryFor(100) });
+  const { aegis, machine } = booted;
+  booted.runUntil(() => machine.native.lastError !== undefined || aegis.environment(1).status === 'dead', 30);
   expect(machine.native.lastError).toBeUndefined();
   // The four that it had lacked.
   expect(aegis.environment(1)).toMatchObject({ status: 'dead', death: DEATHS.exit, exit: 4 });

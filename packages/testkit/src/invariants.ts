@@ -48,6 +48,7 @@ import {
   NO_ASID_TAG,
   PHYSICAL,
   QUOTAS,
+  roomOf,
   ringPhysical,
   BUFFER_STATE,
   FILTER_STATE,
@@ -310,7 +311,7 @@ function checkFamilies(aegis: Aegis, report: Report): void {
     const owner = filters.owner(filter);
     if (owner === NO_ENV) continue;
     const get = (field: number): number => memory.get(EXPOSED.filters + FILTER_BYTES * filter + field);
-    count('filterBytes', families.of(owner), (get(FILTER.length) + 3) & ~3);
+    count('filterBytes', families.of(owner), roomOf(memory.bytes(get(FILTER.code), get(FILTER.length))));
     if (get(FILTER.handler) !== 0) count('handlers', families.of(owner));
     count('filterTime', families.of(owner), secret(TABLES.filterState, filter, FILTER_STATE.time));
   }
