@@ -114,15 +114,17 @@ export class Filters {
     const room = roomOf(bytes);
     const at = this.#codeEnd();
     const own = units(this.#set.weightOf(id, mostCyclesOf));
-    const time = this.#families.isGuaranteed('filterTime', family, own) ? own : 0;
+    const isOwn =
+      this.#families.isGuaranteed('filterTime', family, own) && this.#families.take('filterTime', family, own);
+    const time = isOwn ? own : 0;
     const fits =
-      this.#families.may('filterBytes', family, room) && (time > 0 || this.#families.share(this.#sharedTime(id)));
+      this.#families.may('filterBytes', family, room) && (isOwn || this.#families.share(this.#sharedTime(id)));
     if (!fits || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES || !this.#compile(bytes.length)) {
       this.#set.delete(id);
+      this.#families.give('filterTime', family, time);
       this.#families.share(this.#sharedTime());
       return ERRORS.E_NONE;
     }
-    this.#families.take('filterTime', family, time);
     this.#state.set(id, FILTER_STATE.time, time);
     this.#families.take('filters', family);
     this.#families.take('filterBytes', family, room);

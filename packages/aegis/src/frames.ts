@@ -50,7 +50,7 @@ export type ReadBy = { readonly node: number } | 'guard';
 /** Where the number of free frames stands, for everyone to read. */
 const FREE: number = PHYSICAL.system + SYSTEM.framesFree;
 
-/** Who has allocated a frame of a cached block: a number that no environment has. */
+/** The owner of a frame that is a cached block's and no environment's: a number that none has. */
 const KERNEL: number = ENV_LIMIT;
 
 /** What it costs at most to let go of a frame, without its nodes, and the flush of a set of them. */
@@ -429,7 +429,10 @@ export class Frames {
       // What bound one may have pinned another, which is free by now.
       if (!this.#isAllocated(ppn)) continue;
       if (this.#isUnpinned(ppn)) this.#release(ppn);
-      else this.#bindings.freed(ppn);
+      else {
+        this.#memory.setFrame(ppn, FRAME.owner, KERNEL);
+        this.#bindings.freed(ppn);
+      }
     }
     return unheld;
   }
