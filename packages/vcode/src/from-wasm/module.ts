@@ -11,7 +11,18 @@ import {
   type FunctionType,
   type ValidModule,
 } from '@exokernel/wasm';
-import type { Data, Expression, Func, Global, Import, Module, Statement, ValueType, Variable } from '../ir/ir.ts';
+import type {
+  Data,
+  Expression,
+  Func,
+  Global,
+  Import,
+  Module,
+  Signature,
+  Statement,
+  ValueType,
+  Variable,
+} from '../ir/ir.ts';
 import { VcodeError } from '../program/error.ts';
 import { ABORT_UNREACHABLE } from '../ir/abort.ts';
 import { translateFunction, type Scope } from './function.ts';
@@ -42,8 +53,11 @@ export function fromWasm(bytes: Uint8Array, options: FromWasmOptions = {}): Modu
 }
 
 const isInteger = (type: string): type is ValueType => type === 'i32' || type === 'i64';
-const isFloating = ({ parameters, results }: FunctionType): boolean =>
-  ![...parameters, ...results].every((type) => isInteger(type));
+/** What a function that became a trap takes and gives: it can still be called from outside. */
+const withoutFloats = ({ parameters, results }: FunctionType): Signature => ({
+  parameters: parameters.filter(isInteger),
+  results: results.filter(isInteger),
+});
 
 class ModuleTranslator {
   readonly #module: ValidModule;
@@ -113,7 +127,7 @@ class ModuleTranslator {
   /** A function that calls an import, and stores what it gives besides its result. */
   #calling(index: number): Func {
     const type = this.#module.functionTypes[index] ?? { parameters: [], results: [] };
-    const { parameters, results } = isFloating(type) ? { parameters: [], results: [] } : type;
+    const { parameters, results } = withoutFloats(type);
     const more = this.#moreResults[index] ?? 0;
     const local = (of: number): Expression => ({ kind: 'local', local: of });
     const all = [...results, ...new Array<ValueType>(more).fill('i32')];
@@ -135,7 +149,7 @@ class ModuleTranslator {
     return {
       name: `import ${index}`,
       parameters: variables(parameters),
-      results: results as readonly ValueType[],
+      results: results,
       locals: variables(all),
       signature: this.#signature(type),
       body: [
@@ -195,11 +209,11 @@ class ModuleTranslator {
       if (this.#options.floats !== 'trap') {
         throw new VcodeError('unsupported', `${name} uses floating point, which the compiler does not have`, { name });
       }
-      const types = isFloating(code.type) ? { parameters: [], results: [] } : code.type;
+      const types = withoutFloats(code.type);
       return {
         name,
-        parameters: (types.parameters as readonly ValueType[]).map((type, i) => ({ name: `p${i}`, type })),
-        results: types.results as readonly ValueType[],
+        parameters: types.parameters.map((type, i) => ({ name: `p${i}`, type })),
+        results: types.results,
         locals: [],
         body: [{ kind: 'abort', code: ABORT_UNREACHABLE }],
         signature,
@@ -230,7 +244,7 @@ class ModuleTranslator {
       const type = this.#module.types[one.type];
       if (type === undefined) continue;
       // A function with floating point is never called: who would call it uses floating point, too.
-      const { parameters, results } = isFloating(type) ? { parameters: [], results: [] } : type;
+      const { parameters, results } = withoutFloats(type);
       const more = this.#moreResults[imports.length] ?? 0;
       if (more > 0 && (results.join() !== 'i32' || parameters.at(-1) !== 'i32')) {
         const message = `${one.module}.${one.name} takes an address last, and gives one i32`;
@@ -239,8 +253,8 @@ class ModuleTranslator {
       imports.push({
         module: one.module,
         name: one.name,
-        parameters: parameters.slice(0, parameters.length - (more > 0 ? 1 : 0)) as readonly ValueType[],
-        results: [...(results as readonly ValueType[]), ...new Array<ValueType>(more).fill('i32')],
+        parameters: parameters.slice(0, parameters.length - (more > 0 ? 1 : 0)),
+        results: [...results, ...new Array<ValueType>(more).fill('i32')],
       });
     }
     return imports;
