@@ -26,7 +26,8 @@ import type {
 import { VcodeError } from '../program/error.ts';
 import { ABORT_UNREACHABLE } from '../ir/abort.ts';
 import { translateFunction, type Scope } from './function.ts';
-import { HELPERS } from './helpers.ts';
+import { HELPERS, type Helper } from './helpers.ts';
+import { checkPassive, passiveHelpers } from './passive.ts';
 import { word } from './operators.ts';
 
 /** How a module is taken. */
@@ -64,6 +65,10 @@ class ModuleTranslator {
   readonly #options: FromWasmOptions;
   readonly #signatures = new Map<string, number>();
   readonly #extraIndices = new Map<string, number>();
+  /** By passive segment, the global with its length. */
+  readonly #passive = new Map<number, number>();
+  /** The helpers of segments, by name. */
+  readonly #ofData = new Map<string, Helper>();
   readonly #extras: (() => Func)[] = [];
   readonly #imported: number;
   /** By imported function. */
@@ -80,6 +85,23 @@ class ModuleTranslator {
     for (const { kind, index, name } of module.exports) {
       if (kind === 'function' && !this.#exportedNames.has(index)) this.#exportedNames.set(index, name);
     }
+    this.#findPassive();
+  }
+
+  /** Passive segments, and what copies them. Without a data count section nothing copies any. */
+  #findPassive(): void {
+    const { data, dataCount, globals, imports } = this.#module;
+    if (dataCount === undefined) return;
+    let next = globals.length + imports.filter(({ kind }) => kind === 'global').length;
+    checkPassive(data.reduce((sum, { offset, bytes }) => sum + (offset === undefined ? bytes.length : 0), 0));
+    data.forEach(({ offset, bytes }, segment) => {
+      const isPassive = offset === undefined;
+      const length: Expression = isPassive ? { kind: 'global', global: next } : word(0);
+      for (const [name, helper] of passiveHelpers(segment, isPassive ? bytes : new Uint8Array(), length)) {
+        this.#ofData.set(name, helper);
+      }
+      if (isPassive) this.#passive.set(segment, next++);
+    });
   }
 
   run(): Module {
@@ -93,9 +115,10 @@ class ModuleTranslator {
       own: (index) => this.#own(index),
       signature: (type) => this.#signature(type),
       helper: (name) => {
-        const { results, parameters } = HELPERS[name] ?? { results: [], parameters: [] };
+        const { results, parameters } = this.#helperOf(name);
         return { index: this.#helper(name), results, arity: parameters.length };
       },
+      passive: (segment) => this.#passive.get(segment),
     };
     const functions = m.code.map((code, i) => this.#function(code, i, scope));
     const table = this.#table();
@@ -185,9 +208,14 @@ class ModuleTranslator {
     return this.#extra(name, () => this.#buildHelper(name));
   }
 
-  #buildHelper(name: string): Func {
-    const helper = HELPERS[name];
+  #helperOf(name: string): Helper {
+    const helper = HELPERS[name] ?? this.#ofData.get(name);
     if (helper === undefined) throw new VcodeError('malformed', `no helper ${name}`);
+    return helper;
+  }
+
+  #buildHelper(name: string): Func {
+    const helper = this.#helperOf(name);
     const { parameters, results } = helper;
     return {
       name,
@@ -278,6 +306,9 @@ class ModuleTranslator {
         type: isInteger(type) ? type : 'i32',
         initial: isInteger(type) ? value : 0,
       });
+    }
+    for (const segment of this.#passive.keys()) {
+      globals.push({ name: `data ${segment}`, type: 'i32', initial: m.data[segment]?.bytes.length ?? 0 });
     }
     return globals;
   }
