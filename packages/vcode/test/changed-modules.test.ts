@@ -19,10 +19,35 @@ const CHANGES = 40;
 const FUEL = 20_000;
 const PROGRESS = 20_000;
 
-/** Changes, inserts or removes some bytes; one more moves a piece of the module to another place in it. */
+/** Opcodes that stand for each other: comparisons, counts and operations of words, then of longs. */
+const ALIKE: readonly (readonly [first: number, last: number])[] = [
+  [0x46, 0x4f],
+  [0x67, 0x69],
+  [0x6a, 0x78],
+  [0x51, 0x5a],
+  [0x79, 0x7b],
+  [0x7c, 0x8a],
+];
+
+/** Exchanges what may be an opcode for another that takes and gives the same: most such modules are valid. */
+function exchange(bytes: Uint8Array, random: Random): void {
+  for (let tries = 0; tries < 20; tries += 1) {
+    const at = random(bytes.length);
+    const range = ALIKE.find(([first, last]) => (bytes[at] ?? 0) >= first && (bytes[at] ?? 0) <= last);
+    if (range === undefined) continue;
+    bytes[at] = range[0] + random(range[1] - range[0] + 1);
+    return;
+  }
+}
+
+/** Changes some bytes, exchanges opcodes, copies a piece over another, or cuts the end off. */
 function changed(bytes: Uint8Array, random: Random): Uint8Array<ArrayBuffer> {
   let out = Uint8Array.from(bytes);
   const times = 1 + random(3);
+  if (random(2) === 0) {
+    for (let i = 0; i < times; i += 1) exchange(out, random);
+    return out;
+  }
   for (let i = 0; i < times; i += 1) {
     // Three of four lie behind the sections of types.
     const at = random(4) === 0 ? random(out.length) : (out.length >> 2) + random((out.length * 3) >> 2);
