@@ -134,7 +134,8 @@ function argumentsOf(entry: string, memoryBase: number, options: AscOptions): st
     // What would throw becomes a trap.
     '--use',
     'abort=',
-    ...(optimize ? ['--optimizeLevel', '3'] : ['--debug']),
+    '--debug',
+    ...(optimize ? ['--optimizeLevel', '3'] : []),
     ...(assertions ? [] : ['--noAssert']),
   ];
 }
