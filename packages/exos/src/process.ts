@@ -6,7 +6,7 @@
  */
 import { DEATHS, ENV, ENV_BYTES, ENV_STATUS, TICKS_PER_SECOND } from '@exokernel/abi';
 import { A0, S1, S2, SP, V0, ZERO, type Assembler, type Assembly } from '@exokernel/isa';
-import { BOOT_STACK_TOP, address, type Fiber, type Fibers, type Processes } from '@exokernel/libos-kit';
+import { BOOT_STACK_TOP, UKIT, address, type Fiber, type Fibers, type Processes } from '@exokernel/libos-kit';
 import { fork, type Start, type Text } from './fork.ts';
 import { CHILDREN, DESCRIPTORS, UEXOS, WINDOWS } from './layout.ts';
 
@@ -23,6 +23,7 @@ export function emitExit(a: Assembler): void {
   a.label('exos.bad');
   a.li(SP, BOOT_STACK_TOP);
   a.li(A0, BAD_ADDRESS);
+  a.sw(A0, UKIT.failed, ZERO);
   a.label('exos.exit');
   a.move(S1, A0);
   a.move(S2, ZERO);

@@ -155,7 +155,8 @@ function diagnosticOf(
 /** The places of a source map whose columns are offsets in a module. */
 function places(map: string): AscResult['placeOf'] {
   const { mappings, sources } = JSON.parse(map) as { readonly mappings: string; readonly sources: readonly string[] };
-  const segments = (decode(mappings)[0] ?? []).filter((segment) => segment.length >= 4);
+  // One without a source says that from there on there is none.
+  const segments = decode(mappings)[0] ?? [];
   return (offset) => {
     let [low, high] = [0, segments.length];
     while (low < high) {
