@@ -30,7 +30,7 @@ import { frameGranted } from './calls/memory.ts';
 import { Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
 import { Disk } from './disk.ts';
-import { Endings } from './endings.ts';
+import { Endings, type Ending } from './endings.ts';
 import { Environments } from './environments.ts';
 import { AegisError } from './error.ts';
 import { Extents } from './extents.ts';
@@ -176,11 +176,11 @@ export class Aegis {
   }
 
   /**
-   * How environment `id` ended, in words for people, such as `exited with 0`. Of a program whose image tells what its code is (`Image.program`):
-   * what it did, in which function, and the source. Nothing of one that lives. Throws `AegisError` `environments`.
+   * How environment `id` ended, in words for people. Of a program whose image tells what its code is (`Image.program`): what it did, in which
+   * function, and the source. Nothing of one that lives. Throws `AegisError` `environments`.
    */
-  ending(id: number): string | undefined {
-    return this.environment(id).status === 'dead' ? this.#endings.text(id) : undefined;
+  ending(id: number): Ending | undefined {
+    return this.environment(id).status === 'dead' ? this.#endings.of(id) : undefined;
   }
 
   /** A new tenant of record `id`: counted from zero, and named after its parent. */

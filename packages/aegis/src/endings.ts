@@ -54,6 +54,14 @@ interface Watched {
   isFatal: boolean;
 }
 
+/** How an environment ended. */
+export interface Ending {
+  /** A verb and what follows it, for people: `exited with 0`. */
+  readonly text: string;
+  /** It exited, and not because its library operating system found a fault in what it did. */
+  readonly isItsOwn: boolean;
+}
+
 export class Endings {
   /** Of its own: what an observer reads is no work of the kernel's. */
   readonly #memory: KernelMemory;
@@ -91,9 +99,14 @@ export class Endings {
     watched.isFatal = (death & 0xff) === DEATHS.unhandled || (death === DEATHS.exit && this.#hasFailed(env, watched));
   }
 
-  /** One line about the end of an environment that is dead: a verb and what follows it. */
-  text(env: number): string {
+  /** Of an environment that is dead. */
+  of(env: number): Ending {
     const death = this.#memory.env(env, ENV.death);
+    const isItsOwn = death === DEATHS.exit && this.#watched.get(env)?.isFatal !== true;
+    return { text: this.#text(env, death), isItsOwn };
+  }
+
+  #text(env: number, death: number): string {
     const { program, fault, isFatal } = this.#watched.get(env) ?? { isFatal: false };
     if (program !== undefined && fault !== undefined && isFatal) {
       const { kind, pc, address } = fault;

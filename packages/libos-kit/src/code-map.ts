@@ -18,6 +18,8 @@ export interface CodeMap {
   readonly functions: readonly { readonly name: string; readonly address: number }[];
   /** The address behind the last function. */
   readonly end: number;
+  /** Routines of the library operating system that it calls. */
+  readonly routines: readonly { readonly name: string; readonly address: number }[];
   /** Each holds up to the next one; none without a source map. */
   readonly lines: readonly { readonly address: number; readonly place: CodePlace }[];
 }

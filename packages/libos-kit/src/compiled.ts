@@ -145,11 +145,15 @@ export function linkCompiled<N extends InterfaceName>(
     { va: stack, bytes: new Uint8Array(stackTop - stack), writable: true },
     memoryPages(program, memoryEnd),
   ];
-  return { pages, code: codeMap(program, code) };
+  return { pages, code: codeMap(program, code, imports) };
 }
 
 /** Functions, and the lines of their instructions. What the compiler added without a source counts to what stands before it. */
-function codeMap({ module, placeOf }: CompiledProgram<InterfaceName>, code: OwnCode): CodeMap {
+function codeMap(
+  { module, placeOf }: CompiledProgram<InterfaceName>,
+  code: OwnCode,
+  imports: readonly ImportCode[],
+): CodeMap {
   const functions = module.functions
     .map(({ name }, i) => ({ name, address: code.symbols.get(functionSymbol(i)) ?? 0 }))
     .sort((a, b) => a.address - b.address);
@@ -166,7 +170,12 @@ function codeMap({ module, placeOf }: CompiledProgram<InterfaceName>, code: OwnC
       before = place;
     });
   });
-  return { functions, end: code.table, lines };
+  const routines = imports
+    .flatMap((one, i) =>
+      one.kind === 'routine' ? [{ name: module.imports[i]?.name ?? '', address: one.address }] : [],
+    )
+    .sort((a, b) => a.address - b.address);
+  return { functions, routines, end: code.table, lines };
 }
 
 /** The places of a function's instructions. One without a place in the source, such as a trap, has that of what precedes it in the module. */

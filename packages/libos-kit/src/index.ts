@@ -85,4 +85,5 @@ export {
 export { LibosError, type LibosErrorCode } from './error.ts';
 export { address, buildImage, pageTableEntry, type ImageParts } from './image.ts';
 export { linkProgram } from './link.ts';
+export { readProgram, writeProgram } from './program-file.ts';
 export { usedPages, wordBytes, type Pages } from './pages.ts';

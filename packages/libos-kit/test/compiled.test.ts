@@ -20,7 +20,7 @@ import { boot, exitOf } from '../../testkit/src/index.ts';
 /** The opcode of `lw`. */
 const LW = 0x23;
 
-type Compiled = Pick<CompiledOptions, 'placeOf'> & { readonly wasm: Uint8Array };
+type Compiled = Required<Pick<CompiledOptions, 'placeOf'>> & { readonly wasm: Uint8Array };
 
 async function compiled(text: string): Promise<Compiled> {
   const { wasm, diagnostics, placeOf } = await compileAssemblyScript(new Map([['main.ts', text]]), 'main.ts', {
@@ -190,8 +190,8 @@ describe.each(SYSTEMS)('on $name', ({ name, load }) => {
     if (bad?.death === DEATHS.exit) expect([0, 5]).not.toContain(bad.exit);
     expect(other && exitOf(other)).toBe(150000);
     expect([booted.aegis.ending(0), booted.aegis.ending(1)]).toEqual([
-      expect.stringMatching(ending),
-      'exited with 150000',
+      { text: expect.stringMatching(ending) as string, isItsOwn: false },
+      { text: 'exited with 150000', isItsOwn: true },
     ]);
   });
 
@@ -199,14 +199,14 @@ describe.each(SYSTEMS)('on $name', ({ name, load }) => {
     const text = `export function main(): i32 { return load<i32>(0x500000) == 0 ? ${BAD[name] ?? 0} : 0; }`;
     const booted = boot([load(['memory'], await compiled(text))]);
     booted.finish(0);
-    expect(booted.aegis.ending(0)).toBe(`exited with ${BAD[name] ?? 0}`);
+    expect(booted.aegis.ending(0)).toEqual({ text: `exited with ${BAD[name] ?? 0}`, isItsOwn: true });
   });
 
   it('without a source map the text says the function', async () => {
     const { wasm } = await compiled('export function main(): i32 {\n  unreachable();\n  return 0;\n}');
     const booted = boot([load(['memory'], { wasm, placeOf: () => undefined })]);
     booted.finish(0);
-    expect(booted.aegis.ending(0)).toMatch(/, in main\/main at 0x40/);
+    expect(booted.aegis.ending(0)?.text).toMatch(/, in main\/main at 0x40/);
   });
 });
 
@@ -215,7 +215,7 @@ describe('the text of a death', () => {
     const { wasm, placeOf } = await compiled(text);
     const booted = boot([compose(exos, compiledProgram('test', needs, wasm, { placeOf }))]);
     booted.finish(0);
-    return booted.aegis.ending(0) ?? '';
+    return booted.aegis.ending(0)?.text ?? '';
   };
 
   it('tells two traps of a function apart', async () => {
