@@ -7,6 +7,6 @@ function print(text: string): void {
 }
 
 export function main(): i32 {
-  print('Hello from ' + (6 * 7).toString() + '!\n');
+  print(`Hello from ${6 * 7}!\n`);
   return 0;
 }

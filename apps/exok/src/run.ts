@@ -33,7 +33,7 @@ export function runHere(program: Program, settings: MachineSettings): Promise<nu
 }
 
 /** The same with any machine. */
-export async function runMachine(make: MakeMachine, settings: MachineSettings): Promise<number> {
+async function runMachine(make: MakeMachine, settings: MachineSettings): Promise<number> {
   const abort = new AbortController();
   void untilInterrupted().then(() => {
     abort.abort();

@@ -8,7 +8,15 @@ import { boot } from '../../testkit/src/index.ts';
 
 const ADDRESS = 0x400000;
 /** Exits with 5: `jr ra`, `li v0,5`. */
-const { runtime } = batch.link({ kind: 'machine', name: 'x', needs: [], data: 0, text: (a) => void a.nop() });
+const { runtime } = batch.link({
+  kind: 'machine',
+  name: 'x',
+  needs: [],
+  data: 0,
+  text: (a) => {
+    a.nop();
+  },
+});
 const PROGRAM: LinkedProgram<'memory' | 'clock'> = {
   kind: 'linked',
   name: 'five',

@@ -1,5 +1,3 @@
-/* eslint-disable */
-// @ts-nocheck This is AssemblyScript.
 // 64-bit arithmetic: a hash, a generator, a fixed-point product, division, shifts.
 const words = new StaticArray<u64>(256);
 export function run(): u32 {

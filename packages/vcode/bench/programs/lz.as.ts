@@ -1,5 +1,3 @@
-/* eslint-disable */
-// @ts-nocheck This is AssemblyScript.
 // An LZ coder with a hash of three bytes, and its decoder.
 const N: u32 = 8192;
 const input = memory.data(8192);

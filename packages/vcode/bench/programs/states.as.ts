@@ -1,5 +1,3 @@
-/* eslint-disable */
-// @ts-nocheck This is AssemblyScript.
 // A state machine over characters: words, numbers, strings and comments of a program's text.
 const SPACE = 0;
 const WORD = 1;

@@ -1,5 +1,3 @@
-/* eslint-disable */
-// @ts-nocheck This is AssemblyScript.
 // Strings: length, comparison, search, reversal, numbers to text and back.
 const buffer = memory.data(4096);
 const other = memory.data(4096);
