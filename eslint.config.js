@@ -86,7 +86,7 @@ export default tseslint.config(
     ...tseslint.configs.disableTypeChecked,
     rules: {
       ...tseslint.configs.disableTypeChecked.rules,
-      // `===` compares identities.
+      // `==` and `===` are the same.
       eqeqeq: 'off',
       // Inferred types are those of numbers: a written one chooses the width.
       '@typescript-eslint/no-inferrable-types': 'off',
