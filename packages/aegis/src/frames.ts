@@ -174,10 +174,10 @@ export class Frames {
 
   /** The environments that hold a frame. */
   holders(ppn: number): ReadonlySet<number> {
-    return new Set([
-      ...Array.from({ length: ENV_LIMIT }, (_, env) => env).filter((env) => this.#holds.has(env, ppn)),
-      ...this.#nodesOf(ppn).flatMap((node) => this.#nodes.holds.members(node)),
-    ]);
+    const holders = new Set<number>();
+    for (let env = 0; env < ENV_LIMIT; env += 1) if (this.#holds.has(env, ppn)) holders.add(env);
+    for (const node of this.#nodesOf(ppn)) for (const env of this.#nodes.holds.members(node)) holders.add(env);
+    return holders;
   }
 
   /** Whether an environment holds a frame through a capability of this node. */

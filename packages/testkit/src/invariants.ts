@@ -71,23 +71,45 @@ export function checkInvariants(aegis: Aegis): string[] {
   const report: Report = (holds, what) => {
     if (!holds) violations.push(what);
   };
-  checkFrames(aegis, report);
+  const holdings = holdingsOf(aegis);
+  checkFrames(aegis, holdings, report);
   checkTranslations(aegis, report);
-  checkEnvironments(aegis, report);
+  checkEnvironments(aegis, holdings, report);
   checkSlices(aegis, report);
-  checkFamilies(aegis, report);
+  checkFamilies(aegis, holdings, report);
   checkNodes(aegis, report);
   checkPackets(aegis, report);
   checkDisk(aegis, report);
   return violations;
 }
 
-function checkFrames(aegis: Aegis, report: Report): void {
+/** Who holds what, recounted once for all checks. */
+interface Holdings {
+  /** Environments, by frame. */
+  readonly holders: readonly ReadonlySet<number>[];
+  /** How many frames each environment holds. */
+  readonly counts: readonly number[];
+}
+
+function holdingsOf({ parts: { frames } }: Aegis): Holdings {
+  const holders = Array.from({ length: frames.count }, () => new Set<number>());
+  const counts: number[] = [];
+  for (let env = 0; env < ENV_LIMIT; env += 1) {
+    const held = frames.heldBy(env);
+    counts.push(held.length);
+    for (const ppn of held) holders[ppn]?.add(env);
+  }
+  return { holders, counts };
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+function checkFrames(aegis: Aegis, holdings: Holdings, report: Report): void {
   const { frames, memory, capabilities } = aegis.parts;
   const { pins, borrowed } = countPins(aegis);
   let free = 0;
   for (let ppn = 0; ppn < frames.count; ppn += 1) {
-    const holders = frames.holders(ppn);
+    const holders = holdings.holders[ppn] ?? NONE;
     const name = `frame ${ppn}`;
     report(memory.frame(ppn, FRAME.holders) === holders.size, `${name}: the table counts other holders`);
     for (const env of holders) report(isAlive(aegis, env), `${name}: held by ${env}, which is not alive`);
@@ -210,12 +232,8 @@ function exposedFrames(count: number): ReadonlySet<number> {
   return ppns;
 }
 
-function checkEnvironments(aegis: Aegis, report: Report): void {
+function checkEnvironments(aegis: Aegis, { counts }: Holdings, report: Report): void {
   const { memory, frames, asids } = aegis.parts;
-  const holds = new Map<number, number>();
-  for (let ppn = 0; ppn < frames.count; ppn += 1) {
-    for (const env of frames.holders(ppn)) holds.set(env, (holds.get(env) ?? 0) + 1);
-  }
   for (let env = 0; env < ENV_LIMIT; env += 1) {
     const name = `environment ${env}`;
     const alive = isAlive(aegis, env);
@@ -255,7 +273,7 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
     if (memory.env(env, ENV.status) === ENV_STATUS.runnable) {
       report(memory.env(env, ENV.uPage) !== 0, `${name}: runs without a u-page`);
     }
-    checkRevocation(aegis, env, holds, report);
+    checkRevocation(aegis, env, counts[env] ?? 0, report);
     if (alive) continue;
     for (const field of [
       ENV.prologue,
@@ -277,8 +295,8 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
 }
 
 /** What counts for families is what their members have, and what has outlived them; guarantees are kept. */
-function checkFamilies(aegis: Aegis, report: Report): void {
-  const { memory, families, frames, filters } = aegis.parts;
+function checkFamilies(aegis: Aegis, { holders }: Holdings, report: Report): void {
+  const { memory, families, filters } = aegis.parts;
   const counted = new Map<string, number>();
   const count = (kind: QuotaKind, family: number, n = 1): void => {
     const key = `${kind} ${family}`;
@@ -290,8 +308,8 @@ function checkFamilies(aegis: Aegis, report: Report): void {
       if (env !== NO_ENV) count(kind, families.of(env));
     }
   };
-  for (let ppn = 0; ppn < frames.count; ppn += 1) {
-    for (const family of new Set([...frames.holders(ppn)].map((env) => families.of(env)))) count('frames', family);
+  for (const environments of holders) {
+    for (const family of new Set([...environments].map((env) => families.of(env)))) count('frames', family);
   }
   for (let env = 0; env < ENV_LIMIT; env += 1) {
     if (isAlive(aegis, env)) count('environments', families.of(env));
@@ -378,12 +396,11 @@ function checkNodes(aegis: Aegis, report: Report): void {
 }
 
 /** Where slices begin, what is held and what is asked for. */
-function checkRevocation(aegis: Aegis, env: number, holds: ReadonlyMap<number, number>, report: Report): void {
+function checkRevocation(aegis: Aegis, env: number, held: number, report: Report): void {
   const { memory } = aegis.parts;
   const name = `environment ${env}`;
   const begin = memory.env(env, ENV.begin);
   report(begin === 0 || begin === memory.env(env, ENV.prologue), `${name}: begins where it should not`);
-  const held = holds.get(env) ?? 0;
   report(memory.env(env, ENV.frames) === held, `${name}: holds ${held} frames, not ${memory.env(env, ENV.frames)}`);
   if (memory.env(env, ENV.status) === ENV_STATUS.free) return;
   const deadline = memory.env(env, ENV.revokeDeadline);
