@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -23,7 +23,13 @@ const BENCH = join(import.meta.dirname, '../../../packages/vcode/bench/programs'
 const OWN = join(import.meta.dirname, '../programs');
 /** Of the matrices here: fewer than the demo's 150, which take a second. */
 const ROWS = 60;
-const CLANG = ['clang-19', 'clang-16', 'clang-14'].find((name) => existsSync(`/usr/bin/${name}`));
+const CLANG = ['clang-19', 'clang-16', 'clang-14'].find((name) =>
+  [name, name.replace('clang', 'wasm-ld')].every((tool) => existsSync(`/usr/bin/${tool}`)),
+);
+/** Debian's packages rustc and libstd-rust-dev-wasm32: another version makes other bytes. */
+const RUST_VERSION = 'rustc 1.63.0';
+const RUST_TARGET = 'wasm32-unknown-unknown';
+const RUST = CLANG === 'clang-14' ? findRust() : undefined;
 const folder = mkdtempSync(join(tmpdir(), 'exok-proof-'));
 
 afterAll(() => {
@@ -58,8 +64,11 @@ const PROOFS: readonly Proof[] = [
 const MATRICES = 3 * 4 * ROWS * ROWS;
 
 const SYSTEMS = [
-  ['batch', (wasm: Uint8Array) => compose(batch, compiledProgram('proof', ['memory'], wasm))],
-  ['exos', (wasm: Uint8Array) => compose(exos, compiledProgram('proof', ['memory'], wasm))],
+  [
+    'batch',
+    (wasm: Uint8Array, entry = 'main') => compose(batch, compiledProgram('proof', ['memory'], wasm, { entry })),
+  ],
+  ['exos', (wasm: Uint8Array, entry = 'main') => compose(exos, compiledProgram('proof', ['memory'], wasm, { entry }))],
 ] as const;
 
 describe.each(PROOFS)('$name', ({ name, assemblyScript: ours, c: theirs, expected }) => {
@@ -81,6 +90,47 @@ test('matmul in AssemblyScript takes at most 3 % more than in machine code writt
     return env!.cycles;
   });
   expect(ours! / byHand!).toBeLessThan(1.03);
+});
+
+describe('a published checksum', () => {
+  const exits = (wasm: Uint8Array, entry: string): unknown[] =>
+    SYSTEMS.map(([, load]) => {
+      const [env] = boot([load(wasm, entry)]).finish(0);
+      return env && exitOf(env);
+    });
+
+  test.skipIf(CLANG === undefined)('in C: CRC-32 [CRCCAT] (skipped without clang)', () => {
+    const crc = 0xcbf43926 | 0;
+    expect(exits(linked([join(OWN, 'crc32.c')], []), 'main')).toEqual([crc, crc]);
+  });
+
+  test('in Rust, compiled before: MD5 [RFC1321]', () => {
+    const hash = createHash('md5').update('message digest').digest();
+    expect(hash.toString('hex')).toBe('f96b697d7cb7938d525a2f31aaf161d0');
+    let mixed = 0;
+    for (let at = 0; at < 16; at += 4) mixed = (Math.imul(mixed, 31) + hash.readInt32LE(at)) | 0;
+    expect(exits(readFileSync(join(OWN, 'md5.wasm')), 'run')).toEqual([mixed, mixed]);
+  });
+
+  test.skipIf(RUST === undefined)(
+    `and that is what Rust makes of the source (skipped without ${RUST_VERSION} for wasm32, clang-14 and lld-14)`,
+    () => {
+      const { rustc = '', libraries = '' } = RUST ?? {};
+      const object = join(folder, 'md5.o');
+      const options = ['--edition', '2021', '-O', '-C', 'panic=abort', '-C', 'codegen-units=1', '--crate-type', 'lib'];
+      execFileSync(rustc, [...options, '--target', RUST_TARGET, '--emit', 'obj', '-o', object, join(OWN, 'md5.rs')]);
+      const core = readdirSync(libraries).filter((name) => /^lib(core|compiler_builtins)-.*\.rlib$/.test(name));
+      const objects = [
+        object,
+        ...core
+          .sort()
+          .reverse()
+          .map((name) => join(libraries, name)),
+      ];
+      const made = link(objects, ['--export=run', '--gc-sections', '--strip-debug']);
+      expect(Buffer.compare(made, readFileSync(join(OWN, 'md5.wasm')))).toBe(0);
+    },
+  );
 });
 
 /** On both. */
@@ -135,7 +185,6 @@ async function compiled(sources: readonly (readonly [string, string])[]): Promis
 }
 
 function c(name: string, file: string): Uint8Array {
-  const clang = CLANG ?? '';
   const main = join(folder, 'main.c');
   const isMatmul = name === 'matmul';
   writeFileSync(
@@ -152,24 +201,34 @@ function c(name: string, file: string): Uint8Array {
       return result;
     }`,
   );
-  const objects = [main, file].map((source, i) => {
+  return linked([main, file], isMatmul ? [`-DN=${ROWS}`] : []);
+}
+
+/** C sources to a module. */
+function linked(sources: readonly string[], defines: readonly string[]): Uint8Array {
+  const objects = sources.map((source, i) => {
     const object = join(folder, `${i}.o`);
-    execFileSync(clang, [
-      '--target=wasm32',
-      '-O2',
-      '-ffreestanding',
-      ...(isMatmul ? [`-DN=${ROWS}`] : []),
-      '-c',
-      '-o',
-      object,
-      source,
-    ]);
+    execFileSync(CLANG ?? '', ['--target=wasm32', '-O2', '-ffreestanding', ...defines, '-c', '-o', object, source]);
     return object;
   });
+  return link(objects, ['--allow-undefined']);
+}
+
+/** Objects to a module, its static data where they must be. */
+function link(objects: readonly string[], options: readonly string[]): Uint8Array {
   const out = join(folder, 'out.wasm');
-  const options = ['--no-entry', `--global-base=${COMPILED_MEMORY}`, '--allow-undefined', '-z', 'stack-size=16384'];
-  execFileSync(clang.replace('clang', 'wasm-ld'), [...options, '-o', out, ...objects]);
+  const places = ['--no-entry', `--global-base=${COMPILED_MEMORY}`, '-z', 'stack-size=16384'];
+  execFileSync((CLANG ?? '').replace('clang', 'wasm-ld'), [...places, ...options, '-o', out, ...objects]);
   return readFileSync(out);
+}
+
+function findRust(): { readonly rustc: string; readonly libraries: string } | undefined {
+  const rustc = '/usr/bin/rustc';
+  if (!existsSync(rustc) || !execFileSync(rustc, ['--version'], { encoding: 'utf8' }).startsWith(RUST_VERSION))
+    return undefined;
+  const arguments_ = ['--print', 'target-libdir', '--target', RUST_TARGET];
+  const libraries = execFileSync(rustc, arguments_, { encoding: 'utf8' }).trim();
+  return existsSync(libraries) ? { rustc, libraries } : undefined;
 }
 
 /** Below 20,000, four times: by trial division. */

@@ -17,6 +17,7 @@ import {
   type LinkedProgram,
 } from '@exokernel/libos-kit';
 import { compileAssemblyScript, type AscDiagnostic, type AscOptions } from '@exokernel/vcode/asc';
+import { decodeModule } from '@exokernel/wasm';
 import { EXIT, UsageError } from './error.ts';
 import { libosOf, orNoProgram } from './liboses.ts';
 import { readInput, refusal } from './run-machine.ts';
@@ -24,6 +25,7 @@ import { readInput, refusal } from './run-machine.ts';
 /** What the command line says. */
 export interface BuildOptions {
   readonly out?: string;
+  readonly entry: string;
   readonly libos: string;
   readonly runtime: NonNullable<AscOptions['runtime']>;
   readonly listing?: boolean;
@@ -52,7 +54,8 @@ export async function build(entry: string, options: BuildOptions, { print, say }
   if (compiled === undefined) return EXIT.failed;
   const name = basename(entry, extension);
   const linked = orNoProgram(entry, () => {
-    const program = compiledProgram(name, needsOf(compiled.wasm, name), compiled.wasm, { placeOf: compiled.placeOf });
+    const { wasm, placeOf } = compiled;
+    const program = compiledProgram(name, needsOf(wasm), wasm, { entry: options.entry, placeOf });
     return link(program, options.libos);
   });
   const out = options.out ?? `${name}.elf`;
@@ -67,8 +70,8 @@ export async function build(entry: string, options: BuildOptions, { print, say }
 }
 
 /** The interfaces whose routines a module imports. */
-function needsOf(wasm: Uint8Array, name: string): InterfaceName[] {
-  const { imports } = compiledProgram(name, [], wasm).module;
+function needsOf(wasm: Uint8Array): InterfaceName[] {
+  const { imports } = decodeModule(wasm);
   const interfaces = Object.keys(ENTRY_POINTS) as InterfaceName[];
   return interfaces.filter(
     (one) =>

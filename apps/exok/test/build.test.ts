@@ -31,7 +31,7 @@ async function built(entry: string, options: Partial<BuildOptions> = {}): Promis
   const file = join(folder, `${String(Math.floor(performance.now() * 1000))}.elf`);
   let [printed, said] = ['', ''];
   const output = { print: (text: string) => (printed += text), say: (text: string) => (said += text) };
-  const code = await build(entry, { libos: 'batch', runtime: 'stub', out: file, ...options }, output);
+  const code = await build(entry, { libos: 'batch', entry: 'main', runtime: 'stub', out: file, ...options }, output);
   return { code, printed, said, file };
 }
 

@@ -74,7 +74,7 @@ describe('refused with one line on stderr and exit code 2', () => {
     [['run', 'x.elf', '--date', 'tomorrow'], /--date .*'tomorrow'/],
     [['run', 'x.elf', '--record', 'a', '--replay', 'b'], /--record .*--replay/],
     [['run', join(folder, 'missing.elf')], /missing\.elf.*no such file/],
-    [['build'], /missing required argument 'entry'/],
+    [['build'], /missing required argument 'file'/],
     [['build', 'program.js'], /program\.js: use a source/],
     [['build', join(folder, 'missing.ts')], /missing\.ts/],
     [['build', 'x.ts', '--libos', 'unix'], /--libos .*'unix'.* batch, exos/],
