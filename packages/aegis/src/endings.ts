@@ -120,6 +120,7 @@ export class Endings {
       const code = (death >>> 8) & 0xff;
       return `was ended by an exception that it does not handle: ${KINDS.get(code) ?? code}`;
     }
+    if (isFatal) return 'was ended by its library operating system';
     return DEATH_TEXTS.get(death & 0xff) ?? `exited with ${this.#memory.env(env, ENV.exit) | 0}`;
   }
 

@@ -45,7 +45,7 @@ import { LRPC_WORDS, emitAbandoned, emitLrpc } from './lrpc.ts';
 import { composeWindows, linearTable, type Composition, type PageTable } from './page-table.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
-import { emitExit, fiberProcesses, forkProcess, waitForChild } from './process.ts';
+import { emitExit, emitFailed, fiberProcesses, forkProcess, waitForChild } from './process.ts';
 import { HOOK_RESUME, emitProtected, emitProtection, protectedLabel } from './protection.ts';
 import { emitSharedMemory } from './shared-memory.ts';
 import { emitAbsent, emitAllocate, emitCopyOnWrite } from './vm.ts';
@@ -122,6 +122,7 @@ function exosRuntime(table: PageTable): Assembly {
       emitClock(a);
       emitExit(a);
       emitStart(a);
+      emitFailed(a);
     },
   });
 }
