@@ -6,6 +6,7 @@
  */
 import { DEATHS, ENV, EXCEPTIONS, PAGE_BYTES, type ExceptionName, type ImageProgram } from '@exokernel/abi';
 import { EVENT_KINDS, type Machine } from '@exokernel/hardware';
+import { RA } from '@exokernel/isa';
 import { KSEG0 } from './layout.ts';
 import { KernelMemory } from './memory.ts';
 
@@ -41,6 +42,8 @@ interface Fault {
   readonly kind: ExceptionName;
   readonly pc: number;
   readonly address: number;
+  /** What register ra held. */
+  readonly ra: number;
 }
 
 /** What is known of an environment whose image tells of its program. */
@@ -76,7 +79,9 @@ export class Endings {
       const watched = this.#watched.get(env);
       const name = KINDS.get(code);
       if (watched === undefined || name === undefined || this.#hasFailed(env, watched)) return;
-      this.#note(env, watched, { kind: name, pc: epc, address: machine.cpu.cp0.badVaddr }, vector === KSEG0);
+      const { cp0, registers } = machine.cpu;
+      const fault = { kind: name, pc: epc, address: cp0.badVaddr, ra: registers[RA] ?? 0 };
+      this.#note(env, watched, fault, vector === KSEG0);
     });
   }
 
@@ -109,12 +114,12 @@ export class Endings {
   #text(env: number, death: number): string {
     const { program, fault, isFatal } = this.#watched.get(env) ?? { isFatal: false };
     if (program !== undefined && fault !== undefined && isFatal) {
-      const { kind, pc, address } = fault;
+      const { kind, pc, address, ra } = fault;
       const isInside = pc >= program.start && pc < program.end;
       const trap = isInside && kind === 'breakpoint' ? program.trap(pc) : undefined;
       const what = trap ?? EXCEPTION_TEXTS[kind]?.(hex(address)) ?? kind;
-      const where = isInside ? program.describe(pc) : 'code that is not of its program,';
-      return `was ended by ${what}, in ${where} at ${hex(pc)}`;
+      const where = isInside ? program.describe(pc, ra >>> 0) : 'code that is not of its program';
+      return `was ended by ${what}, at ${hex(pc)} in ${where}`;
     }
     if ((death & 0xff) === DEATHS.unhandled) {
       const code = (death >>> 8) & 0xff;

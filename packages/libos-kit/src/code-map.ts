@@ -24,6 +24,9 @@ export interface CodeMap {
   readonly lines: readonly { readonly address: number; readonly place: CodePlace }[];
 }
 
+/** A call and its slot, behind which the return address lies. */
+const CALL_BYTES = 8;
+
 /** What a `break` with this code means. */
 const TRAPS: ReadonlyMap<number, string> = new Map([
   [ABORT_BOUNDS, 'an access outside the memory'],
@@ -42,12 +45,21 @@ export function placeAt({ lines }: CodeMap, address: number): CodePlace | undefi
   return last(lines, address)?.place;
 }
 
-/** `sum (main.ts:3:10)`, or `sum` without a source; nothing for an address outside the functions. */
-export function describeAddress(map: CodeMap, address: number): string | undefined {
+/**
+ * `sum (main.ts:3:10)`, or `sum` without a source; nothing for an address outside the functions. A return address in another function says who
+ * called: one in the same function is that of a call it has made since.
+ */
+export function describeAddress(map: CodeMap, address: number, ra = 0): string | undefined {
   const name = functionAt(map, address);
+  if (name === undefined) return undefined;
+  const caller = functionAt(map, ra - CALL_BYTES);
+  const called = caller === undefined || caller === name ? '' : `, called by ${named(map, caller, ra - CALL_BYTES)}`;
+  return `${named(map, name, address)}${called}`;
+}
+
+function named(map: CodeMap, name: string, address: number): string {
   const place = placeAt(map, address);
-  if (name === undefined || place === undefined) return name;
-  return `${name} (${place.file}:${place.line}:${place.column})`;
+  return place === undefined ? name : `${name} (${place.file}:${place.line}:${place.column})`;
 }
 
 /** Why the instruction traps, if it is one that the compiler put there for that. */

@@ -108,7 +108,7 @@ function describedProgram(code: CodeMap, pages: readonly Pages[]): NonNullable<I
   return {
     start,
     end: code.end,
-    describe: (pc) => describeAddress(code, pc) ?? '',
+    describe: (pc, ra) => describeAddress(code, pc, ra) ?? '',
     trap: (pc) => trapText(wordAt(pc)),
     failed: UKIT.failed,
   };

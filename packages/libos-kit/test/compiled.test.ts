@@ -153,32 +153,32 @@ describe.each(SYSTEMS)('on $name', ({ name, load }) => {
     [
       'divides by zero',
       'let zero = 0;\nexport function main(): i32 {\n  return 5 / zero;\n}\nexport function set(): void {\n  zero = 1;\n}',
-      /^was ended by a division by zero, in main\/main \(main\.ts:3:\d+\) at 0x40[0-9a-f]+$/,
+      /^was ended by a division by zero, at 0x40[0-9a-f]+ in main\/main \(main\.ts:3:\d+\)$/,
     ],
     [
       'is unreachable',
       'export function main(): i32 {\n  unreachable();\n  return 0;\n}',
-      /^was ended by a trap: .*, in main\/main \(main\.ts:2:\d+\) at /,
+      /^was ended by a trap: .*, at 0x40[0-9a-f]+ in main\/main \(main\.ts:2:\d+\)/,
     ],
     [
       'reads what is not there',
       'function at(p: usize): i32 {\n  return load<i32>(p);\n}\nexport function main(): i32 {\n  return at(0x20000000);\n}',
-      /^was ended by a load from 0x20000000, where nothing is, in main\/main \(main\.ts:2:\d+\) at /,
+      /^was ended by a load from 0x20000000, where nothing is, at 0x40[0-9a-f]+ in main\/main \(main\.ts:2:\d+\)/,
     ],
     [
       'writes its own code',
       'export function main(): i32 {\n  store<i32>(0x400000, 0);\n  return 0;\n}',
-      /^was ended by a store to 0x400000, which is read-only, in main\/main \(main\.ts:2:\d+\) at /,
+      /^was ended by a store to 0x400000, which is read-only, at 0x40[0-9a-f]+ in main\/main \(main\.ts:2:\d+\)/,
     ],
     [
       'reads a word between words',
       'export function main(): i32 {\n  return load<i32>(0x500002);\n}',
-      /^was ended by a load from 0x500002, which is misaligned or the kernel's, in main\/main \(main\.ts:2:\d+\) at /,
+      /^was ended by a load from 0x500002, which is misaligned or the kernel's, at 0x40[0-9a-f]+ in main\/main \(main\.ts:2:\d+\)/,
     ],
     [
       'recurses without end',
       'function f(n: i32): i32 {\n  return n + f(n + 1) * 3;\n}\nexport function main(): i32 {\n  return f(0);\n}',
-      /^was ended by a store to 0x40[0-9a-f]+, where nothing is, in main\/f \(main\.ts:2:\d+\) at /,
+      /^was ended by a store to 0x40[0-9a-f]+, where nothing is, at 0x40[0-9a-f]+ in main\/f \(main\.ts:2:\d+\)/,
     ],
   ])('ends, and it alone, when it %s, and the text says where', async (_, text, ending) => {
     const good =
@@ -206,7 +206,7 @@ describe.each(SYSTEMS)('on $name', ({ name, load }) => {
     const { wasm } = await compiled('export function main(): i32 {\n  unreachable();\n  return 0;\n}');
     const booted = boot([load(['memory'], { wasm, placeOf: () => undefined })]);
     booted.finish(0);
-    expect(booted.aegis.ending(0)?.text).toMatch(/, in main\/main at 0x40/);
+    expect(booted.aegis.ending(0)?.text).toMatch(/, at 0x40[0-9a-f]+ in main\/main$/);
   });
 });
 
@@ -231,11 +231,27 @@ describe('the text of a death', () => {
     expect(endings.map((line) => /main\.ts:(\d+)/.exec(line)?.[1])).toEqual(['4', '5', '6', undefined]);
   });
 
+  it('names the caller, if it is certain', async () => {
+    const text = (call: string): string => `let n = 7;
+      export function set(): void { n = 0; }
+      function find(n: i32): i32 { return n > 100 ? load<i32>(0x20000000) : find(n * 3 + 1) + 1; }
+      export function main(): i32 {
+        n++;
+        return ${call};
+      }`;
+    const place = 'main\\.ts:3:\\d+';
+    expect(await ending(text('find(n + 200)'))).toMatch(
+      new RegExp(`in main/find \\(${place}\\), called by main/main \\(main\\.ts:6:\\d+\\)$`),
+    );
+    // It has called itself.
+    expect(await ending(text('find(n)'))).toMatch(new RegExp(`in main/find \\(${place}\\)$`));
+  });
+
   it('blames no line for what a routine of the library operating system did', async () => {
     const text = `@external("kit", "pipe_open") declare function open(ends: usize): i32;
       export function main(): i32 { return open(0x20000000); }`;
     expect(await ending(text, ['memory', 'pipes'])).toMatch(
-      /^was ended by a store to 0x20000000, where nothing is, in code that is not of its program, at 0x[23][0-9a-f]{3}$/,
+      /^was ended by a store to 0x20000000, where nothing is, at 0x[23][0-9a-f]{3} in code that is not of its program$/,
     );
   });
 });
