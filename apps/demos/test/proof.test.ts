@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { EXCEPTIONS } from '@exokernel/abi';
 import { COMPILED_MEMORY, PAGED_BASE, compiledProgram, compose } from '@exokernel/libos-kit';
@@ -206,11 +206,11 @@ function c(name: string, file: string): Uint8Array {
 
 /** C sources to a module. */
 function linked(sources: readonly string[], defines: readonly string[]): Uint8Array {
-  const objects = sources.map((source, i) => {
-    const object = join(folder, `${i}.o`);
-    execFileSync(CLANG ?? '', ['--target=wasm32', '-O2', '-ffreestanding', ...defines, '-c', '-o', object, source]);
-    return object;
+  // Objects are named after the sources.
+  execFileSync(CLANG ?? '', ['--target=wasm32', '-O2', '-ffreestanding', ...defines, '-c', ...sources], {
+    cwd: folder,
   });
+  const objects = sources.map((source) => join(folder, basename(source).replace(/c$/, 'o')));
   return link(objects, ['--allow-undefined']);
 }
 
