@@ -32,9 +32,12 @@ export class Flow {
   /** A position in the source. */
   at = -1;
   #copied = 0;
-  readonly #traps = new Map<number, Block>();
+  readonly #traps = new Map<string, Block>();
+  readonly #tellsPlaces: boolean;
 
-  constructor(words: number) {
+  /** `tellsPlaces`: a trap for each position, so that its address says where the program was; else one for each code. */
+  constructor(words: number, tellsPlaces: boolean) {
+    this.#tellsPlaces = tellsPlaces;
     this.locals = new Array<Node>(words).fill(this.values.constant(0));
   }
 
@@ -74,6 +77,7 @@ export class Flow {
   branch(condition: Node): { readonly then: Block; readonly otherwise: Block } {
     const [then, otherwise] = [this.graph.block(), this.graph.block()];
     if (this.block !== undefined) {
+      this.block.at = this.at;
       this.block.end = { kind: 'if' };
       this.block.inputs = [condition];
       this.graph.edge(this.block, then);
@@ -91,6 +95,7 @@ export class Flow {
     if (from === undefined) return;
     const trap = this.trap(code);
     const onward = this.graph.block();
+    from.at = this.at;
     from.end = { kind: 'if' };
     from.inputs = [condition];
     this.graph.edge(from, trap);
@@ -99,18 +104,21 @@ export class Flow {
   }
 
   trap(code: number): Block {
-    let trap = this.#traps.get(code);
+    const key = this.#tellsPlaces ? `${code} ${this.at}` : String(code);
+    let trap = this.#traps.get(key);
     if (trap === undefined) {
       trap = this.graph.block();
+      trap.at = this.at;
       trap.end = { kind: 'trap', code };
       trap.isCold = true;
-      this.#traps.set(code, trap);
+      this.#traps.set(key, trap);
     }
     return trap;
   }
 
   return(words: Node[]): void {
     if (this.block === undefined) return;
+    this.block.at = this.at;
     this.block.end = { kind: 'return' };
     this.block.inputs = words;
     this.block = undefined;
