@@ -48,12 +48,15 @@ import {
   NO_ASID_TAG,
   PHYSICAL,
   QUOTAS,
+  roomOf,
   ringPhysical,
   BUFFER_STATE,
+  FILTER_STATE,
   QUOTA,
   QUOTA_KINDS,
   REQUEST_STATE,
   TABLES,
+  VARIABLES,
   type QuotaKind,
   type SecretTable,
 } from '@exokernel/aegis/inside';
@@ -320,15 +323,16 @@ function checkFamilies(aegis: Aegis, { holders }: Holdings, report: Report): voi
   each('rings', EXPOSED.rings, RING_BYTES, RING_LIMIT, RING.owner);
   each('filters', EXPOSED.filters, FILTER_BYTES, FILTER_LIMIT, FILTER.owner);
   each('extents', EXPOSED.extents, EXTENT_BYTES, EXTENT_LIMIT, EXTENT.owner);
+  const secret = (table: SecretTable, i: number, field: number): number =>
+    memory.get(memory.table(table) + table.bytes * i + field);
   for (let filter = 0; filter < FILTER_LIMIT; filter += 1) {
     const owner = filters.owner(filter);
     if (owner === NO_ENV) continue;
     const get = (field: number): number => memory.get(EXPOSED.filters + FILTER_BYTES * filter + field);
-    count('filterBytes', families.of(owner), (get(FILTER.length) + 3) & ~3);
+    count('filterBytes', families.of(owner), roomOf(memory.bytes(get(FILTER.code), get(FILTER.length))));
     if (get(FILTER.handler) !== 0) count('handlers', families.of(owner));
+    count('filterTime', families.of(owner), secret(TABLES.filterState, filter, FILTER_STATE.time));
   }
-  const secret = (table: SecretTable, i: number, field: number): number =>
-    memory.get(memory.table(table) + table.bytes * i + field);
   for (let i = 0; i < REQUEST_LIMIT; i += 1) {
     if (memory.get(EXPOSED.requests + REQUEST_BYTES * i + REQUEST.env) === NO_ENV) continue;
     count('requests', secret(TABLES.requestState, i, REQUEST_STATE.family));
@@ -363,7 +367,11 @@ function checkFamilies(aegis: Aegis, { holders }: Holdings, report: Report): voi
     );
     // Frames are not kept but revoked; of environments the host loads as many as it likes.
     if (kind === 'frames' || kind === 'environments') continue;
-    report(used + reserved <= QUOTAS[kind].total, `${kind}: ${used} are taken, and ${reserved} guaranteed`);
+    const shared = kind === 'filterTime' ? memory.variable(VARIABLES.filterTime) : 0;
+    report(
+      used + shared + reserved <= QUOTAS[kind].total,
+      `${kind}: ${used + shared} are taken, and ${reserved} guaranteed`,
+    );
   }
 }
 
