@@ -74,6 +74,10 @@ describe('refused with one line on stderr and exit code 2', () => {
     [['run', 'x.elf', '--date', 'tomorrow'], /--date .*'tomorrow'/],
     [['run', 'x.elf', '--record', 'a', '--replay', 'b'], /--record .*--replay/],
     [['run', join(folder, 'missing.elf')], /missing\.elf.*no such file/],
+    [['build'], /missing required argument 'file'/],
+    [['build', 'program.js'], /program\.js: use a source/],
+    [['build', join(folder, 'missing.ts')], /missing\.ts/],
+    [['build', 'x.ts', '--libos', 'unix'], /--libos .*'unix'.* batch, exos/],
     [['linux', '--profile', 'all'], /--profile all/],
     [['completion', 'tcsh'], /tcsh/],
     [['run', '/dev/zero'], /\/dev\/zero/],
@@ -143,7 +147,7 @@ describe('refused with one line on stderr and exit code 2', () => {
   });
 });
 
-test.each(['demo', 'run', 'linux', 'site', 'lab', 'kernel', 'kit', 'filter', 'handler'])(
+test.each(['demo', 'build', 'run', 'linux', 'site', 'lab', 'kernel', 'kit', 'filter', 'handler'])(
   '%s --help: with an example',
   async (name) => {
     const [asked, helped] = await Promise.all([exok([name, '--help']), exok(['help', name])]);

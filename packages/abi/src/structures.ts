@@ -103,7 +103,7 @@ export const ENVIRONMENT_FIELDS = {
 
 /* prettier-ignore */
 export const FRAME_FIELDS = {
-  owner: { at: 0, what: 'who allocated it, or NO_ENV' },
+  owner: { at: 0, what: 'who allocated it, or a holder to whom it has come from there; ENV_LIMIT: only the kernel has it; NO_ENV: it is free' },
   holders: { at: 4, what: 'how many environments hold it' },
   generation: { at: 8, what: 'how often all its capabilities have died, and once more: the low word' },
   pins: { at: 12, what: 'how many rings, windows, predicates, u-pages, disk transfers and blocks of the registry pin it' },

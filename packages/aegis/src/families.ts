@@ -29,9 +29,9 @@ import {
   SLICE_LIMIT,
   SLICE_MINIMUM,
 } from '@exokernel/abi';
-import { HANDLER_LIMIT, PREDICATE_LIMIT } from './layout.ts';
+import { FILTER_TIME, HANDLER_LIMIT, PREDICATE_LIMIT } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
-import { FAMILY, QUOTA, QUOTA_KINDS, TABLES, type QuotaKind } from './tables.ts';
+import { FAMILY, QUOTA, QUOTA_KINDS, TABLES, VARIABLES, type QuotaKind } from './tables.ts';
 
 /** How many there are of a kind, and how many each family is guaranteed. */
 interface Quota {
@@ -51,13 +51,14 @@ export const QUOTAS: Readonly<Record<QuotaKind, Quota>> = {
   nodes: { total: NODE_LIMIT - 1, minimum: 32 },
   rings: { total: RING_LIMIT, minimum: 2 },
   filters: { total: FILTER_LIMIT, minimum: 8 },
-  /** Half of the room: merged and compiled, filters grew to 3.4 times their bytes, of which the room for code holds no more. */
+  /** Half of the room: merged and compiled, filters grew to 3.5 times what they count, and the room for code holds 3.8 times. */
   filterBytes: { total: FILTER_CODE_BYTES / 2, minimum: FILTER_CODE_BYTES / 64 },
   handlers: { total: HANDLER_LIMIT, minimum: 1 },
   predicates: { total: PREDICATE_LIMIT, minimum: 2 },
   extents: { total: EXTENT_LIMIT, minimum: 4 },
   requests: { total: REQUEST_LIMIT, minimum: 4 },
   buffers: { total: BUFFER_LIMIT, minimum: 32 },
+  filterTime: { total: FILTER_TIME.total, minimum: FILTER_TIME.minimum },
 };
 
 const KINDS = Object.keys(QUOTA_KINDS) as QuotaKind[];
@@ -122,6 +123,28 @@ export class Families {
     return may;
   }
 
+  /**
+   * Filters that no family is guaranteed take so much of filterTime together from now on, however many they are: they are merged. Returns
+   * whether they may, by the same rule. If not, they take what they took.
+   */
+  share(time: number): boolean {
+    const row = QUOTA_KINDS.filterTime;
+    const left = QUOTAS.filterTime.total - this.used('filterTime') - time;
+    const mayMore = left >= this.#kinds.get(row, QUOTA.reserved) + QUOTAS.filterTime.minimum;
+    const may = mayMore || time <= this.#shared;
+    if (may) this.#memory.setVariable(VARIABLES.filterTime, time);
+    return may;
+  }
+
+  get #shared(): number {
+    return this.#memory.variable(VARIABLES.filterTime);
+  }
+
+  /** Whether so many more of a kind are within the guarantee of a family. */
+  isGuaranteed(kind: QuotaKind, family: number, count: number): boolean {
+    return this.beyond(kind, family) + count <= 0;
+  }
+
   /** So many of a kind that counted for a family are free. */
   give(kind: QuotaKind, family: number, count: number = 1): void {
     this.#add(kind, family, -count);
@@ -132,15 +155,21 @@ export class Families {
     this.#add('frames', family, delta);
   }
 
-  /**
-   * One of a kind becomes another family's. What a family gives away of its guarantee it is not guaranteed any more, or it could
-   * have that again and again at the cost of others.
-   */
+  /** One of a kind becomes another family's. */
   move(kind: QuotaKind, from: number, to: number): void {
     if (from === to) return;
-    const { has, guaranteed } = this.#get(kind, from);
-    this.#set(kind, from, has - 1, Math.min(guaranteed, has - 1));
+    this.#add(kind, from, -1);
+    this.gaveAway(kind, from);
     this.#add(kind, to, 1);
+  }
+
+  /**
+   * A family has one less of a kind, because it has given that away. What it gives away of its guarantee it is not guaranteed any more, or it
+   * could have that again and again at the cost of others.
+   */
+  gaveAway(kind: QuotaKind, family: number): void {
+    const { has, guaranteed } = this.#get(kind, family);
+    if (has < guaranteed) this.#set(kind, family, has, guaranteed - 1);
   }
 
   /** How many of a kind count for a family. */
@@ -193,7 +222,7 @@ export class Families {
   }
 
   #free(kind: QuotaKind): number {
-    return QUOTAS[kind].total - this.used(kind);
+    return QUOTAS[kind].total - this.used(kind) - (kind === 'filterTime' ? this.#shared : 0);
   }
 
   #get(kind: QuotaKind, family: number): { readonly has: number; readonly guaranteed: number } {

@@ -28,17 +28,19 @@ import { COSTS } from './costs.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { Handlers } from './handlers.ts';
-import { KP, KSEG0, PHYSICAL, STEP_CYCLES } from './layout.ts';
+import { FILTER_TIME, KP, KSEG0, PHYSICAL, STEP_CYCLES } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
 import { PendingPacket } from './pending-packet.ts';
 import { ringPhysical } from './rings.ts';
-import { mostCycles } from './stalls.ts';
+import { mostCycles, mostCyclesOf } from './stalls.ts';
 import { FILTER_STATE, TABLES, VARIABLES } from './tables.ts';
 
 /** Where the activation record of the second program has base and length of the words that it fills. */
 const FOUND = { base: 16, length: 20 } as const;
 /** Instructions that there is room for. */
 const DEMUX_WORDS = (PHYSICAL.demuxActivation - PHYSICAL.demux) / 4;
+/** Bytes of code that a shift makes, by the same measure as the others (families.ts), beyond its own. Assumption: 110 bytes were seen. */
+const ROOM_OF_SHIFT = 20;
 /** What it costs at most to free a filter, without the code that is made anew. */
 const COST_OF_FILTER = 6000;
 const ACTIVATION_ROOM = PHYSICAL.copiesActivation - PHYSICAL.demuxActivation;
@@ -106,16 +108,24 @@ export class Filters {
     const name = policyName(policy);
     if (name === undefined) return ERRORS.E_RANGE;
     const family = this.#families.of(env);
-    const room = padded(bytes.length);
-    if (!this.#families.may('filters', family) || !this.#families.may('filterBytes', family, room))
-      return ERRORS.E_NONE;
+    if (!this.#families.may('filters', family)) return ERRORS.E_NONE;
     const id = this.#insert(bytes, name);
     if (id < 0) return id;
+    const room = roomOf(bytes);
     const at = this.#codeEnd();
-    if (at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES || !this.#compile(bytes.length)) {
+    const own = units(this.#set.weightOf(id, mostCyclesOf));
+    const isOwn =
+      this.#families.isGuaranteed('filterTime', family, own) && this.#families.take('filterTime', family, own);
+    const time = isOwn ? own : 0;
+    const fits =
+      this.#families.may('filterBytes', family, room) && (isOwn || this.#families.share(this.#sharedTime(id)));
+    if (!fits || at + bytes.length > PHYSICAL.filterCode + FILTER_CODE_BYTES || !this.#compile(bytes.length)) {
       this.#set.delete(id);
+      this.#families.give('filterTime', family, time);
+      this.#families.share(this.#sharedTime());
       return ERRORS.E_NONE;
     }
+    this.#state.set(id, FILTER_STATE.time, time);
     this.#families.take('filters', family);
     this.#families.take('filterBytes', family, room);
     const count = this.#memory.variable(VARIABLES.filterCount);
@@ -141,16 +151,26 @@ export class Filters {
     return id;
   }
 
+  /**
+   * What the filters that no family is guaranteed take of filterTime together, with one that is bound now: their longest run, and neither
+   * what comes nor what goes makes more of it than its own part.
+   */
+  #sharedTime(bound?: number): number {
+    this.#memory.charge(this.#codeBytes(), COSTS.comparedByte);
+    const shares = new Set(this.#ids().filter((id) => this.#state.get(id, FILTER_STATE.time) === 0));
+    return units(this.#set.weight(mostCyclesOf, (id) => id === bound || shares.has(id)));
+  }
+
   /** What it costs at most to bind a filter of so many bytes. */
   costOfBinding(bytes: number): number {
     const count = this.#memory.variable(VARIABLES.filterCount);
-    return this.#costOfCompiling(bytes) + 2 * (count * bytes + this.#codeBytes()) * COSTS.comparedByte;
+    return this.#costOfCompiling(bytes) + (2 * count * bytes + 4 * (this.#codeBytes() + bytes)) * COSTS.comparedByte;
   }
 
   /** What it costs at most to free so many filters at once. */
   costOfFreeing(filters: number): number {
     if (filters === 0) return 0;
-    const compared = filters === 1 ? 1 : this.#memory.variable(VARIABLES.filterCount) - filters;
+    const compared = filters === 1 ? 2 : this.#memory.variable(VARIABLES.filterCount) - filters + 1;
     return this.#costOfCompiling(0) + filters * COST_OF_FILTER + compared * 2 * this.#codeBytes() * COSTS.comparedByte;
   }
 
@@ -203,6 +223,7 @@ export class Filters {
       this.#order.set(i, 0, other);
     });
     this.#memory.setVariable(VARIABLES.filterCount, left.length);
+    this.#families.share(this.#sharedTime());
     this.#compile(0);
     this.#closeGaps();
     if (ids.length > 1) for (const id of left) this.#recountOverlaps(id);
@@ -214,7 +235,8 @@ export class Filters {
     this.#filters.set(id, FILTER.ring, 0);
     const family = this.#families.of(this.owner(id));
     this.#families.give('filters', family);
-    this.#families.give('filterBytes', family, padded(this.#filters.get(id, FILTER.length)));
+    this.#families.give('filterTime', family, this.#state.get(id, FILTER_STATE.time));
+    this.#families.give('filterBytes', family, roomOf(this.#bytes(id)));
     this.handlers.remove(id);
     this.#filters.set(id, FILTER.owner, NO_ENV);
     this.#filters.set(id, FILTER.length, 0);
@@ -354,9 +376,20 @@ export class Filters {
   }
 }
 
+/** Cycles in units of filterTime. */
+function units(cycles: number): number {
+  return Math.ceil(cycles / FILTER_TIME.unit);
+}
+
 /** How far the bytes of a filter push those of the next: to a word boundary. */
 function padded(length: number): number {
   return (length + 3) & ~3;
+}
+
+/** What a filter counts of filterBytes: a shift becomes more code than its bytes allow for. */
+export function roomOf(bytes: Uint8Array): number {
+  const shifts = decodeFilter(bytes).filter(({ kind }) => kind === 'shift').length;
+  return padded(bytes.length) + ROOM_OF_SHIFT * shifts;
 }
 
 /** A filter as it was downloaded, and its number. */

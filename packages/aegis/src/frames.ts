@@ -50,6 +50,9 @@ export type ReadBy = { readonly node: number } | 'guard';
 /** Where the number of free frames stands, for everyone to read. */
 const FREE: number = PHYSICAL.system + SYSTEM.framesFree;
 
+/** The owner of a frame that is a cached block's and no environment's: a number that none has. */
+const KERNEL: number = ENV_LIMIT;
+
 /** What it costs at most to let go of a frame, without its nodes, and the flush of a set of them. */
 const COST_OF_FRAME = 420;
 /** What it costs at most to break one thing that pins a frame. */
@@ -137,7 +140,7 @@ export class Frames {
   allocatePinned(env: number): number {
     const ppn = this.isReserved(env) ? ERRORS.E_NONE : this.#findAny();
     if (ppn < 0) return ppn;
-    this.#take(env, ppn);
+    this.#take(KERNEL, ppn);
     this.pin(ppn);
     return ppn;
   }
@@ -174,10 +177,10 @@ export class Frames {
 
   /** The environments that hold a frame. */
   holders(ppn: number): ReadonlySet<number> {
-    return new Set([
-      ...Array.from({ length: ENV_LIMIT }, (_, env) => env).filter((env) => this.#holds.has(env, ppn)),
-      ...this.#nodesOf(ppn).flatMap((node) => this.#nodes.holds.members(node)),
-    ]);
+    const holders = new Set<number>();
+    for (let env = 0; env < ENV_LIMIT; env += 1) if (this.#holds.has(env, ppn)) holders.add(env);
+    for (const node of this.#nodesOf(ppn)) for (const env of this.#nodes.holds.members(node)) holders.add(env);
+    return holders;
   }
 
   /** Whether an environment holds a frame through a capability of this node. */
@@ -356,9 +359,23 @@ export class Frames {
    */
   #count(env: number, ppn: number, delta: 1 | -1, others: ReadonlySet<number> = this.#others(env, ppn, delta)): void {
     const family = this.#families.of(env);
-    if (!this.#isOneOf(family, others)) this.#families.countFrame(family, delta);
+    const isTheirs = this.#isOneOf(family, others);
+    if (!isTheirs) this.#families.countFrame(family, delta);
+    if (delta === -1) this.#handOver(env, ppn, isTheirs, others);
     this.#memory.setEnv(env, ENV.frames, this.#memory.env(env, ENV.frames) + delta);
     this.#memory.setFrame(ppn, FRAME.holders, this.#memory.frame(ppn, FRAME.holders) + delta);
+  }
+
+  /**
+   * A frame that the one lets go of which allocated it is another holder's, a relative's first. If there is none, its family has given
+   * it away.
+   */
+  #handOver(env: number, ppn: number, isRelatives: boolean, others: ReadonlySet<number>): void {
+    if (others.size === 0 || this.#memory.frame(ppn, FRAME.owner) !== env) return;
+    const family = this.#families.of(env);
+    const [heir = env] = [...others].filter((one) => !isRelatives || this.#families.of(one) === family);
+    this.#memory.setFrame(ppn, FRAME.owner, heir);
+    if (!isRelatives) this.#families.gaveAway('frames', family);
   }
 
   /** Who holds a frame beside an environment that comes or goes; most often it is known to be none. */
@@ -412,7 +429,10 @@ export class Frames {
       // What bound one may have pinned another, which is free by now.
       if (!this.#isAllocated(ppn)) continue;
       if (this.#isUnpinned(ppn)) this.#release(ppn);
-      else this.#bindings.freed(ppn);
+      else {
+        this.#memory.setFrame(ppn, FRAME.owner, KERNEL);
+        this.#bindings.freed(ppn);
+      }
     }
     return unheld;
   }

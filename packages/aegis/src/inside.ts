@@ -4,15 +4,18 @@
  */
 export { NO_ASID_TAG } from './asids.ts';
 export { QUOTAS } from './families.ts';
+export { roomOf } from './filters.ts';
 export { EXCESS_LIMIT, FIRST_FREE_FRAME, KP, PHYSICAL, kernelPageAddress } from './layout.ts';
 export { ringPhysical } from './rings.ts';
 export {
   BOUNCE_FRAMES,
   BUFFER_STATE,
+  FILTER_STATE,
   QUOTA,
   QUOTA_KINDS,
   REQUEST_STATE,
   TABLES,
+  VARIABLES,
   tablesAt,
   type QuotaKind,
   type SecretTable,

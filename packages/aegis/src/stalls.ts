@@ -9,6 +9,7 @@
  * Assumption: the stalls are those of the two boards that `hardware` has timings of (KN01, KN02), each the most that it can be:
  * every load misses, every store waits, code comes from memory the first time.
  */
+import type { Pieces } from '@exokernel/dpf';
 import type { MipsProgram } from '@exokernel/vcode';
 import { STEP_CYCLES } from './layout.ts';
 
@@ -44,6 +45,16 @@ export function mostCycles(code: MipsProgram): number {
   const of = (board: Board): number =>
     code.heaviest((m) => cycles(m, board) + board.word + (isBranch(m) ? board.row : 0))[0] ?? 0;
   return Math.ceil(Math.max(...BOARDS.map(of)));
+}
+
+/** The most cycles that pieces of a program take. */
+export function mostCyclesOf({ instructions, branches, loads, stores }: Pieces): number {
+  const of = (board: Board): number =>
+    instructions * (1 + board.word) +
+    branches * (1 + board.word + board.row) +
+    loads * (1 + board.word + board.load) +
+    stores * (1 + board.word + board.store);
+  return Math.max(...BOARDS.map(of));
 }
 
 /** The fuel with which no run of the code takes more than STEP_CYCLES; undefined if even its part outside of loops may. */

@@ -67,6 +67,7 @@ const VARIABLE_FIELDS = {
   diskUsed: { at: 0x1c, what: 'how many entries of the used ring the driver has seen, modulo 65536' },
   filterCount: { at: 0x20, what: 'how many filters there are' },
   filterWords: { at: 0x24, what: 'instructions of the code that was made of them' },
+  filterTime: { at: 0x28, what: 'how much of filterTime those take together that count for no family' },
 } as const;
 
 /* prettier-ignore */
@@ -114,6 +115,7 @@ const FILTER_STATE_FIELDS = {
   windowNode: { at: 0x10, what: "the node of the filter's capability with which the window was made" },
   handlerNode: { at: 0x14, what: "the node of the filter's capability with which the handler was attached" },
   generation: { at: 0x18, what: "of the filter's generation the high word" },
+  time: { at: 0x1c, what: 'how much of filterTime it counts for its family; 0: it is one of those that share what no family is guaranteed' },
 } as const;
 
 /* prettier-ignore */
@@ -144,6 +146,7 @@ export const QUOTA_KINDS = {
   extents: 9,
   requests: 10,
   buffers: 11,
+  filterTime: 12,
 } as const;
 export type QuotaKind = keyof typeof QUOTA_KINDS;
 
@@ -151,8 +154,8 @@ export type QuotaKind = keyof typeof QUOTA_KINDS;
 const FAMILY_FIELDS = {
   founder: { at: 0x00, what: 'the environment that the loader made, or NO_ENV: it has ended' },
   frameLimit: { at: 0x04, what: 'how many frames all members together may hold' },
-  kinds: { at: 0x08, what: 'of each kind how many it has (low half) and is guaranteed (high half): 12 words' },
-  credit: { at: 0x38, what: 'cycles that slices of it have taken too many which are not its own any more, signed, never above 0' },
+  kinds: { at: 0x08, what: 'of each kind how many it has (low half) and is guaranteed (high half): 13 words' },
+  credit: { at: 0x3c, what: 'cycles that slices of it have taken too many which are not its own any more, signed, never above 0' },
 } as const;
 
 /* prettier-ignore */

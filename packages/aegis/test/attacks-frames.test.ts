@@ -1,7 +1,7 @@
 /**
  * Frames that count for no family: an accomplice holds what others lack, and bystanders lose theirs in its place.
  */
-import { ENV, ENV_STATUS, ERRORS, TRANSFER, TRANSFER_BYTES } from '@exokernel/abi';
+import { DEATHS, ENV, ENV_STATUS, ERRORS, TRANSFER, TRANSFER_BYTES, type CapabilityWords } from '@exokernel/abi';
 import { memoryStore } from '@exokernel/hardware';
 import { expect, test } from 'vitest';
 import {
@@ -183,4 +183,54 @@ test('pages that the kernel never takes do not fill a small memory: who lacks fr
   expect(booted.machine.native.lastError).toBeUndefined();
   expect(state.refused).toBeGreaterThan(0);
   expect(done()).toBe(true);
+});
+
+test('who is guaranteed frames and passes them on has them once: a bystander with more than its guarantee keeps the others', () => {
+  const rounds = 40;
+  const state = { full: false, done: 0, pending: undefined as CapabilityWords | undefined };
+  const isPending = (): boolean => state.pending !== undefined;
+  const bystander = rawImage({
+    main: function* (raw) {
+      while ((yield* raw.code('frame_alloc', -1)) === 0);
+      state.full = true;
+      for (;;) yield* raw.sleep(1000);
+    },
+  });
+  /** It takes what its family lacks, and lets go of it when the accomplice holds it. */
+  const taker = rawImage({
+    main: function* (raw) {
+      while (!state.full) yield* raw.sleep(1);
+      for (let i = 2; i < 6; i += 1) yield* raw.code('frame_free', ...(yield* raw.segment(i)));
+      for (; state.done < rounds; state.done += 1) {
+        const { code, capability } = yield* raw.call('frame_alloc', -1);
+        if (code === ERRORS.E_NONE) break;
+        if (code !== 0) {
+          yield* raw.sleep(1);
+          continue;
+        }
+        state.pending = capability;
+        while (isPending()) yield* raw.sleep(1);
+        expect(yield* raw.code('frame_free', ...capability)).toBe(0);
+      }
+      return state.done;
+    },
+  });
+  const accomplice = rawImage({
+    main: function* (raw) {
+      for (;;) {
+        if (state.pending !== undefined) {
+          expect(yield* raw.code('frame_hold', 0, 0, 0, 0, ...state.pending)).toBe(0);
+          state.pending = undefined;
+        }
+        yield* raw.sleep(1);
+      }
+    },
+  });
+  const booted = boot([bystander, taker, accomplice], { ramBytes: memoryFor(100) });
+  const { aegis, machine } = booted;
+  booted.runUntil(() => machine.native.lastError !== undefined || aegis.environment(1).status === 'dead', 30);
+  expect(machine.native.lastError).toBeUndefined();
+  // The four that it had lacked.
+  expect(aegis.environment(1)).toMatchObject({ status: 'dead', death: DEATHS.exit, exit: 4 });
+  expect(checkInvariants(aegis)).toEqual([]);
 });

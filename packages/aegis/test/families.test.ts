@@ -118,7 +118,7 @@ function filter(world: World, env: number, count = 1): number {
   return world.parts.filters.bind(env, request);
 }
 
-const TAKES: Readonly<Record<Exclude<QuotaKind, 'frames'>, Take>> = {
+const TAKES: Readonly<Record<Exclude<QuotaKind, 'frames' | 'filterTime'>, Take>> = {
   environments: (world, env) => world.born(env) >= 0,
   slices: ({ parts }, env) => parts.slices.allocate(env, -1) >= 0,
   nodes: (world, env) => {
@@ -380,6 +380,29 @@ test('what a family gives away it is not guaranteed any more; what others give i
   expect(take(taker)).toBe(false);
   expect(take(late)).toBe(true);
   expect(take(world.born(NO_ENV))).toBe(true);
+  expect(checkInvariants(world.aegis)).toEqual([]);
+});
+
+test('a frame that the last of a family lets go of, and another family holds, is given away: if the family has allocated it', () => {
+  const world = new World();
+  const { environments, frames, families } = world.parts;
+  const [giver, taker] = [world.born(NO_ENV), world.born(NO_ENV)];
+  const guaranteed = (env: number): number =>
+    families.has('frames', world.family(env)) - families.beyond('frames', world.family(env));
+  const child = world.born(giver);
+  const ppn = frames.allocate(child, -1);
+  for (const env of [giver, taker]) expect(frames.hold(env, ppn, 0)).toBe(0);
+  environments.end(child, DEATHS.exit);
+  expect(guaranteed(giver)).toBe(QUOTAS.frames.minimum);
+  expect(frames.drop(giver, ppn)).toBe(0);
+  expect([giver, taker].map(guaranteed)).toEqual([QUOTAS.frames.minimum - 1, QUOTAS.frames.minimum]);
+  // What it has from another it only gives back, and so does one that comes by it again.
+  expect(frames.hold(giver, ppn, 0)).toBe(0);
+  expect(frames.drop(giver, ppn)).toBe(0);
+  expect(guaranteed(giver)).toBe(QUOTAS.frames.minimum - 1);
+  // What none has of it is no other's.
+  expect(frames.drop(taker, ppn)).toBe(0);
+  expect(guaranteed(taker)).toBe(QUOTAS.frames.minimum);
   expect(checkInvariants(world.aegis)).toEqual([]);
 });
 

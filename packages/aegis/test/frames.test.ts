@@ -115,9 +115,9 @@ test('the table tells owner, holders, generation and pins', () => {
         const ring = yield* raw.call('ring_bind', ...frame.capability, 0, 1);
         expect(ring.code).toBe(0);
         expect(look(0x300)).toEqual([0, 2, 1, 1]);
-        // Its allocator drops it; then its other holder dies, and the ring is gone too.
+        // Its allocator drops it, and it is the other holder's; then that dies, and the ring is gone too.
         expect(yield* raw.code('frame_free', ...frame.capability)).toBe(0);
-        expect(look(0x300)).toEqual([0, 1, 1, 1]);
+        expect(look(0x300)).toEqual([child.value, 1, 1, 1]);
         expect(yield* raw.code('env_free', ...child.capability, 0)).toBe(0);
         expect(look(0x300)).toEqual([NO_ENV, 0, 2, 0]);
         expect(yield* raw.code('ring_free', ...ring.capability)).toBe(ERRORS.E_CAP);

@@ -30,6 +30,7 @@ import { generate, generateCopies } from './generate.ts';
 import { canOverlap, isWithin } from './overlap.ts';
 import { search, searchAll } from './search.ts';
 import { addFilter, emptyNode, findFilter, type Filter, type Node } from './trie.ts';
+import { heaviest, ownWeight, type Weigh } from './weight.ts';
 
 /** Bounds of a set. */
 export interface FilterSetOptions {
@@ -184,6 +185,21 @@ export class FilterSet {
    */
   copiesProgram(message: RegionOptions = {}): Program {
     return generateCopies(this.#copies, message);
+  }
+
+  /** What a run of either program weighs at most, of those filters that count. */
+  weight(weigh: Weigh, counts: (id: number) => boolean): number {
+    return Math.max(
+      heaviest(this.#root, weigh, { counts, copies: false }),
+      heaviest(this.#copies, weigh, { counts, copies: true }),
+    );
+  }
+
+  /** What a filter adds to `weight` at most, whatever other filters there are. Throws `DpfError` `unknown-filter`. */
+  weightOf(id: number, weigh: Weigh): number {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) throw new DpfError('unknown-filter', `there is no filter ${id}`, { id });
+    return ownWeight(entry.atoms, weigh, entry.policy === 'all' || entry.isExclusive);
   }
 
   /** The merged trie as text, for people. */

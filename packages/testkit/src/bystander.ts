@@ -107,10 +107,8 @@ export class BystanderWatch {
     const { memory, frames } = this.#aegis.parts;
     const uPage = (memory.env(this.#env, ENV.uPage) & 0x7fffffff) / 4096;
     const contents = new Map<number, Uint8Array>();
-    for (let ppn = 0; ppn < frames.count; ppn += 1) {
-      if (ppn !== uPage && frames.holders(ppn).has(this.#env)) {
-        contents.set(ppn, memory.port.read(4096 * ppn, new Uint8Array(4096)));
-      }
+    for (const ppn of frames.heldBy(this.#env)) {
+      if (ppn !== uPage) contents.set(ppn, memory.port.read(4096 * ppn, new Uint8Array(4096)));
     }
     return contents;
   }

@@ -48,12 +48,15 @@ import {
   NO_ASID_TAG,
   PHYSICAL,
   QUOTAS,
+  roomOf,
   ringPhysical,
   BUFFER_STATE,
+  FILTER_STATE,
   QUOTA,
   QUOTA_KINDS,
   REQUEST_STATE,
   TABLES,
+  VARIABLES,
   type QuotaKind,
   type SecretTable,
 } from '@exokernel/aegis/inside';
@@ -71,23 +74,45 @@ export function checkInvariants(aegis: Aegis): string[] {
   const report: Report = (holds, what) => {
     if (!holds) violations.push(what);
   };
-  checkFrames(aegis, report);
+  const holdings = holdingsOf(aegis);
+  checkFrames(aegis, holdings, report);
   checkTranslations(aegis, report);
-  checkEnvironments(aegis, report);
+  checkEnvironments(aegis, holdings, report);
   checkSlices(aegis, report);
-  checkFamilies(aegis, report);
+  checkFamilies(aegis, holdings, report);
   checkNodes(aegis, report);
   checkPackets(aegis, report);
   checkDisk(aegis, report);
   return violations;
 }
 
-function checkFrames(aegis: Aegis, report: Report): void {
+/** Who holds what, recounted once for all checks. */
+interface Holdings {
+  /** Environments, by frame. */
+  readonly holders: readonly ReadonlySet<number>[];
+  /** How many frames each environment holds. */
+  readonly counts: readonly number[];
+}
+
+function holdingsOf({ parts: { frames } }: Aegis): Holdings {
+  const holders = Array.from({ length: frames.count }, () => new Set<number>());
+  const counts: number[] = [];
+  for (let env = 0; env < ENV_LIMIT; env += 1) {
+    const held = frames.heldBy(env);
+    counts.push(held.length);
+    for (const ppn of held) holders[ppn]?.add(env);
+  }
+  return { holders, counts };
+}
+
+const NONE: ReadonlySet<number> = new Set();
+
+function checkFrames(aegis: Aegis, holdings: Holdings, report: Report): void {
   const { frames, memory, capabilities } = aegis.parts;
   const { pins, borrowed } = countPins(aegis);
   let free = 0;
   for (let ppn = 0; ppn < frames.count; ppn += 1) {
-    const holders = frames.holders(ppn);
+    const holders = holdings.holders[ppn] ?? NONE;
     const name = `frame ${ppn}`;
     report(memory.frame(ppn, FRAME.holders) === holders.size, `${name}: the table counts other holders`);
     for (const env of holders) report(isAlive(aegis, env), `${name}: held by ${env}, which is not alive`);
@@ -210,12 +235,8 @@ function exposedFrames(count: number): ReadonlySet<number> {
   return ppns;
 }
 
-function checkEnvironments(aegis: Aegis, report: Report): void {
+function checkEnvironments(aegis: Aegis, { counts }: Holdings, report: Report): void {
   const { memory, frames, asids } = aegis.parts;
-  const holds = new Map<number, number>();
-  for (let ppn = 0; ppn < frames.count; ppn += 1) {
-    for (const env of frames.holders(ppn)) holds.set(env, (holds.get(env) ?? 0) + 1);
-  }
   for (let env = 0; env < ENV_LIMIT; env += 1) {
     const name = `environment ${env}`;
     const alive = isAlive(aegis, env);
@@ -255,7 +276,7 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
     if (memory.env(env, ENV.status) === ENV_STATUS.runnable) {
       report(memory.env(env, ENV.uPage) !== 0, `${name}: runs without a u-page`);
     }
-    checkRevocation(aegis, env, holds, report);
+    checkRevocation(aegis, env, counts[env] ?? 0, report);
     if (alive) continue;
     for (const field of [
       ENV.prologue,
@@ -277,8 +298,8 @@ function checkEnvironments(aegis: Aegis, report: Report): void {
 }
 
 /** What counts for families is what their members have, and what has outlived them; guarantees are kept. */
-function checkFamilies(aegis: Aegis, report: Report): void {
-  const { memory, families, frames, filters } = aegis.parts;
+function checkFamilies(aegis: Aegis, { holders }: Holdings, report: Report): void {
+  const { memory, families, filters } = aegis.parts;
   const counted = new Map<string, number>();
   const count = (kind: QuotaKind, family: number, n = 1): void => {
     const key = `${kind} ${family}`;
@@ -290,8 +311,8 @@ function checkFamilies(aegis: Aegis, report: Report): void {
       if (env !== NO_ENV) count(kind, families.of(env));
     }
   };
-  for (let ppn = 0; ppn < frames.count; ppn += 1) {
-    for (const family of new Set([...frames.holders(ppn)].map((env) => families.of(env)))) count('frames', family);
+  for (const environments of holders) {
+    for (const family of new Set([...environments].map((env) => families.of(env)))) count('frames', family);
   }
   for (let env = 0; env < ENV_LIMIT; env += 1) {
     if (isAlive(aegis, env)) count('environments', families.of(env));
@@ -302,15 +323,16 @@ function checkFamilies(aegis: Aegis, report: Report): void {
   each('rings', EXPOSED.rings, RING_BYTES, RING_LIMIT, RING.owner);
   each('filters', EXPOSED.filters, FILTER_BYTES, FILTER_LIMIT, FILTER.owner);
   each('extents', EXPOSED.extents, EXTENT_BYTES, EXTENT_LIMIT, EXTENT.owner);
+  const secret = (table: SecretTable, i: number, field: number): number =>
+    memory.get(memory.table(table) + table.bytes * i + field);
   for (let filter = 0; filter < FILTER_LIMIT; filter += 1) {
     const owner = filters.owner(filter);
     if (owner === NO_ENV) continue;
     const get = (field: number): number => memory.get(EXPOSED.filters + FILTER_BYTES * filter + field);
-    count('filterBytes', families.of(owner), (get(FILTER.length) + 3) & ~3);
+    count('filterBytes', families.of(owner), roomOf(memory.bytes(get(FILTER.code), get(FILTER.length))));
     if (get(FILTER.handler) !== 0) count('handlers', families.of(owner));
+    count('filterTime', families.of(owner), secret(TABLES.filterState, filter, FILTER_STATE.time));
   }
-  const secret = (table: SecretTable, i: number, field: number): number =>
-    memory.get(memory.table(table) + table.bytes * i + field);
   for (let i = 0; i < REQUEST_LIMIT; i += 1) {
     if (memory.get(EXPOSED.requests + REQUEST_BYTES * i + REQUEST.env) === NO_ENV) continue;
     count('requests', secret(TABLES.requestState, i, REQUEST_STATE.family));
@@ -345,7 +367,11 @@ function checkFamilies(aegis: Aegis, report: Report): void {
     );
     // Frames are not kept but revoked; of environments the host loads as many as it likes.
     if (kind === 'frames' || kind === 'environments') continue;
-    report(used + reserved <= QUOTAS[kind].total, `${kind}: ${used} are taken, and ${reserved} guaranteed`);
+    const shared = kind === 'filterTime' ? memory.variable(VARIABLES.filterTime) : 0;
+    report(
+      used + shared + reserved <= QUOTAS[kind].total,
+      `${kind}: ${used + shared} are taken, and ${reserved} guaranteed`,
+    );
   }
 }
 
@@ -378,12 +404,11 @@ function checkNodes(aegis: Aegis, report: Report): void {
 }
 
 /** Where slices begin, what is held and what is asked for. */
-function checkRevocation(aegis: Aegis, env: number, holds: ReadonlyMap<number, number>, report: Report): void {
+function checkRevocation(aegis: Aegis, env: number, held: number, report: Report): void {
   const { memory } = aegis.parts;
   const name = `environment ${env}`;
   const begin = memory.env(env, ENV.begin);
   report(begin === 0 || begin === memory.env(env, ENV.prologue), `${name}: begins where it should not`);
-  const held = holds.get(env) ?? 0;
   report(memory.env(env, ENV.frames) === held, `${name}: holds ${held} frames, not ${memory.env(env, ENV.frames)}`);
   if (memory.env(env, ENV.status) === ENV_STATUS.free) return;
   const deadline = memory.env(env, ENV.revokeDeadline);

@@ -178,7 +178,7 @@ class Generator {
   #statement(depth: number): void {
     const f = this.#f;
     this.#size += 1;
-    switch (this.#random(depth > 4 ? 7 : 14)) {
+    switch (this.#random(depth > 4 ? 7 : 15)) {
       case 0:
       case 1:
       case 2: {
@@ -227,6 +227,9 @@ class Generator {
         return;
       case 12:
         this.#table(depth);
+        return;
+      case 13:
+        this.#bulk();
         return;
       default:
         this.#grow();
@@ -323,6 +326,22 @@ class Generator {
     const isLong = this.#random(3) === 0;
     this.#value(isLong ? I64 : I32, 3);
     f.emit(this.#pick(isLong ? STORES64 : STORES32), [this.#pick([0, 0, 1, 4, 100, 60000, 65530])]);
+  }
+
+  /** Fills or copies some bytes; ranges overlap, and reach the memory's end now and then. */
+  #bulk(): void {
+    const f = this.#f;
+    const copies = this.#random(2) === 0;
+    this.#address();
+    if (copies) this.#address();
+    else this.#word(1);
+    this.#word(1);
+    if (this.#random(8) > 0) {
+      f.i32Const(0xff);
+      f.i32And();
+    }
+    if (copies) f.memoryCopy();
+    else f.memoryFill();
   }
 
   /** Grows the memory by a page or none. */

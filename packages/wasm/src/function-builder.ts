@@ -21,6 +21,8 @@ const NO_RESULT = 0x40;
 type Immediates<K extends ImmediateKind> = {
   '': [];
   zero: [];
+  copy: [];
+  fill: [];
   index: [index: number];
   label: [depth: number];
   /** Constant offset in bytes, 0 to 2^32 - 1. */
@@ -42,6 +44,12 @@ class FunctionCore {
     '': () => undefined,
     zero: (f) => {
       f.#code.byte(0);
+    },
+    copy: (f) => {
+      for (const byte of [10, 0, 0]) f.#code.byte(byte);
+    },
+    fill: (f) => {
+      for (const byte of [11, 0]) f.#code.byte(byte);
     },
     index: (f, index) => {
       f.#code.unsigned(index);

@@ -2,7 +2,7 @@
  * The instructions that the emitter can write: `method: [opcode, immediates]`.
  *
  * Adding an instruction is adding a row; the emitter's methods and their types derive from the table. Floating point,
- * vectors, references, bulk memory and exceptions have no rows: nothing here emits them.
+ * vectors, references, exceptions and passive data have no rows: nothing here emits them.
  *
  * Source: [WASM §5.4].
  */
@@ -11,10 +11,10 @@
  * Immediates: `index` a local, global or function index; `label` how many blocks outward a branch goes; `memory` the
  * constant offset of an access (the alignment hint is always "unaligned", which costs nothing on today's engines);
  * `i32`, `i64` constants; `block` the optional result of a block; `labels` a branch table; `indirect` a type and a table;
- * `zero` a reserved byte.
+ * `zero` a reserved byte; `copy` and `fill` what stands behind the prefix of these two.
  */
 export type ImmediateKind =
-  '' | 'index' | 'label' | 'memory' | 'i32' | 'i64' | 'block' | 'labels' | 'indirect' | 'zero';
+  '' | 'index' | 'label' | 'memory' | 'i32' | 'i64' | 'block' | 'labels' | 'indirect' | 'zero' | 'copy' | 'fill';
 
 /* prettier-ignore */
 export const OPCODES = {
@@ -53,6 +53,7 @@ export const OPCODES = {
   i32WrapI64: [0xa7, ''], i64ExtendI32S: [0xac, ''], i64ExtendI32U: [0xad, ''],
   i32Extend8S: [0xc0, ''], i32Extend16S: [0xc1, ''],
   i64Extend8S: [0xc2, ''], i64Extend16S: [0xc3, ''], i64Extend32S: [0xc4, ''],
+  memoryCopy: [0xfc, 'copy'], memoryFill: [0xfc, 'fill'],
 } as const;
 
 export type OpcodeName = keyof typeof OPCODES;

@@ -4,7 +4,7 @@ import { integer } from '../arguments.ts';
 import { UsageError } from '../error.ts';
 
 /** What most hosts can follow while the server is busy; a faster clock only makes more of the time pass idle. */
-const SERVING_MHZ = 200;
+const SERVING_MHZ = 400;
 
 interface Options {
   readonly serve?: boolean;

@@ -10,6 +10,7 @@ import type { Expression, Place, Statement, ValueType, Variable } from '../ir/ir
 import { ABORT_UNREACHABLE } from '../ir/abort.ts';
 import { VcodeError } from '../program/error.ts';
 import { OperandStack, type Entry } from './stack.ts';
+import { initName } from './passive.ts';
 import { ACCESSES, binary, HELPED, long, OPERATIONS, unary, word } from './operators.ts';
 
 /** What the function may name. */
@@ -31,6 +32,8 @@ export interface Scope {
     readonly results: readonly ValueType[];
     readonly arity: number;
   };
+  /** The global with the length of a passive segment; nothing for an active one, which is dropped before a program begins. */
+  readonly passive: (segment: number) => number | undefined;
 }
 
 /** The parts of an IR function. */
@@ -120,6 +123,7 @@ class Translator {
   }
 
   #block(opcode: number): void {
+    const begin = this.#at;
     const type = this.#code.blocks[this.#code.first[this.#next] ?? 0] as FunctionType;
     const condition = opcode === 0x04 ? this.#stack.pop() : undefined;
     this.#stack.settleAll();
@@ -157,7 +161,7 @@ class Translator {
           this.#stack.assign(results, this.#stack.take(results.length));
         });
       }
-      body = [{ kind: 'if', condition: condition.expression, then, otherwise, at: this.#code.offsets[this.#at] ?? 0 }];
+      body = [{ kind: 'if', condition: condition.expression, then, otherwise, at: this.#code.offsets[begin] ?? 0 }];
     }
     this.#labels.pop();
     if (!label.isUsed) for (const statement of body) this.#out.push(statement);
@@ -413,10 +417,20 @@ class Translator {
       case 0x42:
         this.#stack.push(long((BigInt(second) << 32n) | BigInt(first)), 'i64', []);
         return;
+      case 0x108: {
+        const { index, results, arity } = this.#scope.helper(initName(first));
+        this.#call({ kind: 'call', function: index }, arity, results);
+        return;
+      }
+      case 0x109: {
+        const global = this.#scope.passive(first);
+        if (global === undefined) return;
+        this.#stack.settle();
+        this.#write({ kind: 'setGlobal', global, value: word(0) });
+        return;
+      }
       default:
-        throw new VcodeError('unsupported', `instruction 0x${opcode.toString(16)}, of passive data, is not compiled`, {
-          opcode,
-        });
+        throw new VcodeError('unsupported', `instruction 0x${opcode.toString(16)} is not compiled`, { opcode });
     }
   }
 }

@@ -17,26 +17,26 @@ export interface Helper {
   readonly build: (index: (name: string) => number) => Pick<Func, 'locals' | 'body'>;
 }
 
-const local = (index: number): Expression => ({ kind: 'local', local: index });
-const set = (index: number, value: Expression): Statement => ({ kind: 'set', local: index, value });
-const give = (...values: Expression[]): Statement => ({ kind: 'return', values });
-const when = (condition: Expression, then: Body, otherwise: Body = []): Statement => ({
+export const local = (index: number): Expression => ({ kind: 'local', local: index });
+export const set = (index: number, value: Expression): Statement => ({ kind: 'set', local: index, value });
+export const give = (...values: Expression[]): Statement => ({ kind: 'return', values });
+export const when = (condition: Expression, then: Body, otherwise: Body = []): Statement => ({
   kind: 'if',
   condition,
   then,
   otherwise,
 });
-const call = (index: number, values: readonly Expression[], ...results: number[]): Statement => ({
+export const call = (index: number, values: readonly Expression[], ...results: number[]): Statement => ({
   kind: 'call',
   function: index,
   values,
   results,
 });
-const variables = (...types: ValueType[]): Variable[] => types.map((type, i) => ({ name: `h${i}`, type }));
-const add = (a: Expression, b: Expression): Expression => binary('add', a, b);
-const sub = (a: Expression, b: Expression): Expression => binary('sub', a, b);
-const shr = (a: Expression, count: number): Expression => binary('shr', a, word(count));
-const and = (a: Expression, b: Expression): Expression => binary('and', a, b);
+export const variables = (...types: ValueType[]): Variable[] => types.map((type, i) => ({ name: `h${i}`, type }));
+export const add = (a: Expression, b: Expression): Expression => binary('add', a, b);
+export const sub = (a: Expression, b: Expression): Expression => binary('sub', a, b);
+export const shr = (a: Expression, count: number): Expression => binary('shr', a, word(count));
+export const and = (a: Expression, b: Expression): Expression => binary('and', a, b);
 const isZero = (a: Expression): Expression => binary('eq', a, word(0));
 
 const leadingZeros: Helper = {
@@ -259,7 +259,7 @@ const signed = (result: 0 | 1): Helper => ({
 });
 
 /** Aborts unless `count` bytes from an address on are in memory. */
-const refuseOutside = (at: Expression, count: Expression): Statement =>
+export const refuseOutside = (at: Expression, count: Expression): Statement =>
   when(
     binary(
       'or',
@@ -279,7 +279,7 @@ const bytesAt = (index: Expression, size: 1 | 4): Expression => ({
   endian: 'little',
   align: size === 4 ? 2 : 0,
 });
-const storeAt = (index: Expression, size: 1 | 4, value: Expression): Statement => ({
+export const storeAt = (index: Expression, size: 1 | 4, value: Expression): Statement => ({
   kind: 'store',
   region: 0,
   size,
@@ -290,7 +290,7 @@ const storeAt = (index: Expression, size: 1 | 4, value: Expression): Statement =
   value,
 });
 /** Repeats `body` as long as the condition holds; `label` and the one after it are its labels. */
-const repeat = (label: number, condition: Expression, body: Body): Statement => ({
+export const repeat = (label: number, condition: Expression, body: Body): Statement => ({
   kind: 'loop',
   label,
   body: [when(condition, [...body, { kind: 'branch', label }])],

@@ -11,11 +11,23 @@ import {
   type FunctionType,
   type ValidModule,
 } from '@exokernel/wasm';
-import type { Data, Expression, Func, Global, Import, Module, Statement, ValueType, Variable } from '../ir/ir.ts';
+import type {
+  Data,
+  Expression,
+  Func,
+  Global,
+  Import,
+  Module,
+  Signature,
+  Statement,
+  ValueType,
+  Variable,
+} from '../ir/ir.ts';
 import { VcodeError } from '../program/error.ts';
 import { ABORT_UNREACHABLE } from '../ir/abort.ts';
 import { translateFunction, type Scope } from './function.ts';
-import { HELPERS } from './helpers.ts';
+import { HELPERS, type Helper } from './helpers.ts';
+import { checkPassive, passiveHelpers } from './passive.ts';
 import { word } from './operators.ts';
 
 /** How a module is taken. */
@@ -42,14 +54,21 @@ export function fromWasm(bytes: Uint8Array, options: FromWasmOptions = {}): Modu
 }
 
 const isInteger = (type: string): type is ValueType => type === 'i32' || type === 'i64';
-const isFloating = ({ parameters, results }: FunctionType): boolean =>
-  ![...parameters, ...results].every((type) => isInteger(type));
+/** What a function that became a trap takes and gives: it can still be called from outside. */
+const withoutFloats = ({ parameters, results }: FunctionType): Signature => ({
+  parameters: parameters.filter(isInteger),
+  results: results.filter(isInteger),
+});
 
 class ModuleTranslator {
   readonly #module: ValidModule;
   readonly #options: FromWasmOptions;
   readonly #signatures = new Map<string, number>();
   readonly #extraIndices = new Map<string, number>();
+  /** By passive segment, the global with its length. */
+  readonly #passive = new Map<number, number>();
+  /** The helpers of segments, by name. */
+  readonly #ofData = new Map<string, Helper>();
   readonly #extras: (() => Func)[] = [];
   readonly #imported: number;
   /** By imported function. */
@@ -66,6 +85,23 @@ class ModuleTranslator {
     for (const { kind, index, name } of module.exports) {
       if (kind === 'function' && !this.#exportedNames.has(index)) this.#exportedNames.set(index, name);
     }
+    this.#findPassive();
+  }
+
+  /** Passive segments, and what copies them. Without a data count section nothing copies any. */
+  #findPassive(): void {
+    const { data, dataCount, globals, imports } = this.#module;
+    if (dataCount === undefined) return;
+    let next = globals.length + imports.filter(({ kind }) => kind === 'global').length;
+    checkPassive(data.reduce((sum, { offset, bytes }) => sum + (offset === undefined ? bytes.length : 0), 0));
+    data.forEach(({ offset, bytes }, segment) => {
+      const isPassive = offset === undefined;
+      const length: Expression = isPassive ? { kind: 'global', global: next } : word(0);
+      for (const [name, helper] of passiveHelpers(segment, isPassive ? bytes : new Uint8Array(), length)) {
+        this.#ofData.set(name, helper);
+      }
+      if (isPassive) this.#passive.set(segment, next++);
+    });
   }
 
   run(): Module {
@@ -79,9 +115,10 @@ class ModuleTranslator {
       own: (index) => this.#own(index),
       signature: (type) => this.#signature(type),
       helper: (name) => {
-        const { results, parameters } = HELPERS[name] ?? { results: [], parameters: [] };
+        const { results, parameters } = this.#helperOf(name);
         return { index: this.#helper(name), results, arity: parameters.length };
       },
+      passive: (segment) => this.#passive.get(segment),
     };
     const functions = m.code.map((code, i) => this.#function(code, i, scope));
     const table = this.#table();
@@ -113,7 +150,7 @@ class ModuleTranslator {
   /** A function that calls an import, and stores what it gives besides its result. */
   #calling(index: number): Func {
     const type = this.#module.functionTypes[index] ?? { parameters: [], results: [] };
-    const { parameters, results } = isFloating(type) ? { parameters: [], results: [] } : type;
+    const { parameters, results } = withoutFloats(type);
     const more = this.#moreResults[index] ?? 0;
     const local = (of: number): Expression => ({ kind: 'local', local: of });
     const all = [...results, ...new Array<ValueType>(more).fill('i32')];
@@ -135,7 +172,7 @@ class ModuleTranslator {
     return {
       name: `import ${index}`,
       parameters: variables(parameters),
-      results: results as readonly ValueType[],
+      results: results,
       locals: variables(all),
       signature: this.#signature(type),
       body: [
@@ -171,9 +208,14 @@ class ModuleTranslator {
     return this.#extra(name, () => this.#buildHelper(name));
   }
 
-  #buildHelper(name: string): Func {
-    const helper = HELPERS[name];
+  #helperOf(name: string): Helper {
+    const helper = HELPERS[name] ?? this.#ofData.get(name);
     if (helper === undefined) throw new VcodeError('malformed', `no helper ${name}`);
+    return helper;
+  }
+
+  #buildHelper(name: string): Func {
+    const helper = this.#helperOf(name);
     const { parameters, results } = helper;
     return {
       name,
@@ -195,11 +237,11 @@ class ModuleTranslator {
       if (this.#options.floats !== 'trap') {
         throw new VcodeError('unsupported', `${name} uses floating point, which the compiler does not have`, { name });
       }
-      const types = isFloating(code.type) ? { parameters: [], results: [] } : code.type;
+      const types = withoutFloats(code.type);
       return {
         name,
-        parameters: (types.parameters as readonly ValueType[]).map((type, i) => ({ name: `p${i}`, type })),
-        results: types.results as readonly ValueType[],
+        parameters: types.parameters.map((type, i) => ({ name: `p${i}`, type })),
+        results: types.results,
         locals: [],
         body: [{ kind: 'abort', code: ABORT_UNREACHABLE }],
         signature,
@@ -230,7 +272,7 @@ class ModuleTranslator {
       const type = this.#module.types[one.type];
       if (type === undefined) continue;
       // A function with floating point is never called: who would call it uses floating point, too.
-      const { parameters, results } = isFloating(type) ? { parameters: [], results: [] } : type;
+      const { parameters, results } = withoutFloats(type);
       const more = this.#moreResults[imports.length] ?? 0;
       if (more > 0 && (results.join() !== 'i32' || parameters.at(-1) !== 'i32')) {
         const message = `${one.module}.${one.name} takes an address last, and gives one i32`;
@@ -239,8 +281,8 @@ class ModuleTranslator {
       imports.push({
         module: one.module,
         name: one.name,
-        parameters: parameters.slice(0, parameters.length - (more > 0 ? 1 : 0)) as readonly ValueType[],
-        results: [...(results as readonly ValueType[]), ...new Array<ValueType>(more).fill('i32')],
+        parameters: parameters.slice(0, parameters.length - (more > 0 ? 1 : 0)),
+        results: [...results, ...new Array<ValueType>(more).fill('i32')],
       });
     }
     return imports;
@@ -264,6 +306,9 @@ class ModuleTranslator {
         type: isInteger(type) ? type : 'i32',
         initial: isInteger(type) ? value : 0,
       });
+    }
+    for (const segment of this.#passive.keys()) {
+      globals.push({ name: `data ${segment}`, type: 'i32', initial: m.data[segment]?.bytes.length ?? 0 });
     }
     return globals;
   }

@@ -270,7 +270,8 @@ class Selector {
   }
 
   #end(block: Block): void {
-    const { end, inputs } = block;
+    const { end, inputs, at } = block;
+    if (at >= 0) this.#at = at;
     switch (end.kind) {
       case 'goto':
         this.#emit('jump', 'j', {});

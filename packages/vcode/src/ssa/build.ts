@@ -45,7 +45,7 @@ class Builder {
     }
     this.#slots = first;
     this.#isLong = isLong;
-    this.#flow = new Flow(next, surroundings.isLeaf);
+    this.#flow = new Flow(next, surroundings);
     this.#values = this.#flow.values;
     this.#expressions = new Expressions(this.#flow, module, surroundings, { first, isLong });
   }

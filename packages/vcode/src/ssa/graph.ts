@@ -138,6 +138,8 @@ export class Block {
   end: End = { kind: 'return' };
   /** What the end needs: a condition, a value, results. */
   inputs: Node[] = [];
+  /** The position in the source of what ends it; -1 if it is not known. */
+  at = -1;
   /** The innermost loop, known after `findLoops`. */
   loop: Loop | undefined;
   /** Known after `findDominators`. */
