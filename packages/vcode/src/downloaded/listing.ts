@@ -1,5 +1,5 @@
-/** Compiled code as a listing: labels, and the words of the activation record by name. */
-import { A0, listing, type RecordLayout } from '@exokernel/isa';
+/** Compiled code as a listing: a label where a branch goes, and the words of the activation record by name. */
+import { A0, controlFlow, listing, type RecordLayout } from '@exokernel/isa';
 import type { Program } from '../program/ir.ts';
 import type { MipsProgram } from './mips.ts';
 import { ACTIVATION, activationRegion } from '../ir/record.ts';
@@ -13,13 +13,27 @@ export function mipsListing(
   compiled: MipsProgram,
   column: (index: number) => string = () => '',
 ): readonly string[] {
-  const lines = listing(compiled, { bases: new Map([[A0, recordOf(program)]]), column });
+  const lines = listing(
+    { ...compiled, symbols: targetsOf(compiled) },
+    { bases: new Map([[A0, recordOf(program)]]), column },
+  );
   const names = program.regions.map(({ name }) => name).join(', ');
   return [
     `${program.name}: a0 the activation record, ra the return address; v0 the value, v1 the status`,
     ...(names === '' ? [] : [`regions: ${names}`]),
     ...lines,
   ];
+}
+
+/** Where branches go, numbered in the order of the text. */
+function targetsOf({ words, origin }: MipsProgram): ReadonlyMap<string, number> {
+  const targets = new Set<number>();
+  words.forEach((word, i) => {
+    const { target } = controlFlow(word, origin + 4 * i);
+    if (target !== undefined) targets.add(target);
+  });
+  const sorted = [...targets].sort((a, b) => a - b);
+  return new Map(sorted.map((target, i) => [`to.${i + 1}`, target]));
 }
 
 function recordOf({ regions, parameters }: Program): RecordLayout {
