@@ -18,6 +18,7 @@ import { CP0_COUNT, createAssembler, GP, loadElf, RA, S0, SP, T0, T1, V0 } from 
 import { compose, type Program } from '@exokernel/libos-kit';
 import { compileOwn, fromWasm, functionSymbol, type Module } from '@exokernel/vcode';
 import { compileAssemblyScript } from '@exokernel/vcode/asc';
+import { compileTime } from './compile-time.ts';
 import { median, type Bar, type Report, type Row } from '../report.ts';
 
 const PROGRAMS = join(import.meta.dirname, '../../../../packages/vcode/bench/programs');
@@ -87,7 +88,9 @@ export async function compiler(): Promise<Report> {
     rmSync(folder, { recursive: true });
   }
   compareMatmul(rows, bars);
-  return { rows, bars };
+  say('a module of 100 KB');
+  const time = await compileTime(PROGRAMS, sources('.as.ts'));
+  return { rows: [...rows, ...time.rows], bars: [...bars, ...time.bars] };
 }
 
 /** On batch, cycles of profile `ideal` in user mode from the first instruction to the end. */
