@@ -186,7 +186,10 @@ describe('who has a slice', () => {
     const last = parts.slices.capability(position);
     parts.slices.free(position);
     expect(check(last)).toBe(ERRORS.E_CAP);
-    expect([env, other].map((one) => vector.has(one))).toEqual([0, 1]);
+    // Also when the next owner has it.
+    vector.slice(other, 0, position);
+    expect(check(last)).toBe(ERRORS.E_CAP);
+    expect([env, other].map((one) => vector.has(one))).toEqual([0, 2]);
     vector.check();
   });
 });
@@ -251,7 +254,7 @@ describe('what a slice owes', () => {
   test('counts what is still to be paid of the instance in which it changes hands', () => {
     const { vector, parts, env, other } = setting();
     const { memory } = parts;
-    const [position, second] = [vector.slice(env, 100), vector.slice(env, 100)];
+    const [position, second] = [vector.slice(env, 100, 2), vector.slice(env, 100, 5)];
     const sibling = vector.born(env);
     const noSlice = memory.kernelPage(KP.noSlice);
     const begin = (p: number): void => {
