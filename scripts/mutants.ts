@@ -11,7 +11,7 @@ const TESTS: Readonly<Record<string, string>> = {
   nodes: 'nodes capabilities generations registry-rights',
   capabilities: 'capabilities nodes generations rights registry-rights registry mappings',
   frames: 'frames frames-holds families mappings pins repossession secrets',
-  registry: 'registry registry-rights repossession',
+  registry: 'registry registry-rights registry-blocks repossession',
   revocation: 'revocation revocation-deadlines repossession',
   slices: 'slices time environments',
 };

@@ -88,7 +88,7 @@ export class Registry {
     });
     parts.disk.onFinish(COMPLETIONS.evicted, ({ operand: i }) => {
       // Also if the device failed: what the frame is taken for cannot wait.
-      if (this.#stateOf(i) === BUFFER_STATES.leaving) this.#drop(i);
+      this.#drop(i);
     });
     parts.extents.costOfCached = () => this.#used().length * COST_OF_DETACHING;
     parts.extents.onBegin((extent) => {

@@ -1,20 +1,7 @@
 /** Quotas by family: whatever one takes, with all its descendants, every other gets what it is guaranteed. [SOSP95 §3.4] */
-import {
-  DEATHS,
-  DISK,
-  ENV,
-  ENV_STATUS,
-  ERRORS,
-  FRAME_MINIMUM,
-  NO_ENV,
-  POLICIES,
-  RIGHTS,
-  type CapabilityWords,
-  type NativeCpu,
-} from '@exokernel/abi';
+import { DEATHS, ENV, ERRORS, FRAME_MINIMUM, NO_ENV, POLICIES, RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import { defineHandler, encodeHandler } from '@exokernel/ash';
 import { encodeFilter, type Atom } from '@exokernel/dpf';
-import { Machine } from '@exokernel/hardware';
 import { describe, expect, test } from 'vitest';
 import {
   boot,
@@ -26,77 +13,14 @@ import {
   type Raw,
 } from '../../testkit/src/index.ts';
 import { QUOTAS } from '../src/families.ts';
-import { Aegis } from '../src/index.ts';
-import { PHYSICAL } from '../src/layout.ts';
 import { COMPLETIONS, type QuotaKind } from '../src/tables.ts';
+import { BLOCKS, CPU, World } from './world.ts';
 
-/** Registers of devices that say nothing and take everything. */
-const CPU: NativeCpu = {
-  registers: new Int32Array(32),
-  load8: () => 0,
-  load16: () => 0,
-  load32: () => 0,
-  store8: () => undefined,
-  store16: () => undefined,
-  store32: () => undefined,
-  read: () => undefined,
-  write: () => undefined,
-  probe: () => false,
-  charge: () => undefined,
-  jump: () => undefined,
-};
-
-const BLOCKS = 4096;
 const HANDLER = encodeHandler(
   defineHandler('small', { windowBytes: 0 }, (h) => {
     h.consume();
   }),
 );
-
-/** A kernel whose environments do not run: what they would call is called for them. */
-class World {
-  readonly aegis: Aegis = new Aegis(new Machine({ ramBytes: memoryFor(2600), engine: 'interpreter' }));
-  readonly parts: Aegis['parts'] = this.aegis.parts;
-  readonly #frames = new Map<number, number>();
-  #names = 0;
-
-  constructor() {
-    this.parts.memory.set(PHYSICAL.disk + DISK.blocks, BLOCKS);
-  }
-
-  /** A started environment of a maker, or of the loader. Returns its number or an error. */
-  born(parent: number): number {
-    const { environments, frames, memory } = this.parts;
-    const env = environments.allocate(parent, undefined);
-    if (env < 0) return env;
-    const ppn = frames.allocate(env, -1);
-    environments.map(env, ppn, 0x1000, { writable: true, pages: [ENV.uPage], node: 0, envNode: 0 });
-    this.#frames.set(env, ppn);
-    for (const [field, value] of [
-      [ENV.prologue, 0x2000],
-      [ENV.status, ENV_STATUS.runnable],
-    ] as const) {
-      expect(environments.set(env, field, value)).toBe(0);
-    }
-    expect(memory.env(env, ENV.frames)).toBe(1);
-    return env;
-  }
-
-  /** The frame that an environment was born with. */
-  frame(env: number): number {
-    return this.#frames.get(env) ?? -1;
-  }
-
-  /** A number that was not given before. */
-  fresh(): number {
-    this.#names += 1;
-    return this.#names;
-  }
-
-  family(env: number): number {
-    return this.parts.families.of(env);
-  }
-}
 
 const atoms = (name: number, count: number): Atom[] => [
   { kind: 'eq', offset: 12, size: 2, value: name },
