@@ -65,7 +65,12 @@ function* takeBack(me: Colluder): Fiber<void> {
     const words = [random(0x7fffffff), random(0x7fffffff)] as const;
     if ((yield* call(me, 'frame_guard', ...one.capability, 0, ...words)).code !== 0) return;
   }
-  for (const node of one.nodes) yield* call(me, 'cap_revoke', ...one.capability, node);
+  const { nodes } = world.aegis.parts.capabilities;
+  for (const node of one.nodes) {
+    const { code } = yield* call(me, 'cap_revoke', ...one.capability, node);
+    // It has mapped something else where its registers are saved, and asked for another node.
+    if (code !== 0 && nodes.of({ kind: KIND.frame, name: one.ppn }).includes(node)) return;
+  }
   // It may be another's by now.
   if (!world.isAlive(one.capability)) return;
   // A node that was used before.
