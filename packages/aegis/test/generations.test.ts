@@ -211,7 +211,7 @@ test('how long it takes to bring one word round, in days of a machine of 25 MHz'
     {
       "environments": 31,
       "extents": 11,
-      "filters": 34,
+      "filters": 32,
       "frames": 43,
       "nodes": 39,
       "rings": 6,

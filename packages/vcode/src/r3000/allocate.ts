@@ -235,12 +235,12 @@ class Scan {
     }
     for (const one of this.#active) {
       // Something that begins here, too, cannot be cut here.
-      const next = one.from >= current.from ? 0 : one.nextUse(current.from);
+      const next = one.from >= current.from ? 0 : one.nextWish(current.from);
       until[one.register] = Math.min(until[one.register] as number, next);
     }
     for (const one of this.#inactive) {
       if (one.meets(current) < 0) continue;
-      until[one.register] = Math.min(until[one.register] as number, one.nextUse(current.from));
+      until[one.register] = Math.min(until[one.register] as number, one.nextWish(current.from));
     }
     let best = -1;
     for (const register of this.#all)
@@ -294,12 +294,15 @@ class Scan {
 
   /** Spills from the position on, until the next use. */
   #cutOut(one: Interval, position: number): void {
-    const rest = one.from < position ? one.split(position) : one;
+    // Before the loops that do not use it, or it would have to come back at the head of each.
+    const since = this.#bestCut(Math.max(one.from, one.lastUse(position)) + 1, position);
+    const cut = since > one.from && one.covers(since) && !one.uses.includes(since) ? since : position;
+    const rest = one.from < cut ? one.split(cut) : one;
     if (rest === one) one.register = -1;
     const next = rest.nextUse(position);
     if (next !== Infinity && next > rest.from) {
-      const cut = Math.max(this.#bestCut(rest.from + 1, next), rest.from + 1);
-      if (cut < rest.to) this.#wait(rest.split(cut));
+      const back = Math.max(this.#bestCut(Math.max(rest.from, position) + 1, next), rest.from + 1);
+      if (back < rest.to) this.#wait(rest.split(back));
     } else if (next === rest.from) {
       this.#wait(rest);
       return;

@@ -13,6 +13,8 @@ export class Interval {
   ranges: number[];
   /** Positions at which it must be in a register, ascending. */
   uses: number[];
+  /** Where a register would save a move in a loop: its end, if it is used inside, and where it goes to a phi. Ascending. */
+  wishes: number[];
   /** What the uses weigh, by the depth of their loops. */
   weight = 0;
   register = -1;
@@ -32,6 +34,7 @@ export class Interval {
   constructor(whole?: Interval) {
     this.ranges = [];
     this.uses = [];
+    this.wishes = [];
     this.whole = whole ?? this;
     this.parts = whole === undefined ? [this] : [];
   }
@@ -74,6 +77,20 @@ export class Interval {
     return Infinity;
   }
 
+  /** The next use or wish, whichever comes first; or infinity. */
+  nextWish(position: number): number {
+    const use = this.nextUse(position);
+    for (const wish of this.wishes) if (wish >= position) return Math.min(wish, use);
+    return use;
+  }
+
+  /** The last use before the position, or -1. */
+  lastUse(position: number): number {
+    let last = -1;
+    for (const use of this.uses) if (use < position) last = use;
+    return last;
+  }
+
   /** Cuts off what is at or behind the position, which lies inside, as another part. */
   split(position: number): Interval {
     const rest = new Interval(this.whole);
@@ -92,6 +109,7 @@ export class Interval {
       rest.uses = this.uses.slice(first);
       this.uses = this.uses.slice(0, first);
     }
+    rest.wishes = this.wishes.filter((wish) => wish >= position);
     rest.hint = this.register >= 0 ? this.register : this.hint;
     rest.remake = this.remake;
     const { parts } = this.whole;
@@ -193,6 +211,7 @@ class Builder {
       if (interval === undefined) continue;
       turnRound(interval.ranges);
       interval.uses.reverse();
+      interval.wishes.sort((a, b) => a - b);
     }
     return { intervals: this.#intervals, liveIn: this.#liveIn };
   }
@@ -216,7 +235,9 @@ class Builder {
       const way = successor.predecessors.indexOf(block);
       for (const phi of successor.phis) {
         const source = this.#selected.registerOf(phi.inputs[way] as Node);
-        if ('register' in source && source.register >= VIRTUAL) add(live, source.register);
+        if (!('register' in source) || source.register < VIRTUAL) continue;
+        add(live, source.register);
+        if (block.depth > 0) this.#interval(source.register).wishes.push(to);
       }
     }
     each(live, (register) => {
@@ -273,7 +294,10 @@ class Builder {
       if (within !== undefined) for (let w = 0; w < live.length; w += 1) within[w] = (within[w] ?? 0) | (live[w] ?? 0);
     }
     each(live, (register) => {
-      prepend(this.#interval(register).ranges, from, end);
+      const interval = this.#interval(register);
+      prepend(interval.ranges, from, end);
+      // Uses stand in reverse still.
+      if (interval.uses.some((use) => use >= from && use < end)) interval.wishes.push(end);
     });
   }
 }
