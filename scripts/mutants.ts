@@ -13,7 +13,7 @@ const TESTS: Readonly<Record<string, string>> = {
   frames: 'frames frames-holds families mappings pins repossession secrets',
   registry: 'registry registry-rights registry-blocks repossession',
   revocation: 'revocation revocation-deadlines repossession',
-  slices: 'slices time environments',
+  slices: 'slices slices-vector time environments',
 };
 
 const chosen = process.argv.slice(2);

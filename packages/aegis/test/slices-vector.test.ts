@@ -1,11 +1,23 @@
 /** Who owns a slice, who runs in it, and who owes what it took too much: as the vector, the records and the families say. */
-import { DEATHS, ENV, ENV_STATUS, ERRORS, NO_ENV, SLICE, SLICE_BYTES, SLICE_LIMIT } from '@exokernel/abi';
+import {
+  CAPABILITY_KINDS,
+  RIGHTS,
+  DEATHS,
+  ENV,
+  ENV_STATUS,
+  ERRORS,
+  NO_ENV,
+  SLICE,
+  SLICE_BYTES,
+  SLICE_LIMIT,
+} from '@exokernel/abi';
 import { KSEG0 } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { checkInvariants } from '../../testkit/src/index.ts';
 import { KP, MOST_DEBT, PHYSICAL } from '../src/layout.ts';
 import { envAddress, envPhysical } from '../src/memory.ts';
 import { familyAsPayer } from '../src/slices.ts';
+import { TABLES } from '../src/tables.ts';
 import { World } from './world.ts';
 
 /** A kernel whose slices are looked at. */
@@ -203,6 +215,23 @@ describe('who has a slice', () => {
     expect([env, other].map((one) => vector.has(one))).toEqual([0, 2]);
     vector.check();
   });
+});
+
+test('the branches of its capability end with its owner, and of one without an owner there is no capability', () => {
+  const { vector, parts, env, other } = setting();
+  const { capabilities, memory, slices } = parts;
+  const exists = (name: number): boolean => capabilities.exists({ kind: CAPABILITY_KINDS.slice, name });
+  const position = vector.slice(env, 0, 2);
+  expect(capabilities.branch(slices.capability(position), RIGHTS.write, env)).not.toBeTypeOf('number');
+  slices.give(position, other);
+  expect(capabilities.nodes.used).toBe(0);
+  expect(exists(position)).toBe(true);
+  // Its generation has a second word, which stands elsewhere.
+  memory.set(PHYSICAL.slices + SLICE_BYTES * position + SLICE.generation, 0xffffffff);
+  slices.free(position);
+  expect(memory.get(memory.table(TABLES.sliceState) + TABLES.sliceState.bytes * position)).toBe(1);
+  for (const none of [position, SLICE_LIMIT]) expect(exists(none)).toBe(false);
+  vector.check();
 });
 
 describe('what a slice owes', () => {
