@@ -44,16 +44,14 @@ export const FOLDERS = {
   vcode: [
     'program',
     'asc.ts',
-    'lower',
-    'mips',
-    'interpreter.ts',
-    'wasm',
     'ir',
+    'from-program',
     'from-wasm',
     'ssa',
     'r3000',
     'to-wasm',
     'run',
+    'downloaded',
     'index.ts',
   ],
 };

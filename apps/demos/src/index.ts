@@ -1,5 +1,5 @@
 /** Programs and environments of the demo. */
-export { matmul, matmulResult } from './matmul.ts';
+export { MATMUL_ROWS, compiledMatmul, matmul, matmulResult } from './matmul.ts';
 export { CHILD_CODE, CHILD_SAYS, PARENT_ENDS, PARENT_SAYS, pipeTalk } from './pipe-talk.ts';
 export { HOSTILE, REFUSED, hostile } from './hostile.ts';
 export { demoSite } from './site.ts';

@@ -1,7 +1,8 @@
 /**
- * Integer matrix multiplication in machine code: the original's application benchmark, 150 × 150. [SOSP95 §6.3]
+ * Integer matrix multiplication: the original's application benchmark, 150 × 150. [SOSP95 §6.3]
  *
- * Its result is one word made of every element of the product, which `matmulResult` computes independently.
+ * There are two programs of it: in machine code written by hand, which the labs measure, and compiled from AssemblyScript, which the demo runs.
+ * The result of both is one word made of every element of the product, which `matmulResult` computes independently.
  */
 import {
   A0,
@@ -24,7 +25,8 @@ import {
   ZERO,
   type Assembler,
 } from '@exokernel/isa';
-import { machineProgram, type MachineProgram } from '@exokernel/libos-kit';
+import { compiledProgram, machineProgram, type CompiledProgram, type MachineProgram } from '@exokernel/libos-kit';
+import { MATMUL_WASM } from './matmul-wasm.ts';
 
 /** Mixes one element into the result: result × 31 + element. */
 const MIX = 31;
@@ -64,6 +66,14 @@ export function matmul(n: number): MachineProgram<'memory'> {
     a.b('done');
     a.li(V0, -1);
   });
+}
+
+/** The rows of `compiledMatmul`. */
+export const MATMUL_ROWS = 150;
+
+/** The program for matrices of MATMUL_ROWS rows in AssemblyScript (`programs/matmul.ts`), compiled. */
+export function compiledMatmul(): CompiledProgram<'memory'> {
+  return compiledProgram('matmul', ['memory'], MATMUL_WASM);
 }
 
 /** What the program returns, as a signed word. */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import tab from '@bomb.sh/tab/commander';
 import { Command, CommanderError } from 'commander';
 import { split } from './arguments.ts';
+import { addBuild } from './commands/build.ts';
 import { addDemo } from './commands/demo.ts';
 import { addLab } from './commands/lab.ts';
 import { addListings } from './commands/listings.ts';
@@ -63,6 +64,7 @@ function build(rest: readonly string[], done: (exitCode: number) => void): Comma
     .configureOutput({ outputError: () => undefined })
     .addHelpText('after', '\nExit codes: 0 done, 1 a check failed, 2 cannot be carried out as given, 130 interrupted.');
   addDemo(program, done);
+  addBuild(program, done);
   addRun(program, rest, done);
   addLinux(program, rest, done);
   addSite(program);

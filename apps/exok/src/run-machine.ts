@@ -6,9 +6,16 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import { Machine, PROM_ADDRESS, PROM_ENTRIES, bootProm, type MachineOptions } from '@exokernel/hardware';
+import {
+  Machine,
+  PROM_ADDRESS,
+  PROM_ENTRIES,
+  bootProm,
+  type BlockStore,
+  type MachineOptions,
+} from '@exokernel/hardware';
 import { fileStore } from '@exokernel/hardware/node';
-import { IsaError, decode, loadElf, KSEG0, KSEG2, type ElfImage } from '@exokernel/isa';
+import { IsaError, decode, loadElf, KSEG0, KSEG2, type ElfImage, type ElfSegment } from '@exokernel/isa';
 import { UsageError } from './error.ts';
 import { orRefuse } from './refusal.ts';
 import { MEMORY_MOST, type MachineSettings } from './run-options.ts';
@@ -24,11 +31,22 @@ export interface Program {
   readonly initrd?: Uint8Array;
 }
 
-/** A machine, and what the host must know about it. */
-export interface BareMachine {
+/** How a program for a library operating system ended. */
+export interface ProgramEnding {
+  /** For people. */
+  readonly text: string;
+  /** Whether by itself; then `exit` is the word that it gave. */
+  readonly isItsOwn: boolean;
+  readonly exit: number;
+}
+
+/** A machine with a program, and what the host must know about it. */
+export interface ReadyMachine {
   readonly machine: Machine;
-  /** Whether the program has halted: the machine stays in the PROM. */
+  /** Whether the program has ended: on the bare machine it stays in the PROM. */
   readonly halted: () => boolean;
+  /** How it ended, if the machine can tell. */
+  readonly ending?: () => ProgramEnding | undefined;
   /** Gives files back. */
   readonly close: () => void;
 }
@@ -43,10 +61,15 @@ const INITRD_ALIGNMENT = 0x10000;
 const BRANCH_TO_SELF = 0x1000ffff;
 const PROM_BYTES = 0x40000;
 
-/** Reads an executable. Throws `UsageError`. */
+/** Reads an executable for the bare machine. Throws `UsageError`. */
 export function readElf(file: string): ElfImage {
+  return orNoElf(file, () => loadElf(readInput(file)));
+}
+
+/** What an executable is refused for is the user's. Throws `UsageError`. */
+export function orNoElf<T>(file: string, read: () => T): T {
   try {
-    return loadElf(readInput(file));
+    return read();
   } catch (error) {
     if (error instanceof IsaError) throw new UsageError(`${file}: ${error.message}`);
     throw error;
@@ -78,7 +101,7 @@ export function bareMachine(
   settings: MachineSettings,
   serial: (byte: number) => void,
   lance?: MachineOptions['lance'],
-): BareMachine {
+): ReadyMachine {
   const { name, elf, initrd } = program;
   const ramBytes = settings.memory * 2 ** 20;
   checkSegments(elf, name, ramBytes);
@@ -90,20 +113,10 @@ export function bareMachine(
   try {
     return orRefuse(name, () => {
       const prom = bootProm({ entry: elf.entry, args: [BOOT_DEVICE, ...rdArgs, ...program.args] });
-      const { profile, hz, engine, startTime } = settings;
       const machine = new Machine({
-        ramBytes,
-        profile,
+        ...machineOptions(settings, serial, disk, lance),
         prom,
-        program: hashOf(elf, initrd),
-        serial: (line, byte) => {
-          if (line === CONSOLE_LINE) serial(byte);
-        },
-        ...(hz === undefined ? {} : { hz }),
-        ...(engine === undefined ? {} : { engine }),
-        ...(startTime === undefined ? {} : { startTime }),
-        ...(disk === undefined ? {} : { disk: { store: disk } }),
-        ...(lance === undefined ? {} : { lance }),
+        program: hashOf(elf.segments, initrd),
       });
       for (const { vaddr, bytes } of elf.segments) machine.memory.write(vaddr & KSEG_MASK, bytes);
       if (initrd !== undefined) machine.memory.write(rdStart, initrd);
@@ -120,8 +133,32 @@ export function bareMachine(
   }
 }
 
+/** What the settings say of a machine. */
+export function machineOptions(
+  { memory, profile, hz, engine, startTime }: MachineSettings,
+  serial: (byte: number) => void,
+  disk: BlockStore | undefined,
+  lance: MachineOptions['lance'],
+): MachineOptions {
+  return {
+    ramBytes: memory * 2 ** 20,
+    profile,
+    serial: (line, byte) => {
+      if (line === CONSOLE_LINE) serial(byte);
+    },
+    ...(hz === undefined ? {} : { hz }),
+    ...(engine === undefined ? {} : { engine }),
+    ...(startTime === undefined ? {} : { startTime }),
+    ...(disk === undefined ? {} : { disk: { store: disk } }),
+    ...(lance === undefined ? {} : { lance }),
+  };
+}
+
 /** A name for what is loaded: a snapshot or a recording of another program is refused. */
-function hashOf({ segments }: ElfImage, initrd: Uint8Array = new Uint8Array(0)): string {
+export function hashOf(
+  segments: readonly Pick<ElfSegment, 'vaddr' | 'bytes'>[],
+  initrd: Uint8Array = new Uint8Array(0),
+): string {
   const hash = createHash('sha256');
   for (const { vaddr, bytes } of segments) hash.update(String(vaddr)).update(bytes);
   return hash.update(initrd).digest('hex').slice(0, 16);

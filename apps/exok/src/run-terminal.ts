@@ -1,10 +1,10 @@
 /**
- * A bare machine at a terminal: what the user types goes to its console, and what it prints comes out.
+ * A machine at a terminal: what the user types goes to its console, and what it prints comes out.
  *
  * On a terminal every key is the guest's, Ctrl-C too; Ctrl-] ends it. Otherwise the signals of the host do.
  */
-import type { RunResult } from '@exokernel/hardware';
-import { CONSOLE_LINE, bareMachine, type BareMachine, type Program } from './run-machine.ts';
+import type { MachineOptions, RunResult } from '@exokernel/hardware';
+import { CONSOLE_LINE, type ProgramEnding, type ReadyMachine } from './run-machine.ts';
 import { Doze } from './doze.ts';
 import { Pace } from './pace.ts';
 import { openNetwork } from './run-network.ts';
@@ -31,7 +31,16 @@ export interface Outcome {
   readonly seconds: number;
   readonly profile: string;
   readonly engine: string;
+  /** Of a program for a library operating system that has ended. */
+  readonly ending?: ProgramEnding;
 }
+
+/** Makes the machine, switched off; `serial` gets what its console prints, a byte at a time. */
+export type MakeMachine = (
+  settings: MachineSettings,
+  serial: (byte: number) => void,
+  lance: MachineOptions['lance'],
+) => ReadyMachine;
 
 /** Cycles between two looks at the outside. */
 const STEP = 250_000;
@@ -47,7 +56,7 @@ const ESCAPE = 0x1d;
 
 /** Runs until the program halts, time is up, or the user ends it. Throws `UsageError` before anything has run. */
 export async function runAtTerminal(
-  program: Program,
+  make: MakeMachine,
   settings: MachineSettings,
   { output, say, input, signal }: Terminal,
 ): Promise<Outcome> {
@@ -55,17 +64,17 @@ export async function runAtTerminal(
   const network = await openNetwork(settings, say);
   const lance =
     network === undefined ? undefined : ({ mac: settings.mac, wire: network.wire, geometry: 'kn01' } as const);
-  let bare: BareMachine | undefined;
+  let ready: ReadyMachine | undefined;
   let session: Session;
   try {
-    bare = bareMachine(program, settings, (byte) => printed.push(byte), lance);
-    session = beginSession(bare.machine, settings);
+    ready = make(settings, (byte) => printed.push(byte), lance);
+    session = beginSession(ready.machine, settings);
   } catch (error) {
-    bare?.close();
+    ready?.close();
     network?.close();
     throw error;
   }
-  const { machine } = bare;
+  const { machine } = ready;
   const ended = new AbortController();
   const doze = new Doze();
   network?.wire.listenInputs(doze.wake);
@@ -85,16 +94,18 @@ export async function runAtTerminal(
   try {
     const pace = network?.isOutside === true ? new Pace(machine) : undefined;
     const stop = AbortSignal.any([signal, ended.signal]);
-    const reason = await drive(bare, session, settings.seconds, { signal: stop, flush, pace, doze });
+    const reason = await drive(ready, session, settings.seconds, { signal: stop, flush, pace, doze });
     session.finish(reason === 'halted');
     const { instructions, cycles, hz, engine } = machine;
-    return { reason, instructions, cycles, seconds: cycles / hz, profile: settings.profile, engine };
+    const ending = ready.ending?.();
+    const outcome = { reason, instructions, cycles, seconds: cycles / hz, profile: settings.profile, engine };
+    return ending === undefined ? outcome : { ...outcome, ending };
   } finally {
     flush();
     input.off('data', typed);
     if (input.isTTY) input.setRawMode(false);
     input.pause();
-    bare.close();
+    ready.close();
     network?.close();
   }
 }
@@ -110,7 +121,7 @@ interface Around {
 }
 
 async function drive(
-  { machine, halted }: BareMachine,
+  { machine, halted }: ReadyMachine,
   session: Session,
   seconds: number,
   { signal, flush, pace, doze }: Around,

@@ -1,12 +1,39 @@
 /** A program at this process's terminal: what `exok run` and `exok linux` come to. */
+import { readProgram } from '@exokernel/libos-kit';
+import { loadElf } from '@exokernel/isa';
 import { untilInterrupted } from './arguments.ts';
-import { EXIT } from './error.ts';
-import type { Program } from './run-machine.ts';
+import { EXIT, UsageError } from './error.ts';
+import { orNoProgram } from './liboses.ts';
+import { libosMachine } from './run-libos.ts';
+import { bareMachine, orNoElf, readInput, type Program } from './run-machine.ts';
 import type { MachineSettings } from './run-options.ts';
-import { runAtTerminal } from './run-terminal.ts';
+import { runAtTerminal, type MakeMachine } from './run-terminal.ts';
 
-/** Runs a program at this process's terminal, and says how it ended. Returns the exit code. */
-export async function runHere(program: Program, settings: MachineSettings): Promise<number> {
+/** Runs what is in a file: a program for a library operating system, or one for the bare machine. Returns the exit code. */
+export function runFile(
+  file: string,
+  { args, initrd }: { readonly args: readonly string[]; readonly initrd: string | undefined },
+  settings: MachineSettings,
+): Promise<number> {
+  const bytes = readInput(file);
+  const program = orNoElf(file, () => orNoProgram(file, () => readProgram(bytes)));
+  if (program === undefined) {
+    const more = initrd === undefined ? {} : { initrd: readInput(initrd) };
+    return runHere({ name: file, elf: loadElf(bytes), args, ...more }, settings);
+  }
+  if (initrd !== undefined || args.length > 0) {
+    throw new UsageError(`${file} is for a library operating system: an initrd and arguments are for the bare machine`);
+  }
+  return runMachine((...given) => libosMachine(file, program, ...given), settings);
+}
+
+/** Runs a program of the bare machine at this process's terminal, and says how it ended. Returns the exit code. */
+export function runHere(program: Program, settings: MachineSettings): Promise<number> {
+  return runMachine((...given) => bareMachine(program, ...given), settings);
+}
+
+/** The same with any machine. */
+async function runMachine(make: MakeMachine, settings: MachineSettings): Promise<number> {
   const abort = new AbortController();
   void untilInterrupted().then(() => {
     abort.abort();
@@ -18,7 +45,7 @@ export async function runHere(program: Program, settings: MachineSettings): Prom
   });
   if (process.stdin.isTTY) process.stderr.write('Ctrl-] ends it\n');
   const started = performance.now();
-  const outcome = await runAtTerminal(program, settings, {
+  const outcome = await runAtTerminal(make, settings, {
     output: (bytes) => console.write(bytes),
     say: (text) => process.stderr.write(`exok: ${text}\n`),
     input: process.stdin,
@@ -30,7 +57,8 @@ export async function runHere(program: Program, settings: MachineSettings): Prom
     const speed = (outcome.instructions / hostSeconds / 1e6).toFixed(0);
     const count = outcome.instructions.toLocaleString('en');
     if (outcome.reason !== 'halted') process.stderr.write('\n');
+    if (outcome.ending !== undefined) process.stderr.write(`${outcome.ending.text}\n`);
     process.stderr.write(`${outcome.reason}: ${count} instructions in ${hostSeconds.toFixed(1)} s (${speed} M/s)\n`);
   }
-  return outcome.reason === 'diverged' ? EXIT.failed : EXIT.ok;
+  return outcome.reason === 'diverged' || outcome.ending?.isItsOwn === false ? EXIT.failed : EXIT.ok;
 }

@@ -10,7 +10,7 @@ import { benchLinux } from '../src/linux/bench.ts';
 import { linuxProgram, type LinuxBoot } from '../src/linux/boot.ts';
 import { CROSS } from '../src/linux/needs.ts';
 import { cachedE2fsck, initProgram, initramfs } from '../src/linux/userland.ts';
-import { CONSOLE_LINE, bareMachine, type BareMachine } from '../src/run-machine.ts';
+import { CONSOLE_LINE, bareMachine, type ReadyMachine } from '../src/run-machine.ts';
 import { machineSettings } from '../src/run-options.ts';
 import { KERNEL, SKIPPED } from './linux-support.ts';
 
@@ -28,7 +28,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-interface Linux extends BareMachine {
+interface Linux extends ReadyMachine {
   readonly console: () => string;
 }
 

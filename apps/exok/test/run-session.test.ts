@@ -7,6 +7,7 @@ import { A0, RA, T0, V0, createAssembler, type ElfImage } from '@exokernel/isa';
 import { PROM_ADDRESS, PROM_ENTRIES } from '@exokernel/hardware';
 import { afterAll, expect, test } from 'vitest';
 import { UsageError } from '../src/error.ts';
+import { bareMachine } from '../src/run-machine.ts';
 import { machineSettings } from '../src/run-options.ts';
 import { runAtTerminal, type Outcome } from '../src/run-terminal.ts';
 
@@ -36,7 +37,7 @@ const ECHO: ElfImage = (() => {
   call(PROM_ENTRIES.halt);
   const { words } = a.assemble();
   const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
-  return { entry: ORIGIN, segments: [{ vaddr: ORIGIN, bytes, memSize: bytes.length, flags: 7 }] };
+  return { entry: ORIGIN, segments: [{ vaddr: ORIGIN, bytes, memSize: bytes.length, flags: 7 }], notes: [] };
 })();
 
 interface Run {
@@ -64,7 +65,11 @@ async function run(options: Record<string, string>, typed = '', args: readonly s
     input: input as unknown as NodeJS.ReadStream,
     signal: abort.signal,
   };
-  const ended = runAtTerminal(program, machineSettings({ ...DEFAULTS, ...options }), terminal);
+  const ended = runAtTerminal(
+    (...given) => bareMachine(program, ...given),
+    machineSettings({ ...DEFAULTS, ...options }),
+    terminal,
+  );
   type();
   const { reason, cycles } = await ended;
   return { reason, printed, cycles };

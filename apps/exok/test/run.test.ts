@@ -9,7 +9,7 @@ import { PROM_ADDRESS, PROM_ENTRIES } from '@exokernel/hardware';
 import { afterAll, describe, expect, test } from 'vitest';
 import { UsageError } from '../src/error.ts';
 import { machineSettings } from '../src/run-options.ts';
-import { readElf } from '../src/run-machine.ts';
+import { bareMachine, readElf } from '../src/run-machine.ts';
 import { runAtTerminal, type Outcome } from '../src/run-terminal.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'exok-run-'));
@@ -63,7 +63,7 @@ async function run(
   const settings = machineSettings({ ...DEFAULTS, ...options });
   let printed = '';
   const program = { name: file, elf: readElf(file), args, ...(initrd === undefined ? {} : { initrd }) };
-  const { reason } = await runAtTerminal(program, settings, {
+  const { reason } = await runAtTerminal((...given) => bareMachine(program, ...given), settings, {
     output: (data) => (printed += Buffer.from(data).toString('latin1')),
     say: choices.say ?? ((): void => undefined),
     input: (choices.input ?? new PassThrough()) as unknown as NodeJS.ReadStream,

@@ -57,4 +57,22 @@ export interface Image {
   readonly extent?: { readonly start: number; readonly blocks: number };
   /** Granted the right to see every packet (tap_bind). */
   readonly tap?: boolean;
+  /** What its program's code is, for people. */
+  readonly program?: ImageProgram;
+}
+
+/** The program of an image, so that the text of its death can say where it was. */
+export interface ImageProgram {
+  /** Its code lies from `start` up to `end`. */
+  readonly start: number;
+  readonly end: number;
+  /**
+   * What stands at an address in there: `sum (main.ts:3:10)`. `ra` is the return address that the processor held there: if it tells who
+   * called, that follows.
+   */
+  readonly describe: (pc: number, ra: number) => string;
+  /** What the instruction at an address in there complains of, if it is one that only complains: `a division by zero`. */
+  readonly trap: (pc: number) => string | undefined;
+  /** Address of a word in the u-page that is not zero once the library operating system ends the program for an exception. */
+  readonly failed: number;
 }

@@ -30,6 +30,7 @@ import { frameGranted } from './calls/memory.ts';
 import { Capabilities } from './capabilities.ts';
 import { COSTS } from './costs.ts';
 import { Disk } from './disk.ts';
+import { Endings, type Ending } from './endings.ts';
 import { Environments } from './environments.ts';
 import { AegisError } from './error.ts';
 import { Extents } from './extents.ts';
@@ -105,6 +106,7 @@ export class Aegis {
   readonly parts: Parts;
   readonly #accounting: Accounting;
   readonly #names: Names = new Names();
+  readonly #endings: Endings;
 
   /** Throws `AegisError` `machine` if the machine has run already or has a kernel, `memory` if it has too little. */
   constructor(machine: Machine, options: AegisOptions = {}) {
@@ -121,6 +123,7 @@ export class Aegis {
     }
     TAKEN.add(machine);
     this.machine = machine;
+    this.#endings = new Endings(machine);
     // The image first: it holds the kernel page, which the parts fill in.
     const kernel = kernelImage();
     machine.memory.installCode(0, kernel.words);
@@ -136,6 +139,7 @@ export class Aegis {
   load(image: Image): number {
     const env = loadImage(this.parts, image);
     this.#names.set(env, { name: image.name, family: image.name, libos: image.libos });
+    this.#endings.loaded(env, image.program);
     return env;
   }
 
@@ -171,10 +175,19 @@ export class Aegis {
     };
   }
 
+  /**
+   * How environment `id` ended, in words for people. Of a program whose image tells what its code is (`Image.program`): what it did, in which
+   * function, and the source. Nothing of one that lives. Throws `AegisError` `environments`.
+   */
+  ending(id: number): Ending | undefined {
+    return this.environment(id).status === 'dead' ? this.#endings.of(id) : undefined;
+  }
+
   /** A new tenant of record `id`: counted from zero, and named after its parent. */
   #created(id: number, parent: number): void {
     this.#accounting.reset(id);
     this.#names.created(id, parent);
+    this.#endings.created(id, parent);
   }
 
   #build(secret: Uint8Array): Parts {
@@ -214,6 +227,9 @@ export class Aegis {
     const created = (id: number, parent: number): void => {
       this.#created(id, parent);
     };
+    const condemned = (id: number, death: number): void => {
+      this.#endings.condemned(id, death);
+    };
     const environments = new Environments(memory, {
       frames,
       slices,
@@ -223,6 +239,7 @@ export class Aegis {
       asids,
       natives,
       created,
+      condemned,
     });
     const filters = new Filters(memory, { frames, capabilities, families });
     const rings = new Rings(memory, { frames, capabilities, families }, (ring) => {

@@ -81,6 +81,7 @@ export class Environments {
   readonly #asids: Asids;
   readonly #natives: Natives;
   readonly #created: (env: number, parent: number) => void;
+  readonly #condemned: (env: number, death: number) => void;
   /** Rings, filters, disk transfers: registered when the kernel is made. */
   readonly resources: Resource[] = [];
 
@@ -96,6 +97,8 @@ export class Environments {
       readonly natives: Natives;
       /** Told of every new environment. */
       readonly created: (env: number, parent: number) => void;
+      /** Told of every environment that is to end by itself, or by what it did. */
+      readonly condemned: (env: number, death: number) => void;
     },
   ) {
     this.#memory = memory;
@@ -107,6 +110,7 @@ export class Environments {
     this.#asids = parts.asids;
     this.#natives = parts.natives;
     this.#created = parts.created;
+    this.#condemned = parts.condemned;
     parts.capabilities.guard('env', (id) => this.#generation(id));
     parts.capabilities.breaking('env', (env, nodes) => {
       const frames = this.#tlb.removeGuaranteed(env, ({ envNode }) => nodes.has(envNode));
@@ -254,6 +258,7 @@ export class Environments {
   condemn(env: number, death: number): void {
     if (this.#memory.env(env, ENV.death) !== DEATHS.none) return;
     this.#memory.setEnv(env, ENV.death, death);
+    this.#condemned(env, death);
     for (const field of [...ENTRIES, ENV.exceptionPc]) this.#memory.setEnv(env, field, 0);
     this.#asids.openGates(env);
     // The one that has it could not give it back.

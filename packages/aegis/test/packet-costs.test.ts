@@ -82,7 +82,7 @@ test('the interrupt that delivers 64 bytes to oneself, through one filter', () =
   );
   expect(costs).toMatchInlineSnapshot(`
     [
-      436,
+      435,
     ]
   `);
 });
@@ -108,9 +108,9 @@ test('an arrival, through one filter into a ring: of 64 bytes, 1514, and 1514 in
   );
   expect(costs).toMatchInlineSnapshot(`
     [
-      383,
-      2198,
-      2229,
+      382,
+      2197,
+      2228,
     ]
   `);
 });

@@ -15,6 +15,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   'accounting.ts #running': 'derived from the kernel page and the CPU: restored()',
   'accounting.ts #instructions': 'derived from the table `entered`: restored()',
   'accounting.ts #cycles': 'derived from the table `entered`: restored()',
+  'endings.ts #watched': 'texts for people: of what a snapshot brings, only numbers are known',
   'filters.ts #set': 'derived from the tables of filters: restored()',
   'names.ts #names': 'labels of the host, which go through the snapshot',
   'names.ts #read': 'those that a snapshot has brought, until its memory is in place',

@@ -128,7 +128,7 @@ describe('the check at installation', () => {
       entryCost,
       maxCost = 0,
     } = checkHandler(echo.program, { fuel: 3000, mustFinish: true });
-    expect(activationBytes).toBe(32);
+    expect(activationBytes).toBe(40);
     const enough = { fuel: maxCost, activationBytes, words, mustFinish: true };
     expect(() => checkHandler(echo.program, enough)).not.toThrow();
     for (const limits of [

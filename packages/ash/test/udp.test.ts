@@ -140,8 +140,8 @@ describe('udpEcho', () => {
     instance.handle(datagram({ payload: new Uint8Array(18) }));
     expect({ full, small: instance.fuelUsed }).toMatchInlineSnapshot(`
       {
-        "full": 2523,
-        "small": 267,
+        "full": 2516,
+        "small": 260,
       }
     `);
   });

@@ -5,7 +5,7 @@
  * per round. Memory is taken eagerly, frame by frame, so that no page ever faults to allocate. [SOSP95 §5.1.1], [LECTURE]
  */
 import { EXCEPTIONS, type NativeFactory } from '@exokernel/abi';
-import { A0, RA, V0, type Assembly } from '@exokernel/isa';
+import { A0, RA, V0, ZERO, type Assembly } from '@exokernel/isa';
 import {
   Fibers,
   FIRST_LIBOS_NATIVE,
@@ -25,7 +25,7 @@ import {
   linkProgram,
   usedPages,
   type FiberProgram,
-  type LibOs,
+  type LinkingLibOs,
 } from '@exokernel/libos-kit';
 
 /** Offset in the page table of the first entry that is not used yet. */
@@ -38,12 +38,12 @@ const MAIN = FIRST_LIBOS_NATIVE;
 export type BatchInterface = 'memory' | 'clock';
 
 /** The batch library operating system. */
-export const batch: LibOs<BatchInterface> = {
+export const batch: LinkingLibOs<BatchInterface> = {
   name: 'batch',
   provides: ['memory', 'clock'],
   load: (program, placement) => {
     const runtime = batchRuntime();
-    const pages = program.kind !== 'fiber' ? linkProgram(program, runtime) : [];
+    const { pages = [], code } = program.kind !== 'fiber' ? linkProgram(program, 'batch', runtime) : {};
     const used = usedPages(pages);
     return buildImage({
       name: placement.name ?? program.name,
@@ -51,12 +51,14 @@ export const batch: LibOs<BatchInterface> = {
       runtime,
       entry: address(runtime, program.kind !== 'fiber' ? 'batch.start' : 'batch.start.fiber'),
       pages,
+      code,
       handlers: { tlbl: 'fault.tlbl', tlbs: 'fault.tlbs', mod: 'batch.bad' },
       natives: batchNatives(program.kind === 'fiber' ? program : undefined, runtime),
       placement: { contiguous: true, ...placement },
       words: () => new Map([[HEAP, used * PTE_BYTES]]),
     });
   },
+  link: (program) => linkProgram(program, 'batch', batchRuntime()),
 };
 
 function batchRuntime(): Assembly {
@@ -67,8 +69,9 @@ function batchRuntime(): Assembly {
       emitFaultHandler(a, 'tlbl', policy);
       emitFaultHandler(a, 'tlbs', policy);
       a.label('batch.bad');
-      a.j('kit.exit');
       a.li(A0, BAD_ADDRESS);
+      a.j('kit.exit');
+      a.sw(A0, UKIT.failed, ZERO);
 
       a.label('batch.start');
       a.li(V0, PAGED_BASE);

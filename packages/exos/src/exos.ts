@@ -31,7 +31,7 @@ import {
   usedPages,
   type Fiber,
   type Interfaces,
-  type LibOs,
+  type LinkingLibOs,
   type Program,
 } from '@exokernel/libos-kit';
 import { fiberConsole, writeSerial } from './console.ts';
@@ -45,7 +45,7 @@ import { LRPC_WORDS, emitAbandoned, emitLrpc } from './lrpc.ts';
 import { composeWindows, linearTable, type Composition, type PageTable } from './page-table.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
-import { emitExit, fiberProcesses, forkProcess, waitForChild } from './process.ts';
+import { emitExit, emitFailed, fiberProcesses, forkProcess, waitForChild } from './process.ts';
 import { HOOK_RESUME, emitProtected, emitProtection, protectedLabel } from './protection.ts';
 import { emitSharedMemory } from './shared-memory.ts';
 import { emitAbsent, emitAllocate, emitCopyOnWrite } from './vm.ts';
@@ -64,17 +64,17 @@ const NATIVE = {
 const PROVIDES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'lrpc', 'protection'] as const;
 
 /** The Unix-like library operating system, with linear page tables. */
-export const exos: LibOs<ExosInterface> = withTable('exos', linearTable);
+export const exos: LinkingLibOs<ExosInterface> = withTable('exos', linearTable);
 /** The same with inverted page tables: for programs whose pages lie far apart; at most 448 of them. */
-export const exosInverted: LibOs<ExosInterface> = withTable('exos-inverted', invertedTable);
+export const exosInverted: LinkingLibOs<ExosInterface> = withTable('exos-inverted', invertedTable);
 
-function withTable(name: string, table: PageTable): LibOs<ExosInterface> {
+function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> {
   return {
     name,
     provides: PROVIDES,
     load: (program, placement) => {
       const runtime = exosRuntime(table);
-      const pages = program.kind !== 'fiber' ? linkProgram(program, runtime, table.heapEnd) : [];
+      const { pages = [], code } = program.kind !== 'fiber' ? linkProgram(program, name, runtime, table.heapEnd) : {};
       const used = usedPages(pages);
       const isFiber = program.kind === 'fiber';
       const composition = composeWindows(table);
@@ -84,6 +84,7 @@ function withTable(name: string, table: PageTable): LibOs<ExosInterface> {
         runtime,
         entry: address(runtime, isFiber ? 'exos.start.fiber' : 'exos.start'),
         pages,
+        code,
         handlers: HANDLERS,
         natives: exosNatives(program, { runtime, table }),
         placement,
@@ -93,6 +94,7 @@ function withTable(name: string, table: PageTable): LibOs<ExosInterface> {
         words: (grants) => initialWords(grants, used, composition),
       });
     },
+    link: (program) => linkProgram(program, name, exosRuntime(table), table.heapEnd),
   };
 }
 
@@ -120,6 +122,7 @@ function exosRuntime(table: PageTable): Assembly {
       emitClock(a);
       emitExit(a);
       emitStart(a);
+      emitFailed(a);
     },
   });
 }

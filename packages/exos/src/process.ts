@@ -6,7 +6,7 @@
  */
 import { DEATHS, ENV, ENV_BYTES, ENV_STATUS, TICKS_PER_SECOND } from '@exokernel/abi';
 import { A0, S1, S2, SP, V0, ZERO, type Assembler, type Assembly } from '@exokernel/isa';
-import { BOOT_STACK_TOP, address, type Fiber, type Fibers, type Processes } from '@exokernel/libos-kit';
+import { BOOT_STACK_TOP, UKIT, address, type Fiber, type Fibers, type Processes } from '@exokernel/libos-kit';
 import { fork, type Start, type Text } from './fork.ts';
 import { CHILDREN, DESCRIPTORS, UEXOS, WINDOWS } from './layout.ts';
 
@@ -21,8 +21,8 @@ export const KILLED = 137;
  */
 export function emitExit(a: Assembler): void {
   a.label('exos.bad');
+  a.j('exos.failed');
   a.li(SP, BOOT_STACK_TOP);
-  a.li(A0, BAD_ADDRESS);
   a.label('exos.exit');
   a.move(S1, A0);
   a.move(S2, ZERO);
@@ -35,6 +35,14 @@ export function emitExit(a: Assembler): void {
   a.nop();
   a.j('kit.exit');
   a.move(A0, S1);
+}
+
+/** Emits how a process ends that erred. It stands behind the text that is measured, which keeps its lines of the cache. */
+export function emitFailed(a: Assembler): void {
+  a.label('exos.failed');
+  a.li(A0, BAD_ADDRESS);
+  a.j('exos.exit');
+  a.sw(A0, UKIT.failed, ZERO);
 }
 
 /**

@@ -131,8 +131,9 @@ export function encode({ mnemonic, operands }: Instruction, extensions: readonly
     });
   }
   let word = row.match;
-  row.operands.forEach(({ kind }, i) => {
-    const value = operands[i] ?? 0;
+  for (let i = 0; i < operands.length; i += 1) {
+    const { kind } = row.operands[i] as Operand;
+    const value = operands[i] as number;
     const [low, high] = limits(kind, word);
     if (!Number.isInteger(value) || value < low || value > high) {
       throw new IsaError('operand-range', `${mnemonic}: ${kind} is ${value}, must be ${low} to ${high}`, {
@@ -142,16 +143,22 @@ export function encode({ mnemonic, operands }: Instruction, extensions: readonly
       });
     }
     word |= insert(word, kind, value);
-  });
+  }
   return word >>> 0;
 }
 
+/** The least and the greatest value of each kind of operand, if no other operand matters: made once, for code is encoded at run time. */
+const LIMITS = Object.fromEntries(
+  (Object.keys(OPERAND_FIELDS) as OperandKind[]).map((kind) => {
+    const { bits } = OPERAND_FIELDS[kind];
+    const low = SIGNED.has(kind) ? -(2 ** (bits - 1)) : 0;
+    return [kind, [low, low + 2 ** bits - 1] as const];
+  }),
+) as Readonly<Record<OperandKind, readonly [number, number]>>;
+
 /** The least and the greatest value of an operand; `word` has the operands before it. */
 function limits(kind: OperandKind, word: number): readonly [number, number] {
-  const { bits } = OPERAND_FIELDS[kind];
-  if (kind === 'size' || kind === 'last') return [1, 32 - field(word, POSITION)];
-  const low = SIGNED.has(kind) ? -(2 ** (bits - 1)) : 0;
-  return [low, low + 2 ** bits - 1];
+  return kind === 'size' || kind === 'last' ? [1, 32 - field(word, POSITION)] : LIMITS[kind];
 }
 
 /** The bits of `word` that an operand in range sets. */
@@ -165,7 +172,7 @@ function insert(word: number, kind: OperandKind, value: number): number {
     case 'last':
       return (field(word, POSITION) + value - 1) << shift;
     default:
-      return (value & (2 ** bits - 1)) << shift;
+      return (value & ((1 << bits) - 1)) << shift;
   }
 }
 

@@ -28,6 +28,15 @@ export interface ElfImage {
    * execution does not need them [ELF]. A global name wins over a local one.
    */
   readonly symbols?: ReadonlyMap<string, number>;
+  /** What its maker has noted; none where the file contradicts itself. */
+  readonly notes: readonly ElfNote[];
+}
+
+/** A note: whose it is, and what that one means by type and bytes. */
+export interface ElfNote {
+  readonly name: string;
+  readonly type: number;
+  readonly bytes: Uint8Array;
 }
 
 const EHDR_SIZE = 52;
@@ -36,6 +45,7 @@ const SHDR_SIZE = 40;
 const SYM_SIZE = 16;
 const PT_LOAD = 1;
 const PT_INTERP = 3;
+const PT_NOTE = 4;
 const SHT_SYMTAB = 2;
 const SHT_STRTAB = 3;
 /** Assumption: no executable for this machine has more program headers. */
@@ -59,7 +69,8 @@ export function loadElf(bytes: Uint8Array): ElfImage {
     throw range('entry', entry, 'is no instruction address inside a loadable segment');
   }
   const symbols = readSymbols(bytes, view);
-  return symbols === undefined ? { entry, segments } : { entry, segments, symbols };
+  const notes = readNotes(bytes, view);
+  return symbols === undefined ? { entry, segments, notes } : { entry, segments, symbols, notes };
 }
 
 function checkHeader(view: DataView): void {
@@ -113,6 +124,29 @@ function readSegments(bytes: Uint8Array, view: DataView): ElfSegment[] {
   });
   return segments;
 }
+
+/** Nothing needs notes for execution, so what contradicts the file is left out. The table of segments has been checked. */
+function readNotes(bytes: Uint8Array, view: DataView): ElfNote[] {
+  const table = view.getUint32(28, true);
+  const notes: ElfNote[] = [];
+  for (let i = 0; i < view.getUint16(44, true); i += 1) {
+    const header = table + i * PHDR_SIZE;
+    if (view.getUint32(header, true) !== PT_NOTE) continue;
+    let at = view.getUint32(header + 4, true);
+    const end = at + view.getUint32(header + 16, true);
+    while (end <= bytes.length && at + 12 <= end) {
+      const [nameSize, size] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+      const start = at + 12 + roundUp(nameSize);
+      if (start + size > end) break;
+      const name = readName(bytes.subarray(0, at + 12 + nameSize), at + 12);
+      notes.push({ name, type: view.getUint32(at + 8, true), bytes: bytes.subarray(start, start + size) });
+      at = start + roundUp(size);
+    }
+  }
+  return notes;
+}
+
+const roundUp = (bytes: number): number => Math.ceil(bytes / 4) * 4;
 
 interface Section {
   readonly type: number;

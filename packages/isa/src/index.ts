@@ -16,7 +16,8 @@ export { createAssembler, type Assembler, type Assembly, type Target } from './a
 export { withSlots, type Slot, type SlotAssembler, type StraightAssembler } from './slots.ts';
 export { disassemble } from './disassembler.ts';
 export { listing, type ListingOptions, type RecordLayout } from './listing.ts';
-export { loadElf, type ElfImage, type ElfSegment } from './elf.ts';
+export { loadElf, type ElfImage, type ElfNote, type ElfSegment } from './elf.ts';
+export { writeElf, type ElfParts, type ElfSymbol } from './elf-writer.ts';
 export { controlFlow, effects, effectsOf, type ControlFlow, type Effects } from './effects.ts';
 export { IsaError, type IsaErrorCode } from './error.ts';
 export {

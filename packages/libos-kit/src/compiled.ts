@@ -35,11 +35,12 @@ import {
   createAssembler,
 } from '@exokernel/isa';
 import { compileOwn, fromWasm, functionSymbol, type ImportCode, type Module, type OwnCode } from '@exokernel/vcode';
+import type { CodeMap, CodePlace } from './code-map.ts';
 import { LibosError } from './error.ts';
 import type { InterfaceName } from './interfaces.ts';
 import { PAGED_BASE } from './layout.ts';
 import { wordBytes, type Pages } from './pages.ts';
-import type { CompiledProgram } from './program.ts';
+import type { CompiledProgram, LinkedProgram } from './program.ts';
 
 /** The least address of a compiled program's static data: `--memoryBase` of asc, `--global-base` of wasm-ld. */
 export const COMPILED_MEMORY = 0x500000;
@@ -63,6 +64,16 @@ const ACCESSES: Readonly<Record<string, ImportCode>> = {
   store32: { kind: 'store', size: 4, signed: false },
 };
 
+/** What `compiledProgram` may be told. */
+export interface CompiledOptions {
+  /** The export that is called; as given nothing: `main`. */
+  readonly entry?: string;
+  /** As given nothing: 16 KiB. */
+  readonly stackBytes?: number;
+  /** The source of what stands at an offset of the module: what `compileAssemblyScript` gives. */
+  readonly placeOf?: (offset: number) => CodePlace | undefined;
+}
+
 /**
  * Declares a program whose export `main` (or `entry`), without parameters, gives the exit code. Throws `WasmError` for bytes that are no
  * valid module, `VcodeError` for one that is not compiled, `LibosError` `image` for one without such an export.
@@ -71,9 +82,9 @@ export function compiledProgram<const Needs extends InterfaceName>(
   name: string,
   needs: readonly Needs[],
   wasm: Uint8Array,
-  options: { readonly entry?: string; readonly stackBytes?: number } = {},
+  options: CompiledOptions = {},
 ): CompiledProgram<Needs> {
-  const { entry = 'main', stackBytes = STACK_BYTES } = options;
+  const { entry = 'main', stackBytes = STACK_BYTES, placeOf = () => undefined } = options;
   const module = fromWasm(wasm, { name, moreResults });
   const main = module.functions[module.exports.get(entry) ?? -1];
   if (main === undefined || main.parameters.length > 0) {
@@ -82,7 +93,7 @@ export function compiledProgram<const Needs extends InterfaceName>(
   if (!Number.isInteger(stackBytes) || stackBytes <= 0 || stackBytes > COMPILED_MEMORY - PAGED_BASE) {
     throw new LibosError('image', `a stack of ${stackBytes} bytes`, { stackBytes });
   }
-  return { kind: 'compiled', name, needs, module, entry, stackBytes };
+  return { kind: 'compiled', name, needs, module, entry, stackBytes, placeOf };
 }
 
 interface CallRow {
@@ -109,7 +120,7 @@ export function linkCompiled<N extends InterfaceName>(
   program: CompiledProgram<N>,
   entryOf: (name: string) => number | undefined,
   end: number,
-): Pages[] {
+): Required<Pick<LinkedProgram<N>, 'pages' | 'code'>> {
   const { module, name } = program;
   const imports = module.imports.map((one) => importCode(name, one, entryOf));
   const grow = PAGED_BASE + 4 * GROW;
@@ -128,12 +139,62 @@ export function linkCompiled<N extends InterfaceName>(
     );
   }
   code.words.set(beginning(program, code, { record, stackTop, allocate: entryOf('memory_allocate') }));
-  return [
+  const pages = [
     { va: PAGED_BASE, bytes: wordBytes(code.words), writable: false },
     { va: record, bytes: recordBytes(module, code, memoryEnd), writable: true },
     { va: stack, bytes: new Uint8Array(stackTop - stack), writable: true },
     memoryPages(program, memoryEnd),
   ];
+  return { pages, code: codeMap(program, code, imports) };
+}
+
+/** Functions, and the lines of their instructions. What the compiler added without a source counts to what stands before it. */
+function codeMap(
+  { module, placeOf }: CompiledProgram<InterfaceName>,
+  code: OwnCode,
+  imports: readonly ImportCode[],
+): CodeMap {
+  const functions = module.functions
+    .map(({ name }, i) => ({ name, address: code.symbols.get(functionSymbol(i)) ?? 0 }))
+    .sort((a, b) => a.address - b.address);
+  const lines: { address: number; place: CodePlace }[] = [];
+  functions.forEach(({ address }, i) => {
+    const end = functions[i + 1]?.address ?? code.table;
+    const positions = code.positions.subarray((address - code.origin) / 4, (end - code.origin) / 4);
+    const places = placesOf(positions, placeOf);
+    let before = places.find((place) => place !== undefined);
+    if (before !== undefined) lines.push({ address, place: before });
+    places.forEach((place, k) => {
+      if (place === undefined || isSame(place, before)) return;
+      lines.push({ address: address + 4 * k, place });
+      before = place;
+    });
+  });
+  const routines = imports
+    .flatMap((one, i) =>
+      one.kind === 'routine' ? [{ name: module.imports[i]?.name ?? '', address: one.address }] : [],
+    )
+    .sort((a, b) => a.address - b.address);
+  return { functions, routines, end: code.table, lines };
+}
+
+/** The places of a function's instructions. One without a place in the source, such as a trap, has that of what precedes it in the module. */
+function placesOf(
+  positions: Int32Array,
+  placeOf: (offset: number) => CodePlace | undefined,
+): (CodePlace | undefined)[] {
+  const known = new Map<number, CodePlace>();
+  let last: CodePlace | undefined;
+  for (const position of positions.slice().sort()) {
+    if (position < 0) continue;
+    last = placeOf(position) ?? last;
+    if (last !== undefined) known.set(position, last);
+  }
+  return Array.from(positions, (position) => known.get(position));
+}
+
+function isSame(a: CodePlace, b: CodePlace | undefined): boolean {
+  return a.file === b?.file && a.line === b.line && a.column === b.column;
 }
 
 const roundUp = (bytes: number): number => Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;

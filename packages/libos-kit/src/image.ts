@@ -13,10 +13,9 @@ import {
   type Image,
   type NativeFactory,
 } from '@exokernel/abi';
-import { createAssembler, type Assembly } from '@exokernel/isa';
+import type { Assembly } from '@exokernel/isa';
 import { LibosError } from './error.ts';
-import { linkCompiled } from './compiled.ts';
-import { ENTRY_POINTS, type InterfaceName } from './interfaces.ts';
+import { describeAddress, trapText, type CodeMap } from './code-map.ts';
 import {
   BOOT_STACK,
   BOOT_STACK_TOP,
@@ -34,7 +33,7 @@ import {
 } from './layout.ts';
 import { pageEntry } from './paging.ts';
 import { wordBytes, type Pages } from './pages.ts';
-import type { CompiledProgram, MachineProgram, Placement } from './program.ts';
+import type { Placement } from './program.ts';
 
 /** What a library operating system builds an image of. */
 export interface ImageParts {
@@ -44,6 +43,8 @@ export interface ImageParts {
   /** Where the environment starts, an address. */
   readonly entry: number;
   readonly pages: readonly Pages[];
+  /** What stands in the program's code, if that is known. */
+  readonly code?: CodeMap | undefined;
   /** Pages that get a frame only when they are touched, by the library operating system's fault policy. */
   readonly zeroFill?: { readonly va: number; readonly pages: number };
   /** Label of the handler by exception. */
@@ -95,6 +96,21 @@ export function buildImage(parts: ImageParts): Image {
     ...(parts.asyncEntry === undefined ? {} : { asyncEntry: address(runtime, parts.asyncEntry) }),
     ...(parts.extent === undefined ? {} : { extent: parts.extent }),
     ...(parts.tap === undefined ? {} : { tap: parts.tap }),
+    ...(parts.code === undefined ? {} : { program: describedProgram(parts.code, parts.pages) }),
+  };
+}
+
+function describedProgram(code: CodeMap, pages: readonly Pages[]): NonNullable<Image['program']> {
+  const start = code.functions[0]?.address ?? code.end;
+  const text = pages.find(({ va, bytes }) => start >= va && start < va + bytes.length);
+  const wordAt = (pc: number): number =>
+    text === undefined ? 0 : new DataView(text.bytes.buffer, text.bytes.byteOffset).getUint32(pc - text.va, true);
+  return {
+    start,
+    end: code.end,
+    describe: (pc, ra) => describeAddress(code, pc, ra) ?? '',
+    trap: (pc) => trapText(wordAt(pc)),
+    failed: UKIT.failed,
   };
 }
 
@@ -103,44 +119,6 @@ export function address(runtime: Assembly, label: string): number {
   const found = runtime.symbols.get(label);
   if (found === undefined) throw new LibosError('image', `the runtime has no ${label}`, { label });
   return found;
-}
-
-/**
- * Links a program: a compiled one, or assembles one in machine code against a runtime whose entry points are labels of their names. Text and data lie below
- * `end`. Throws `LibosError` `program-size` if they do not fit, `image` for an entry point that the runtime does not have.
- */
-export function linkProgram<N extends InterfaceName>(
-  program: MachineProgram<N> | CompiledProgram<N>,
-  runtime: Assembly,
-  end: number = PAGED_END,
-): Pages[] {
-  if (program.kind === 'compiled') {
-    const routines = new Set<string>(program.needs.flatMap((need): readonly string[] => ENTRY_POINTS[need]));
-    return linkCompiled(program, (name) => (routines.has(name) ? address(runtime, name) : undefined), end);
-  }
-  const assemble = (data: number): Assembly => {
-    const a = createAssembler(PAGED_BASE);
-    program.text(a, { entry: (name) => address(runtime, name), data });
-    return a.assemble();
-  };
-  // The data's address depends on the text's length. No address makes the text longer than this one, which takes two words.
-  const bytes = wordBytes(assemble(0x7fff8000).words);
-  const data = PAGED_BASE + Math.ceil(bytes.length / PAGE_BYTES) * PAGE_BYTES;
-  // Some addresses take one word and make it shorter: the difference stays, as padding.
-  const text = new Uint8Array(bytes.length);
-  text.set(wordBytes(assemble(data).words));
-  if (!Number.isInteger(program.data) || program.data < 0 || data + program.data > end) {
-    const details = { text: bytes.length, data: program.data, room: end - PAGED_BASE };
-    throw new LibosError(
-      'program-size',
-      `${program.name} has ${bytes.length} + ${program.data} bytes: no room`,
-      details,
-    );
-  }
-  return [
-    { va: PAGED_BASE, bytes: text, writable: false },
-    { va: data, bytes: new Uint8Array(Math.ceil(program.data / PAGE_BYTES) * PAGE_BYTES), writable: true },
-  ];
 }
 
 interface PageSlot {

@@ -29,7 +29,8 @@ export {
 export { runtimeListing } from './listing.ts';
 export { Fibers, type Fiber, type Trap } from './fiber.ts';
 export { entryCapability, loadCapability, pageCapability } from './capabilities.ts';
-export { COMPILED_MEMORY, compiledProgram } from './compiled.ts';
+export { COMPILED_MEMORY, compiledProgram, type CompiledOptions } from './compiled.ts';
+export { functionAt, placeAt, type CodeMap, type CodePlace } from './code-map.ts';
 export { emitEagerAllocate } from './allocate.ts';
 export { emitClock, fiberClock } from './clock.ts';
 export { fiberMemory } from './memory.ts';
@@ -65,6 +66,8 @@ export {
   program,
   type FiberProgram,
   type LibOs,
+  type LinkedProgram,
+  type LinkingLibOs,
   type MachineOs,
   type CompiledProgram,
   type MachineProgram,
@@ -80,5 +83,7 @@ export {
   type PredicateTerm,
 } from './predicate.ts';
 export { LibosError, type LibosErrorCode } from './error.ts';
-export { address, buildImage, linkProgram, pageTableEntry, type ImageParts } from './image.ts';
+export { address, buildImage, pageTableEntry, type ImageParts } from './image.ts';
+export { linkProgram } from './link.ts';
+export { readProgram, writeProgram } from './program-file.ts';
 export { usedPages, wordBytes, type Pages } from './pages.ts';

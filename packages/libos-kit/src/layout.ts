@@ -54,6 +54,8 @@ export const UKIT = {
   exitCode: 0x13c0,
   /** The right to tap the network, if it was given. */
   net: 0x13d0,
+  /** Not zero once the library operating system ends the program for an exception. */
+  failed: 0x13e0,
   /** From here on the words belong to the library operating system, up to the end of the page. */
   libos: 0x1400,
 } as const;

@@ -7,9 +7,11 @@
 import type { Image } from '@exokernel/abi';
 import type { Assembler } from '@exokernel/isa';
 import type { Module } from '@exokernel/vcode';
+import type { CodeMap, CodePlace } from './code-map.ts';
 import type { Fiber } from './fiber.ts';
 import type { EntryPoint, InterfaceName, Interfaces } from './interfaces.ts';
 import { LibosError } from './error.ts';
+import type { Pages } from './pages.ts';
 
 /** A program in TypeScript: a fiber over the interfaces it needs; its result is the exit code, 0 to 255. */
 export interface FiberProgram<Needs extends InterfaceName> {
@@ -48,9 +50,25 @@ export interface CompiledProgram<Needs extends InterfaceName> {
   /** The export that is called; it gives the exit code. */
   readonly entry: string;
   readonly stackBytes: number;
+  /** The source of what stands at an offset of the module. */
+  readonly placeOf: (offset: number) => CodePlace | undefined;
 }
 
-export type Program<Needs extends InterfaceName> = FiberProgram<Needs> | MachineProgram<Needs> | CompiledProgram<Needs>;
+/** A program that has its place and knows the addresses of the routines that it calls; a library operating system's `link` makes it. */
+export interface LinkedProgram<Needs extends InterfaceName> {
+  readonly kind: 'linked';
+  readonly name: string;
+  readonly needs: readonly Needs[];
+  /** Of which library operating system it calls routines, and a hash of that one's text: with another text the addresses are others. */
+  readonly libos: string;
+  readonly runtime: number;
+  readonly pages: readonly Pages[];
+  /** What stands in its code, if it was compiled. */
+  readonly code?: CodeMap;
+}
+
+export type Program<Needs extends InterfaceName> =
+  FiberProgram<Needs> | MachineProgram<Needs> | CompiledProgram<Needs> | LinkedProgram<Needs>;
 
 /** How much of the machine a program gets at boot. */
 export interface Placement {
@@ -68,6 +86,12 @@ export interface LibOs<Provides extends InterfaceName> {
   readonly name: string;
   readonly provides: readonly Provides[];
   readonly load: (program: Program<Provides>, placement: Placement) => Image;
+}
+
+/** A library operating system whose programs can be linked ahead, and kept in a file meanwhile. */
+export interface LinkingLibOs<Provides extends InterfaceName> extends LibOs<Provides> {
+  /** What `load` makes of a program before it is an image. Throws `LibosError` `program-size`, `image`. */
+  readonly link: (program: Exclude<Program<Provides>, FiberProgram<Provides>>) => LinkedProgram<Provides>;
 }
 
 /** Declares a TypeScript program; the compiler infers what it needs from `needs`. */

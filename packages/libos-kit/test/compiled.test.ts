@@ -3,7 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { DEATHS } from '@exokernel/abi';
 import { SP } from '@exokernel/isa';
 import { compileOwn } from '@exokernel/vcode';
-import { BOOT_STACK_TOP, COMPILED_MEMORY, compiledProgram, compose, PAGED_BASE, UKIT } from '../src/index.ts';
+import {
+  BOOT_STACK_TOP,
+  COMPILED_MEMORY,
+  compiledProgram,
+  compose,
+  PAGED_BASE,
+  UKIT,
+  type CompiledOptions,
+} from '../src/index.ts';
 import { compileAssemblyScript } from '../../vcode/src/asc.ts';
 import { batch } from '../../batch/src/index.ts';
 import { exos } from '../../exos/src/index.ts';
@@ -12,25 +20,33 @@ import { boot, exitOf } from '../../testkit/src/index.ts';
 /** The opcode of `lw`. */
 const LW = 0x23;
 
-async function compiled(text: string): Promise<Uint8Array> {
-  const { wasm, diagnostics } = await compileAssemblyScript(new Map([['main.ts', text]]), 'main.ts', {
+type Compiled = Required<Pick<CompiledOptions, 'placeOf'>> & { readonly wasm: Uint8Array };
+
+async function compiled(text: string): Promise<Compiled> {
+  const { wasm, diagnostics, placeOf } = await compileAssemblyScript(new Map([['main.ts', text]]), 'main.ts', {
     memoryBase: COMPILED_MEMORY,
   });
   if (wasm === undefined) throw new Error(JSON.stringify(diagnostics));
-  return wasm;
+  return { wasm, placeOf };
 }
+
+/** What the library operating systems end programs with that err. */
+const BAD: Readonly<Record<string, number>> = { batch: -1, exos: 139 };
 
 type Composed = ReturnType<typeof compose>;
 type Needs = 'memory' | 'clock';
 const SYSTEMS: readonly {
   readonly name: string;
-  readonly load: (needs: readonly Needs[], wasm: Uint8Array) => Composed;
+  readonly load: (needs: readonly Needs[], program: Compiled) => Composed;
 }[] = [
-  { name: 'batch', load: (needs, wasm) => compose(batch, compiledProgram('test', needs, wasm)) },
-  { name: 'exos', load: (needs, wasm) => compose(exos, compiledProgram('test', needs, wasm)) },
+  {
+    name: 'batch',
+    load: (needs, { wasm, ...options }) => compose(batch, compiledProgram('test', needs, wasm, options)),
+  },
+  { name: 'exos', load: (needs, { wasm, ...options }) => compose(exos, compiledProgram('test', needs, wasm, options)) },
 ];
 
-describe.each(SYSTEMS)('on $name', ({ load }) => {
+describe.each(SYSTEMS)('on $name', ({ name, load }) => {
   async function run(text: string, needs: readonly Needs[] = ['memory']): Promise<number | undefined> {
     const booted = boot([load(needs, await compiled(text))]);
     return booted.finish(0).map(exitOf)[0];
@@ -116,8 +132,8 @@ describe.each(SYSTEMS)('on $name', ({ load }) => {
         return before == ${BOOT_STACK_TOP} && saved > ${PAGED_BASE} && saved < ${COMPILED_MEMORY} ? 1 : 0;
       }`;
     // Alone, an environment is never switched out: there are two, which wait alike.
-    const wasm = await compiled(text);
-    const booted = boot([load(['memory'], wasm), load(['memory'], wasm)]);
+    const program = await compiled(text);
+    const booted = boot([load(['memory'], program), load(['memory'], program)]);
     expect(booted.finish(0, 1).map(exitOf)).toEqual([1, 1]);
   });
 
@@ -125,7 +141,7 @@ describe.each(SYSTEMS)('on $name', ({ load }) => {
     const text = (read: string): string => `@external("kit", "load32") declare function load32(at: usize): i32;
       export function main(): i32 { return ${read} ^ ${read}; }`;
     const loads = async (read: string): Promise<number> => {
-      const { module } = compiledProgram('test', ['memory'], await compiled(text(read)));
+      const { module } = compiledProgram('test', ['memory'], (await compiled(text(read))).wasm);
       const { words } = compileOwn(module, PAGED_BASE, { imports: [{ kind: 'load', size: 4, signed: false }] });
       return words.filter((word) => word >>> 26 === LW).length;
     };
@@ -137,24 +153,106 @@ describe.each(SYSTEMS)('on $name', ({ load }) => {
     [
       'divides by zero',
       'let zero = 0;\nexport function main(): i32 {\n  return 5 / zero;\n}\nexport function set(): void {\n  zero = 1;\n}',
+      /^was ended by a division by zero, at 0x40[0-9a-f]+ in main\/main \(main\.ts:3:\d+\)$/,
     ],
-    ['is unreachable', 'export function main(): i32 {\n  unreachable();\n  return 0;\n}'],
-    ['reads what is not there', 'export function main(): i32 {\n  return load<i32>(0x20000000);\n}'],
-    ['writes its own code', 'export function main(): i32 {\n  store<i32>(0x400000, 0);\n  return 0;\n}'],
+    [
+      'is unreachable',
+      'export function main(): i32 {\n  unreachable();\n  return 0;\n}',
+      /^was ended by a trap: .*, at 0x40[0-9a-f]+ in main\/main \(main\.ts:2:\d+\)/,
+    ],
+    [
+      'reads what is not there',
+      'function at(p: usize): i32 {\n  return load<i32>(p);\n}\nexport function main(): i32 {\n  return at(0x20000000);\n}',
+      /^was ended by a load from 0x20000000, where nothing is, at 0x40[0-9a-f]+ in main\/main \(main\.ts:2:\d+\)/,
+    ],
+    [
+      'writes its own code',
+      'export function main(): i32 {\n  store<i32>(0x400000, 0);\n  return 0;\n}',
+      /^was ended by a store to 0x400000, which is read-only, at 0x40[0-9a-f]+ in main\/main \(main\.ts:2:\d+\)/,
+    ],
+    [
+      'reads a word between words',
+      'export function main(): i32 {\n  return load<i32>(0x500002);\n}',
+      /^was ended by a load from 0x500002, which is misaligned or the kernel's, at 0x40[0-9a-f]+ in main\/main \(main\.ts:2:\d+\)/,
+    ],
     [
       'recurses without end',
       'function f(n: i32): i32 {\n  return n + f(n + 1) * 3;\n}\nexport function main(): i32 {\n  return f(0);\n}',
+      /^was ended by a store to 0x40[0-9a-f]+, where nothing is, at 0x40[0-9a-f]+ in main\/f \(main\.ts:2:\d+\)/,
     ],
-  ])('ends, and it alone, when it %s', async (_, text) => {
+  ])('ends, and it alone, when it %s, and the text says where', async (_, text, ending) => {
     const good =
       'export function main(): i32 {\n  let sum = 0;\n  for (let i = 0; i < 100000; i++) sum += i & 3;\n  return sum;\n}';
-    const programs = await Promise.all([text, good].map(compiled));
-    const booted = boot(programs.map((wasm) => load(['memory'], wasm)));
+    const booted = boot([load(['memory'], await compiled(text)), load(['memory'], await compiled(good))]);
     const [bad, other] = booted.finish(0, 1);
     expect(bad?.status).toBe('dead');
     // By itself, with a word that says so, or by the kernel, for an exception that it has no handler for.
     if (bad?.death === DEATHS.exit) expect([0, 5]).not.toContain(bad.exit);
     expect(other && exitOf(other)).toBe(150000);
+    expect([booted.aegis.ending(0), booted.aegis.ending(1)]).toEqual([
+      { text: expect.stringMatching(ending) as string, isItsOwn: false },
+      { text: 'exited with 150000', isItsOwn: true },
+    ]);
+  });
+
+  it('ends by itself with a word that looks like a fault, and the text does not take it for one', async () => {
+    const text = `export function main(): i32 { return load<i32>(0x500000) == 0 ? ${BAD[name] ?? 0} : 0; }`;
+    const booted = boot([load(['memory'], await compiled(text))]);
+    booted.finish(0);
+    expect(booted.aegis.ending(0)).toEqual({ text: `exited with ${BAD[name] ?? 0}`, isItsOwn: true });
+  });
+
+  it('without a source map the text says the function', async () => {
+    const { wasm } = await compiled('export function main(): i32 {\n  unreachable();\n  return 0;\n}');
+    const booted = boot([load(['memory'], { wasm, placeOf: () => undefined })]);
+    booted.finish(0);
+    expect(booted.aegis.ending(0)?.text).toMatch(/, at 0x40[0-9a-f]+ in main\/main$/);
+  });
+});
+
+describe('the text of a death', () => {
+  const ending = async (text: string, needs: readonly ('memory' | 'pipes')[] = ['memory']): Promise<string> => {
+    const { wasm, placeOf } = await compiled(text);
+    const booted = boot([compose(exos, compiledProgram('test', needs, wasm, { placeOf }))]);
+    booted.finish(0);
+    return booted.aegis.ending(0)?.text ?? '';
+  };
+
+  it('tells two traps of a function apart', async () => {
+    const text = (n: number): string => `let n = ${n};
+      export function set(): void { n = 0; }
+      export function main(): i32 {
+        assert(n != 1);
+        assert(n != 2);
+        if (n == 3) throw new Error('three');
+        return n;
+      }`;
+    const endings = await Promise.all([1, 2, 3, 4].map((n) => ending(text(n))));
+    expect(endings.map((line) => /main\.ts:(\d+)/.exec(line)?.[1])).toEqual(['4', '5', '6', undefined]);
+  });
+
+  it('names the caller, if it is certain', async () => {
+    const text = (call: string): string => `let n = 7;
+      export function set(): void { n = 0; }
+      function find(n: i32): i32 { return n > 100 ? load<i32>(0x20000000) : find(n * 3 + 1) + 1; }
+      export function main(): i32 {
+        n++;
+        return ${call};
+      }`;
+    const place = 'main\\.ts:3:\\d+';
+    expect(await ending(text('find(n + 200)'))).toMatch(
+      new RegExp(`in main/find \\(${place}\\), called by main/main \\(main\\.ts:6:\\d+\\)$`),
+    );
+    // It has called itself.
+    expect(await ending(text('find(n)'))).toMatch(new RegExp(`in main/find \\(${place}\\)$`));
+  });
+
+  it('blames no line for what a routine of the library operating system did', async () => {
+    const text = `@external("kit", "pipe_open") declare function open(ends: usize): i32;
+      export function main(): i32 { return open(0x20000000); }`;
+    expect(await ending(text, ['memory', 'pipes'])).toMatch(
+      /^was ended by a store to 0x20000000, where nothing is, at 0x[23][0-9a-f]{3} in code that is not of its program$/,
+    );
   });
 });
 
@@ -185,7 +283,7 @@ describe('what is refused', () => {
       '@external("env", "f") declare function f(): i32;\nexport function main(): i32 {\n  return f();\n}',
     ],
   ])('%s', async (_, text) => {
-    const wasm = await compiled(text);
+    const { wasm } = await compiled(text);
     expect(() => program(wasm)).toThrow(expect.objectContaining({ code: 'image' }) as Error);
   });
 

@@ -49,7 +49,7 @@ describe('linkProgram', () => {
   test.each([0, 1, 1021, 1022, 1023, 1024, 1025, 2046, 2047, 2048])(
     'the data of a program of %i words and a bit lies on the page after its text',
     (nops) => {
-      const [text, data] = linkProgram(sized(nops, 5000), runtime);
+      const [text, data] = linkProgram(sized(nops, 5000), 'batch', runtime).pages;
       expect(text?.va).toBe(PAGED_BASE);
       const pages = Math.ceil((text?.bytes.length ?? 0) / 4096);
       expect(data?.va).toBe(PAGED_BASE + 4096 * pages);
@@ -64,19 +64,19 @@ describe('linkProgram', () => {
   );
 
   test('a program that needs no data has none', () => {
-    expect(linkProgram(sized(1, 0), runtime)[1]?.bytes.length).toBe(0);
+    expect(linkProgram(sized(1, 0), 'batch', runtime).pages[1]?.bytes.length).toBe(0);
   });
 
   test('too much data, too much text, and entry points that are not there are errors', () => {
-    expect(codeOf(() => linkProgram(sized(1, PAGED_END - PAGED_BASE), runtime))).toBe('program-size');
-    expect(codeOf(() => linkProgram(sized(1, PAGED_END - PAGED_BASE - 4096), runtime))).toBeUndefined();
-    expect(codeOf(() => linkProgram(sized(1, -1), runtime))).toBe('program-size');
-    expect(codeOf(() => linkProgram(sized(1, 0.5), runtime))).toBe('program-size');
-    expect(codeOf(() => linkProgram(sized(1100, 0), runtime, PAGED_BASE + 4096))).toBe('program-size');
+    expect(codeOf(() => linkProgram(sized(1, PAGED_END - PAGED_BASE), 'batch', runtime))).toBe('program-size');
+    expect(codeOf(() => linkProgram(sized(1, PAGED_END - PAGED_BASE - 4096), 'batch', runtime))).toBeUndefined();
+    expect(codeOf(() => linkProgram(sized(1, -1), 'batch', runtime))).toBe('program-size');
+    expect(codeOf(() => linkProgram(sized(1, 0.5), 'batch', runtime))).toBe('program-size');
+    expect(codeOf(() => linkProgram(sized(1100, 0), 'batch', runtime, PAGED_BASE + 4096))).toBe('program-size');
     const lost = machineProgram('lost', ['clock'], 0, (a, os) => {
       a.li(V0, os.entry('clock_sleep'));
     });
-    expect(codeOf(() => linkProgram(lost, runtime))).toBe('image');
+    expect(codeOf(() => linkProgram(lost, 'batch', runtime))).toBe('image');
   });
 });
 

@@ -23,6 +23,9 @@ export interface AscOptions {
   readonly assertions?: boolean;
 }
 
+/** Sources by name, or what finds them: a file that is imported is asked for under several names. */
+export type AscSources = ReadonlyMap<string, string> | ((file: string) => string | undefined);
+
 /** What the compiler says about a place in a source. */
 export interface AscDiagnostic {
   readonly severity: 'error' | 'warning' | 'info';
@@ -80,17 +83,18 @@ const DEFAULT_BASE = 4 * 1024 * 1024;
  * `VcodeError` `argument` for options out of range or an entry that is not there; what is wrong in the sources is among the diagnostics.
  */
 export async function compileAssemblyScript(
-  sources: ReadonlyMap<string, string>,
+  sources: AscSources,
   entry: string,
   options: AscOptions = {},
 ): Promise<AscResult> {
+  const read = typeof sources === 'function' ? sources : (file: string): string | undefined => sources.get(file);
   const { memoryBase = DEFAULT_BASE } = options;
   if (!Number.isInteger(memoryBase) || memoryBase < 0 || memoryBase >= 2 ** 32 || memoryBase % 16 !== 0) {
     throw new VcodeError('argument', `the memory's base is ${memoryBase}, must be a multiple of 16 below 2^32`, {
       memoryBase,
     });
   }
-  if (!sources.has(entry)) throw new VcodeError('argument', `there is no source ${entry}`, { entry });
+  if (read(entry) === undefined) throw new VcodeError('argument', `there is no source ${entry}`, { entry });
   // A computed name keeps bundlers from taking the compiler along.
   const name = 'assemblyscript/asc';
   const asc = ((await import(/* @vite-ignore */ name)) as { readonly default: Asc }).default;
@@ -98,12 +102,12 @@ export async function compileAssemblyScript(
   const written = new Map<string, Uint8Array | string>();
   const silent: AscStream = { write: () => undefined };
   const { error } = await asc.main(argumentsOf(entry, memoryBase, options), {
-    readFile: (file) => sources.get(file) ?? null,
+    readFile: (file) => read(file) ?? null,
     writeFile: (file, contents) => {
       written.set(file, contents);
     },
     listFiles: () => [],
-    reportDiagnostic: (message) => diagnostics.push(diagnosticOf(message, sources)),
+    reportDiagnostic: (message) => diagnostics.push(diagnosticOf(message, read)),
     stdout: silent,
     stderr: silent,
   });
@@ -134,19 +138,20 @@ function argumentsOf(entry: string, memoryBase: number, options: AscOptions): st
     // What would throw becomes a trap.
     '--use',
     'abort=',
-    ...(optimize ? ['--optimizeLevel', '3'] : ['--debug']),
+    '--debug',
+    ...(optimize ? ['--optimizeLevel', '3'] : []),
     ...(assertions ? [] : ['--noAssert']),
   ];
 }
 
 function diagnosticOf(
   { code, category, message, range }: AscMessage,
-  sources: ReadonlyMap<string, string>,
+  read: (file: string) => string | undefined,
 ): AscDiagnostic {
   const severity = SEVERITIES[category] ?? 'info';
   if (range === null) return { severity, code, message, place: undefined };
   const file = range.source.normalizedPath;
-  const before = (sources.get(file) ?? '').slice(0, range.start).split('\n');
+  const before = (read(file) ?? '').slice(0, range.start).split('\n');
   const column = (before.at(-1)?.length ?? 0) + 1;
   return { severity, code, message, place: { file, line: before.length, column } };
 }
@@ -154,7 +159,8 @@ function diagnosticOf(
 /** The places of a source map whose columns are offsets in a module. */
 function places(map: string): AscResult['placeOf'] {
   const { mappings, sources } = JSON.parse(map) as { readonly mappings: string; readonly sources: readonly string[] };
-  const segments = (decode(mappings)[0] ?? []).filter((segment) => segment.length >= 4);
+  // One without a source says that from there on there is none.
+  const segments = decode(mappings)[0] ?? [];
   return (offset) => {
     let [low, high] = [0, segments.length];
     while (low < high) {

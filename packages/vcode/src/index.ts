@@ -1,4 +1,4 @@
-/** vcode: a small typed IR for downloaded code, with three back ends; a compiler of modules, see docs/compiler.md. */
+/** vcode: small programs for downloading and whole modules, one IR, three back ends; see docs/compiler.md. */
 export {
   ABORT_BOUNDS,
   ABORT_DIVIDE,
@@ -51,13 +51,18 @@ export {
   type RegionOptions,
 } from './program/builder.ts';
 export { validateProgram } from './program/validate.ts';
-export { interpret, type RunInput, type RunResult } from './interpreter.ts';
-export { compileWasm, type WasmOptions } from './wasm/compile.ts';
-export { createMemory, instantiate, type HostMemory, type Instance } from './wasm/host.ts';
-export { compileMips, sectionCosts, type MipsProgram } from './mips/compile.ts';
-export { mipsListing } from './mips/listing.ts';
-export { ACTIVATION, activationRegion } from './mips/frame.ts';
-export { isBounded, maxCost } from './mips/bounds.ts';
+export { interpret, type RunInput, type RunResult } from './downloaded/interpret.ts';
+export {
+  compileWasm,
+  createMemory,
+  instantiate,
+  type HostMemory,
+  type Instance,
+  type WasmOptions,
+} from './downloaded/wasm.ts';
+export { compileMips, isBounded, maxCost, sectionCosts, type MipsProgram } from './downloaded/mips.ts';
+export { mipsListing } from './downloaded/listing.ts';
+export { ACTIVATION, activationRegion } from './ir/record.ts';
 export { VcodeError, type VcodeErrorCode } from './program/error.ts';
 export { ABORT_STACK, ABORT_TABLE, ABORT_UNREACHABLE } from './ir/abort.ts';
 export type { Data, Func, Global, Import, Module, Signature, ValueType, Variable } from './ir/ir.ts';

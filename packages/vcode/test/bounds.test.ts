@@ -7,6 +7,8 @@ import {
   and,
   defineProgram,
   divu,
+  eq,
+  ltu,
   not,
   shl,
   type Program,
@@ -209,6 +211,48 @@ describe('what an observer can see stays in order', () => {
     });
     expect(run(inOne, { regions: [bytes(4)], parameters: [0] }).status).toBe(ABORT_DIVIDE);
   });
+});
+
+test('a test that is made early, while a value is loaded, still holds behind the branch', () => {
+  // A set of filters that once read beyond a packet of ten bytes.
+  const program = defineProgram('early', (b) => {
+    const input = b.region('in', 'r', { align: 4 });
+    const [rank, found] = [b.local('rank'), b.local('found')];
+    const keep = (one: number, id: number): void => {
+      b.set(rank, one);
+      b.set(found, id);
+    };
+    b.if(input.fits(0, 1), () => {
+      b.if(eq(and(input.u8(0), 1), 0), () => {
+        b.if(input.fits(0, 4), () => b.if(eq(input.le32(0), 0x1000000), () => b.return(1)));
+        keep(3, 2);
+      });
+    });
+    b.if(input.fits(0, 10), () => {
+      b.if(eq(input.le16(8), 0), () => {
+        b.if(input.fits(0, 11), () => b.if(eq(input.le16(9), 0), () => b.return(3)));
+        b.if(eq(and(input.le32(0), 0x3000000), 0x2000000), () => b.return(4));
+      });
+    });
+    b.if(input.fits(0, 4), () => {
+      b.if(eq(input.le32(0), 0x1000000), () => {
+        b.if(eq(and(input.le32(0), 0x80000000), 0), () => b.if(ltu(rank, 2), () => keep(2, 5)));
+      });
+    });
+    b.if(input.fits(0, 4), () => {
+      b.if(eq(and(input.le32(0), 0x80000000), 0), () => {
+        b.if(eq(input.u8(0), 1), () => b.if(ltu(rank, 1), () => keep(1, 6)));
+      });
+    });
+    b.return(found);
+  });
+  for (const first of [0, 1, 2]) {
+    for (let length = 0; length < 13; length += 1) {
+      const message = new Uint8Array(length);
+      if (length > 0) message[0] = first;
+      expect(run(program, { regions: [message] }).status).toBe(0);
+    }
+  }
 });
 
 describe('tests that are left out', () => {

@@ -117,8 +117,9 @@ test('the largest encodings compile or are refused, in bounded time', () => {
   expect(attempt(bytes)).toBeTypeOf('object');
   expect(() => compileMips(large, 0)).toThrow(expect.objectContaining({ code: 'limit' }) as Error);
   const loops = defineProgram('loops', (b) => {
+    const goesOn = b.parameter('goesOn');
     const nest = (depth: number): void => {
-      if (depth < 30) b.while(1, () => nest(depth + 1));
+      if (depth < 30) b.while(goesOn, () => nest(depth + 1));
     };
     for (let i = 0; i < 100; i += 1) nest(0);
   });

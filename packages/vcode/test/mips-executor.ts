@@ -100,6 +100,9 @@ export function executeMips(
       case 'xor':
         set(a, get(b) ^ get(c));
         break;
+      case 'nor':
+        set(a, ~(get(b) | get(c)));
+        break;
       case 'slt':
         set(a, get(b) < get(c) ? 1 : 0);
         break;
@@ -190,7 +193,7 @@ export function executeMips(
       case 'divu': {
         if (sinceMove <= 2) fail('a multiply too soon after mflo');
         const [x, y] = [get(a) >>> 0, get(b) >>> 0];
-        if (mnemonic === 'multu') lo = Math.imul(x, y);
+        if (mnemonic === 'multu') [lo, hi] = [Math.imul(x, y), Number((BigInt(x) * BigInt(y)) >> 32n) | 0];
         else [lo, hi] = y === 0 ? [0x1111, 0x2222] : [Math.floor(x / y) | 0, (x % y) | 0];
         break;
       }

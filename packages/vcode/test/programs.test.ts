@@ -208,28 +208,26 @@ test('the MIPS calling convention: record in a0, value and status out, the code 
     b.return(and(message.le16(12), 0xff));
   });
   const { words, costs, activationBytes } = compileMips(program, 0x80010000);
-  expect([costs, activationBytes]).toEqual([[15], 16]);
+  expect([costs, activationBytes]).toEqual([[14], 16]);
   expect([...words].map((word, i) => disassemble(word, 0x80010000 + 4 * i)).join('\n')).toMatchInlineSnapshot(`
-    "lw v0,0(a0)
-    lw t1,12(a0)
-    lw t0,8(a0)
-    addiu v0,v0,-15
-    bltz v0,0x8001003c
-    sw v0,0(a0)
-    sltiu at,t1,14
-    bnez at,0x80010048
+    "lw v0,12(a0)
+    lw at,0(a0)
+    lw v1,8(a0)
+    addiu at,at,-14
+    bltz at,0x80010040
+    sw at,0(a0)
+    sltiu a1,v0,14
+    bnez a1,0x80010038
     nop
-    lhu v1,12(t0)
-    nop
-    andi v0,v1,0xff
+    lhu a2,12(v1)
     move v1,zero
+    andi v0,a2,0xff
     jr ra
     sw zero,4(a0)
-    sw zero,0(a0)
-    b 0x80010050
-    li v1,2
-    b 0x80010050
+    b 0x80010048
     li v1,1
+    sw zero,0(a0)
+    li v1,2
     move v0,zero
     jr ra
     sw v1,4(a0)"

@@ -3,15 +3,22 @@
  *
  * The C programs go through clang and this compiler, and through gcc for MIPS I; those in AssemblyScript through asc and this compiler. Peers
  * that are not installed are skipped with a word. Results are compared.
+ *
+ * The demo's matrix multiplication is compared with the same in machine code that was written by hand, on the kernel.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Aegis } from '@exokernel/aegis';
+import { batch } from '@exokernel/batch';
+import { compiledMatmul, matmul, matmulResult, MATMUL_ROWS } from '@exokernel/demos';
 import { Machine } from '@exokernel/hardware';
 import { CP0_COUNT, createAssembler, GP, loadElf, RA, S0, SP, T0, T1, V0 } from '@exokernel/isa';
+import { compose, type Program } from '@exokernel/libos-kit';
 import { compileOwn, fromWasm, functionSymbol, type Module } from '@exokernel/vcode';
 import { compileAssemblyScript } from '@exokernel/vcode/asc';
+import { compileTime } from './compile-time.ts';
 import { median, type Bar, type Report, type Row } from '../report.ts';
 
 const PROGRAMS = join(import.meta.dirname, '../../../../packages/vcode/bench/programs');
@@ -27,6 +34,9 @@ const RECORD = 0x80020000;
 const RESULT = 0x30000;
 const STEP = 100_000;
 const WASM_PAGE = 65536;
+
+/** Of hand-written machine code, which the compiled program may exceed by so much. */
+const MATMUL_MOST = 1.03;
 
 const GCC = 'mipsel-linux-gnu-gcc';
 const GCC_FLAGS = [
@@ -77,7 +87,27 @@ export async function compiler(): Promise<Report> {
   } finally {
     rmSync(folder, { recursive: true });
   }
-  return { rows, bars };
+  compareMatmul(rows, bars);
+  say('a module of 100 KB');
+  const time = await compileTime(PROGRAMS, sources('.as.ts'));
+  return { rows: [...rows, ...time.rows], bars: [...bars, ...time.bars] };
+}
+
+/** On batch, cycles of profile `ideal` in user mode from the first instruction to the end. */
+function compareMatmul(rows: Row[], bars: Bar[]): void {
+  const cyclesOf = (program: Program<'memory'>): number => {
+    const aegis = new Aegis(new Machine());
+    const env = aegis.load(compose(batch, program));
+    while (aegis.environment(env).status !== 'dead') aegis.machine.run(STEP);
+    const { exit, cycles } = aegis.environment(env);
+    if (exit !== matmulResult(MATMUL_ROWS)) throw new Error(`the product is ${exit}`);
+    return cycles;
+  };
+  say('matmul of the demo');
+  const [byHand, compiled] = [cyclesOf(matmul(MATMUL_ROWS)), cyclesOf(compiledMatmul())];
+  rows.push(row("the demo's matmul, by hand", byHand), row("the demo's matmul, AssemblyScript", compiled));
+  const value = compiled / byHand;
+  bars.push({ text: `the demo's matmul to machine code by hand ≤ ${MATMUL_MOST}`, value, holds: value <= MATMUL_MOST });
 }
 
 function sources(extension: string): string[] {

@@ -1,7 +1,16 @@
 /** What the demo claims, and whether it came true: computed from the run. */
 import { DEATHS } from '@exokernel/abi';
-import { CHILD_CODE, CHILD_SAYS, HOSTILE, PARENT_ENDS, PARENT_SAYS, REFUSED, matmulResult } from '@exokernel/demos';
-import { MATRIX, type World } from './world.ts';
+import {
+  CHILD_CODE,
+  CHILD_SAYS,
+  HOSTILE,
+  PARENT_ENDS,
+  MATMUL_ROWS,
+  PARENT_SAYS,
+  REFUSED,
+  matmulResult,
+} from '@exokernel/demos';
+import type { World } from './world.ts';
 
 export interface Check {
   readonly name: string;
@@ -48,9 +57,9 @@ export function programChecks(world: World, notes: HostileNotes): Check[] {
   });
   return [
     {
-      name: `batch: the ${MATRIX}×${MATRIX} product is right`,
-      ok: matmul.death === DEATHS.exit && matmul.exit === matmulResult(MATRIX),
-      detail: `result ${hex(matmul.exit)}, computed here ${hex(matmulResult(MATRIX))}`,
+      name: `batch: the ${MATMUL_ROWS}×${MATMUL_ROWS} product is right`,
+      ok: matmul.death === DEATHS.exit && matmul.exit === matmulResult(MATMUL_ROWS),
+      detail: `result ${hex(matmul.exit)}, computed here ${hex(matmulResult(MATMUL_ROWS))}`,
     },
     {
       name: 'exos: parent and forked child talked through a pipe',

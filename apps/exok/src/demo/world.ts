@@ -6,14 +6,13 @@ import { ENV, ENV_BYTES, EXPOSED, PAGE_BYTES, type Image } from '@exokernel/abi'
 import { Aegis } from '@exokernel/aegis';
 import { batch } from '@exokernel/batch';
 import { CHEETAH_STATE, CHEETAH_STATUS, cheetah, formatSite } from '@exokernel/cheetah';
-import { demoSite, echo, hostile, matmul, pipeTalk } from '@exokernel/demos';
+import { compiledMatmul, demoSite, echo, hostile, pipeTalk } from '@exokernel/demos';
 import { exos } from '@exokernel/exos';
 import { Machine, Wire, memoryStore, type BlockStore } from '@exokernel/hardware';
 import { compose } from '@exokernel/libos-kit';
 import { parseIpv4 } from '@exokernel/net';
 import { KSEG0 } from '@exokernel/isa';
 
-export const MATRIX = 150;
 export const HTTP_PORT = 80;
 export const ECHO_PORT = 7;
 
@@ -98,7 +97,7 @@ export function createWorld(store: BlockStore, serving?: Serving): World {
   const uPage = (env: number): number =>
     machine.memory.load32(EXPOSED.environments + env * ENV_BYTES + ENV.uPage) - KSEG0;
   const webServer = aegis.load(server);
-  const multiplying = aegis.load(compose(batch, matmul(MATRIX), { slices: 3 }));
+  const multiplying = aegis.load(compose(batch, compiledMatmul(), { slices: 3 }));
   const talking = aegis.load(compose(exos, pipeTalk, { serialLine: CONSOLE_LINE }));
   const echoing = aegis.load(echo({ ip: self.ip, port: ECHO_PORT }));
   const attacking = aegis.load(hostile(uPage(multiplying) / PAGE_BYTES));

@@ -7,7 +7,7 @@
  */
 import { EVENT_KINDS, Network, Wire, type Machine } from '@exokernel/hardware';
 import { loadElf } from '@exokernel/isa';
-import { bareMachine, type BareMachine } from '../run-machine.ts';
+import { bareMachine, type ReadyMachine } from '../run-machine.ts';
 import type { MachineSettings } from '../run-options.ts';
 import { linuxProgram } from './boot.ts';
 import { measured } from './measure.ts';
@@ -77,7 +77,7 @@ function figure(row: Row, all: Run['cycles'], hz: number, profile: string): Figu
 }
 
 /** A machine with Linux in it, what it printed, and the marks that it made. */
-interface Guest extends BareMachine {
+interface Guest extends ReadyMachine {
   readonly console: () => string;
   readonly marks: readonly number[];
 }

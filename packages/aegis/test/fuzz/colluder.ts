@@ -3,10 +3,8 @@
  * and keep secrets in what they have taken back. Between that they call anything (soaker.ts). The ledger knows what must hold.
  */
 import { ENV, WELL_KNOWN_READ, type CapabilityWords } from '@exokernel/abi';
-import { A0, A1, T0, T1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import {
   encodePredicate,
-  emitCall,
   rawImage,
   WINDOW,
   type Fiber,
@@ -15,7 +13,8 @@ import {
   type RawImage,
 } from '../../../testkit/src/index.ts';
 import { KP } from '../../src/layout.ts';
-import { callAnything, emitTransfer, fill, generator, granted, type Random } from '../soaker.ts';
+import { callAnything, fill, generator, granted, type Random } from '../soaker.ts';
+import { emitColluder } from './colluder-code.ts';
 import { bytes, call, frame, GRANTED, KIND, NONE, PAGE, pick, type Colluder, type Move } from './colluding.ts';
 import { bindFilter, flood, listen } from './floods.ts';
 import { branch, cache, hoard, scatter } from './hoards.ts';
@@ -66,7 +65,12 @@ function* takeBack(me: Colluder): Fiber<void> {
     const words = [random(0x7fffffff), random(0x7fffffff)] as const;
     if ((yield* call(me, 'frame_guard', ...one.capability, 0, ...words)).code !== 0) return;
   }
-  for (const node of one.nodes) yield* call(me, 'cap_revoke', ...one.capability, node);
+  const { nodes } = world.aegis.parts.capabilities;
+  for (const node of one.nodes) {
+    const { code } = yield* call(me, 'cap_revoke', ...one.capability, node);
+    // It has mapped something else where its registers are saved, and asked for another node.
+    if (code !== 0 && nodes.of({ kind: KIND.frame, name: one.ppn }).includes(node)) return;
+  }
   // It may be another's by now.
   if (!world.isAlive(one.capability)) return;
   // A node that was used before.
@@ -113,7 +117,11 @@ function* retire(me: Colluder): Fiber<RawFrame | undefined> {
   if (!stands || random(3) === 0) {
     world.freed.push(one.ppn);
     if (world.freed.length > 8) world.freed.shift();
-    if (random(2) === 0) world.post(one.capability);
+    if (random(2) === 0) {
+      // Another may hold it before it is freed, and then keeps it.
+      world.tell(one.ppn);
+      world.post(one.capability);
+    }
     yield* call(me, 'frame_free', ...one.capability);
     return undefined;
   }
@@ -456,52 +464,6 @@ function* collude(raw: Raw, random: Random, world: Ledger): Fiber<number> {
     if (random(6) === 0) yield* raw.routine('kit.yield', random(3) === 0 ? random(8) : -1);
   }
   return 0;
-}
-
-function emitColluder(a: Assembler): void {
-  emitTransfer(a, (b) => {
-    b.lw(V0, FLOAT, ZERO);
-    b.nop();
-    b.beqz(V0, 'fuzz.entered');
-    b.nop();
-    for (let r = 0; r < 8; r += 1) b.mtc1(V0, r);
-    b.li(A0, -1);
-    emitCall(b, 'yield');
-    b.label('fuzz.entered');
-  });
-  // fuzz.fill(va, word): a page of it. The word is in no register afterwards.
-  a.label('fuzz.fill');
-  a.li(T0, PAGE / 4);
-  a.label('fuzz.fill.next');
-  a.sw(A1, 0, A0);
-  a.addiu(T0, T0, -1);
-  a.bnez(T0, 'fuzz.fill.next');
-  a.addiu(A0, A0, 4);
-  a.move(A1, ZERO);
-  a.ret();
-  a.nop();
-  // fuzz.spin(turns), of three cycles each.
-  a.label('fuzz.spin');
-  a.addiu(A0, A0, -1);
-  a.bgtz(A0, 'fuzz.spin');
-  a.nop();
-  a.ret();
-  a.nop();
-  // fuzz.tick(): waits for the next tick.
-  a.label('fuzz.tick');
-  emitCall(a, 'tick');
-  a.move(T1, V1);
-  a.label('fuzz.tick.same');
-  emitCall(a, 'tick');
-  a.beq(T1, V1, 'fuzz.tick.same');
-  a.nop();
-  a.ret();
-  a.nop();
-  // fuzz.float(word): into eight registers, if it may.
-  a.label('fuzz.float');
-  for (let r = 0; r < 8; r += 1) a.mtc1(A0, r);
-  a.ret();
-  a.nop();
 }
 
 /** One of them: what it does follows from `seed`. */

@@ -45,6 +45,7 @@ export class Ledger implements World {
   /** Looks at everything now; the oracles set it. */
   look: () => void = () => undefined;
   readonly #random: Random;
+  #made = 0;
   #aegis: Aegis | undefined;
 
   constructor(wanted: number, random: Random) {
@@ -88,9 +89,15 @@ export class Ledger implements World {
 
   /** A new word that only `env` may know. */
   secret(env: number): number {
-    const word = ((SECRET << 20) | (this.secrets.size + 1)) >>> 0;
+    this.#made += 1;
+    const word = ((SECRET << 20) | this.#made) >>> 0;
     this.secrets.set(word, this.name(env));
     return word;
+  }
+
+  /** The owner shows others a capability of a frame with a secret: from now on it is none. */
+  tell(ppn: number): void {
+    this.secrets.delete(this.aegis.machine.memory.load32(PAGE_BYTES * ppn) >>> 0);
   }
 
   /** From now on only `env` may reach a frame, or (`readOnly`) write it. It is looked at once. */

@@ -1,5 +1,3 @@
-/* eslint-disable */
-// @ts-nocheck This is AssemblyScript.
 // CRC-32 of 16 KB, with a table and bit by bit.
 const table = new StaticArray<u32>(256);
 const data = new StaticArray<u8>(16384);

@@ -1,5 +1,3 @@
-/* eslint-disable */
-// @ts-nocheck This is AssemblyScript.
 // A linked list: build, merge sort, find, reverse.
 @unmanaged
 class Item {
@@ -8,7 +6,6 @@ class Item {
   value: i32;
 }
 const pool = memory.data(2000 * 12);
-const head = changetype<Item>(memory.data(12));
 function merge(x: Item | null, y: Item | null): Item | null {
   let a = x;
   let b = y;

@@ -1,5 +1,3 @@
-/* eslint-disable */
-// @ts-nocheck This is AssemblyScript.
 // 64 x 64 matrix multiplication, three times.
 const N: i32 = 64;
 const a = new StaticArray<i32>(N * N);

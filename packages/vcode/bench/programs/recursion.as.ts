@@ -1,5 +1,3 @@
-/* eslint-disable */
-// @ts-nocheck This is AssemblyScript.
 // Recursion: Fibonacci, Ackermann, the towers of Hanoi, permutations.
 let moves: u32 = 0;
 let seen: u32 = 0;

@@ -1,5 +1,3 @@
-/* eslint-disable */
-// @ts-nocheck This is AssemblyScript.
 // Primes below 20,000, by Eratosthenes' sieve, four times.
 const N: i32 = 20000;
 const composite = new StaticArray<u8>(N);

@@ -123,6 +123,7 @@ class Translator {
   }
 
   #block(opcode: number): void {
+    const begin = this.#at;
     const type = this.#code.blocks[this.#code.first[this.#next] ?? 0] as FunctionType;
     const condition = opcode === 0x04 ? this.#stack.pop() : undefined;
     this.#stack.settleAll();
@@ -160,7 +161,7 @@ class Translator {
           this.#stack.assign(results, this.#stack.take(results.length));
         });
       }
-      body = [{ kind: 'if', condition: condition.expression, then, otherwise, at: this.#code.offsets[this.#at] ?? 0 }];
+      body = [{ kind: 'if', condition: condition.expression, then, otherwise, at: this.#code.offsets[begin] ?? 0 }];
     }
     this.#labels.pop();
     if (!label.isUsed) for (const statement of body) this.#out.push(statement);

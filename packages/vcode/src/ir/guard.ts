@@ -70,6 +70,8 @@ class Guarding {
       }
       case 'if': {
         const condition = this.#expression(statement.condition, facts);
+        if (condition.kind === 'const')
+          return this.#only(condition.value === 0 ? statement.otherwise : statement.then, facts, out);
         const otherwiseFacts = facts.copy();
         learn(condition, true, facts);
         learn(condition, false, otherwiseFacts);
@@ -140,6 +142,13 @@ class Guarding {
     }
   }
 
+  /** A branch of which one way is certain. */
+  #only(body: Body, facts: Facts, out: Statement[]): Facts | undefined {
+    const { body: taken, facts: after } = this.body(body, facts);
+    for (const statement of taken) out.push(statement);
+    return after;
+  }
+
   #expression(expression: Expression, facts: Facts): Expression {
     switch (expression.kind) {
       case 'unary':
@@ -160,7 +169,7 @@ class Guarding {
       case 'fits': {
         const index = this.#expression(expression.index, facts);
         const guard = neededGuard(expression.region, index, expression.bytes, expression.bytes, facts);
-        return guard === undefined ? { kind: 'const', value: 1 } : { ...expression, index };
+        return guard === undefined ? { kind: 'const', value: 1 } : { ...expression, index, guard };
       }
       default:
         return expression;
@@ -216,6 +225,12 @@ function learn(condition: Expression, truth: boolean, facts: Facts): void {
     if (condition.operator === 'eq') learn(condition.left, !truth, facts);
     else if (condition.operator === 'ne') learn(condition.left, truth, facts);
   }
+}
+
+/** Whether what `learn` says of a condition may leave out a test. */
+export function provesAccess(condition: Expression): boolean {
+  if (condition.kind === 'fits') return true;
+  return condition.kind === 'binary' && isZero(condition.right) && provesAccess(condition.left);
 }
 
 /** Locals that a body may set. */

@@ -145,7 +145,7 @@ export interface Place {
   readonly endian: Endian;
   /** Log2 of what the address is certainly a multiple of. A broken promise is an address error on MIPS. */
   readonly align: 0 | 1 | 2 | 3;
-  /** What must be tested first; made by `lower`, never by hand. */
+  /** What must be tested first; made by `guardModule`, never by hand. */
   readonly guard?: Guard;
 }
 
@@ -183,8 +183,14 @@ export type Expression =
   | ({ readonly kind: 'load'; readonly signed: boolean } & Place)
   /** The length of a region in bytes. */
   | { readonly kind: 'length'; readonly region: number }
-  /** 1 if `bytes` bytes from `index` on lie in the region, else 0. */
-  | { readonly kind: 'fits'; readonly region: number; readonly index: Expression; readonly bytes: number };
+  /** 1 if `bytes` bytes from `index` on lie in the region, else 0. `guard`: the tests that decide it. */
+  | {
+      readonly kind: 'fits';
+      readonly region: number;
+      readonly index: Expression;
+      readonly bytes: number;
+      readonly guard?: Guard;
+    };
 
 export type Body = readonly Statement[];
 

@@ -8,8 +8,14 @@ const DONE = new WeakMap<Module, Module>();
 export function prepareChecked(module: Module): Module {
   let prepared = DONE.get(module);
   if (prepared === undefined) {
-    prepared = guardModule(rotateLoops(module));
+    prepared = prepareOnce(module);
     DONE.set(module, prepared);
   }
   return prepared;
+}
+
+/** The same, for a module that is not kept. */
+export function prepareOnce(module: Module): Module {
+  // A loop's test proves what its body reads only where it still stands before it.
+  return rotateLoops(guardModule(module));
 }

@@ -10,6 +10,11 @@
  *                +20 the most bytes that region 0 may get
  *                +24 base and length of region 0, then of region 1, …
  *                then the globals, then arguments and results of calls from outside
+ *     downloaded code: its activation record
+ *                +0 fuel       in and out, below 2^31
+ *                +4 status     out
+ *                +8 base and length of region 0, then of region 1, …
+ *                then the parameters, then words of the code's own
  */
 import type { Module } from './ir.ts';
 
@@ -22,6 +27,8 @@ export interface RecordLayout {
   readonly most: number;
   readonly table: number;
   readonly tableLength: number;
+  /** Where parameters are; nothing where registers bring them. */
+  readonly parameters?: number;
   readonly bytes: number;
 }
 
@@ -76,5 +83,28 @@ export function checkedRecord(module: Module): CheckedRecord {
     tableLength: module.table.length,
     values: end,
     bytes: end + 4 * most,
+  };
+}
+
+/** Offsets in an activation record, in bytes: fuel and status; base and length of region 0, of which each other one follows. */
+export const ACTIVATION = { fuel: 0, status: 4, base: 8, length: 12 } as const;
+
+/** Offset in an activation record of the base of a region; its length is in the word behind it. */
+export function activationRegion(region: number): number {
+  return ACTIVATION.base + 8 * region;
+}
+
+/** The activation record of downloaded code: a module of one function without memory, globals and table. */
+export function activationRecord({ regions, functions }: Module): RecordLayout & { readonly parameters: number } {
+  const parameters = activationRegion(regions.length);
+  return {
+    globals: [],
+    base: activationRegion,
+    length: (region) => activationRegion(region) + 4,
+    most: -1,
+    table: -1,
+    tableLength: 0,
+    parameters,
+    bytes: parameters + 4 * (functions[0]?.parameters.length ?? 0),
   };
 }

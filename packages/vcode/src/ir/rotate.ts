@@ -16,7 +16,9 @@ const MOST_NODES = 16;
 export function rotateLoops(module: Module): Module {
   return {
     ...module,
-    functions: module.functions.map((func) => ({ ...func, body: new Rotation(func).body(func.body) })),
+    functions: module.functions.map((func) =>
+      hasLoop(func.body) ? { ...func, body: new Rotation(func).body(func.body) } : func,
+    ),
   };
 }
 
@@ -89,6 +91,10 @@ function isSmall(expressions: readonly Expression[]): boolean {
   };
   expressions.forEach(count);
   return nodes <= MOST_NODES;
+}
+
+function hasLoop(body: Body): boolean {
+  return body.some((statement) => statement.kind === 'loop' || innerBodies(statement).some(hasLoop));
 }
 
 function greatestLabel(body: Body): number {

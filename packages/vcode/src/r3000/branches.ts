@@ -18,13 +18,19 @@ const TESTS: Readonly<Record<Test, Mnemonic>> = {
 };
 
 /** A branch if the test holds. */
-export function branchLine(test: Test, operands: readonly number[], target: MachineBlock, at: number): Line {
+export function branchLine(
+  test: Test,
+  operands: readonly number[],
+  target: MachineBlock,
+  at: number,
+  mayRead = false,
+): Line {
   const two = test === 'eq' || test === 'ne';
-  return line(TESTS[test], two ? [operands[0] ?? 0, operands[1] ?? ZERO] : [operands[0] ?? 0], { target, at });
+  return line(TESTS[test], two ? [operands[0] ?? 0, operands[1] ?? ZERO] : [operands[0] ?? 0], { target, at, mayRead });
 }
 
 /** The same branch if the test does not hold. */
 export function oppositeBranch(branch: Line, target: MachineBlock): Line {
   const test = (Object.keys(TESTS) as Test[]).find((one) => TESTS[one] === branch.mnemonic) ?? 'ne';
-  return branchLine(OPPOSITE[test], branch.operands, target, branch.at);
+  return branchLine(OPPOSITE[test], branch.operands, target, branch.at, branch.mayRead);
 }

@@ -18,6 +18,8 @@ export interface Line {
   readonly memory: 'none' | 'load' | 'store' | 'all';
   /** An access that no other passes. */
   readonly isOrdered: boolean;
+  /** Of a load: it may be made whether its value is needed or not. Of a branch: so may the loads on its ways. */
+  readonly mayRead: boolean;
   readonly flow: 'next' | 'branch' | 'jump' | 'call' | 'return';
   /** Where a branch or jump goes. */
   readonly target: MachineBlock | undefined;
@@ -42,8 +44,10 @@ export class MachineBlock {
   liveIn = 0;
   /** The targets of a jump through a table. */
   table: readonly MachineBlock[] = [];
-  /** Lines of the beginning that a branch to here skips, because it has done them in its slot: by how many. */
-  address = 0;
+  /** The place in the order of blocks; beyond all others while it has none. */
+  index = 0x7fffffff;
+  /** How many ways lead here; into the first block, one more. */
+  predecessors = 0;
 
   constructor(id: number, section: number, depth: number) {
     this.id = id;
@@ -54,7 +58,6 @@ export class MachineBlock {
 
 type Form =
   | 'three'
-  | 'variable'
   | 'immediate'
   | 'upper'
   | 'load'
@@ -126,62 +129,19 @@ const FORMS: Partial<Record<Mnemonic, Form>> = {
 export const bit = (register: number | undefined): number =>
   register === undefined || register === 0 ? 0 : 1 << register;
 
-function effects(form: Form, [a, b, c]: readonly number[]): { reads: number; writes: number } {
-  switch (form) {
-    case 'three':
-    case 'variable':
-      return { reads: bit(b) | bit(c), writes: bit(a) };
-    case 'immediate':
-      return { reads: bit(b), writes: bit(a) };
-    case 'upper':
-      return { reads: 0, writes: bit(a) };
-    case 'load':
-      return { reads: bit(c), writes: bit(a) };
-    case 'merge':
-      return { reads: bit(c) | bit(a), writes: bit(a) };
-    case 'store':
-      return { reads: bit(a) | bit(c), writes: 0 };
-    case 'compare':
-      return { reads: bit(a) | bit(b), writes: 0 };
-    case 'test':
-    case 'register':
-      return { reads: bit(a), writes: 0 };
-    case 'multiply':
-      return { reads: bit(a) | bit(b), writes: HI_LO };
-    case 'from':
-      return { reads: HI_LO, writes: bit(a) };
-    case 'call':
-      // jalr names the link register first.
-      return { reads: bit(b), writes: 0 };
-    case 'trap':
-      return { reads: 0, writes: 0 };
-  }
+/** What a mnemonic says of a line, whatever its operands. */
+interface Kind {
+  readonly form: Form;
+  readonly memory: Line['memory'];
+  readonly flow: Line['flow'];
 }
 
-/** What a line may say besides its operands. */
-export type LineOptions = Partial<
-  Pick<Line, 'target' | 'symbol' | 'charge' | 'at' | 'isOrdered'> & { readonly reads: number; readonly writes: number }
->;
-
-/** Makes a line. */
-export function line(mnemonic: Mnemonic, operands: readonly number[], options: LineOptions = {}): Line {
-  const form = FORMS[mnemonic] ?? 'three';
-  const { reads, writes } = effects(form, operands);
-  const always = mnemonic === 'beq' && operands[0] === operands[1];
-  return {
-    mnemonic,
-    operands,
-    reads: reads | (options.reads ?? 0),
-    writes: writes | (options.writes ?? 0),
-    memory: memoryOf(mnemonic, form),
-    isOrdered: options.isOrdered ?? false,
-    flow: flowOf(mnemonic, form, always),
-    target: options.target,
-    symbol: options.symbol,
-    charge: options.charge ?? 0,
-    at: options.at ?? -1,
-  };
-}
+const KINDS: ReadonlyMap<Mnemonic, Kind> = new Map(
+  (Object.keys(FORMS) as Mnemonic[]).map((mnemonic) => {
+    const form = FORMS[mnemonic] ?? 'three';
+    return [mnemonic, { form, memory: memoryOf(mnemonic, form), flow: flowOf(mnemonic, form) }];
+  }),
+);
 
 function memoryOf(mnemonic: Mnemonic, form: Form): Line['memory'] {
   if (form === 'load' || form === 'merge') return 'load';
@@ -189,12 +149,82 @@ function memoryOf(mnemonic: Mnemonic, form: Form): Line['memory'] {
   return form === 'call' || mnemonic === 'syscall' ? 'all' : 'none';
 }
 
-function flowOf(mnemonic: Mnemonic, form: Form, always: boolean): Line['flow'] {
+function flowOf(mnemonic: Mnemonic, form: Form): Line['flow'] {
   if (form === 'call') return 'call';
   if (form === 'register') return 'return';
-  if (mnemonic === 'j' || always) return 'jump';
-  if (form === 'compare' || form === 'test') return 'branch';
-  return 'next';
+  if (mnemonic === 'j') return 'jump';
+  return form === 'compare' || form === 'test' ? 'branch' : 'next';
+}
+
+function readsOf(form: Form, operands: readonly number[]): number {
+  switch (form) {
+    case 'three':
+      return bit(operands[1]) | bit(operands[2]);
+    case 'immediate':
+    case 'call':
+      // jalr names the link register first.
+      return bit(operands[1]);
+    case 'load':
+      return bit(operands[2]);
+    case 'merge':
+    case 'store':
+      return bit(operands[0]) | bit(operands[2]);
+    case 'compare':
+    case 'multiply':
+      return bit(operands[0]) | bit(operands[1]);
+    case 'test':
+    case 'register':
+      return bit(operands[0]);
+    case 'from':
+      return HI_LO;
+    case 'upper':
+    case 'trap':
+      return 0;
+  }
+}
+
+function writesOf(form: Form, operands: readonly number[]): number {
+  switch (form) {
+    case 'three':
+    case 'immediate':
+    case 'upper':
+    case 'load':
+    case 'merge':
+    case 'from':
+      return bit(operands[0]);
+    case 'multiply':
+      return HI_LO;
+    default:
+      return 0;
+  }
+}
+
+/** What a line may say besides its operands. */
+export type LineOptions = Partial<
+  Pick<Line, 'target' | 'symbol' | 'charge' | 'at' | 'isOrdered' | 'mayRead'> & {
+    readonly reads: number;
+    readonly writes: number;
+  }
+>;
+
+/** Makes a line. */
+export function line(mnemonic: Mnemonic, operands: readonly number[], options: LineOptions = {}): Line {
+  const { form, memory, flow } = KINDS.get(mnemonic) as Kind;
+  const always = mnemonic === 'beq' && operands[0] === operands[1];
+  return {
+    mnemonic,
+    operands,
+    reads: readsOf(form, operands) | (options.reads ?? 0),
+    writes: writesOf(form, operands) | (options.writes ?? 0),
+    memory,
+    isOrdered: options.isOrdered ?? false,
+    mayRead: options.mayRead ?? false,
+    flow: always ? 'jump' : flow,
+    target: options.target,
+    symbol: options.symbol,
+    charge: options.charge ?? 0,
+    at: options.at ?? -1,
+  };
 }
 
 export const NOP: Line = line('sll', [0, 0, 0]);

@@ -3,31 +3,33 @@
  *
  * Functions follow o32 for up to four words of arguments and two of results; gp points to the module's record. Nothing is written below sp.
  */
-import { GP, V1 } from '@exokernel/isa';
 import { settledGlobals } from '../ir/globals.ts';
 import type { ImportCode } from '../ir/imports.ts';
 import type { Func, Module } from '../ir/ir.ts';
 import { prepareChecked } from '../ir/prepare.ts';
+import { VcodeError } from '../program/error.ts';
 import { rotateLoops } from '../ir/rotate.ts';
 import { numberSections } from '../ir/sections.ts';
 import { tidyBlocks } from '../ssa/blocks.ts';
 import { buildGraph } from '../ssa/build.ts';
 import { reduceAddresses } from '../ssa/induction.ts';
+import type { Graph } from '../ssa/graph.ts';
 import { legalise } from '../ssa/legal.ts';
 import { place } from '../ssa/place.ts';
 import type { Surroundings } from '../ssa/surroundings.ts';
-import { allocate, type RegisterSet } from './allocate.ts';
-import { ARGUMENTS, bit, FUEL, KEPT, line, load32, LOST, RESULTS } from './code.ts';
+import { allocate } from './allocate.ts';
+import { ARGUMENTS, RESULTS } from './code.ts';
+import { checkedConvention, ownConvention, type Convention } from './convention.ts';
 import { enterPieces } from './enter.ts';
 import { findLife } from './intervals.ts';
 import { VIRTUAL, type Selected } from './instructions.ts';
 import { layOut } from './layout.ts';
-import { functionSymbol, link, type Linked, type Piece } from './link.ts';
-import { sectionCosts } from './costs.ts';
+import { functionSymbol, link, REACH, type Linked, type Piece } from './link.ts';
+import { pathsOf, sectionCosts } from './costs.ts';
 import { checkedRecord, ownRecord, type CheckedRecord, type OwnRecord } from '../ir/record.ts';
 import { schedule } from './schedule.ts';
 import { select } from './select.ts';
-import { write, type Calls } from './write.ts';
+import { write } from './write.ts';
 
 /** A module of the own profile. */
 export interface OwnCode extends Linked {
@@ -42,11 +44,6 @@ export interface CheckedCode extends Linked {
   /** Bytes of stack by function. */
   readonly frames: readonly number[];
 }
-
-const symbolOf: Calls['symbol'] = (callee) => {
-  if (callee.kind === 'function') return functionSymbol(callee.function);
-  return callee.kind === 'import' ? `import ${callee.import}` : callee.kind;
-};
 
 /** What a module of the own profile finds around it. */
 export interface OwnSurroundings {
@@ -64,15 +61,7 @@ export interface OwnSurroundings {
  */
 export function compileOwn(given: Module, origin: number, surroundings: OwnSurroundings = {}): OwnCode {
   const { imports = [], grow, reserve = 0 } = surroundings;
-  const calls: Calls = {
-    symbol: symbolOf,
-    inline: (callee) => {
-      const code = callee.kind === 'import' ? imports[callee.import] : undefined;
-      return code?.kind === 'inline' ? code : undefined;
-    },
-    trap: (code, at) => [line('break', [code], { at })],
-    stackLimit: undefined,
-  };
+  const convention = ownConvention(imports);
   const known = new Map<string, number>();
   if (grow !== undefined) known.set('grow', grow);
   imports.forEach((code, i) => {
@@ -81,17 +70,17 @@ export function compileOwn(given: Module, origin: number, surroundings: OwnSurro
   const module = rotateLoops(given);
   const record = ownRecord(module);
   const settled = settledGlobals(module);
-  const set: RegisterSet = { lost: LOST, kept: KEPT };
   const pieces = module.functions.map((func, i) => {
     const around: Surroundings = {
       profile: 'own',
+      isLeaf: false,
       sections: new Map(),
       section: 0,
       record,
       settled: settled[i] ?? new Set(),
       imports,
     };
-    return compileFunction(module, func, functionSymbol(i), around, set, calls).piece;
+    return compileFunction(module, func, functionSymbol(i), around, convention).piece;
   });
   return { ...link(pieces, origin, { slots: tableOf(module), known, reserve }), record };
 }
@@ -101,37 +90,41 @@ export function compileOwn(given: Module, origin: number, surroundings: OwnSurro
  * follow the convention of its functions. Throws `VcodeError` `limit` for a function that is too large, `malformed` for an import without address.
  */
 export function compileChecked(given: Module, origin: number, imports: readonly number[] = []): CheckedCode {
+  return attempt(given, origin, imports, false) ?? (attempt(given, origin, imports, true) as CheckedCode);
+}
+
+/** One compilation; nothing if a section costs too much for the short form of paying. */
+function attempt(given: Module, origin: number, imports: readonly number[], isDear: boolean): CheckedCode | undefined {
   const module = prepareChecked(given);
   const { starts, loops, count } = numberSections(module);
   const record = checkedRecord(module);
   const settled = settledGlobals(module);
-  const set: RegisterSet = { lost: LOST, kept: KEPT.filter((register) => register !== FUEL) };
-  const calls: Calls = {
-    symbol: symbolOf,
-    inline: () => undefined,
-    trap: (code, at) => [
-      ...load32(V1, code, at),
-      line('j', [], { symbol: 'abort', reads: bit(V1) | bit(FUEL) | bit(GP), at }),
-    ],
-    stackLimit: record.stackLimit,
-  };
+  const convention = checkedConvention(record, isDear);
   const compiled = module.functions.map((func, i) => {
     const surroundings: Surroundings = {
       profile: 'checked',
+      isLeaf: false,
       sections: loops,
       section: starts[i] ?? 0,
       record,
       settled: settled[i] ?? new Set(),
       imports: [],
     };
-    return compileFunction(module, func, functionSymbol(i), surroundings, set, calls);
+    return compileFunction(module, func, functionSymbol(i), surroundings, convention);
   });
   const pieces = compiled.map(({ piece }) => piece);
-  const costs = sectionCosts(pieces, count);
+  const costs = sectionCosts(
+    pieces.map(({ scheduled }) => pathsOf(scheduled)),
+    count,
+  );
+  if (!isDear && costs.some((cost) => cost > MOST_COST)) return undefined;
   const known = new Map(imports.map((address, i) => [`import ${i}`, address]));
   const linked = link([...pieces, ...enterPieces(module, record)], origin, { slots: tableOf(module), costs, known });
   return { ...linked, record, costs, frames: compiled.map(({ frame }) => frame) };
 }
+
+/** The largest cost that an immediate holds. */
+export const MOST_COST = 0x7fff;
 
 const BUDGETS = new WeakMap<Module, Budgets>();
 
@@ -160,24 +153,45 @@ function tableOf(module: Module): { symbol: string; signature: number }[] {
   }));
 }
 
-function compileFunction(
+/** Compiles one function. `frame` is in bytes: of the stack, or of what the code adds to its record. */
+export function compileFunction(
   module: Module,
   func: Func,
   name: string,
   surroundings: Surroundings,
-  set: RegisterSet,
-  calls: Calls,
+  convention: Convention | ((keepsFuel: boolean) => Convention),
 ): { readonly piece: Piece; readonly frame: number } {
   const { graph, values } = buildGraph(module, func, surroundings);
   tidyBlocks(graph);
   if (surroundings.profile === 'own') reduceAddresses(graph, values);
-  legalise(graph, values);
-  place(graph);
-  const selected = select(graph);
+  if (surroundings.isLeaf) refuseLarge(graph, module.name);
+  legalise(graph, values, !surroundings.isLeaf);
+  place(graph, surroundings.isLeaf);
+  if (surroundings.isLeaf) refuseLarge(graph, module.name);
+  const to = typeof convention === 'function' ? convention(paysOften(graph)) : convention;
+  const selected = select(graph, to.record);
   const life = findLife(selected);
-  const allocation = allocate(selected, life, set, hintsOf(selected));
-  const { blocks, frame } = write(selected, life, allocation, calls, surroundings.section);
+  const allocation = allocate(selected, life, to.registers, hintsOf(selected));
+  const { blocks, frame } = write(selected, life, allocation, to, surroundings.section);
   return { piece: { name, scheduled: schedule(layOut(blocks)) }, frame };
+}
+
+/**
+ * Throws `VcodeError` `limit` for a function of more instructions than a branch reaches: it is refused before the steps that take long. Every
+ * node that stands in a block is one instruction at least, every branch two.
+ */
+function refuseLarge({ blocks }: Graph, name: string): void {
+  let least = 0;
+  for (const { nodes, end } of blocks) least += nodes.length + (end.kind === 'if' ? 2 : 0);
+  if (least < REACH) return;
+  throw new VcodeError('limit', `${name} is too large: a branch reaches ${REACH} instructions`, { name });
+}
+
+/** Whether there is more to be paid for than the entry. */
+function paysOften({ blocks }: Graph): boolean {
+  let charges = 0;
+  for (const { nodes } of blocks) for (const { op } of nodes) if (op === 'charge') charges += 1;
+  return charges > 1;
 }
 
 /** Registers in which a value arrives, or in which it is wanted. */

@@ -102,11 +102,14 @@ export class Interval {
   /** The part that holds the value at a position. */
   at(position: number): Interval {
     const { parts } = this.whole;
-    for (let i = parts.length - 1; i > 0; i -= 1) {
-      const part = parts[i] as Interval;
-      if (part.from <= position) return part;
+    let low = 0;
+    let high = parts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((parts[middle] as Interval).from <= position) low = middle;
+      else high = middle - 1;
     }
-    return this.whole;
+    return parts[low] as Interval;
   }
 
   /** Takes over what another covers; they never meet. */
@@ -258,8 +261,9 @@ class Builder {
     const { loop } = block;
     if (loop === undefined || loop.header !== block) return;
     let end = from;
-    for (const lines of this.#selected.lines) {
-      if (lines.block.order < block.order) continue;
+    const { lines: all } = this.#selected;
+    for (let i = block.order; i < all.length; i += 1) {
+      const lines = all[i] as Lines;
       let inner = lines.block.loop;
       while (inner !== undefined && inner !== loop) inner = inner.outer;
       if (inner === undefined) break;

@@ -2,7 +2,7 @@
  * The order of machine blocks: empty ones vanish, loops are turned so that their test is at the end, jumps to what follows are left out.
  */
 import { HI_LO, line, type Line, type MachineBlock } from './code.ts';
-import { countPredecessors, findLive } from './live.ts';
+import { findLive } from './live.ts';
 import { oppositeBranch } from './branches.ts';
 
 /** A test at the head of a loop of at most so many instructions is written again at its end. Assumption: one more costs less than a jump. */
@@ -18,8 +18,11 @@ export function layOut(blocks: readonly MachineBlock[]): MachineBlock[] {
   const [entry] = blocks;
   for (const block of blocks) {
     if (block.next !== undefined) block.next = heir(block.next);
-    block.lines = block.lines.map((one) => (one.target === undefined ? one : { ...one, target: heir(one.target) }));
-    block.table = block.table.map(heir);
+    const { lines } = block;
+    lines.forEach((one, i) => {
+      if (one.target?.lines.length === 0) lines[i] = { ...one, target: heir(one.target) };
+    });
+    if (block.table.length > 0) block.table = block.table.map(heir);
   }
   const used = new Set<MachineBlock>();
   const visit = (block: MachineBlock): void => {
@@ -35,10 +38,7 @@ export function layOut(blocks: readonly MachineBlock[]): MachineBlock[] {
   if (entry !== undefined) visit(entry);
   const ordered = blocks.filter((block) => used.has(block));
   hoistEdges(ordered);
-  const place = new Map(ordered.map((block, i) => [block, i]));
-  ordered.forEach((block, i) => {
-    turnLoop(block, i, place);
-  });
+  ordered.forEach(turnLoop);
   used.clear();
   if (entry !== undefined) visit(entry);
   const kept = ordered.filter((block) => used.has(block));
@@ -57,8 +57,6 @@ const FEW = 3;
  */
 function hoistEdges(blocks: readonly MachineBlock[]): void {
   findLive(blocks);
-  const place = new Map(blocks.map((block, i) => [block, i]));
-  const predecessors = countPredecessors(blocks);
   blocks.forEach((block, i) => {
     const test = block.lines.at(-1);
     if (test?.flow !== 'branch' || test.target === undefined || block.next === undefined) return;
@@ -66,8 +64,8 @@ function hoistEdges(blocks: readonly MachineBlock[]): void {
       [block.next, test.target],
       [test.target, block.next],
     ] as const) {
-      if (predecessors.get(edge) !== 1 || edge.next === undefined || edge.table.length > 0) continue;
-      const isBack = (place.get(edge.next) ?? Infinity) <= i;
+      if (edge.predecessors !== 1 || edge.next === undefined || edge.table.length > 0) continue;
+      const isBack = edge.next.index <= i;
       if (edge.lines.length === 0 || edge.lines.length > (isBack ? FEW : 1) || edge.next === other) continue;
       const isHarmless = edge.lines.every(
         (line) =>
@@ -87,17 +85,17 @@ function hoistEdges(blocks: readonly MachineBlock[]): void {
 }
 
 /** A jump back to a loop's test becomes the test. */
-function turnLoop(block: MachineBlock, index: number, place: ReadonlyMap<MachineBlock, number>): void {
+function turnLoop(block: MachineBlock): void {
   const head = block.next;
   if (head === undefined || block.lines.at(-1)?.flow === 'branch') return;
-  if ((place.get(head) ?? Infinity) > index || head === block) return;
+  if (head.index > block.index || head === block) return;
   const test = head.lines.at(-1);
   if (test?.flow !== 'branch' || test.target === undefined || head.next === undefined) return;
   if (head.lines.some(({ charge }) => charge > 0)) return;
   if (head.lines.length > SMALL || head.lines.filter(({ flow }) => flow !== 'next').length > 1) return;
   block.lines.push(...head.lines.slice(0, -1));
   // Whichever of the two is in front of us is the way back.
-  const back = (place.get(head.next) ?? Infinity) <= index ? head.next : test.target;
+  const back = head.next.index <= block.index ? head.next : test.target;
   if (back === head.next) {
     block.lines.push(oppositeBranch(test, head.next));
     block.next = test.target;

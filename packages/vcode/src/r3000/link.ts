@@ -1,5 +1,5 @@
 /** The last step: words at addresses. */
-import { encode } from '@exokernel/isa';
+import { encode, type Mnemonic } from '@exokernel/isa';
 import { VcodeError } from '../program/error.ts';
 import { TABLE_HIGH, TABLE_LOW } from './branches.ts';
 import type { MachineBlock } from './code.ts';
@@ -18,7 +18,7 @@ export const functionSymbol = (index: number): string => `f${index}`;
 export const enterSymbol = (name: string): string => `enter ${name}`;
 
 /** Branches reach so many words. */
-const REACH = 0x8000;
+export const REACH = 0x8000;
 
 /** What the pieces are at their places. */
 export interface Linked {
@@ -41,6 +41,12 @@ export interface LinkOptions {
   readonly reserve?: number;
   /** Symbols of other code. */
   readonly known?: ReadonlyMap<string, number>;
+}
+
+/** The immediate of an instruction that takes a cost from the fuel, or makes a half of a large one. */
+function costOperand(mnemonic: Mnemonic, cost: number): number {
+  if (mnemonic === 'lui') return cost >>> 16;
+  return mnemonic === 'ori' ? cost & 0xffff : -cost;
 }
 
 /** Places pieces one behind the other. `costs` gives what a charge takes. Throws `VcodeError` `limit` for a function that branches too far. */
@@ -93,7 +99,7 @@ export function link(pieces: readonly Piece[], origin: number, options: LinkOpti
           throw new VcodeError('limit', `${piece.name} is too large: a branch reaches 32,768 instructions`);
         }
         encoded = [...operands, offset];
-      } else if (charge > 0) encoded = [operands[0] ?? 0, operands[1] ?? 0, -(costs[charge] ?? 0)];
+      } else if (charge > 0) encoded = [...operands.slice(0, -1), costOperand(mnemonic, costs[charge] ?? 0)];
       words[start + k] = encode({ mnemonic, operands: encoded });
     });
   });

@@ -4,7 +4,7 @@
  * Sources: [KANE92 §1] for the slots, [KANE92 app. A, MFLO] for the two instructions between `mflo` and the next multiply.
  */
 import { bit, HI_LO, NOP, type Line, type MachineBlock } from './code.ts';
-import { countPredecessors, findLive, liveBefore } from './live.ts';
+import { findLive, liveBefore } from './live.ts';
 
 /** A line in its final place. */
 interface Placed {
@@ -44,7 +44,6 @@ function independent(a: Line, b: Line): boolean {
 
 export function schedule(blocks: readonly MachineBlock[]): Scheduled {
   findLive(blocks);
-  const predecessors = countPredecessors(blocks);
   const slots = new Map<Line, Line>();
   // A line that names its block's table names it in the slot of another block's branch too.
   const named = new Map<Line, MachineBlock>();
@@ -57,7 +56,8 @@ export function schedule(blocks: readonly MachineBlock[]): Scheduled {
   for (const block of blocks) slotsFromBefore(block, slots, true);
   const skips = new Map<Line, number>();
   blocks.forEach((block, i) => {
-    slotFromElsewhere(block, blocks[i + 1], slots, skips, predecessors);
+    fillBeforeBranch(block, blocks[i + 1], slots);
+    slotFromElsewhere(block, blocks[i + 1], slots, skips);
   });
   return flatten(blocks, slots, skips, named);
 }
@@ -207,46 +207,96 @@ function compared(leaving: Line): number {
   return leaving.reads;
 }
 
+/** Whether a line does no harm where its result, which is not in `live`, is not needed. */
+function isHarmless(line: Line, live: number, branch: Line): boolean {
+  if ((line.writes & live) !== 0 || line.charge !== 0) return false;
+  return line.memory === 'none' || (line.memory === 'load' && (line.mayRead || branch.mayRead));
+}
+
 /** A branch's slot from its target, which it then enters one line later, or from what follows. */
 function slotFromElsewhere(
   block: MachineBlock,
   following: MachineBlock | undefined,
   slots: Map<Line, Line>,
   skips: Map<Line, number>,
-  predecessors: ReadonlyMap<MachineBlock, number>,
 ): void {
   const { lines } = block;
-  lines.forEach((leaving, k) => {
-    if (slots.has(leaving) || leaving.target === undefined) return;
+  for (let k = 0; k < lines.length; k += 1) {
+    const leaving = lines[k] as Line;
     const { target } = leaving;
+    if (slots.has(leaving) || target === undefined) continue;
     const first = target.lines[0];
+    const copy = (line: Line): void => {
+      slots.set(leaving, line);
+      skips.set(leaving, 1);
+    };
     if (leaving.flow === 'jump') {
-      if (first !== undefined && isGood(first, target.lines[1])) copy(leaving, first);
-      return;
+      if (first !== undefined && isGood(first, target.lines[1])) copy(first);
+      continue;
     }
-    if (leaving.flow !== 'branch') return;
+    if (leaving.flow !== 'branch') continue;
     const isLast = k === lines.length - 1;
-    const onward = isLast ? (block.next?.liveIn ?? 0) : liveBefore(block, k + 1);
-    // A load may lie where only one of the ways may read.
-    const isHarmless = (line: Line, live: number): boolean =>
-      (line.writes & live) === 0 && line.memory === 'none' && line.charge === 0;
+    const onward = isLast ? (block.next?.liveIn ?? 0) : liveBefore(block, k + 1, slots);
+    const next = isLast ? following?.lines[0] : lines[k + 1];
     const isBack = target.depth >= block.depth && target.id <= block.id;
-    const fromTarget = first !== undefined && isGood(first, target.lines[1]) && isHarmless(first, onward);
-    const fall = isLast && following === block.next ? following?.lines[0] : undefined;
-    const isOnly = following !== undefined && predecessors.get(following) === 1;
-    const fromFall =
-      fall !== undefined && isOnly && isGood(fall, following.lines[1]) && isHarmless(fall, target.liveIn);
-    if (fromTarget && (isBack || !fromFall)) copy(leaving, first);
-    else if (fromFall) {
-      slots.set(leaving, fall);
-      following.lines.shift();
+    const fromTarget =
+      first !== undefined &&
+      isGood(first, target.lines[1]) &&
+      isHarmless(first, onward, leaving) &&
+      !(next !== undefined && delays(first, next));
+    const isOnly = following !== undefined && following === block.next && following.predecessors === 1;
+    const source = isLast ? (isOnly ? following.lines : []) : lines;
+    const behind = behindBranch(leaving, source, isLast ? 0 : k + 1);
+    if (fromTarget && (isBack || behind < 0)) copy(first);
+    else if (behind >= 0) {
+      const [line] = source.splice(behind, 1) as [Line];
+      slots.set(leaving, line);
+      if (isLast && following !== undefined) following.liveIn |= line.writes;
     }
-  });
-
-  function copy(leaving: Line, first: Line): void {
-    slots.set(leaving, first);
-    skips.set(leaving, 1);
   }
+}
+
+/** So many lines behind a branch are looked at. Assumption: farther finds little more. */
+const FEW = 4;
+
+/** A branch on a loaded value waits for it: something from behind the branch can be done meanwhile. */
+function fillBeforeBranch(
+  block: MachineBlock,
+  following: MachineBlock | undefined,
+  slots: ReadonlyMap<Line, Line>,
+): void {
+  const { lines } = block;
+  const [load, branch] = [lines.at(-2), lines.at(-1)];
+  if (load === undefined || branch?.flow !== 'branch' || branch.target === undefined || !delays(load, branch)) return;
+  if (following === undefined || following !== block.next || following.predecessors !== 1) return;
+  const at = behindBranch(branch, following.lines, 0);
+  const line = following.lines[at];
+  if (line === undefined || delays(load, line) || (line.writes & branch.reads) !== 0) return;
+  const slot = slots.get(branch);
+  if (slot !== undefined && (!independent(slot, line) || delays(line, slot))) return;
+  following.lines.splice(at, 1);
+  following.liveIn |= line.writes;
+  lines.splice(-1, 0, line);
+}
+
+/** Which of the first lines from `start` on may as well be executed before the branch goes on; -1 if none. */
+function behindBranch(branch: Line, lines: readonly Line[], start: number): number {
+  const { liveIn, lines: there } = branch.target as MachineBlock;
+  for (let at = start; at < start + FEW; at += 1) {
+    const line = lines[at];
+    if (line?.flow !== 'next' || line.memory === 'all') return -1;
+    if (staysOut(line) || !isHarmless(line, liveIn, branch)) continue;
+    // A loaded value is not there yet for what comes first on either way.
+    const next = lines[at === start ? at + 1 : start];
+    const settles = next !== undefined && there[0] !== undefined && !delays(line, next) && !delays(line, there[0]);
+    if (line.memory === 'load' && !settles) continue;
+    const [before, after] = [lines[at - 1], lines[at + 1]];
+    if (at > start && before !== undefined && after !== undefined && delays(before, after)) continue;
+    let isFree = true;
+    for (let i = start; i < at && isFree; i += 1) isFree = independent(lines[i] as Line, line);
+    if (isFree) return at;
+  }
+  return -1;
 }
 
 function isGood(first: Line, second: Line | undefined): boolean {

@@ -2,12 +2,16 @@
  * From the placed graph to instructions. What remains to be chosen is little: multiplications and divisions share HI and LO, and accesses
  * that may be unaligned take two instructions.
  */
-import { GP, ZERO, type Mnemonic } from '@exokernel/isa';
+import { ZERO, type Mnemonic, type Register } from '@exokernel/isa';
 import { isMadeInPlace } from '../ssa/place.ts';
-import type { Block, Graph, Node } from '../ssa/graph.ts';
+import type { Block, Graph, Node, Op } from '../ssa/graph.ts';
 import { VIRTUAL, type Instruction, type Kind, type Lines, type Selected, type Source } from './instructions.ts';
 
-const THREE: Readonly<Record<string, Mnemonic>> = {
+function mnemonics(of: Partial<Record<Op, Mnemonic>>): Map<Op, Mnemonic> {
+  return new Map(Object.entries(of) as [Op, Mnemonic][]);
+}
+
+const THREE: ReadonlyMap<Op, Mnemonic> = mnemonics({
   add: 'addu',
   sub: 'subu',
   and: 'and',
@@ -19,8 +23,8 @@ const THREE: Readonly<Record<string, Mnemonic>> = {
   shl: 'sllv',
   shr: 'srlv',
   sar: 'srav',
-};
-const IMMEDIATE: Readonly<Record<string, Mnemonic>> = {
+});
+const IMMEDIATE: ReadonlyMap<Op, Mnemonic> = mnemonics({
   addi: 'addiu',
   andi: 'andi',
   ori: 'ori',
@@ -30,7 +34,7 @@ const IMMEDIATE: Readonly<Record<string, Mnemonic>> = {
   shli: 'sll',
   shri: 'srl',
   sari: 'sra',
-};
+});
 const PRODUCTS: Readonly<Record<string, readonly [operation: Mnemonic, from: Mnemonic]>> = {
   mul: ['multu', 'mflo'],
   mulhu: ['multu', 'mfhi'],
@@ -43,6 +47,8 @@ const PRODUCTS: Readonly<Record<string, readonly [operation: Mnemonic, from: Mne
 const LOADS: Readonly<Record<number, Mnemonic>> = { 1: 'lbu', 2: 'lhu', 4: 'lw', [-1]: 'lb', [-2]: 'lh', [-4]: 'lw' };
 const STORES: Readonly<Record<number, Mnemonic>> = { 1: 'sb', 2: 'sh', 4: 'sw' };
 
+const NONE: readonly never[] = [];
+
 /** What a node's operation in HI and LO is, to be shared with another node of the same operands. */
 interface Product {
   readonly operation: Mnemonic;
@@ -50,12 +56,14 @@ interface Product {
   readonly b: number;
 }
 
-export function select(graph: Graph): Selected {
-  return new Selector(graph).run();
+/** `record` holds the address of the module's record. */
+export function select(graph: Graph, record: Register): Selected {
+  return new Selector(graph, record).run();
 }
 
 class Selector {
   readonly #graph: Graph;
+  readonly #record: Register;
   readonly #registers = new Map<Node, number>();
   readonly #remakes: (Node | undefined)[] = [];
   /** By call of the present block. */
@@ -64,8 +72,9 @@ class Selector {
   #out: Instruction[] = [];
   #product: Product | undefined;
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, record: Register) {
     this.#graph = graph;
+    this.#record = record;
   }
 
   run(): Selected {
@@ -102,18 +111,17 @@ class Selector {
     this.#out.push({
       kind,
       mnemonic,
-      def: -1,
-      a: -1,
-      b: -1,
-      immediate: 0,
-      defs: [],
-      sources: [],
-      callee: undefined,
-      test: undefined,
-      isOrdered: false,
+      def: rest.def ?? -1,
+      a: rest.a ?? -1,
+      b: rest.b ?? -1,
+      immediate: rest.immediate ?? 0,
+      defs: rest.defs ?? NONE,
+      sources: rest.sources ?? NONE,
+      callee: rest.callee,
+      test: rest.test,
+      isOrdered: rest.isOrdered ?? false,
       at: this.#at,
       position: 0,
-      ...rest,
     });
   }
 
@@ -150,8 +158,8 @@ class Selector {
   #node(node: Node): void {
     const [first, second] = node.inputs;
     this.#at = node.at >= 0 ? node.at : this.#at;
-    const three = THREE[node.op];
-    const immediate = IMMEDIATE[node.op];
+    const three = THREE.get(node.op);
+    const immediate = IMMEDIATE.get(node.op);
     if (three !== undefined && first !== undefined && second !== undefined) {
       const [a, b] = [this.#register(first), this.#register(second)];
       // The shifts by a register name the count last, like the rest here; `write` puts the operands in the order of assembly.
@@ -168,10 +176,14 @@ class Selector {
         return;
       case 'field':
       case 'read':
-        this.#emit('plain', 'lw', { def: this.#register(node), a: GP, immediate: node.value });
+        this.#emit('plain', 'lw', { def: this.#register(node), a: this.#record, immediate: node.value });
         return;
       case 'write':
-        this.#emit('plain', 'sw', { a: this.#register(node.inputs[0] as Node), b: GP, immediate: node.value });
+        this.#emit('plain', 'sw', {
+          a: this.#register(node.inputs[0] as Node),
+          b: this.#record,
+          immediate: node.value,
+        });
         return;
       case 'load':
         this.#load(node);
@@ -217,9 +229,9 @@ class Selector {
     if (node.align >= natural) {
       this.#emit('plain', LOADS[size] ?? 'lw', { def, a: base, immediate, isOrdered: node.isOrdered });
     } else if (natural === 2) {
-      const part = this.#fresh();
-      this.#emit('plain', 'lwr', { def: part, a: base, immediate });
-      this.#emit('plain', 'lwl', { def, a: base, b: part, immediate: immediate + 3 });
+      // The second half merges with the first, in one register.
+      this.#emit('plain', 'lwr', { def, a: base, immediate });
+      this.#emit('plain', 'lwl', { def, a: base, b: def, immediate: immediate + 3 });
     } else {
       const [low, high, up] = [this.#fresh(), this.#fresh(), this.#fresh()];
       this.#emit('plain', size < 0 ? 'lb' : 'lbu', { def: high, a: base, immediate: immediate + 1 });
@@ -258,7 +270,8 @@ class Selector {
   }
 
   #end(block: Block): void {
-    const { end, inputs } = block;
+    const { end, inputs, at } = block;
+    if (at >= 0) this.#at = at;
     switch (end.kind) {
       case 'goto':
         this.#emit('jump', 'j', {});

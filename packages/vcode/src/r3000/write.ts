@@ -3,27 +3,16 @@
  * blocks.
  */
 import { AT, GP, RA, SP, V0, ZERO, type Mnemonic } from '@exokernel/isa';
-import type { Block, Callee, Node, Test } from '../ssa/graph.ts';
+import type { Block, Node, Test } from '../ssa/graph.ts';
 import type { Allocation } from './allocate.ts';
+import type { Convention } from './convention.ts';
 import type { ImportCode } from '../ir/imports.ts';
 import { ABORT_FUEL, ABORT_STACK } from '../ir/abort.ts';
-import { ARGUMENTS, bit, FUEL, KEPT_MASK, line, load32, LOST_MASK, MachineBlock, RESULTS, type Line } from './code.ts';
+import { ARGUMENTS, bit, FUEL, line, load32, LOST_MASK, MachineBlock, RESULTS, type Line } from './code.ts';
 import { branchLine, TABLE_HIGH, TABLE_LOW } from './branches.ts';
 import { each, type Interval, type Life } from './intervals.ts';
 import { VIRTUAL, type Instruction, type Lines, type Selected, type Source } from './instructions.ts';
-import { movesInOrder, STACK, type Move } from './moves.ts';
-
-/** How calls and traps are written. */
-export interface Calls {
-  /** The symbol of a function. */
-  readonly symbol: (callee: Callee) => string;
-  /** A call that is written in line; nothing for an ordinary one. */
-  readonly inline: (callee: Callee) => Extract<ImportCode, { kind: 'inline' }> | undefined;
-  /** A trap. */
-  readonly trap: (code: number, at: number) => readonly Line[];
-  /** Where in the record the stack's limit is; nothing where a guard page is the limit. */
-  readonly stackLimit: number | undefined;
-}
+import { frameWord, movesInOrder, STACK, type Move } from './moves.ts';
 
 /** A function's blocks in their order, and the size of its frame in bytes. */
 export interface Written {
@@ -31,8 +20,14 @@ export interface Written {
   readonly frame: number;
 }
 
-export function write(selected: Selected, life: Life, allocation: Allocation, calls: Calls, section: number): Written {
-  return new Writer(selected, life, allocation, calls, section).run();
+export function write(
+  selected: Selected,
+  life: Life,
+  allocation: Allocation,
+  convention: Convention,
+  section: number,
+): Written {
+  return new Writer(selected, life, allocation, convention, section).run();
 }
 
 /** Bytes of a frame in the checked profile. */
@@ -42,10 +37,12 @@ class Writer {
   readonly #selected: Selected;
   readonly #life: Life;
   readonly #allocation: Allocation;
-  readonly #calls: Calls;
+  readonly #to: Convention;
   readonly #blocks: MachineBlock[];
   /** Words for arguments and results of calls that registers do not hold. */
   readonly #outgoing: number;
+  readonly #words: number;
+  /** Bytes of the stack. */
   readonly #frame: number;
   readonly #savesRa: boolean;
   readonly #moves = new Map<number, Move[]>();
@@ -54,33 +51,43 @@ class Writer {
   #at = 0;
   readonly #extras = new Map<number, MachineBlock[]>();
   readonly #exits = new Map<number, MachineBlock>();
+  #common: MachineBlock | undefined;
   readonly #section: number;
 
-  constructor(selected: Selected, life: Life, allocation: Allocation, calls: Calls, section: number) {
+  constructor(selected: Selected, life: Life, allocation: Allocation, convention: Convention, section: number) {
     this.#selected = selected;
     this.#life = life;
     this.#allocation = allocation;
-    this.#calls = calls;
+    this.#to = convention;
     this.#section = section;
     this.#blocks = selected.lines.map(
       ({ block }) => new MachineBlock(block.order, block.loop?.section ?? section, block.depth),
     );
     const called = selected.lines.flatMap(({ instructions }) => instructions.filter(({ kind }) => kind === 'call'));
     this.#outgoing = called.reduce((most, one) => Math.max(most, outgoingWords(one)), 0);
-    this.#savesRa = called.some(({ callee }) => callee !== undefined && calls.inline(callee) === undefined);
+    this.#savesRa = called.some(({ callee }) => callee !== undefined && convention.inline(callee) === undefined);
     // One word to spare where places in memory may have to change with each other.
     const slots = allocation.slots + (allocation.slots > 0 ? 1 : 0);
-    const words = this.#outgoing + slots + allocation.saved.length + (this.#savesRa ? 1 : 0);
+    this.#words = this.#outgoing + slots + allocation.saved.length + (this.#savesRa ? 1 : 0);
     // Recursion is bounded on the host too, whose frames are larger.
-    const least = words > 0 && calls.stackLimit !== undefined ? LEAST_FRAME : 0;
-    this.#frame = Math.max(least, (words * 4 + 7) & ~7);
+    const least = this.#words > 0 && convention.stackLimit !== undefined ? LEAST_FRAME : 0;
+    this.#frame = this.#isLeaf ? 0 : Math.max(least, (this.#words * 4 + 7) & ~7);
   }
 
   run(): Written {
     this.#splitMoves();
     for (const lines of this.#selected.lines) this.#block(lines);
     const blocks = this.#blocks.flatMap((block, i) => [block, ...(this.#extras.get(i) ?? [])]);
-    return { blocks: [...blocks, ...this.#exits.values()], frame: this.#frame };
+    const ends = this.#common === undefined ? [] : [this.#common];
+    return {
+      blocks: [...blocks, ...this.#exits.values(), ...ends],
+      frame: this.#isLeaf ? 4 * this.#words : this.#frame,
+    };
+  }
+
+  /** Whether there is no stack. */
+  get #isLeaf(): boolean {
+    return this.#to.spills.base !== SP;
   }
 
   /* Places. */
@@ -149,7 +156,7 @@ class Writer {
   }
 
   #put(moves: readonly Move[], at: number): void {
-    for (const one of movesInOrder(moves, () => this.#spareWord(), at)) this.#lines.push(one);
+    for (const one of movesInOrder(moves, () => this.#spareWord(), at, this.#to)) this.#lines.push(one);
   }
 
   /* Blocks. */
@@ -231,11 +238,11 @@ class Writer {
         this.#return(instruction);
         return;
       case 'charge':
-        this.#emit('addiu', [FUEL, FUEL, 0], { charge: instruction.immediate, at });
-        this.#emitBranch('ltz', [FUEL], this.#exit(ABORT_FUEL), at);
+        this.#pay(instruction.immediate, at);
         return;
       case 'trap':
-        this.#lines.push(...this.#calls.trap(instruction.immediate, at));
+        this.#lines.push(...this.#to.trap(instruction.immediate, at));
+        machine.next = this.#aborted();
         return;
       case 'jump':
         machine.next = this.#blocks[block.successors[0]?.order ?? 0];
@@ -244,7 +251,8 @@ class Writer {
         const [then, otherwise] = block.successors.map((successor) => this.#blocks[successor.order]);
         const operands = [this.#register(instruction.a, position)];
         if (instruction.b >= 0) operands.push(this.#register(instruction.b, position));
-        this.#emitBranch(instruction.test ?? 'ne', operands, then as MachineBlock, at);
+        const mayRead = block.end.kind === 'if' && block.end.mayRead;
+        this.#lines.push(branchLine(instruction.test ?? 'ne', operands, then as MachineBlock, at, mayRead));
         machine.next = otherwise;
         return;
       }
@@ -284,7 +292,11 @@ class Writer {
       case 'lb':
       case 'lbu':
       case 'lwr':
-        this.#emit(mnemonic, [result, immediate, a], { at, isOrdered: instruction.isOrdered });
+        this.#emit(mnemonic, [result, immediate, a], {
+          at,
+          isOrdered: instruction.isOrdered,
+          mayRead: a === this.#to.record,
+        });
         break;
       case 'sw':
       case 'sh':
@@ -313,13 +325,26 @@ class Writer {
   #keep(def: number, position: number, at: number): void {
     const interval = def >= VIRTUAL ? this.#interval(def) : undefined;
     if (interval === undefined || interval.slot < 0) return;
-    this.#emit('sw', [interval.at(position).register, 4 * (this.#slot(interval) - STACK), SP], { at });
+    this.#emit('sw', frameWord(interval.at(position).register, this.#slot(interval), this.#to), { at });
+  }
+
+  #pay(section: number, at: number): void {
+    const { fuel, isDear, beforePaying, paid } = this.#to;
+    const isFirst = section === this.#section;
+    if (isFirst) this.#lines.push(...beforePaying);
+    if (isDear) {
+      this.#emit('lui', [AT, 0], { charge: section, at });
+      this.#emit('ori', [AT, AT, 0], { charge: section, at });
+      this.#emit('subu', [fuel, fuel, AT], { at });
+    } else this.#emit('addiu', [fuel, fuel, 0], { charge: section, at });
+    if (isFirst) this.#lines.push(...paid);
+    this.#emitBranch('ltz', [fuel], this.#exit(ABORT_FUEL), at);
   }
 
   #enter({ defs, position, at }: Instruction): void {
     if (this.#frame > 0) this.#emit('addiu', [SP, SP, -this.#frame], { at });
-    if (this.#frame > 0 && this.#calls.stackLimit !== undefined) {
-      this.#emit('lw', [AT, this.#calls.stackLimit, GP], { at });
+    if (this.#frame > 0 && this.#to.stackLimit !== undefined) {
+      this.#emit('lw', [AT, this.#to.stackLimit, GP], { at });
       this.#emit('sltu', [AT, SP, AT], { at });
       this.#emitBranch('ne', [AT, ZERO], this.#exit(ABORT_STACK), at);
     }
@@ -345,7 +370,7 @@ class Writer {
     const { callee, sources, position, defs, at } = instruction;
     if (callee === undefined) return;
     const isAddress = callee.kind === 'address';
-    const inline = this.#calls.inline(callee);
+    const inline = this.#to.inline(callee);
     const [into, out] = inline === undefined ? [ARGUMENTS, RESULTS] : [inline.arguments, inline.results];
     const moves: Move[] = sources.map((source, i) => ({
       to: into[i] ?? STACK + i - into.length,
@@ -359,7 +384,7 @@ class Writer {
     const options = { reads, writes: LOST_MASK, at };
     if (inline !== undefined) this.#inline(inline, options);
     else if (isAddress) this.#emit('jalr', [RA, 25], options);
-    else this.#emit('jal', [], { ...options, symbol: this.#calls.symbol(callee) });
+    else this.#emit('jal', [], { ...options, symbol: this.#to.symbol(callee) });
     const results = defs.flatMap((register, i) => {
       const from = out[i] ?? STACK + i - out.length;
       return register < 0 ? [] : this.#into(register, position + 3, from);
@@ -392,7 +417,8 @@ class Writer {
     });
     if (this.#frame > 0) this.#emit('addiu', [SP, SP, this.#frame], { at });
     const results = sources.slice(0, RESULTS.length).reduce((mask, _, i) => mask | bit(RESULTS[i]), 0);
-    this.#emit('jr', [RA], { reads: results | KEPT_MASK, at });
+    this.#lines.push(...this.#to.beforeReturn);
+    this.#emit('jr', [RA], { reads: results | this.#to.returned, at });
   }
 
   #switch(instruction: Instruction, block: Block, machine: MachineBlock): void {
@@ -436,7 +462,7 @@ class Writer {
     otherwise: MachineBlock,
     at: number,
   ): void {
-    if (pairs.length <= 4) {
+    if (pairs.length <= 3) {
       for (const [one, target] of pairs) {
         if (one !== 0) this.#lines.push(...load32(AT, one, at));
         this.#emitBranch('eq', [value, one === 0 ? ZERO : AT], target, at);
@@ -444,11 +470,11 @@ class Writer {
       return;
     }
     const half = pairs.length >> 1;
-    const middle = pairs[half]?.[0] ?? 0;
+    const middle = pivot(pairs[half - 1]?.[0] ?? 0, pairs[half]?.[0] ?? 0);
     const lower = this.#extra(otherwise);
     this.#lines.push(
-      ...(middle <= 0x7fff
-        ? [line('sltiu', [AT, value, middle], { at })]
+      ...((middle | 0) >= -0x8000 && (middle | 0) <= 0x7fff
+        ? [line('sltiu', [AT, value, middle | 0], { at })]
         : [...load32(AT, middle, at), line('sltu', [AT, value, AT], { at })]),
     );
     this.#emitBranch('ne', [AT, ZERO], lower, at);
@@ -464,11 +490,23 @@ class Writer {
     let block = this.#exits.get(code);
     if (block === undefined) {
       block = new MachineBlock(this.#blocks.length, this.#section, 0);
-      if (code === ABORT_FUEL) block.lines.push(line('addu', [FUEL, 0, 0]));
-      block.lines.push(...this.#calls.trap(code, -1));
+      if (code === ABORT_FUEL) block.lines.push(...this.#to.noFuel);
+      block.lines.push(...this.#to.trap(code, -1));
+      block.next = this.#aborted();
       this.#exits.set(code, block);
     }
     return block;
+  }
+
+  /** Where all traps go on, if they end together. */
+  #aborted(): MachineBlock | undefined {
+    const { aborted } = this.#to;
+    if (aborted.length === 0) return undefined;
+    if (this.#common === undefined) {
+      this.#common = new MachineBlock(this.#blocks.length, this.#section, 0);
+      this.#common.lines.push(...aborted);
+    }
+    return this.#common;
   }
 
   /** One more block, behind the present one. */
@@ -481,6 +519,14 @@ class Writer {
     else list.push(block);
     return block;
   }
+}
+
+/** A number above the lower one and at most the upper one: the cheapest to compare with. */
+function pivot(lower: number, upper: number): number {
+  if (upper <= 0x7fff || lower >= 0xffff8000) return upper;
+  if (lower < 0x7fff) return 0x7fff;
+  const round = (upper & 0xffff0000) >>> 0;
+  return round > lower ? round : upper;
 }
 
 function remade(node: Node): Move['from'] {

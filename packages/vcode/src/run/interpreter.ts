@@ -9,7 +9,7 @@ import { numberSections } from '../ir/sections.ts';
 import { BINARY } from '../ir/ir.ts';
 import { VcodeError } from '../program/error.ts';
 import { prepareChecked } from '../ir/prepare.ts';
-import { budgetsOf } from '../r3000/compile.ts';
+import { budgetsOf, type Budgets } from '../r3000/compile.ts';
 import { flatten, type Step } from './flat.ts';
 import {
   checkCall,
@@ -24,11 +24,11 @@ import {
   type Outcome,
   type Value,
 } from './instance.ts';
-import { operateLongs, operateOne, operateWords } from './operate.ts';
+import { operateLongs, operateOne, operateWords } from '../ir/operate.ts';
 
 /** An instance that is interpreted. Throws `VcodeError` for a module that does not compile, or data outside its memory. */
 export function interpretModule(module: Module, options: InstanceOptions = {}): ModuleInstance {
-  const interpreter = new Interpreter(module, options);
+  const interpreter = new Interpreter(module, budgetsOf(module), options);
   if (module.start !== undefined) interpreter.start(module.start);
   return interpreter;
 }
@@ -50,34 +50,41 @@ interface Frame {
   next: number;
 }
 
-class Interpreter implements ModuleInstance {
+export class Interpreter implements ModuleInstance {
   readonly #module: Module;
   readonly #steps: readonly (readonly Step[])[];
   readonly #costs: readonly number[];
   readonly #frames: readonly number[];
   readonly #hosts: readonly (HostFunction | undefined)[];
-  readonly #memory: Uint8Array;
+  #regions: readonly Uint8Array[];
   readonly #globals: Value[];
+  /** Of region 0, which may get longer if it is the memory. */
   #length: number;
   #fuel = 0;
   #stack = 0;
   #locals: Value[] = [];
 
-  constructor(module: Module, options: InstanceOptions) {
+  constructor(module: Module, budgets: Budgets, options: InstanceOptions) {
     const prepared = prepareChecked(module);
     const { starts, loops } = numberSections(prepared);
     this.#module = prepared;
     this.#steps = prepared.functions.map((func, i) => flatten(func, starts[i] ?? 0, loops));
-    ({ costs: this.#costs, frames: this.#frames } = budgetsOf(module));
-    this.#memory = new Uint8Array(mostBytes(module, options));
+    ({ costs: this.#costs, frames: this.#frames } = budgets);
+    this.#regions = [new Uint8Array(mostBytes(module, options))];
     this.#length = (module.memory?.pages ?? 0) * PAGE;
-    initialMemory(module, this.#memory);
+    initialMemory(module, this.#bytes(0));
     this.#globals = module.globals.map(({ initial }) => initial);
     this.#hosts = module.imports.map((one) => options.imports?.[`${one.module}.${one.name}`]);
   }
 
+  /** Binds the regions of a module that has no memory of its own, for the runs that follow, which may change them. */
+  bind(regions: readonly Uint8Array[]): void {
+    this.#regions = regions;
+    this.#length = regions[0]?.length ?? 0;
+  }
+
   memory(): Uint8Array {
-    return this.#memory.subarray(0, this.#length);
+    return this.#bytes(0).subarray(0, this.#length);
   }
 
   global(index: number): Value {
@@ -197,7 +204,7 @@ class Interpreter implements ModuleInstance {
       case 'grow': {
         const pages = this.#word(step.pages);
         const before = this.#length / PAGE;
-        const isTooMuch = pages * PAGE > this.#memory.length - this.#length;
+        const isTooMuch = pages * PAGE > this.#bytes(0).length - this.#length;
         if (!isTooMuch) this.#length += pages * PAGE;
         this.#locals[step.result] = isTooMuch ? 0xffffffff : before;
       }
@@ -215,9 +222,10 @@ class Interpreter implements ModuleInstance {
     const index = this.#word(step.index);
     const value = BigInt(this.#evaluate(step.value));
     const at = this.#access(step, index);
+    const bytes = this.#bytes(step.region);
     for (let i = 0; i < step.size; i += 1) {
       const shift = 8 * (step.endian === 'little' ? i : step.size - 1 - i);
-      this.#memory[at + i] = Number((value >> BigInt(shift)) & 0xffn);
+      bytes[at + i] = Number((value >> BigInt(shift)) & 0xffn);
     }
   }
 
@@ -250,9 +258,9 @@ class Interpreter implements ModuleInstance {
       case 'load':
         return this.#load(expression);
       case 'length':
-        return this.#length;
+        return this.#lengthOf(expression.region);
       case 'fits':
-        return this.#word(expression.index) + expression.bytes <= this.#length ? 1 : 0;
+        return this.#word(expression.index) + expression.bytes <= this.#lengthOf(expression.region) ? 1 : 0;
     }
   }
 
@@ -268,10 +276,11 @@ class Interpreter implements ModuleInstance {
 
   #load(load: Extract<Expression, { kind: 'load' }>): Value {
     const at = this.#access(load, this.#word(load.index));
+    const bytes = this.#bytes(load.region);
     let value = 0n;
     for (let i = 0; i < load.size; i += 1) {
       const shift = 8 * (load.endian === 'little' ? i : load.size - 1 - i);
-      value |= BigInt(this.#memory[at + i] ?? 0) << BigInt(shift);
+      value |= BigInt(bytes[at + i] ?? 0) << BigInt(shift);
     }
     if (load.size === 8) return value;
     return Number(load.signed ? BigInt.asUintN(32, BigInt.asIntN(8 * load.size, value)) : value);
@@ -279,7 +288,15 @@ class Interpreter implements ModuleInstance {
 
   #access(place: Place, index: number): number {
     const at = index + place.displacement;
-    if (at + place.size > this.#length) throw new Abort(ABORT_BOUNDS);
+    if (at + place.size > this.#lengthOf(place.region)) throw new Abort(ABORT_BOUNDS);
     return at;
+  }
+
+  #bytes(region: number): Uint8Array {
+    return this.#regions[region] as Uint8Array;
+  }
+
+  #lengthOf(region: number): number {
+    return region === 0 ? this.#length : this.#bytes(region).length;
   }
 }

@@ -1,6 +1,11 @@
 /** What is known about the bits of a value. */
 import { resolve, type Node } from './graph.ts';
 
+const fitsSigned = (value: number): boolean => (value | 0) >= -0x8000 && (value | 0) <= 0x7fff;
+
+/** Whether one instruction makes the constant. */
+export const isCheap = (value: number): boolean => fitsSigned(value) || value >>> 0 <= 0xffff || (value & 0xffff) === 0;
+
 /** How far the search for known bits goes. Assumption: code from compilers shows nothing more behind that. */
 export const SEARCH_DEPTH = 4;
 

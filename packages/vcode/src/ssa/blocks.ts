@@ -15,6 +15,11 @@ export function tidyBlocks(graph: Graph): void {
     for (const node of block.nodes) resolveAll(node.inputs);
   }
   foldBranches(reachable);
+  // What only leads to an abort is as seldom.
+  for (let i = reachable.length - 1; i >= 0; i -= 1) {
+    const block = reachable[i] as Block;
+    if (block.end.kind === 'goto' && block.successors[0]?.isCold === true) block.isCold = true;
+  }
   graph.blocks = join(order(graph));
   for (const block of graph.blocks) dropUnreachable(block);
   resolvePhis(graph.blocks);
@@ -166,7 +171,9 @@ function findDominators(blocks: readonly Block[]): void {
     for (const block of blocks) {
       if (block === entry) continue;
       let dominator: Block | undefined;
-      for (const from of block.predecessors) {
+      // The last ones first: where thousands of tests lead to one abort, each meets the next one at once.
+      for (let i = block.predecessors.length - 1; i >= 0; i -= 1) {
+        const from = block.predecessors[i] as Block;
         if (from.dominator === undefined) continue;
         dominator = dominator === undefined ? from : meet(from, dominator);
       }

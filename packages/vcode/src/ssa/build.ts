@@ -5,7 +5,7 @@
  * ends, a loop's when it begins, for the locals that its body sets.
  */
 import { ABORT_TABLE } from '../ir/abort.ts';
-import { assigned } from '../ir/guard.ts';
+import { assigned, provesAccess } from '../ir/guard.ts';
 import type { Body, Expression, Func, Module, Statement } from '../ir/ir.ts';
 import { Expressions } from './expressions.ts';
 import { Flow, type Incoming, type Target } from './flow.ts';
@@ -45,7 +45,7 @@ class Builder {
     }
     this.#slots = first;
     this.#isLong = isLong;
-    this.#flow = new Flow(next);
+    this.#flow = new Flow(next, surroundings);
     this.#values = this.#flow.values;
     this.#expressions = new Expressions(this.#flow, module, surroundings, { first, isLong });
   }
@@ -54,7 +54,12 @@ class Builder {
     const entry = this.#flow.graph.block();
     this.#flow.begin(entry);
     const words = this.#func.parameters.reduce((sum, { type }) => sum + (type === 'i64' ? 2 : 1), 0);
+    const { parameters } = this.#to.record;
     for (let word = 0; word < words; word += 1) {
+      if (parameters !== undefined) {
+        this.#flow.locals[word] = this.#values.field(parameters + 4 * word);
+        continue;
+      }
       const node = this.#flow.pin(this.#flow.graph.node('parameter', [], word));
       this.#flow.graph.parameters.push(node);
       this.#flow.locals[word] = node;
@@ -94,7 +99,7 @@ class Builder {
         this.#expressions.store(statement, statement.value);
         return;
       case 'if':
-        this.#if(this.#expressions.word(statement.condition), statement.then, statement.otherwise);
+        this.#if(statement);
         return;
       case 'for':
         this.#for(statement);
@@ -160,7 +165,8 @@ class Builder {
       .forEach((word, i) => this.#flow.pin(this.#flow.graph.node('write', [word], offset + 4 * i)));
   }
 
-  #if(condition: Node, then: Body, otherwise: Body): void {
+  #if({ condition: test, then, otherwise }: Extract<Statement, { kind: 'if' }>): void {
+    const condition = this.#expressions.word(test);
     const known = resolve(condition);
     if (known.op === 'const') {
       this.#body(known.value === 0 ? otherwise : then);
@@ -168,7 +174,7 @@ class Builder {
     }
     const incoming: Incoming[] = [];
     const locals = this.#flow.locals;
-    const ways = this.#flow.branch(condition);
+    const ways = this.#flow.branch(condition, this.#to.profile === 'checked' && !provesAccess(test));
     this.#way(ways.then, locals, then, incoming);
     this.#way(ways.otherwise, locals, otherwise, incoming);
     this.#flow.meet(incoming);

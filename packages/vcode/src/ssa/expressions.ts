@@ -54,10 +54,10 @@ export class Expressions {
     return v.binary('add', this.field(this.#to.record.base(place.region)), at);
   }
 
-  #guard(place: Place, index: Node): void {
+  #guard({ region, guard }: Place, index: Node): void {
     const v = this.#values;
-    const { extent, floor, span } = place.guard ?? { extent: 0, floor: false, span: false };
-    const length = this.length(place.region);
+    const { extent, floor, span } = guard ?? { extent: 0, floor: false, span: false };
+    const length = this.length(region);
     if (extent > 0xffffffff) {
       this.#flow.trapIf(v.constant(1), ABORT_BOUNDS);
       return;
@@ -83,9 +83,22 @@ export class Expressions {
   #load(place: Extract<Expression, { kind: 'load' }>): Node {
     const address = this.#address(place);
     const size = place.size === 8 ? 4 : place.size;
+    if (place.endian === 'big' && (size === 2 || (size === 4 && place.align < 2)))
+      return this.#loadBytes(address, size);
     const load = this.access(address, 0, place.signed && place.endian === 'little' ? -size : size, place.align);
     if (place.endian === 'little' || size === 1) return load;
     return swapBytes(this.#values, load, size);
+  }
+
+  /** A word or half whose bytes are in the opposite order: byte by byte, unless a whole word is taken at once and swapped. */
+  #loadBytes(address: Node, size: number): Node {
+    const v = this.#values;
+    let sum = this.access(address, 0, 1, 0);
+    for (let i = 1; i < size; i += 1) {
+      const next = this.access(address, i, 1, 0);
+      sum = v.binary('or', v.binary('shl', sum, v.constant(8)), next);
+    }
+    return sum;
   }
 
   store(place: Extract<Statement, { kind: 'store' }>, value: Expression): void {
@@ -97,17 +110,28 @@ export class Expressions {
       if (place.guard !== undefined) this.#guard(place, index);
       address = v.binary('add', this.field(this.#to.record.base(place.region)), address);
     }
+    if (place.endian === 'big' && place.size !== 8) {
+      // The least significant byte is the last one.
+      for (let i = 0; i < place.size; i += 1) {
+        const part = v.binary('shr', words.low, v.constant(8 * i));
+        this.#put(v.binary('add', address, v.constant(place.size - 1 - i)), part, 1, 0);
+      }
+      return;
+    }
     const parts = words.high === undefined ? [words.low] : [words.low, words.high];
     const ordered = place.endian === 'little' ? parts : parts.reverse();
     ordered.forEach((word, i) => {
       const size = place.size === 8 ? 4 : place.size;
-      const swapped = place.endian === 'little' || size === 1 ? word : swapBytes(v, word, size);
-      const at = v.binary('add', address, v.constant(4 * i));
-      const store = this.#flow.graph.node('store', [at, swapped]);
-      store.size = size;
-      store.align = place.align;
-      this.#flow.pin(store);
+      const swapped = place.endian === 'little' ? word : swapBytes(v, word, size);
+      this.#put(v.binary('add', address, v.constant(4 * i)), swapped, size, place.align);
     });
+  }
+
+  #put(address: Node, value: Node, size: number, align: number): void {
+    const store = this.#flow.graph.node('store', [address, value]);
+    store.size = size;
+    store.align = align;
+    this.#flow.pin(store);
   }
 
   /* Expressions. */
@@ -223,12 +247,15 @@ export class Expressions {
     return v.binary(operator, a, b);
   }
 
-  #fits({ region, index, bytes }: Extract<Expression, { kind: 'fits' }>): Node {
+  #fits({ region, index, bytes, guard }: Extract<Expression, { kind: 'fits' }>): Node {
     const v = this.#values;
     const at = this.word(index);
     if (this.#to.profile === 'own') return v.constant(1);
+    const { floor, span } = guard ?? { floor: true, span: true };
     const length = this.length(region);
-    const short = v.binary('ltu', length, v.constant(bytes));
+    const short = v.binary('ltu', length, v.constant(floor ? bytes : 0));
+    if (!span) return v.not(short);
+    if (bytes === 1) return v.binary('ltu', at, length);
     const beyond = v.binary('ltu', v.binary('sub', length, v.constant(bytes)), at);
     return v.not(v.binary('or', short, beyond));
   }

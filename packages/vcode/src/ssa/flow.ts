@@ -4,6 +4,7 @@
  */
 import { Graph, resolve, type Block, type Node } from './graph.ts';
 import { VcodeError } from '../program/error.ts';
+import type { Surroundings } from './surroundings.ts';
 import { Values } from './values.ts';
 
 /** A way that ends in front of a place, with the nodes that locals have there. */
@@ -24,7 +25,7 @@ const MOST_COPIED = 1 << 25;
 
 export class Flow {
   readonly graph: Graph = new Graph();
-  readonly values: Values = new Values(this.graph);
+  readonly values: Values;
   /** By word: a local that is a long has two. */
   locals: Node[];
   /** `undefined` behind a jump, until something is reached again. */
@@ -32,9 +33,14 @@ export class Flow {
   /** A position in the source. */
   at = -1;
   #copied = 0;
-  readonly #traps = new Map<number, Block>();
+  readonly #traps = new Map<string, Block>();
+  /** Whether there is a trap for each position, so that its address says where the program was; else there is one for each code. */
+  readonly #tellsPlaces: boolean;
 
-  constructor(words: number) {
+  constructor(words: number, { profile, isLeaf }: Pick<Surroundings, 'profile' | 'isLeaf'>) {
+    // A leaf makes a constant where it is needed, not before ways part: most ways of a filter end soon.
+    this.values = new Values(this.graph, isLeaf);
+    this.#tellsPlaces = profile === 'own';
     this.locals = new Array<Node>(words).fill(this.values.constant(0));
   }
 
@@ -71,10 +77,11 @@ export class Flow {
   }
 
   /** Ends the block with a branch; the walk goes on in the first successor. */
-  branch(condition: Node): { readonly then: Block; readonly otherwise: Block } {
+  branch(condition: Node, mayRead = false): { readonly then: Block; readonly otherwise: Block } {
     const [then, otherwise] = [this.graph.block(), this.graph.block()];
     if (this.block !== undefined) {
-      this.block.end = { kind: 'if' };
+      this.block.at = this.at;
+      this.block.end = { kind: 'if', mayRead };
       this.block.inputs = [condition];
       this.graph.edge(this.block, then);
       this.graph.edge(this.block, otherwise);
@@ -91,7 +98,8 @@ export class Flow {
     if (from === undefined) return;
     const trap = this.trap(code);
     const onward = this.graph.block();
-    from.end = { kind: 'if' };
+    from.at = this.at;
+    from.end = { kind: 'if', mayRead: false };
     from.inputs = [condition];
     this.graph.edge(from, trap);
     this.graph.edge(from, onward);
@@ -99,18 +107,21 @@ export class Flow {
   }
 
   trap(code: number): Block {
-    let trap = this.#traps.get(code);
+    const key = this.#tellsPlaces ? `${code} ${this.at}` : String(code);
+    let trap = this.#traps.get(key);
     if (trap === undefined) {
       trap = this.graph.block();
+      trap.at = this.at;
       trap.end = { kind: 'trap', code };
       trap.isCold = true;
-      this.#traps.set(code, trap);
+      this.#traps.set(key, trap);
     }
     return trap;
   }
 
   return(words: Node[]): void {
     if (this.block === undefined) return;
+    this.block.at = this.at;
     this.block.end = { kind: 'return' };
     this.block.inputs = words;
     this.block = undefined;

@@ -6,6 +6,7 @@
  *
  * Source: [CLICK95].
  */
+import { VcodeError } from '../program/error.ts';
 
 /** Operators on two words that float; the others are made by `legalise`. */
 export type Operator =
@@ -88,6 +89,9 @@ export class Node {
   replacement: Node | undefined;
   /** How many nodes and ends of blocks use it; known after `place`. */
   uses = 0;
+  /** Of a floating node, in `place`: the block in which all its inputs are there, and the last one that all its users know. */
+  early: Block | undefined;
+  late: Block | undefined;
   /** For passes. */
   mark = 0;
 
@@ -105,8 +109,11 @@ export type Test = 'eq' | 'ne' | 'ltz' | 'gez' | 'lez' | 'gtz';
 /** How a block ends. */
 export type End =
   | { readonly kind: 'goto' }
-  /** To the first successor if the condition is not 0, else to the second. */
-  | { readonly kind: 'if'; readonly test?: Test }
+  /**
+   * To the first successor if the condition is not 0, else to the second. `mayRead`: what the ways read lies where it may be read before the
+   * condition is known.
+   */
+  | { readonly kind: 'if'; readonly test?: Test; readonly mayRead: boolean }
   /** To the successor in whose row the value stands, to the last one if it stands in none. */
   | { readonly kind: 'switch'; readonly cases: readonly (readonly number[])[]; readonly table?: Table }
   | { readonly kind: 'return' }
@@ -131,6 +138,8 @@ export class Block {
   end: End = { kind: 'return' };
   /** What the end needs: a condition, a value, results. */
   inputs: Node[] = [];
+  /** The position in the source of what ends it; -1 if it is not known. */
+  at = -1;
   /** The innermost loop, known after `findLoops`. */
   loop: Loop | undefined;
   /** Known after `findDominators`. */
@@ -180,6 +189,9 @@ export function resolve(node: Node): Node {
   return last;
 }
 
+/** Assumption: of so many nodes, ten or more for an instruction that a branch reaches, no function can be compiled. */
+const MOST_NODES = 1 << 19;
+
 /** A function's blocks, the entry first, and its nodes' numbers. */
 export class Graph {
   blocks: Block[] = [];
@@ -192,8 +204,10 @@ export class Graph {
     return block;
   }
 
+  /** Throws `VcodeError` `limit` for a function of more nodes than can become code that branches reach. */
   node(op: Op, inputs: Node[], value = 0): Node {
     this.nodes += 1;
+    if (this.nodes > MOST_NODES) throw new VcodeError('limit', 'a function is too large to compile');
     return new Node(this.nodes, op, inputs, value);
   }
 

@@ -111,20 +111,16 @@ class Reduction {
     if (induction !== undefined) return { induction, scale: 1, base: v.constant(0) };
     if (node.block !== undefined) return undefined;
     const [a, b] = node.inputs.map(resolve) as [Node, Node];
-    if (node.op === 'add') {
+    if (node.op === 'add' || node.op === 'sub') {
       const [x, y] = [this.#findLinear(a, depth), this.#findLinear(b, depth)];
       if (x === undefined || y === undefined) return undefined;
+      // A product by a constant may have become the difference of two shifts.
       if (x.induction !== undefined && y.induction !== undefined && x.induction !== y.induction) return undefined;
       return {
         induction: x.induction ?? y.induction,
-        scale: (x.scale + y.scale) | 0,
-        base: v.binary('add', x.base, y.base),
+        scale: (node.op === 'add' ? x.scale + y.scale : x.scale - y.scale) | 0,
+        base: v.binary(node.op, x.base, y.base),
       };
-    }
-    if (node.op === 'sub') {
-      const [x, y] = [this.#findLinear(a, depth), this.#findLinear(b, depth)];
-      if (x === undefined || y === undefined || y.induction !== undefined) return undefined;
-      return { ...x, base: v.binary('sub', x.base, y.base) };
     }
     if ((node.op === 'shl' || node.op === 'mul') && b.op === 'const') {
       const x = this.#findLinear(a, depth);

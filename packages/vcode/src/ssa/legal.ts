@@ -12,17 +12,14 @@ const signed = (value: number): number => value | 0;
 const fitsSigned = (value: number): boolean => signed(value) >= -0x8000 && signed(value) <= 0x7fff;
 const fitsUnsigned = (value: number): boolean => value >>> 0 <= 0xffff;
 
-/** Whether one instruction makes the constant. */
-export const isCheap = (value: number): boolean => fitsSigned(value) || fitsUnsigned(value) || (value & 0xffff) === 0;
-
 /** Fewer cases are compared one by one, or searched. Assumption: a jump through a table takes six instructions. */
 const FEW_CASES = 5;
 /** A table has at most so many slots for a case. */
 const SPARSE = 8;
 
-/** Makes every node of the graph one that an instruction computes. */
-export function legalise(graph: Graph, values: Values): void {
-  new Legaliser(values).run(graph.blocks);
+/** Makes every node of the graph one that an instruction computes. `hasTables`: a switch may look into memory. */
+export function legalise(graph: Graph, values: Values, hasTables: boolean): void {
+  new Legaliser(values).run(graph.blocks, hasTables);
 }
 
 const nothing = (): void => undefined;
@@ -36,11 +33,11 @@ class Legaliser {
     this.#values = values;
   }
 
-  run(blocks: readonly Block[]): void {
+  run(blocks: readonly Block[], hasTables: boolean): void {
     // Branches and addresses first: they look at operators.
     for (const block of blocks) {
       if (block.end.kind === 'if') this.#branch(block, block.end);
-      if (block.end.kind === 'switch') this.#switch(block, block.end);
+      if (block.end.kind === 'switch' && hasTables) this.#switch(block, block.end);
       for (const node of block.nodes) if (node.op === 'load' || node.op === 'store') this.#address(node);
     }
     for (const block of blocks) {

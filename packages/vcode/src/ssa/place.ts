@@ -4,9 +4,9 @@
  * Source: [CLICK95 §3]. In a block a floating node stands just before what needs it first, so that it takes a register for a short
  * time only.
  */
+import { isCheap } from './bits.ts';
 import { commonDominator } from './blocks.ts';
 import type { Block, Graph, Node } from './graph.ts';
-import { isCheap } from './legal.ts';
 import { Walk } from './walk.ts';
 
 /** Whether this use of a constant needs no register: it is made where it goes. */
@@ -14,13 +14,16 @@ export function isMadeInPlace(node: Node): boolean {
   return node.op === 'const' && isCheap(node.value);
 }
 
-/** Places everything that is needed. Nodes that are not needed have no block afterwards, and stand in none. */
-export function place(graph: Graph): void {
+/**
+ * Places everything that is needed. Nodes that are not needed have no block afterwards, and stand in none. With `fieldsFirst`, words of the record
+ * are loaded before the first section is paid for, if no run but one that aborts does without them: there, loads have something to wait for.
+ */
+export function place(graph: Graph, fieldsFirst: boolean): void {
   const [entry] = graph.blocks;
   if (entry === undefined) return;
   const floating = dropUnused(graph, entry);
-  chooseLate(graph, floating);
-  arrange(graph, floating);
+  chooseLate(graph, floating, fieldsFirst);
+  arrange(graph, floating, fieldsFirst ? entry : undefined);
 }
 
 const EFFECTS: ReadonlySet<string> = new Set(['store', 'write', 'call', 'charge']);
@@ -29,8 +32,6 @@ const EFFECTS: ReadonlySet<string> = new Set(['store', 'write', 'call', 'charge'
 function dropUnused(graph: Graph, entry: Block): Node[] {
   const floating: Node[] = [];
   const pinned: Node[] = [];
-  const earliest = EARLIEST;
-  earliest.clear();
   const walk = new Walk();
   /** Counts a use; tells whether the node floats and is needed for the first time. */
   const use = (node: Node): boolean => {
@@ -44,10 +45,10 @@ function dropUnused(graph: Graph, entry: Block): Node[] {
   const done = (node: Node): void => {
     let early = entry;
     for (const input of node.inputs) {
-      const block = input.block ?? earliest.get(input) ?? entry;
+      const block = input.block ?? input.early ?? entry;
       if (block.level > early.level) early = block;
     }
-    earliest.set(node, early);
+    node.early = early;
     floating.push(node);
   };
   const need = (node: Node): void => {
@@ -65,8 +66,6 @@ function dropUnused(graph: Graph, entry: Block): Node[] {
   return floating;
 }
 
-const EARLIEST = new Map<Node, Block>();
-
 function keep(nodes: Node[]): void {
   let kept = 0;
   for (const node of nodes) {
@@ -77,14 +76,14 @@ function keep(nodes: Node[]): void {
   nodes.length = kept;
 }
 
-function chooseLate(graph: Graph, floating: readonly Node[]): void {
-  const late = new Map<Node, Block>();
+function chooseLate(graph: Graph, floating: readonly Node[], fieldsFirst: boolean): void {
   const use = (node: Node, block: Block): void => {
     if (node.block !== undefined) return;
-    const known = late.get(node);
-    late.set(node, known === undefined ? block : commonDominator(known, block));
+    node.late = node.late === undefined ? block : commonDominator(node.late, block);
   };
-  for (const block of graph.blocks) {
+  // The last blocks first: they are near each other.
+  for (let k = graph.blocks.length - 1; k >= 0; k -= 1) {
+    const block = graph.blocks[k] as Block;
     for (const phi of block.phis) {
       phi.inputs.forEach((input, i) => {
         if (!isMadeInPlace(input)) use(input, block.predecessors[i] as Block);
@@ -99,21 +98,38 @@ function chooseLate(graph: Graph, floating: readonly Node[]): void {
   }
   for (let i = floating.length - 1; i >= 0; i -= 1) {
     const node = floating[i] as Node;
-    const last = late.get(node);
+    const { late: last, early } = node;
     if (last === undefined) continue;
-    const early = EARLIEST.get(node) as Block;
     let best = last;
     for (let block: Block = last; block !== early;) {
       block = block.dominator as Block;
       if (block.depth < best.depth) best = block;
     }
+    if (fieldsFirst && node.op === 'field') best = beforeTests(best);
     node.block = best;
     for (const input of node.inputs) use(input, best);
   }
 }
 
-/** Puts the floating nodes of each block between the others. */
-function arrange(graph: Graph, floating: readonly Node[]): void {
+/** The first of the blocks that come before this one whenever the run does not abort. */
+function beforeTests(block: Block): Block {
+  let first = block;
+  for (
+    let { dominator } = block;
+    dominator !== undefined && dominator.depth <= first.depth;
+    { dominator } = dominator
+  ) {
+    if (dominator.successors.filter(({ isCold }) => !isCold).length !== 1) break;
+    first = dominator;
+  }
+  return first;
+}
+
+/** More fields than this are not loaded at once: they would take all registers. */
+const MOST_FIELDS = 8;
+
+/** Puts the floating nodes of each block between the others; fields of the entry before everything. */
+function arrange(graph: Graph, floating: readonly Node[], entry: Block | undefined): void {
   const rest = new Map<Block, Node[]>();
   const walk = new Walk();
   for (const node of floating) {
@@ -139,6 +155,11 @@ function arrange(graph: Graph, floating: readonly Node[]): void {
     const put = (node: Node): void => {
       walk.run(node, isWaiting, done);
     };
+    if (block === entry)
+      own
+        .filter(({ op }) => op === 'field')
+        .slice(0, MOST_FIELDS)
+        .forEach(put);
     for (const node of block.nodes) {
       for (const input of node.inputs) put(input);
       ordered.push(node);

@@ -7,6 +7,8 @@ import type { RecordLayout } from '../ir/record.ts';
 export interface Surroundings {
   /** Own: no tests, no fuel; an address is what the program says. */
   readonly profile: 'own' | 'checked';
+  /** Downloaded code: a leaf that touches its record and its regions alone. It has no tables in memory. */
+  readonly isLeaf: boolean;
   /** By statement: the fuel section that a loop begins. */
   readonly sections: ReadonlyMap<Statement, number>;
   /** The section of the function itself. */

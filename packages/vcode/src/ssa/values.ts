@@ -4,7 +4,7 @@
  * Nothing here has an effect, so every rule holds for all inputs. Constants stand on the right where operands may be exchanged; there
  * is no `leu`, `gt` or `not`: those are `ltu` and `lts` with operands exchanged, and `xor` 1 of a truth value.
  */
-import { possibleBits, SEARCH_DEPTH } from './bits.ts';
+import { isCheap, possibleBits, SEARCH_DEPTH } from './bits.ts';
 import { divideBy, type Arithmetic } from './division.ts';
 import { resolve, type Graph, type Node, type Op, type Operator } from './graph.ts';
 
@@ -42,10 +42,14 @@ export class Values implements Arithmetic {
   readonly #constants = new Map<number, Node>();
   readonly #fields = new Map<number, Node>();
   readonly #known = new Map<number, Node>();
+  /** Keys of values; of constants, -1 minus the constant. */
   readonly #made: number[] = [];
+  readonly #forgetsConstants: boolean;
 
-  constructor(graph: Graph) {
+  /** With `forgetsConstants`, constants that take two instructions are values like others to `forget`. */
+  constructor(graph: Graph, forgetsConstants: boolean) {
     this.#graph = graph;
+    this.#forgetsConstants = forgetsConstants;
   }
 
   /** For `forget`: what is known now. */
@@ -58,7 +62,11 @@ export class Values implements Arithmetic {
    * part, for those too that need it on neither.
    */
   forget(known: number): void {
-    while (this.#made.length > known) this.#known.delete(this.#made.pop() as number);
+    while (this.#made.length > known) {
+      const key = this.#made.pop() as number;
+      if (key < 0) this.#constants.delete(-1 - key);
+      else this.#known.delete(key);
+    }
   }
 
   constant(value: number): Node {
@@ -67,6 +75,7 @@ export class Values implements Arithmetic {
     if (node === undefined) {
       node = this.#graph.node('const', [], unsigned);
       this.#constants.set(unsigned, node);
+      if (this.#forgetsConstants && !isCheap(unsigned)) this.#made.push(-1 - unsigned);
     }
     return node;
   }

@@ -1,8 +1,9 @@
 /** Expressions of the checked profile in WebAssembly. */
 import { I32, type FunctionBuilder, type OpcodeName } from '@exokernel/wasm';
-import { ABORT_DIVIDE } from '../ir/abort.ts';
-import { BINARY, type BinaryOperator, type Expression, type Func, type Place } from '../ir/ir.ts';
-import type { Surroundings } from './surroundings.ts';
+import { ABORT_BOUNDS, ABORT_DIVIDE } from '../ir/abort.ts';
+import { BINARY, type BinaryOperator, type Expression, type Guard, type Place } from '../ir/ir.ts';
+import type { Run } from './run.ts';
+import type { Names } from './surroundings.ts';
 
 /** Operators that are one instruction. The counts of 64-bit shifts are words in the IR. */
 const PLAIN: Readonly<Partial<Record<BinaryOperator, OpcodeName>>> = {
@@ -55,28 +56,32 @@ const STORES: Readonly<Record<number, OpcodeName>> = { 1: 'i32Store8', 2: 'i32St
 /** Emits expressions into one function. */
 export class Expressions {
   readonly #f: FunctionBuilder;
-  readonly #to: Surroundings;
+  readonly #to: Names;
+  readonly #run: Run;
   readonly #helpers: number[] = [];
 
-  constructor(f: FunctionBuilder, _func: Func, surroundings: Surroundings) {
+  constructor(f: FunctionBuilder, names: Names, run: Run) {
     this.#f = f;
-    this.#to = surroundings;
+    this.#to = names;
+    this.#run = run;
   }
 
-  /** Ends the run. */
-  abort(code: number): void {
-    this.#f.i32Const(code);
-    this.#f.globalSet(this.#to.status);
-    this.#f.unreachable();
+  /** The WebAssembly local of a local. */
+  local(local: number): number {
+    return this.#to.firstLocal + local;
+  }
+
+  #take(): number {
+    return this.#helpers.pop() ?? this.#f.local(I32);
   }
 
   /** Runs `use` with a local that holds a word. */
   held(expression: Expression, use: (local: number) => void): void {
     if (expression.kind === 'local') {
-      use(expression.local);
+      use(this.local(expression.local));
       return;
     }
-    const helper = this.#helpers.pop() ?? this.#f.local(I32);
+    const helper = this.#take();
     this.value(expression);
     this.#f.localSet(helper);
     use(helper);
@@ -93,7 +98,7 @@ export class Expressions {
         f.i64Const(BigInt.asIntN(64, expression.value));
         return;
       case 'local':
-        f.localGet(expression.local);
+        f.localGet(this.local(expression.local));
         return;
       case 'global':
         f.globalGet(this.#to.globals[expression.global] ?? 0);
@@ -112,16 +117,18 @@ export class Expressions {
         f.select();
         return;
       case 'load':
-        this.value(expression.index);
+        if (this.#isMemory) this.value(expression.index);
+        else
+          this.#heldIndex(expression, (index) => {
+            this.#address(expression, index);
+          });
         f.emit(LOADS[expression.size]?.[expression.signed && expression.endian === 'little' ? 1 : 0] ?? 'i32Load', [
           expression.displacement,
         ]);
         if (expression.endian === 'big') this.#swap(expression.size);
         return;
       case 'length':
-        f.memorySize();
-        f.i32Const(16);
-        f.i32Shl();
+        this.#length(expression.region);
         return;
       case 'fits':
         this.#fits(expression);
@@ -129,10 +136,94 @@ export class Expressions {
   }
 
   store(place: Place, value: Expression): void {
-    this.value(place.index);
-    this.value(value);
-    if (place.endian === 'big') this.#swap(place.size);
-    this.#f.emit(STORES[place.size] ?? 'i32Store', [place.displacement]);
+    const put = (): void => {
+      if (place.endian === 'big') this.#swap(place.size);
+      this.#f.emit(STORES[place.size] ?? 'i32Store', [place.displacement]);
+    };
+    if (this.#isMemory) {
+      this.value(place.index);
+      this.value(value);
+      put();
+      return;
+    }
+    this.#heldIndex(place, (index) => {
+      // The value comes before the test: of a constant or a local there is nothing to be seen.
+      if (value.kind === 'const' || value.kind === 'local') {
+        this.#address(place, index);
+        this.value(value);
+        put();
+        return;
+      }
+      this.held(value, (word) => {
+        this.#address(place, index);
+        this.#f.localGet(word);
+        put();
+      });
+    });
+  }
+
+  /* Regions. */
+
+  /** Whether region 0 is the memory, whose bounds the engine tests. */
+  get #isMemory(): boolean {
+    return this.#to.firstRegion === undefined;
+  }
+
+  /** Runs `use` with a local that holds the index of an access; nothing if that is 0. */
+  #heldIndex({ index }: Place, use: (local: number | undefined) => void): void {
+    if (index.kind === 'const' && index.value === 0) use(undefined);
+    else this.held(index, use);
+  }
+
+  /** Makes the test of an access, and its address but for the displacement. */
+  #address({ region, guard }: Place, index: number | undefined): void {
+    const f = this.#f;
+    if (guard !== undefined) {
+      this.#outside(region, index, guard);
+      this.#run.abortIf(ABORT_BOUNDS);
+    }
+    f.localGet((this.#to.firstRegion ?? 0) + 2 * region);
+    if (index === undefined) return;
+    f.localGet(index);
+    f.i32Add();
+  }
+
+  /** The length of a region in bytes. */
+  #length(region: number): void {
+    const f = this.#f;
+    if (this.#to.firstRegion !== undefined) {
+      f.localGet(this.#to.firstRegion + 2 * region + 1);
+      return;
+    }
+    f.memorySize();
+    f.i32Const(16);
+    f.i32Shl();
+  }
+
+  /** 1 if not all bytes that are tested are in the region. */
+  #outside(region: number, index: number | undefined, { extent, floor, span }: Guard): void {
+    const f = this.#f;
+    if (extent > 0xffffffff) {
+      f.i32Const(1);
+      return;
+    }
+    if (floor) {
+      this.#length(region);
+      f.i32Const(extent);
+      f.i32LtU();
+    }
+    if (!span || index === undefined) return;
+    this.#length(region);
+    if (extent === 1) {
+      f.localGet(index);
+      f.i32LeU();
+    } else {
+      f.i32Const(extent);
+      f.i32Sub();
+      f.localGet(index);
+      f.i32LtU();
+    }
+    if (floor) f.i32Or();
   }
 
   #unary(operator: Extract<Expression, { kind: 'unary' }>['operator']): void {
@@ -190,7 +281,13 @@ export class Expressions {
 
   #divide(operator: 'divu' | 'divs' | 'remu' | 'rems', left: Expression, right: Expression): void {
     const f = this.#f;
-    const dividend = this.#helpers.pop() ?? f.local(I32);
+    if (right.kind === 'const' && right.value !== 0 && (operator !== 'divs' || right.value !== 0xffffffff)) {
+      this.value(left);
+      this.value(right);
+      f.emit(PLAIN[operator] ?? 'unreachable', []);
+      return;
+    }
+    const dividend = this.#take();
     this.value(left);
     f.localSet(dividend);
     this.held(right, (divisor) => {
@@ -206,9 +303,7 @@ export class Expressions {
         f.i32And();
         f.i32Or();
       }
-      f.if();
-      this.abort(ABORT_DIVIDE);
-      f.end();
+      this.#run.abortIf(ABORT_DIVIDE);
       f.localGet(dividend);
       f.localGet(divisor);
     });
@@ -216,8 +311,17 @@ export class Expressions {
     this.#helpers.push(dividend);
   }
 
-  #fits({ index, bytes }: Extract<Expression, { kind: 'fits' }>): void {
+  #fits({ region, index, bytes, guard }: Extract<Expression, { kind: 'fits' }>): void {
     const f = this.#f;
+    if (!this.#isMemory && guard !== undefined) {
+      if (guard.span)
+        this.held(index, (local) => {
+          this.#outside(region, local, guard);
+        });
+      else this.#outside(region, undefined, guard);
+      f.i32Eqz();
+      return;
+    }
     this.value(index);
     f.i64ExtendI32U();
     f.i64Const(BigInt(bytes));
@@ -237,7 +341,7 @@ export class Expressions {
       f.unreachable();
       return;
     }
-    const x = this.#helpers.pop() ?? f.local(I32);
+    const x = this.#take();
     f.localSet(x);
     const part = (count: number, shift: 'i32Shl' | 'i32ShrU' | 'i32Rotl', mask: number): void => {
       f.localGet(x);

@@ -1,13 +1,20 @@
 /** One function of the checked profile in WebAssembly: structured control flow maps directly. */
 import { I32, I64, type FunctionBuilder } from '@exokernel/wasm';
-import { ABORT_FUEL, ABORT_STACK, ABORT_TABLE } from '../ir/abort.ts';
+import { ABORT_STACK, ABORT_TABLE } from '../ir/abort.ts';
 import type { Body, Func, Statement } from '../ir/ir.ts';
 import { Expressions } from './expressions.ts';
-import type { Surroundings } from './surroundings.ts';
+import { addTo } from './run.ts';
+import type { Calls, Surroundings } from './surroundings.ts';
 
 export function emitFunction(f: FunctionBuilder, func: Func, surroundings: Surroundings): void {
   new Statements(f, func, surroundings).run();
 }
+
+/** A value, and what is done if it is this one. */
+type Arm = readonly [value: number, body: Body];
+
+/** A search among at most this many cases is a row of comparisons. */
+const LINEAR = 3;
 
 class Statements {
   readonly #f: FunctionBuilder;
@@ -22,7 +29,12 @@ class Statements {
     this.#func = func;
     this.#to = surroundings;
     for (const { type } of func.locals) f.local(type === 'i64' ? I64 : I32);
-    this.#expressions = new Expressions(f, func, surroundings);
+    this.#expressions = new Expressions(f, surroundings, surroundings.run);
+  }
+
+  /** Only a module whose functions call each other has statements that need it. */
+  get #calls(): Calls {
+    return this.#to.calls as Calls;
   }
 
   run(): void {
@@ -30,51 +42,26 @@ class Statements {
     this.#takeStack();
     this.#charge(this.#to.section);
     this.#body(this.#func.body);
-    this.#giveStack();
     for (const type of this.#func.results) {
       if (type === 'i64') f.i64Const(0n);
       else f.i32Const(0);
     }
+    this.#to.run.leave();
   }
 
   #takeStack(): void {
-    const { frame, stack } = this.#to;
+    const { frame = 0, stack = 0 } = this.#to.calls ?? {};
     if (frame === 0) return;
     const f = this.#f;
     f.globalGet(stack);
     f.i32Const(frame);
     f.i32LtS();
-    f.if();
-    this.#expressions.abort(ABORT_STACK);
-    f.end();
-    this.#addTo(stack, -frame);
-  }
-
-  #giveStack(): void {
-    if (this.#to.frame > 0) this.#addTo(this.#to.stack, this.#to.frame);
-  }
-
-  #addTo(global: number, amount: number): void {
-    const f = this.#f;
-    f.globalGet(global);
-    f.i32Const(amount);
-    f.i32Add();
-    f.globalSet(global);
+    this.#to.run.abortIf(ABORT_STACK);
+    addTo(f, stack, -frame);
   }
 
   #charge(section: number): void {
-    const f = this.#f;
-    const { fuel, costs } = this.#to;
-    const cost = costs[section] ?? 0;
-    f.globalGet(fuel);
-    f.i32Const(cost);
-    f.i32LtS();
-    f.if();
-    f.i32Const(0);
-    f.globalSet(fuel);
-    this.#expressions.abort(ABORT_FUEL);
-    f.end();
-    this.#addTo(fuel, -cost);
+    this.#to.run.charge(this.#to.costs[section] ?? 0);
   }
 
   #body(body: Body): void {
@@ -87,7 +74,7 @@ class Statements {
     switch (statement.kind) {
       case 'set':
         e.value(statement.value);
-        f.localSet(statement.local);
+        f.localSet(e.local(statement.local));
         return;
       case 'setGlobal':
         e.value(statement.value);
@@ -130,20 +117,19 @@ class Statements {
         return;
       case 'return':
         for (const value of statement.values) e.value(value);
-        this.#giveStack();
-        f.return();
+        this.#to.run.leave();
         return;
       case 'abort':
-        e.abort(statement.code);
+        this.#to.run.abort(statement.code);
         return;
       case 'call':
         for (const value of statement.values) e.value(value);
-        f.call(this.#to.functions[statement.function]?.index ?? 0);
+        f.call(this.#calls.functions[statement.function]?.index ?? 0);
         this.#results(statement.results);
         return;
       case 'callImport':
         for (const value of statement.values) e.value(value);
-        f.call(this.#to.imports[statement.import] ?? 0);
+        f.call(this.#calls.imports[statement.import] ?? 0);
         this.#results(statement.results);
         return;
       case 'callIndirect':
@@ -155,52 +141,108 @@ class Statements {
   }
 
   #results(locals: readonly number[]): void {
-    for (let i = locals.length - 1; i >= 0; i -= 1) this.#f.localSet(locals[i] ?? 0);
+    for (let i = locals.length - 1; i >= 0; i -= 1) this.#f.localSet(this.#expressions.local(locals[i] ?? 0));
   }
 
   #for(statement: Extract<Statement, { kind: 'for' }>): void {
     const f = this.#f;
+    const counter = this.#expressions.local(statement.counter);
     f.i32Const(0);
-    f.localSet(statement.counter);
+    f.localSet(counter);
     f.loop();
     this.#charge(this.#to.loops.get(statement) ?? 0);
     this.#body(statement.body);
-    f.localGet(statement.counter);
+    f.localGet(counter);
     f.i32Const(1);
     f.i32Add();
-    f.localTee(statement.counter);
+    f.localTee(counter);
     f.i32Const(statement.count);
     f.i32LtU();
     f.brIf(0);
     f.end();
   }
 
-  /** Dense values by a table, others one by one. */
+  /** Dense values by a table; others by a search, or one by one if several lead to one case. */
   #switch(statement: Extract<Statement, { kind: 'switch' }>): void {
-    const f = this.#f;
-    const { cases, otherwise } = statement;
+    const { cases } = statement;
     const values = cases.flatMap((one, i) => one.values.map((value) => [value, i] as const));
     const most = values.reduce((greatest, [value]) => Math.max(greatest, value), 0);
+    const isDense = most < 4 * values.length + 16;
+    if (isDense || values.length > cases.length) {
+      this.#blocks(statement, isDense ? most + 1 : 0, values);
+      return;
+    }
+    const f = this.#f;
+    f.block();
+    const end = f.depth;
+    f.block();
+    const otherwise = f.depth;
+    this.#expressions.held(statement.value, (local) => {
+      const arms = values.map(([value, i]): Arm => [value, cases[i]?.body ?? []]);
+      this.#search(
+        local,
+        arms.sort(([a], [b]) => a - b),
+        end,
+        otherwise,
+      );
+    });
+    f.end();
+    this.#body(statement.otherwise);
+    f.end();
+  }
+
+  /** Finds the value by halves. What a case does stands where its value is found: so the engine makes the fewest jumps. */
+  #search(local: number, arms: readonly Arm[], end: number, otherwise: number): void {
+    const f = this.#f;
+    if (arms.length > LINEAR) {
+      const middle = arms.length >> 1;
+      f.localGet(local);
+      f.i32Const(arms[middle]?.[0] ?? 0);
+      f.i32LtU();
+      f.if();
+      this.#search(local, arms.slice(0, middle), end, otherwise);
+      f.else();
+      this.#search(local, arms.slice(middle), end, otherwise);
+      f.end();
+      return;
+    }
+    for (const [value, body] of arms) {
+      f.localGet(local);
+      f.i32Const(value);
+      f.i32Eq();
+      f.if();
+      this.#body(body);
+      f.br(f.depth - end);
+      f.end();
+    }
+    f.br(f.depth - otherwise);
+  }
+
+  /** A block for every case: the value goes to its own through a table of so many slots, or one by one. */
+  #blocks(
+    { value, cases, otherwise }: Extract<Statement, { kind: 'switch' }>,
+    slots: number,
+    values: readonly (readonly [value: number, index: number])[],
+  ): void {
+    const f = this.#f;
     f.block();
     const end = f.depth;
     for (let i = 0; i <= cases.length; i += 1) f.block();
-    // The innermost block is that of the first case; behind the last one stands `otherwise`.
-    const deepest = f.depth;
-    const labelOf = (index: number): number => f.depth - (deepest - index);
-    if (most < 4 * values.length + 16) {
-      const slots = new Array<number>(values.length === 0 ? 0 : most + 1).fill(cases.length);
-      for (const [value, i] of values) slots[value] = i;
-      this.#expressions.value(statement.value);
-      f.brTable(slots.map(labelOf), labelOf(cases.length));
+    // The innermost block, 0 steps out, is that of the first case; behind the last one stands `otherwise`.
+    if (slots > 0) {
+      const table = new Array<number>(slots).fill(cases.length);
+      for (const [one, i] of values) table[one] = i;
+      this.#expressions.value(value);
+      f.brTable(table, cases.length);
     } else {
-      this.#expressions.held(statement.value, (local) => {
-        for (const [value, i] of values) {
+      this.#expressions.held(value, (local) => {
+        for (const [one, i] of values) {
           f.localGet(local);
-          f.i32Const(value);
+          f.i32Const(one);
           f.i32Eq();
-          f.brIf(labelOf(i));
+          f.brIf(i);
         }
-        f.br(labelOf(cases.length));
+        f.br(cases.length);
       });
     }
     for (const { body } of cases) {
@@ -219,18 +261,16 @@ class Statements {
     for (const value of statement.values) e.value(value);
     e.held(statement.slot, (slot) => {
       f.localGet(slot);
-      f.call(this.#to.signatureOf);
+      f.call(this.#calls.signatureOf);
       f.i32Const(statement.signature);
       f.i32Ne();
-      f.if();
-      e.abort(ABORT_TABLE);
-      f.end();
+      this.#to.run.abortIf(ABORT_TABLE);
       f.localGet(slot);
       const called = this.#to.module.functions.find(({ signature }) => signature === statement.signature);
       if (called === undefined) f.unreachable();
       else {
         f.callIndirect(
-          this.#to.typeOf(
+          this.#calls.typeOf(
             called.parameters.map(({ type }) => type),
             called.results,
           ),
@@ -242,18 +282,19 @@ class Statements {
 
   #grow(statement: Extract<Statement, { kind: 'grow' }>): void {
     const f = this.#f;
+    const result = this.#expressions.local(statement.result);
     this.#expressions.value(statement.pages);
-    f.localTee(statement.result);
-    f.globalGet(this.#to.most);
+    f.localTee(result);
+    f.globalGet(this.#calls.most);
     f.memorySize();
     f.i32Sub();
     f.i32LeU();
     f.if(I32);
-    f.localGet(statement.result);
+    f.localGet(result);
     f.memoryGrow();
     f.else();
     f.i32Const(-1);
     f.end();
-    f.localSet(statement.result);
+    f.localSet(result);
   }
 }

@@ -11,6 +11,7 @@ import { prepareChecked } from '../ir/prepare.ts';
 import { numberSections } from '../ir/sections.ts';
 import { budgetsOf } from '../r3000/compile.ts';
 import { emitFunction } from './function.ts';
+import { moduleRun } from './run.ts';
 import type { Surroundings } from './surroundings.ts';
 
 const byte = (type: ValueType): Byte => (type === 'i64' ? I64 : I32);
@@ -44,25 +45,30 @@ export function moduleToWasm(given: Module): Uint8Array<ArrayBuffer> {
   emitSignatures(signatureOf, module);
   const shared = {
     module,
-    fuel,
-    status,
-    stack,
-    most,
-    globals,
-    imports,
-    functions,
-    signatureOf: signatureOf.index,
     costs,
+    globals,
+    firstLocal: 0,
+    firstRegion: undefined,
+    loops: sections.loops,
   };
   module.functions.forEach((func, i) => {
+    const f = functions[i] as FunctionBuilder;
+    const frame = frames[i] ?? 0;
     const surroundings: Surroundings = {
       ...shared,
-      loops: sections.loops,
+      run: moduleRun(f, { fuel, status, stack }, frame),
       section: sections.starts[i] ?? 0,
-      frame: frames[i] ?? 0,
-      typeOf: (parameters, results) => builder.type(parameters.map(byte), results.map(byte)),
+      calls: {
+        stack,
+        most,
+        imports,
+        functions,
+        signatureOf: signatureOf.index,
+        frame,
+        typeOf: (parameters, results) => builder.type(parameters.map(byte), results.map(byte)),
+      },
     };
-    emitFunction(functions[i] as FunctionBuilder, func, surroundings);
+    emitFunction(f, func, surroundings);
   });
   if (module.table.length > 0 && functions[0] !== undefined) {
     const [{ index: filler }] = functions as [FunctionBuilder];
