@@ -1,9 +1,10 @@
 /** Who is asked for frames when a family lacks them, for how many, and for whom those are kept that are free. [SOSP95 §3.4] */
 import { ENV, ERRORS, FRAME_MINIMUM, NO_ENV, NO_TARGET, REVOKE_KINDS, SLICE_LIMIT, U } from '@exokernel/abi';
+import { KSEG0 } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { checkInvariants } from '../../testkit/src/index.ts';
 import { uPagePhysical } from '../src/environments.ts';
-import { KP } from '../src/layout.ts';
+import { KP, PHYSICAL } from '../src/layout.ts';
 import { CPU, World } from './world.ts';
 
 const { frames: FRAMES, slices: SLICES } = REVOKE_KINDS;
@@ -101,6 +102,67 @@ describe('a request', () => {
     for (const position of slices.of(other).slice(1)) slices.free(position);
     revocation.settle(other);
     expect([world.alarm, memory.env(other, ENV.sliceTarget)]).toEqual([105 + PATIENCE, NO_TARGET]);
+    world.check();
+  });
+});
+
+describe('a deadline', () => {
+  const PROLOGUE = 0x2000;
+  const HANDLER = 0x3000;
+
+  test('comes two ticks after the environment was told in a slice of its own, and never later than it was', () => {
+    const world = new Memory(40);
+    const { memory, revocation } = world.parts;
+    const [env, other] = [world.holder(12), world.holder(10)];
+    world.tick = 100;
+    expect(revocation.ask(env, FRAMES, 2)).toBe(2);
+    memory.setKernelPage(KP.slice, memory.kernelPage(KP.noSlice));
+    // Another has yielded to it.
+    expect(revocation.begin(env)).toBe(PROLOGUE);
+    expect([memory.env(env, ENV.begin), world.deadline(env)]).toEqual([PROLOGUE, 100 + PATIENCE]);
+    memory.setKernelPage(KP.slice, KSEG0 + PHYSICAL.slices);
+    memory.setEnv(env, ENV.exceptionPc, HANDLER);
+    // That of one that owes nothing does not come.
+    expect(revocation.begin(other)).toBe(PROLOGUE);
+    expect([world.deadline(other), world.alarm]).toEqual([0, 100 + PATIENCE]);
+    expect(revocation.begin(env)).toBe(HANDLER);
+    expect([world.deadline(env), world.alarm]).toEqual([102, 102]);
+    world.tick = 101;
+    expect(revocation.begin(env)).toBe(HANDLER);
+    expect([world.deadline(env), world.alarm]).toEqual([102, 102]);
+    expect(revocation.ask(other, FRAMES, 1)).toBe(1);
+    expect(revocation.begin(other)).toBe(PROLOGUE);
+    expect([world.deadline(other), world.alarm]).toEqual([103, 102]);
+  });
+
+  test('takes what is owed, of one environment a tick, the oldest request first', () => {
+    const world = new Memory(40);
+    const { memory, revocation } = world.parts;
+    const due = (): number => {
+      memory.spent();
+      return revocation.due(CPU);
+    };
+    const [env, other] = [world.holder(12), world.holder(10)];
+    world.tick = 100;
+    expect(revocation.ask(other, FRAMES, 1)).toBe(1);
+    expect(revocation.ask(env, FRAMES, 2)).toBe(2);
+    world.tick = 100 + PATIENCE - 1;
+    expect(due()).toBe(NO_ENV);
+    expect([env, other].map((one) => memory.env(one, ENV.frames))).toEqual([12, 10]);
+    const lost: number[] = [];
+    for (let n = 0; n < 20 && lost.length < 2; n += 1) {
+      world.tick += 1;
+      const [one, have] = [due(), [env, other].map((who) => memory.env(who, ENV.frames))];
+      const owed = [env, other].filter((who) => world.owes(who)[0] === 0 && !lost.includes(who));
+      expect(owed.length).toBeLessThanOrEqual(1);
+      if (owed.length === 0) expect(world.alarm).toBe(world.tick + 1);
+      else expect(owed).toEqual([one]);
+      lost.push(...owed);
+      expect(have).toEqual([lost.includes(env) ? 10 : 12, lost.includes(other) ? 9 : 10]);
+    }
+    expect(lost).toEqual([other, env]);
+    expect([env, other].map((one) => world.deadline(one))).toEqual([0, 0]);
+    expect(world.alarm).toBe(0);
     world.check();
   });
 });
