@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { checkInvariants } from '../../testkit/src/index.ts';
 import { uPagePhysical } from '../src/environments.ts';
 import { KP, PHYSICAL } from '../src/layout.ts';
+import { COMPLETIONS } from '../src/tables.ts';
 import { CPU, World } from './world.ts';
 
 const { frames: FRAMES, slices: SLICES } = REVOKE_KINDS;
@@ -102,6 +103,30 @@ describe('a request', () => {
     for (const position of slices.of(other).slice(1)) slices.free(position);
     revocation.settle(other);
     expect([world.alarm, memory.env(other, ENV.sliceTarget)]).toEqual([105 + PATIENCE, NO_TARGET]);
+    // Both kinds at once.
+    for (let n = 0; n < 2; n += 1) slices.allocate(env, -1);
+    expect(revocation.ask(env, SLICES, 1)).toBe(1);
+    revocation.settle(env);
+    expect([world.owes(env), world.deadline(env)]).toEqual([[1, 1], 105 + PATIENCE]);
+    world.check();
+  });
+
+  test('by force takes at once, tells, and answers what was asked before', () => {
+    const world = new Memory(40);
+    const { memory, revocation, slices } = world.parts;
+    const env = world.holder(12);
+    for (let n = 0; n < 3; n += 1) slices.allocate(env, -1);
+    expect(revocation.ask(env, SLICES, 2)).toBe(2);
+    for (const field of [ENV.begin, ENV.pending]) memory.setEnv(env, field, field === ENV.begin ? 0x2000 : 0);
+    expect(revocation.take(CPU, env, SLICES, 5)).toBe(2);
+    expect([slices.of(env).length, memory.env(env, ENV.frames)]).toEqual([1, 12]);
+    expect([world.owes(env), world.deadline(env)]).toEqual([[0, 0], 0]);
+    expect([memory.env(env, ENV.begin), memory.env(env, ENV.pending)]).toEqual([0, 1]);
+    memory.setEnv(env, ENV.pending, 0);
+    expect(revocation.take(CPU, env, SLICES, 1)).toBe(ERRORS.E_NONE);
+    expect(memory.env(env, ENV.pending)).toBe(0);
+    expect(revocation.take(CPU, env, FRAMES, 2)).toBe(2);
+    expect(memory.env(env, ENV.frames)).toBe(10);
     world.check();
   });
 });
@@ -197,7 +222,68 @@ describe('a family that lacks frames', () => {
     const world = new Memory(40);
     const [rich, poor] = [world.holder(20), world.holder(2)];
     expect(world.need(poor)).toBe(true);
-    expect(world.owes(rich)[0]).toBe(0);
+    expect([world.owes(rich)[0], world.deadline(rich)]).toEqual([0, 0]);
+    // One that has its minimum waits for nothing.
+    expect(world.need(world.holder(FRAME_MINIMUM))).toBe(false);
+    world.check();
+  });
+
+  test('does not wait for the answer of another to a request of its own', () => {
+    const world = new Memory(40);
+    const { revocation } = world.parts;
+    const [rich, other, poor] = [world.holder(28), world.holder(10), world.holder(2)];
+    expect(revocation.ask(other, FRAMES, 1)).toBe(1);
+    expect(world.need(poor)).toBe(true);
+    world.giveUp(other, 1);
+    expect([world.deadline(other), world.owes(rich)[0]]).toEqual([0, FRAME_MINIMUM - 2]);
+    world.check();
+  });
+
+  test('has the family asked that has most, not the environment; of equals the first', () => {
+    const world = new Memory(38);
+    const founder = world.holder(6);
+    const sibling = world.holder(7, founder);
+    const [one, other] = [world.holder(12), world.holder(12)];
+    const poor = world.holder(1);
+    expect(world.need(poor)).toBe(true);
+    // Thirteen against twelve.
+    expect([founder, sibling, one, other].map((env) => world.owes(env)[0])).toEqual([0, 5, 0, 0]);
+    const next = new Memory(25);
+    const [first, second, last] = [next.holder(12), next.holder(12), next.holder(1)];
+    expect(next.need(last)).toBe(true);
+    expect([first, second].map((env) => next.owes(env)[0])).toEqual([4, 0]);
+    for (const each of [world, next]) each.check();
+  });
+
+  test('waits for what comes if there is no other to ask, and has that kept', () => {
+    const world = new Memory(16);
+    const { frames, registry } = world.parts;
+    const [one, poor, other] = [world.holder(FRAME_MINIMUM), world.holder(1), world.holder(4)];
+    for (let block = 1; block <= 3; block += 1) {
+      const ppn = frames.allocate(other, -1);
+      expect(registry.insert(other, ppn, block, { dirty: true, through: { extent: 0, node: 0 } })).toBe(0);
+      expect(frames.drop(other, ppn)).toBe(0);
+    }
+    expect(frames.free).toBe(0);
+    expect(world.need(poor)).toBe(true);
+    world.giveUp(one, 1);
+    expect(frames.allocate(one, -1)).toBe(ERRORS.E_NONE);
+    world.check();
+  });
+
+  test('counts the frames that transfers still have and no environment holds', () => {
+    const world = new Memory(30);
+    const { disk, frames, memory } = world.parts;
+    const [rich, poor] = [world.holder(29), world.holder(1)];
+    const ppn = frames.heldBy(rich).find((one) => one !== world.frame(rich)) ?? -1;
+    const done = { kind: COMPLETIONS.word, operand: 0, slot: 0 };
+    memory.spent();
+    const request = { env: rich, node: 0, block: 9, frames: [{ ppn, node: 0 }], write: true, done };
+    expect(disk.submit(CPU, [request])).toBe(0);
+    expect(frames.drop(rich, ppn)).toBe(0);
+    expect(frames.free).toBe(0);
+    expect(world.need(poor)).toBe(true);
+    expect(world.owes(rich)[0]).toBe(FRAME_MINIMUM - 1 - 1);
     world.check();
   });
 
