@@ -12,8 +12,8 @@ const TESTS: Readonly<Record<string, string>> = {
   capabilities: 'capabilities nodes generations rights registry-rights registry mappings',
   frames: 'frames frames-holds families mappings pins repossession secrets',
   registry: 'registry registry-rights registry-blocks repossession',
-  revocation: 'revocation revocation-deadlines repossession',
-  slices: 'slices time environments',
+  revocation: 'revocation revocation-needs revocation-deadlines repossession',
+  slices: 'slices slices-vector time environments',
 };
 
 const chosen = process.argv.slice(2);

@@ -1,11 +1,23 @@
 /** Who owns a slice, who runs in it, and who owes what it took too much: as the vector, the records and the families say. */
-import { DEATHS, ENV, ENV_STATUS, ERRORS, NO_ENV, SLICE, SLICE_BYTES, SLICE_LIMIT } from '@exokernel/abi';
+import {
+  CAPABILITY_KINDS,
+  RIGHTS,
+  DEATHS,
+  ENV,
+  ENV_STATUS,
+  ERRORS,
+  NO_ENV,
+  SLICE,
+  SLICE_BYTES,
+  SLICE_LIMIT,
+} from '@exokernel/abi';
 import { KSEG0 } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { checkInvariants } from '../../testkit/src/index.ts';
 import { KP, MOST_DEBT, PHYSICAL } from '../src/layout.ts';
 import { envAddress, envPhysical } from '../src/memory.ts';
 import { familyAsPayer } from '../src/slices.ts';
+import { TABLES } from '../src/tables.ts';
 import { World } from './world.ts';
 
 /** A kernel whose slices are looked at. */
@@ -122,7 +134,7 @@ describe('who has a slice', () => {
   });
 
   test('neighbours are given all or none', () => {
-    const { vector, parts, env } = setting();
+    const { vector, parts, env, other } = setting();
     for (const position of [2, 5]) vector.slice(env, 0, position);
     expect(parts.slices.allocateRun(env, 0)).toBe(0);
     expect(parts.slices.allocateRun(env, 2)).toBe(0);
@@ -138,6 +150,17 @@ describe('who has a slice', () => {
     expect(parts.slices.allocate(env, -1)).toBe(ERRORS.E_NONE);
     expect(parts.slices.allocate(env, SLICE_LIMIT - 1)).toBe(ERRORS.E_NONE);
     expect(vector.owner(SLICE_LIMIT - 1)).toBe(NO_ENV);
+    for (const one of [other, vector.born(NO_ENV)]) vector.slice(one);
+    expect(parts.slices.allocate(other, -1)).toBe(ERRORS.E_NONE);
+    vector.check();
+  });
+
+  test('neighbours that there are not are not given one by one', () => {
+    const { vector, parts, env, other } = setting();
+    for (let position = 3; position < SLICE_LIMIT; position += 4) vector.slice(other, 0, position);
+    expect(parts.slices.allocateRun(env, 8)).toBe(ERRORS.E_NONE);
+    expect(parts.slices.of(env)).toEqual([]);
+    expect(parts.slices.allocateRun(env, 3)).toBe(0);
     vector.check();
   });
 
@@ -194,6 +217,23 @@ describe('who has a slice', () => {
   });
 });
 
+test('the branches of its capability end with its owner, and of one without an owner there is no capability', () => {
+  const { vector, parts, env, other } = setting();
+  const { capabilities, memory, slices } = parts;
+  const exists = (name: number): boolean => capabilities.exists({ kind: CAPABILITY_KINDS.slice, name });
+  const position = vector.slice(env, 0, 2);
+  expect(capabilities.branch(slices.capability(position), RIGHTS.write, env)).not.toBeTypeOf('number');
+  slices.give(position, other);
+  expect(capabilities.nodes.used).toBe(0);
+  expect(exists(position)).toBe(true);
+  // Its generation has a second word, which stands elsewhere.
+  memory.set(PHYSICAL.slices + SLICE_BYTES * position + SLICE.generation, 0xffffffff);
+  slices.free(position);
+  expect(memory.get(memory.table(TABLES.sliceState) + TABLES.sliceState.bytes * position)).toBe(1);
+  for (const none of [position, SLICE_LIMIT]) expect(exists(none)).toBe(false);
+  vector.check();
+});
+
 describe('what a slice owes', () => {
   test('is what its taker owes by itself and what waits for its family; an embryo’s begins with that when it starts', () => {
     const { vector, parts, env } = setting();
@@ -227,11 +267,12 @@ describe('what a slice owes', () => {
     const { vector, parts, env, other } = setting();
     const sibling = vector.born(env);
     const position = vector.slice(env, -700);
+    vector.setWaiting(env, -9);
     parts.slices.give(position, sibling);
-    expect([vector.credit(position), vector.waiting(env)]).toEqual([-700, 0]);
+    expect([vector.credit(position), vector.waiting(env)]).toEqual([-700, -9]);
     vector.setWaiting(other, -40);
     parts.slices.give(position, other);
-    expect([vector.credit(position), vector.waiting(env), vector.waiting(other)]).toEqual([-40, -700, 0]);
+    expect([vector.credit(position), vector.waiting(env), vector.waiting(other)]).toEqual([-40, -709, 0]);
     expect([vector.runner(position), vector.has(env), vector.has(other)]).toEqual([other, 0, 1]);
     vector.check();
   });
@@ -383,12 +424,12 @@ describe('an environment that ends', () => {
     const { vector, parts, env, other } = setting();
     vector.slice(env);
     expect(parts.slices.lend(env)).toBe(true);
-    const position = vector.slice(other);
+    const position = vector.slice(other, 0, 5);
     const child = vector.born(other);
     expect(parts.slices.lend(child)).toBe(true);
-    expect(vector.runner(position)).toBe(child);
+    expect([vector.owner(position), vector.runner(position)]).toEqual([other, child]);
     // It has that one: no other is lent to it.
-    const second = vector.slice(other);
+    const second = vector.slice(other, 0, 3);
     expect(parts.slices.lend(child)).toBe(true);
     expect([position, second].map((p) => vector.runner(p))).toEqual([child, other]);
   });
@@ -405,5 +446,8 @@ describe('an environment that ends', () => {
     }
     // Its family has none, and the slice of another is not lent.
     expect(vector.runner(position)).toBe(other);
+    vector.slice(env);
+    vector.setCredit(position, 1);
+    expect(parts.slices.lend(env)).toBe(true);
   });
 });
