@@ -31,7 +31,7 @@ const STEP = 100_000;
 /** Machine time after which the demo gives up: nothing in it takes a tenth of that. */
 const LIMIT_SECONDS = 60;
 /** Host time that the machine runs between two looks at the sockets, while it has something to do. */
-const TURN_MS = 0.5;
+const TURN_MS = 1;
 /** Bytes that a server may send before the gateway is pumped again. */
 const GATEWAY_WINDOW = 131_072;
 /** Host time to wait for input when the machine has nothing to do. */
