@@ -26,23 +26,12 @@ import {
 } from '@exokernel/abi';
 import { nodeOf, type Capabilities } from './capabilities.ts';
 import type { Families } from './families.ts';
+import type { FrameBindings } from './frame-bindings.ts';
 import { COST_OF_FLUSH, COST_OF_SET_FLUSH, type TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, KSEG0, PHYSICAL } from './layout.ts';
 import { BitSets, type KernelMemory } from './memory.ts';
 import type { Nodes, Resource } from './nodes.ts';
 import { TABLES, VARIABLES } from './tables.ts';
-
-/** What else binds frames to environments. */
-export interface FrameBindings {
-  /** A frame is taken from an environment by force: breaks all that binds it. */
-  readonly taken: (env: number, ppn: number) => void;
-  /** It has lost its last holder: breaks what would keep it without end. */
-  readonly freed: (ppn: number) => void;
-  /** What it costs at most to find out what `freed` breaks. */
-  readonly costOfFreed: () => number;
-  /** Other words open it for reading: breaks what the old ones had opened. */
-  readonly guarded: (ppn: number) => void;
-}
 
 /** By what a frame may be read: a capability of this node, or the words of its guard. */
 export type ReadBy = { readonly node: number } | 'guard';

@@ -164,7 +164,7 @@ describe('who has a slice', () => {
     vector.check();
   });
 
-  test('an environment runs in its slices from its start on, in those that nobody has been lent', () => {
+  test('an environment runs in its slices from its start on, in those that are lent to no other', () => {
     const { vector, parts, env } = setting();
     const child = vector.embryo(env);
     const [first, lent, parents] = [vector.slice(child), vector.slice(child), vector.slice(env)];

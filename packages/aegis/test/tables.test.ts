@@ -21,7 +21,6 @@ import {
   SLICE_LIMIT,
   DISK,
   type CapabilityWords,
-  type NativeCpu,
 } from '@exokernel/abi';
 import { defineHandler, encodeHandler } from '@exokernel/ash';
 import { encodeFilter, type Atom } from '@exokernel/dpf';
@@ -33,25 +32,10 @@ import { nodeOf } from '../src/capabilities.ts';
 import { Aegis } from '../src/index.ts';
 import { KP, PHYSICAL } from '../src/layout.ts';
 import { COMPLETIONS, TABLES } from '../src/tables.ts';
+import { CPU } from './world.ts';
 
 const BLOCKS = 40;
 const QUEUE = { available: PHYSICAL.diskQueue + 0x800, used: PHYSICAL.diskQueue + 0xa00, size: 128 } as const;
-
-/** Registers of devices that say nothing and take everything. */
-const CPU: NativeCpu = {
-  registers: new Int32Array(32),
-  load8: () => 0,
-  load16: () => 0,
-  load32: () => 0,
-  store8: () => undefined,
-  store16: () => undefined,
-  store32: () => undefined,
-  read: () => undefined,
-  write: () => undefined,
-  probe: () => false,
-  charge: () => undefined,
-  jump: () => undefined,
-};
 
 const HANDLER = encodeHandler(
   defineHandler('small', { windowBytes: 16 }, (h) => {

@@ -13,6 +13,7 @@ import { branchLine, TABLE_HIGH, TABLE_LOW } from './branches.ts';
 import { each, type Interval, type Life } from './intervals.ts';
 import { VIRTUAL, type Instruction, type Lines, type Selected, type Source } from './instructions.ts';
 import { frameWord, movesInOrder, STACK, type Move } from './moves.ts';
+import { search } from './search.ts';
 
 /** A function's blocks in their order, and the size of its frame in bytes. */
 export interface Written {
@@ -430,12 +431,8 @@ class Writer {
     const { cases, table } = block.end;
     if (table === undefined) {
       const pairs = cases.flatMap((values, i) => values.map((one) => [one, targets[i] as MachineBlock] as const));
-      this.#search(
-        value,
-        pairs.sort(([a], [b]) => a - b),
-        otherwise,
-        at,
-      );
+      pairs.sort(([a], [b]) => a - b);
+      search(value, pairs, { lines: this.#lines, otherwise, at, part: () => this.#extra(otherwise) });
       machine.next = otherwise;
       return;
     }
@@ -453,36 +450,6 @@ class Writer {
     this.#emit('addu', [AT, AT, this.#register(instruction.b, position)], { at });
     this.#emit('lw', [AT, 0, AT], { symbol: TABLE_LOW, at });
     this.#lines.push({ ...line('jr', [AT], { at }), flow: 'jump' });
-  }
-
-  /** Finds the value among sorted ones, by halves. */
-  #search(
-    value: number,
-    pairs: readonly (readonly [value: number, target: MachineBlock])[],
-    otherwise: MachineBlock,
-    at: number,
-  ): void {
-    if (pairs.length <= 3) {
-      for (const [one, target] of pairs) {
-        if (one !== 0) this.#lines.push(...load32(AT, one, at));
-        this.#emitBranch('eq', [value, one === 0 ? ZERO : AT], target, at);
-      }
-      return;
-    }
-    const half = pairs.length >> 1;
-    const middle = pivot(pairs[half - 1]?.[0] ?? 0, pairs[half]?.[0] ?? 0);
-    const lower = this.#extra(otherwise);
-    this.#lines.push(
-      ...((middle | 0) >= -0x8000 && (middle | 0) <= 0x7fff
-        ? [line('sltiu', [AT, value, middle | 0], { at })]
-        : [...load32(AT, middle, at), line('sltu', [AT, value, AT], { at })]),
-    );
-    this.#emitBranch('ne', [AT, ZERO], lower, at);
-    this.#search(value, pairs.slice(half), otherwise, at);
-    const lines = this.#lines;
-    this.#lines = lower.lines;
-    this.#search(value, pairs.slice(0, half), otherwise, at);
-    this.#lines = lines;
   }
 
   /** Where a run ends that has no fuel or no stack. */
@@ -519,14 +486,6 @@ class Writer {
     else list.push(block);
     return block;
   }
-}
-
-/** A number above the lower one and at most the upper one: the cheapest to compare with. */
-function pivot(lower: number, upper: number): number {
-  if (upper <= 0x7fff || lower >= 0xffff8000) return upper;
-  if (lower < 0x7fff) return 0x7fff;
-  const round = (upper & 0xffff0000) >>> 0;
-  return round > lower ? round : upper;
 }
 
 function remade(node: Node): Move['from'] {
