@@ -43,6 +43,19 @@ export const UKIT = {
   epc: 0x1240,
   /** Registers that the fault handler saves beyond the three of the kernel. */
   faultSave: 0x1280,
+  /** Of the upcall that begins: t0, t1, t2, the PC, two arguments, which upcall (an index of `upcalls`). */
+  upcallSave: 0x1298,
+  upcallPc: 0x12a4,
+  upcallArguments: 0x12a8,
+  upcallWhich: 0x12b0,
+  /** Not zero: the kernel has told of revocation, and the library operating system has not heard it yet. */
+  told: 0x12b4,
+  /** By number of UPCALLS: the index of a function in the library's table, or 0. */
+  upcalls: 0x12b8,
+  /** The library's record, for gp. */
+  library: 0x12cc,
+  /** What is called when a library operating system that was compiled has started: its program, or its `main`. */
+  main: 0x12d0,
   /** Capabilities the environment was given. */
   self: 0x1300,
   serial: 0x1310,
@@ -59,6 +72,19 @@ export const UKIT = {
   /** From here on the words belong to the library operating system, up to the end of the page. */
   libos: 0x1400,
 } as const;
+
+/** What a library operating system that was compiled can have called, and where the number of each stands in UKIT.upcalls. */
+export const UPCALLS = { fault: 0, exception: 1, revoke: 2, begin: 3, end: 4 } as const;
+
+/**
+ * Where a compiled library lies in the paged region: its code and its record, then its memory, with `memoryBase` (asc) or `--global-base`
+ * (wasm-ld) at LIBRARY_MEMORY. Assumption: 128 KiB of each are enough. The pages behind LIBRARY_END are for windows.
+ */
+export const LIBRARY_TEXT = 0x7a0000;
+/** The stack on which a library operating system that was compiled calls its program: up to LIBRARY_MEMORY, behind a page that is not there. */
+export const LIBRARY_STACK = 0x7bc000;
+export const LIBRARY_MEMORY = 0x7c0000;
+export const LIBRARY_END = 0x7e0000;
 
 /** Address of the save area for an ExcCode: t0, t1, t2 as the kernel left them. */
 export function exceptionSave(code: number): number {
