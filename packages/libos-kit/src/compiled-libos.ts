@@ -39,6 +39,7 @@ const ROUTINES: Readonly<Record<string, string>> = {
   exit: 'kit.exit',
   switch_to: 'kit.switch',
   thread_frame: 'kit.thread.frame',
+  stack_pointer: 'kit.stack',
 };
 /** Registers that `switch_to` keeps on the stack that it leaves, in this order. */
 const KEPT = [RA, ...Array.from({ length: 8 }, (_, i) => register(S0 + i)), FP];
@@ -144,7 +145,8 @@ function libraryRuntime(): Assembly {
       a.label('upcall.unsafe');
       for (const kind of ['tlbl', 'tlbs'] as const) {
         const own = `upcall.${kind}.absent`;
-        emitFaultHandler(a, kind, { absent: `libos.${kind}`, outside: `upcall.${kind}.outside`, refused: own });
+        const outside = `upcall.${kind}.outside`;
+        emitFaultHandler(a, kind, { absent: `libos.${kind}`, outside, protected: outside, refused: own });
         emitZeroFill(a, `libos.${kind}`, own);
       }
       emitSliceUpcalls(a);
@@ -185,6 +187,9 @@ function emitThreads(plain: Assembler): void {
     a.lw(r, 4 * i, SP);
   });
   a.ret((slot) => slot.addiu(SP, SP, FRAME_BYTES));
+
+  a.label('kit.stack');
+  a.ret((slot) => slot.move(V0, SP));
 
   a.label('kit.thread.frame');
   a.addiu(V0, A0, -FRAME_BYTES);

@@ -92,7 +92,7 @@ export function exceptionSave(code: number): number {
 }
 
 /** Software bits of a page-table entry, in the low byte of its EntryLo word, which the hardware ignores. */
-export const PTE_SOFT = { zeroFill: 1, copyOnWrite: 2, protected: 0x10 } as const;
+export const PTE_SOFT = { zeroFill: 1, copyOnWrite: 2, clean: 8, protected: 0x10 } as const;
 /** Words of a page-table entry: EntryLo with software bits, then the frame's capability without its name. */
 export const PTE = { entryLo: 0, head: 4, mac0: 8, mac1: 12 } as const;
 export const PTE_BYTES = 16;
