@@ -17,6 +17,7 @@ import type { Graph } from '../ssa/graph.ts';
 import { legalise } from '../ssa/legal.ts';
 import { place } from '../ssa/place.ts';
 import type { Surroundings } from '../ssa/surroundings.ts';
+import { findTailCalls } from '../ssa/tail.ts';
 import { allocate } from './allocate.ts';
 import { ARGUMENTS, RESULTS } from './code.ts';
 import { checkedConvention, ownConvention, type Convention } from './convention.ts';
@@ -162,6 +163,7 @@ export function compileFunction(
   convention: Convention | ((keepsFuel: boolean) => Convention),
 ): { readonly piece: Piece; readonly frame: number } {
   const { graph, values } = buildGraph(module, func, surroundings);
+  if (surroundings.profile === 'own') findTailCalls(graph, surroundings.imports);
   tidyBlocks(graph);
   if (surroundings.profile === 'own') reduceAddresses(graph, values);
   if (surroundings.isLeaf) refuseLarge(graph, module.name);

@@ -1,0 +1,67 @@
+/**
+ * Calls in the place of a return: where a function gives back what the last function that it calls gave, it goes on there and does not come back.
+ *
+ * The own profile only. In the checked one a frame is charged until its function returns, on all back ends, and the host's calls keep theirs.
+ */
+import type { ImportCode } from '../ir/imports.ts';
+import { ARGUMENTS, RESULTS } from '../r3000/code.ts';
+import { resolve, type Block, type Graph, type Node } from './graph.ts';
+
+/**
+ * Makes ends of blocks of all calls that only returns follow. Calls that pass words on the stack stay: those words would be in the frame of our
+ * caller, who left room for ours alone. So do calls that are written in line. Runs before `tidyBlocks`, which drops what is not reached any more.
+ */
+export function findTailCalls(graph: Graph, imports: readonly (ImportCode | undefined)[]): void {
+  for (const block of graph.blocks) {
+    const call = lastCall(block);
+    if (call?.callee === undefined) continue;
+    const { callee, inputs } = call;
+    if (callee.kind === 'import' && imports[callee.import]?.kind === 'inline') continue;
+    const words = inputs.length - (callee.kind === 'address' ? 1 : 0);
+    if (words > ARGUMENTS.length || call.value > RESULTS.length) continue;
+    const given = returned(block);
+    if (given?.every((node, i) => node.op === 'result' && node.value === i && node.inputs[0] === call) !== true) continue;
+    detach(block);
+    block.nodes.splice(block.nodes.indexOf(call));
+    block.end = { kind: 'tail', callee };
+    block.inputs = inputs;
+    block.at = call.at;
+  }
+}
+
+/** The call that is the last thing that a block does. */
+function lastCall({ nodes }: Block): Node | undefined {
+  let last = nodes.length - 1;
+  while (nodes[last]?.op === 'result') last -= 1;
+  const node = nodes[last];
+  return node?.op === 'call' ? node : undefined;
+}
+
+/** What a block returns without doing more; nothing if it does not return, or does more. */
+function returned(block: Block): readonly Node[] | undefined {
+  const path = [block];
+  for (let last = block; last.end.kind === 'goto';) {
+    const [next] = last.successors;
+    if (next === undefined || next.nodes.length > 0 || path.includes(next)) return undefined;
+    path.push(next);
+    last = next;
+  }
+  const end = path.pop() as Block;
+  if (end.end.kind !== 'return') return undefined;
+  let words = end.inputs.map(resolve);
+  // A phi is what comes from the block before.
+  for (let to = end, from = path.pop(); from !== undefined; to = from, from = path.pop()) {
+    const way = to.predecessors.indexOf(from);
+    words = words.map((word) => (word.block === to && word.op === 'phi' ? resolve(word.inputs[way] as Node) : word));
+  }
+  return words;
+}
+
+function detach(block: Block): void {
+  const [next] = block.successors;
+  if (next === undefined) return;
+  const way = next.predecessors.indexOf(block);
+  next.predecessors.splice(way, 1);
+  for (const phi of next.phis) phi.inputs.splice(way, 1);
+  block.successors.length = 0;
+}
