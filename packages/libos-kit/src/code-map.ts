@@ -47,7 +47,7 @@ export function placeAt({ lines }: CodeMap, address: number): CodePlace | undefi
 
 /**
  * `sum (main.ts:3:10)`, or `sum` without a source; nothing for an address outside the functions. A return address in another function says who
- * called: one in the same function is that of a call it has made since.
+ * called: one in the same function is that of a call it has made since. A function that ended in a call, which is a jump then, is left out.
  */
 export function describeAddress(map: CodeMap, address: number, ra = 0): string | undefined {
   const name = functionAt(map, address);

@@ -4,23 +4,28 @@
  * The own profile only. In the checked one a frame is charged until its function returns, on all back ends, and the host's calls keep theirs.
  */
 import type { ImportCode } from '../ir/imports.ts';
-import { ARGUMENTS, RESULTS } from '../r3000/code.ts';
 import { resolve, type Block, type Graph, type Node } from './graph.ts';
 
 /**
- * Makes ends of blocks of all calls that only returns follow. Calls that pass words on the stack stay: those words would be in the frame of our
- * caller, who left room for ours alone. So do calls that are written in line. Runs before `tidyBlocks`, which drops what is not reached any more.
+ * Makes ends of blocks of all calls that only returns follow. Calls stay that take or give more words than `most`, which registers hold: the others
+ * would be in the frame of our caller, who left room for ours alone. Calls that are written in line stay too. Runs before `tidyBlocks`, which drops
+ * what is not reached any more.
  */
-export function findTailCalls(graph: Graph, imports: readonly (ImportCode | undefined)[]): void {
+export function findTailCalls(
+  graph: Graph,
+  imports: readonly (ImportCode | undefined)[],
+  most: { readonly taken: number; readonly given: number },
+): void {
   for (const block of graph.blocks) {
     const call = lastCall(block);
     if (call?.callee === undefined) continue;
     const { callee, inputs } = call;
     if (callee.kind === 'import' && imports[callee.import]?.kind === 'inline') continue;
     const words = inputs.length - (callee.kind === 'address' ? 1 : 0);
-    if (words > ARGUMENTS.length || call.value > RESULTS.length) continue;
+    if (words > most.taken || call.value > most.given) continue;
     const given = returned(block);
-    if (given?.every((node, i) => node.op === 'result' && node.value === i && node.inputs[0] === call) !== true) continue;
+    if (given?.every((node, i) => node.op === 'result' && node.value === i && node.inputs[0] === call) !== true)
+      continue;
     detach(block);
     block.nodes.splice(block.nodes.indexOf(call));
     block.end = { kind: 'tail', callee };
