@@ -16,6 +16,8 @@ export function findTailCalls(
   imports: readonly (ImportCode | undefined)[],
   most: { readonly taken: number; readonly given: number },
 ): void {
+  /** By block: those that do not lead there any more. */
+  const gone = new Map<Block, Set<Block>>();
   for (const block of graph.blocks) {
     const call = lastCall(block);
     if (call?.callee === undefined) continue;
@@ -23,15 +25,18 @@ export function findTailCalls(
     if (callee.kind === 'import' && imports[callee.import]?.kind === 'inline') continue;
     const words = inputs.length - (callee.kind === 'address' ? 1 : 0);
     if (words > most.taken || call.value > most.given) continue;
-    const given = returned(block);
+    const given = returned(block, call.value);
     if (given?.every((node, i) => node.op === 'result' && node.value === i && node.inputs[0] === call) !== true)
       continue;
-    detach(block);
+    const [next] = block.successors;
+    if (next !== undefined) gone.set(next, (gone.get(next) ?? new Set<Block>()).add(block));
+    block.successors.length = 0;
     block.nodes.splice(block.nodes.indexOf(call));
     block.end = { kind: 'tail', callee };
     block.inputs = inputs;
     block.at = call.at;
   }
+  for (const [to, froms] of gone) dropWays(to, froms);
 }
 
 /** The call that is the last thing that a block does. */
@@ -42,17 +47,20 @@ function lastCall({ nodes }: Block): Node | undefined {
   return node?.op === 'call' ? node : undefined;
 }
 
-/** What a block returns without doing more; nothing if it does not return, or does more. */
-function returned(block: Block): readonly Node[] | undefined {
+/** So many blocks are followed to a return. Assumption: real functions nest fewer of what ends with them. */
+const FAR = 64;
+
+/** What a block returns without doing more; nothing if it does more, does not return, or returns more words than `most`. */
+function returned(block: Block, most: number): readonly Node[] | undefined {
   const path = [block];
   for (let last = block; last.end.kind === 'goto';) {
     const [next] = last.successors;
-    if (next === undefined || next.nodes.length > 0 || path.includes(next)) return undefined;
+    if (next === undefined || next.nodes.length > 0 || path.length > FAR) return undefined;
     path.push(next);
     last = next;
   }
   const end = path.pop() as Block;
-  if (end.end.kind !== 'return') return undefined;
+  if (end.end.kind !== 'return' || end.inputs.length > most) return undefined;
   let words = end.inputs.map(resolve);
   // A phi is what comes from the block before.
   for (let to = end, from = path.pop(); from !== undefined; to = from, from = path.pop()) {
@@ -62,11 +70,16 @@ function returned(block: Block): readonly Node[] | undefined {
   return words;
 }
 
-function detach(block: Block): void {
-  const [next] = block.successors;
-  if (next === undefined) return;
-  const way = next.predecessors.indexOf(block);
-  next.predecessors.splice(way, 1);
-  for (const phi of next.phis) phi.inputs.splice(way, 1);
-  block.successors.length = 0;
+/** Takes away the ways that end in jumps now, all of a block at once: there may be thousands of both ways and phis. */
+function dropWays(to: Block, gone: ReadonlySet<Block>): void {
+  const stays = to.predecessors.map((from) => !gone.has(from));
+  for (const list of [to.predecessors, ...to.phis.map(({ inputs }) => inputs)]) {
+    let kept = 0;
+    list.forEach((one, way) => {
+      if (stays[way] !== true) return;
+      list[kept] = one;
+      kept += 1;
+    });
+    list.length = kept;
+  }
 }
