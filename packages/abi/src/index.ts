@@ -1,5 +1,5 @@
 /** The contract between Aegis and the environments that run on it. Tables and types, no logic. */
-export { CALLS, CALL_LIMIT, type CallName, type CallRow } from './calls.ts';
+export { CALLS, CALL_LIMIT, type CallArguments, type CallName, type CallResults, type CallRow } from './calls.ts';
 export { ERRORS, type ErrorName } from './errors.ts';
 export {
   CAPABILITY_KINDS,

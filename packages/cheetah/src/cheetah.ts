@@ -174,7 +174,7 @@ function* main(self: Self, options: CheetahOptions): Fiber<number> {
 
 function* ticks(fibers: Fibers): Fiber<number> {
   yield* fibers.syscall('tick');
-  return fibers.result(0);
+  return fibers.results('tick').tick;
 }
 
 /** Reads the directory and every file into memory. Returns the exit word if that cannot be. */
@@ -252,7 +252,7 @@ function* loadBlocks(self: Self, blocks: readonly number[]): Fiber<number> {
       const pages = yield* memory.allocate(batch.length * PAGE_BYTES);
       if (pages < 0) return CHEETAH_EXIT.noMemory;
       yield* writeList(self, list, batch, pages);
-      const request = [...extent, ...pageOfList, batch.length, 0, begun % REQUESTS];
+      const request = [...extent, ...pageOfList, batch.length, 0, begun % REQUESTS] as const;
       let code = yield* fibers.syscall('disk_request', ...request);
       for (; code === ERRORS.E_BUSY; code = yield* fibers.syscall('disk_request', ...request)) {
         // Others have all the disk's attention: their requests end, and nothing tells us of it.

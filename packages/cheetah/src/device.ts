@@ -173,7 +173,7 @@ function* bindFilter(fibers: Fibers, va: number, ring: PacketRing, atoms: readon
   yield* fibers.write(va, bytes);
   const frame = yield* pageCapability(fibers, va);
   const code = yield* fibers.syscall('filter_bind', ...frame, ...ring.capability, bytes.length, POLICIES.specific);
-  return code < 0 ? code : fibers.result(0);
+  return code < 0 ? code : fibers.results('filter_bind').filter;
 }
 
 /** Adds a partial sum to the TCP checksum of a header whose payload counted as 0 [RFC1624]. */

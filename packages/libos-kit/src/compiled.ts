@@ -12,7 +12,7 @@
  * the program's interfaces, and `load8`, `load16`, `load32`, `store8`, `store16`, `store32`: accesses that are never merged, for words that the
  * kernel or a device changes.
  */
-import { CALLS, PAGE_BYTES } from '@exokernel/abi';
+import { PAGE_BYTES } from '@exokernel/abi';
 import {
   A0,
   A1,
@@ -35,6 +35,7 @@ import {
   createAssembler,
 } from '@exokernel/isa';
 import { compileOwn, fromWasm, functionSymbol, type ImportCode, type Module, type OwnCode } from '@exokernel/vcode';
+import { callRow, wordsOf } from './call-words.ts';
 import type { CodeMap, CodePlace } from './code-map.ts';
 import { LibosError } from './error.ts';
 import type { InterfaceName } from './interfaces.ts';
@@ -96,19 +97,8 @@ export function compiledProgram<const Needs extends InterfaceName>(
   return { kind: 'compiled', name, needs, module, entry, stackBytes, placeOf };
 }
 
-interface CallRow {
-  readonly number: number;
-  readonly args: readonly string[];
-  readonly results: readonly string[];
-}
-
-const rowOf = (name: string): CallRow | undefined => (CALLS as Readonly<Record<string, CallRow>>)[name];
-/** `name:4` is four words. */
-const wordsOf = (fields: readonly string[]): number =>
-  fields.reduce((sum, field) => sum + Number(field.split(':')[1] ?? 1), 0);
-
 function moreResults({ module, name }: { readonly module: string; readonly name: string }): number {
-  return module === 'aegis' ? wordsOf(rowOf(name)?.results ?? []) : 0;
+  return module === 'aegis' ? wordsOf(callRow(name)?.results ?? []) : 0;
 }
 
 /**
@@ -217,7 +207,7 @@ function importCode(
     const address = entryOf(name);
     return address === undefined ? fail(', which none of its interfaces has') : { kind: 'routine', address };
   }
-  const row = module === 'aegis' ? rowOf(name) : undefined;
+  const row = module === 'aegis' ? callRow(name) : undefined;
   if (row === undefined || LEAVING.has(name)) {
     return fail(
       row === undefined

@@ -62,7 +62,7 @@ export class PacketRing {
     const first = yield* pageCapability(fibers, base);
     const code = yield* fibers.syscall('ring_bind', ...first, transmit ? 1 : 0, slots);
     if (code < 0) return { call: 'ring_bind', code };
-    const bound = { ring: fibers.result(0), capability: fibers.capability() };
+    const bound = fibers.results('ring_bind');
     const ring = new PacketRing(fibers, bound, { count: slots, slots: base, buffers: base + PAGE_BYTES });
     for (let va = base + PAGE_BYTES; va < base + bytes; va += PAGE_BYTES) {
       const at = yield* ring.place(va);
@@ -99,7 +99,7 @@ export class PacketRing {
     const frame = yield* pageCapability(this.#fibers, va);
     const code = yield* this.#fibers.syscall('ring_extend', ...this.capability, ...frame);
     if (code < 0) return code;
-    const at = this.#fibers.result(0);
+    const at = this.#fibers.results('ring_extend').at;
     this.#places.set(va, at);
     return at;
   }
