@@ -53,12 +53,20 @@ export interface Image {
   readonly slices: { readonly count: number; readonly contiguous: boolean };
   /** Serial line granted, if any. */
   readonly serialLine?: number;
-  /** Disk extent granted, in 4 KiB blocks, if any. */
-  readonly extent?: { readonly start: number; readonly blocks: number };
+  /** Disk extent granted, if any. */
+  readonly extent?: ImageExtent;
   /** Granted the right to see every packet (tap_bind). */
   readonly tap?: boolean;
   /** What its program's code is, for people. */
   readonly program?: ImageProgram;
+}
+
+/** Blocks of the disk, of 4 KiB, that an image is granted as they are. */
+export interface ImageExtent {
+  readonly start: number;
+  readonly blocks: number;
+  /** Others may hold some of these blocks. Without it such an image is refused. */
+  readonly shared?: boolean;
 }
 
 /** The program of an image, so that the text of its death can say where it was. */

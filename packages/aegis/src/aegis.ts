@@ -67,6 +67,7 @@ import { Serial } from './serial.ts';
 import { Slices } from './slices.ts';
 import { tablesAt } from './tables.ts';
 import { TlbKeeper } from './tlb-keeper.ts';
+import { SECTORS_PER_BLOCK } from './virtio-blk.ts';
 
 /** How to make a kernel. */
 export interface AegisOptions {
@@ -288,6 +289,7 @@ export class Aegis {
       serial,
       extents,
       disk,
+      diskBlocks: Math.floor((machine.diskSectors >>> 0) / SECTORS_PER_BLOCK),
       revocation,
       registry,
     };

@@ -10,6 +10,7 @@ import {
   TRANSFER_LIMIT,
   U,
   type Image,
+  type ImageExtent,
   type NativeFactory,
 } from '@exokernel/abi';
 import { A0, V0, type Assembly } from '@exokernel/isa';
@@ -78,7 +79,7 @@ export interface CheetahOptions {
   /** Seeds TCP's sequence numbers. */
   readonly seed: number;
   /** Where the site lies on the disk, in 4 KiB blocks. */
-  readonly extent: { readonly start: number; readonly blocks: number };
+  readonly extent: ImageExtent;
   readonly placement?: Placement;
 }
 

@@ -326,6 +326,11 @@ export class Machine {
     return [own, ...this.#attached, natives];
   }
 
+  /** Size of its disk in sectors of 512 bytes; 0 without a disk. */
+  get diskSectors(): number {
+    return this.#drive?.sectors ?? 0;
+  }
+
   /** For recordings: what differs on its disk from the image. `takeDisk` then makes what was read the disk's contents. */
   diskState(s: StateStream): void {
     this.#drive?.contentsState(s);
