@@ -212,7 +212,7 @@ test('numbers that are no call', () => {
   runRaw(function* (raw) {
     for (const number of unknown) found.push(yield* refusal(raw, [[V0, number]]));
     return 0;
-  }, OPTIONS);
+  });
   expect(found).toEqual(unknown.map((number) => [ERRORS.E_CALL, ...(number === ERRORS.E_CALL ? [] : [V0])]));
 });
 
