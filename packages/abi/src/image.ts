@@ -57,6 +57,8 @@ export interface Image {
   readonly extent?: ImageExtent;
   /** Granted the right to see every packet (tap_bind). */
   readonly tap?: boolean;
+  /** Address of a word in the u-page that is not zero once the library operating system ends its program for an exception. */
+  readonly failed?: number;
   /** What its program's code is, for people. */
   readonly program?: ImageProgram;
 }
@@ -69,18 +71,20 @@ export interface ImageExtent {
   readonly shared?: boolean;
 }
 
-/** The program of an image, so that the text of its death can say where it was. */
+/** A place in a source; line and column from 1. */
+export interface SourcePlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** The program of an image, so that the cause of its death can say where it was. */
 export interface ImageProgram {
   /** Its code lies from `start` up to `end`. */
   readonly start: number;
   readonly end: number;
-  /**
-   * What stands at an address in there: `sum (main.ts:3:10)`. `ra` is the return address that the processor held there: if it tells who
-   * called, that follows.
-   */
-  readonly describe: (pc: number, ra: number) => string;
+  /** The function that has the instruction at an address in there, and its source, if they are known. */
+  readonly at: (pc: number) => { readonly function: string; readonly source?: SourcePlace } | undefined;
   /** What the instruction at an address in there complains of, if it is one that only complains: `a division by zero`. */
   readonly trap: (pc: number) => string | undefined;
-  /** Address of a word in the u-page that is not zero once the library operating system ends the program for an exception. */
-  readonly failed: number;
 }

@@ -13,7 +13,7 @@ import {
   type ImageExtent,
   type NativeFactory,
 } from '@exokernel/abi';
-import { A0, V0, type Assembly } from '@exokernel/isa';
+import { A0, V0, ZERO, type Assembly } from '@exokernel/isa';
 import {
   FIRST_LIBOS_NATIVE,
   Fibers,
@@ -110,8 +110,9 @@ function cheetahRuntime(): Assembly {
       emitFaultHandler(a, 'tlbl', policy);
       emitFaultHandler(a, 'tlbs', policy);
       a.label('cheetah.bad');
-      a.j('kit.exit');
       a.li(A0, CHEETAH_EXIT.badAddress);
+      a.j('kit.exit');
+      a.sw(A0, UKIT.failed, ZERO);
       emitFiberEntry(a, 'cheetah.main', MAIN);
       a.label('cheetah.start');
       a.bal('cheetah.main');

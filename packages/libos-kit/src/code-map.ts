@@ -2,15 +2,11 @@
  * What stands in the code of a compiled program, for people: the names of its functions, and the source of every instruction. Listings
  * and the texts of deaths are made of it.
  */
+import type { ImageProgram, SourcePlace } from '@exokernel/abi';
 import { decode } from '@exokernel/isa';
 import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_TABLE, ABORT_UNREACHABLE } from '@exokernel/vcode';
 
-/** A place in a source; line and column from 1. */
-export interface CodePlace {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-}
+export type CodePlace = SourcePlace;
 
 /** The code, in ascending order of address. */
 export interface CodeMap {
@@ -23,9 +19,6 @@ export interface CodeMap {
   /** Each holds up to the next one; none without a source map. */
   readonly lines: readonly { readonly address: number; readonly place: CodePlace }[];
 }
-
-/** A call and its slot, behind which the return address lies. */
-const CALL_BYTES = 8;
 
 /** What a `break` with this code means. */
 const TRAPS: ReadonlyMap<number, string> = new Map([
@@ -45,21 +38,11 @@ export function placeAt({ lines }: CodeMap, address: number): CodePlace | undefi
   return last(lines, address)?.place;
 }
 
-/**
- * `sum (main.ts:3:10)`, or `sum` without a source; nothing for an address outside the functions. A return address in another function says who
- * called: one in the same function is that of a call it has made since.
- */
-export function describeAddress(map: CodeMap, address: number, ra = 0): string | undefined {
+/** The function at an address, and the source of the instruction; nothing for an address outside the functions. */
+export function codeAt(map: CodeMap, address: number): ReturnType<ImageProgram['at']> {
   const name = functionAt(map, address);
-  if (name === undefined) return undefined;
-  const caller = functionAt(map, ra - CALL_BYTES);
-  const called = caller === undefined || caller === name ? '' : `, called by ${named(map, caller, ra - CALL_BYTES)}`;
-  return `${named(map, name, address)}${called}`;
-}
-
-function named(map: CodeMap, name: string, address: number): string {
-  const place = placeAt(map, address);
-  return place === undefined ? name : `${name} (${place.file}:${place.line}:${place.column})`;
+  const source = placeAt(map, address);
+  return name === undefined ? undefined : { function: name, ...(source === undefined ? {} : { source }) };
 }
 
 /** Why the instruction traps, if it is one that the compiler put there for that. */
