@@ -133,7 +133,9 @@ export class Aegis {
     this.parts = this.#build(options.secret ?? DEFAULT_SECRET);
     this.#accounting = new Accounting(machine, this.parts.memory);
     this.#install(kernel.symbols.get('schedule') ?? KSEG0);
-    machine.attachState(new SavedKernel(this.parts.natives, this.#names, [this.parts.filters, this.#accounting]));
+    machine.attachState(
+      new SavedKernel(this.parts.natives, this.#names, [this.parts.filters, this.#accounting, this.#causes]),
+    );
   }
 
   /** Makes an environment. Returns its number. Throws `AegisError`; then nothing is left of it. */

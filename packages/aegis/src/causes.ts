@@ -77,35 +77,31 @@ export interface Cause {
   readonly error?: Error;
 }
 
-/** An exception of an environment. Written over by the next one: there are many, and few are fatal. */
-class Fault {
+/** An exception of an environment, if it has a kind. Written over by the next one: there are many, and few are fatal. */
+interface Fault {
   kind: ExceptionName | undefined;
-  pc = 0;
-  address = 0;
-  readonly registers: Int32Array = new Int32Array(32);
+  pc: number;
+  address: number;
+  readonly registers: Int32Array;
   failure: NativeFailure | undefined;
   /** How many TLB misses the environment had been told of before. */
-  upcalls = 0;
+  upcalls: number;
 }
 
 /** What an image tells. */
 type Known = Pick<Image, 'program' | 'failed'>;
 
 /** What is known of one environment. */
-class Watched {
+interface Watched {
   readonly image: Known;
   /** The last exception that was its own to handle, as far as it is known. */
-  fault: Fault = new Fault();
-  /** A TLB miss outside the program, if it has a kind. The kernel may answer it without a word. */
-  miss: Fault = new Fault();
+  fault: Fault;
+  /** A TLB miss outside the program. The kernel may answer it without a word. */
+  miss: Fault;
   /** It ended by `fault`. */
-  isFatal = false;
+  isFatal: boolean;
   /** Made when it is first asked for. */
   cause: Cause | undefined;
-
-  constructor(image: Known) {
-    this.image = image;
-  }
 }
 
 export class Causes {
@@ -127,7 +123,7 @@ export class Causes {
 
   /** A new environment, of this image. */
   loaded(env: number, image: Known): void {
-    this.#watched.set(env, new Watched(image));
+    this.#watched.set(env, { image, fault: noFault(), miss: noFault(), isFatal: false, cause: undefined });
   }
 
   /** A new tenant of record `env` has its parent's program. */
@@ -144,6 +140,11 @@ export class Causes {
     const isUnhandled = (death & 0xff) === DEATHS.unhandled;
     this.#settle(env, watched, isUnhandled);
     watched.isFatal = isUnhandled || (death === DEATHS.exit && this.#hasFailed(env, watched));
+  }
+
+  /** The machine has become another one: what its environments did is not known. */
+  restored(): void {
+    for (const [env, { image }] of [...this.#watched]) this.loaded(env, image);
   }
 
   /** Of an environment that is dead. */
@@ -205,6 +206,10 @@ export class Causes {
     const uPage = this.#memory.env(env, ENV.uPage);
     return failed !== undefined && uPage !== 0 && this.#memory.get(uPage - KSEG0 + (failed % PAGE_BYTES)) !== 0;
   }
+}
+
+function noFault(): Fault {
+  return { kind: undefined, pc: 0, address: 0, registers: new Int32Array(32), failure: undefined, upcalls: 0 };
 }
 
 function causeOf(fault: Fault, exception: ExceptionName, program: ImageProgram | undefined): Cause {
