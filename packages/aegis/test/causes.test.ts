@@ -262,3 +262,16 @@ test('an event says which environment ended, of what, and with which word; a loa
     { env: 2, death: DEATHS.exit, exit: -2, text: 'exited with -2' },
   ]);
 });
+
+test('of what a snapshot brings only the numbers are known, and nothing of what was there before is taken for its own', () => {
+  const saved = boot([helpless((a) => a.lw(V0, 0, ZERO))]);
+  saved.finish(0);
+  const other = boot([helpless((a) => a.break(1))]);
+  other.finish(0);
+  expect(other.aegis.environment(0).cause?.exception).toBe('breakpoint');
+  other.machine.restore(saved.machine.snapshot());
+  expect(other.aegis.environment(0).cause).toEqual({
+    kind: 'exception',
+    text: 'was ended by an exception that it does not handle: tlbl',
+  });
+});
