@@ -12,11 +12,15 @@ export function wordsOf(fields: readonly string[]): number {
   return fields.reduce((sum, field) => sum + wordsOfField(field), 0);
 }
 
+const WORDS: ReadonlyMap<string, number> = new Map(
+  Object.entries(CALLS).map(([name, { args }]) => [name, wordsOf(args)]),
+);
+
 /** The number of a call that gets these words. Throws `LibosError` `call` for a name or a count that the types refuse. */
 export function checkedCall(name: string, words: readonly number[]): number {
   const row = callRow(name);
   if (row === undefined) throw new LibosError('call', `there is no system call ${name}`, { name });
-  const wanted = wordsOf(row.args);
+  const wanted = WORDS.get(name);
   if (words.length !== wanted) {
     const takes = row.args.length === 0 ? 'none' : row.args.join(', ');
     throw new LibosError('call', `${name} got ${words.length} words and takes ${wanted}: ${takes}`, { name, words });

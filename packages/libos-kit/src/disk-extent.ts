@@ -1,6 +1,6 @@
 /**
- * An extent of the disk as fibers use it: blocks to and from pages of the paged region. A request of many blocks posts its progress
- * to a completion word of the u-page, and each change of it is an event that ends a sleep. [SOSP95 §3]
+ * An extent of the disk as fibers use it: blocks to and from pages of the paged region. A request counts its blocks
+ * down in a completion word of the u-page, and its end is an event: it ends a sleep. [SOSP95 §3]
  *
  * Two requests at a time keep the disk busy: it knows what comes next, and the platter does not turn in vain.
  */
