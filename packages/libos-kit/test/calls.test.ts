@@ -1,13 +1,5 @@
 /** System calls of fibers: typed by the table, and checked where types are not. */
-import {
-  CALLS,
-  ERRORS,
-  RIGHTS,
-  type CallArguments,
-  type CallName,
-  type CallResults,
-  type CapabilityWords,
-} from '@exokernel/abi';
+import { CALLS, ERRORS, RIGHTS, type CallArguments, type CallName, type CapabilityWords } from '@exokernel/abi';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import { boot, type Booted } from '../../testkit/src/index.ts';
 import { LibosError, type Fiber, type Fibers } from '../src/index.ts';
@@ -54,9 +46,6 @@ export function* typed(fibers: Fibers, extent: CapabilityWords, frame: Capabilit
     readonly capability: CapabilityWords;
   }>();
   expectTypeOf(fibers.results('tick')).toEqualTypeOf<{ readonly tick: number }>();
-  expectTypeOf<keyof CallResults<'null'>>().toEqualTypeOf<never>();
-  // @ts-expect-error it gives no capability
-  fibers.results('tick').capability;
 }
 
 test('the types have as many words as the table says', () => {
@@ -107,7 +96,7 @@ describe('results', () => {
         return fibers.results('tick');
       },
     ],
-    // eslint-disable-next-line require-yield -- it makes none
+
     [
       'before any call',
       function* ({ fibers }) {

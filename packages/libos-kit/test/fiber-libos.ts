@@ -33,8 +33,8 @@ export interface Self {
   readonly memory: Memory;
   readonly runtime: Assembly;
   /** Sleeps until an event, or until the tick counter reaches `tick` (0: no limit). */
-  sleep(tick?: number): Fiber<number>;
-  tick(): Fiber<number>;
+  readonly sleep: (tick?: number) => Fiber<number>;
+  readonly tick: () => Fiber<number>;
 }
 
 export interface FiberImageOptions {
