@@ -15,7 +15,11 @@ const HOST_GLOBALS = [
   ['process', 'Packages run anywhere: what needs the host stands in a ./node subpath or an app.'],
 ].map(([name, message]) => ({ name, message }));
 
-const ASSEMBLYSCRIPT = ['apps/demos/programs/**/*.ts', 'packages/vcode/bench/programs/**/*.ts'];
+const ASSEMBLYSCRIPT = [
+  'apps/demos/programs/**/*.ts',
+  'packages/libos-kit/assembly/**/*.ts',
+  'packages/vcode/bench/programs/**/*.ts',
+];
 
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/node_modules/**', '**/.turbo/**', 'docs/api/**', '**/*.js', '**/*.mjs'] },
@@ -90,6 +94,9 @@ export default tseslint.config(
       eqeqeq: 'off',
       // Inferred types are those of numbers: a written one chooses the width.
       '@typescript-eslint/no-inferrable-types': 'off',
+      // It knows no `import type`, and its namespaces are constants of the compiler.
+      '@typescript-eslint/consistent-type-imports': 'off',
+      '@typescript-eslint/no-namespace': 'off',
     },
   },
   {

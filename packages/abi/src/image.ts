@@ -78,13 +78,22 @@ export interface SourcePlace {
   readonly column: number;
 }
 
+/** An instruction in a function, and its source if that is known. */
+export interface FunctionPlace {
+  readonly function: string;
+  readonly source?: SourcePlace;
+}
+
 /** The program of an image, so that the cause of its death can say where it was. */
 export interface ImageProgram {
   /** Its code lies from `start` up to `end`. */
   readonly start: number;
   readonly end: number;
-  /** The function that has the instruction at an address in there, and its source, if they are known. */
-  readonly at: (pc: number) => { readonly function: string; readonly source?: SourcePlace } | undefined;
+  /**
+   * The function that has the instruction at an address in there, if that is known. `ra` is the return address that the processor held
+   * there: if it tells who called, that is `caller`.
+   */
+  readonly at: (pc: number, ra: number) => (FunctionPlace & { readonly caller?: FunctionPlace }) | undefined;
   /** What the instruction at an address in there complains of, if it is one that only complains: `a division by zero`. */
   readonly trap: (pc: number) => string | undefined;
 }

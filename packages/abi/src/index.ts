@@ -90,4 +90,4 @@ export {
 } from './limits.ts';
 export { STRUCTURES, offsets, type Field, type Offsets, type Structure } from './structures.ts';
 export type { NativeCpu, NativeFunction, NativeFactory } from './native.ts';
-export type { Grants, Image, ImageExtent, ImageProgram, ImageSegment, SourcePlace } from './image.ts';
+export type { FunctionPlace, Grants, Image, ImageExtent, ImageProgram, ImageSegment, SourcePlace } from './image.ts';

@@ -10,6 +10,7 @@ import {
   EXCEPTIONS,
   PAGE_BYTES,
   type ExceptionName,
+  type FunctionPlace,
   type Image,
   type ImageProgram,
   type SourcePlace,
@@ -49,9 +50,6 @@ const KINDS: ReadonlyMap<number, ExceptionName> = new Map(
   Object.entries(EXCEPTIONS).map(([name, code]) => [code, name as ExceptionName]),
 );
 
-/** What the instruction that calls and its slot take: the return address lies behind. */
-const CALL_BYTES = 8;
-
 /**
  * Kinds of causes. `exit`: by itself. `exception`: an exception that it did not handle, or for which its library operating system ended it;
  * `error`: such a one, and TypeScript of its own had thrown. `libos`: its library operating system ended it, and more is not known. The
@@ -73,6 +71,8 @@ export interface Cause {
   /** Which function of its program, and its source, as far as the image tells. */
   readonly function?: string;
   readonly source?: SourcePlace;
+  /** The call of that function, if it is certain. */
+  readonly caller?: FunctionPlace;
   /** What its TypeScript threw, with its stack; of a value that is no Error, an Error whose `cause` it is. */
   readonly error?: Error;
 }
@@ -215,10 +215,10 @@ function noFault(): Fault {
 function causeOf(fault: Fault, exception: ExceptionName, program: ImageProgram | undefined): Cause {
   const { pc, address, failure } = fault;
   const registers = Array.from(fault.registers, (value) => value >>> 0);
-  const at = isInside(program, pc) ? program?.at(pc) : undefined;
+  const at = isInside(program, pc) ? program?.at(pc, registers[RA] ?? 0) : undefined;
   return {
     kind: failure === undefined ? 'exception' : 'error',
-    text: `was ended by ${whatOf(fault, exception, program)}${failure === undefined ? whereOf(fault, program) : ''}`,
+    text: `was ended by ${whatOf(fault, exception, program)}${failure === undefined ? whereOf(pc, at, program) : ''}`,
     exception,
     pc,
     registers,
@@ -234,14 +234,10 @@ function whatOf({ pc, address, failure }: Fault, exception: ExceptionName, progr
   return trap ?? EXCEPTION_TEXTS[exception]?.(hex(address)) ?? exception;
 }
 
-/** A return address in another function says who called: one in the same function is that of a call it has made since. */
-function whereOf({ pc, registers }: Fault, program: ImageProgram | undefined): string {
+function whereOf(pc: number, at: ReturnType<ImageProgram['at']>, program: ImageProgram | undefined): string {
   if (program === undefined) return `, at ${hex(pc)}`;
-  if (!isInside(program, pc)) return `, at ${hex(pc)} in code that is not of its program`;
-  const callPc = ((registers[RA] ?? 0) >>> 0) - CALL_BYTES;
-  const [at, caller] = [program.at(pc), isInside(program, callPc) ? program.at(callPc) : undefined];
-  const called = caller === undefined || caller.function === at?.function ? '' : `, called by ${named(caller)}`;
-  return `, at ${hex(pc)} in ${at === undefined ? '' : named(at)}${called}`;
+  if (at === undefined) return `, at ${hex(pc)} in code that is not of its program`;
+  return `, at ${hex(pc)} in ${named(at)}${at.caller === undefined ? '' : `, called by ${named(at.caller)}`}`;
 }
 
 function isInside(program: ImageProgram | undefined, pc: number): boolean {
@@ -249,7 +245,7 @@ function isInside(program: ImageProgram | undefined, pc: number): boolean {
 }
 
 /** `sum (main.ts:3:10)`, or `sum` without a source. */
-function named(at: NonNullable<ReturnType<ImageProgram['at']>>): string {
+function named(at: FunctionPlace): string {
   const { source } = at;
   return source === undefined ? at.function : `${at.function} (${source.file}:${source.line}:${source.column})`;
 }

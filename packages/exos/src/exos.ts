@@ -25,6 +25,7 @@ import {
   emitClock,
   emitFaultHandler,
   emitFiberEntry,
+  emitZeroFill,
   fiberClock,
   fiberMemory,
   linkProgram,
@@ -48,7 +49,7 @@ import { fiberPipes } from './pipe-fiber.ts';
 import { emitExit, emitFailed, fiberProcesses, forkProcess, waitForChild } from './process.ts';
 import { HOOK_RESUME, emitProtected, emitProtection, protectedLabel } from './protection.ts';
 import { emitSharedMemory } from './shared-memory.ts';
-import { emitAbsent, emitAllocate, emitCopyOnWrite } from './vm.ts';
+import { emitAllocate, emitCopyOnWrite } from './vm.ts';
 
 export type ExosInterface = 'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc' | 'protection';
 
@@ -111,7 +112,7 @@ function exosRuntime(table: PageTable): Assembly {
         emitFaultHandler(a, kind, policy, table.find);
       }
       emitProtected(a);
-      emitAbsent(a);
+      emitZeroFill(a, 'exos.absent', 'exos.bad');
       emitCopyOnWrite(a, table);
       emitAllocate(a, table);
       emitProtection(a, table);

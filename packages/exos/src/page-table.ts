@@ -4,8 +4,8 @@
  *
  * In both an entry is the kit's, 16 bytes (PTE), in the pages at PAGE_TABLE; machine code passes it on as its byte offset there.
  */
-import { ENTRYLO, PAGE_BYTES } from '@exokernel/abi';
-import { A0, A2, A3, T0, T1, T2, V1, type Assembler } from '@exokernel/isa';
+import { PAGE_BYTES } from '@exokernel/abi';
+import { A0, A2, T0, T1, T2, type Assembler } from '@exokernel/isa';
 import {
   PAGED_BASE,
   PAGED_PAGES,
@@ -67,19 +67,6 @@ const WINDOW_PAGES: readonly number[] = [
   WINDOWS.child,
   ...Array.from({ length: ENVIRONMENT_PAGES }, (_, i) => WINDOWS.environments + i * PAGE_BYTES),
 ];
-
-/**
- * Emits: fills in the entry at t0 with the frame that frame_alloc has just given (v1, a0, a2, a3), readable and writable, with
- * these software bits. Changes v1.
- */
-export function emitFillEntry(a: Assembler, soft = 0): void {
-  a.sll(V1, V1, 12);
-  a.ori(V1, V1, ENTRYLO.valid | ENTRYLO.dirty | soft);
-  a.sw(V1, PAGE_TABLE + PTE.entryLo, T0);
-  a.sw(A0, PAGE_TABLE + PTE.head, T0);
-  a.sw(A2, PAGE_TABLE + PTE.mac0, T0);
-  a.sw(A3, PAGE_TABLE + PTE.mac1, T0);
-}
 
 /** A linear table: an entry for every page of the region, at its number. */
 export const linearTable: PageTable = {

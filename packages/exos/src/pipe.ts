@@ -31,9 +31,9 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
-import { emitCriticalEnter, emitCriticalLeave } from '@exokernel/libos-kit';
+import { emitCriticalEnter, emitCriticalLeave, emitFillEntry } from '@exokernel/libos-kit';
 import { DESCRIPTORS, END, PIPE, PIPE_BYTES, SHARED, UEXOS } from './layout.ts';
-import { emitFillEntry, type PageTable } from './page-table.ts';
+import type { PageTable } from './page-table.ts';
 
 const SAVED: readonly Register[] = [RA, S0, S1, S2, S3, S4];
 const FRAME = 24;

@@ -6,8 +6,9 @@
  */
 import { CALLS, PAGE_BYTES } from '@exokernel/abi';
 import { A0, T0, T1, V0, ZERO, type Assembler } from '@exokernel/isa';
+import { emitFillEntry } from '@exokernel/libos-kit';
 import { SHARED, UEXOS } from './layout.ts';
-import { emitFillEntry, type PageTable } from './page-table.ts';
+import type { PageTable } from './page-table.ts';
 
 /** Emits the routine shared_allocate(): the address of a page, zero, shared with children to come; −1 if there is none. */
 export function emitSharedMemory(a: Assembler, table: PageTable): void {

@@ -7,22 +7,9 @@ import { CALLS, ENTRYLO, EXCEPTIONS, PAGE_BYTES } from '@exokernel/abi';
 import { A0, A1, A2, A3, T0, T1, T2, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { PAGE_TABLE, PTE, PTE_SOFT, UKIT, emitFaultReturn, emitFaultSave, emitInstall } from '@exokernel/libos-kit';
 import { CLEAN, UEXOS, WINDOWS } from './layout.ts';
-import { emitFillEntry, windowEntry, type PageTable } from './page-table.ts';
+import { windowEntry, type PageTable } from './page-table.ts';
 
 const READ_WRITE = ENTRYLO.valid | ENTRYLO.dirty;
-
-/** The kit's policy for a page without a frame: allocate if it is a zero-fill page. t0, t1, t2 as in FaultPolicy. */
-export function emitAbsent(a: Assembler): void {
-  a.label('exos.absent');
-  a.lw(A0, PAGE_TABLE + PTE.entryLo, T0);
-  a.nop();
-  a.andi(A0, A0, PTE_SOFT.zeroFill);
-  a.beq(A0, ZERO, 'exos.bad');
-  emitAllocateFrame(a, 'exos.bad');
-  emitFillEntry(a);
-  a.jr(T2);
-  a.nop();
-}
 
 /** Emits frame_alloc(any): v1 = frame, a0 to a3 its capability. First word may stand in a delay slot. */
 function emitAllocateFrame(a: Assembler, failed: string): void {

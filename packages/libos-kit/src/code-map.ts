@@ -2,8 +2,8 @@
  * What stands in the code of a compiled program, for people: the names of its functions, and the source of every instruction. Listings
  * and the texts of deaths are made of it.
  */
-import type { ImageProgram, SourcePlace } from '@exokernel/abi';
-import { decode } from '@exokernel/isa';
+import type { FunctionPlace, ImageProgram, SourcePlace } from '@exokernel/abi';
+import { controlFlow, decode } from '@exokernel/isa';
 import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_TABLE, ABORT_UNREACHABLE } from '@exokernel/vcode';
 
 export type CodePlace = SourcePlace;
@@ -19,6 +19,9 @@ export interface CodeMap {
   /** Each holds up to the next one; none without a source map. */
   readonly lines: readonly { readonly address: number; readonly place: CodePlace }[];
 }
+
+/** A call and its slot, behind which the return address lies. */
+const CALL_BYTES = 8;
 
 /** What a `break` with this code means. */
 const TRAPS: ReadonlyMap<number, string> = new Map([
@@ -38,8 +41,26 @@ export function placeAt({ lines }: CodeMap, address: number): CodePlace | undefi
   return last(lines, address)?.place;
 }
 
-/** The function at an address, and the source of the instruction; nothing for an address outside the functions. */
-export function codeAt(map: CodeMap, address: number): ReturnType<ImageProgram['at']> {
+/**
+ * The function at an address, and the source of the instruction; nothing for an address outside the functions. A return address in another
+ * function says who called, if what stands there (`wordAt`) calls this function: else that one called another, which ended in a jump to this
+ * one. A return address in the same function is that of a call it has made since.
+ */
+export function codeAt(
+  map: CodeMap,
+  address: number,
+  ra: number,
+  wordAt: (address: number) => number,
+): ReturnType<ImageProgram['at']> {
+  const at = functionPlace(map, address);
+  if (at === undefined) return undefined;
+  const from = ra - CALL_BYTES;
+  const caller = functionPlace(map, from);
+  const calls = controlFlow(wordAt(from), from).target === last(map.functions, address)?.address;
+  return caller !== undefined && calls && caller.function !== at.function ? { ...at, caller } : at;
+}
+
+function functionPlace(map: CodeMap, address: number): FunctionPlace | undefined {
   const name = functionAt(map, address);
   const source = placeAt(map, address);
   return name === undefined ? undefined : { function: name, ...(source === undefined ? {} : { source }) };

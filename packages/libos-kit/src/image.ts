@@ -46,7 +46,7 @@ export interface ImageParts {
   /** What stands in the program's code, if that is known. */
   readonly code?: CodeMap | undefined;
   /** Pages that get a frame only when they are touched, by the library operating system's fault policy. */
-  readonly zeroFill?: { readonly va: number; readonly pages: number };
+  readonly zeroFill?: readonly { readonly va: number; readonly pages: number }[];
   /** Label of the handler by exception. */
   readonly handlers: Partial<Record<ExceptionName, string>>;
   readonly natives: NativeFactory;
@@ -57,8 +57,8 @@ export interface ImageParts {
   readonly prologue?: string;
   readonly syncEntry?: string;
   readonly asyncEntry?: string;
-  readonly extent?: Image['extent'];
-  readonly tap?: Image['tap'];
+  readonly extent?: Image['extent'] | undefined;
+  readonly tap?: Image['tap'] | undefined;
   /** Further words for the u-page or the other guaranteed pages. */
   readonly words?: (grants: Grants) => ReadonlyMap<number, number>;
 }
@@ -105,11 +105,13 @@ function describedProgram(code: CodeMap, pages: readonly Pages[]): NonNullable<I
   const start = code.functions[0]?.address ?? code.end;
   const text = pages.find(({ va, bytes }) => start >= va && start < va + bytes.length);
   const wordAt = (pc: number): number =>
-    text === undefined ? 0 : new DataView(text.bytes.buffer, text.bytes.byteOffset).getUint32(pc - text.va, true);
+    text === undefined || pc < text.va || pc + 4 > text.va + text.bytes.length
+      ? 0
+      : new DataView(text.bytes.buffer, text.bytes.byteOffset).getUint32(pc - text.va, true);
   return {
     start,
     end: code.end,
-    at: (pc) => codeAt(code, pc),
+    at: (pc, ra) => codeAt(code, pc, ra, wordAt),
     trap: (pc) => trapText(wordAt(pc)),
   };
 }
@@ -162,10 +164,11 @@ function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Gra
     words.set(entry + PTE.mac0, mac0);
     words.set(entry + PTE.mac1, mac1);
   });
-  const { va = 0, pages = 0 } = parts.zeroFill ?? {};
-  for (let i = 0; i < pages; i += 1) {
-    const entry = entryOf(va + i * PAGE_BYTES) + PTE.entryLo;
-    if (!words.has(entry)) words.set(entry, PTE_SOFT.zeroFill);
+  for (const { va, pages } of parts.zeroFill ?? []) {
+    for (let i = 0; i < pages; i += 1) {
+      const entry = entryOf(va + i * PAGE_BYTES) + PTE.entryLo;
+      if (!words.has(entry)) words.set(entry, PTE_SOFT.zeroFill);
+    }
   }
   for (const [at, word] of parts.words?.(grants) ?? []) words.set(at, word);
   return words;

@@ -4,6 +4,10 @@ export {
   BOOT_STACK_TOP,
   KIT_TEXT,
   KIT_TEXT_BYTES,
+  LIBRARY_END,
+  LIBRARY_MEMORY,
+  LIBRARY_STACK,
+  LIBRARY_TEXT,
   PAGED_BASE,
   PAGED_END,
   PAGED_PAGES,
@@ -13,6 +17,7 @@ export {
   PTE_BYTES,
   PTE_SOFT,
   UKIT,
+  UPCALLS,
   U_PAGE,
   exceptionSave,
 } from './layout.ts';
@@ -30,6 +35,8 @@ export { runtimeListing } from './listing.ts';
 export { Fibers, type Fiber, type Trap } from './fiber.ts';
 export { entryCapability, loadCapability, pageCapability, presentCapability } from './capabilities.ts';
 export { COMPILED_MEMORY, compiledProgram, type CompiledOptions } from './compiled.ts';
+export { compiledLibrary, linkLibrary, type CompiledLibrary, type LinkedLibrary } from './library.ts';
+export { compiledLibOs, type CompiledLibOs, type CompiledPlacement } from './compiled-libos.ts';
 export { functionAt, placeAt, type CodeMap, type CodePlace } from './code-map.ts';
 export { emitEagerAllocate } from './allocate.ts';
 export { emitClock, fiberClock } from './clock.ts';
@@ -51,7 +58,9 @@ export {
   emitFaultHandler,
   emitFaultReturn,
   emitFaultSave,
+  emitFillEntry,
   emitInstall,
+  emitZeroFill,
   findLinear,
   pageEntry,
   type FaultPolicy,

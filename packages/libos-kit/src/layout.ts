@@ -43,6 +43,19 @@ export const UKIT = {
   epc: 0x1240,
   /** Registers that the fault handler saves beyond the three of the kernel. */
   faultSave: 0x1280,
+  /** Of the upcall that begins: t0, t1, t2, the PC, two arguments, which upcall (an index of `upcalls`). */
+  upcallSave: 0x1298,
+  upcallPc: 0x12a4,
+  upcallArguments: 0x12a8,
+  upcallWhich: 0x12b0,
+  /** Not zero: the kernel has told of revocation, and the library operating system has not heard it yet. */
+  told: 0x12b4,
+  /** By number of UPCALLS: the index of a function in the library's table, or 0. */
+  upcalls: 0x12b8,
+  /** The library's record, for gp. */
+  library: 0x12cc,
+  /** What is called when a library operating system that was compiled has started: its program, or its `main`. */
+  main: 0x12d0,
   /** Capabilities the environment was given. */
   self: 0x1300,
   serial: 0x1310,
@@ -60,13 +73,26 @@ export const UKIT = {
   libos: 0x1400,
 } as const;
 
+/** What a library operating system that was compiled can have called, and where the number of each stands in UKIT.upcalls. */
+export const UPCALLS = { fault: 0, exception: 1, revoke: 2, begin: 3, end: 4 } as const;
+
+/**
+ * Where a compiled library lies in the paged region: its code and its record, then its memory, with `memoryBase` (asc) or `--global-base`
+ * (wasm-ld) at LIBRARY_MEMORY. Assumption: 128 KiB of each are enough. The pages behind LIBRARY_END are for windows.
+ */
+export const LIBRARY_TEXT = 0x7a0000;
+/** The stack on which a library operating system that was compiled calls its program: up to LIBRARY_MEMORY, behind a page that is not there. */
+export const LIBRARY_STACK = 0x7bc000;
+export const LIBRARY_MEMORY = 0x7c0000;
+export const LIBRARY_END = 0x7e0000;
+
 /** Address of the save area for an ExcCode: t0, t1, t2 as the kernel left them. */
 export function exceptionSave(code: number): number {
   return U_PAGE + U.exceptionSave + 16 * code;
 }
 
 /** Software bits of a page-table entry, in the low byte of its EntryLo word, which the hardware ignores. */
-export const PTE_SOFT = { zeroFill: 1, copyOnWrite: 2, protected: 0x10 } as const;
+export const PTE_SOFT = { zeroFill: 1, copyOnWrite: 2, clean: 8, protected: 0x10 } as const;
 /** Words of a page-table entry: EntryLo with software bits, then the frame's capability without its name. */
 export const PTE = { entryLo: 0, head: 4, mac0: 8, mac1: 12 } as const;
 export const PTE_BYTES = 16;

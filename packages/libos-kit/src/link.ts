@@ -9,6 +9,17 @@ import { PAGED_BASE, PAGED_END } from './layout.ts';
 import { wordBytes } from './pages.ts';
 import type { CompiledProgram, LinkedProgram, MachineProgram } from './program.ts';
 
+/** What a program is linked to. */
+export interface LinkPlace {
+  /** The library operating system's name, and all of its text. */
+  readonly libos: string;
+  readonly text: readonly Uint32Array[];
+  /** The address of a routine of an interface; nothing if it has none of this name. */
+  readonly entryOf: (name: string) => number | undefined;
+  /** Text and data lie below. */
+  readonly end: number;
+}
+
 /**
  * Links a program to a runtime whose entry points are labels of their names: compiles it, or assembles one in machine code. Text and data lie below
  * `end`. One that is linked already is returned. Throws `LibosError` `program-size` if they do not fit, `image` for an entry point that the
@@ -20,33 +31,48 @@ export function linkProgram<N extends InterfaceName>(
   text: Assembly,
   end: number = PAGED_END,
 ): LinkedProgram<N> {
-  const runtime = hashOf(text.words);
+  return linkAt(program, { libos, text: [text.words], entryOf: (name) => address(text, name), end });
+}
+
+/** The same for routines that may lie elsewhere. */
+export function linkAt<N extends InterfaceName>(
+  program: MachineProgram<N> | CompiledProgram<N> | LinkedProgram<N>,
+  to: LinkPlace,
+): LinkedProgram<N> {
+  const runtime = hashOf(to.text);
+  const { libos } = to;
   if (program.kind === 'linked') {
     if (program.libos === libos && program.runtime === runtime) return program;
     const other = program.libos === libos ? `another ${libos}` : program.libos;
     throw new LibosError('image', `${program.name} was built for ${other}: build it again for ${libos}`, { libos });
   }
   const { name, needs } = program;
-  return { kind: 'linked', name, needs, libos, runtime, ...place(program, text, end) };
+  return { kind: 'linked', name, needs, libos, runtime, ...place(program, to) };
 }
 
 /** FNV-1a, by words. */
-function hashOf(words: Uint32Array): number {
-  return words.reduce((hash, word) => Math.imul(hash ^ word, 0x01000193), 0x811c9dc5 | 0) >>> 0;
+function hashOf(texts: readonly Uint32Array[]): number {
+  let hash = 0x811c9dc5 | 0;
+  for (const words of texts) for (const word of words) hash = Math.imul(hash ^ word, 0x01000193);
+  return hash >>> 0;
 }
 
 function place<N extends InterfaceName>(
   program: MachineProgram<N> | CompiledProgram<N>,
-  runtime: Assembly,
-  end: number,
+  { entryOf, end }: LinkPlace,
 ): Pick<LinkedProgram<N>, 'pages' | 'code'> {
   if (program.kind === 'compiled') {
     const routines = new Set<string>(program.needs.flatMap((need): readonly string[] => ENTRY_POINTS[need]));
-    return linkCompiled(program, (name) => (routines.has(name) ? address(runtime, name) : undefined), end);
+    return linkCompiled(program, (name) => (routines.has(name) ? entryOf(name) : undefined), end);
   }
+  const entry = (name: string): number => {
+    const found = entryOf(name);
+    if (found === undefined) throw new LibosError('image', `there is no routine ${name}`, { name });
+    return found;
+  };
   const assemble = (data: number): Assembly => {
     const a = createAssembler(PAGED_BASE);
-    program.text(a, { entry: (name) => address(runtime, name), data });
+    program.text(a, { entry, data });
     return a.assemble();
   };
   // The data's address depends on the text's length. No address makes the text longer than this one, which takes two words.

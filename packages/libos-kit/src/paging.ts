@@ -23,6 +23,11 @@ export interface FaultPolicy {
   readonly absent: string;
   /** Label for an address that has no entry. Nothing but t0, t1, t2 is saved. */
   readonly outside: string;
+  /**
+   * Label for an entry that the kernel has refused: its frame is not this environment's any more. Registers are saved as for `absent`; as given
+   * nothing: `outside`.
+   */
+  readonly refused?: string;
   /** Label for a page that the program has protected (PTE_SOFT.protected): t0, t1 as above, nothing else saved. */
   readonly protected?: string;
 }
@@ -70,7 +75,7 @@ export function emitFaultHandler(
   a.andi(A1, T2, ENTRYLO.valid);
   a.beq(A1, ZERO, `${name}.absent`);
   a.nop();
-  emitInstall(a, `${name}.outside`);
+  emitInstall(a, policy.refused ?? `${name}.outside`);
   emitFaultReturn(a, code);
 
   a.label(`${name}.absent`);
@@ -111,6 +116,39 @@ export function emitFaultReturn(a: Assembler, code: number, save: number = UKIT.
   });
   a.j(resumeLabel(code));
   a.nop();
+}
+
+/**
+ * Emits, at `label`, a policy for `absent`: an entry marked PTE_SOFT.zeroFill gets a frame, which is zero. Others, and all when there is no frame
+ * to be had, go on at `failed`, with t0 and t1 as they were.
+ */
+export function emitZeroFill(a: Assembler, label: string, failed: string): void {
+  a.label(label);
+  a.lw(A0, PAGE_TABLE + PTE.entryLo, T0);
+  a.nop();
+  a.andi(A0, A0, PTE_SOFT.zeroFill);
+  a.beq(A0, ZERO, failed);
+  a.li(V0, CALLS.frame_alloc.number);
+  a.li(A0, -1);
+  a.syscall(0);
+  a.bltz(V0, failed);
+  a.nop();
+  emitFillEntry(a);
+  a.jr(T2);
+  a.nop();
+}
+
+/**
+ * Emits: fills in the entry at t0 with the frame that frame_alloc has just given (v1, a0, a2, a3), readable and writable, with
+ * these software bits. Changes v1.
+ */
+export function emitFillEntry(a: Assembler, soft = 0): void {
+  a.sll(V1, V1, 12);
+  a.ori(V1, V1, ENTRYLO.valid | ENTRYLO.dirty | soft);
+  a.sw(V1, PAGE_TABLE + PTE.entryLo, T0);
+  a.sw(A0, PAGE_TABLE + PTE.head, T0);
+  a.sw(A2, PAGE_TABLE + PTE.mac0, T0);
+  a.sw(A3, PAGE_TABLE + PTE.mac1, T0);
 }
 
 /** EntryLo word of a page-table entry: of a frame, or of none. */

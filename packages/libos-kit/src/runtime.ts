@@ -86,6 +86,8 @@ export interface RuntimeParts {
    * and t2 are free, the others are as they were. Falls through.
    */
   readonly abandoned?: (a: Assembler) => void;
+  /** Emits what is done when an end of slice has saved the context, before the environment yields. Falls through, or yields itself. */
+  readonly saved?: (a: Assembler) => void;
   /** The library operating system's text. */
   readonly emit: (a: Assembler) => void;
 }
@@ -107,7 +109,7 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
   a.label('kit.restart.end');
   emitYield(a);
   emitSleep(a);
-  emitEpilogue(plain, parts.abandoned);
+  emitEpilogue(plain, parts);
   emitFiberLoop(a);
   emitExit(a);
   parts.emit(plain);
@@ -183,7 +185,7 @@ function emitSleep(a: SlotAssembler): void {
 }
 
 /** The end of a slice: t0 = PC; t0, t1, t2 are in U.interruptSave. Saves nothing if there is nothing to save. */
-function emitEpilogue(plain: Assembler, abandoned: RuntimeParts['abandoned']): void {
+function emitEpilogue(plain: Assembler, { abandoned, saved }: Pick<RuntimeParts, 'abandoned' | 'saved'>): void {
   const a = withSlots(plain);
   a.label('kit.epilogue');
   emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.whole');
@@ -207,6 +209,7 @@ function emitEpilogue(plain: Assembler, abandoned: RuntimeParts['abandoned']): v
   a.sw(T1, UKIT.contextHi, ZERO);
   a.sw(T2, UKIT.contextLo, ZERO);
   a.sw(T0, UKIT.contextPc, ZERO);
+  saved?.(plain);
   if (abandoned !== undefined) a.b('kit.epilogue.yield');
   a.label('kit.epilogue.abandoned');
   abandoned?.(plain);

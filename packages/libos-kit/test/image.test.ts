@@ -121,7 +121,7 @@ describe('buildImage', () => {
   });
 
   test('each page is a frame, and its entry in the page table names it', () => {
-    const image = buildImage({ ...withPages(page(PAGED_BASE, 5000)), zeroFill: { va: PAGED_BASE, pages: 3 } });
+    const image = buildImage({ ...withPages(page(PAGED_BASE, 5000)), zeroFill: [{ va: PAGED_BASE, pages: 3 }] });
     expect(image.frames.map((frame) => frame.length)).toEqual([4096, 904]);
     const frames = [
       [1, 500, 2, 3],

@@ -19,6 +19,8 @@ export interface AscOptions {
   readonly runtime?: 'stub' | 'minimal' | 'incremental';
   /** False leaves the code as it was written, for a debugger's sake. */
   readonly optimize?: boolean;
+  /** True keeps functions that are called from outside by their number in the table: upcalls. */
+  readonly exportTable?: boolean;
   /** False takes assertions out; bounds checks of arrays stay, `unchecked` takes them out. */
   readonly assertions?: boolean;
 }
@@ -125,7 +127,7 @@ export async function compileAssemblyScript(
 }
 
 function argumentsOf(entry: string, memoryBase: number, options: AscOptions): string[] {
-  const { runtime = 'stub', optimize = true, assertions = true } = options;
+  const { runtime = 'stub', optimize = true, assertions = true, exportTable = false } = options;
   return [
     entry,
     '--outFile',
@@ -140,6 +142,7 @@ function argumentsOf(entry: string, memoryBase: number, options: AscOptions): st
     'abort=',
     '--debug',
     ...(optimize ? ['--optimizeLevel', '3'] : []),
+    ...(exportTable ? ['--exportTable'] : []),
     ...(assertions ? [] : ['--noAssert']),
   ];
 }

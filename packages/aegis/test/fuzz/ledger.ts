@@ -123,10 +123,19 @@ export class Ledger implements World {
     return this.name(one.env) === one.owner && frames.holders(one.ppn).has(one.env) && this.#macOf(one.ppn) === one.mac;
   }
 
-  /** Whether a private frame holds what it should. */
-  isIntact({ ppn, contents }: Private): boolean {
+  /**
+   * Whether a private frame holds what it should. A secret of its owner's is no damage: only the owner can have written it. One that has mapped
+   * something else over its register save area loses count when it fills a page, and fills its other pages, too.
+   */
+  isIntact({ ppn, owner, contents }: Private): boolean {
     if (contents === undefined) return true;
-    return Buffer.compare(this.#read(ppn), contents) === 0;
+    const wanted = new DataView(contents.buffer);
+    const found = new DataView(this.#read(ppn).buffer);
+    for (let at = 0; at < PAGE_BYTES; at += 4) {
+      const word = found.getUint32(at, true);
+      if (word !== wanted.getUint32(at, true) && this.secrets.get(word) !== owner) return false;
+    }
+    return true;
   }
 
   /** Whether a capability authenticates. */
