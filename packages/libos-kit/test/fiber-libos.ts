@@ -25,7 +25,7 @@ import {
 
 /** Page-table offset of the first page not used yet. */
 const HEAP = UKIT.libos;
-export const BAD_ADDRESS = -77;
+const BAD_ADDRESS = -77;
 
 /** What the fiber works with. */
 export interface Self {

@@ -124,16 +124,16 @@ test('the README server', () => {
   const disk = new Uint8Array(8 * PAGE_BYTES);
   disk.set(kit.encodeUtf8('hello'), 2 * PAGE_BYTES);
   const host = { mac: MACHINE_MAC, ip: MACHINE_IP, netmask: NETMASK, seed: 1 };
-  const { machine, runUntil } = boot([greeter(host, { start: 2, blocks: 1 })], {
+  const booted = boot([greeter(host, { start: 2, blocks: 1 })], {
     lance: { mac: MACHINE_MAC, wire },
     disk: { store: memoryStore(disk) },
   });
-  const station = new Station(machine, wire);
+  const station = new Station(booted.machine, wire);
   const socket = station.stack.udp.bind(5000);
   let answer: Uint8Array | undefined;
-  runUntil(() => false, 0.2);
+  booted.runUntil(() => false, 0.2);
   socket.send(MACHINE_IP, 7, kit.encodeUtf8('?'));
-  runUntil(() => {
+  booted.runUntil(() => {
     station.pump();
     answer ??= socket.receive()?.data;
     return answer !== undefined;
