@@ -237,7 +237,7 @@ export const EXPOSED = {
   /** The bytes of the filters, as they were downloaded: FILTER.code says where. */
   filterCode: 0xb4000,
   /** In the frame of the slices. */
-  system: 0x9c400,
+  system: 0x9c800,
   buffers: 0xd8000,
 } as const;
 

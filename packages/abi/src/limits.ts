@@ -7,7 +7,7 @@ export const ENV_LIMIT = 128;
 export const FRAME_BYTES = 16;
 export const FRAME_LIMIT = 0x3000;
 /** Positions of the slice vector. */
-export const SLICE_BYTES = 16;
+export const SLICE_BYTES = 32;
 export const SLICE_LIMIT = 64;
 /** Nodes of the trees of capabilities, node 0, the root, counted. */
 export const NODE_BYTES = 24;

@@ -115,6 +115,7 @@ export const SLICE_FIELDS = {
   running: { at: 4, what: 'address of the record of the environment that runs in it: another than the owner if the slice is donated; 0: none' },
   generation: { at: 8, what: 'how often it has changed its owner: the low word' },
   credit: { at: 12, what: 'cycles still to be had in it, signed: below 0, cycles that were taken too many' },
+  passed: { at: 16, what: 'while it is passed over for its debt: the cycle up to which it has forfeited its instances; else 0' },
 } as const;
 
 /* prettier-ignore */

@@ -142,8 +142,6 @@ export const KP = {
   unpayableLimit: -0xca0,
   /** What enables the controller's interrupts: INEA, or 0 until the next tick. */
   inea: -0xc9c,
-  /** Not 0: a slice has been passed over because of its credit. */
-  passed: -0xc98,
   /** Packets: where the machine code goes on in the next interrupt, or 0; what s0, s3, s4, s5 and `claimant` are then. */
   packetResume: -0xc94,
   packetS0: -0xc90,

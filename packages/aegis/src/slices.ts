@@ -291,6 +291,7 @@ export class Slices {
 
   #age(position: number): void {
     this.#capabilities.forget('slice', position);
+    this.#memory.set(PHYSICAL.slices + position * SLICE_BYTES + SLICE.passed, 0);
     this.#memory.setWide(this.#life(position) + 1, ...this.#words(position));
   }
 

@@ -2,10 +2,10 @@
  * Time is cycles: whatever others do, an environment has 99 % of the cycles of its slices. Environments that only compute run beside
  * each thief. [SOSP95 §5.1.1]
  */
-import { ENV, NO_ENV, SLICE, SLICE_LIMIT, SYSTEM } from '@exokernel/abi';
+import { ENV, NO_ENV, SLICE, SLICE_BYTES, SLICE_LIMIT, SYSTEM } from '@exokernel/abi';
 import { A0, A1, A2, A3, S0, S2, T0, V1, ZERO } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
-import { boot, emitCall, rawImage, type Booted, type RawImage } from '../../testkit/src/index.ts';
+import { boot, checkInvariants, emitCall, rawImage, type Booted, type RawImage } from '../../testkit/src/index.ts';
 import { KP, PHYSICAL } from '../src/layout.ts';
 import { overrunning, QUANTUM, spin } from './attackers.ts';
 import { bindFilter, makeRing, outside, packet, type Outside } from './network.ts';
@@ -117,9 +117,45 @@ describe('99 % of its slices has an environment beside one that', () => {
   });
 });
 
+describe('who overran pays with time that passes, beside one that', () => {
+  /** What the second environment had, in parts of what it computes in every other tick. */
+  function shareOf(booted: Booted, part: number): number {
+    booted.machine.run(64 * QUANTUM);
+    const had = booted.aegis.environment(1).cycles;
+    booted.machine.run(2 * TICKS * QUANTUM);
+    expect(booted.machine.native.lastError).toBeUndefined();
+    expect(checkInvariants(booted.aegis)).toEqual([]);
+    expect(booted.aegis.environments().map(({ status }) => status)).not.toContain('dead');
+    return (booted.aegis.environment(1).cycles - had) / (part * TICKS * QUANTUM);
+  }
+
+  test.each([0.99, 0.9, 0.5, 0.1])('computes for %d of a quantum, and sleeps until the next tick', (part) => {
+    expect(shareOf(boot([overrunning(7), leaving(part, 'sleep')]), part)).toBeGreaterThan(0.99);
+    // When it is given the processor within a tick, it sleeps for more than the rest of a quantum.
+    for (const quanta of [0.3, 0.6, 1.3, 3.5, 7.9]) {
+      expect(shareOf(boot([overrunning(quanta), leaving(part, 'sleep')]), part)).toBeGreaterThan(0.8);
+    }
+  });
+
+  test('sleeps, while an accomplice begins slices without end and leaves them', () => {
+    const booted = boot([overrunning(7), leaving(0.9, 'sleep'), leaving(0.0001, 'yield')]);
+    expect(shareOf(booted, 0.9)).toBeGreaterThan(0.99);
+  });
+
+  test('sleeps for long: the machine idles for what is owed, and no longer', () => {
+    const booted = boot([overrunning(7), rawImage({ main: (raw) => raw.sleep(10_000) })]);
+    booted.machine.run(64 * QUANTUM);
+    const had = booted.aegis.environment(0).cycles;
+    booted.machine.run(2 * TICKS * QUANTUM);
+    const part = (booted.aegis.environment(0).cycles - had) / (2 * TICKS * QUANTUM);
+    expect(part).toBeGreaterThan(0.49);
+    expect(part).toBeLessThan(0.54);
+  });
+});
+
 describe('a debt stays', () => {
   const DEBT = 3 * QUANTUM;
-  const address = (position: number): number => PHYSICAL.slices + 16 * position + SLICE.credit;
+  const address = (position: number): number => PHYSICAL.slices + SLICE_BYTES * position + SLICE.credit;
 
   /** What waits for the next slice of the only family. */
   const waiting = (booted: Booted): number => {

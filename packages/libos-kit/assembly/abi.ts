@@ -203,6 +203,7 @@ export namespace SLICE {
   export const running: i32 = 4;
   export const generation: i32 = 8;
   export const credit: i32 = 0xc;
+  export const passed: i32 = 0x10;
 }
 /** Words of a slot of a packet ring: offsets. */
 export namespace RING_SLOT {
@@ -293,7 +294,7 @@ export namespace EXPOSED {
   export const rings: i32 = 0xa0000;
   export const filters: i32 = 0xb0000;
   export const filterCode: i32 = 0xb4000;
-  export const system: i32 = 0x9c400;
+  export const system: i32 = 0x9c800;
   export const buffers: i32 = 0xd8000;
 }
 /** The guard by which everyone may read what is exposed. */

@@ -10,8 +10,10 @@
  * quantum, so payments are rounded: a slice with half a quantum left when the clock ticks runs on, and one that would begin
  * with no more than half is passed over. What a slice is over or short of then stays with it. So a slice that begins late is
  * not shorter for it, and cycles taken from others are given back. What the kernel did for an environment outside its slices
- * (interrupts) is owed, and the next slice that it owns pays. If no slice can begin but some were passed over, those are
- * granted the next round at once: there is no one to give the time to.
+ * (interrupts) is owed, and the next slice that it owns pays.
+ *
+ * A slice that is passed over forfeits a quantum, but no more than one in a quantum of time, whether others run or the machine
+ * idles. When rounds that take no time counted, a thief paid what it took from others in the instant for which they slept.
  */
 import {
   A0,
@@ -87,12 +89,12 @@ const SLICE_AT = S5;
 const ENV_AT = S6;
 const QUANTUM = S7;
 
-/** Counts a slice begun in one that another owns (it was donated). */
+/** A slice begins: it pays no debt by being passed over any more. It is counted if another owns it (it was donated). */
 export function emitCountBorrowed(a: SlotAssembler, slice: Register, env: Register, t: Register, u: Register): void {
   const own = a.fresh('own');
   a.lw(t, SLICE.owner, slice);
   a.lw(u, ENV.id, env);
-  a.nop();
+  a.sw(ZERO, SLICE.passed, slice);
   a.beq(t, u, own);
   emitCount(a, env, ENV.borrowed, t);
   a.label(own);
@@ -115,7 +117,7 @@ export function emitSchedule(a: SlotAssembler): void {
       uses: { quantum: QUANTUM },
       scratch: [T0, T2, T1, T3],
       fast: {
-        instructions: 121,
+        instructions: 120,
         when: 'if the next position can begin',
         by: ['schedule.position', 'position', 'schedule.begin', 'own', 'fpu.left', 'dispatch.status'],
       },
@@ -144,7 +146,6 @@ export function emitSchedule(a: SlotAssembler): void {
       uses: { position: POSITION, vectorBytes: VECTOR_BYTES, tick: TICK, left: LEFT, vector: VECTOR },
     },
     () => {
-      a.sw(ZERO, KP.passed, ZERO);
       a.lw(POSITION, KP.position, ZERO);
       a.lw(VECTOR_BYTES, KP.vectorBytes, ZERO);
       a.lw(TICK, KP.tick, ZERO);
@@ -161,7 +162,7 @@ export function emitSchedule(a: SlotAssembler): void {
       scratch: [T5, T7, T0, T1, T8],
     },
     () => {
-      a.blez(LEFT, 'schedule.none', (slot) => slot.addiu(LEFT, LEFT, -SLICE_BYTES));
+      a.blez(LEFT, 'idle', (slot) => slot.addiu(LEFT, LEFT, -SLICE_BYTES));
       emitNextPosition(a, POSITION, VECTOR_BYTES, T5);
       a.addu(SLICE_AT, VECTOR, POSITION);
       a.lw(ENV_AT, SLICE.running, SLICE_AT);
@@ -184,30 +185,57 @@ export function emitSchedule(a: SlotAssembler): void {
       a.srl(T8, QUANTUM, 1);
       a.slt(T8, T8, T7);
       a.bne(T8, ZERO, 'schedule.begin', (slot) => slot.sw(T7, SLICE.credit, SLICE_AT));
+    },
+  );
+  routine(
+    a,
+    'schedule.passed',
+    {
+      does: 'It owes too much to begin. The quantum pays its debt, but once a quantum: a round that follows sooner does not count.',
+      in: { slice: SLICE_AT, credit: T7 },
+      scratch: [T1, T8, RA, T7],
+    },
+    () => {
+      a.bal('schedule.forfeits', (slot) => slot.srl(T8, QUANTUM, 1));
+      a.addu(T7, T7, T1);
+      a.slt(T8, T8, T7);
+      a.bne(T8, ZERO, 'schedule.begin', (slot) => slot.sw(T7, SLICE.credit, SLICE_AT));
       a.note('one that is never paid must not come round');
+      a.subu(T7, T7, QUANTUM);
       a.lui(T8, -MOST_DEBT >>> 16);
       a.slt(T1, T7, T8);
-      a.beq(T1, ZERO, 'schedule.next', (slot) => slot.sw(QUANTUM, KP.passed, ZERO));
+      a.beq(T1, ZERO, 'schedule.next', (slot) => slot.sw(T7, SLICE.credit, SLICE_AT));
       a.b('schedule.next', (slot) => slot.sw(T8, SLICE.credit, SLICE_AT));
     },
   );
   routine(
     a,
-    'schedule.none',
+    'schedule.forfeits',
     {
-      does: 'No position of the round could begin: idle, or another round for those that were passed over.',
-      scratch: [T0, T1, RA],
+      does: 'What a debtor has for an instance of its slice that it forfeits: a quantum, or 0 if none has passed since the last one.',
+      in: { slice: SLICE_AT, back: RA },
+      out: { cycles: T1 },
+      scratch: [T0, T2, T3],
     },
     () => {
-      a.lw(T0, KP.passed, ZERO);
+      a.lw(T0, SLICE.passed, SLICE_AT);
       a.mfc0(T1, CP0_COUNT);
-      a.beq(T0, ZERO, 'idle', (slot) => slot.lw(T0, KP.paid, ZERO));
-      a.nop();
-      a.subu(T0, T1, T0);
-      a.sltiu(T0, T0, SEARCH_CYCLES);
-      a.bne(T0, ZERO, 'schedule.round');
-      a.bal('schedule.window');
-      a.b('schedule.round');
+      a.beq(T0, ZERO, 'schedule.first', (slot) => slot.subu(T3, T1, T0));
+      a.note('ticks do not come as evenly as cycles: a 64th less is a quantum too');
+      a.srl(T2, QUANTUM, 6);
+      a.addu(T3, T3, T2);
+      a.sltu(T2, T3, QUANTUM);
+      a.bne(T2, ZERO, 'schedule.forfeited', (slot) => slot.srl(T3, T3, 1));
+      a.sltu(T2, T3, QUANTUM);
+      a.bne(T2, ZERO, 'schedule.rest', (slot) => slot.addu(T0, T0, QUANTUM));
+      a.move(T0, T1);
+      a.label('schedule.rest');
+      a.sw(T0, SLICE.passed, SLICE_AT);
+      a.ret((slot) => slot.move(T1, QUANTUM));
+      a.label('schedule.first');
+      a.sw(T1, SLICE.passed, SLICE_AT);
+      a.label('schedule.forfeited');
+      a.ret((slot) => slot.move(T1, ZERO));
     },
   );
   routine(
@@ -252,17 +280,20 @@ export function emitSchedule(a: SlotAssembler): void {
     a,
     'schedule.sleeps',
     {
-      does: 'The slice that an environment sleeps through pays what its owner owes.',
+      does: 'The slice that an environment sleeps through pays what its owner owes, with the time that passes.',
       in: { slice: SLICE_AT },
-      scratch: [T0, T1],
+      scratch: [T7, T8, RA],
     },
     () => {
-      emitOwner(a, T0, SLICE_AT, T1);
-      a.lw(T1, ENV.credit, T0);
+      emitOwner(a, T7, SLICE_AT, T8);
+      a.lw(T8, ENV.credit, T7);
       a.nop();
-      a.bgez(T1, 'schedule.next', (slot) => slot.addu(T1, T1, QUANTUM));
-      a.blez(T1, 'schedule.next', (slot) => slot.sw(T1, ENV.credit, T0));
-      a.b('schedule.next', (slot) => slot.sw(ZERO, ENV.credit, T0));
+      a.bgez(T8, 'schedule.next');
+      a.bal('schedule.forfeits');
+      a.addu(T8, T8, T1);
+      a.blez(T8, 'schedule.next', (slot) => slot.sw(T8, ENV.credit, T7));
+      a.sw(ZERO, SLICE.passed, SLICE_AT);
+      a.b('schedule.next', (slot) => slot.sw(ZERO, ENV.credit, T7));
     },
   );
   routine(
@@ -360,7 +391,7 @@ export function emitSchedule(a: SlotAssembler): void {
   routine(
     a,
     'idle',
-    { does: 'There is no environment to run. Interrupts come back to schedule.', scratch: [T7, T8, T9, T0, T1] },
+    { does: 'No position of the round can begin. Interrupts come back to schedule.', scratch: [T7, T8, T9, T0, T1] },
     () => {
       a.note('before Status forgets whether the last one had the unit');
       emitFpuLeft(a);
@@ -384,7 +415,7 @@ export function emitYield(a: SlotAssembler): void {
       out: { slice: SLICE_AT, env: ENV_AT },
       scratch: [K1, T0, T1],
       fast: {
-        instructions: 125,
+        instructions: 124,
         when: 'if the next position can begin',
         by: ['schedule', 'schedule.position', 'position', 'schedule.begin', 'own', 'fpu.left', 'dispatch.status'],
       },
