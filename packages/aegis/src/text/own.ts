@@ -1,12 +1,13 @@
 /**
  * Packets of this machine's own that it wants too: those that taps read, and those that are sent to its own address or to all. `xmit`
- * leaves them to an interrupt; they come the same way as what arrives (receive.ts). The sender pays.
+ * leaves them to an interrupt; they come the same way as what arrives (receive.ts). The sender pays: what a debtor sends is not
+ * for this station (transmit.ts).
  */
 import { A0, A1, A2, A3, RA, S5, T0, T1, T2, T3, T9, V0, ZERO, type SlotAssembler } from '@exokernel/isa';
 import { ENV, FILTER, SLICE, TAP } from '@exokernel/abi';
 import { KP, LOOPS_MAX } from '../layout.ts';
 import { DEMUX_FUEL, emitDownloaded, emitFilter } from './packet.ts';
-import { CLAIMED, LENGTH, PACKET, TAP_AT, emitForget, emitIndebted, emitTaps } from './packet-steps.ts';
+import { CLAIMED, LENGTH, PACKET, TAP_AT, emitForget, emitTaps } from './packet-steps.ts';
 import { emitCount } from './ring.ts';
 import { routine } from './routine.ts';
 
@@ -34,13 +35,10 @@ export function emitOwn(a: SlotAssembler): void {
       emitTaps(a, 'own.tap', TAP.out);
     },
   );
-  routine(a, 'own.tapped', { does: 'Is it for this station? Its sender pays.', scratch: [T0, T1, T3, T2, RA] }, () => {
+  routine(a, 'own.tapped', { does: 'Is it for this station? Its sender pays.', scratch: [T0, T1, T3, RA] }, () => {
     a.lw(T0, KP.ownHere, ZERO);
-    a.lw(T1, KP.ownSender, ZERO);
-    a.beq(T0, ZERO, 'receive.more', (slot) => slot.lw(T3, KP.loops, ZERO));
-    a.note('an answer to what came from outside is for outside');
-    a.beq(T1, ZERO, 'own.dropped');
-    emitIndebted(a, T1, 'own.dropped');
+    a.lw(T3, KP.loops, ZERO);
+    a.beq(T0, ZERO, 'receive.more', (slot) => slot.lw(T1, KP.ownSender, ZERO));
     a.sltiu(T0, T3, LOOPS_MAX);
     a.beq(T0, ZERO, 'own.dropped', (slot) => slot.addiu(T3, T3, 1));
     a.sw(T3, KP.loops, ZERO);
@@ -78,7 +76,7 @@ export function emitOwn(a: SlotAssembler): void {
     a.sw(ZERO, KP.sender, ZERO);
     a.b('receive.more', (slot) => slot.sw(ZERO, KP.senderPays, ZERO));
   });
-  routine(a, 'own.dropped', { does: 'Too many came back, or the sender is in debt.', scratch: [T0] }, () => {
+  routine(a, 'own.dropped', { does: 'Too many came back.', scratch: [T0] }, () => {
     emitCount(a, ZERO, KP.loopsDropped, T0);
     a.b('receive.more');
   });

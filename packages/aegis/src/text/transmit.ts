@@ -38,6 +38,7 @@ import {
 } from '@exokernel/isa';
 import { CALLS, ENV, ERRORS, PACKET_BYTES_MAX, RING, RING_LIMIT, RING_SLOT } from '@exokernel/abi';
 import { INTERRUPT, KP, KSEG0, NET, PHYSICAL, PIECE_CYCLES, RING_SHIFT, SENT_CYCLES } from '../layout.ts';
+import { emitIndebted } from './packet-steps.ts';
 import { emitAdvance, emitCopyWords, emitCount, emitGather, emitSlot } from './ring.ts';
 import { routine } from './routine.ts';
 import { routineLabel } from './stack.ts';
@@ -161,13 +162,27 @@ function emitCommit(a: SlotAssembler): void {
       a.bne(T0, T4, 'transmit.away', (slot) => slot.li(T4, 0xffff));
       a.beq(T1, T4, 'transmit.own', (slot) => slot.li(T5, 1));
       a.label('transmit.away');
-      a.bne(A0, ZERO, 'transmit.own', (slot) => slot.move(T5, ZERO));
+      a.bne(A0, ZERO, 'transmit.wanted', (slot) => slot.move(T5, ZERO));
       a.ret();
     },
   );
   routine(
     a,
     'transmit.own',
+    {
+      does: 'It is for this station, too. Of a debtor, which might never pay for that, it is not.',
+      in: { tap: A0, env: A3 },
+      scratch: [T2, T0],
+    },
+    () => {
+      a.note('an answer to what came from outside is for outside');
+      a.beq(A3, ZERO, 'transmit.refused');
+      emitIndebted(a, A3, 'transmit.refused');
+    },
+  );
+  routine(
+    a,
+    'transmit.wanted',
     {
       does: 'It is wanted here too. That is left to the interrupt that follows (receive.ts).',
       in: { tap: A0, packet: A1, bytes: A2, env: A3, isHere: T5, back: RA },
@@ -185,6 +200,21 @@ function emitCommit(a: SlotAssembler): void {
       a.sw(A1, KP.packetS5, ZERO);
       a.li(T0, INTERRUPT.packets);
       a.mtc0(T0, CP0_CAUSE);
+      a.ret();
+    },
+  );
+  routine(
+    a,
+    'transmit.refused',
+    {
+      does: 'It is not delivered here. Who pays for the call pays for that too; taps see it.',
+      in: { tap: A0, back: RA },
+      out: { isHere: T5 },
+      scratch: [T0],
+    },
+    () => {
+      emitCount(a, ZERO, KP.loopsDropped, T0);
+      a.bne(A0, ZERO, 'transmit.wanted', (slot) => slot.move(T5, ZERO));
       a.ret();
     },
   );
