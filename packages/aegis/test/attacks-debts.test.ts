@@ -1,5 +1,5 @@
 /** What is done for one that owes more than a quantum and never pays: it runs in slices of an accomplice, and has none of its own. */
-import { ENV, RING_SLOT } from '@exokernel/abi';
+import { ENV, ERRORS, RING_SLOT } from '@exokernel/abi';
 import { A0, S0, S1, S2, S3, T0, ZERO, type Assembler } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import {
@@ -11,6 +11,7 @@ import {
   rawImage,
   RAW,
   type Booted,
+  type RawFrame,
 } from '../../testkit/src/index.ts';
 import { KP } from '../src/layout.ts';
 import { makeRing, outside } from './network.ts';
@@ -110,4 +111,49 @@ test.each([
   expect(memory.kernelPage(KP.loopsDropped) - refused).toBeGreaterThan(1000);
   // Nothing more is owed: the call paid.
   expect(memory.env(2, ENV.credit) | 0).toBe(debt);
+});
+
+test('it is not asked for frames that only an abort can take, which it would pay; who wants them takes them, and pays', () => {
+  const selves: (readonly number[])[] = [];
+  const seen = { asked: [] as number[], taken: 0, ready: false };
+  const debtor = rawImage({
+    name: 'debtor',
+    placement: { slices: 0 },
+    main: function* (raw) {
+      selves.push(yield* raw.granted('self'));
+      for (;;) yield* raw.routine('kit.yield', -1);
+    },
+  });
+  const frames = 600;
+  const asker = rawImage({
+    name: 'asker',
+    main: function* (raw) {
+      const { memory, families } = booted.aegis.parts;
+      yield* raw.routine('kit.yield', 2);
+      const [self] = selves;
+      if (self === undefined) throw new Error('the other has not run');
+      const held: RawFrame[] = [];
+      for (let i = 0; i < frames; i += 1) held.push(yield* raw.frame());
+      for (const { capability } of held) yield* raw.code('frame_hold', ...self, ...capability);
+      const credit = families.creditOf(families.of(2));
+      const quantum = booted.machine.hz / 64;
+      for (const debt of [0.5, 1.5]) {
+        memory.set(credit, -Math.round(debt * quantum));
+        seen.asked.push(yield* raw.code('revoke', ...self, 0, 1, 0));
+      }
+      seen.ready = true;
+      yield* raw.sleep(200);
+      seen.asked.push(yield* raw.code('revoke', ...self, 0, 10_000, 0), memory.env(2, ENV.revokeDeadline));
+      const owed = memory.get(credit) | 0;
+      seen.taken = (yield* raw.call('revoke', ...self, 0, 500, 1)).value;
+      expect(memory.get(credit) | 0).toBe(owed);
+      return 0;
+    },
+  });
+  const booted = boot([asker, bystander(), debtor]);
+  expect(booted.runUntil(() => seen.ready)).toBe(true);
+  booted.finish(0);
+  expect(seen.asked).toEqual([0, ERRORS.E_BUSY, ERRORS.E_BUSY, 0]);
+  expect(seen.taken).toBe(500);
+  expect(checkInvariants(booted.aegis)).toEqual([]);
 });
