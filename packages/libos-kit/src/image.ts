@@ -121,6 +121,21 @@ export function address(runtime: Assembly, label: string): number {
   return found;
 }
 
+/** Addresses as bytes in the order of the wire. */
+function stationWords({ name, placement: { station } }: ImageParts): number[] {
+  if (station === undefined) return [];
+  const { mac, ip, netmask, gateway = 0 } = station;
+  const bytes = new Uint8Array(20);
+  const view = new DataView(bytes.buffer);
+  const isHost = [ip, netmask, gateway].every((word) => word === word >>> 0) && ip !== 0;
+  if (!isHost || mac.length !== 6) throw new LibosError('image', `${name}: no such station`, { ...station });
+  [ip, netmask, gateway].forEach((word, i) => {
+    view.setUint32(4 * i, word);
+  });
+  bytes.set(mac, 12);
+  return Array.from({ length: 5 }, (_, i) => view.getUint32(4 * i, true));
+}
+
 interface PageSlot {
   readonly va: number;
   readonly bytes: Uint8Array;
@@ -151,6 +166,7 @@ function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Gra
   put(UKIT.extent, grants.extent);
   put(UKIT.net, grants.net);
   put(UKIT.uPageCapability, grants.uPage);
+  stationWords(parts).forEach((word, i) => words.set(UKIT.station + 4 * i, word));
   grants.segments.forEach((capability, i) => {
     put(UKIT.segments + 16 * i, capability);
   });

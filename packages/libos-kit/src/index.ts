@@ -44,6 +44,7 @@ export { fiberMemory } from './memory.ts';
 export { PacketRing, RING_BUFFER_BYTES, type RingFailure, type RingPiece } from './packet-ring.ts';
 export { decodeUtf8, encodeUtf8 } from './utf8.ts';
 export {
+  emitEntryOf,
   emitFaultHandler,
   emitFaultReturn,
   emitFaultSave,
@@ -59,6 +60,7 @@ export {
   ENTRY_POINTS,
   type Clock,
   type Console,
+  type Datagram,
   type EntryPoint,
   type InterfaceName,
   type Interfaces,
@@ -68,6 +70,7 @@ export {
   type Processes,
   type Protection,
   type SharedMemory,
+  type Udp,
 } from './interfaces.ts';
 export {
   compose,
@@ -80,6 +83,7 @@ export {
   type MachineOs,
   type CompiledProgram,
   type MachineProgram,
+  type NetworkStation,
   type Placement,
   type Program,
 } from './program.ts';
@@ -93,6 +97,6 @@ export {
 } from './predicate.ts';
 export { LibosError, type LibosErrorCode } from './error.ts';
 export { address, buildImage, pageTableEntry, type ImageParts } from './image.ts';
-export { linkProgram } from './link.ts';
+export { linkAt, linkProgram, type LinkPlace } from './link.ts';
 export { readProgram, writeProgram } from './program-file.ts';
 export { usedPages, wordBytes, type Pages } from './pages.ts';

@@ -1,0 +1,28 @@
+import { Aegis } from '@exokernel/aegis';
+import { EVENT_KINDS, Machine, Network, Wire } from '@exokernel/hardware';
+import { exos } from '@exokernel/exos';
+import { compose } from '@exokernel/libos-kit';
+import { CLIENT, SERVER, askProgram, echoProgram } from './programs.ts';
+const mac = (i: number) => Uint8Array.of(8, 0, 0x2b, 0, 0, i);
+const wire = new Wire();
+const frames: { time: number; bytes: Uint8Array }[] = [];
+wire.tap((f) => { frames.push({ time: f.time, bytes: f.bytes.slice() }); });
+const profile = (process.argv[2] ?? 'dec5000') as 'dec5000';
+const make = (i: number, ip: number, program: any) => {
+  const machine = new Machine({ profile, ramBytes: 8 << 20, lance: { mac: mac(i), wire } });
+  const aegis = new Aegis(machine);
+  const env = aegis.load(compose(exos, program, { station: { mac: mac(i), ip, netmask: 0xffffff00 } }));
+  const natives: number[] = [];
+  machine.listen((kind, cycle) => { if (kind === EVENT_KINDS.native.kind) natives.push(cycle / machine.hz * 1e6); });
+  return { machine, aegis, env, natives };
+};
+const a = make(1, SERVER.ip, await echoProgram());
+const b = make(2, CLIENT.ip, await askProgram(50));
+const net = new Network([a.machine, b.machine]);
+for (let i = 0; i < 400 && b.aegis.environment(b.env).status !== 'dead'; i++) net.run(10_000_000);
+console.log(b.aegis.environment(b.env), b.aegis.ending(b.env), a.aegis.environment(a.env), a.aegis.ending(a.env));
+console.log(frames.length, frames.slice(0,6).map(f => [f.time, Buffer.from(f.bytes).toString('hex')]));
+const asks = frames.filter(f => f.bytes[12] === 8 && f.bytes[13] === 0 && f.bytes[37] === 7 && f.bytes[36]===0);
+console.log(asks.map((f, i) => i ? Math.round((f.time - asks[i-1]!.time) / 1000) : 0).join(' '));
+const udp = frames.filter(f => f.bytes[13] === 0); console.log(udp.slice(-8).map((f,i,all)=> i? (f.time-all[i-1]!.time)/1000:0));
+console.log(a.natives.slice(-3), b.natives.slice(-3));
