@@ -119,7 +119,7 @@ function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> 
         libos: name,
         runtime,
         entry: address(runtime, library === undefined ? start : `${start}.library`),
-        pages: [...pages, ...(library?.pages ?? [])],
+        pages: [...(library?.pages ?? []), ...pages],
         zeroFill: library === undefined ? [] : [library.zeroFill],
         code,
         handlers: HANDLERS,

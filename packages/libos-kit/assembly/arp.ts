@@ -58,6 +58,7 @@ export function forgetNeighbours(): void {
 
 /** The entry of a neighbour, or null. It may be old. */
 function find(ip: u32): Neighbour | null {
+  if (ip == 0) return null;
   // Neighbours differ in the last byte of their addresses.
   let at = CACHE + 16 * (((<usize>ip) >>> 24) & (ENTRIES - 1));
   for (let i: usize = 0; i < ENTRIES; i++) {

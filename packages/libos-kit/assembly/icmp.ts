@@ -25,13 +25,13 @@ const UNREACHABLES_PER_SECOND: i32 = 10;
 /** So many a second. */
 @unmanaged
 class Limit {
-  since: i32;
+  until: i32;
   left: i32;
 
   allows(most: i32): bool {
     const now = clock_ticks();
-    if (this.since == 0 || now - this.since >= TICKS_PER_SECOND) {
-      this.since = now | 1;
+    if (now - this.until >= 0) {
+      this.until = now + TICKS_PER_SECOND;
       this.left = most;
     }
     if (this.left == 0) {

@@ -49,7 +49,7 @@ export function checkIpv4(frame: usize, length: u32): u32 {
     count(Count.ipMalformed);
     return 0;
   }
-  if (checksum(sumOf(frame + ETHERNET_HEADER, header, 0)) != 0) {
+  if (checksum(sumOfHeader(frame, header)) != 0) {
     count(Count.ipChecksum);
     return 0;
   }
@@ -65,15 +65,25 @@ export function checkIpv4(frame: usize, length: u32): u32 {
   return ETHERNET_HEADER + header;
 }
 
+/** The sum of a header: nearly all have no options. */
+function sumOfHeader(frame: usize, header: u32): u32 {
+  const first = add(add(load<u32>(frame, 16), load<u32>(frame, 20)), add(load<u32>(frame, 24), load<u32>(frame, 28)));
+  const sum = add(first, <u32>load<u16>(frame, 14) + load<u16>(frame, 32));
+  return header == IPV4_HEADER ? sum : sumOf(frame + DATA, header - IPV4_HEADER, sum);
+}
+
 /**
  * Finds the Ethernet address for a destination, in `found` of arp.ts, and sleeps while it is asked for. Errors: E.RANGE for no host, or one on a
  * network without a route; E.NONE without an answer.
  */
 export function route(ip: u32, arrived: () => void): i32 {
+  const now = clock_ticks();
+  // What the cache knows is a host on this network.
+  if (isKnown(ip, now)) return 0;
   if (!isOtherHost(ip)) return E.RANGE;
   const hop = ((ip ^ Self.ip) & Self.mask) == 0 ? ip : Self.gateway;
   if (hop == 0) return E.RANGE;
-  return isKnown(hop, clock_ticks()) ? 0 : resolve(hop, arrived);
+  return isKnown(hop, now) ? 0 : resolve(hop, arrived);
 }
 
 /** Writes the headers of a frame with so many bytes of data, to the station that `route` has found. */

@@ -29,20 +29,24 @@ export function half(value: u32): u32 {
 export function copy(to: usize, from: usize, bytes: u32): void {
   const end = to + bytes;
   while (to < end && (to & 3) != 0) {
-    store<u8>(to, load<u8>(from));
-    to++;
-    from++;
+    store<u8>(to++, load<u8>(from++));
+  }
+  for (const blocks = to + ((end - to) & ~15); to < blocks; to += 16, from += 16) {
+    store<u32>(to, load<u32>(from, 0, 1));
+    store<u32>(to, load<u32>(from, 4, 1), 4);
+    store<u32>(to, load<u32>(from, 8, 1), 8);
+    store<u32>(to, load<u32>(from, 12, 1), 12);
   }
   for (const words = to + ((end - to) & ~3); to < words; to += 4, from += 4) {
     store<u32>(to, load<u32>(from, 0, 1));
   }
-  for (; to < end; to++, from++) store<u8>(to, load<u8>(from));
+  while (to < end) store<u8>(to++, load<u8>(from++));
 }
 
 /** Adds to a sum of 32 bits, with what goes over its end. */
 export function add(sum: u32, value: u32): u32 {
   const total = sum + value;
-  return total < value ? total + 1 : total;
+  return total + u32(total < value);
 }
 
 /** Adds the bytes at an even address to a sum. */
@@ -52,7 +56,11 @@ export function sumOf(at: usize, bytes: u32, sum: u32): u32 {
     at += 2;
     bytes -= 2;
   }
-  for (const end = at + (bytes & ~3); at < end; at += 4) sum = add(sum, load<u32>(at));
+  for (const end = at + (bytes & ~15); at < end; at += 16) {
+    sum = add(add(sum, load<u32>(at)), load<u32>(at, 4));
+    sum = add(add(sum, load<u32>(at, 8)), load<u32>(at, 12));
+  }
+  for (const end = at + (bytes & 12); at < end; at += 4) sum = add(sum, load<u32>(at));
   if ((bytes & 2) != 0) {
     sum = add(sum, load<u16>(at));
     at += 2;

@@ -51,7 +51,7 @@ const TABLE_END: usize = TABLE + SOCKETS * SOCKET_BYTES;
 
 @unmanaged
 class Socket {
-  /** 0: it is closed. */
+  /** As it lies in memory; 0: it is closed. */
   port: u32;
   filter: i32;
   head: u32;
@@ -91,7 +91,7 @@ export function udp_open(port: i32): i32 {
     if (code < 0) return code;
     begin();
   }
-  if (socketOf(port) !== null) return E.BUSY;
+  if (socketOf(half(port)) !== null) return E.BUSY;
   const socket = socketOf(0);
   if (socket === null) return E.NONE;
   const code = Filter.at(filterPage)
@@ -102,7 +102,7 @@ export function udp_open(port: i32): i32 {
     .eq(16, 2, port)
     .bind(FILTER_FRAME, RECEIVE.capability, POLICY.specific, changetype<usize>(socket) + offsetof<Socket>('filter'));
   if (code < 0) return code;
-  socket.port = port;
+  socket.port = half(port);
   socket.taken = socket.put;
   return <i32>(changetype<usize>(socket) - TABLE) / SOCKET_BYTES;
 }
@@ -134,7 +134,7 @@ export function udp_send(number: i32, host: u32, port: i32, address: usize, byte
   if (frame == 0) return E.AGAIN;
   const length = HEADER + bytes;
   writeIpv4(frame, ip, UDP, length);
-  const ports = half(socket.port) | (half(port) << 16);
+  const ports = socket.port | (half(port) << 16);
   const field = half(length);
   setHalf(frame + DATA, ports);
   store<u32>(frame, (ports >>> 16) | (field << 16), DATA + 2);
@@ -206,7 +206,7 @@ function socketAt(number: i32): Socket | null {
   return <u32>number < <u32>SOCKETS && isOpen() && socket.port != 0 ? socket : null;
 }
 
-/** The socket of a port, or with 0 one that is closed. */
+/** The socket of a port, as it lies in memory, or with 0 one that is closed. */
 function socketOf(port: u32): Socket | null {
   for (let at = TABLE; at < TABLE_END; at += SOCKET_BYTES) {
     const socket = changetype<Socket>(at);
@@ -271,7 +271,7 @@ function accept(frame: usize, length: u32, wanted: Socket | null): Socket | null
     count(Count.udpMalformed);
     return null;
   }
-  const port = be16(frame + data + 2);
+  const port = <u32>load<u16>(frame + data, 2);
   if (wanted !== null && wanted.port == port) return wanted;
   const socket = socketOf(port);
   if (socket === null || port == 0) {
