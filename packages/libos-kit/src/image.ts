@@ -70,6 +70,7 @@ export function buildImage(parts: ImageParts): Image {
   if (new Set(slots.map(({ va }) => va)).size !== slots.length) {
     throw new LibosError('image', `${parts.name}: two pages at one place`, { pages: slots.map(({ va }) => va) });
   }
+  const station = stationWords(parts);
   return {
     name: parts.name,
     libos: parts.libos,
@@ -80,7 +81,7 @@ export function buildImage(parts: ImageParts): Image {
       { va: BOOT_STACK, bytes: new Uint8Array(0), size: PAGE_BYTES, writable: true },
     ],
     frames: slots.map((slot) => slot.bytes),
-    words: (grants) => initialWords(parts, slots, grants),
+    words: (grants) => new Map([...station, ...initialWords(parts, slots, grants)]),
     prologue: address(runtime, parts.prologue ?? 'kit.prologue'),
     epilogue: address(runtime, 'kit.epilogue'),
     exceptionPc: new Map(
@@ -121,19 +122,24 @@ export function address(runtime: Assembly, label: string): number {
   return found;
 }
 
-/** Addresses as bytes in the order of the wire. */
-function stationWords({ name, placement: { station } }: ImageParts): number[] {
+/** The words of UKIT.station: addresses as bytes in the order of the wire. */
+function stationWords({ name, placement: { station } }: ImageParts): [number, number][] {
   if (station === undefined) return [];
   const { mac, ip, netmask, gateway = 0 } = station;
-  const bytes = new Uint8Array(20);
-  const view = new DataView(bytes.buffer);
-  const isHost = [ip, netmask, gateway].every((word) => word === word >>> 0) && ip !== 0;
-  if (!isHost || mac.length !== 6) throw new LibosError('image', `${name}: no such station`, { ...station });
+  const hostBits = ~netmask >>> 0;
+  const areWords = [ip, netmask, gateway].every((word) => word === word >>> 0);
+  const isStation = mac.length === 6 && ((mac[0] ?? 1) & 1) === 0;
+  if (!areWords || ip === 0 || (hostBits & (hostBits + 1)) !== 0 || !isStation) {
+    throw new LibosError('image', `${name}: this is no station: ${JSON.stringify(station)}`, { station });
+  }
+  const view = new DataView(new ArrayBuffer(20));
   [ip, netmask, gateway].forEach((word, i) => {
     view.setUint32(4 * i, word);
   });
-  bytes.set(mac, 12);
-  return Array.from({ length: 5 }, (_, i) => view.getUint32(4 * i, true));
+  mac.forEach((byte, i) => {
+    view.setUint8(12 + i, byte);
+  });
+  return Array.from({ length: 5 }, (_, i) => [UKIT.station + 4 * i, view.getUint32(4 * i, true)]);
 }
 
 interface PageSlot {
@@ -166,7 +172,6 @@ function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Gra
   put(UKIT.extent, grants.extent);
   put(UKIT.net, grants.net);
   put(UKIT.uPageCapability, grants.uPage);
-  stationWords(parts).forEach((word, i) => words.set(UKIT.station + 4 * i, word));
   grants.segments.forEach((capability, i) => {
     put(UKIT.segments + 16 * i, capability);
   });
