@@ -15,7 +15,7 @@ import {
   ARP_TYPE,
   Count,
   ETHERNET_HEADER,
-  Self,
+  SELF,
   TRANSMIT,
   count,
   isNeighbour,
@@ -138,9 +138,9 @@ function send(to: u32, toEnd: u32, operation: u32, mac: u32, macEnd: u32, ip: u3
   setWord(frame + 14, 0x00080100);
   setHalf(frame + 18, 0x0406);
   setHalf(frame + 20, operation);
-  setWord(frame + 22, Self.mac);
-  setHalf(frame + 26, Self.macEnd);
-  setWord(frame + 28, Self.ip);
+  setWord(frame + 22, SELF.mac);
+  setHalf(frame + 26, SELF.macEnd);
+  setWord(frame + 28, SELF.ip);
   setWord(frame + 32, mac);
   setHalf(frame + 36, macEnd);
   setWord(frame + 38, ip);
@@ -159,9 +159,9 @@ export function receiveArp(frame: usize, length: u32): void {
     return;
   }
   const ip = word(frame + 28);
-  const isForUs = word(frame + 38) == Self.ip;
+  const isForUs = word(frame + 38) == SELF.ip;
   if (isNeighbour(ip)) learn(ip, mac, macEnd, isForUs && (operation == REQUEST || ip == asked));
-  if (operation != REQUEST || !isForUs || ip == Self.ip) return;
+  if (operation != REQUEST || !isForUs || ip == SELF.ip) return;
   count(Count.arpRepliesOut);
   send(mac, macEnd, REPLY, mac, macEnd, ip);
 }

@@ -22,14 +22,18 @@ export const ARP_TYPE: u32 = 0x0608;
 export const ALL: u32 = 0xffffffff;
 export const ALL_END: u32 = 0xffff;
 
-/** Who this environment is, once the network is open. */
-export namespace Self {
-  export let ip: u32 = 0;
-  export let mask: u32 = 0;
-  export let gateway: u32 = 0;
-  export let mac: u32 = 0;
-  export let macEnd: u32 = 0;
+/** Who an environment is: addresses as they lie in memory. */
+@unmanaged
+export class Station {
+  /** 0: it has none. */
+  ip: u32;
+  mask: u32;
+  gateway: u32;
+  mac: u32;
+  macEnd: u32;
 }
+/** Who this one is: its image says so. */
+export const SELF: Station = changetype<Station>(UKIT.station);
 
 /** What happened, in packets: words from `COUNTERS` on. The names are those of @exokernel/net. */
 export const COUNTERS: usize = memory.data(96);
@@ -91,12 +95,7 @@ export function isOpen(): bool {
  * address, it answers for both. Errors: E.DEVICE without an address or a controller; those of ring_bind and filter_bind.
  */
 export function openNetwork(): i32 {
-  if (load<u32>(UKIT.station) == 0) return E.DEVICE;
-  Self.ip = load<u32>(UKIT.station);
-  Self.mask = load<u32>(UKIT.station, 4);
-  Self.gateway = load<u32>(UKIT.station, 8);
-  Self.mac = load<u32>(UKIT.station, 12);
-  Self.macEnd = load<u32>(UKIT.station, 16);
+  if (SELF.ip == 0) return E.DEVICE;
   if (pages == 0) pages = (heap.alloc((PAGES + 1) * PAGE_BYTES) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
   else forgetPages(pages, PAGES);
   opened = 0;
@@ -122,12 +121,12 @@ function bindAll(): i32 {
   if (code < 0) return code;
   const arp = Filter.at(filterPage)
     .eq(12, 2, bswap<u16>(<u16>ARP_TYPE))
-    .eq(38, 4, bswap(Self.ip));
+    .eq(38, 4, bswap(SELF.ip));
   code = arp.bind(FILTER_FRAME, RECEIVE.capability, POLICY.all, RESULTS);
   if (code < 0) return code;
   const rest = Filter.at(filterPage)
     .eq(12, 2, bswap<u16>(<u16>IPV4_TYPE))
-    .eq(30, 4, bswap(Self.ip));
+    .eq(30, 4, bswap(SELF.ip));
   code = rest.bind(FILTER_FRAME, RECEIVE.capability, POLICY.specific, RESULTS);
   return code == E.OVERLAP ? 0 : code;
 }
@@ -135,23 +134,23 @@ function bindAll(): i32 {
 /** Writes the header of a frame to a station. */
 export function writeEthernet(frame: usize, mac: u32, macEnd: u32, type: u32): void {
   store<u32>(frame, mac);
-  store<u32>(frame, macEnd | (Self.mac << 16), 4);
-  store<u32>(frame, (Self.mac >>> 16) | (Self.macEnd << 16), 8);
+  store<u32>(frame, macEnd | (SELF.mac << 16), 4);
+  store<u32>(frame, (SELF.mac >>> 16) | (SELF.macEnd << 16), 8);
   setHalf(frame + 12, type);
 }
 
 /** The frame is for this station alone. */
 export function isForStation(frame: usize): bool {
-  return load<u32>(frame) == Self.mac && load<u16>(frame, 4) == Self.macEnd;
+  return load<u32>(frame) == SELF.mac && load<u16>(frame, 4) == SELF.macEnd;
 }
 
 /** A host that this one may talk to: not this one, nor a group or one of the addresses that no host has; and its network's broadcast is none. */
 export function isOtherHost(ip: u32): bool {
   const first = ip & 0xff;
-  return first != 0 && first != 127 && first < 224 && ip != Self.ip && ip != (Self.ip | ~Self.mask);
+  return first != 0 && first != 127 && first < 224 && ip != SELF.ip && ip != (SELF.ip | ~SELF.mask);
 }
 
 /** A host on this network. */
 export function isNeighbour(ip: u32): bool {
-  return isOtherHost(ip) && ((ip ^ Self.ip) & Self.mask) == 0;
+  return isOtherHost(ip) && ((ip ^ SELF.ip) & SELF.mask) == 0;
 }

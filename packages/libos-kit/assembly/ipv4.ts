@@ -12,7 +12,7 @@
 import { E } from './abi';
 import { found, foundEnd, isKnown, resolve } from './arp';
 import { clock_ticks } from './clock';
-import { Count, ETHERNET_HEADER, Self, count, isForStation, isOtherHost, writeEthernet } from './ethernet';
+import { Count, ETHERNET_HEADER, SELF, count, isForStation, isOtherHost, writeEthernet } from './ethernet';
 import { add, be16, checksum, half, setHalf, sumOf, word } from './packet';
 
 export const IPV4_HEADER: u32 = 20;
@@ -53,7 +53,7 @@ export function checkIpv4(frame: usize, length: u32): u32 {
     count(Count.ipChecksum);
     return 0;
   }
-  if (!isOtherHost(word(frame + SOURCE)) || word(frame + DESTINATION) != Self.ip || !isForStation(frame)) {
+  if (!isOtherHost(word(frame + SOURCE)) || word(frame + DESTINATION) != SELF.ip || !isForStation(frame)) {
     count(Count.ipMisaddressed);
     return 0;
   }
@@ -81,7 +81,7 @@ export function route(ip: u32, arrived: () => void): i32 {
   // What the cache knows is a host on this network.
   if (isKnown(ip, now)) return 0;
   if (!isOtherHost(ip)) return E.RANGE;
-  const hop = ((ip ^ Self.ip) & Self.mask) == 0 ? ip : Self.gateway;
+  const hop = ((ip ^ SELF.ip) & SELF.mask) == 0 ? ip : SELF.gateway;
   if (hop == 0) return E.RANGE;
   return isKnown(hop, now) ? 0 : resolve(hop, arrived);
 }
@@ -95,7 +95,7 @@ export function writeIpv4To(frame: usize, mac: u32, macEnd: u32, destination: u3
   const length = half(IPV4_HEADER + bytes);
   const id = half(++identification);
   const how = TTL | (protocol << 8);
-  const source = Self.ip;
+  const source = SELF.ip;
   const sum = add(add(0x0045 + length + id + how, source), destination);
   writeEthernet(frame, mac, macEnd, 0);
   store<u32>(frame, 0x00450008, 12);

@@ -21,7 +21,7 @@ import {
   RECEIVE,
   RECEIVE_SLOTS,
   SPARE,
-  Self,
+  SELF,
   TRANSMIT,
   count,
   filterPage,
@@ -97,7 +97,7 @@ export function udp_open(port: i32): i32 {
   const code = Filter.at(filterPage)
     .eq(12, 2, 0x0800)
     .masked(20, 4, 0x3fff00ff, UDP)
-    .eq(30, 4, bswap(Self.ip))
+    .eq(30, 4, bswap(SELF.ip))
     .skip(14, 1, 0x0f, 2)
     .eq(16, 2, port)
     .bind(FILTER_FRAME, RECEIVE.capability, POLICY.specific, changetype<usize>(socket) + offsetof<Socket>('filter'));
@@ -139,7 +139,7 @@ export function udp_send(number: i32, host: u32, port: i32, address: usize, byte
   setHalf(frame + DATA, ports);
   store<u32>(frame, (ports >>> 16) | (field << 16), DATA + 2);
   copy(frame + DATA + HEADER, address, bytes);
-  const sum = sumOf(frame + DATA + HEADER, bytes, pseudo(Self.ip, ip, field));
+  const sum = sumOf(frame + DATA + HEADER, bytes, pseudo(SELF.ip, ip, field));
   const made = checksum(add(sum + field, ports));
   setHalf(frame + DATA + 6, made == 0 ? 0xffff : made);
   const sent = TRANSMIT.send(DATA + length);

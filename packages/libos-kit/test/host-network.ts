@@ -201,7 +201,7 @@ export class HostNetwork {
     this.bytes.fill(0, at & -PAGE_BYTES, (at & -PAGE_BYTES) + PAGE_BYTES);
   }
 
-  #kit(): Record<string, (...args: number[]) => number | void> {
+  #kit(): Record<string, (...args: number[]) => number | undefined> {
     return {
       load32: (at = 0) => {
         this.#touch(at >>> 0);
@@ -210,11 +210,13 @@ export class HostNetwork {
       store32: (at = 0, value = 0) => {
         this.#touch(at >>> 0);
         this.#store(at >>> 0, value);
+        return undefined;
       },
       page_entry: (va = 0) => (va >= PAGED_BASE && va < PAGED_END ? PAGE_TABLE + 16 * ((va - PAGED_BASE) >>> 12) : 0),
       sleep: (until = 0) => {
         this.now = until === 0 ? this.now + 1 : Math.max(this.now, Math.min(until, this.now + 1));
         this.slept();
+        return undefined;
       },
     };
   }

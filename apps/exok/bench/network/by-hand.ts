@@ -11,7 +11,6 @@ import {
   A0,
   A1,
   A2,
-  RA,
   S0,
   S1,
   S2,
