@@ -21,7 +21,7 @@ import {
   isNeighbour,
   writeEthernet,
 } from './ethernet';
-import { sleep } from './kit';
+import { pause } from './pause';
 import { setHalf, setWord, word } from './packet';
 
 const ARP_BYTES: u32 = 28;
@@ -117,7 +117,7 @@ export function resolve(ip: u32, arrived: () => void): i32 {
         return 0;
       }
       if (now - until >= 0) break;
-      sleep(until);
+      pause(until);
     }
   }
   asked = before;

@@ -31,7 +31,7 @@ import {
 import { Filter } from './filter';
 import { receiveIcmp, sendUnreachable } from './icmp';
 import { DATA, DATA_MOST, DESTINATION, SOURCE, checkIpv4, dataEnd, route, writeIpv4 } from './ipv4';
-import { sleep } from './kit';
+import { pause } from './pause';
 import { add, be16, checksum, copy, half, setHalf, sumOf, word } from './packet';
 import { bufferPlace } from './ring';
 
@@ -179,7 +179,7 @@ export function udp_receive(number: i32, address: usize, most: i32, sender: usiz
       else if (now - until >= 0) break;
       isWaiting = true;
     }
-    sleep(until);
+    pause(until);
   }
   return E.AGAIN;
 }

@@ -124,7 +124,7 @@ function* main(fibers: Fibers, memory: Memory, sleep: number, { ip, port, first 
   if (bound < 0) return bound;
   if (first !== undefined) {
     // The other one is ready by then.
-    for (let tick = 0; tick < BEGIN_TICK; tick = fibers.result(0)) {
+    for (let tick = 0; tick < BEGIN_TICK; tick = fibers.results('tick').tick) {
       yield* fibers.call(sleep, BEGIN_TICK);
       yield* fibers.syscall('tick');
     }

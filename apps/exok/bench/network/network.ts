@@ -59,7 +59,7 @@ function roundTrips(server: Image, client: Image): number[] {
   const network = new Network(systems.map(({ machine }) => machine));
   while (questions.length < QUESTIONS && network.now < MOST_SECONDS * 1e9) network.run(STEP);
   if (questions.length < QUESTIONS) {
-    const ends = systems.map(({ aegis, env }) => aegis.ending(env)?.text ?? 'runs');
+    const ends = systems.map(({ aegis, env }) => aegis.environment(env).cause?.text ?? 'runs');
     throw new Error(`${questions.length} questions; server and client: ${ends.join(', ')}`);
   }
   if (natives > 0) throw new Error(`${natives} native functions ran meanwhile`);
