@@ -56,7 +56,7 @@ export class Ring {
     this.refused = 0;
     const count = (slots + spare) >> 1;
     for (let i = 0; i < count; i++) {
-      let code = ownPage(pages + i * PAGE_BYTES);
+      let code = ownPage(pages + i * PAGE_BYTES, FRAME);
       if (code < 0) return code;
       if (i == 0) code = ringBind(FRAME, <i32>transmit, slots, changetype<usize>(this));
       else code = ringExtend(this.capability, FRAME, RESULTS);
@@ -140,9 +140,12 @@ export function frameOf(page: usize, frame: Capability): i32 {
   return 0;
 }
 
-/** Fetches it into FRAME, and marks the page: a child does not get a copy of it, nor this environment after its child was made. */
-function ownPage(page: usize): i32 {
-  const code = frameOf(page, FRAME);
+/**
+ * Fetches it, and marks the page: a child gets no copy of it but the same, and neither does this environment after its child was made. For pages that the
+ * kernel has pinned. Errors: E.RANGE.
+ */
+export function ownPage(page: usize, frame: Capability): i32 {
+  const code = frameOf(page, frame);
   if (code < 0) return code;
   const entry = page_entry(page) + PTE.entryLo;
   store32(entry, load32(entry) | PTE_SOFT.shared);

@@ -32,7 +32,7 @@ interface Exports {
   readonly counters: () => number;
 }
 
-export const COUNTER_NAMES = [
+const COUNTER_NAMES = [
   'framesIn',
   'framesIgnored',
   'arpMalformed',
