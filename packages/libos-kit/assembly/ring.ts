@@ -1,8 +1,8 @@
 /**
  * Packet rings over pages of the environment: of each page two buffers lie behind what the slots may take, and the first has the slots, too. [SOSP95 §5.5]
  *
- * A full slot that receives and an empty one that sends are this environment's, all others the kernel's. What can write the frames can write the
- * slots: lengths are checked here, and where buffers lie is not asked of the slots.
+ * A full slot that receives and an empty one that sends are this environment's, all others the kernel's. Another environment may have been given the frames,
+ * and may write the slots: so lengths are checked here, and no slot is asked where its buffer lies.
  */
 import { E, ENTRYLO, PAGE_BYTES, PTE, PTE_SOFT, RING_SLOT, RING_SLOT_BYTES } from './abi';
 import { frameFree, ringBind, ringExtend, tlbvad, xmit } from './calls';

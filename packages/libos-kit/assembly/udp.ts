@@ -4,9 +4,9 @@
  *     0             2                  4        6          8
  *     | source port | destination port | length | checksum | data
  *
- * Each socket has a filter of its own, so that the kernel finds whose packets are whose: environments may share an address. What arrives lies in one
- * ring. A datagram for another socket than the one that waits goes to that one's queue, and a spare buffer into the ring in its place: it is
- * not copied. What arrives is looked at only within these functions, and none of them is called from within another (from an upcall, for instance).
+ * Each socket has a filter of its own, so that the kernel finds whose packets are whose: environments may share an address. All packets arrive in one ring. A
+ * datagram for another socket than the one that waits goes to that one's queue, and a spare buffer takes its place in the ring: nothing is copied.
+ * Packets are looked at only within these functions. No upcall may call one of them while another one runs.
  */
 import { E, POLICY } from './abi';
 import { forgetNeighbours, receiveArp } from './arp';
