@@ -1,0 +1,102 @@
+/**
+ * Neighbours: environments beside the library operating system. Its program does not notice them, but for the time that they take, and they do not
+ * notice it.
+ *
+ * They are made with the kit alone, so they run wherever the library operating system runs.
+ */
+import { CALLS, type Image } from '@exokernel/abi';
+import { A0, A1, A2, A3, S0, T0, T1, V0, V1, ZERO, register } from '@exokernel/isa';
+import { UKIT, address, assembleRuntime, buildImage, compiledLibOs, compiledLibrary } from '@exokernel/libos-kit';
+import { failure, imageOf, judge, runUntil, type Case, type Setting } from './case.ts';
+import { BYSTANDER, WILD } from './compiled.ts';
+import type { ConformanceMachine } from './machine.ts';
+
+/** The number of the bystander, behind the program. */
+const BYSTANDER_ID = 1;
+/** What the bystander gives when nothing has happened to it. */
+const UNHARMED = 42;
+/** Stands in the data of the wild neighbour where its seed goes. */
+const SEED = 0x5eed0bad;
+
+/** A program of a case beside a wild environment and a stranger. */
+export function besideNeighbours({ subject, name, task, ...rest }: Case): Case {
+  return {
+    ...rest,
+    subject: 'neighbours',
+    name: `${subject} beside a wild environment and one that forces its way in: ${name}`,
+    task,
+    run: (setting) => {
+      const made = task(setting);
+      const machine = setting.boot([imageOf(setting, made.program), bystander(), wild(1), stranger(4)]);
+      judge(setting, machine, made);
+      expectUnharmed(setting, machine);
+    },
+  };
+}
+
+/** That the bystander, environment 1, ends as if it were alone. Throws `ConformanceError` `neighbour`. */
+export function expectUnharmed(setting: Setting, machine: ConformanceMachine): void {
+  runUntil(machine, () => machine.environment(BYSTANDER_ID).ending !== undefined);
+  const { exit, ending = 'still running' } = machine.environment(BYSTANDER_ID);
+  if (exit === UNHARMED) return;
+  const what = 'how an environment beside it ended';
+  throw failure(setting, { code: 'neighbour', what, expected: `exited with ${UNHARMED}`, found: ending });
+}
+
+/** An environment that looks after its own memory for a second. */
+export function bystander(): Image {
+  return compiledLibOs([], compiledLibrary('bystander', Uint8Array.from(BYSTANDER))).alone();
+}
+
+/** An environment that makes any system call with any arguments, without end. */
+function wild(seed: number): Image {
+  const bytes = Uint8Array.from(WILD);
+  const view = new DataView(bytes.buffer);
+  let at = 0;
+  while (view.getUint32(at, true) !== SEED) at += 1;
+  view.setUint32(at, Math.imul(seed, 0x9e3779b1) | 1, true);
+  return compiledLibOs([], compiledLibrary('wild', bytes)).alone({ name: `wild ${seed}`, tap: true });
+}
+
+/** Where the stranger counts. */
+const COUNT = UKIT.libos;
+/** Registers that it lies in: all that its next transfer does not need. */
+const LIES = [A0, A1, A2, A3, T1, ...Array.from({ length: 8 }, (_, i) => register(S0 + i))];
+
+/** An environment that enters the first `targets` environments by protected control transfer, of either kind, with a lie in every register. */
+function stranger(targets: 2 | 4): Image {
+  const runtime = assembleRuntime({
+    resumes: [],
+    emit: (a) => {
+      // Wherever it comes back, it goes on with the next.
+      a.label('stranger');
+      a.lw(T0, COUNT, ZERO);
+      a.nop();
+      a.addiu(T0, T0, 1);
+      a.sw(T0, COUNT, ZERO);
+      a.andi(V1, T0, targets - 1);
+      a.andi(T0, T0, targets);
+      for (const r of LIES) a.li(r, 0x123);
+      a.bnez(T0, 'stranger.transfer');
+      a.li(V0, CALLS.scall.number);
+      a.li(V0, CALLS.acall.number);
+      a.label('stranger.transfer');
+      a.syscall(0);
+      a.j('stranger');
+      a.nop();
+    },
+  });
+  return buildImage({
+    name: 'stranger',
+    libos: 'none',
+    runtime,
+    entry: address(runtime, 'stranger'),
+    pages: [],
+    handlers: {},
+    natives: () => [],
+    placement: {},
+    prologue: 'stranger',
+    syncEntry: 'stranger',
+    asyncEntry: 'stranger',
+  });
+}
