@@ -1,9 +1,10 @@
 /**
  * The bystander: an environment that has nothing to do with a case, and that nothing in it may touch. It gives 42 when it has found its memory
- * unchanged for as many rounds as it has slices for in a second.
+ * unchanged, over and over, for some ticks.
  */
 import { tick } from '@exokernel/libos-kit/assembly/aegis';
 
+const TICKS: i32 = 40;
 const WORDS: i32 = 4096;
 const pattern = memory.data(4 * 4096);
 const now = memory.data(4);
@@ -11,7 +12,7 @@ const now = memory.data(4);
 export function main(): i32 {
   for (let i = 0; i < WORDS; i++) store<i32>(pattern + 4 * i, 0x200000 + i);
   tick(now);
-  const until = load<i32>(now) + 64;
+  const until = load<i32>(now) + TICKS;
   do {
     for (let i = 0; i < WORDS; i++) if (load<i32>(pattern + 4 * i) != 0x200000 + i) return 1;
     tick(now);

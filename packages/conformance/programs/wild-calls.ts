@@ -4,7 +4,7 @@ import { known, next, slotAt, word } from './chance';
 
 export function callAny(): void {
   const slot = slotAt(next());
-  switch (next() % 47) {
+  switch (next() % 46) {
     case 0:
       aegis.tlbwr(word(), word(), word(), word(), word());
       break;
@@ -78,15 +78,12 @@ export function callAny(): void {
         );
       break;
     case 17:
-      aegis.slice_alloc(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), slotAt(next()));
-      break;
-    case 18:
       aegis.slice_free(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3));
       break;
-    case 19:
+    case 18:
       aegis.ring_bind(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), word(), slotAt(next()));
       break;
-    case 20:
+    case 19:
       aegis.ring_extend(
         known(slot, 0),
         known(slot, 1),
@@ -99,10 +96,10 @@ export function callAny(): void {
         slotAt(next()),
       );
       break;
-    case 21:
+    case 20:
       aegis.ring_free(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3));
       break;
-    case 22:
+    case 21:
       aegis.filter_bind(
         known(slot, 0),
         known(slot, 1),
@@ -117,10 +114,10 @@ export function callAny(): void {
         slotAt(next()),
       );
       break;
-    case 23:
+    case 22:
       aegis.filter_free(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3));
       break;
-    case 24:
+    case 23:
       aegis.ash_attach(
         known(slot, 0),
         known(slot, 1),
@@ -133,7 +130,7 @@ export function callAny(): void {
         word(),
       );
       break;
-    case 25:
+    case 24:
       aegis.ash_window(
         known(slot, 0),
         known(slot, 1),
@@ -147,7 +144,7 @@ export function callAny(): void {
         slotAt(next()),
       );
       break;
-    case 26:
+    case 25:
       aegis.tap_bind(
         known(slot, 0),
         known(slot, 1),
@@ -159,7 +156,7 @@ export function callAny(): void {
         known(slot, 3),
       );
       break;
-    case 27:
+    case 26:
       aegis.serial_write(
         known(slot, 0),
         known(slot, 1),
@@ -176,10 +173,10 @@ export function callAny(): void {
         slotAt(next()),
       );
       break;
-    case 28:
+    case 27:
       aegis.serial_read(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), slotAt(next()));
       break;
-    case 29:
+    case 28:
       aegis.frame_hold(
         known(slot, 0),
         known(slot, 1),
@@ -191,7 +188,7 @@ export function callAny(): void {
         known(slot, 3),
       );
       break;
-    case 30:
+    case 29:
       aegis.disk_read(
         known(slot, 0),
         known(slot, 1),
@@ -205,7 +202,7 @@ export function callAny(): void {
         word(),
       );
       break;
-    case 31:
+    case 30:
       aegis.disk_write(
         known(slot, 0),
         known(slot, 1),
@@ -219,10 +216,10 @@ export function callAny(): void {
         word(),
       );
       break;
-    case 32:
+    case 31:
       aegis.slice_give(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word());
       break;
-    case 33:
+    case 32:
       aegis.slice_swap(
         known(slot, 0),
         known(slot, 1),
@@ -234,22 +231,22 @@ export function callAny(): void {
         known(slot, 3),
       );
       break;
-    case 34:
+    case 33:
       aegis.wake_set(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word());
       break;
-    case 35:
+    case 34:
       aegis.msg_bind(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3));
       break;
-    case 36:
+    case 35:
       aegis.msg_free();
       break;
-    case 37:
+    case 36:
       aegis.extent_alloc(word(), word(), slotAt(next()));
       break;
-    case 38:
+    case 37:
       aegis.extent_free(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3));
       break;
-    case 39:
+    case 38:
       aegis.disk_request(
         known(slot, 0),
         known(slot, 1),
@@ -264,7 +261,7 @@ export function callAny(): void {
         word(),
       );
       break;
-    case 40:
+    case 39:
       aegis.bc_insert(
         known(slot, 0),
         known(slot, 1),
@@ -278,22 +275,22 @@ export function callAny(): void {
         word(),
       );
       break;
-    case 41:
+    case 40:
       aegis.bc_read(word(), word());
       break;
-    case 42:
+    case 41:
       aegis.bc_map(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), slotAt(next()));
       break;
-    case 43:
+    case 42:
       aegis.bc_dirty(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), word());
       break;
-    case 44:
+    case 43:
       aegis.bc_write(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), word());
       break;
-    case 45:
+    case 44:
       aegis.bc_remove(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word());
       break;
-    case 46:
+    case 45:
       aegis.bc_words(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), word(), word());
       break;
   }

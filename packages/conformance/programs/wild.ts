@@ -13,7 +13,7 @@ export function main(): i32 {
   memory.copy(slotAt(1) + 4, UKIT.serial, 16);
   for (;;) {
     callAny();
-    if (next() % 16 == 0) yield_to(next() & 3);
+    if (next() % 16 == 0) yield_to(next() & 15);
   }
   return 0;
 }

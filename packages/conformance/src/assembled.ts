@@ -5,7 +5,7 @@
  */
 import { A0, A1, A2, A3, FP, GP, RA, SP, T0, T1, V0, register, type Assembler, type Register } from '@exokernel/isa';
 import { machineProgram, type EntryPoint, type InterfaceName } from '@exokernel/libos-kit';
-import { machineCase, type Case } from './case.ts';
+import { machineCase, type ProgramCase } from './case.ts';
 
 /** What an argument is: a number, or the word at this offset of the program's data. */
 export type Argument = number | { readonly word: number };
@@ -45,7 +45,7 @@ export function assembledCase<const N extends InterfaceName>(
   name: string,
   needs: readonly [N, ...N[]],
   emit: (e: Emit<N>) => void,
-): Case {
+): ProgramCase {
   const steps: (readonly [what: string, expected: string])[] = [];
   const program = machineProgram(name, needs, 4096, (a, os) => {
     // It is assembled more than once.

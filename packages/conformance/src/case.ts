@@ -36,9 +36,13 @@ export interface Case {
   readonly name: string;
   readonly needs: readonly InterfaceName[];
   readonly form: ProgramForm;
+  readonly run: (setting: Setting) => void;
+}
+
+/** A case of one program. */
+export interface ProgramCase extends Case {
   /** The program, made anew, and how its end is judged. */
   readonly task: (setting: Setting) => Task;
-  readonly run: (setting: Setting) => void;
 }
 
 /** What a program in TypeScript says of what it finds. What is not as expected ends the program, and the case. */
@@ -83,7 +87,7 @@ export function fiberCase<const N extends InterfaceName>(
   needs: readonly [N, ...N[]],
   main: (os: Pick<Interfaces, N>, check: Check) => Fiber<void>,
   rest: Pick<Task, 'prints'> = {},
-): Case {
+): ProgramCase {
   const task = (setting: Setting): Task => {
     let first: ConformanceError | undefined;
     const fail = (what: string, found: Value, expected: Value): never => {
@@ -123,7 +127,7 @@ function explainWith(steps: readonly Step[]): NonNullable<Task['explain']> {
 }
 
 /** A case that runs its program alone. */
-function alone(one: Omit<Case, 'run'>): Case {
+function alone(one: Omit<ProgramCase, 'run'>): ProgramCase {
   const run = (setting: Setting): void => {
     runTask(setting, one.task(setting));
   };
@@ -131,7 +135,7 @@ function alone(one: Omit<Case, 'run'>): Case {
 }
 
 /** A case of a program in machine code that is assembled. */
-export function machineCase(name: string, program: MachineProgram<InterfaceName>, steps: readonly Step[]): Case {
+export function machineCase(name: string, program: MachineProgram<InterfaceName>, steps: readonly Step[]): ProgramCase {
   const { needs } = program;
   const [subject = 'clock'] = needs;
   const task = (): Task => ({ program, explain: explainWith(steps) });
@@ -139,7 +143,7 @@ export function machineCase(name: string, program: MachineProgram<InterfaceName>
 }
 
 /** A case of a program that was compiled: the export `entry` of programs/`file`. */
-export function compiledCase(file: keyof typeof COMPILED, entry: string, rest: Pick<Task, 'prints'> = {}): Case {
+export function compiledCase(file: keyof typeof COMPILED, entry: string, rest: Pick<Task, 'prints'> = {}): ProgramCase {
   const { needs, wasm, cases } = COMPILED[file];
   const found = cases.find((one) => one.entry === entry);
   if (found === undefined) throw new RangeError(`programs/${file}.ts exports no ${entry}`);
@@ -169,10 +173,10 @@ export function runTask(setting: Setting, task: Task): void {
   if (kept !== 0) throw failure(setting, { code: 'frames', what: 'frames not given back', expected: 0, found: kept });
 }
 
-/** Runs until the program, environment 0, has ended as it should. Throws `ConformanceError`. */
-export function judge(setting: Setting, machine: ConformanceMachine, task: Task): void {
+/** Runs until the program, environment `id`, has ended as it should. Throws `ConformanceError`. */
+export function judge(setting: Setting, machine: ConformanceMachine, task: Task, id = 0): void {
   const { failure: failed = () => undefined, explain } = task;
-  const state = (): ReturnType<typeof machine.environment> => machine.environment(0);
+  const state = (): ReturnType<typeof machine.environment> => machine.environment(id);
   runUntil(machine, () => failed() !== undefined || state().ending !== undefined);
   const known = failed();
   if (known !== undefined) throw known;

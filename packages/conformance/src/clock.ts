@@ -1,8 +1,8 @@
 /** Interface `clock`. */
 import { TICKS_PER_SECOND } from '@exokernel/abi';
-import { compiledCase, fiberCase, type Case } from './case.ts';
+import { compiledCase, fiberCase, type ProgramCase } from './case.ts';
 
-export const CLOCK: readonly Case[] = [
+export const CLOCK: readonly ProgramCase[] = [
   fiberCase('ticks do not go back, and a sleep takes its time', ['clock'], function* ({ clock }, check) {
     const before = yield* clock.ticks();
     yield* clock.sleep(3);

@@ -1,6 +1,6 @@
 /** The suite: the cases of a library operating system. */
 import type { InterfaceName, LibOs } from '@exokernel/libos-kit';
-import type { Case, ProgramForm } from './case.ts';
+import type { Case, ProgramCase, ProgramForm } from './case.ts';
 import { CLOCK } from './clock.ts';
 import { CONSOLE } from './console.ts';
 import type { Subject } from './error.ts';
@@ -29,14 +29,16 @@ export interface ConformanceOptions {
   readonly programs?: readonly ProgramForm[];
 }
 
-const INTERFACES: readonly (readonly Case[])[] = [CONSOLE, CLOCK, MEMORY, PROCESSES, PIPES, SHARED, LRPC, PROTECTION];
-
-/** Beside neighbours, the first case of each interface and form. */
-const BESIDE = INTERFACES.flatMap((cases) =>
-  (['fiber', 'machine'] as const).flatMap((form) => cases.find((one) => one.form === form) ?? []),
-).map(besideNeighbours);
-
-const CASES: readonly Case[] = [...INTERFACES.flat(), ...REGISTERS, ...REVOCATION, ...BESIDE];
+const INTERFACES: readonly (readonly ProgramCase[])[] = [
+  CONSOLE,
+  CLOCK,
+  MEMORY,
+  PROCESSES,
+  PIPES,
+  SHARED,
+  LRPC,
+  PROTECTION,
+];
 
 /**
  * The cases for a library operating system: those that need nothing that it does not provide. Each runs on a machine of its own, which `boot`
@@ -49,9 +51,15 @@ export function conformance<P extends InterfaceName>(
 ): readonly ConformanceCase[] {
   // What it is given needs nothing else: that is seen to here.
   const tested = libos as unknown as LibOs<InterfaceName>;
-  const cases = CASES.filter(
-    ({ needs, form }) => programs.includes(form) && needs.every((need) => tested.provides.includes(need)),
-  );
+  const isFor = ({ needs, form }: Case): boolean =>
+    programs.includes(form) && needs.every((need) => tested.provides.includes(need));
+  const own = INTERFACES.map((cases) => cases.filter(isFor));
+  const together = programs.flatMap((form) => {
+    // The first of each interface.
+    const first = own.flatMap((cases) => cases.find((one) => one.form === form) ?? []);
+    return first.length === 0 ? [] : [besideNeighbours(form, first)];
+  });
+  const cases: readonly Case[] = [...own.flat(), ...[...REGISTERS, ...REVOCATION].filter(isFor), ...together];
   if (cases.length === 0) throw new RangeError(`${libos.name} provides nothing that the suite has a case for`);
   return cases.map(({ subject, name, run }) => ({
     subject,

@@ -1,10 +1,10 @@
 /** Interface `console`. */
-import { compiledCase, fiberCase, type Case } from './case.ts';
+import { compiledCase, fiberCase, type ProgramCase } from './case.ts';
 
 const LONG_TEXT = Array.from({ length: 40 }, (_, i) => `line ${i} of a text longer than any queue\n`).join('');
 const TEXT = `grüß dich\n${LONG_TEXT}`;
 
-export const CONSOLE: readonly Case[] = [
+export const CONSOLE: readonly ProgramCase[] = [
   fiberCase(
     'text comes out whole and in order',
     ['console'],

@@ -1,7 +1,7 @@
 /** Interface `lrpc`: a child serves, its parent calls. */
 import { A2, A3, RA, T0, V0 } from '@exokernel/isa';
 import { END, assembledCase, type Emit } from './assembled.ts';
-import type { Case } from './case.ts';
+import type { ProgramCase } from './case.ts';
 
 /** Offsets in the program's data. */
 const [TABLE, CHILD, SERVER] = [0, 0x10, 0x14];
@@ -10,7 +10,7 @@ const PATIENCE = 200;
 
 type Needed = 'lrpc' | 'processes';
 
-export const LRPC: readonly Case[] = [
+export const LRPC: readonly ProgramCase[] = [
   assembledCase(
     'a procedure of another process answers, and one that is not there does not',
     ['lrpc', 'processes'],

@@ -1,8 +1,8 @@
 /** Interface `memory`. */
 import { PAGE_BYTES } from '@exokernel/abi';
-import { compiledCase, fiberCase, type Case } from './case.ts';
+import { compiledCase, fiberCase, type ProgramCase } from './case.ts';
 
-export const MEMORY: readonly Case[] = [
+export const MEMORY: readonly ProgramCase[] = [
   fiberCase('what is allocated is page-aligned, zero, and apart', ['memory'], function* ({ memory }, check) {
     const a = yield* memory.allocate(10);
     const b = yield* memory.allocate(PAGE_BYTES + 1);

@@ -7,37 +7,59 @@
 import { CALLS, type Image } from '@exokernel/abi';
 import { A0, A1, A2, A3, S0, T0, T1, V0, V1, ZERO, register } from '@exokernel/isa';
 import { UKIT, address, assembleRuntime, buildImage, compiledLibOs, compiledLibrary } from '@exokernel/libos-kit';
-import { failure, imageOf, judge, runUntil, type Case, type Setting } from './case.ts';
+import {
+  failure,
+  imageOf,
+  judge,
+  runUntil,
+  type Case,
+  type ProgramCase,
+  type ProgramForm,
+  type Setting,
+} from './case.ts';
 import { BYSTANDER, WILD } from './compiled.ts';
 import type { ConformanceMachine } from './machine.ts';
 
-/** The number of the bystander, behind the program. */
-const BYSTANDER_ID = 1;
 /** What the bystander gives when nothing has happened to it. */
 const UNHARMED = 42;
+/** How many environments the stranger enters: more than there are programs. */
+const ENTERED = 16;
+const FORMS: Readonly<Record<ProgramForm, string>> = { fiber: 'TypeScript', machine: 'machine code' };
+/** The serial line of the wild neighbour, which may keep it busy. */
+const WILD_LINE = 2;
 /** Stands in the data of the wild neighbour where its seed goes. */
 const SEED = 0x5eed0bad;
 
-/** A program of a case beside a wild environment and a stranger. */
-export function besideNeighbours({ subject, name, task, ...rest }: Case): Case {
+/**
+ * Programs of several cases at once, beside a bystander, a wild environment, and one that forces its way in. Each must end as it does alone, and is a
+ * neighbour of the others.
+ */
+export function besideNeighbours(form: ProgramForm, cases: readonly ProgramCase[]): Case {
+  const name = `programs of every interface beside each other, a wild environment, and one that forces its way in (${FORMS[form]})`;
   return {
-    ...rest,
     subject: 'neighbours',
-    name: `${subject} beside a wild environment and one that forces its way in: ${name}`,
-    task,
+    name,
+    needs: cases.flatMap(({ needs }) => needs),
+    form,
     run: (setting) => {
-      const made = task(setting);
-      const machine = setting.boot([imageOf(setting, made.program), bystander(), wild(1), stranger(4)]);
-      judge(setting, machine, made);
-      expectUnharmed(setting, machine);
+      const tasks = cases.map((one) => {
+        const place = { ...setting.place, name: `${one.subject}: ${one.name}` };
+        return { place, task: one.task({ ...setting, place }) };
+      });
+      const programs = tasks.map(({ task }) => imageOf(setting, task.program));
+      const machine = setting.boot([...programs, bystander(), wild(1), stranger(ENTERED)]);
+      tasks.forEach(({ place, task }, id) => {
+        judge({ ...setting, place }, machine, task, id);
+      });
+      expectUnharmed(setting, machine, programs.length);
     },
   };
 }
 
-/** That the bystander, environment 1, ends as if it were alone. Throws `ConformanceError` `neighbour`. */
-export function expectUnharmed(setting: Setting, machine: ConformanceMachine): void {
-  runUntil(machine, () => machine.environment(BYSTANDER_ID).ending !== undefined);
-  const { exit, ending = 'still running' } = machine.environment(BYSTANDER_ID);
+/** That the bystander ends as if it were alone. Throws `ConformanceError` `neighbour`. */
+export function expectUnharmed(setting: Setting, machine: ConformanceMachine, id: number): void {
+  runUntil(machine, () => machine.environment(id).ending !== undefined);
+  const { exit, ending = 'still running' } = machine.environment(id);
   if (exit === UNHARMED) return;
   const what = 'how an environment beside it ended';
   throw failure(setting, { code: 'neighbour', what, expected: `exited with ${UNHARMED}`, found: ending });
@@ -55,7 +77,11 @@ function wild(seed: number): Image {
   let at = 0;
   while (view.getUint32(at, true) !== SEED) at += 1;
   view.setUint32(at, Math.imul(seed, 0x9e3779b1) | 1, true);
-  return compiledLibOs([], compiledLibrary('wild', bytes)).alone({ name: `wild ${seed}`, tap: true });
+  return compiledLibOs([], compiledLibrary('wild', bytes)).alone({
+    name: `wild ${seed}`,
+    tap: true,
+    serialLine: WILD_LINE,
+  });
 }
 
 /** Where the stranger counts. */
@@ -63,8 +89,8 @@ const COUNT = UKIT.libos;
 /** Registers that it lies in: all that its next transfer does not need. */
 const LIES = [A0, A1, A2, A3, T1, ...Array.from({ length: 8 }, (_, i) => register(S0 + i))];
 
-/** An environment that enters the first `targets` environments by protected control transfer, of either kind, with a lie in every register. */
-function stranger(targets: 2 | 4): Image {
+/** An environment that enters the first `targets` environments, a power of two, by protected control transfer, of either kind, with a lie in every register. */
+function stranger(targets: number): Image {
   const runtime = assembleRuntime({
     resumes: [],
     emit: (a) => {

@@ -1,8 +1,8 @@
 /** Interface `pipes`. */
 import { encodeUtf8 } from '@exokernel/libos-kit';
-import { compiledCase, fiberCase, type Case } from './case.ts';
+import { compiledCase, fiberCase, type ProgramCase } from './case.ts';
 
-export const PIPES: readonly Case[] = [
+export const PIPES: readonly ProgramCase[] = [
   fiberCase(
     'a read gives what is there and no more than was asked, and waits only for the first byte',
     ['pipes', 'processes'],

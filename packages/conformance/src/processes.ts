@@ -1,8 +1,8 @@
 /** Interface `processes`. */
 import { PAGE_BYTES } from '@exokernel/abi';
-import { compiledCase, fiberCase, type Case } from './case.ts';
+import { compiledCase, fiberCase, type ProgramCase } from './case.ts';
 
-export const PROCESSES: readonly Case[] = [
+export const PROCESSES: readonly ProgramCase[] = [
   fiberCase(
     'a child has a copy of the memory, and its code comes back',
     ['processes', 'memory'],

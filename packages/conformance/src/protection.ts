@@ -1,8 +1,8 @@
 /** Interface `protection`. Handlers are for machine code: machine-code.ts. */
 import { PAGE_BYTES } from '@exokernel/abi';
-import { compiledCase, fiberCase, type Case } from './case.ts';
+import { compiledCase, fiberCase, type ProgramCase } from './case.ts';
 
-export const PROTECTION: readonly Case[] = [
+export const PROTECTION: readonly ProgramCase[] = [
   fiberCase(
     'a protected page ends a process that has no handler; one that was unprotected does not',
     ['protection', 'memory', 'processes'],

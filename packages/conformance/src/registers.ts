@@ -2,12 +2,12 @@
 import { V0 } from '@exokernel/isa';
 import { ENTRY_POINTS, type EntryPoint, type InterfaceName } from '@exokernel/libos-kit';
 import { END, assembledCase, type Argument, type Emit } from './assembled.ts';
-import type { Case } from './case.ts';
+import type { ProgramCase } from './case.ts';
 
 /** Offsets in the program's data. */
 const [CODE, BYTES, READER, WRITER, PAGE, SELF] = [0x10, 0x20, 0x30, 0x34, 0x40, 0x44];
 
-export const REGISTERS: readonly Case[] = [
+export const REGISTERS: readonly ProgramCase[] = [
   keepsRegisters(['clock'], ({ keeping }) => {
     keeping('clock_ticks');
     keeping('clock_sleep', 1);
@@ -68,7 +68,10 @@ export const REGISTERS: readonly Case[] = [
   }),
 ];
 
-function keepsRegisters<const N extends InterfaceName>(needs: readonly [N, ...N[]], emit: (e: Emit<N>) => void): Case {
+function keepsRegisters<const N extends InterfaceName>(
+  needs: readonly [N, ...N[]],
+  emit: (e: Emit<N>) => void,
+): ProgramCase {
   const routines: readonly EntryPoint<N>[] = ENTRY_POINTS[needs[0]];
   return assembledCase(`${routines[0]?.split('_')[0] ?? ''} routines keep s0 to s7, gp, sp and fp`, needs, emit);
 }

@@ -3,15 +3,25 @@
  * loses them. Either way the program finds its data as they were, or it ends; it never reads something else.
  */
 import { PAGE_BYTES } from '@exokernel/abi';
-import { compiledCase, failure, fiberCase, framesOf, imageOf, runUntil, type Case, type Setting } from './case.ts';
+import {
+  compiledCase,
+  failure,
+  fiberCase,
+  framesOf,
+  imageOf,
+  runUntil,
+  type Case,
+  type ProgramCase,
+  type Setting,
+} from './case.ts';
 import { bystander, expectUnharmed } from './neighbours.ts';
 
 const PAGES = 24;
 /** Ticks after which it is asked, and for how many frames; in the end for all. */
 const REQUESTS = [
+  [4, 6],
   [8, 6],
-  [16, 6],
-  [24, 1000],
+  [12, 1000],
 ] as const;
 
 const holds = fiberCase(
@@ -21,7 +31,7 @@ const holds = fiberCase(
     const at = yield* memory.allocate(PAGES * PAGE_BYTES);
     check.isBetween('allocate(98304)', at, PAGE_BYTES, 0x7fffffff);
     for (let i = 0; i < PAGES; i += 1) yield* memory.store(at + i * PAGE_BYTES, i + 1);
-    const until = (yield* clock.ticks()) + 48;
+    const until = (yield* clock.ticks()) + 24;
     while ((yield* clock.ticks()) < until) {
       for (let i = 0; i < PAGES; i += 1) check.is('a word of memory', yield* memory.load(at + i * PAGE_BYTES), i + 1);
     }
@@ -36,7 +46,7 @@ export const REVOCATION: readonly Case[] = [holds, compiledCase('revocation', 'h
   },
 }));
 
-function runRevoked(setting: Setting, { task }: Case): void {
+function runRevoked(setting: Setting, { task }: ProgramCase): void {
   const { program, failure: failed, explain } = task(setting);
   const images = [imageOf(setting, program), bystander()];
   const machine = setting.boot(images);
@@ -57,7 +67,7 @@ function runRevoked(setting: Setting, { task }: Case): void {
     const what = 'a program whose frames are asked back';
     throw failure(setting, { code: 'time', what, expected: 'an end', found: 'still running' });
   }
-  expectUnharmed(setting, machine);
+  expectUnharmed(setting, machine, 1);
   const kept = free - machine.framesFree();
   if (kept !== 0) throw failure(setting, { code: 'frames', what: 'frames not given back', expected: 0, found: kept });
 }

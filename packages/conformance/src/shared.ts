@@ -1,8 +1,8 @@
 /** Interface `shared`. */
 import { PAGE_BYTES } from '@exokernel/abi';
-import { compiledCase, fiberCase, type Case } from './case.ts';
+import { compiledCase, fiberCase, type ProgramCase } from './case.ts';
 
-export const SHARED: readonly Case[] = [
+export const SHARED: readonly ProgramCase[] = [
   fiberCase(
     'what a child stores its parent finds, and another child too',
     ['shared', 'processes', 'memory'],
