@@ -11,7 +11,7 @@ import { compileAssemblyScript } from '../packages/vcode/src/asc.ts';
 
 const PACKAGE = join(import.meta.dirname, '../packages/conformance');
 export const COMPILED_FILE: string = join(PACKAGE, 'src/compiled.ts');
-const CALLS_FILE = join(PACKAGE, 'programs/wild-calls.ts');
+export const CALLS_FILE: string = join(PACKAGE, 'programs/wild-calls.ts');
 const FILES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'protection', 'revocation'] as const;
 /** Library operating systems of their own. */
 const NEIGHBOURS = ['wild', 'bystander'];
