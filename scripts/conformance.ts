@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { format, resolveConfig } from 'prettier';
 import { CALLS } from '../packages/abi/src/index.ts';
 import { COMPILED_MEMORY, ENTRY_POINTS, LIBRARY_MEMORY, type InterfaceName } from '../packages/libos-kit/src/index.ts';
 import { kitSource } from '../packages/libos-kit/src/node/index.ts';
@@ -116,8 +117,8 @@ const LEFT_OUT = new Set(['yield', 'sleep', 'scall', 'acall', 'null', 'null_stac
 /** Without a capability these are about the caller, and are mostly its end. */
 const SUICIDAL = new Set(['env_free', 'env_set', 'env_map']);
 
-/** What `programs/wild-calls.ts` is to hold, not formatted: every call, with what `word` and `known` give. */
-export function wildCallsText(): string {
+/** What `programs/wild-calls.ts` is to hold, every call, with what `word` and `known` give. */
+export async function wildCallsText(): Promise<string> {
   const words = (fields: readonly string[]): string[] =>
     fields.flatMap((field) => new Array<string>(Number(field.split(':')[1] ?? 1)).fill(field));
   const calls = Object.entries(CALLS).filter(([name]) => !LEFT_OUT.has(name));
@@ -129,7 +130,7 @@ export function wildCallsText(): string {
     const seldom = SUICIDAL.has(name) ? 'if (next() % 64 == 0) ' : '';
     return [`case ${i}:`, `${seldom}aegis.${name}(${given.join(', ')});`, 'break;'];
   });
-  return [
+  const text = [
     '/** Every system call, with arguments of `chance`. Made from the table in `abi` by `npm run conformance:programs`: do not change it here. */',
     "import * as aegis from '@exokernel/libos-kit/assembly/aegis';",
     "import { known, next, slotAt, word } from './chance';",
@@ -142,9 +143,10 @@ export function wildCallsText(): string {
     '}',
     '',
   ].join('\n');
+  return format(text, { ...(await resolveConfig(CALLS_FILE)), filepath: CALLS_FILE });
 }
 
 if (import.meta.main) {
-  writeFileSync(CALLS_FILE, wildCallsText());
+  writeFileSync(CALLS_FILE, await wildCallsText());
   writeFileSync(COMPILED_FILE, await compiledText());
 }

@@ -65,22 +65,30 @@ export function expectUnharmed(setting: Setting, machine: ConformanceMachine, id
   throw failure(setting, { code: 'neighbour', what, expected: `exited with ${UNHARMED}`, found: ending });
 }
 
-/** An environment that looks after its own memory for a second. */
+/** Images that were made: compiling one takes longer than running it. */
+const MADE = new Map<string, Image>();
+
+function once(name: string, make: () => Image): Image {
+  const image = MADE.get(name) ?? make();
+  MADE.set(name, image);
+  return image;
+}
+
+/** An environment that looks after its own memory for a while. */
 export function bystander(): Image {
-  return compiledLibOs([], compiledLibrary('bystander', Uint8Array.from(BYSTANDER))).alone();
+  return once('bystander', () => compiledLibOs([], compiledLibrary('bystander', Uint8Array.from(BYSTANDER))).alone());
 }
 
 /** An environment that makes any system call with any arguments, without end. */
 function wild(seed: number): Image {
-  const bytes = Uint8Array.from(WILD);
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  while (view.getUint32(at, true) !== SEED) at += 1;
-  view.setUint32(at, Math.imul(seed, 0x9e3779b1) | 1, true);
-  return compiledLibOs([], compiledLibrary('wild', bytes)).alone({
-    name: `wild ${seed}`,
-    tap: true,
-    serialLine: WILD_LINE,
+  return once(`wild ${seed}`, () => {
+    const bytes = Uint8Array.from(WILD);
+    const view = new DataView(bytes.buffer);
+    let at = 0;
+    while (view.getUint32(at, true) !== SEED) at += 1;
+    view.setUint32(at, Math.imul(seed, 0x9e3779b1) | 1, true);
+    const libos = compiledLibOs([], compiledLibrary('wild', bytes));
+    return libos.alone({ name: `wild ${seed}`, tap: true, serialLine: WILD_LINE });
   });
 }
 
