@@ -79,7 +79,7 @@ export async function compiledText(): Promise<string> {
     '}',
     '',
     '/** A case: its name, the export that runs it, and what each step looks at and expects. */',
-    'export interface CompiledCase {',
+    'interface CompiledCase {',
     '  readonly name: string;',
     '  readonly entry: string;',
     '  readonly steps: readonly (readonly [what: string, expected: string])[];',
@@ -110,10 +110,10 @@ export async function compiledText(): Promise<string> {
 }
 
 /**
- * Calls that do not come back to their caller, and those that do nothing: the kit's sources have none of them. And slices are everyone's to take: with
- * most of them it would make everyone wait, which is no harm.
+ * Calls that do not come back to their caller, and those that do nothing: the kit's sources have none of them. And slices and environments are
+ * everyone's to take: with most of them it would make others wait, or fork in vain, which is no harm.
  */
-const LEFT_OUT = new Set(['yield', 'sleep', 'scall', 'acall', 'null', 'null_stack', 'slice_alloc']);
+const LEFT_OUT = new Set(['yield', 'sleep', 'scall', 'acall', 'null', 'null_stack', 'slice_alloc', 'env_alloc']);
 /** Without a capability these are about the caller, and are mostly its end. */
 const SUICIDAL = new Set(['env_free', 'env_set', 'env_map']);
 

@@ -4,7 +4,7 @@ import { known, next, slotAt, word } from './chance';
 
 export function callAny(): void {
   const slot = slotAt(next());
-  switch (next() % 46) {
+  switch (next() % 45) {
     case 0:
       aegis.tlbwr(word(), word(), word(), word(), word());
       break;
@@ -54,16 +54,13 @@ export function callAny(): void {
       );
       break;
     case 13:
-      aegis.env_alloc(slotAt(next()));
-      break;
-    case 14:
       if (next() % 64 == 0) aegis.env_free(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word());
       break;
-    case 15:
+    case 14:
       if (next() % 64 == 0)
         aegis.env_set(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), word());
       break;
-    case 16:
+    case 15:
       if (next() % 64 == 0)
         aegis.env_map(
           known(slot, 0),
@@ -77,13 +74,13 @@ export function callAny(): void {
           word(),
         );
       break;
-    case 17:
+    case 16:
       aegis.slice_free(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3));
       break;
-    case 18:
+    case 17:
       aegis.ring_bind(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), word(), slotAt(next()));
       break;
-    case 19:
+    case 18:
       aegis.ring_extend(
         known(slot, 0),
         known(slot, 1),
@@ -96,10 +93,10 @@ export function callAny(): void {
         slotAt(next()),
       );
       break;
-    case 20:
+    case 19:
       aegis.ring_free(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3));
       break;
-    case 21:
+    case 20:
       aegis.filter_bind(
         known(slot, 0),
         known(slot, 1),
@@ -114,10 +111,10 @@ export function callAny(): void {
         slotAt(next()),
       );
       break;
-    case 22:
+    case 21:
       aegis.filter_free(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3));
       break;
-    case 23:
+    case 22:
       aegis.ash_attach(
         known(slot, 0),
         known(slot, 1),
@@ -130,7 +127,7 @@ export function callAny(): void {
         word(),
       );
       break;
-    case 24:
+    case 23:
       aegis.ash_window(
         known(slot, 0),
         known(slot, 1),
@@ -144,7 +141,7 @@ export function callAny(): void {
         slotAt(next()),
       );
       break;
-    case 25:
+    case 24:
       aegis.tap_bind(
         known(slot, 0),
         known(slot, 1),
@@ -156,7 +153,7 @@ export function callAny(): void {
         known(slot, 3),
       );
       break;
-    case 26:
+    case 25:
       aegis.serial_write(
         known(slot, 0),
         known(slot, 1),
@@ -173,10 +170,10 @@ export function callAny(): void {
         slotAt(next()),
       );
       break;
-    case 27:
+    case 26:
       aegis.serial_read(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), slotAt(next()));
       break;
-    case 28:
+    case 27:
       aegis.frame_hold(
         known(slot, 0),
         known(slot, 1),
@@ -188,7 +185,7 @@ export function callAny(): void {
         known(slot, 3),
       );
       break;
-    case 29:
+    case 28:
       aegis.disk_read(
         known(slot, 0),
         known(slot, 1),
@@ -202,7 +199,7 @@ export function callAny(): void {
         word(),
       );
       break;
-    case 30:
+    case 29:
       aegis.disk_write(
         known(slot, 0),
         known(slot, 1),
@@ -216,10 +213,10 @@ export function callAny(): void {
         word(),
       );
       break;
-    case 31:
+    case 30:
       aegis.slice_give(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word());
       break;
-    case 32:
+    case 31:
       aegis.slice_swap(
         known(slot, 0),
         known(slot, 1),
@@ -231,22 +228,22 @@ export function callAny(): void {
         known(slot, 3),
       );
       break;
-    case 33:
+    case 32:
       aegis.wake_set(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word());
       break;
-    case 34:
+    case 33:
       aegis.msg_bind(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3));
       break;
-    case 35:
+    case 34:
       aegis.msg_free();
       break;
-    case 36:
+    case 35:
       aegis.extent_alloc(word(), word(), slotAt(next()));
       break;
-    case 37:
+    case 36:
       aegis.extent_free(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3));
       break;
-    case 38:
+    case 37:
       aegis.disk_request(
         known(slot, 0),
         known(slot, 1),
@@ -261,7 +258,7 @@ export function callAny(): void {
         word(),
       );
       break;
-    case 39:
+    case 38:
       aegis.bc_insert(
         known(slot, 0),
         known(slot, 1),
@@ -275,22 +272,22 @@ export function callAny(): void {
         word(),
       );
       break;
-    case 40:
+    case 39:
       aegis.bc_read(word(), word());
       break;
-    case 41:
+    case 40:
       aegis.bc_map(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), slotAt(next()));
       break;
-    case 42:
+    case 41:
       aegis.bc_dirty(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), word());
       break;
-    case 43:
+    case 42:
       aegis.bc_write(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), word());
       break;
-    case 44:
+    case 43:
       aegis.bc_remove(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word());
       break;
-    case 45:
+    case 44:
       aegis.bc_words(known(slot, 0), known(slot, 1), known(slot, 2), known(slot, 3), word(), word(), word());
       break;
   }

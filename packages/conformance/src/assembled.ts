@@ -51,16 +51,16 @@ export function assembledCase<const N extends InterfaceName>(
     // It is assembled more than once.
     steps.length = 0;
     const { data } = os;
-    const [first = SP, ...rest] = [RA, SP, ...KEPT];
+    const kept = [RA, SP, ...KEPT];
     a.li(T0, data + SAVED);
-    [first, ...rest].forEach((r, i) => {
+    kept.forEach((r, i) => {
       a.sw(r, 4 * i, T0);
     });
     emit(emitters(a, os, steps));
     a.li(V0, 0);
     a.label(END);
     a.li(T0, data + SAVED);
-    [first, ...rest].forEach((r, i) => {
+    kept.forEach((r, i) => {
       a.lw(r, 4 * i, T0);
     });
     a.nop();

@@ -104,7 +104,7 @@ export function fiberCase<const N extends InterfaceName>(
       },
     };
     const made = program<InterfaceName>(name, needs, function* (os) {
-      yield* main(os as Pick<Interfaces, N>, check);
+      yield* main(os, check);
       return 0;
     });
     return { program: made, failure: () => first, ...rest };
@@ -157,7 +157,7 @@ export function compiledCase(file: keyof typeof COMPILED, entry: string, rest: P
 }
 
 /** Runs a program alone, and judges its end. Throws `ConformanceError`. */
-export function runTask(setting: Setting, task: Task): void {
+function runTask(setting: Setting, task: Task): void {
   const image = imageOf(setting, task.program);
   const machine = setting.boot([image]);
   const free = machine.framesFree() + framesOf(image);

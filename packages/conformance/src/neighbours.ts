@@ -25,6 +25,8 @@ const UNHARMED = 42;
 /** How many environments the stranger enters: more than there are programs. */
 const ENTERED = 16;
 const FORMS: Readonly<Record<ProgramForm, string>> = { fiber: 'TypeScript', machine: 'machine code' };
+/** A seed with which the wild neighbour does not end itself soon. */
+const LONG_LIVED = 2;
 /** The serial line of the wild neighbour, which may keep it busy. */
 const WILD_LINE = 2;
 /** Stands in the data of the wild neighbour where its seed goes. */
@@ -47,7 +49,7 @@ export function besideNeighbours(form: ProgramForm, cases: readonly ProgramCase[
         return { place, task: one.task({ ...setting, place }) };
       });
       const programs = tasks.map(({ task }) => imageOf(setting, task.program));
-      const machine = setting.boot([...programs, bystander(), wild(1), stranger(ENTERED)]);
+      const machine = setting.boot([...programs, bystander(), wild(LONG_LIVED), stranger(ENTERED)]);
       tasks.forEach(({ place, task }, id) => {
         judge({ ...setting, place }, machine, task, id);
       });

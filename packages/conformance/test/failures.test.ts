@@ -1,5 +1,5 @@
 /** What a library operating system hears that does not do what it promises. */
-import type { FiberProgram, Interfaces, LibOs } from '@exokernel/libos-kit';
+import type { FiberProgram, InterfaceName, Interfaces, LibOs } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
 import { batch } from '../../batch/src/index.ts';
 import { exos } from '../../exos/src/index.ts';
@@ -25,7 +25,7 @@ function breaking(broken: (os: Broken) => Partial<Broken>): LibOs<keyof Broken> 
 }
 
 /** The error of the first case of this name that fails. */
-function errorOf(libos: Parameters<typeof conformance>[0], part: string, boot: Boot = bootAt()): ConformanceError {
+function errorOf<P extends InterfaceName>(libos: LibOs<P>, part: string, boot: Boot = bootAt()): ConformanceError {
   const found = conformance(libos, boot).filter(({ name }) => name.includes(part));
   for (const { run } of found) {
     try {
@@ -123,7 +123,7 @@ describe('a program in TypeScript', () => {
       'broken, revocation: frames are asked back while the program runs',
     ],
   ])('%s', (_, part, broken, code, message) => {
-    const error = errorOf(breaking(broken) as Parameters<typeof conformance>[0], part);
+    const error = errorOf(breaking(broken), part);
     expect(error.message).toContain(message);
     expect(error.code).toBe(code);
   });
@@ -131,8 +131,8 @@ describe('a program in TypeScript', () => {
 
 describe('a program in machine code', () => {
   /** Batch, whose text is changed once it is made. */
-  function patched(words: (text: Uint32Array) => void): Parameters<typeof conformance>[0] {
-    const libos: LibOs<'memory' | 'clock'> = {
+  function patched(words: (text: Uint32Array) => void): LibOs<'memory' | 'clock'> {
+    return {
       ...batch,
       name: 'patched',
       load: (program, placement) => {
@@ -144,7 +144,6 @@ describe('a program in machine code', () => {
         return { ...image, segments: [{ ...text, bytes }, ...rest] };
       },
     };
-    return libos as unknown as Parameters<typeof conformance>[0];
   }
   /** `addiu sp, sp, 8`, `lw s0, 0(sp)`, and `li a0, 1`. */
   const [POP, RESTORE, ONE] = [0x27bd0008, 0x8fb00000, 0x24040001];

@@ -1,4 +1,5 @@
 /** Every library operating system of the workspace, and those of an outsider; most with slices of half a millisecond, whose ends come anywhere. */
+import type { Aegis } from '@exokernel/aegis';
 import type { InterfaceName, LibOs } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
 import { batch } from '../../batch/src/index.ts';
@@ -32,4 +33,16 @@ test('every interface has cases for programs in both forms, but lrpc, whose serv
   const everything = [...exos.provides, 'revocation', 'neighbours'].sort();
   expect(subjects('machine').sort()).toEqual(everything);
   expect(subjects('fiber').sort()).toEqual(everything.filter((subject) => subject !== 'lrpc'));
+});
+
+test('the neighbours are at work while the programs run', () => {
+  let kernel: Aegis | undefined;
+  const boot = bootAt(undefined, (aegis) => {
+    kernel = aegis;
+  });
+  const one = conformance(batch, boot).find(({ subject }) => subject === 'neighbours');
+  one?.run();
+  const calls = kernel?.environments().filter(({ name }) => /^(wild|stranger)/.test(name));
+  expect(calls?.map(({ name }) => name)).toEqual(['wild 2', 'stranger']);
+  for (const { name, systemCalls } of calls ?? []) expect(systemCalls, name).toBeGreaterThan(100);
 });

@@ -8,7 +8,11 @@ import { conformance, type Boot } from '../src/index.ts';
 test('the README snippet', () => {
   const boot: Boot = (images) => {
     const lines = ['', '', '', ''];
-    const machine = new Machine({ serial: (line, byte) => (lines[line] += String.fromCharCode(byte)) });
+    const machine = new Machine({
+      serial: (line, byte) => {
+        lines[line] = (lines[line] ?? '') + String.fromCharCode(byte);
+      },
+    });
     const aegis = new Aegis(machine);
     for (const image of images) aegis.load(image);
     return {
