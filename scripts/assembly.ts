@@ -25,7 +25,7 @@ interface Word {
 
 /** `extent:4` is a capability, `words:8` an array of eight words. */
 function words(fields: readonly string[]): Word[] {
-  return fields.flatMap((field) => {
+  return fields.flatMap((field): Word[] => {
     const [name = '', count = '1'] = field.split(':');
     if (count === '1') return [{ name, isCapability: false }];
     if (count === '4') return [{ name, isCapability: true }];
@@ -33,6 +33,7 @@ function words(fields: readonly string[]): Word[] {
   });
 }
 
+const typeOf = (name: string): string => (name === 'va' ? 'usize' : 'i32');
 const callRows = (Object.entries(abi.CALLS) as [string, abi.CallRow][]).filter(
   ([name]) => !LEAVING.includes(name) && !NOTHING.includes(name),
 );
@@ -63,7 +64,7 @@ function fold(text: string): string[] {
 function aegisSource(): string {
   const lines = callRows.flatMap(([name, row]) => {
     const parameters = words(row.args).flatMap(({ name: word, isCapability }) =>
-      isCapability ? PARTS.map((part) => `${word}${part}: u32`) : [`${word}: i32`],
+      isCapability ? PARTS.map((part) => `${word}${part}: u32`) : [`${word}: ${typeOf(word)}`],
     );
     if (row.results.length > 0) parameters.push('results: usize');
     return [...comment(row), `export declare function ${name}(${parameters.join(', ')}): i32;`];
@@ -83,7 +84,7 @@ const camel = (name: string): string => name.replace(/_(.)/g, (_, letter: string
 function callsSource(): string {
   const lines = callRows.flatMap(([name, row]) => {
     const list = words(row.args);
-    const parameters = list.map(({ name: word, isCapability }) => `${word}: ${isCapability ? 'Capability' : 'i32'}`);
+    const parameters = list.map(({ name: word, isCapability }) => `${word}: ${isCapability ? 'Capability' : typeOf(word)}`);
     const passed = list.flatMap(({ name: word, isCapability }) =>
       isCapability ? ['head', 'name', 'mac0', 'mac1'].map((part) => `${word}.${part}`) : [word],
     );
@@ -155,6 +156,7 @@ function abiSource(): string {
     ...namespace('PLACE', "Addresses of the kit's regions.", {
       uPage: kit.U_PAGE,
       pageTable: kit.PAGE_TABLE,
+      upcallStack: kit.BOOT_STACK,
       paged: kit.PAGED_BASE,
       pagedEnd: kit.PAGED_END,
       libraryText: kit.LIBRARY_TEXT,

@@ -61,6 +61,7 @@ export namespace ENTRYLO {
 export namespace PTE_SOFT {
   export const zeroFill: i32 = 1;
   export const copyOnWrite: i32 = 2;
+  export const clean: i32 = 8;
   export const guarded: i32 = 0x10;
 }
 /** Words of a page-table entry: EntryLo, then those of a capability but for the name. */
@@ -122,6 +123,7 @@ export namespace UPCALL {
 export namespace PLACE {
   export const uPage: i32 = 0x1000;
   export const pageTable: i32 = 0x4000;
+  export const upcallStack: i32 = 0x9000;
   export const paged: i32 = 0x400000;
   export const pagedEnd: i32 = 0x800000;
   export const libraryText: i32 = 0x7a0000;

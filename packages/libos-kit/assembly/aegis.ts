@@ -7,12 +7,12 @@
  * the capability, is looked at only if it is not one of the root with all rights or to read.
  * Errors: E_RANGE, E_CAP.
  */
-export declare function tlbwr(va: i32, entrylo: i32, mac0: i32, mac1: i32, head: i32): i32;
+export declare function tlbwr(va: usize, entrylo: i32, mac0: i32, mac1: i32, head: i32): i32;
 /**
  * Removes the mapping of the page at va from TLB and STLB.
  * Errors: E_RANGE.
  */
-export declare function tlbvad(va: i32): i32;
+export declare function tlbvad(va: usize): i32;
 /**
  * Sends the full slots of a transmit ring of the caller, each once, until a slot is empty or the controller has no room; what is for this machine
  * itself has been delivered when it returns.
@@ -48,7 +48,7 @@ export declare function msg_send(
  * Removes the mappings of up to 1024 pages from va on from TLB and STLB.
  * Errors: E_RANGE.
  */
-export declare function tlbvad_range(va: i32, pages: i32): i32;
+export declare function tlbvad_range(va: usize, pages: i32): i32;
 /**
  * Allocates the frame ppn, or any with -1; contents are zero; E_NONE also beyond its limit; E_AGAIN: below its guaranteed minimum, one has been asked
  * for.
@@ -148,7 +148,7 @@ export declare function env_map(
   frameName: u32,
   frameMac0: u32,
   frameMac1: u32,
-  va: i32,
+  va: usize,
 ): i32;
 /**
  * Gives an environment the slice at position, or the first free one with -1; until the environment is started the slice is passed over. Of a slice

@@ -10,14 +10,14 @@ import { Capability } from './capability';
  * the capability, is looked at only if it is not one of the root with all rights or to read.
  * Errors: E_RANGE, E_CAP.
  */
-export function tlbwr(va: i32, entrylo: i32, mac0: i32, mac1: i32, head: i32): i32 {
+export function tlbwr(va: usize, entrylo: i32, mac0: i32, mac1: i32, head: i32): i32 {
   return aegis.tlbwr(va, entrylo, mac0, mac1, head);
 }
 /**
  * Removes the mapping of the page at va from TLB and STLB.
  * Errors: E_RANGE.
  */
-export function tlbvad(va: i32): i32 {
+export function tlbvad(va: usize): i32 {
   return aegis.tlbvad(va);
 }
 /**
@@ -63,7 +63,7 @@ export function msgSend(
  * Removes the mappings of up to 1024 pages from va on from TLB and STLB.
  * Errors: E_RANGE.
  */
-export function tlbvadRange(va: i32, pages: i32): i32 {
+export function tlbvadRange(va: usize, pages: i32): i32 {
   return aegis.tlbvad_range(va, pages);
 }
 /**
@@ -143,7 +143,7 @@ export function envSet(env: Capability, field: i32, value: i32): i32 {
  * repossession vector.
  * Errors: E_CAP, E_RANGE, E_NONE, E_BUSY.
  */
-export function envMap(env: Capability, frame: Capability, va: i32): i32 {
+export function envMap(env: Capability, frame: Capability, va: usize): i32 {
   return aegis.env_map(env.head, env.name, env.mac0, env.mac1, frame.head, frame.name, frame.mac0, frame.mac1, va);
 }
 /**

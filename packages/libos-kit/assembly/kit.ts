@@ -24,3 +24,5 @@ export declare function exit(code: i32): void;
 export declare function switch_to(from: usize, stackPointer: usize): void;
 /** The stack pointer of a stack below `end` that begins with a function (its `index`), called with one argument, which must not return. */
 export declare function thread_frame(end: usize, functionIndex: i32, argument: usize): usize;
+/** Where the stack is. */
+export declare function stack_pointer(): usize;

@@ -2,7 +2,7 @@
  * What stands in the code of a compiled program, for people: the names of its functions, and the source of every instruction. Listings
  * and the texts of deaths are made of it.
  */
-import { decode } from '@exokernel/isa';
+import { controlFlow, decode } from '@exokernel/isa';
 import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_TABLE, ABORT_UNREACHABLE } from '@exokernel/vcode';
 
 /** A place in a source; line and column from 1. */
@@ -47,14 +47,22 @@ export function placeAt({ lines }: CodeMap, address: number): CodePlace | undefi
 
 /**
  * `sum (main.ts:3:10)`, or `sum` without a source; nothing for an address outside the functions. A return address in another function says who
- * called: one in the same function is that of a call it has made since.
+ * called, if what stands there (`wordAt`) calls this function: else that one called another, which ended in a jump to this one. A return address
+ * in the same function is that of a call it has made since.
  */
-export function describeAddress(map: CodeMap, address: number, ra = 0): string | undefined {
+export function describeAddress(
+  map: CodeMap,
+  address: number,
+  ra = 0,
+  wordAt: (address: number) => number = () => 0,
+): string | undefined {
   const name = functionAt(map, address);
   if (name === undefined) return undefined;
-  const caller = functionAt(map, ra - CALL_BYTES);
-  const called = caller === undefined || caller === name ? '' : `, called by ${named(map, caller, ra - CALL_BYTES)}`;
-  return `${named(map, name, address)}${called}`;
+  const from = ra - CALL_BYTES;
+  const caller = functionAt(map, from);
+  const calls =
+    caller !== undefined && controlFlow(wordAt(from), from).target === last(map.functions, address)?.address;
+  return `${named(map, name, address)}${calls && caller !== name ? `, called by ${named(map, caller, from)}` : ''}`;
 }
 
 function named(map: CodeMap, name: string, address: number): string {

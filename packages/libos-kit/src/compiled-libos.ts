@@ -39,6 +39,7 @@ const ROUTINES: Readonly<Record<string, string>> = {
   exit: 'kit.exit',
   switch_to: 'kit.switch',
   thread_frame: 'kit.thread.frame',
+  stack_pointer: 'kit.stack',
 };
 /** Registers that `switch_to` keeps on the stack that it leaves, in this order. */
 const KEPT = [RA, ...Array.from({ length: 8 }, (_, i) => register(S0 + i)), FP];
@@ -50,6 +51,8 @@ export interface CompiledLibOs<Provides extends InterfaceName> extends LibOs<Pro
   readonly alone: (placement?: CompiledPlacement) => Image;
   readonly load: (program: Program<Provides>, placement: CompiledPlacement) => Image;
   readonly link: (program: Program<Provides>) => LinkedProgram<Provides>;
+  /** The kit's text under it, for `runtimeListing`. */
+  readonly runtime: Assembly;
 }
 
 /** What an environment of a compiled library operating system gets at boot. */
@@ -89,6 +92,7 @@ export function compiledLibOs<const Provides extends InterfaceName>(
     name,
     provides,
     link,
+    runtime: libraryRuntime(),
     load: (program, placement) => image(library, link(program), placement),
     alone: (placement = {}) => image(library, undefined, placement),
   };
@@ -144,7 +148,8 @@ function libraryRuntime(): Assembly {
       a.label('upcall.unsafe');
       for (const kind of ['tlbl', 'tlbs'] as const) {
         const own = `upcall.${kind}.absent`;
-        emitFaultHandler(a, kind, { absent: `libos.${kind}`, outside: `upcall.${kind}.outside`, refused: own });
+        const outside = `upcall.${kind}.outside`;
+        emitFaultHandler(a, kind, { absent: `libos.${kind}`, outside, protected: outside, refused: own });
         emitZeroFill(a, `libos.${kind}`, own);
       }
       emitSliceUpcalls(a);
@@ -185,6 +190,9 @@ function emitThreads(plain: Assembler): void {
     a.lw(r, 4 * i, SP);
   });
   a.ret((slot) => slot.addiu(SP, SP, FRAME_BYTES));
+
+  a.label('kit.stack');
+  a.ret((slot) => slot.move(V0, SP));
 
   a.label('kit.thread.frame');
   a.addiu(V0, A0, -FRAME_BYTES);

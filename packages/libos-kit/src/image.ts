@@ -104,11 +104,13 @@ function describedProgram(code: CodeMap, pages: readonly Pages[]): NonNullable<I
   const start = code.functions[0]?.address ?? code.end;
   const text = pages.find(({ va, bytes }) => start >= va && start < va + bytes.length);
   const wordAt = (pc: number): number =>
-    text === undefined ? 0 : new DataView(text.bytes.buffer, text.bytes.byteOffset).getUint32(pc - text.va, true);
+    text === undefined || pc < text.va || pc + 4 > text.va + text.bytes.length
+      ? 0
+      : new DataView(text.bytes.buffer, text.bytes.byteOffset).getUint32(pc - text.va, true);
   return {
     start,
     end: code.end,
-    describe: (pc, ra) => describeAddress(code, pc, ra) ?? '',
+    describe: (pc, ra) => describeAddress(code, pc, ra, wordAt) ?? '',
     trap: (pc) => trapText(wordAt(pc)),
     failed: UKIT.failed,
   };

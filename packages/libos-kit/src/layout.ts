@@ -18,7 +18,8 @@ export const KIT_TEXT = 0x2000;
 export const KIT_TEXT_BYTES: number = 2 * PAGE_BYTES;
 export const PAGE_TABLE = 0x4000;
 export const PAGE_TABLE_BYTES: number = 4 * PAGE_BYTES;
-export const BOOT_STACK = 0x8000;
+/** Behind a page that is not there, at which a stack that is too long ends. */
+export const BOOT_STACK = 0x9000;
 export const BOOT_STACK_TOP: number = BOOT_STACK + PAGE_BYTES;
 
 /** The paged region: one page-table entry of 16 bytes per page. */
@@ -92,7 +93,7 @@ export function exceptionSave(code: number): number {
 }
 
 /** Software bits of a page-table entry, in the low byte of its EntryLo word, which the hardware ignores. */
-export const PTE_SOFT = { zeroFill: 1, copyOnWrite: 2, protected: 0x10 } as const;
+export const PTE_SOFT = { zeroFill: 1, copyOnWrite: 2, clean: 8, protected: 0x10 } as const;
 /** Words of a page-table entry: EntryLo with software bits, then the frame's capability without its name. */
 export const PTE = { entryLo: 0, head: 4, mac0: 8, mac1: 12 } as const;
 export const PTE_BYTES = 16;

@@ -185,6 +185,11 @@ function emitPush(a: SlotAssembler): void {
   a.subu(T1, SP, T0);
   a.sltiu(T1, T1, PAGE_BYTES);
   a.bne(T1, ZERO, 'upcall.push.on', (slot) => slot.move(T0, SP));
+  a.note('in the page below: an upcall has used up its stack');
+  a.li(T1, BOOT_STACK - PAGE_BYTES);
+  a.subu(T1, SP, T1);
+  a.sltiu(T1, T1, PAGE_BYTES);
+  a.bne(T1, ZERO, 'upcall.fail');
   a.li(T0, BOOT_STACK_TOP - 32);
   a.label('upcall.push.on');
   a.addiu(T0, T0, -FRAME.bytes);

@@ -52,3 +52,98 @@ describe('a library operating system that is compiled', () => {
     expect(booted.finish(0).map(exitOf)).toEqual([42]);
   });
 });
+
+describe('pages', () => {
+  const run = async (body: string, imports = ''): Promise<number | undefined> => {
+    const text = `import { KIT_TABLE, PageTable } from '${KIT}/page-table';
+      import { onFault } from '${KIT}/upcalls';
+      ${imports}
+      ${body}`;
+    const booted = boot([compiledLibOs([], await library(text)).alone()]);
+    return booted.finish(0).map(exitOf)[0];
+  };
+
+  it('of a region of its own get frames when they are touched, and give them back', async () => {
+    const body = `
+      const entries = memory.data(16 * 64);
+      const table = new PageTable(entries, 0x10000000, 64);
+      let faults = 0;
+      export function main(): i32 {
+        table.reserve(0x10000000, 64);
+        onFault((address, cause) => { faults++; return table.fault(address, cause); });
+        for (let i = 0; i < 64; i++) store<i32>(0x10000000 + 4096 * i, i);
+        let sum = 0;
+        for (let i = 0; i < 64; i++) sum += load<i32>(0x10000000 + 4096 * i);
+        if (sum != 2016 || faults < 64) return -2;
+        for (let i = 0; i < 64; i++) table.free(0x10000000 + 4096 * i, 1);
+        const again = load<i32>(0x10000000 + 4096 * 63);
+        // A call: what the load's fault counts is read behind it.
+        table.free(0x10000000 + 4096 * 63, 1);
+        return again == 0 ? faults : -3;
+      }`;
+    expect(await run(body)).toBeGreaterThanOrEqual(65);
+  });
+
+  it('are copied on write, and say whether they have been written', async () => {
+    const body = `
+      export function main(): i32 {
+        onFault((address, cause) => KIT_TABLE.fault(address, cause));
+        KIT_TABLE.reserve(0x600000, 2);
+        store<i32>(0x600000, 7);
+        const before = load<u32>(KIT_TABLE.entryOf(0x600000));
+        KIT_TABLE.copyOnWrite(0x600000);
+        if (load<i32>(0x600000) != 7 || KIT_TABLE.isDirty(0x600000)) return 1;
+        store<i32>(0x600000, 8, 4);
+        if (load<i32>(0x600000) != 7 || load<i32>(0x600000, 4) != 8 || load<u32>(KIT_TABLE.entryOf(0x600000)) == before) return 2;
+        KIT_TABLE.clean(0x600000);
+        if (KIT_TABLE.isDirty(0x600000)) return 3;
+        store<i32>(0x600000, 9);
+        if (!KIT_TABLE.isDirty(0x600000) || load<i32>(0x600000) != 9) return 4;
+        return 0;
+      }`;
+    expect(await run(body)).toBe(0);
+  });
+
+  it('that are guarded are for the program to answer', async () => {
+    const body = `
+      let guarded = 0;
+      export function main(): i32 {
+        onFault((address, cause) => {
+          if (KIT_TABLE.fault(address, cause)) return true;
+          guarded++;
+          KIT_TABLE.guard(address, false);
+          return true;
+        });
+        KIT_TABLE.reserve(0x600000, 2);
+        store<i32>(0x600000, 7);
+        KIT_TABLE.guard(0x600000, true);
+        KIT_TABLE.guard(0x601000, true);
+        const sum = load<i32>(0x600000) + load<i32>(0x601000);
+        return sum + 10 * guarded;
+      }`;
+    expect(await run(body)).toBe(27);
+  });
+});
+
+it('has threads, each of which waits for itself', async () => {
+  const text = `import { spawn, join, yieldThread } from '${KIT}/thread';
+    import { pause } from '${KIT}/pause';
+    import { clock_ticks } from '${KIT}/clock';
+    const stack1 = memory.data(2048);
+    const stack2 = memory.data(2048);
+    let order = 0;
+    function note(n: i32): void { order = order * 10 + n; }
+    export function main(): i32 {
+      const first = spawn((argument) => {
+        const until = clock_ticks() + 4;
+        while (clock_ticks() < until) pause(until);
+        note(<i32>argument);
+      }, 3, stack1 + 2048);
+      const second = spawn((argument) => { note(1); yieldThread(); note(<i32>argument); }, 2, stack2 + 2048);
+      join(second);
+      join(first);
+      return order;
+    }`;
+  const booted = boot([compiledLibOs([], await library(text)).alone()]);
+  expect(booted.finish(0).map(exitOf)).toEqual([123]);
+});

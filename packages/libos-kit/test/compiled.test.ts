@@ -238,13 +238,19 @@ describe('the text of a death', () => {
       export function main(): i32 {
         n++;
         return ${call};
+      }
+      function onward(k: i32): i32 {
+        for (let i = 0; i < k; i++) n += n >> i;
+        return find(n);
       }`;
     const place = 'main\\.ts:3:\\d+';
-    expect(await ending(text('find(n + 200)'))).toMatch(
+    expect(await ending(text('find(n + 200) + n'))).toMatch(
       new RegExp(`in main/find \\(${place}\\), called by main/main \\(main\\.ts:6:\\d+\\)$`),
     );
-    // It has called itself.
-    expect(await ending(text('find(n)'))).toMatch(new RegExp(`in main/find \\(${place}\\)$`));
+    // It has called itself; or the return address is that of the last call that was no jump.
+    for (const call of ['find(n) + n', 'find(n + 200)', 'onward(n + 200) + onward(n)']) {
+      expect(await ending(text(call))).toMatch(new RegExp(`in main/find \\(${place}\\)$`));
+    }
   });
 
   it('blames no line for what a routine of the library operating system did', async () => {
