@@ -96,12 +96,16 @@ export class Revocation {
     };
   }
 
-  /** Asks `env` for `count` more of a kind. Returns how many it is asked for now, or E_NONE: it has no more than its minimum. */
+  /**
+   * Asks `env` for `count` more of a kind. Returns how many it is asked for now, E_NONE: it has no more than its minimum, or E_BUSY: it owes so
+   * much that it could not pay for the taking (`Slices.isDebtor`).
+   */
   ask(env: number, kind: Kind, count: number): number {
     const field = targetOf(kind);
     const have = this.#have(env, kind);
     const target = Math.max(minimumOf(kind), Math.min(have, this.#memory.env(env, field)) - count);
     if (target >= have) return ERRORS.E_NONE;
+    if (this.#slices.isDebtor(env)) return ERRORS.E_BUSY;
     this.#ask(env, field, target);
     return have - target;
   }
@@ -361,6 +365,12 @@ export class Revocation {
         continue;
       }
       aborted = env;
+      if (this.#slices.isDebtor(env)) {
+        // It may have no slice that ever pays: then all others would.
+        this.#close(env);
+        this.#publish(env);
+        continue;
+      }
       if (!this.#memory.affords(env, this.#costOfAbort(env))) {
         this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + 1);
         continue;
