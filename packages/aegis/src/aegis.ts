@@ -219,7 +219,7 @@ export class Aegis {
     const natives = new Natives((asid, functions) => {
       machine.native.install(asid, functions);
     });
-    const asids = new Asids(memory, tlb, natives);
+    const asids = new Asids(memory, tlb, natives, slices);
     const created = (id: number, parent: number): void => {
       this.#created(id, parent);
     };
