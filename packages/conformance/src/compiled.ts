@@ -9,7 +9,7 @@ export interface CompiledFile {
 }
 
 /** A case: its name, the export that runs it, and what each step looks at and expects. */
-export interface CompiledCase {
+interface CompiledCase {
   readonly name: string;
   readonly entry: string;
   readonly steps: readonly (readonly [what: string, expected: string])[];

@@ -16,8 +16,8 @@ export function bootAt(hertz?: Parameters<typeof quicken>[1], made: (aegis: Aegi
         machine.run(Math.ceil((ticks * machine.hz) / 64));
       },
       environment: (id) => {
-        const ending = aegis.ending(id);
-        return { exit: ending?.isItsOwn === true ? aegis.environment(id).exit : undefined, ending: ending?.text };
+        const { exit, cause } = aegis.environment(id);
+        return { exit: cause?.kind === 'exit' ? exit : undefined, ending: cause?.text };
       },
       serial: (line) => booted.serial(line),
       framesFree: () => aegis.framesFree,

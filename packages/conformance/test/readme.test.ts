@@ -18,8 +18,8 @@ test('the README snippet', () => {
     return {
       run: (ticks) => machine.run(Math.ceil((ticks * machine.hz) / 64)),
       environment: (id) => {
-        const ending = aegis.ending(id);
-        return { exit: ending?.isItsOwn ? aegis.environment(id).exit : undefined, ending: ending?.text };
+        const { exit, cause } = aegis.environment(id);
+        return { exit: cause?.kind === 'exit' ? exit : undefined, ending: cause?.text };
       },
       serial: (line) => lines[line] ?? '',
       framesFree: () => aegis.framesFree,
