@@ -39,6 +39,7 @@ import {
 } from '@exokernel/isa';
 import { emitCriticalEpilogue } from './critical.ts';
 import { LibosError } from './error.ts';
+import { emitFloatLoad, emitFloatSave } from './float.ts';
 import { KIT_TEXT, KIT_TEXT_BYTES, UKIT, U_PAGE, exceptionSave } from './layout.ts';
 
 /** Size of a restartable chunk in bytes. */
@@ -88,6 +89,8 @@ export interface RuntimeParts {
   readonly abandoned?: (a: Assembler) => void;
   /** Emits what is done when an end of slice has saved the context, before the environment yields. Falls through, or yields itself. */
   readonly saved?: (a: Assembler) => void;
+  /** Floating-point registers are saved for programs that use them (float.ts). */
+  readonly float?: boolean;
   /** The library operating system's text. */
   readonly emit: (a: Assembler) => void;
 }
@@ -96,7 +99,8 @@ export interface RuntimeParts {
 export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['assemble']> {
   const plain = createAssembler(KIT_TEXT);
   const a = withSlots(plain);
-  emitPrologue(a);
+  const float = parts.float ?? false;
+  emitPrologue(a, float);
   parts.entries?.(plain);
   a.align(CHUNK);
   a.label('kit.restart');
@@ -107,8 +111,8 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
   for (const point of parts.resumePoints ?? []) emitResume(a, point);
   a.align(CHUNK);
   a.label('kit.restart.end');
-  emitYield(a);
-  emitSleep(a);
+  emitYield(a, float);
+  emitSleep(a, float);
   emitEpilogue(plain, parts);
   emitFiberLoop(a);
   emitExit(a);
@@ -121,8 +125,9 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
 }
 
 /** Loads the context, which waits until the chunk below resumes it: an end of slice in here starts it again. */
-function emitPrologue(a: SlotAssembler): void {
+function emitPrologue(a: SlotAssembler, float: boolean): void {
   a.label('kit.prologue');
+  if (float) emitFloatLoad(a);
   a.lw(T0, UKIT.contextPc, ZERO);
   a.la(T1, 'kit.resume.context');
   // Interrupted in that chunk, it has the PC to go on at already.
@@ -157,7 +162,8 @@ function emitResume(a: SlotAssembler, { label, registers, pc }: ResumePoint): vo
   a.jr(K1);
 }
 
-function emitSaveForCall(a: SlotAssembler): void {
+function emitSaveForCall(a: SlotAssembler, float: boolean): void {
+  if (float) emitFloatSave(a);
   for (const r of CALLEE_SAVED) a.sw(r, contextOf(r), ZERO);
   a.sw(ZERO, contextOf(V0), ZERO);
   a.sw(RA, UKIT.contextPc, ZERO);
@@ -167,17 +173,17 @@ function emitSaveForCall(a: SlotAssembler): void {
  * kit.yield: a0 = environment or −1; returns when this environment runs again. A routine: keeps s0–s7, gp, sp, fp. An end of
  * slice once the PC is stored is the yield.
  */
-function emitYield(a: SlotAssembler): void {
+function emitYield(a: SlotAssembler, float: boolean): void {
   a.label('kit.yield');
-  emitSaveForCall(a);
+  emitSaveForCall(a, float);
   a.li(V0, CALLS.yield.number);
   a.syscall(0);
 }
 
 /** kit.sleep: a0 = tick or 0; returns v0 = 0 after an event or at the tick, or sooner: at an end of slice before the call. */
-function emitSleep(a: SlotAssembler): void {
+function emitSleep(a: SlotAssembler, float: boolean): void {
   a.label('kit.sleep');
-  emitSaveForCall(a);
+  emitSaveForCall(a, float);
   a.li(V0, CALLS.sleep.number);
   a.syscall(0);
   // There was an event, and no sleep.
@@ -185,7 +191,7 @@ function emitSleep(a: SlotAssembler): void {
 }
 
 /** The end of a slice: t0 = PC; t0, t1, t2 are in U.interruptSave. Saves nothing if there is nothing to save. */
-function emitEpilogue(plain: Assembler, { abandoned, saved }: Pick<RuntimeParts, 'abandoned' | 'saved'>): void {
+function emitEpilogue(plain: Assembler, { abandoned, saved, float = false }: RuntimeParts): void {
   const a = withSlots(plain);
   a.label('kit.epilogue');
   emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.whole');
@@ -209,6 +215,7 @@ function emitEpilogue(plain: Assembler, { abandoned, saved }: Pick<RuntimeParts,
   a.sw(T1, UKIT.contextHi, ZERO);
   a.sw(T2, UKIT.contextLo, ZERO);
   a.sw(T0, UKIT.contextPc, ZERO);
+  if (float) emitFloatSave(a);
   saved?.(plain);
   if (abandoned !== undefined) a.b('kit.epilogue.yield');
   a.label('kit.epilogue.abandoned');
