@@ -12,6 +12,7 @@
  * needs the kernel's stack and may change a0 to a3 and t0 to t9; `native` is kernel TypeScript (a binding). A capability takes four registers (see `capability.ts`).
  */
 
+import type { CapabilityWords } from './capability.ts';
 import type { ErrorName } from './errors.ts';
 
 /** How one call is written in the table; `name:4` is an argument or result of four words. */
@@ -86,6 +87,32 @@ export const CALLS = {
 } as const;
 
 export type CallName = keyof typeof CALLS;
+
+/** So many words. */
+type Repeated<Count extends string, Words extends readonly number[] = []> = `${Words['length']}` extends Count
+  ? Words
+  : Repeated<Count, readonly [...Words, number]>;
+type WordsOf<Field extends string> = Field extends `${string}:4`
+  ? CapabilityWords
+  : Field extends `${string}:${infer Count}`
+    ? Repeated<Count>
+    : readonly [number];
+type AllWords<Fields extends readonly string[]> = Fields extends readonly [
+  infer First extends string,
+  ...infer Rest extends readonly string[],
+]
+  ? readonly [...WordsOf<First>, ...AllWords<Rest>]
+  : readonly [];
+
+/** The words that a call takes, in their order: `name:4`, four words, is the words of a capability. */
+export type CallArguments<Name extends CallName> = AllWords<(typeof CALLS)[Name]['args']>;
+
+/** What a call gives beside its code, by the names of the table: `name:4` is a capability. */
+export type CallResults<Name extends CallName> = {
+  readonly [
+    Field in (typeof CALLS)[Name]['results'][number] as Field extends `${infer Name}:${string}` ? Name : Field
+  ]: Field extends `${string}:4` ? CapabilityWords : number;
+};
 
 /** One more than the highest call number that the dispatch table holds. */
 export const CALL_LIMIT = 64;
