@@ -74,6 +74,12 @@ export interface ResumePoint {
   readonly pc: number;
 }
 
+/** A restartable sequence: its label, and its instructions. */
+export interface Restartable {
+  readonly label: string;
+  readonly emit: (a: Assembler) => void;
+}
+
 /** Which exceptions the library operating system handles, and what it emits after the kit's own text. */
 export interface RuntimeParts {
   /** ExcCodes for which `resumeLabel(code)` is wanted. */
@@ -83,10 +89,15 @@ export interface RuntimeParts {
   /** Text at whose end of slice nothing is to be saved, because it can be entered anew: entries that only look. */
   readonly entries?: (a: Assembler) => void;
   /**
-   * Emits what is to be noted when an end of slice gives up what was running because the context waits: t0 is where it was, t1
-   * and t2 are free, the others are as they were. Falls through.
+   * Emits what is to be noted when an end of slice saves nothing, of the entries or because a context waits: t0 is where it was, t1 and
+   * t2 are free, the others are as they were. Falls through.
    */
   readonly abandoned?: (a: Assembler) => void;
+  /**
+   * Sequences of at most 16 instructions that an end of slice begins again: what they look at first still holds at their last. Nothing that
+   * they read may be changed by them.
+   */
+  readonly restartable?: readonly Restartable[];
   /** Emits what is done when an end of slice has saved the context, before the environment yields. Falls through, or yields itself. */
   readonly saved?: (a: Assembler) => void;
   /** Floating-point registers are saved for programs that use them (float.ts). */
@@ -109,6 +120,15 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
     emitResume(a, { label: resumeLabel(code), registers: exceptionSave(code), pc: UKIT.epc + 4 * code });
   }
   for (const point of parts.resumePoints ?? []) emitResume(a, point);
+  for (const { label, emit } of parts.restartable ?? []) {
+    a.align(CHUNK);
+    const start = a.here;
+    a.label(label);
+    emit(plain);
+    if (a.here > start + CHUNK) {
+      throw new LibosError('image', `${label} has ${a.here - start} bytes: at most ${CHUNK} can be restarted`);
+    }
+  }
   a.align(CHUNK);
   a.label('kit.restart.end');
   emitYield(a, float);
@@ -203,7 +223,7 @@ function emitEpilogue(plain: Assembler, { abandoned, saved, float = false }: Run
   a.lw(T1, UKIT.contextPc, ZERO);
   a.nop();
   a.bne(T1, ZERO, 'kit.epilogue.abandoned');
-  emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.yield');
+  emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.abandoned');
   for (const r of GENERAL) if (r !== T0 && r !== T1 && r !== T2) a.sw(r, contextOf(r), ZERO);
   [T0, T1, T2].forEach((r, i) => {
     a.lw(V0, U_PAGE + U.interruptSave + 4 * i, ZERO);
