@@ -12,7 +12,15 @@ import {
 } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
 import { NetworkStack, frameBytes } from '../../net/src/index.ts';
-import { boot, bystander, BystanderWatch, checkInvariants, exitOf, type Booted } from '../../testkit/src/index.ts';
+import {
+  boot,
+  bystander,
+  BystanderWatch,
+  checkInvariants,
+  exitOf,
+  quicken,
+  type Booted,
+} from '../../testkit/src/index.ts';
 import { compileAssemblyScript } from '../../vcode/src/asc.ts';
 import { exos, exosInverted, type ExosInterface } from '../src/index.ts';
 
@@ -91,6 +99,40 @@ describe.each([exos, exosInverted])('$name', (libos) => {
     }
     expect(w.finish(0).map(exitOf)).toEqual([0]);
     expect(checkInvariants(w.aegis)).toEqual([]);
+  });
+
+  test.each([8192, 1024] as const)('with ends of slices everywhere: %i a second', (hertz) => {
+    const w = world(
+      run(
+        libos,
+        program('echo', ['udp'], (os) => echo(os.udp, 7, 40)),
+      ),
+      run(
+        libos,
+        program('other', ['udp'], (os) => echo(os.udp, 8, 40)),
+      ),
+      bystander(),
+    );
+    quicken(w, hertz);
+    const watch = new BystanderWatch(w.aegis, 2);
+    const socket = w.peer.udp.bind(5000);
+    w.runUntil(() => false, 0.5);
+    for (let i = 0; i < 40; i += 1) {
+      const data = Uint8Array.from({ length: 1 + ((i * 331) % 1472) }, (_, k) => (k + i) & 0xff);
+      for (const port of [7, 8]) socket.send(OWN.ip, port, data);
+      w.flush();
+      const got: unknown[] = [];
+      w.runUntil(() => {
+        watch.look();
+        const next = socket.receive();
+        if (next !== undefined) got.push(next);
+        return got.length === 2;
+      }, 2);
+      expect(got).toHaveLength(2);
+      expect(got).toEqual(expect.arrayContaining([7, 8].map((port) => ({ ip: OWN.ip, port, data }))));
+    }
+    expect(w.finish(0, 1).map(exitOf)).toEqual([0, 0]);
+    expect(watch.damage()).toEqual([]);
   });
 
   test('a child opens its own socket, and its parent goes on with what it has', () => {
