@@ -31,6 +31,7 @@ const KNOWN: Readonly<Record<string, string>> = {
   'extents.ts writing': 'a part that has registered when the kernel was made',
   'frames.ts reclaim': 'a part that has registered when the kernel was made',
   'frames.ts isReserved': 'a part that has registered when the kernel was made',
+  'frames.ts arrived': 'a part that has registered when the kernel was made',
   'saved.ts #derived': 'the parts that derive something',
   'kernel-image.ts image': 'the same for every machine',
   'saved.ts made': 'the hash of that image, made once',

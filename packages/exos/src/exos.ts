@@ -17,6 +17,8 @@ import { A0, RA, V0, ZERO, type Assembler, type Assembly } from '@exokernel/isa'
 import {
   FIRST_LIBOS_NATIVE,
   Fibers,
+  LIBRARY_TEXT,
+  LibosError,
   PAGED_BASE,
   PTE,
   address,
@@ -28,10 +30,12 @@ import {
   emitZeroFill,
   fiberClock,
   fiberMemory,
-  linkProgram,
+  linkAt,
   usedPages,
   type Fiber,
   type Interfaces,
+  type LinkedLibrary,
+  type LinkedProgram,
   type LinkingLibOs,
   type Program,
 } from '@exokernel/libos-kit';
@@ -39,19 +43,21 @@ import { fiberConsole, writeSerial } from './console.ts';
 import { HANDLERS } from './handlers.ts';
 import type { Text } from './fork.ts';
 import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
-import { emitDirectedYield } from './directed-yield.ts';
-import { emitEntries } from './entry.ts';
+import { GIVE, emitDirectedYield } from './directed-yield.ts';
+import { emitLookOut, emitEntries, emitGiven } from './entry.ts';
 import { invertedTable } from './inverted.ts';
-import { LRPC_WORDS, emitAbandoned, emitLrpc } from './lrpc.ts';
+import { ANSWERED, CALL, CALL_REFUSED, LRPC_WORDS, emitLrpc, emitSaved } from './lrpc.ts';
 import { composeWindows, linearTable, type Composition, type PageTable } from './page-table.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
 import { emitExit, emitFailed, fiberProcesses, forkProcess, waitForChild } from './process.ts';
 import { HOOK_RESUME, emitProtected, emitProtection, protectedLabel } from './protection.ts';
 import { emitSharedMemory } from './shared-memory.ts';
+import { emitLibrary, fiberUdp, udpLibrary } from './udp.ts';
 import { emitAllocate, emitCopyOnWrite } from './vm.ts';
 
-export type ExosInterface = 'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc' | 'protection';
+export type ExosInterface =
+  'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc' | 'protection' | 'udp';
 
 /** Native functions of ExOS by index. */
 const NATIVE = {
@@ -62,50 +68,82 @@ const NATIVE = {
   console: FIRST_LIBOS_NATIVE + 4,
 } as const;
 
-const PROVIDES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'lrpc', 'protection'] as const;
+const PROVIDES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'lrpc', 'protection', 'udp'] as const;
 
 /** The Unix-like library operating system, with linear page tables. */
 export const exos: LinkingLibOs<ExosInterface> = withTable('exos', linearTable);
 /** The same with inverted page tables: for programs whose pages lie far apart; at most 448 of them. */
 export const exosInverted: LinkingLibOs<ExosInterface> = withTable('exos-inverted', invertedTable);
 
+/** Text that a program is linked to: the runtime, and for a program that needs `udp` the library, below which its heap ends. */
+interface ExosText extends Text {
+  readonly library: LinkedLibrary | undefined;
+}
+
+function textFor({ needs }: Pick<Program<ExosInterface>, 'needs'>, table: PageTable): ExosText {
+  if (!needs.includes('udp')) return { runtime: exosRuntime(table), table, library: undefined };
+  const below = { ...table, heapEnd: Math.min(table.heapEnd, LIBRARY_TEXT) };
+  const runtime = exosRuntime(below, true);
+  return { runtime, table: below, library: udpLibrary(runtime) };
+}
+
+function linkedTo<N extends ExosInterface>(
+  program: Exclude<Program<N>, { readonly kind: 'fiber' }>,
+  name: string,
+  { runtime, library, table }: ExosText,
+): LinkedProgram<N> {
+  return linkAt(program, {
+    libos: name,
+    text: library === undefined ? [runtime.words] : [runtime.words, library.words],
+    entryOf: (routine) => library?.entries.get(routine) ?? address(runtime, routine),
+    end: table.heapEnd,
+  });
+}
+
 function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> {
   return {
     name,
     provides: PROVIDES,
     load: (program, placement) => {
-      const runtime = exosRuntime(table);
-      const { pages = [], code } = program.kind !== 'fiber' ? linkProgram(program, name, runtime, table.heapEnd) : {};
+      const text = textFor(program, table);
+      const { runtime, library } = text;
+      const { pages = [], code } = program.kind !== 'fiber' ? linkedTo(program, name, text) : {};
+      if (library !== undefined && placement.station === undefined) {
+        throw new LibosError('image', `${program.name} needs udp: its placement must name a station`);
+      }
       const used = usedPages(pages);
-      const isFiber = program.kind === 'fiber';
+      const start = program.kind === 'fiber' ? 'exos.start.fiber' : 'exos.start';
       const composition = composeWindows(table);
       return buildImage({
         name: placement.name ?? program.name,
         libos: name,
         runtime,
-        entry: address(runtime, isFiber ? 'exos.start.fiber' : 'exos.start'),
-        pages,
+        entry: address(runtime, library === undefined ? start : `${start}.library`),
+        pages: [...(library?.pages ?? []), ...pages],
+        zeroFill: library === undefined ? [] : [library.zeroFill],
         code,
         handlers: HANDLERS,
-        natives: exosNatives(program, { runtime, table }),
+        natives: exosNatives(program, text),
         placement,
         prologue: 'exos.enter',
-        asyncEntry: 'exos.enter',
+        asyncEntry: 'exos.given',
         entryOf: composition.entry,
-        words: (grants) => initialWords(grants, used, composition),
+        words: (grants) => initialWords(grants, address(runtime, GIVE.label), used, composition),
       });
     },
-    link: (program) => linkProgram(program, name, exosRuntime(table), table.heapEnd),
+    link: (program) => linkedTo(program, name, textFor(program, table)),
   };
 }
 
-/** The text of ExOS with this page table; the same for every program. */
-function exosRuntime(table: PageTable): Assembly {
+/** The text of ExOS with this page table; the same for every program that has a library, and for every other. */
+function exosRuntime(table: PageTable, hasLibrary = false): Assembly {
   return assembleRuntime({
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod],
     resumePoints: [HOOK_RESUME],
     entries: emitEntries,
-    abandoned: emitAbandoned,
+    restartable: [GIVE, ANSWERED, CALL, CALL_REFUSED],
+    abandoned: emitLookOut,
+    saved: emitSaved,
     emit: (a) => {
       for (const kind of ['tlbl', 'tlbs'] as const) {
         const policy = { absent: 'exos.absent', outside: 'exos.bad', protected: protectedLabel(kind) };
@@ -119,11 +157,14 @@ function exosRuntime(table: PageTable): Assembly {
       emitDirectedYield(a);
       emitSharedMemory(a, table);
       emitPipes(a, table);
+      // One range (emitSaved).
+      emitGiven(a);
       emitLrpc(a);
       emitClock(a);
       emitExit(a);
       emitStart(a);
       emitFailed(a);
+      if (hasLibrary) emitLibrary(a, table);
     },
   });
 }
@@ -156,10 +197,16 @@ function emitStart(a: Assembler): void {
 }
 
 /** Who this is, where the heap begins, and the window onto the kernel's environment table. */
-function initialWords(grants: Grants, used: number, { entry, words: tableWords }: Composition): Map<number, number> {
+function initialWords(
+  grants: Grants,
+  give: number,
+  used: number,
+  { entry, words: tableWords }: Composition,
+): Map<number, number> {
   const words = new Map<number, number>([
     [UEXOS.heap, PAGED_BASE + used * PAGE_BYTES],
     [UEXOS.self, grants.env],
+    [UEXOS.give, give],
     ...LRPC_WORDS,
     ...tableWords(),
   ]);
@@ -173,8 +220,8 @@ function initialWords(grants: Grants, used: number, { entry, words: tableWords }
   return words;
 }
 
-function exosNatives(program: Program<ExosInterface>, text: Text): NativeFactory {
-  const { runtime } = text;
+function exosNatives(program: Program<ExosInterface>, text: ExosText): NativeFactory {
+  const { runtime, library } = text;
   const fibers = new Fibers();
   const children = new Map<number, () => Fiber<number>>();
   const allocate = address(runtime, 'memory_allocate');
@@ -197,6 +244,7 @@ function exosNatives(program: Program<ExosInterface>, text: Text): NativeFactory
       clean: (...range) => fibers.call(address(runtime, 'vm_clean'), ...range),
       dirty: (va) => fibers.call(address(runtime, 'vm_dirty'), va),
     },
+    udp: fiberUdp(fibers, library, memory),
   };
   return (env) => [
     fibers.step(env),

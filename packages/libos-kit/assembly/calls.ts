@@ -107,8 +107,8 @@ export function frameGuard(frame: Capability, which: i32, word0: i32, word1: i32
   return aegis.frame_guard(frame.head, frame.name, frame.mac0, frame.mac1, which, word0, word1);
 }
 /**
- * Takes back frames (kind 0) or slices (1) of an environment: mode 0 asks it and takes by force what it has not given up by the deadline (E_BUSY: it
- * owes more than a quantum), 1 takes at once and tells; count is how many, the guaranteed minimum left alone.
+ * Takes back frames (kind 0) or slices (1) of an environment: mode 0 asks it and takes by force what it has not given up by the deadline, 1 takes at
+ * once and tells; count is how many, the guaranteed minimum left alone.
  * Results: count.
  * Errors: E_CAP, E_RANGE, E_BUSY, E_NONE.
  */

@@ -57,6 +57,9 @@ export const UKIT = {
   library: 0x12cc,
   /** What is called when a library operating system that was compiled has started: its program, or its `main`. */
   main: 0x12d0,
+  /** Not zero: the program uses the floating-point unit. Its 32 registers and FCR31 while it does not run. */
+  float: 0x12d4,
+  floatSave: 0x1e00,
   /** Capabilities the environment was given. */
   self: 0x1300,
   serial: 0x1310,
@@ -70,12 +73,16 @@ export const UKIT = {
   net: 0x13d0,
   /** Not zero once the library operating system ends the program for an exception. */
   failed: 0x13e0,
-  /** From here on the words belong to the library operating system, up to the end of the page. */
+  /** Who it is on the network: its address (0: it has none), netmask, gateway or 0, and Ethernet address, as bytes in the order of the wire. */
+  station: 0x13e4,
+  /** From here on the words belong to the library operating system, up to `floatSave`. */
   libos: 0x1400,
 } as const;
 
 /** What a library operating system that was compiled can have called, and where the number of each stands in UKIT.upcalls. */
 export const UPCALLS = { fault: 0, exception: 1, revoke: 2, begin: 3, end: 4 } as const;
+/** An upcall of the kit's own: the floating-point unit is used for the first time. */
+export const UPCALL_FLOAT = 5;
 
 /**
  * Where a compiled library lies in the paged region: its code and its record, then its memory, with `memoryBase` (asc) or `--global-base`
@@ -92,8 +99,8 @@ export function exceptionSave(code: number): number {
   return U_PAGE + U.exceptionSave + 16 * code;
 }
 
-/** Software bits of a page-table entry, in the low byte of its EntryLo word, which the hardware ignores. */
-export const PTE_SOFT = { zeroFill: 1, copyOnWrite: 2, clean: 8, protected: 0x10 } as const;
+/** Software bits of a page-table entry, in the low byte of its EntryLo word, which the hardware ignores. shared: children have the same frame. */
+export const PTE_SOFT = { zeroFill: 1, copyOnWrite: 2, shared: 4, clean: 8, protected: 0x10 } as const;
 /** Words of a page-table entry: EntryLo with software bits, then the frame's capability without its name. */
 export const PTE = { entryLo: 0, head: 4, mac0: 8, mac1: 12 } as const;
 export const PTE_BYTES = 16;

@@ -6,14 +6,7 @@ import { AGAIN, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
 import { KERNEL_PAGES } from '../environments.ts';
 
-export function environmentCalls({
-  frames,
-  environments,
-  memory,
-  natives,
-  revocation,
-  slices,
-}: Parts): Record<string, Call> {
+export function environmentCalls({ frames, environments, memory, natives, revocation }: Parts): Record<string, Call> {
   return {
     env_alloc: (_, self) => {
       const env = allocateChild(self);
@@ -58,8 +51,7 @@ export function environmentCalls({
       const [kind, count, mode] = [call.word(4), call.word(5), call.word(6)];
       if (env < 0) return env;
       if ((kind !== 0 && kind !== 1) || (mode !== 0 && mode !== 1) || count <= 0) return ERRORS.E_RANGE;
-      // Its family pays when it does not answer, which a debtor might never do.
-      if (mode === 0) return slices.isDebtor(env) ? ERRORS.E_BUSY : revocation.ask(env, kind, count);
+      if (mode === 0) return revocation.ask(env, kind, count);
       if (!memory.affords(self, revocation.costOfTaking(env, kind, count))) return AGAIN;
       return revocation.take(call.cpu, env, kind, count);
     },
