@@ -184,11 +184,33 @@ export function emitSchedule(a: SlotAssembler): void {
       a.srl(T8, QUANTUM, 1);
       a.slt(T8, T8, T7);
       a.bne(T8, ZERO, 'schedule.begin', (slot) => slot.sw(T7, SLICE.credit, SLICE_AT));
-      a.note('one that is never paid must not come round');
+      a.note('lower than any debt: it is pledged for what its family owes, or never paid');
       a.lui(T8, -MOST_DEBT >>> 16);
       a.slt(T1, T7, T8);
       a.beq(T1, ZERO, 'schedule.next', (slot) => slot.sw(QUANTUM, KP.passed, ZERO));
-      a.b('schedule.next', (slot) => slot.sw(T8, SLICE.credit, SLICE_AT));
+    },
+  );
+  routine(
+    a,
+    'schedule.redeem',
+    {
+      does: 'A slice is pledged: what it is worth pays what its family owes, before it begins.',
+      in: { slice: SLICE_AT },
+      uses: { record: K1, begins: K0 },
+      scratch: [T0, T1, RA],
+    },
+    ({ slice, record, begins }) => {
+      a.move(record, slice);
+      a.cop2(NATIVE.redeem);
+      a.bne(begins, ZERO, 'schedule.begin', (slot) => slot.lw(T1, KP.paid, ZERO));
+      a.mfc0(T0, CP0_COUNT);
+      a.nop();
+      a.subu(T0, T0, T1);
+      a.sltiu(T0, T0, SEARCH_CYCLES);
+      a.bne(T0, ZERO, 'schedule.next');
+      a.note('this position has had its turn, also when an interrupt comes in between');
+      a.bal('schedule.window', (slot) => slot.sw(POSITION, KP.position, ZERO));
+      a.b('schedule.next');
     },
   );
   routine(
