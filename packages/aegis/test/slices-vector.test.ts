@@ -286,6 +286,8 @@ describe('what a slice owes', () => {
       vector.slice(sibling, -70),
       vector.slice(other, 30),
     ];
+    // Also one that another family’s environment runs in.
+    vector.donate(poor, other);
     parts.slices.free(bad);
     expect(vector.waiting(env)).toBe(-3 * quantum - 70);
     expect([rich, poor, stranger].map((p) => [vector.credit(p), vector.pledged(p)])).toEqual([
@@ -305,6 +307,17 @@ describe('what a slice owes', () => {
     // The other is looked at once more.
     expect(vector.comeTo(rich)).toBe(true);
     expect([vector.credit(rich), vector.pledged(rich)]).toEqual([quantum, false]);
+    vector.check();
+  });
+
+  test('is paid by the others when its owner ends', () => {
+    const { vector, parts, env } = setting();
+    const child = vector.born(env);
+    const position = vector.slice(env, 0, 8);
+    for (const credit of [-700, 50, -30]) vector.slice(child, credit);
+    parts.memory.setEnv(child, ENV.credit, -4);
+    parts.environments.end(child, DEATHS.excess);
+    expect([vector.waiting(env), vector.pledged(position), vector.length]).toEqual([-734, true, 9]);
     vector.check();
   });
 
