@@ -277,6 +277,13 @@ export class Slices {
     return true;
   }
 
+  /** Of the kernel's work under way so many cycles are not the slice’s that pays: who pays for an environment owes them. */
+  bear(env: number, cycles: number): void {
+    const whole = Math.floor(cycles);
+    this.#subtract(this.#debt(env), whole);
+    this.#memory.setKernelPage(KP.paid, this.#memory.kernelPage(KP.paid) + whole);
+  }
+
   /** Takes cycles from the credit at a physical address. */
   #subtract(at: number, cycles: number): void {
     this.#memory.set(at, Math.max((this.#memory.get(at) | 0) - cycles, -MOST_DEBT));

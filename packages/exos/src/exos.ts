@@ -39,10 +39,10 @@ import { fiberConsole, writeSerial } from './console.ts';
 import { HANDLERS } from './handlers.ts';
 import type { Text } from './fork.ts';
 import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
-import { emitDirectedYield } from './directed-yield.ts';
-import { emitEntries } from './entry.ts';
+import { GIVE, emitDirectedYield } from './directed-yield.ts';
+import { emitLookOut, emitEntries, emitGiven } from './entry.ts';
 import { invertedTable } from './inverted.ts';
-import { LRPC_WORDS, emitAbandoned, emitLrpc } from './lrpc.ts';
+import { ANSWERED, CALL, CALL_REFUSED, LRPC_WORDS, emitLrpc, emitSaved } from './lrpc.ts';
 import { composeWindows, linearTable, type Composition, type PageTable } from './page-table.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
@@ -90,9 +90,9 @@ function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> 
         natives: exosNatives(program, { runtime, table }),
         placement,
         prologue: 'exos.enter',
-        asyncEntry: 'exos.enter',
+        asyncEntry: 'exos.given',
         entryOf: composition.entry,
-        words: (grants) => initialWords(grants, used, composition),
+        words: (grants) => initialWords(grants, address(runtime, GIVE.label), used, composition),
       });
     },
     link: (program) => linkProgram(program, name, exosRuntime(table), table.heapEnd),
@@ -105,7 +105,9 @@ function exosRuntime(table: PageTable): Assembly {
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod],
     resumePoints: [HOOK_RESUME],
     entries: emitEntries,
-    abandoned: emitAbandoned,
+    restartable: [GIVE, ANSWERED, CALL, CALL_REFUSED],
+    abandoned: emitLookOut,
+    saved: emitSaved,
     emit: (a) => {
       for (const kind of ['tlbl', 'tlbs'] as const) {
         const policy = { absent: 'exos.absent', outside: 'exos.bad', protected: protectedLabel(kind) };
@@ -119,6 +121,8 @@ function exosRuntime(table: PageTable): Assembly {
       emitDirectedYield(a);
       emitSharedMemory(a, table);
       emitPipes(a, table);
+      // One range (emitSaved).
+      emitGiven(a);
       emitLrpc(a);
       emitClock(a);
       emitExit(a);
@@ -156,10 +160,16 @@ function emitStart(a: Assembler): void {
 }
 
 /** Who this is, where the heap begins, and the window onto the kernel's environment table. */
-function initialWords(grants: Grants, used: number, { entry, words: tableWords }: Composition): Map<number, number> {
+function initialWords(
+  grants: Grants,
+  give: number,
+  used: number,
+  { entry, words: tableWords }: Composition,
+): Map<number, number> {
   const words = new Map<number, number>([
     [UEXOS.heap, PAGED_BASE + used * PAGE_BYTES],
     [UEXOS.self, grants.env],
+    [UEXOS.give, give],
     ...LRPC_WORDS,
     ...tableWords(),
   ]);

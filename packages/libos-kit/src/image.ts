@@ -15,7 +15,7 @@ import {
 } from '@exokernel/abi';
 import type { Assembly } from '@exokernel/isa';
 import { LibosError } from './error.ts';
-import { describeAddress, trapText, type CodeMap } from './code-map.ts';
+import { codeAt, trapText, type CodeMap } from './code-map.ts';
 import {
   BOOT_STACK,
   BOOT_STACK_TOP,
@@ -92,6 +92,7 @@ export function buildImage(parts: ImageParts): Image {
     natives: parts.natives,
     slices: { count: placement.slices ?? 1, contiguous: placement.contiguous ?? false },
     serialLine: placement.serialLine ?? 3,
+    failed: UKIT.failed,
     ...(parts.syncEntry === undefined ? {} : { syncEntry: address(runtime, parts.syncEntry) }),
     ...(parts.asyncEntry === undefined ? {} : { asyncEntry: address(runtime, parts.asyncEntry) }),
     ...(parts.extent === undefined ? {} : { extent: parts.extent }),
@@ -110,9 +111,8 @@ function describedProgram(code: CodeMap, pages: readonly Pages[]): NonNullable<I
   return {
     start,
     end: code.end,
-    describe: (pc, ra) => describeAddress(code, pc, ra, wordAt) ?? '',
+    at: (pc, ra) => codeAt(code, pc, ra, wordAt),
     trap: (pc) => trapText(wordAt(pc)),
-    failed: UKIT.failed,
   };
 }
 
