@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- compiler | cpu | machine | natives | web] [--json]`: how fast the machine runs on this host, beside its peers. Medians of several
+ * `npm run bench [-- compiler | cpu | machine | natives | network | web] [--json]`: how fast the machine runs on this host, beside its peers. Medians of several
  * rounds in which all take their turn; progress on stderr, results on stdout.
  */
 import { Argument, Command, CommanderError } from 'commander';
@@ -8,6 +8,7 @@ import { cpu } from './cpu/cpu.ts';
 import { format, host, type Report } from './report.ts';
 import { machine } from './machine/machine.ts';
 import { natives } from './natives.ts';
+import { network } from './network/network.ts';
 import { web } from './web/web.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Report>>> = {
@@ -15,6 +16,7 @@ const BENCHMARKS: Readonly<Record<string, () => Promise<Report>>> = {
   cpu,
   machine,
   natives,
+  network,
   web,
 };
 

@@ -18,6 +18,13 @@ export function integer(least: number, most: number): (text: string) => number {
   };
 }
 
+/** Parses an option that is an IPv4 address; it stays as it is written. */
+export function address(text: string): string {
+  const parts = text.split('.');
+  if (parts.length === 4 && parts.every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)) return text;
+  throw new InvalidArgumentError('Use an address such as 10.0.0.1.');
+}
+
 /** Resolves on the first SIGINT or SIGTERM. */
 export function untilInterrupted(): Promise<void> {
   return new Promise((resolve) => {

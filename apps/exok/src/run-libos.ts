@@ -3,27 +3,42 @@ import { Aegis, AegisError } from '@exokernel/aegis';
 import { Machine, type MachineOptions } from '@exokernel/hardware';
 import { fileStore } from '@exokernel/hardware/node';
 import { compose, type InterfaceName, type LinkedProgram } from '@exokernel/libos-kit';
+import { parseIpv4 } from '@exokernel/net';
 import { UsageError } from './error.ts';
 import { libosOf, orNoProgram } from './liboses.ts';
 import { orRefuse } from './refusal.ts';
 import { CONSOLE_LINE, hashOf, machineOptions, type ReadyMachine } from './run-machine.ts';
 import type { MachineSettings } from './run-options.ts';
 
+/** Assumption: hosts on the command line's wires are in networks of 24 bits, as Linux's here are. */
+const NETMASK = 0xffffff00;
+
+/** What is to run, the file's name, and who it is on the network. */
+export interface LibosProgram {
+  readonly name: string;
+  readonly program: LinkedProgram<InterfaceName>;
+  readonly ip?: string | undefined;
+}
+
 /** `serial` gets what the console prints, a byte at a time, and must not touch the machine. Throws `UsageError`. */
 export function libosMachine(
-  name: string,
-  program: LinkedProgram<InterfaceName>,
+  { name, program, ip }: LibosProgram,
   settings: MachineSettings,
   serial: (byte: number) => void,
   lance?: MachineOptions['lance'],
 ): ReadyMachine {
-  const image = orNoProgram(name, () => compose(libosOf(program.libos), program, { serialLine: CONSOLE_LINE }));
+  if (program.needs.includes('udp') && ip === undefined) throw new UsageError(`${name} needs a network: use --ip`);
+  const station = ip === undefined ? {} : { station: { mac: settings.mac, ip: parseIpv4(ip), netmask: NETMASK } };
+  const placement = { serialLine: CONSOLE_LINE, ...station };
+  const image = orNoProgram(name, () => compose(libosOf(program.libos), program, placement));
+  // The kernel's driver sees the controller's memory so.
+  const linear = lance === undefined ? undefined : ({ ...lance, geometry: 'linear' } as const);
   const { disk: path } = settings;
   const disk = path === undefined ? undefined : orRefuse(path, () => fileStore(path));
   try {
     return orRefuse(name, () => {
       const hash = hashOf(program.pages.map(({ va, bytes }) => ({ vaddr: va, bytes })));
-      const machine = new Machine({ ...machineOptions(settings, serial, disk, lance), program: hash });
+      const machine = new Machine({ ...machineOptions(settings, serial, disk, linear), program: hash });
       const aegis = new Aegis(machine);
       const env = aegis.load(image);
       return {

@@ -9,22 +9,29 @@ import { bareMachine, orNoElf, readInput, type Program } from './run-machine.ts'
 import type { MachineSettings } from './run-options.ts';
 import { runAtTerminal, type MakeMachine } from './run-terminal.ts';
 
+/** What only one kind of file can have. */
+interface RunChoices {
+  /** Of a program of the bare machine. */
+  readonly args: readonly string[];
+  readonly initrd: string | undefined;
+  /** Of a program for a library operating system. */
+  readonly ip: string | undefined;
+}
+
 /** Runs what is in a file: a program for a library operating system, or one for the bare machine. Returns the exit code. */
-export function runFile(
-  file: string,
-  { args, initrd }: { readonly args: readonly string[]; readonly initrd: string | undefined },
-  settings: MachineSettings,
-): Promise<number> {
+export function runFile(file: string, { args, initrd, ip }: RunChoices, settings: MachineSettings): Promise<number> {
   const bytes = readInput(file);
   const program = orNoElf(file, () => orNoProgram(file, () => readProgram(bytes)));
   if (program === undefined) {
+    if (ip !== undefined)
+      throw new UsageError(`${file} is for the bare machine: --ip is for a library operating system`);
     const more = initrd === undefined ? {} : { initrd: readInput(initrd) };
     return runHere({ name: file, elf: loadElf(bytes), args, ...more }, settings);
   }
   if (initrd !== undefined || args.length > 0) {
     throw new UsageError(`${file} is for a library operating system: an initrd and arguments are for the bare machine`);
   }
-  return runMachine((...given) => libosMachine(file, program, ...given), settings);
+  return runMachine((...given) => libosMachine({ name: file, program, ip }, ...given), settings);
 }
 
 /** Runs a program of the bare machine at this process's terminal, and says how it ended. Returns the exit code. */

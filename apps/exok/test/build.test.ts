@@ -10,7 +10,7 @@ import { build, type BuildOptions } from '../src/build.ts';
 import { UsageError } from '../src/error.ts';
 import { carryOut } from '../src/program.ts';
 import { libosMachine } from '../src/run-libos.ts';
-import { machineSettings } from '../src/run-options.ts';
+import { machineSettings, type MachineOptionValues } from '../src/run-options.ts';
 import { runAtTerminal, type Outcome } from '../src/run-terminal.ts';
 
 const PROGRAMS = join(import.meta.dirname, '../../demos/programs');
@@ -41,13 +41,17 @@ function source(name: string, text: string): string {
   return file;
 }
 
-async function run(file: string): Promise<Pick<Outcome, 'reason' | 'ending'> & { readonly printed: string }> {
+async function run(
+  file: string,
+  ip?: string,
+  values: MachineOptionValues = {},
+): Promise<Pick<Outcome, 'reason' | 'ending'> & { readonly printed: string }> {
   const program = readProgram(readFileSync(file));
   if (program === undefined) throw new Error('no program');
   let printed = '';
   const { reason, ending } = await runAtTerminal(
-    (...given) => libosMachine(file, program, ...given),
-    machineSettings({ memory: 8, seconds: 5 }),
+    (...given) => libosMachine({ name: file, program, ip }, ...given),
+    machineSettings({ memory: 8, seconds: 5, ...values }),
     {
       output: (data) => (printed += Buffer.from(data).toString('latin1')),
       say: () => undefined,
@@ -70,6 +74,21 @@ describe('a program', () => {
       printed: 'Hello from 42!\n',
       ending: { text: 'hello exited with 0', isItsOwn: true, exit: 0 },
     });
+  });
+
+  test('that needs the network is told who it is, and opens a socket on the wire', async () => {
+    const text = `import { udp_close, udp_open } from './kit';
+      export function main(): i32 {
+        const socket = udp_open(7);
+        return socket < 0 ? socket : 100 + udp_close(socket);
+      }`;
+    writeFileSync(join(folder, 'kit.ts'), readFileSync(join(PROGRAMS, 'kit.ts')));
+    const { file } = await built(source('network.ts', text), { libos: 'exos' });
+    await expect(run(file)).rejects.toThrow(/use --ip/);
+    const pcap = join(folder, 'network.pcapng');
+    expect((await run(file, '10.0.0.1', { pcap })).ending).toMatchObject({ exit: 100 });
+    // Without a wire there is no controller: E_DEVICE.
+    expect((await run(file, '10.0.0.1')).ending).toMatchObject({ exit: -11 });
   });
 
   test('that errs names function and line, and its listing shows them', async () => {

@@ -60,6 +60,7 @@ describe('refused with one line on stderr and exit code 2', () => {
     [['demo', '--serve', '--net', 'nonsense'], /--net nonsense/],
     [['demo', '--serve', '--net', `stream:unix:${join(folder, 'missing')}`], /missing/],
     [['run', 'x.elf', '--mhz', '1.5'], /--mhz .*'1.5'/],
+    [['run', 'x.elf', '--ip', '10.0.0.256'], /--ip .*'10.0.0.256'/],
     [['nonsense'], /nonsense/],
     [['demo', '--serv'], /unknown option '--serv' \(Did you mean --serve\?\)/],
     [['dmeo'], /unknown command 'dmeo' \(Did you mean demo\?\)/],

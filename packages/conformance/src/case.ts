@@ -14,11 +14,19 @@ import {
   type Interfaces,
   type LibOs,
   type MachineProgram,
+  type NetworkStation,
   type Program,
 } from '@exokernel/libos-kit';
 import { COMPILED } from './compiled.ts';
 import { ConformanceError, type ConformanceErrorCode, type Place, type Subject, type Value } from './error.ts';
 import type { Boot, ConformanceMachine } from './machine.ts';
+
+/** Who a program is that needs `udp`. */
+const STATION: NetworkStation = {
+  mac: Uint8Array.of(0x08, 0, 0x2b, 0, 0, 1),
+  ip: 0x0a000001,
+  netmask: 0xffffff00,
+};
 
 /** How programs come to a library operating system: in TypeScript, or as machine code. */
 export type ProgramForm = 'fiber' | 'machine';
@@ -197,7 +205,7 @@ export function runUntil(machine: ConformanceMachine, done: () => boolean, patie
 
 /** The image of a program. */
 export function imageOf({ libos }: Setting, task: Program<InterfaceName>): Image {
-  return compose(libos, task, { serialLine: LINE });
+  return compose(libos, task, { serialLine: LINE, ...(task.needs.includes('udp') ? { station: STATION } : {}) });
 }
 
 /** The frames that an environment of this image begins with: its segments, its pages, and its u-page. */

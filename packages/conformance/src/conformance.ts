@@ -14,6 +14,7 @@ import { PROTECTION } from './protection.ts';
 import { REGISTERS } from './registers.ts';
 import { REVOCATION } from './revocation.ts';
 import { SHARED } from './shared.ts';
+import { UDP } from './udp.ts';
 
 /** A case of a library operating system. */
 export interface ConformanceCase {
@@ -38,6 +39,7 @@ const INTERFACES: readonly (readonly ProgramCase[])[] = [
   SHARED,
   LRPC,
   PROTECTION,
+  UDP,
 ];
 
 /**

@@ -17,6 +17,8 @@ import { A0, RA, V0, ZERO, type Assembler, type Assembly } from '@exokernel/isa'
 import {
   FIRST_LIBOS_NATIVE,
   Fibers,
+  LIBRARY_TEXT,
+  LibosError,
   PAGED_BASE,
   PTE,
   address,
@@ -28,10 +30,12 @@ import {
   emitZeroFill,
   fiberClock,
   fiberMemory,
-  linkProgram,
+  linkAt,
   usedPages,
   type Fiber,
   type Interfaces,
+  type LinkedLibrary,
+  type LinkedProgram,
   type LinkingLibOs,
   type Program,
 } from '@exokernel/libos-kit';
@@ -49,9 +53,11 @@ import { fiberPipes } from './pipe-fiber.ts';
 import { emitExit, emitFailed, fiberProcesses, forkProcess, waitForChild } from './process.ts';
 import { HOOK_RESUME, emitProtected, emitProtection, protectedLabel } from './protection.ts';
 import { emitSharedMemory } from './shared-memory.ts';
+import { emitLibrary, fiberUdp, udpLibrary } from './udp.ts';
 import { emitAllocate, emitCopyOnWrite } from './vm.ts';
 
-export type ExosInterface = 'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc' | 'protection';
+export type ExosInterface =
+  'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc' | 'protection' | 'udp';
 
 /** Native functions of ExOS by index. */
 const NATIVE = {
@@ -62,32 +68,62 @@ const NATIVE = {
   console: FIRST_LIBOS_NATIVE + 4,
 } as const;
 
-const PROVIDES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'lrpc', 'protection'] as const;
+const PROVIDES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'lrpc', 'protection', 'udp'] as const;
 
 /** The Unix-like library operating system, with linear page tables. */
 export const exos: LinkingLibOs<ExosInterface> = withTable('exos', linearTable);
 /** The same with inverted page tables: for programs whose pages lie far apart; at most 448 of them. */
 export const exosInverted: LinkingLibOs<ExosInterface> = withTable('exos-inverted', invertedTable);
 
+/** Text that a program is linked to: the runtime, and for a program that needs `udp` the library, below which its heap ends. */
+interface ExosText extends Text {
+  readonly library: LinkedLibrary | undefined;
+}
+
+function textFor({ needs }: Pick<Program<ExosInterface>, 'needs'>, table: PageTable): ExosText {
+  if (!needs.includes('udp')) return { runtime: exosRuntime(table), table, library: undefined };
+  const below = { ...table, heapEnd: Math.min(table.heapEnd, LIBRARY_TEXT) };
+  const runtime = exosRuntime(below, true);
+  return { runtime, table: below, library: udpLibrary(runtime) };
+}
+
+function linkedTo<N extends ExosInterface>(
+  program: Exclude<Program<N>, { readonly kind: 'fiber' }>,
+  name: string,
+  { runtime, library, table }: ExosText,
+): LinkedProgram<N> {
+  return linkAt(program, {
+    libos: name,
+    text: library === undefined ? [runtime.words] : [runtime.words, library.words],
+    entryOf: (routine) => library?.entries.get(routine) ?? address(runtime, routine),
+    end: table.heapEnd,
+  });
+}
+
 function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> {
   return {
     name,
     provides: PROVIDES,
     load: (program, placement) => {
-      const runtime = exosRuntime(table);
-      const { pages = [], code } = program.kind !== 'fiber' ? linkProgram(program, name, runtime, table.heapEnd) : {};
+      const text = textFor(program, table);
+      const { runtime, library } = text;
+      const { pages = [], code } = program.kind !== 'fiber' ? linkedTo(program, name, text) : {};
+      if (library !== undefined && placement.station === undefined) {
+        throw new LibosError('image', `${program.name} needs udp: its placement must name a station`);
+      }
       const used = usedPages(pages);
-      const isFiber = program.kind === 'fiber';
+      const start = program.kind === 'fiber' ? 'exos.start.fiber' : 'exos.start';
       const composition = composeWindows(table);
       return buildImage({
         name: placement.name ?? program.name,
         libos: name,
         runtime,
-        entry: address(runtime, isFiber ? 'exos.start.fiber' : 'exos.start'),
-        pages,
+        entry: address(runtime, library === undefined ? start : `${start}.library`),
+        pages: [...(library?.pages ?? []), ...pages],
+        zeroFill: library === undefined ? [] : [library.zeroFill],
         code,
         handlers: HANDLERS,
-        natives: exosNatives(program, { runtime, table }),
+        natives: exosNatives(program, text),
         placement,
         prologue: 'exos.enter',
         asyncEntry: 'exos.given',
@@ -95,12 +131,12 @@ function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> 
         words: (grants) => initialWords(grants, address(runtime, GIVE.label), used, composition),
       });
     },
-    link: (program) => linkProgram(program, name, exosRuntime(table), table.heapEnd),
+    link: (program) => linkedTo(program, name, textFor(program, table)),
   };
 }
 
-/** The text of ExOS with this page table; the same for every program. */
-function exosRuntime(table: PageTable): Assembly {
+/** The text of ExOS with this page table; the same for every program that has a library, and for every other. */
+function exosRuntime(table: PageTable, hasLibrary = false): Assembly {
   return assembleRuntime({
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod],
     resumePoints: [HOOK_RESUME],
@@ -128,6 +164,7 @@ function exosRuntime(table: PageTable): Assembly {
       emitExit(a);
       emitStart(a);
       emitFailed(a);
+      if (hasLibrary) emitLibrary(a, table);
     },
   });
 }
@@ -183,8 +220,8 @@ function initialWords(
   return words;
 }
 
-function exosNatives(program: Program<ExosInterface>, text: Text): NativeFactory {
-  const { runtime } = text;
+function exosNatives(program: Program<ExosInterface>, text: ExosText): NativeFactory {
+  const { runtime, library } = text;
   const fibers = new Fibers();
   const children = new Map<number, () => Fiber<number>>();
   const allocate = address(runtime, 'memory_allocate');
@@ -207,6 +244,7 @@ function exosNatives(program: Program<ExosInterface>, text: Text): NativeFactory
       clean: (...range) => fibers.call(address(runtime, 'vm_clean'), ...range),
       dirty: (va) => fibers.call(address(runtime, 'vm_dirty'), va),
     },
+    udp: fiberUdp(fibers, library, memory),
   };
   return (env) => [
     fibers.step(env),

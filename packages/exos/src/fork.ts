@@ -33,7 +33,7 @@ import {
   type Fibers,
 } from '@exokernel/libos-kit';
 import { HANDLERS } from './handlers.ts';
-import { CLEAN, DESCRIPTORS, END, NO_NAME, PIPE, SHARED, UEXOS, WINDOWS } from './layout.ts';
+import { CLEAN, DESCRIPTORS, END, NO_NAME, PIPE, UEXOS, WINDOWS } from './layout.ts';
 import { windowEntry, type PageTable } from './page-table.ts';
 
 const DIRTY = 0x400;
@@ -154,7 +154,7 @@ function* sharePages(fibers: Fibers, control: CapabilityWords, table: PageTable)
     if (frame[0] === 0) continue;
     const code = yield* fibers.syscall('frame_hold', ...control, ...frame);
     if (code < 0) return code;
-    if ((entry & (DIRTY | CLEAN)) === 0 || (entry & SHARED) !== 0) continue;
+    if ((entry & (DIRTY | CLEAN)) === 0 || (entry & PTE_SOFT.shared) !== 0) continue;
     const shared = pageEntry(entry >>> 12, { writable: false, copyOnWrite: true }) | (entry & PTE_SOFT.protected);
     yield* fibers.store(at + PTE.entryLo, shared);
     yield* fibers.syscall('tlbvad', yield* table.page(fibers, i));

@@ -74,9 +74,7 @@ export const WINDOWS = {
 /** Pages of that table. */
 export const ENVIRONMENT_PAGES: number = 16;
 
-/** Software bits of a page-table entry, beside PTE_SOFT: the page is shared with children, not copied. */
-export const SHARED = 4;
-/** It may be written, but has not been since it was cleaned: then it is mapped for reading. */
+/** A software bit of a page-table entry, beside PTE_SOFT: the page may be written, but has not been since it was cleaned: then it is mapped for reading. */
 export const CLEAN = 8;
 
 /**

@@ -1,17 +1,11 @@
-/** The Pipes interface for TypeScript programs: the machine-code routines, by way of one page of bounce buffer. */
+/** The Pipes interface for TypeScript programs: the machine-code routines, by way of a page of bounce buffer. */
 import { PAGE_BYTES } from '@exokernel/abi';
 import type { Assembly } from '@exokernel/isa';
 import { address, type Fiber, type Fibers, type Memory, type Pipes } from '@exokernel/libos-kit';
-import { UEXOS } from './layout.ts';
+import { bouncePage } from './bounce.ts';
 
 export function fiberPipes(fibers: Fibers, runtime: Assembly, memory: Memory): Pipes {
-  function* bounce(): Fiber<number> {
-    const present = yield* fibers.load(UEXOS.bounce);
-    if (present !== 0) return present;
-    const made = yield* memory.allocate(PAGE_BYTES);
-    if (made > 0) yield* fibers.store(UEXOS.bounce, made);
-    return made;
-  }
+  const bounce = (): Fiber<number> => bouncePage(fibers, memory);
   return {
     *pipe() {
       const at = yield* bounce();

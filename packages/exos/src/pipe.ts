@@ -32,8 +32,8 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
-import { emitCriticalEnter, emitCriticalLeave, emitFillEntry } from '@exokernel/libos-kit';
-import { DESCRIPTORS, END, PIPE, PIPE_BYTES, SHARED, UEXOS } from './layout.ts';
+import { PTE_SOFT, emitCriticalEnter, emitCriticalLeave, emitFillEntry } from '@exokernel/libos-kit';
+import { DESCRIPTORS, END, PIPE, PIPE_BYTES, UEXOS } from './layout.ts';
 import type { PageTable } from './page-table.ts';
 
 const SAVED: readonly Register[] = [RA, S0, S1, S2, S3, S4];
@@ -112,7 +112,7 @@ function emitOpen(a: Assembler, table: PageTable): void {
   a.bltz(V0, 'pipe.bad');
   a.move(T1, S2);
   table.claim(a);
-  emitFillEntry(a, SHARED);
+  emitFillEntry(a, PTE_SOFT.shared);
   a.move(S0, S2);
   a.addiu(S2, S2, PAGE_BYTES);
   a.sw(S2, UEXOS.heap, ZERO);

@@ -6,8 +6,8 @@
  */
 import { CALLS, PAGE_BYTES } from '@exokernel/abi';
 import { A0, T0, T1, V0, ZERO, type Assembler } from '@exokernel/isa';
-import { emitFillEntry } from '@exokernel/libos-kit';
-import { SHARED, UEXOS } from './layout.ts';
+import { PTE_SOFT, emitFillEntry } from '@exokernel/libos-kit';
+import { UEXOS } from './layout.ts';
 import type { PageTable } from './page-table.ts';
 
 /** Emits the routine shared_allocate(): the address of a page, zero, shared with children to come; −1 if there is none. */
@@ -22,7 +22,7 @@ export function emitSharedMemory(a: Assembler, table: PageTable): void {
   a.bltz(V0, 'shared_allocate.none');
   a.nop();
   table.claim(a);
-  emitFillEntry(a, SHARED);
+  emitFillEntry(a, PTE_SOFT.shared);
   a.move(V0, T1);
   a.addiu(T1, T1, PAGE_BYTES);
   a.ret();

@@ -61,6 +61,7 @@ export namespace ENTRYLO {
 export namespace PTE_SOFT {
   export const zeroFill: i32 = 1;
   export const copyOnWrite: i32 = 2;
+  export const shared: i32 = 4;
   export const clean: i32 = 8;
   export const guarded: i32 = 0x10;
 }
@@ -111,6 +112,7 @@ export namespace UKIT {
   export const exitCode: i32 = 0x13c0;
   export const net: i32 = 0x13d0;
   export const failed: i32 = 0x13e0;
+  export const station: i32 = 0x13e4;
   export const libos: i32 = 0x1400;
 }
 /** Numbers of upcalls. */

@@ -20,6 +20,9 @@ export declare function yield_to(environment: i32): void;
 /** Ends the environment. */
 export declare function exit(code: i32): void;
 
+/** Address of the page-table entry for an address; 0: the kit's page table has none. */
+export declare function page_entry(address: usize): usize;
+
 /** Goes on on another stack: the stack pointer of this one is stored at `from`. */
 export declare function switch_to(from: usize, stackPointer: usize): void;
 /** The stack pointer of a stack below `end` that begins with a function (its `index`), called with one argument, which must not return. */

@@ -27,7 +27,7 @@ import { ENTRY_POINTS, type InterfaceName } from './interfaces.ts';
 import { LIBRARY_MEMORY, LIBRARY_STACK, LIBRARY_TEXT, PAGED_BASE, UKIT } from './layout.ts';
 import { linkLibrary, type CompiledLibrary, type LinkedLibrary } from './library.ts';
 import { linkAt } from './link.ts';
-import { emitFaultHandler, emitZeroFill } from './paging.ts';
+import { emitEntryOf, emitFaultHandler, emitZeroFill } from './paging.ts';
 import type { LibOs, LinkedProgram, Placement, Program } from './program.ts';
 import { assembleRuntime } from './runtime.ts';
 import { OTHER_EXCEPTIONS, emitEndUpcall, emitSliceUpcalls, emitUpcalls } from './upcall.ts';
@@ -39,6 +39,7 @@ const ROUTINES: Readonly<Record<string, string>> = {
   exit: 'kit.exit',
   switch_to: 'kit.switch',
   thread_frame: 'kit.thread.frame',
+  page_entry: 'kit.entry',
   stack_pointer: 'kit.stack',
 };
 /** Registers that `switch_to` keeps on the stack that it leaves, in this order. */
@@ -162,6 +163,7 @@ function libraryRuntime(): Assembly {
       }
       emitSliceUpcalls(a);
       emitUpcalls(a);
+      emitEntryOf(a);
       emitThreads(a);
       emitStart(a);
     },

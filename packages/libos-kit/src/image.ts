@@ -70,6 +70,7 @@ export function buildImage(parts: ImageParts): Image {
   if (new Set(slots.map(({ va }) => va)).size !== slots.length) {
     throw new LibosError('image', `${parts.name}: two pages at one place`, { pages: slots.map(({ va }) => va) });
   }
+  const station = stationWords(parts);
   return {
     name: parts.name,
     libos: parts.libos,
@@ -80,7 +81,7 @@ export function buildImage(parts: ImageParts): Image {
       { va: BOOT_STACK, bytes: new Uint8Array(0), size: PAGE_BYTES, writable: true },
     ],
     frames: slots.map((slot) => slot.bytes),
-    words: (grants) => initialWords(parts, slots, grants),
+    words: (grants) => new Map([...station, ...initialWords(parts, slots, grants)]),
     prologue: address(runtime, parts.prologue ?? 'kit.prologue'),
     epilogue: address(runtime, 'kit.epilogue'),
     exceptionPc: new Map(
@@ -121,6 +122,26 @@ export function address(runtime: Assembly, label: string): number {
   const found = runtime.symbols.get(label);
   if (found === undefined) throw new LibosError('image', `the runtime has no ${label}`, { label });
   return found;
+}
+
+/** The words of UKIT.station: addresses as bytes in the order of the wire. */
+function stationWords({ name, placement: { station } }: ImageParts): [number, number][] {
+  if (station === undefined) return [];
+  const { mac, ip, netmask, gateway = 0 } = station;
+  const hostBits = ~netmask >>> 0;
+  const areWords = [ip, netmask, gateway].every((word) => word === word >>> 0);
+  const isStation = mac.length === 6 && ((mac[0] ?? 1) & 1) === 0;
+  if (!areWords || ip === 0 || (hostBits & (hostBits + 1)) !== 0 || !isStation) {
+    throw new LibosError('image', `${name}: this is no station: ${JSON.stringify(station)}`, { station });
+  }
+  const view = new DataView(new ArrayBuffer(20));
+  [ip, netmask, gateway].forEach((word, i) => {
+    view.setUint32(4 * i, word);
+  });
+  mac.forEach((byte, i) => {
+    view.setUint8(12 + i, byte);
+  });
+  return Array.from({ length: 5 }, (_, i) => [UKIT.station + 4 * i, view.getUint32(4 * i, true)]);
 }
 
 interface PageSlot {

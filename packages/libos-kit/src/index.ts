@@ -56,6 +56,7 @@ export { DiskExtent, type DiskExtentOptions } from './disk-extent.ts';
 export { EXPOSED_VIEW, loadExposed } from './exposed.ts';
 export { decodeUtf8, encodeUtf8 } from './utf8.ts';
 export {
+  emitEntryOf,
   emitFaultHandler,
   emitFaultReturn,
   emitFaultSave,
@@ -71,6 +72,7 @@ export {
   ENTRY_POINTS,
   type Clock,
   type Console,
+  type Datagram,
   type EntryPoint,
   type InterfaceName,
   type Interfaces,
@@ -80,6 +82,7 @@ export {
   type Processes,
   type Protection,
   type SharedMemory,
+  type Udp,
 } from './interfaces.ts';
 export {
   compose,
@@ -92,6 +95,7 @@ export {
   type MachineOs,
   type CompiledProgram,
   type MachineProgram,
+  type NetworkStation,
   type Placement,
   type Program,
 } from './program.ts';
@@ -105,6 +109,6 @@ export {
 } from './predicate.ts';
 export { LibosError, type LibosErrorCode } from './error.ts';
 export { address, buildImage, pageTableEntry, type ImageParts } from './image.ts';
-export { linkProgram } from './link.ts';
+export { linkAt, linkProgram, type LinkPlace } from './link.ts';
 export { readProgram, writeProgram } from './program-file.ts';
 export { usedPages, wordBytes, type Pages } from './pages.ts';

@@ -85,6 +85,31 @@ export interface Protection {
   dirty(va: number): Fiber<number>;
 }
 
+/** A datagram that arrived, and from where. An address is a number: 10.0.0.1 is 0x0a000001. */
+export interface Datagram {
+  readonly address: number;
+  readonly port: number;
+  readonly bytes: Uint8Array;
+}
+
+/** UDP: the program's image says who it is (`Placement.station`). What is negative is an error code of the kernel's. */
+export interface Udp {
+  /**
+   * A socket for a port, a small number. E_RANGE: no such port; E_BUSY: this program has a socket for it; E_OVERLAP: another environment with this address has
+   * one; E_NONE: there are no more; E_DEVICE: no network.
+   */
+  open(port: number): Fiber<number>;
+  /**
+   * Sends up to 1472 bytes to a port of a host, and waits while its Ethernet address is asked for. 0, or E_CAP: no such socket; E_RANGE: no such
+   * host or port, no route, or too many bytes; E_NONE: no neighbour answers; E_AGAIN: the controller has no room.
+   */
+  send(socket: number, address: number, port: number, bytes: Uint8Array): Fiber<number>;
+  /** The next datagram; waits for it so many ticks of 1/64 s (0: not at all; by default without end). E_CAP; E_AGAIN: none has come. */
+  receive(socket: number, ticks?: number): Fiber<Datagram | number>;
+  /** 0, or E_CAP. What waits in the socket is lost. */
+  close(socket: number): Fiber<number>;
+}
+
 /** Every interface by its name. */
 export interface Interfaces {
   readonly console: Console;
@@ -95,6 +120,7 @@ export interface Interfaces {
   readonly shared: SharedMemory;
   readonly lrpc: Lrpc;
   readonly protection: Protection;
+  readonly udp: Udp;
 }
 
 export type InterfaceName = keyof Interfaces;
@@ -123,6 +149,11 @@ export const ENTRY_POINTS = {
   lrpc: ['lrpc_bind', 'lrpc_name', 'lrpc_call', 'lrpc_serve', 'lrpc_trust'],
   /** vm_protect(va, pages), vm_unprotect, vm_clean: the same; vm_dirty(va); vm_handler(address or 0): gets the address in a0. */
   protection: ['vm_protect', 'vm_unprotect', 'vm_clean', 'vm_dirty', 'vm_handler'],
+  /**
+   * udp_open(port); udp_send(socket, host, port, address, bytes); udp_receive(socket, address, most, address of two words for the sender's address and port
+   * or 0, ticks or −1): the length; udp_close(socket). The fifth word is in t0.
+   */
+  udp: ['udp_open', 'udp_send', 'udp_receive', 'udp_close'],
 } as const;
 
 export type EntryPoint<N extends InterfaceName> = (typeof ENTRY_POINTS)[N][number];

@@ -73,6 +73,8 @@ export const UKIT = {
   net: 0x13d0,
   /** Not zero once the library operating system ends the program for an exception. */
   failed: 0x13e0,
+  /** Who it is on the network: its address (0: it has none), netmask, gateway or 0, and Ethernet address, as bytes in the order of the wire. */
+  station: 0x13e4,
   /** From here on the words belong to the library operating system, up to `floatSave`. */
   libos: 0x1400,
 } as const;
@@ -97,8 +99,8 @@ export function exceptionSave(code: number): number {
   return U_PAGE + U.exceptionSave + 16 * code;
 }
 
-/** Software bits of a page-table entry, in the low byte of its EntryLo word, which the hardware ignores. */
-export const PTE_SOFT = { zeroFill: 1, copyOnWrite: 2, clean: 8, protected: 0x10 } as const;
+/** Software bits of a page-table entry, in the low byte of its EntryLo word, which the hardware ignores. shared: children have the same frame. */
+export const PTE_SOFT = { zeroFill: 1, copyOnWrite: 2, shared: 4, clean: 8, protected: 0x10 } as const;
 /** Words of a page-table entry: EntryLo with software bits, then the frame's capability without its name. */
 export const PTE = { entryLo: 0, head: 4, mac0: 8, mac1: 12 } as const;
 export const PTE_BYTES = 16;

@@ -138,6 +138,18 @@ export function emitZeroFill(a: Assembler, label: string, failed: string): void 
   a.nop();
 }
 
+/** Emits the routine kit.entry: v0 = address of the page-table entry for the address in a0, or 0. */
+export function emitEntryOf(a: Assembler, find: FindEntry = findLinear): void {
+  a.label('kit.entry');
+  a.move(T1, A0);
+  find(a, 'kit.entry.none');
+  a.ret();
+  a.addiu(V0, T0, PAGE_TABLE);
+  a.label('kit.entry.none');
+  a.ret();
+  a.move(V0, ZERO);
+}
+
 /**
  * Emits: fills in the entry at t0 with the frame that frame_alloc has just given (v1, a0, a2, a3), readable and writable, with
  * these software bits. Changes v1.

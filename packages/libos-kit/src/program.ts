@@ -79,6 +79,17 @@ export interface Placement {
   readonly contiguous?: boolean;
   /** Serial line of the console, 0 to 3, default 3. */
   readonly serialLine?: number;
+  /** Who it is on the network, for programs that need `udp`. Environments of a machine may have one address, or different ones. */
+  readonly station?: NetworkStation;
+}
+
+/** Addresses: of IPv4 as numbers (10.0.0.1 is 0x0a000001), of Ethernet the six bytes of the machine's controller. */
+export interface NetworkStation {
+  readonly mac: Uint8Array;
+  readonly ip: number;
+  readonly netmask: number;
+  /** The neighbour that knows other networks; without one there are none. */
+  readonly gateway?: number;
 }
 
 /** A library operating system: makes images of programs. */

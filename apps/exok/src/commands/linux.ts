@@ -1,5 +1,6 @@
 /** `exok linux`: Linux on the machine. */
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
+import { address } from '../arguments.ts';
 import type { LinuxOptions } from '../linux/linux.ts';
 import { ALL_PROFILES } from '../linux/published.ts';
 import { addMachineOptions } from '../run-options.ts';
@@ -31,10 +32,4 @@ export function addLinux(program: Command, rest: readonly string[], done: (exitC
       done(await linuxCommand(action, { ...options, rest, benched: profile }));
     });
   addMachineOptions(linux, ['all', ...ALL_PROFILES]);
-}
-
-function address(text: string): string {
-  const parts = text.split('.');
-  if (parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256)) return text;
-  throw new InvalidArgumentError('Use an address such as 10.0.0.1.');
 }
