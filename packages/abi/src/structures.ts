@@ -58,7 +58,7 @@ export const ENVIRONMENT_FIELDS = {
   epilogue: { at: 0x18, what: 'entry at the end of a slice' },
   syncEntry: { at: 0x1c, what: 'entry of synchronous transfers' },
   asyncEntry: { at: 0x20, what: 'entry of asynchronous transfers' },
-  credit: { at: 0x24, what: 'what it has outside of slices, in cycles, never above 0: below, its next slice pays for arrivals of its packets, interrupts of its transfers, slices that it has no more' },
+  credit: { at: 0x24, what: 'what it has outside of slices, in cycles, never above 0: below, its next slice pays for arrivals of its packets and interrupts of its transfers' },
   wakeTick: { at: 0x28, what: 'tick at which a sleeper wakes; 0: none' },
   pending: { at: 0x2c, what: 'non-zero: something happened since the last sleep' },
   slices: { at: 0x30, what: 'slices begun' },
@@ -114,7 +114,7 @@ export const SLICE_FIELDS = {
   owner: { at: 0, what: 'number of the environment that owns it, or NO_ENV' },
   running: { at: 4, what: 'address of the record of the environment that runs in it: another than the owner if the slice is donated; 0: none' },
   generation: { at: 8, what: 'how often it has changed its owner: the low word' },
-  credit: { at: 12, what: 'cycles still to be had in it, signed: below 0, cycles that were taken too many' },
+  credit: { at: 12, what: 'cycles still to be had in it, signed: below 0, cycles that were taken too many; below −2^30: it is pledged for what its family owes' },
   passed: { at: 16, what: 'while it is passed over for its debt: the cycle up to which it has forfeited its instances; else 0' },
 } as const;
 

@@ -66,7 +66,7 @@ import { Revocation } from './revocation.ts';
 import { Rings } from './rings.ts';
 import { SavedKernel } from './saved.ts';
 import { Serial } from './serial.ts';
-import { Slices } from './slices.ts';
+import { Slices, positionOf } from './slices.ts';
 import { tablesAt } from './tables.ts';
 import { TlbKeeper } from './tlb-keeper.ts';
 import { SECTORS_PER_BLOCK } from './virtio-blk.ts';
@@ -369,6 +369,9 @@ export class Aegis {
     };
     natives[NATIVE.begin] = (cpu) => {
       cpu.registers[K0] = parts.revocation.begin(envOf(cpu.registers[K1] ?? 0));
+    };
+    natives[NATIVE.redeem] = (cpu) => {
+      cpu.registers[K0] = parts.slices.redeem(positionOf(cpu.registers[K1] ?? 0)) ? 1 : 0;
     };
     natives[NATIVE.revoke] = (cpu) => {
       parts.slices.charge(parts.revocation.due(cpu));

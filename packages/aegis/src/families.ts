@@ -195,7 +195,7 @@ export class Families {
     return rich.map(({ family }) => family);
   }
 
-  /** Physical address of the credit that waits for the next slice that a family takes. */
+  /** Physical address of what a family owes (slices.ts), as a credit. */
   creditOf(family: number): number {
     return this.#families.address(family) + FAMILY.credit;
   }

@@ -5,7 +5,7 @@
 export { NO_ASID_TAG } from './asids.ts';
 export { QUOTAS } from './families.ts';
 export { roomOf } from './filters.ts';
-export { EXCESS_LIMIT, FIRST_FREE_FRAME, KP, PHYSICAL, kernelPageAddress } from './layout.ts';
+export { EXCESS_LIMIT, FIRST_FREE_FRAME, KP, MOST_DEBT, PHYSICAL, kernelPageAddress } from './layout.ts';
 export { ringPhysical } from './rings.ts';
 export {
   BOUNCE_FRAMES,

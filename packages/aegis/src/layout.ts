@@ -199,6 +199,8 @@ export const NATIVE = {
   revoke: 72,
   /** A piece of KP.rest is paid. */
   rest: 73,
+  /** k1: a slice that the switch has come to, whose credit is lower than any debt; k0 becomes 1 if it begins. */
+  redeem: 74,
 } as const;
 
 /** Status bits [KANE92 §6]. */
@@ -261,7 +263,12 @@ export const LOOPS_MAX = 16;
 export const EXCESS_LIMIT = 8;
 
 /** No slice, environment or family owes more cycles, so that credits stay words. */
-export const MOST_DEBT: number = 2 ** 30;
+export const MOST_DEBT: number = 2 ** 29;
+/**
+ * Credit of a slice whose family owes something: what it is worth pays that first. With an instance more it is lower than any debt, with the
+ * greatest debt of its owner no overflow, and neither is near to what two debts make.
+ */
+export const PLEDGED: number = -11 * 2 ** 27;
 
 /** Packets that no environment can pay for get one part in so many of a tick (as a shift): with their interrupts, under 1 %. Assumption. */
 export const UNPAYABLE_SHIFT = 8;

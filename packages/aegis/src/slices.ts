@@ -5,10 +5,10 @@
  * spread ones to answer soon. The machine code of the switch reads the vector; here it is only written. An environment
  * may own slices before it is started: until then they are passed over.
  *
- * A slice that took too many cycles (text/schedule.ts) owes them, whichever member of a family owns it. When it leaves the family,
- * freed or given to another one, the debt waits (`FAMILY.credit`) for the next slice that any member takes. Else a family could leave
- * its debts with a member that never runs, and go on in fresh slices. What an environment owes by itself (`ENV.credit`) when it ends,
- * the one that made it owes, or another of its family.
+ * A slice that took too many cycles (text/schedule.ts) owes them, and loses as many of its instances. When its owner loses it with a
+ * debt, the family owes that (`FAMILY.credit`), and all slices of the family are pledged (`PLEDGED`): none begins until what they
+ * are worth, whichever comes first, has paid it. So no debt lies where it is never paid: one slice that had all debts could be freed again and
+ * again, while the others went on. What an environment owes by itself (`ENV.credit`) when it ends, or has no slice any more, its family owes.
  */
 import {
   ENV,
@@ -24,13 +24,27 @@ import {
 } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
 import type { Families } from './families.ts';
-import { KP, KSEG0, MOST_DEBT, PHYSICAL } from './layout.ts';
+import { KP, KSEG0, MOST_DEBT, PHYSICAL, PLEDGED } from './layout.ts';
 import { envAddress, envPhysical, type KernelMemory } from './memory.ts';
 import { TABLES } from './tables.ts';
 
 /** Who pays for what one of this family caused whose record is another's by now: a number that no environment has. */
 export function familyAsPayer(family: number): number {
   return ENV_LIMIT + family;
+}
+
+/** The position whose record of the vector lies at this address; of another address: no position. */
+export function positionOf(address: number): number {
+  return ((address >>> 0) - sliceAddress(0)) / SLICE_BYTES;
+}
+
+function sliceAddress(position: number): number {
+  return KSEG0 + PHYSICAL.slices + position * SLICE_BYTES;
+}
+
+/** Of a slice with this credit; halfway between the highest of those that are pledged and the lowest of others, with an instance more. */
+function isPledged(credit: number): boolean {
+  return (credit | 0) < (PLEDGED - 2 * MOST_DEBT) / 2;
 }
 
 export class Slices {
@@ -64,10 +78,7 @@ export class Slices {
     if (owner === env) return p;
     if (owner !== NO_ENV) return ERRORS.E_BUSY;
     if (!this.#families.take('slices', this.#families.of(env))) return ERRORS.E_NONE;
-    this.#memory.setSlice(p, env, this.#runner(env));
-    this.#setCredit(p, this.#memory.env(env, ENV.credit));
-    this.#memory.setEnv(env, ENV.credit, 0);
-    this.#inherit(p, env);
+    this.#take(p, env);
     this.#measure();
     return p;
   }
@@ -89,7 +100,9 @@ export class Slices {
   }
 
   free(position: number): number {
+    const owner = this.#memory.slice(position, SLICE.owner);
     this.#empty(position);
+    this.#settle(owner);
     this.#measure();
     return ERRORS.E_OK;
   }
@@ -99,22 +112,27 @@ export class Slices {
     const owner = this.#memory.slice(position, SLICE.owner);
     this.#families.move('slices', this.#families.of(owner), this.#families.of(env));
     this.#own(position, env);
+    this.#settle(owner);
   }
 
   #own(position: number, env: number): void {
-    const moves = this.#familyOf(position) !== this.#families.of(env);
-    this.#leave(position, moves);
-    this.#memory.setSlice(position, env, this.#runner(env));
+    this.#leave(position);
+    this.#take(position, env);
     this.#age(position);
-    if (moves) this.#inherit(position, env);
+  }
+
+  /** A slice that is none's, or that its owner has left, is of `env`, with what it has. */
+  #take(position: number, env: number): void {
+    const rest = Math.max(0, this.#credit(position));
+    this.#memory.setSlice(position, env, this.#runner(env));
+    this.#setCredit(position, rest + (this.#owes(this.#families.of(env)) ? PLEDGED : 0));
   }
 
   /** Exchanges the owners of two slices that are owned. Both are the owners' own again if they were donated. */
   swap(one: number, other: number): void {
     const [mine, others] = [this.#memory.slice(one, SLICE.owner), this.#memory.slice(other, SLICE.owner)];
     // What both owe, before either family takes one.
-    const moves = this.#families.of(mine) !== this.#families.of(others);
-    for (const position of [one, other]) this.#leave(position, moves);
+    for (const position of [one, other]) this.#leave(position);
     this.#own(one, others);
     this.#own(other, mine);
   }
@@ -123,13 +141,11 @@ export class Slices {
   start(env: number): void {
     for (let p = 0; p < SLICE_LIMIT; p += 1) {
       const idle = this.#memory.slice(p, SLICE.owner) === env && this.#memory.slice(p, SLICE.running) === 0;
-      if (!idle) continue;
-      this.#memory.setSlice(p, env, this.#runner(env));
-      this.#inherit(p, env);
+      if (idle) this.#take(p, env);
     }
   }
 
-  /** An environment ends: its slices are free, those donated to it go back to their owners, and another owes what it owed. */
+  /** An environment ends: its slices are free, those donated to it go back to their owners, and its family owes what it owed. */
   release(env: number): void {
     for (let p = 0; p < SLICE_LIMIT; p += 1) {
       const owner = this.#memory.slice(p, SLICE.owner);
@@ -138,12 +154,12 @@ export class Slices {
         this.#memory.setSlice(p, owner, this.#runner(owner));
       }
     }
-    this.#owe(env, -(this.#memory.env(env, ENV.credit) | 0));
+    this.#settle(env);
     this.#measure();
   }
 
   #empty(position: number): void {
-    this.#leave(position, true);
+    this.#leave(position);
     this.#families.give('slices', this.#familyOf(position));
     this.#setCredit(position, 0);
     this.#memory.setSlice(position, NO_ENV, 0);
@@ -151,35 +167,81 @@ export class Slices {
   }
 
   /**
-   * An environment that runs in a slice that changes its owner runs on to its end, and has nothing to donate any more. If the slice
-   * `moves` to another family, the one that it leaves owes what it owes, and what is still to come of this instance.
+   * A slice leaves its owner, and what it owes stays with the family. An environment that runs in it runs on to the end of the instance,
+   * for which the family pays, and has nothing to donate any more.
    */
-  #leave(position: number, moves: boolean): void {
-    const here = KSEG0 + PHYSICAL.slices + position * SLICE_BYTES;
-    if (this.#memory.kernelPage(KP.slice) === here) {
+  #leave(position: number): void {
+    if (this.#memory.kernelPage(KP.slice) === sliceAddress(position)) {
       this.#memory.setKernelPage(KP.slice, this.#memory.kernelPage(KP.noSlice));
     }
-    if (!moves) return;
-    const family = this.#familyOf(position);
-    if (this.#memory.kernelPage(KP.payer) === here) {
-      const [now, paid] = [this.#now(), this.#memory.kernelPage(KP.paid)];
-      this.#setCredit(position, this.#memory.slice(position, SLICE.credit) - ((now - paid) | 0));
-      this.#memory.setKernelPage(KP.paid, now);
-      this.#memory.setKernelPage(KP.payer, KSEG0 + this.#families.creditOf(family) - SLICE.credit);
-    }
-    const credit = this.#memory.slice(position, SLICE.credit) | 0;
-    if (credit >= 0) return;
-    this.#subtract(this.#families.creditOf(family), -credit);
-    this.#setCredit(position, 0);
+    const pays = this.#memory.kernelPage(KP.payer) === sliceAddress(position);
+    if (pays || this.#credit(position) < 0) this.#pledge(this.#familyOf(position));
   }
 
-  /** What waits for a slice of the family of `env` is what this one begins with, if it can pay. */
-  #inherit(position: number, env: number): void {
-    const at = this.#families.creditOf(this.#families.of(env));
-    const credit = this.#memory.get(at) | 0;
-    if (credit === 0 || this.#runner(env) === 0) return;
-    this.#subtract(PHYSICAL.slices + position * SLICE_BYTES + SLICE.credit, -credit);
-    this.#memory.set(at, 0);
+  /** An environment without a slice leaves what it owes by itself to its family. */
+  #settle(env: number): void {
+    const debt = -(this.#memory.env(env, ENV.credit) | 0);
+    if (debt <= 0 || this.#owns(env)) return;
+    const family = this.#families.of(env);
+    this.#memory.setEnv(env, ENV.credit, 0);
+    if (this.#paysNow(family, debt)) return;
+    this.#subtract(this.#families.creditOf(family), debt);
+    this.#pledge(family);
+  }
+
+  /** Whether the slice of a family that runs has so much left. Then it pays that. */
+  #paysNow(family: number, debt: number): boolean {
+    const position = positionOf(this.#memory.kernelPage(KP.payer));
+    if (position < 0 || position >= SLICE_LIMIT || this.#familyOf(position) !== family) return false;
+    const unpaid = (this.#now() - this.#memory.kernelPage(KP.paid)) | 0;
+    const credit = this.#memory.slice(position, SLICE.credit) | 0;
+    if (credit - unpaid < debt) return false;
+    this.#setCredit(position, credit - debt);
+    return true;
+  }
+
+  /** What slices of a family owe the family owes, and they are pledged for it. So is the one that runs: the family pays for its instance. */
+  #pledge(family: number): void {
+    const account = this.#families.creditOf(family);
+    for (let p = 0; p < SLICE_LIMIT; p += 1) {
+      const owner = this.#memory.slice(p, SLICE.owner);
+      if (owner === NO_ENV || this.#families.of(owner) !== family) continue;
+      const credit = this.#credit(p);
+      const pays = this.#memory.kernelPage(KP.payer) === sliceAddress(p);
+      const moved = pays ? credit : Math.min(credit, 0);
+      if (pays) this.#memory.setKernelPage(KP.payer, this.#accountAsPayer(family));
+      if (moved !== 0) this.#subtract(account, -moved);
+      this.#setCredit(p, PLEDGED + credit - moved);
+    }
+  }
+
+  /** Whether a family owes something, or pays for what runs at present: then its slices are pledged. */
+  #owes(family: number): boolean {
+    const owes = (this.#memory.get(this.#families.creditOf(family)) | 0) < 0;
+    return owes || this.#memory.kernelPage(KP.payer) === this.#accountAsPayer(family);
+  }
+
+  /** Address of what is like a slice, so that KP.payer can hold it, and has the credit of a family. */
+  #accountAsPayer(family: number): number {
+    return KSEG0 + this.#families.creditOf(family) - SLICE.credit;
+  }
+
+  /**
+   * The switch has come to a slice whose credit, with an instance more, is lower than any debt. If it is pledged, it pays what its family
+   * owes, and has the rest. Returns whether it begins.
+   */
+  redeem(position: number): boolean {
+    if (!isPledged(this.#memory.slice(position, SLICE.credit))) {
+      this.#setCredit(position, -MOST_DEBT);
+      return false;
+    }
+    const account = this.#families.creditOf(this.#familyOf(position));
+    const owed = this.#memory.get(account) | 0;
+    const left = owed + this.#credit(position);
+    const owes = owed < 0 && left < 0;
+    this.#memory.set(account, owes ? Math.max(left, -MOST_DEBT) : 0);
+    this.#setCredit(position, owes ? PLEDGED : left);
+    return left > this.#memory.kernelPage(KP.quantum) / 2;
   }
 
   #familyOf(position: number): number {
@@ -215,16 +277,11 @@ export class Slices {
     return true;
   }
 
-  /** Of the kernel's work under way so many cycles are not the slice's that pays: an environment owes them. */
+  /** Of the kernel's work under way so many cycles are not the slice’s that pays: who pays for an environment owes them. */
   bear(env: number, cycles: number): void {
     const whole = Math.floor(cycles);
-    this.#subtract(envPhysical(env) + ENV.credit, whole);
+    this.#subtract(this.#debt(env), whole);
     this.#memory.setKernelPage(KP.paid, this.#memory.kernelPage(KP.paid) + whole);
-  }
-
-  /** An environment owes so many cycles. */
-  #owe(env: number, cycles: number): void {
-    if (cycles > 0) this.#subtract(this.#debt(env), cycles);
   }
 
   /** Takes cycles from the credit at a physical address. */
@@ -263,23 +320,16 @@ export class Slices {
   }
 
   /**
-   * Whether who pays for an environment owes more than a quantum. Then it is to cause no more: it may run in slices of accomplices, and have
-   * none of its own that could pay.
+   * Whether who pays for an environment, with its family, owes more than a quantum. Then it is to cause no more: it may run in slices of
+   * accomplices, and have none of its own that could pay.
    */
   isDebtor(env: number): boolean {
     const debtor = this.#debtor(env);
     const positions = debtor === NO_ENV ? [] : this.of(debtor);
-    const credits = positions.map((p) => Math.min(0, this.#memory.slice(p, SLICE.credit) | 0));
-    const own = this.#memory.get(this.#debtOf(debtor, this.#families.of(env))) | 0;
-    return credits.reduce((sum, credit) => sum + credit, own) < -this.#memory.kernelPage(KP.quantum);
-  }
-
-  /** An environment takes over what waits for a slice of its family, if it has none: by that its packets are measured. */
-  adopt(env: number): void {
-    const at = this.#families.creditOf(this.#families.of(env));
-    if (this.#memory.get(at) === 0) return;
-    this.#subtract(envPhysical(env) + ENV.credit, -(this.#memory.get(at) | 0));
-    this.#memory.set(at, 0);
+    const credits = positions.map((p) => this.#credit(p));
+    if (debtor !== NO_ENV) credits.push(this.#memory.env(debtor, ENV.credit) | 0);
+    credits.push(this.#memory.get(this.#families.creditOf(this.#families.of(env))) | 0);
+    return credits.reduce((sum, credit) => sum + Math.min(credit, 0), 0) < -this.#memory.kernelPage(KP.quantum);
   }
 
   /** The first member of a family that runs in a slice of its own, or NO_ENV. */
@@ -290,6 +340,12 @@ export class Slices {
       if (pays && this.#memory.env(owner, ENV.status) === ENV_STATUS.runnable) return owner;
     }
     return NO_ENV;
+  }
+
+  /** What a slice has or owes by itself, whether it is pledged or not. */
+  #credit(position: number): number {
+    const credit = this.#memory.slice(position, SLICE.credit);
+    return (credit | 0) - (isPledged(credit) ? PLEDGED : 0);
   }
 
   #setCredit(position: number, cycles: number): void {

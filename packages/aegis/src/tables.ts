@@ -162,7 +162,7 @@ const FAMILY_FIELDS = {
   founder: { at: 0x00, what: 'the environment that the loader made, or NO_ENV: it has ended' },
   frameLimit: { at: 0x04, what: 'how many frames all members together may hold' },
   kinds: { at: 0x08, what: 'of each kind how many it has (low half) and is guaranteed (high half): 13 words' },
-  credit: { at: 0x3c, what: 'cycles that slices of it have taken too many which are not its own any more, signed, never above 0' },
+  credit: { at: 0x3c, what: 'below 0: cycles that it owes, for which its slices are pledged; above 0 only while it pays for what runs' },
 } as const;
 
 /* prettier-ignore */

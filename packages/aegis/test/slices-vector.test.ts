@@ -14,7 +14,7 @@ import {
 import { KSEG0 } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { checkInvariants } from '../../testkit/src/index.ts';
-import { KP, MOST_DEBT, PHYSICAL } from '../src/layout.ts';
+import { KP, MOST_DEBT, PHYSICAL, PLEDGED } from '../src/layout.ts';
 import { envAddress, envPhysical } from '../src/memory.ts';
 import { familyAsPayer } from '../src/slices.ts';
 import { TABLES } from '../src/tables.ts';
@@ -38,8 +38,24 @@ class Vector extends World {
     this.parts.memory.set(PHYSICAL.slices + SLICE_BYTES * position + SLICE.credit, credit);
   }
 
+  /** What a slice has, or owes by itself. */
   credit(position: number): number {
-    return this.parts.memory.slice(position, SLICE.credit) | 0;
+    const credit = this.parts.memory.slice(position, SLICE.credit) | 0;
+    return this.pledged(position) ? credit - PLEDGED : credit;
+  }
+
+  pledged(position: number): boolean {
+    return (this.parts.memory.slice(position, SLICE.credit) | 0) < -2 * MOST_DEBT;
+  }
+
+  /** The switch comes to a slice that has been lower than any debt: as the machine code leaves it. Returns whether it begins. */
+  comeTo(position: number): boolean {
+    const { memory, slices } = this.parts;
+    const owner = this.owner(position);
+    const more = memory.kernelPage(KP.quantum) + (memory.env(owner, ENV.credit) | 0);
+    memory.setEnv(owner, ENV.credit, 0);
+    this.setCredit(position, (memory.slice(position, SLICE.credit) | 0) + more);
+    return slices.redeem(position);
   }
 
   owner(position: number): number {
@@ -235,21 +251,89 @@ test('the branches of its capability end with its owner, and of one without an o
 });
 
 describe('what a slice owes', () => {
-  test('is what its taker owes by itself and what waits for its family; an embryo’s begins with that when it starts', () => {
+  test('its family pays first: a slice that is taken is pledged for that, and an embryo’s too when it starts', () => {
     const { vector, parts, env } = setting();
+    const quantum = parts.memory.kernelPage(KP.quantum);
     parts.memory.setEnv(env, ENV.credit, -1000);
-    vector.setWaiting(env, -500);
-    expect(vector.credit(vector.slice(env))).toBe(-1500);
-    expect([vector.own(env), vector.waiting(env)]).toEqual([0, 0]);
+    vector.setWaiting(env, -quantum - 500);
+    const position = vector.slice(env);
+    expect([vector.credit(position), vector.pledged(position), vector.own(env)]).toEqual([0, true, -1000]);
+    // The first instance does not suffice, with what the owner owes.
+    expect(vector.comeTo(position)).toBe(false);
+    expect([vector.credit(position), vector.pledged(position), vector.waiting(env)]).toEqual([0, true, -1500]);
+    expect(vector.comeTo(position)).toBe(true);
+    expect([vector.credit(position), vector.pledged(position), vector.waiting(env)]).toEqual([
+      quantum - 1500,
+      false,
+      0,
+    ]);
     const child = vector.embryo(env);
+    const early = vector.slice(child);
+    expect(vector.pledged(early)).toBe(false);
     vector.setWaiting(env, -500);
-    const position = vector.slice(child);
-    expect([vector.credit(position), vector.waiting(env)]).toEqual([0, -500]);
     parts.memory.setEnv(child, ENV.status, ENV_STATUS.runnable);
     parts.slices.start(child);
-    expect([vector.credit(position), vector.waiting(env)]).toEqual([-500, 0]);
-    parts.environments.end(child, DEATHS.exit);
+    expect([vector.pledged(early), vector.waiting(env)]).toEqual([true, -500]);
+  });
+
+  test('all slices of a family pay, until it owes nothing: those that have something keep that till then', () => {
+    const { vector, parts, env, other } = setting();
+    const quantum = parts.memory.kernelPage(KP.quantum);
+    const sibling = vector.born(env);
+    const [bad, rich, poor, stranger] = [
+      vector.slice(env, -3 * quantum),
+      vector.slice(env, 900),
+      vector.slice(sibling, -70),
+      vector.slice(other, 30),
+    ];
+    // Also one that another family’s environment runs in.
+    vector.donate(poor, other);
+    parts.slices.free(bad);
+    expect(vector.waiting(env)).toBe(-3 * quantum - 70);
+    expect([rich, poor, stranger].map((p) => [vector.credit(p), vector.pledged(p)])).toEqual([
+      [900, true],
+      [0, true],
+      [30, false],
+    ]);
     vector.check();
+    expect([rich, poor].map((p) => vector.comeTo(p))).toEqual([false, false]);
+    expect(vector.waiting(env)).toBe(-quantum + 830);
+    // One that is freed and taken again is no fresh one.
+    parts.slices.free(rich);
+    expect(vector.pledged(vector.slice(env, 0, rich))).toBe(true);
+    // It has paid the rest, and too little is left to begin with.
+    expect(vector.comeTo(poor)).toBe(false);
+    expect([vector.credit(poor), vector.waiting(env)]).toEqual([830, 0]);
+    // The other is looked at once more.
+    expect(vector.comeTo(rich)).toBe(true);
+    expect([vector.credit(rich), vector.pledged(rich)]).toEqual([quantum, false]);
+    vector.check();
+  });
+
+  test('is paid by the others when its owner ends', () => {
+    const { vector, parts, env } = setting();
+    const child = vector.born(env);
+    const position = vector.slice(env, 0, 8);
+    for (const credit of [-700, 50, -30]) vector.slice(child, credit);
+    parts.memory.setEnv(child, ENV.credit, -4);
+    parts.environments.end(child, DEATHS.excess);
+    expect([vector.waiting(env), vector.pledged(position), vector.length]).toEqual([-734, true, 9]);
+    vector.check();
+  });
+
+  test('of half an instance or less nothing begins', () => {
+    const { vector, parts, env } = setting();
+    const half = parts.memory.kernelPage(KP.quantum) / 2;
+    const position = vector.slice(env);
+    for (const [left, begins] of [
+      [Math.floor(half), false],
+      [Math.floor(half) + 1, true],
+    ] as const) {
+      vector.setCredit(position, PLEDGED);
+      vector.setWaiting(env, left - 2 * half);
+      expect(vector.comeTo(position)).toBe(begins);
+      expect([vector.credit(position), vector.waiting(env)]).toEqual([left, 0]);
+    }
   });
 
   test('waits for the family when it is freed; what it has is lost', () => {
@@ -263,32 +347,42 @@ describe('what a slice owes', () => {
     vector.check();
   });
 
-  test('stays with it in the family, and does not go with it to another', () => {
+  test('stays with the family of the owner that loses it', () => {
     const { vector, parts, env, other } = setting();
     const sibling = vector.born(env);
     const position = vector.slice(env, -700);
     vector.setWaiting(env, -9);
     parts.slices.give(position, sibling);
-    expect([vector.credit(position), vector.waiting(env)]).toEqual([-700, -9]);
+    expect([vector.credit(position), vector.waiting(env)]).toEqual([0, -709]);
+    parts.slices.give(position, other);
+    expect([vector.pledged(position), vector.waiting(env), vector.waiting(other)]).toEqual([false, -709, 0]);
+    parts.slices.give(position, sibling);
     vector.setWaiting(other, -40);
     parts.slices.give(position, other);
-    expect([vector.credit(position), vector.waiting(env), vector.waiting(other)]).toEqual([-40, -709, 0]);
+    expect([vector.pledged(position), vector.waiting(env), vector.waiting(other)]).toEqual([true, -709, -40]);
     expect([vector.runner(position), vector.has(env), vector.has(other)]).toEqual([other, 0, 1]);
     vector.check();
   });
 
-  test('is taken over by the slice that is exchanged for it, between families; within one each keeps it', () => {
+  test('stays so when slices are exchanged, also within the family; what they have goes with them', () => {
     const { vector, parts, env, other } = setting();
-    const [mine, others] = [vector.slice(env, -700), vector.slice(other, -40)];
+    const [mine, others] = [vector.slice(env, -700), vector.slice(other, 40)];
     parts.slices.swap(mine, others);
     expect([vector.owner(mine), vector.owner(others)]).toEqual([other, env]);
-    expect([vector.credit(mine), vector.credit(others)]).toEqual([-40, -700]);
+    expect([mine, others].map((p) => [vector.credit(p), vector.pledged(p)])).toEqual([
+      [0, false],
+      [40, true],
+    ]);
     const sibling = vector.born(env);
     const third = vector.slice(sibling, -5);
+    parts.memory.setEnv(sibling, ENV.credit, -3);
     parts.slices.swap(others, third);
     expect([vector.owner(others), vector.owner(third)]).toEqual([sibling, env]);
-    expect([vector.credit(others), vector.credit(third)]).toEqual([-700, -5]);
-    expect([vector.waiting(env), vector.waiting(other)]).toEqual([0, 0]);
+    expect([others, third].map((p) => [vector.credit(p), vector.pledged(p)])).toEqual([
+      [40, true],
+      [0, true],
+    ]);
+    expect([vector.waiting(env), vector.waiting(other), vector.own(sibling)]).toEqual([-705, 0, -3]);
     vector.check();
   });
 
@@ -307,17 +401,20 @@ describe('what a slice owes', () => {
     // Another slice changes hands.
     parts.slices.give(second, other);
     expect([memory.kernelPage(KP.slice), memory.kernelPage(KP.payer)]).toEqual([at(position), at(position)]);
-    // In the family it pays itself, but is not donated any more.
-    parts.slices.give(position, sibling);
-    expect([memory.kernelPage(KP.slice), memory.kernelPage(KP.payer)]).toEqual([noSlice, at(position)]);
-    expect([vector.credit(position), memory.kernelPage(KP.paid)]).toEqual([100, -300 >>> 0]);
-    begin(position);
-    parts.slices.give(position, other);
-    expect(vector.waiting(env)).toBe(-200);
-    expect(memory.kernelPage(KP.slice)).toBe(noSlice);
-    expect(memory.kernelPage(KP.paid)).toBe(0);
+    // The family pays for what runs on, and the slice is pledged, also if a sibling has it.
     const family = KSEG0 + parts.families.creditOf(vector.family(env));
-    expect(memory.kernelPage(KP.payer) + SLICE.credit).toBe(family);
+    for (const heir of [sibling, other]) {
+      parts.slices.give(position, heir);
+      expect(memory.kernelPage(KP.slice)).toBe(noSlice);
+      expect(memory.kernelPage(KP.payer) + SLICE.credit).toBe(family);
+      expect([vector.waiting(env), vector.pledged(position)]).toEqual([100, heir === sibling]);
+      if (heir === other) break;
+      // It may owe something by the time when a sibling's slice begins.
+      expect(vector.pledged(vector.slice(sibling))).toBe(true);
+      vector.setWaiting(env, 0);
+      vector.setCredit(position, 100);
+      begin(position);
+    }
   });
 
   test('never comes round', () => {
@@ -379,11 +476,45 @@ describe('who pays for an environment', () => {
   test('what an environment owes when it ends; what it has is lost', () => {
     const { vector, parts, env } = setting();
     const [poor, rich] = [vector.born(env), vector.born(env)];
-    vector.slice(env);
+    const position = vector.slice(env, 0, 4);
     parts.memory.setEnv(poor, ENV.credit, -1000);
     parts.memory.setEnv(rich, ENV.credit, 800);
     for (const one of [poor, rich]) parts.environments.end(one, DEATHS.exit);
-    expect(vector.own(env)).toBe(-1000);
+    expect([vector.waiting(env), vector.pledged(position)]).toEqual([-1000, true]);
+    vector.check();
+  });
+
+  test('one that has lost its last slice leaves what it owes to its family; the slice of the family that runs pays, if it can', () => {
+    const { vector, parts, env, other } = setting();
+    const { memory, slices } = parts;
+    const child = vector.born(env);
+    const runs = (p: number, passed: number): void => {
+      memory.setKernelPage(KP.payer, at(p));
+      memory.setKernelPage(KP.paid, -passed);
+    };
+    const loses = (how: 'free' | 'give'): void => {
+      const [first, last] = [vector.slice(child), vector.slice(child)];
+      memory.setEnv(child, ENV.credit, -1000);
+      slices.free(first);
+      expect(vector.own(child)).toBe(-1000);
+      if (how === 'free') slices.free(last);
+      else slices.give(last, env);
+      expect(vector.own(child)).toBe(0);
+    };
+    const position = vector.slice(env, 1300, 20);
+    runs(position, 300);
+    loses('free');
+    expect([vector.credit(position), vector.waiting(env), vector.pledged(position)]).toEqual([300, 0, false]);
+    // Less than that is left.
+    vector.setCredit(position, 1299);
+    loses('give');
+    expect([vector.waiting(env), vector.pledged(position)]).toEqual([299, true]);
+    expect(memory.kernelPage(KP.payer) + SLICE.credit).toBe(KSEG0 + parts.families.creditOf(vector.family(env)));
+    // That of another family does not.
+    vector.setWaiting(env, 0);
+    runs(vector.slice(other, 5000), 0);
+    loses('free');
+    expect(vector.waiting(env)).toBe(-1000);
     vector.check();
   });
 
@@ -406,16 +537,11 @@ describe('who pays for an environment', () => {
     expect(parts.slices.isDebtor(other)).toBe(false);
     vector.setWaiting(other, -quantum - 1);
     expect(parts.slices.isDebtor(other)).toBe(true);
-  });
-
-  test('an environment without a slice takes over what waits for its family', () => {
-    const { vector, parts, env } = setting();
-    parts.memory.setEnv(env, ENV.credit, -10);
-    parts.slices.adopt(env);
-    expect(vector.own(env)).toBe(-10);
-    vector.setWaiting(env, -500);
-    parts.slices.adopt(env);
-    expect([vector.own(env), vector.waiting(env)]).toEqual([-510, 0]);
+    vector.slice(other);
+    expect(parts.slices.isDebtor(other)).toBe(true);
+    // Being pledged is no debt.
+    vector.setWaiting(other, -quantum);
+    expect(parts.slices.isDebtor(other)).toBe(false);
   });
 });
 

@@ -2,7 +2,7 @@
  * Time is cycles: whatever others do, an environment has 99 % of the cycles of its slices. Environments that only compute run beside
  * each thief. [SOSP95 §5.1.1]
  */
-import { ENV, NO_ENV, SLICE, SLICE_BYTES, SLICE_LIMIT, SYSTEM } from '@exokernel/abi';
+import { ENV, NO_ENV, SLICE, SLICE_LIMIT, SYSTEM } from '@exokernel/abi';
 import { A0, A1, A2, A3, S0, S2, T0, V1, ZERO } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
 import { boot, checkInvariants, emitCall, rawImage, type Booted, type RawImage } from '../../testkit/src/index.ts';
@@ -150,86 +150,6 @@ describe('who overran pays with time that passes, beside one that', () => {
     const part = (booted.aegis.environment(0).cycles - had) / (2 * TICKS * QUANTUM);
     expect(part).toBeGreaterThan(0.49);
     expect(part).toBeLessThan(0.54);
-  });
-});
-
-describe('a debt stays', () => {
-  const DEBT = 3 * QUANTUM;
-  const address = (position: number): number => PHYSICAL.slices + SLICE_BYTES * position + SLICE.credit;
-
-  /** What waits for the next slice of the only family. */
-  const waiting = (booted: Booted): number => {
-    const { memory, families } = booted.aegis.parts;
-    return memory.get(families.creditOf(families.of(0))) | 0;
-  };
-
-  test('with a family that frees the slice and takes another one', () => {
-    const seen: number[] = [];
-    const booted = boot([
-      rawImage({
-        main: function* (raw) {
-          const { memory } = booted.aegis.parts;
-          const own = yield* raw.call('slice_alloc', 0, 0, 0, 0, 0);
-          const other = yield* raw.call('slice_alloc', 0, 0, 0, 0, 5);
-          memory.set(address(5), -DEBT);
-          expect(yield* raw.code('slice_free', ...other.capability)).toBe(0);
-          seen.push(waiting(booted), memory.get(address(5)));
-          const next = yield* raw.call('slice_alloc', 0, 0, 0, 0, 7);
-          seen.push(next.code, waiting(booted), memory.get(address(7)) | 0);
-          return own.code;
-        },
-      }),
-    ]);
-    booted.finish(0);
-    expect(seen).toEqual([-DEBT, 0, 0, 0, -DEBT]);
-  });
-
-  test('with the slice that is given away or exchanged', () => {
-    const seen: number[] = [];
-    const booted = boot([
-      rawImage({
-        main: function* (raw) {
-          const { memory } = booted.aegis.parts;
-          const child = yield* raw.call('env_alloc');
-          const given = yield* raw.call('slice_alloc', 0, 0, 0, 0, 5);
-          memory.set(address(5), -DEBT);
-          expect(yield* raw.code('slice_give', ...given.capability, child.value)).toBe(0);
-          seen.push(memory.env(0, ENV.credit), memory.get(address(5)) | 0);
-          return 0;
-        },
-      }),
-    ]);
-    booted.finish(0);
-    expect(seen).toEqual([0, -DEBT]);
-  });
-
-  test('with the family of one that ends: with the next slice that another takes', () => {
-    const seen: number[] = [];
-    const booted = boot([
-      rawImage({
-        main: function* (raw) {
-          const { memory } = booted.aegis.parts;
-          const child = yield* raw.call('env_alloc');
-          const grandchild = yield* raw.call('env_alloc');
-          for (const { capability, position } of [
-            { ...child, position: 5 },
-            { ...grandchild, position: 6 },
-          ]) {
-            expect(yield* raw.code('slice_alloc', ...capability, position)).toBe(0);
-            memory.set(address(position), -DEBT);
-          }
-          for (const { capability } of [child, grandchild]) {
-            expect(yield* raw.code('env_free', ...capability, 0)).toBe(0);
-          }
-          seen.push(waiting(booted));
-          const next = yield* raw.call('slice_alloc', 0, 0, 0, 0, 7);
-          seen.push(next.code, waiting(booted), memory.get(address(7)) | 0);
-          return 0;
-        },
-      }),
-    ]);
-    booted.finish(0);
-    expect(seen).toEqual([-2 * DEBT, 0, 0, -2 * DEBT]);
   });
 });
 

@@ -45,6 +45,7 @@ import type { Aegis } from '@exokernel/aegis';
 import {
   FIRST_FREE_FRAME,
   KP,
+  MOST_DEBT,
   NO_ASID_TAG,
   PHYSICAL,
   QUOTAS,
@@ -419,7 +420,7 @@ function checkRevocation(aegis: Aegis, env: number, held: number, report: Report
 }
 
 function checkSlices(aegis: Aegis, report: Report): void {
-  const { memory } = aegis.parts;
+  const { memory, families } = aegis.parts;
   let end = 0;
   for (let p = 0; p < SLICE_LIMIT; p += 1) {
     const owner = memory.slice(p, SLICE.owner);
@@ -435,6 +436,10 @@ function checkSlices(aegis: Aegis, report: Report): void {
     const runs = running !== 0 && memory.env(runner, ENV.status) === ENV_STATUS.runnable;
     const waits = running === 0 && memory.env(owner, ENV.status) === ENV_STATUS.embryo;
     report(runs || waits, `${name}: ${running.toString(16)} runs in it, which cannot`);
+    const owes = (memory.get(families.creditOf(families.of(owner))) | 0) < 0;
+    // Of an embryo it is when that is started.
+    const pledged = waits || (memory.slice(p, SLICE.credit) | 0) < -2 * MOST_DEBT;
+    report(!owes || pledged, `${name}: its family owes, but it is not pledged`);
   }
   report(memory.kernelPage(KP.vectorBytes) === end * SLICE_BYTES, 'the vector has another length than its slices');
   const here = memory.kernelPage(KP.slice);

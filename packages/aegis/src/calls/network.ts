@@ -40,7 +40,7 @@ export function networkCalls({ capabilities, frames, rings, filters, memory, sli
       const ring = rings.check(of, RIGHTS.control);
       const granted = capabilities.check(net, 'net', RIGHTS.read) >= 0 && ring >= 0 && rings.isReceive(ring);
       if (!granted) return ERRORS.E_CAP;
-      slices.adopt(rings.owner(ring));
+      if (slices.isDebtor(rings.owner(ring))) return ERRORS.E_BUSY;
       return rings.tap(ring, { ring: nodeOf(of), net: nodeOf(net) });
     },
     filter_bind: (call, self) => {
@@ -49,11 +49,11 @@ export function networkCalls({ capabilities, frames, rings, filters, memory, sli
       const ring = rings.check(of, RIGHTS.write);
       if (typeof bytes === 'number') return bytes;
       if (ring < 0 || !rings.isReceive(ring)) return ERRORS.E_CAP;
+      // Else each new member of a family without slices would have packets of a quantum that none ever pays.
+      if (slices.isDebtor(self)) return ERRORS.E_BUSY;
       const request = { bytes, ring, node: nodeOf(of), policy: call.word(9) };
       if (!memory.affords(self, filters.costOfBinding(bytes.length))) return AGAIN;
       const filter = filters.bind(self, request);
-      // Else each member of a family without slices would have packets of a quantum that none ever pays.
-      if (filter >= 0) slices.adopt(self);
       return filter < 0 ? filter : { value: filter, capability: filters.capability(filter) };
     },
     filter_free: (call, self) => {

@@ -198,19 +198,42 @@ export function emitSchedule(a: SlotAssembler): void {
     {
       does: 'It owes too much to begin. The quantum pays its debt, but once a quantum: a round that follows sooner does not count.',
       in: { slice: SLICE_AT, credit: T7 },
-      scratch: [T1, T8, RA, T7],
+      scratch: [T0, T8, RA, T7],
     },
     () => {
       a.bal('schedule.forfeits', (slot) => slot.srl(T8, QUANTUM, 1));
       a.addu(T7, T7, T1);
       a.slt(T8, T8, T7);
       a.bne(T8, ZERO, 'schedule.begin', (slot) => slot.sw(T7, SLICE.credit, SLICE_AT));
-      a.note('one that is never paid must not come round');
-      a.subu(T7, T7, QUANTUM);
       a.lui(T8, -MOST_DEBT >>> 16);
-      a.slt(T1, T7, T8);
-      a.beq(T1, ZERO, 'schedule.next', (slot) => slot.sw(T7, SLICE.credit, SLICE_AT));
-      a.b('schedule.next', (slot) => slot.sw(T8, SLICE.credit, SLICE_AT));
+      a.subu(T7, T7, QUANTUM);
+      a.slt(T0, T7, T8);
+      a.beq(T0, ZERO, 'schedule.next', (slot) => slot.sw(T7, SLICE.credit, SLICE_AT));
+      a.note('lower than any debt: it is pledged for what its family owes, or never paid');
+      a.beq(T1, ZERO, 'schedule.next');
+    },
+  );
+  routine(
+    a,
+    'schedule.redeem',
+    {
+      does: 'A slice is pledged: what it is worth pays what its family owes, before it begins.',
+      in: { slice: SLICE_AT },
+      uses: { record: K1 },
+      scratch: [T0, T1, RA],
+    },
+    ({ slice, record }) => {
+      a.move(record, slice);
+      a.cop2(NATIVE.redeem);
+      a.bne(K0, ZERO, 'schedule.begin', (slot) => slot.lw(T1, KP.paid, ZERO));
+      a.mfc0(T0, CP0_COUNT);
+      a.nop();
+      a.subu(T0, T0, T1);
+      a.sltiu(T0, T0, SEARCH_CYCLES);
+      a.bne(T0, ZERO, 'schedule.next');
+      a.note('this position has had its turn, also when an interrupt comes in between');
+      a.bal('schedule.window', (slot) => slot.sw(POSITION, KP.position, ZERO));
+      a.b('schedule.next');
     },
   );
   routine(

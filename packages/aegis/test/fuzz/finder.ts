@@ -26,7 +26,8 @@ function emitFinder(a: Assembler, seed: number): void {
   a.b('finder.go');
   a.nop();
   a.label('finder.begin');
-  for (let r = 2; r < 32; r += 1) if (register(r) !== K0) a.or(SUM, SUM, register(r));
+  // k0 holds where it begins, and v1 whose slice this is.
+  for (let r = 2; r < 32; r += 1) if (register(r) !== K0 && register(r) !== V1) a.or(SUM, SUM, register(r));
   a.mfhi(T0);
   a.or(SUM, SUM, T0);
   a.mflo(T0);
