@@ -1,34 +1,67 @@
 /**
- * The compiled programs that packages ship: AssemblyScript in `programs`, the module that came of it in `src`. A test compiles them
+ * The compiled modules that packages ship: AssemblyScript in one folder, the module that came of it in `src`. A test compiles them
  * again and compares.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { COMPILED_MEMORY } from '../packages/libos-kit/src/index.ts';
-import { compileAssemblyScript } from '../packages/vcode/src/asc.ts';
+import { COMPILED_MEMORY, LIBRARY_MEMORY } from '../packages/libos-kit/src/index.ts';
+import { kitSource } from '../packages/libos-kit/src/node/index.ts';
+import { compileAssemblyScript, type AscOptions } from '../packages/vcode/src/asc.ts';
 
-const DEMOS = join(import.meta.dirname, '../apps/demos');
-const NAMES = ['matmul'];
+/** A module. */
+interface Compiled {
+  /** What is compiled, and in which folder. */
+  readonly folder: string;
+  readonly entry: string;
+  readonly to: string;
+  readonly name: string;
+  readonly options: AscOptions;
+}
 
-/** What the generated files are to hold, by path. */
+const MODULES: readonly Compiled[] = [
+  {
+    folder: 'apps/demos/programs',
+    entry: 'matmul.ts',
+    to: 'apps/demos/src/matmul-wasm.ts',
+    name: 'MATMUL_WASM',
+    options: { memoryBase: COMPILED_MEMORY },
+  },
+  {
+    folder: 'packages/exos/assembly',
+    entry: 'library.ts',
+    to: 'packages/exos/src/library-wasm.ts',
+    name: 'LIBRARY_WASM',
+    options: { memoryBase: LIBRARY_MEMORY, exportTable: true, assertions: false },
+  },
+];
+
+const ROOT = join(import.meta.dirname, '..');
+
+/** What the generated file of each is to hold, by path. */
 export async function compiledPrograms(): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
-  for (const name of NAMES) {
-    const sources = new Map([`${name}.ts`, 'kit.ts'].map((file) => [file, source(file)]));
-    const { wasm, diagnostics } = await compileAssemblyScript(sources, `${name}.ts`, { memoryBase: COMPILED_MEMORY });
-    if (wasm === undefined) throw new Error(`${name}: ${JSON.stringify(diagnostics)}`);
-    files.set(join(DEMOS, 'src', `${name}-wasm.ts`), text(name, wasm));
+  for (const { folder, entry, to, name, options } of MODULES) {
+    const own = (file: string): string | undefined => (/^\w+\.ts$/.test(file) ? source(folder, file) : kitSource(file));
+    const { wasm, diagnostics } = await compileAssemblyScript(own, entry, options);
+    if (wasm === undefined) throw new Error(`${entry}: ${JSON.stringify(diagnostics)}`);
+    files.set(join(ROOT, to), text(`${folder.split('/').at(-1) ?? ''}/${entry}`, name, wasm));
   }
   return files;
 }
 
-const source = (file: string): string => readFileSync(join(DEMOS, 'programs', file), 'utf8');
+const source = (folder: string, file: string): string | undefined => {
+  try {
+    return readFileSync(join(ROOT, folder, file), 'utf8');
+  } catch {
+    return undefined;
+  }
+};
 
-function text(name: string, wasm: Uint8Array): string {
+function text(from: string, name: string, wasm: Uint8Array): string {
   return [
-    `/** \`programs/${name}.ts\`, compiled: \`node scripts/compile-programs.ts\` makes this file. */`,
+    `/** \`${from}\`, compiled: \`node scripts/compile-programs.ts\` makes this file. */`,
     '// prettier-ignore',
-    `export const ${name.toUpperCase()}_WASM: Uint8Array = new Uint8Array([${wasm.join(', ')}]);`,
+    `export const ${name}: Uint8Array = new Uint8Array([${wasm.join(', ')}]);`,
     '',
   ].join('\n');
 }

@@ -28,10 +28,13 @@ import {
   emitZeroFill,
   fiberClock,
   fiberMemory,
-  linkProgram,
+  linkAt,
   usedPages,
   type Fiber,
+  type FiberProgram,
   type Interfaces,
+  type LinkedLibrary,
+  type LinkedProgram,
   type LinkingLibOs,
   type Program,
 } from '@exokernel/libos-kit';
@@ -42,6 +45,7 @@ import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
 import { emitDirectedYield } from './directed-yield.ts';
 import { emitEntries } from './entry.ts';
 import { invertedTable } from './inverted.ts';
+import { emitLibrary, libraryFor, libraryParts } from './library.ts';
 import { LRPC_WORDS, emitAbandoned, emitLrpc } from './lrpc.ts';
 import { composeWindows, linearTable, type Composition, type PageTable } from './page-table.ts';
 import { emitPipes } from './pipe.ts';
@@ -52,6 +56,9 @@ import { emitSharedMemory } from './shared-memory.ts';
 import { emitAllocate, emitCopyOnWrite } from './vm.ts';
 
 export type ExosInterface = 'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc' | 'protection';
+
+type Linked = LinkedProgram<ExosInterface>;
+type MachineKind = Exclude<Program<ExosInterface>, FiberProgram<ExosInterface>>;
 
 /** Native functions of ExOS by index. */
 const NATIVE = {
@@ -66,25 +73,35 @@ const PROVIDES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 
 
 /** The Unix-like library operating system, with linear page tables. */
 export const exos: LinkingLibOs<ExosInterface> = withTable('exos', linearTable);
-/** The same with inverted page tables: for programs whose pages lie far apart; at most 448 of them. */
+/** The same with inverted page tables: for programs whose pages lie far apart; at most 416 of them. */
 export const exosInverted: LinkingLibOs<ExosInterface> = withTable('exos-inverted', invertedTable);
 
 function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> {
+  const link = (program: MachineKind, runtime: Assembly, library: LinkedLibrary | undefined): Linked =>
+    linkAt(program, {
+      libos: name,
+      text: library === undefined ? [runtime.words] : [runtime.words, library.words],
+      entryOf: (routine) => library?.entries.get(routine) ?? address(runtime, routine),
+      end: table.heapEnd,
+    });
   return {
     name,
     provides: PROVIDES,
     load: (program, placement) => {
       const runtime = exosRuntime(table);
-      const { pages = [], code } = program.kind !== 'fiber' ? linkProgram(program, name, runtime, table.heapEnd) : {};
-      const used = usedPages(pages);
+      const library = libraryFor(program.needs, runtime, table);
       const isFiber = program.kind === 'fiber';
+      const { pages = [], code = library?.code } = isFiber ? {} : link(program, runtime, library);
+      const used = usedPages(pages);
       const composition = composeWindows(table);
+      const compiled = libraryParts(library, runtime, isFiber ? 'exos.start.fiber' : 'exos.start');
       return buildImage({
         name: placement.name ?? program.name,
         libos: name,
         runtime,
-        entry: address(runtime, isFiber ? 'exos.start.fiber' : 'exos.start'),
-        pages,
+        entry: compiled.entry,
+        pages: [...pages, ...compiled.pages],
+        zeroFill: compiled.zeroFill,
         code,
         handlers: HANDLERS,
         natives: exosNatives(program, { runtime, table }),
@@ -92,10 +109,13 @@ function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> 
         prologue: 'exos.enter',
         asyncEntry: 'exos.enter',
         entryOf: composition.entry,
-        words: (grants) => initialWords(grants, used, composition),
+        words: (grants) => new Map([...initialWords(grants, used, composition), ...compiled.words]),
       });
     },
-    link: (program) => linkProgram(program, name, exosRuntime(table), table.heapEnd),
+    link: (program) => {
+      const runtime = exosRuntime(table);
+      return link(program, runtime, libraryFor(program.needs, runtime, table));
+    },
   };
 }
 
@@ -124,6 +144,7 @@ function exosRuntime(table: PageTable): Assembly {
       emitExit(a);
       emitStart(a);
       emitFailed(a);
+      emitLibrary(a, table);
     },
   });
 }

@@ -26,3 +26,5 @@ export declare function switch_to(from: usize, stackPointer: usize): void;
 export declare function thread_frame(end: usize, functionIndex: i32, argument: usize): usize;
 /** Where the stack is. */
 export declare function stack_pointer(): usize;
+/** The address of the entry of a page in the library operating system's own page table (PTE); 0 if it has none. */
+export declare function page_entry(address: usize): usize;

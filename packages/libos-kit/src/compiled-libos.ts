@@ -27,7 +27,7 @@ import { ENTRY_POINTS, type InterfaceName } from './interfaces.ts';
 import { LIBRARY_MEMORY, LIBRARY_STACK, LIBRARY_TEXT, PAGED_BASE, UKIT } from './layout.ts';
 import { linkLibrary, type CompiledLibrary, type LinkedLibrary } from './library.ts';
 import { linkAt } from './link.ts';
-import { emitFaultHandler, emitZeroFill } from './paging.ts';
+import { emitFaultHandler, emitPageEntry, emitZeroFill } from './paging.ts';
 import type { LibOs, LinkedProgram, Placement, Program } from './program.ts';
 import { assembleRuntime } from './runtime.ts';
 import { OTHER_EXCEPTIONS, emitEndUpcall, emitSliceUpcalls, emitUpcalls } from './upcall.ts';
@@ -40,6 +40,7 @@ const ROUTINES: Readonly<Record<string, string>> = {
   switch_to: 'kit.switch',
   thread_frame: 'kit.thread.frame',
   stack_pointer: 'kit.stack',
+  page_entry: 'kit.page_entry',
 };
 /** Registers that `switch_to` keeps on the stack that it leaves, in this order. */
 const KEPT = [RA, ...Array.from({ length: 8 }, (_, i) => register(S0 + i)), FP];
@@ -152,6 +153,7 @@ function libraryRuntime(): Assembly {
       emitSliceUpcalls(a);
       emitUpcalls(a);
       emitThreads(a);
+      emitPageEntry(a, 'kit.page_entry');
       emitStart(a);
     },
   });

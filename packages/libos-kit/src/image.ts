@@ -46,7 +46,7 @@ export interface ImageParts {
   /** What stands in the program's code, if that is known. */
   readonly code?: CodeMap | undefined;
   /** Pages that get a frame only when they are touched, by the library operating system's fault policy. */
-  readonly zeroFill?: readonly { readonly va: number; readonly pages: number }[];
+  readonly zeroFill?: readonly { readonly va: number; readonly pages: number }[] | undefined;
   /** Label of the handler by exception. */
   readonly handlers: Partial<Record<ExceptionName, string>>;
   readonly natives: NativeFactory;

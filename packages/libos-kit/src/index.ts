@@ -49,6 +49,7 @@ export {
   emitFaultSave,
   emitFillEntry,
   emitInstall,
+  emitPageEntry,
   emitZeroFill,
   findLinear,
   pageEntry,
@@ -93,6 +94,6 @@ export {
 } from './predicate.ts';
 export { LibosError, type LibosErrorCode } from './error.ts';
 export { address, buildImage, pageTableEntry, type ImageParts } from './image.ts';
-export { linkProgram } from './link.ts';
+export { linkAt, linkProgram, type LinkPlace } from './link.ts';
 export { readProgram, writeProgram } from './program-file.ts';
 export { usedPages, wordBytes, type Pages } from './pages.ts';

@@ -151,6 +151,19 @@ export function emitFillEntry(a: Assembler, soft = 0): void {
   a.sw(A3, PAGE_TABLE + PTE.mac1, T0);
 }
 
+/** Emits the routine page_entry(address), at `label`: the address of the page's entry in the page table, or 0. */
+export function emitPageEntry(a: Assembler, label: string, find: FindEntry = findLinear): void {
+  a.label(label);
+  a.srl(T1, A0, 12);
+  a.sll(T1, T1, 12);
+  find(a, `${label}.none`);
+  a.ret();
+  a.addiu(V0, T0, PAGE_TABLE);
+  a.label(`${label}.none`);
+  a.ret();
+  a.move(V0, ZERO);
+}
+
 /** EntryLo word of a page-table entry: of a frame, or of none. */
 export function pageEntry(ppn: number, how: { readonly writable: boolean; readonly copyOnWrite?: boolean }): number {
   const soft = how.copyOnWrite === true ? PTE_SOFT.copyOnWrite : 0;
