@@ -1,6 +1,12 @@
 /** The compiled part of ExOS: exports the entry points of each interface that `src/library.ts` names in COMPILED. */
 
-/** The module starts, and has nothing to do. */
-export function library_ready(): i32 {
-  return 0;
-}
+export {
+  file_append,
+  file_create,
+  file_find,
+  file_format,
+  file_list,
+  file_read,
+  file_remove,
+  file_size,
+} from '@exokernel/libos-kit/assembly/files';

@@ -56,8 +56,6 @@ export interface CompiledLibOs<Provides extends InterfaceName> extends LibOs<Pro
 
 /** What an environment of a compiled library operating system gets at boot. */
 export interface CompiledPlacement extends Placement {
-  /** Blocks of the disk. */
-  readonly extent?: Image['extent'];
   /** The right to tap the network. */
   readonly tap?: boolean;
 }
@@ -126,7 +124,6 @@ function image(
     natives: (): readonly NativeFunction[] => [],
     placement,
     prologue: 'upcall.begin',
-    extent: placement.extent,
     tap: placement.tap,
     words: () =>
       new Map([

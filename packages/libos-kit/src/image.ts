@@ -57,6 +57,7 @@ export interface ImageParts {
   readonly prologue?: string;
   readonly syncEntry?: string;
   readonly asyncEntry?: string;
+  /** The placement's by default. */
   readonly extent?: Image['extent'] | undefined;
   readonly tap?: Image['tap'] | undefined;
   /** Further words for the u-page or the other guaranteed pages. */
@@ -67,6 +68,7 @@ export interface ImageParts {
 export function buildImage(parts: ImageParts): Image {
   const { runtime, placement } = parts;
   const slots = parts.pages.flatMap(splitPages);
+  const extent = parts.extent ?? placement.extent;
   if (new Set(slots.map(({ va }) => va)).size !== slots.length) {
     throw new LibosError('image', `${parts.name}: two pages at one place`, { pages: slots.map(({ va }) => va) });
   }
@@ -94,7 +96,7 @@ export function buildImage(parts: ImageParts): Image {
     serialLine: placement.serialLine ?? 3,
     ...(parts.syncEntry === undefined ? {} : { syncEntry: address(runtime, parts.syncEntry) }),
     ...(parts.asyncEntry === undefined ? {} : { asyncEntry: address(runtime, parts.asyncEntry) }),
-    ...(parts.extent === undefined ? {} : { extent: parts.extent }),
+    ...(extent === undefined ? {} : { extent }),
     ...(parts.tap === undefined ? {} : { tap: parts.tap }),
     ...(parts.code === undefined ? {} : { program: describedProgram(parts.code, parts.pages) }),
   };
@@ -149,6 +151,7 @@ function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Gra
   put(UKIT.self, grants.self);
   put(UKIT.serial, grants.serial);
   put(UKIT.extent, grants.extent);
+  words.set(UKIT.extentBlocks, (parts.extent ?? parts.placement.extent)?.blocks ?? 0);
   put(UKIT.net, grants.net);
   put(UKIT.uPageCapability, grants.uPage);
   grants.segments.forEach((capability, i) => {

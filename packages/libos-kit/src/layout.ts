@@ -56,6 +56,8 @@ export const UKIT = {
   library: 0x12cc,
   /** What is called when a library operating system that was compiled has started: its program, or its `main`. */
   main: 0x12d0,
+  /** How many blocks the extent has that the environment was given at boot. */
+  extentBlocks: 0x12d4,
   /** Capabilities the environment was given. */
   self: 0x1300,
   serial: 0x1310,

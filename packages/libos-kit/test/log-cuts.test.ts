@@ -1,0 +1,131 @@
+/**
+ * Losses of power: a program appends, syncs, writes its log anew; the power is cut at a random cycle; the next life looks what is there, and goes on.
+ *
+ * All lives have one disk, so each finds what those before have left half written. LOG_CUTS says how many there are; `npm run test:cuts` has a thousand.
+ */
+import { describe, expect, test } from 'vitest';
+import { exitOf } from '../../testkit/src/index.ts';
+import { image, KIT, machine, random, store, TELL } from './log-support.ts';
+
+const CUTS = Number(process.env['LOG_CUTS'] ?? 100);
+/** Records that a rewrite keeps. */
+const KEPT = 6;
+const WORDS = { count: TELL, last: TELL + 4, acknowledged: TELL + 8, appended: TELL + 12, bad: TELL + 16, rewrites: TELL + 20, damage: TELL + 24 };
+
+const PROGRAM = (most: number): string => `
+  import { store32 } from '${KIT}/kit';
+  import { EXTENT, extentBlocks } from '${KIT}/disk';
+  import { append, beginRewrite, commitRewrite, formatLog, logDamage, openLog, readRecord, sync } from '${KIT}/log';
+  const KEPT = ${KEPT};
+  const record: usize = memory.data(8192);
+  const again: usize = memory.data(8192);
+  const kept: StaticArray<i32> = new StaticArray<i32>(KEPT);
+  let count = 0;
+  let last = 0;
+  let rewrites = 0;
+
+  function hash(id: i32): u32 {
+    let x: u32 = id * 0x9e3779b1;
+    x ^= x >>> 15;
+    x *= 0x85ebca6b;
+    return x ^ (x >>> 13);
+  }
+  /** A record's length and all its bytes follow from its number. */
+  function make(id: i32): i32 {
+    const length = 4 + <i32>(hash(id) % ${most});
+    store<i32>(record, id);
+    for (let i = 4; i < length; i++) store<u8>(record + i, id * 7 + i * 13);
+    return length;
+  }
+  function found(position: i32, first: usize, length: i32): void {
+    const id = load<i32>(first);
+    if (length != make(id) || (count > 0 && id != last + 1)) store32(${WORDS.bad}, 1);
+    // The rest of it is looked at when it is read.
+    for (let i = 0; i < min(length, 400); i++) if (load<u8>(first + i) != load<u8>(record + i)) store32(${WORDS.bad}, 2);
+    count++;
+    last = id;
+    kept[id % KEPT] = position;
+  }
+  function rewrite(from: i32): i32 {
+    if (sync() < 0) return -1;
+    store32(${WORDS.acknowledged}, from);
+    if (beginRewrite() < 0) return -2;
+    for (let id = max(1, from - KEPT + 1); id <= from; id++) {
+      const length = readRecord(kept[id % KEPT], 0, again, 8192);
+      if (length != make(id)) return -3;
+      for (let i = 0; i < length; i++) if (load<u8>(again + i) != load<u8>(record + i)) return -4;
+      const position = append(again, length);
+      if (position < 0) return -5;
+      kept[id % KEPT] = position;
+    }
+    store32(${WORDS.rewrites}, ++rewrites);
+    return commitRewrite();
+  }
+  export function main(): i32 {
+    let code = openLog(EXTENT, extentBlocks(), found);
+    if (code == -5) {
+      if (formatLog(EXTENT, extentBlocks()) < 0) return 101;
+      code = openLog(EXTENT, extentBlocks(), found);
+    }
+    if (code < 0) return -code;
+    for (let id = max(1, last - KEPT + 1); id <= last; id++) {
+      const length = readRecord(kept[id % KEPT], 0, again, 8192);
+      if (length != make(id)) return 102;
+      for (let i = 0; i < length; i++) if (load<u8>(again + i) != load<u8>(record + i)) return 103;
+    }
+    store32(${WORDS.damage}, logDamage());
+    store32(${WORDS.acknowledged}, last);
+    store32(${WORDS.appended}, last);
+    store32(${WORDS.last}, last);
+    store32(${WORDS.count}, count + 1);
+    for (let id = last + 1; id > 0; id++) {
+      store32(${WORDS.appended}, id);
+      let position = append(record, make(id));
+      if (position == -5) {
+        if (rewrite(id - 1) < 0) return 104;
+        position = append(record, make(id));
+      }
+      if (position < 0) return 105;
+      kept[id % KEPT] = position;
+      if (hash(id) % 7 < 4) {
+        if (sync() < 0) return 106;
+        store32(${WORDS.acknowledged}, id);
+      }
+    }
+    return 0;
+  }
+`;
+
+describe.each([
+  { blocks: 8, most: 60, what: 'small records in an extent that is soon full' },
+  { blocks: 16, most: 3000, what: 'records of several sectors' },
+])('a loss of power: $what', ({ blocks, most }) => {
+  test(`${CUTS / 2} lives: nothing acknowledged is lost, and all there is is whole`, { timeout: 3_600_000 }, async () => {
+    const program = await image(PROGRAM(most), { extent: { start: 0, blocks } });
+    const disk = store(blocks);
+    const next = random(blocks);
+    let [acknowledged, appended, rewrites, formats] = [0, 0, 0, 0];
+    for (let life = 0; life < CUTS / 2; life += 1) {
+      const booted = machine([program], disk);
+      const word = (at: number): number => booted.uWord(0, at);
+      // A life may be over before it has begun.
+      const cycles = next(4) === 0 ? next(3_000_000) : next(20_000_000);
+      for (let done = 0; done < cycles && word(WORDS.count) === 0; done += 50_000) booted.machine.run(50_000);
+      if (booted.aegis.environment(0).status === 'dead') throw new Error(`${exitOf(booted.aegis.environment(0))} in life ${life}`);
+      if (word(WORDS.count) > 0) {
+        const last = word(WORDS.last);
+        expect({ life, bad: word(WORDS.bad), damage: word(WORDS.damage) }).toEqual({ life, bad: 0, damage: 0 });
+        expect({ life, last }).toEqual({ life, last: Math.min(Math.max(last, acknowledged), appended) });
+        expect(word(WORDS.count) - 1).toBeGreaterThanOrEqual(Math.min(KEPT, last));
+        booted.machine.run(cycles);
+        if (booted.aegis.environment(0).status === 'dead') throw new Error(`${exitOf(booted.aegis.environment(0))} in life ${life}`);
+        acknowledged = word(WORDS.acknowledged);
+        appended = word(WORDS.appended);
+        rewrites += word(WORDS.rewrites);
+      } else formats += 1;
+      booted.machine.powerCut(life);
+    }
+    expect(rewrites).toBeGreaterThan(CUTS / 20);
+    console.log({ acknowledged, appended, rewrites, formats });
+  });
+});
