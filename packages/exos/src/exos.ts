@@ -39,6 +39,7 @@ import {
   type Program,
 } from '@exokernel/libos-kit';
 import { fiberConsole, writeSerial } from './console.ts';
+import { fiberFiles } from './files-fiber.ts';
 import { HANDLERS } from './handlers.ts';
 import type { Text } from './fork.ts';
 import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
@@ -55,7 +56,8 @@ import { HOOK_RESUME, emitProtected, emitProtection, protectedLabel } from './pr
 import { emitSharedMemory } from './shared-memory.ts';
 import { emitAllocate, emitCopyOnWrite } from './vm.ts';
 
-export type ExosInterface = 'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc' | 'protection';
+export type ExosInterface =
+  'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc' | 'protection' | 'files';
 
 type Linked = LinkedProgram<ExosInterface>;
 type MachineKind = Exclude<Program<ExosInterface>, FiberProgram<ExosInterface>>;
@@ -69,7 +71,7 @@ const NATIVE = {
   console: FIRST_LIBOS_NATIVE + 4,
 } as const;
 
-const PROVIDES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'lrpc', 'protection'] as const;
+const PROVIDES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'lrpc', 'protection', 'files'] as const;
 
 /** The Unix-like library operating system, with linear page tables. */
 export const exos: LinkingLibOs<ExosInterface> = withTable('exos', linearTable);
@@ -104,7 +106,7 @@ function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> 
         zeroFill: compiled.zeroFill,
         code,
         handlers: HANDLERS,
-        natives: exosNatives(program, { runtime, table }),
+        natives: exosNatives(program, { runtime, table }, library),
         placement,
         prologue: 'exos.enter',
         asyncEntry: 'exos.enter',
@@ -194,7 +196,7 @@ function initialWords(grants: Grants, used: number, { entry, words: tableWords }
   return words;
 }
 
-function exosNatives(program: Program<ExosInterface>, text: Text): NativeFactory {
+function exosNatives(program: Program<ExosInterface>, text: Text, library: LinkedLibrary | undefined): NativeFactory {
   const { runtime } = text;
   const fibers = new Fibers();
   const children = new Map<number, () => Fiber<number>>();
@@ -218,6 +220,7 @@ function exosNatives(program: Program<ExosInterface>, text: Text): NativeFactory
       clean: (...range) => fibers.call(address(runtime, 'vm_clean'), ...range),
       dirty: (va) => fibers.call(address(runtime, 'vm_dirty'), va),
     },
+    files: fiberFiles(fibers, (routine) => library?.entries.get(routine) ?? address(runtime, routine), memory),
   };
   return (env) => [
     fibers.step(env),

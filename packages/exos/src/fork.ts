@@ -242,6 +242,8 @@ function childUPage(
   put(UEXOS.self, child);
   put(UEXOS.bounce, 0);
   put(UEXOS.refusing, NO_NAME);
+  // What the library knows of the extent is copied with the memory: only one of them may go on with it.
+  putCapability(UKIT.extent, [0, 0, 0, 0]);
   for (let i = 0; i < 32; i += 1) put(UEXOS.children + 4 * i, 0);
   putCapability(UKIT.self, control);
   for (let i = 0; i < TABLE_PAGES; i += 1) {

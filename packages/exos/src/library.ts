@@ -26,7 +26,7 @@ import { LIBRARY_WASM } from './library-wasm.ts';
 import type { PageTable } from './page-table.ts';
 
 /** The interfaces whose entry points are exports of the module. */
-const COMPILED: readonly InterfaceName[] = [];
+const COMPILED: readonly InterfaceName[] = ['files'];
 
 /** What the module may import from `kit`, and the label of it in ExOS's text. */
 const ROUTINES: Readonly<Record<string, string>> = {

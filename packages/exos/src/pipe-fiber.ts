@@ -4,14 +4,17 @@ import type { Assembly } from '@exokernel/isa';
 import { address, type Fiber, type Fibers, type Memory, type Pipes } from '@exokernel/libos-kit';
 import { UEXOS } from './layout.ts';
 
+/** A page through which bytes of TypeScript go to routines and back; −1 if there is no memory. */
+export function* bouncePage(fibers: Fibers, memory: Memory): Fiber<number> {
+  const present = yield* fibers.load(UEXOS.bounce);
+  if (present !== 0) return present;
+  const made = yield* memory.allocate(PAGE_BYTES);
+  if (made > 0) yield* fibers.store(UEXOS.bounce, made);
+  return made;
+}
+
 export function fiberPipes(fibers: Fibers, runtime: Assembly, memory: Memory): Pipes {
-  function* bounce(): Fiber<number> {
-    const present = yield* fibers.load(UEXOS.bounce);
-    if (present !== 0) return present;
-    const made = yield* memory.allocate(PAGE_BYTES);
-    if (made > 0) yield* fibers.store(UEXOS.bounce, made);
-    return made;
-  }
+  const bounce = (): Fiber<number> => bouncePage(fibers, memory);
   return {
     *pipe() {
       const at = yield* bounce();

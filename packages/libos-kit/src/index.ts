@@ -61,6 +61,8 @@ export {
   type Clock,
   type Console,
   type EntryPoint,
+  type FileEntry,
+  type Files,
   type InterfaceName,
   type Interfaces,
   type Lrpc,

@@ -4,13 +4,21 @@
  * All lives have one disk, so each finds what those before have left half written. LOG_CUTS says how many there are; `npm run test:cuts` has a thousand.
  */
 import { describe, expect, test } from 'vitest';
-import { exitOf } from '../../testkit/src/index.ts';
-import { image, KIT, machine, random, store, TELL } from './log-support.ts';
+import { exitOf, type Booted } from '../../testkit/src/index.ts';
+import { CutDisk, image, KIT, machine, random, store, TELL } from './log-support.ts';
 
 const CUTS = Number(process.env['LOG_CUTS'] ?? 100);
 /** Records that a rewrite keeps. */
 const KEPT = 6;
-const WORDS = { count: TELL, last: TELL + 4, acknowledged: TELL + 8, appended: TELL + 12, bad: TELL + 16, rewrites: TELL + 20, damage: TELL + 24 };
+const WORDS = {
+  count: TELL,
+  last: TELL + 4,
+  acknowledged: TELL + 8,
+  appended: TELL + 12,
+  bad: TELL + 16,
+  rewrites: TELL + 20,
+  damage: TELL + 24,
+};
 
 const PROGRAM = (most: number): string => `
   import { store32 } from '${KIT}/kit';
@@ -96,36 +104,71 @@ const PROGRAM = (most: number): string => `
   }
 `;
 
-describe.each([
+const CASES = [
   { blocks: 8, most: 60, what: 'small records in an extent that is soon full' },
   { blocks: 16, most: 3000, what: 'records of several sectors' },
-])('a loss of power: $what', ({ blocks, most }) => {
-  test(`${CUTS / 2} lives: nothing acknowledged is lost, and all there is is whole`, { timeout: 3_600_000 }, async () => {
-    const program = await image(PROGRAM(most), { extent: { start: 0, blocks } });
-    const disk = store(blocks);
-    const next = random(blocks);
-    let [acknowledged, appended, rewrites, formats] = [0, 0, 0, 0];
-    for (let life = 0; life < CUTS / 2; life += 1) {
-      const booted = machine([program], disk);
-      const word = (at: number): number => booted.uWord(0, at);
-      // A life may be over before it has begun.
-      const cycles = next(4) === 0 ? next(3_000_000) : next(20_000_000);
-      for (let done = 0; done < cycles && word(WORDS.count) === 0; done += 50_000) booted.machine.run(50_000);
-      if (booted.aegis.environment(0).status === 'dead') throw new Error(`${exitOf(booted.aegis.environment(0))} in life ${life}`);
-      if (word(WORDS.count) > 0) {
-        const last = word(WORDS.last);
-        expect({ life, bad: word(WORDS.bad), damage: word(WORDS.damage) }).toEqual({ life, bad: 0, damage: 0 });
-        expect({ life, last }).toEqual({ life, last: Math.min(Math.max(last, acknowledged), appended) });
-        expect(word(WORDS.count) - 1).toBeGreaterThanOrEqual(Math.min(KEPT, last));
-        booted.machine.run(cycles);
-        if (booted.aegis.environment(0).status === 'dead') throw new Error(`${exitOf(booted.aegis.environment(0))} in life ${life}`);
-        acknowledged = word(WORDS.acknowledged);
-        appended = word(WORDS.appended);
-        rewrites += word(WORDS.rewrites);
-      } else formats += 1;
+];
+
+/** What all lives of a disk have come to. */
+class History {
+  acknowledged = 0;
+  appended = 0;
+  rewrites = 0;
+  lives = 0;
+
+  /** A life is over; the words are as they were when the power was cut. */
+  look(word: (at: number) => number): void {
+    const life = (this.lives += 1);
+    const isOpen = word(WORDS.count) > 0;
+    expect({ life, bad: word(WORDS.bad), damage: word(WORDS.damage) }).toEqual({ life, bad: 0, damage: 0 });
+    if (!isOpen) return;
+    const last = word(WORDS.last);
+    expect({ life, last }).toEqual({ life, last: Math.min(Math.max(last, this.acknowledged), this.appended) });
+    expect(word(WORDS.count) - 1).toBeGreaterThanOrEqual(Math.min(KEPT, last));
+    this.acknowledged = word(WORDS.acknowledged);
+    this.appended = word(WORDS.appended);
+    this.rewrites += word(WORDS.rewrites);
+  }
+}
+
+describe.each(CASES)('a loss of power: $what', ({ blocks, most }) => {
+  const built = image(PROGRAM(most), { extent: { start: 0, blocks } });
+  const isAlive = (booted: Booted): void => {
+    const env = booted.aegis.environment(0);
+    if (env.status === 'dead') throw new Error(`it ended with ${exitOf(env)}`);
+  };
+
+  test('of whole machines', { timeout: 600_000 }, async () => {
+    const [disk, next, history] = [store(blocks), random(blocks), new History()];
+    for (let life = 0; life < 6; life += 1) {
+      const booted = machine([await built], disk);
+      booted.machine.run(next(4) === 0 ? next(3_000_000) : next(20_000_000));
+      isAlive(booted);
+      history.look((at) => booted.uWord(0, at));
       booted.machine.powerCut(life);
     }
-    expect(rewrites).toBeGreaterThan(CUTS / 20);
-    console.log({ acknowledged, appended, rewrites, formats });
+    expect(history.acknowledged).toBeGreaterThan(10);
+  });
+
+  const lives = CUTS / CASES.length;
+  test(`${lives} times: nothing acknowledged is lost, and all there is is whole`, { timeout: 3_600_000 }, async () => {
+    const [disk, next, history] = [new CutDisk(blocks), random(blocks), new History()];
+    const booted = machine([await built], disk);
+    const snapshot = booted.machine.snapshot();
+    let left: Uint8Array = disk.bytes.slice();
+    for (let life = 0; life < lives; life += 1) {
+      booted.machine.restore(snapshot);
+      disk.begin(left, 1 + next(next(3) === 0 ? 4 : 60), next, () => {
+        history.look((at) => booted.uWord(0, at));
+      });
+      while (disk.left === undefined) {
+        booted.machine.run(50_000);
+        isAlive(booted);
+      }
+      left = disk.left;
+    }
+    expect(history.lives).toBe(lives);
+    expect(history.acknowledged).toBeGreaterThan(4 * lives);
+    expect(history.rewrites).toBeGreaterThan(lives / 10);
   });
 });

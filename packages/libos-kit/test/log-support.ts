@@ -64,3 +64,53 @@ export function random(seed: number): (n: number) => number {
     return (state >>> 0) % n;
   };
 }
+
+/**
+ * A disk that loses power by itself: at the write that `cutAt` names some sectors of it are written, others are not. What is on the disk then is
+ * `left`; the machine may go on, but what it does after that does not count. For a machine that is put back to its snapshot for each life, which costs
+ * milliseconds; `Machine.powerCut` has the same outcomes, and ends the machine.
+ */
+export class CutDisk implements BlockStore {
+  readonly blocks: number;
+  readonly bytes: Uint8Array;
+  left: Uint8Array | undefined;
+  writes = 0;
+  #cutAt = 0;
+  #choose: (n: number) => number = () => 0;
+  #onCut: () => void = () => undefined;
+
+  constructor(blocks: number) {
+    this.bytes = new Uint8Array(blocks * PAGE_BYTES);
+    this.blocks = this.bytes.length / 512;
+  }
+
+  read(sector: number, into: Uint8Array): void {
+    into.set(this.bytes.subarray(512 * sector, 512 * sector + into.length));
+  }
+
+  write(sector: number, from: Uint8Array): void {
+    this.writes += 1;
+    if (this.writes === this.#cutAt) {
+      this.left = this.bytes.slice();
+      for (let i = 0; i < from.length; i += 512) {
+        if (this.#choose(2) === 1) this.left.set(from.subarray(i, i + 512), 512 * sector + i);
+      }
+      this.#onCut();
+    }
+    this.bytes.set(from, 512 * sector);
+  }
+
+  flush(): void {
+    // What is written stays.
+  }
+
+  /** The next life, of a machine that has just been put back: the disk has these bytes, and is cut off at its write number `at`. */
+  begin(bytes: Uint8Array, at: number, choose: (n: number) => number, onCut: () => void): void {
+    this.bytes.set(bytes);
+    this.left = undefined;
+    this.writes = 0;
+    this.#cutAt = at;
+    this.#choose = choose;
+    this.#onCut = onCut;
+  }
+}
