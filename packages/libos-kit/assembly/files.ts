@@ -83,7 +83,7 @@ export function file_find(name: usize, bytes: i32): i32 {
 export function file_size(number: i32): i32 {
   const code = enter();
   if (code < 0) return code;
-  const file = numbered(number);
+  const file = existing(number);
   return leave(file == null ? E.CAP : file.size);
 }
 
@@ -181,7 +181,7 @@ function create(name: usize, bytes: i32): i32 {
 }
 
 function appendTo(number: i32, from: usize, bytes: i32): i32 {
-  const file = number > 0 ? numbered(number) : null;
+  const file = existing(number);
   if (file == null) return E.CAP;
   if (bytes == 0) return 0;
   if (file.size + bytes < 0) return E.NONE;
@@ -196,7 +196,7 @@ function appendTo(number: i32, from: usize, bytes: i32): i32 {
 }
 
 function remove(number: i32): i32 {
-  const file = number > 0 ? numbered(number) : null;
+  const file = existing(number);
   if (file == null) return E.CAP;
   const code = makeRoom(1, 0);
   // Where there is no room the log is written anew without it.
@@ -212,7 +212,7 @@ function remove(number: i32): i32 {
 }
 
 function read(number: i32, offset: i32, into: usize, most: i32): i32 {
-  const file = number > 0 ? numbered(number) : null;
+  const file = existing(number);
   if (file == null) return E.CAP;
   let done = 0;
   let begins = 0;
@@ -263,6 +263,10 @@ function giveBack(i: i32): void {
 function numbered(number: i32): File | null {
   for (let i = 0; i < FILES; i++) if (fileAt(i).number == number) return fileAt(i);
   return null;
+}
+
+function existing(number: i32): File | null {
+  return number > 0 ? numbered(number) : null;
 }
 
 function named(name: usize, bytes: i32): File | null {
