@@ -109,9 +109,10 @@ export function file_remove(number: i32): i32 {
 
 /**
  * The file with the next number after `after`, beginning with 0; 0: there are no more. Stores at `into` its size, the length of its name, and the name:
- * two words and FILE_NAME_MOST bytes.
+ * two words and FILE_NAME_MOST bytes. E.RANGE for an address that is no word's.
  */
 export function file_list(after: i32, into: usize): i32 {
+  if ((into & 3) != 0) return E.RANGE;
   const code = enter();
   if (code < 0) return code;
   let next: File | null = null;

@@ -1,16 +1,9 @@
 /** For tests of the log: programs over it that a host can follow, and cut off. */
-import { PAGE_BYTES } from '@exokernel/abi';
+import { ENV, ENV_BYTES, EXPOSED, PAGE_BYTES } from '@exokernel/abi';
 import { memoryStore, type BlockStore } from '../../hardware/src/index.ts';
 import { compileAssemblyScript } from '../../vcode/src/asc.ts';
 import { boot, memoryFor, type Booted } from '../../testkit/src/index.ts';
-import {
-  compiledLibOs,
-  compiledLibrary,
-  LIBRARY_MEMORY,
-  PTE,
-  pageTableEntry,
-  type CompiledPlacement,
-} from '../src/index.ts';
+import { compiledLibOs, compiledLibrary, LIBRARY_MEMORY, type CompiledPlacement } from '../src/index.ts';
 import { kitSource } from '../src/node/index.ts';
 
 export const KIT = '@exokernel/libos-kit/assembly';
@@ -38,20 +31,6 @@ export function machine(images: readonly Awaited<ReturnType<typeof image>>[], st
 
 export function store(blocks: number, fill = 0): BlockStore {
   return memoryStore(new Uint8Array(blocks * PAGE_BYTES).fill(fill));
-}
-
-/** Memory of an environment's paged region. */
-export function memoryOf(booted: Booted, env: number, va: number, bytes: number): Uint8Array {
-  const found = new Uint8Array(bytes);
-  for (let i = 0; i < bytes;) {
-    const at = va + i;
-    const count = Math.min(bytes - i, PAGE_BYTES - (at % PAGE_BYTES));
-    const page = at - (at % PAGE_BYTES);
-    const lo = booted.word(env, pageTableEntry(page) + PTE.entryLo) >>> 0;
-    booted.machine.memory.read((lo >>> 12) * PAGE_BYTES + (at % PAGE_BYTES), found.subarray(i, i + count));
-    i += count;
-  }
-  return found;
 }
 
 /** A generator of pseudo-random integers below n. */
@@ -113,4 +92,10 @@ export class CutDisk implements BlockStore {
     this.#choose = choose;
     this.#onCut = onCut;
   }
+}
+
+/** Stores a word into an environment's u-page. */
+export function poke({ machine: of }: Booted, env: number, address: number, value: number): void {
+  const uPage = of.memory.load32(EXPOSED.environments + env * ENV_BYTES + ENV.uPage);
+  of.memory.store32((uPage & 0x1fffffff) + (address % PAGE_BYTES), value);
 }
