@@ -246,3 +246,32 @@ test('two with one extent spoil their files, and nothing else', () => {
   expect([0, 1].map((env) => exitOf(booted.aegis.environment(env)))).toEqual([0, 0]);
   expect(watch.damage()).toEqual([]);
 });
+
+test('a loss of power takes what was not acknowledged', () => {
+  const store = disk();
+  let acknowledged = 0;
+  for (let life = 0; life < 4; life += 1) {
+    const found: number[] = [];
+    const image = compose(
+      exos,
+      program('lives', ['files'], function* (os) {
+        const file = (yield* os.files.find('log')) || (yield* os.files.create('log'));
+        const bytes = yield* os.files.read(file, 0, 1 << 20);
+        if (typeof bytes === 'number') return -bytes;
+        found.push(...bytes);
+        for (let n = bytes.length; ; n += 1) {
+          if ((yield* os.files.append(file, Uint8Array.of(n))) !== 1) return 1;
+          acknowledged = n + 1;
+        }
+      }),
+      { extent: { start: 0, blocks: BLOCKS } },
+    );
+    const booted = boot([image], { disk: { store } });
+    const before = acknowledged;
+    booted.machine.run(5_000_000 + 123_457 * life);
+    expect(found.length - before).toBeOneOf([0, 1]);
+    expect(found).toEqual(Array.from({ length: found.length }, (_, i) => i));
+    booted.machine.powerCut(life);
+  }
+  expect(acknowledged).toBeGreaterThan(20);
+});

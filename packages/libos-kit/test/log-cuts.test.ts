@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import { exitOf, type Booted } from '../../testkit/src/index.ts';
-import { CutDisk, image, KIT, machine, random, store, TELL } from './log-support.ts';
+import { CutDisk, image, KIT, machine, poke, random, store, TELL } from './log-support.ts';
 
 const CUTS = Number(process.env['LOG_CUTS'] ?? 100);
 /** Records that a rewrite keeps. */
@@ -18,10 +18,11 @@ const WORDS = {
   bad: TELL + 16,
   rewrites: TELL + 20,
   damage: TELL + 24,
+  life: TELL + 28,
 };
 
 const PROGRAM = (most: number): string => `
-  import { store32 } from '${KIT}/kit';
+  import { load32, store32 } from '${KIT}/kit';
   import { EXTENT, extentBlocks } from '${KIT}/disk';
   import { append, beginRewrite, commitRewrite, formatLog, logDamage, openLog, readRecord, sync } from '${KIT}/log';
   const KEPT = ${KEPT};
@@ -38,16 +39,17 @@ const PROGRAM = (most: number): string => `
     x *= 0x85ebca6b;
     return x ^ (x >>> 13);
   }
-  /** A record's length and all its bytes follow from its number. */
-  function make(id: i32): i32 {
-    const length = 4 + <i32>(hash(id) % ${most});
+  /** A record's length follows from its number, its bytes from that and from the life that has written it. */
+  function make(id: i32, life: i32): i32 {
+    const length = 8 + <i32>(hash(id) % ${most});
     store<i32>(record, id);
-    for (let i = 4; i < length; i++) store<u8>(record + i, id * 7 + i * 13);
+    store<i32>(record, life, 4);
+    for (let i = 8; i < length; i++) store<u8>(record + i, id * 7 + life * 31 + i * 13);
     return length;
   }
   function found(position: i32, first: usize, length: i32): void {
     const id = load<i32>(first);
-    if (length != make(id) || (count > 0 && id != last + 1)) store32(${WORDS.bad}, 1);
+    if (length != make(id, load<i32>(first, 4)) || (count > 0 && id != last + 1)) store32(${WORDS.bad}, 1);
     // The rest of it is looked at when it is read.
     for (let i = 0; i < min(length, 400); i++) if (load<u8>(first + i) != load<u8>(record + i)) store32(${WORDS.bad}, 2);
     count++;
@@ -60,7 +62,7 @@ const PROGRAM = (most: number): string => `
     if (beginRewrite() < 0) return -2;
     for (let id = max(1, from - KEPT + 1); id <= from; id++) {
       const length = readRecord(kept[id % KEPT], 0, again, 8192);
-      if (length != make(id)) return -3;
+      if (length != make(id, load<i32>(again, 4))) return -3;
       for (let i = 0; i < length; i++) if (load<u8>(again + i) != load<u8>(record + i)) return -4;
       const position = append(again, length);
       if (position < 0) return -5;
@@ -78,7 +80,7 @@ const PROGRAM = (most: number): string => `
     if (code < 0) return -code;
     for (let id = max(1, last - KEPT + 1); id <= last; id++) {
       const length = readRecord(kept[id % KEPT], 0, again, 8192);
-      if (length != make(id)) return 102;
+      if (length != make(id, load<i32>(again, 4))) return 102;
       for (let i = 0; i < length; i++) if (load<u8>(again + i) != load<u8>(record + i)) return 103;
     }
     store32(${WORDS.damage}, logDamage());
@@ -86,12 +88,13 @@ const PROGRAM = (most: number): string => `
     store32(${WORDS.appended}, last);
     store32(${WORDS.last}, last);
     store32(${WORDS.count}, count + 1);
+    const life: i32 = load32(${WORDS.life});
     for (let id = last + 1; id > 0; id++) {
       store32(${WORDS.appended}, id);
-      let position = append(record, make(id));
+      let position = append(record, make(id, life));
       if (position == -5) {
         if (rewrite(id - 1) < 0) return 104;
-        position = append(record, make(id));
+        position = append(record, make(id, life));
       }
       if (position < 0) return 105;
       kept[id % KEPT] = position;
@@ -142,6 +145,7 @@ describe.each(CASES)('a loss of power: $what', ({ blocks, most }) => {
     const [disk, next, history] = [store(blocks), random(blocks), new History()];
     for (let life = 0; life < 6; life += 1) {
       const booted = machine([await built], disk);
+      poke(booted, 0, WORDS.life, life);
       booted.machine.run(next(4) === 0 ? next(3_000_000) : next(20_000_000));
       isAlive(booted);
       history.look((at) => booted.uWord(0, at));
@@ -161,6 +165,7 @@ describe.each(CASES)('a loss of power: $what', ({ blocks, most }) => {
       disk.begin(left, 1 + next(next(3) === 0 ? 4 : 60), next, () => {
         history.look((at) => booted.uWord(0, at));
       });
+      poke(booted, 0, WORDS.life, life);
       while (disk.left === undefined) {
         booted.machine.run(50_000);
         isAlive(booted);
