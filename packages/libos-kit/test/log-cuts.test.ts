@@ -154,6 +154,30 @@ describe.each(CASES)('a loss of power: $what', ({ blocks, most }) => {
     expect(history.acknowledged).toBeGreaterThan(10);
   });
 
+  test('whose pieces would make one record: they are not put together', { timeout: 600_000 }, async () => {
+    const disk = new CutDisk(blocks);
+    const empty = disk.bytes.slice();
+    const booted = machine([await built], disk);
+    const snapshot = booted.machine.snapshot();
+    for (let pattern = 1; pattern < 31; pattern += 1) {
+      let left: Uint8Array = empty;
+      // The first write behind those of formatLog, and then the same one again, by another life, with the sectors that the first did not write.
+      for (const [life, at] of [5, 1, 1000].entries()) {
+        booted.machine.restore(snapshot);
+        let sector = 0;
+        const choose = (): number => ((pattern >>> (sector++ % 5)) & 1) ^ (life & 1);
+        disk.begin(left, at, choose, () => undefined);
+        poke(booted, 0, WORDS.life, 1000 + life);
+        while (disk.left === undefined && !(life === 2 && booted.uWord(0, WORDS.count) > 0)) {
+          booted.machine.run(20_000);
+          isAlive(booted);
+        }
+        left = disk.left ?? left;
+      }
+      expect({ pattern, bad: booted.uWord(0, WORDS.bad) }).toEqual({ pattern, bad: 0 });
+    }
+  });
+
   const lives = CUTS / CASES.length;
   test(`${lives} times: nothing acknowledged is lost, and all there is is whole`, { timeout: 3_600_000 }, async () => {
     const [disk, next, history] = [new CutDisk(blocks), random(blocks), new History()];

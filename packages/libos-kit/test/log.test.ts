@@ -228,6 +228,26 @@ describe('what is no record', () => {
     expect(code).toBe(42);
   });
 
+  test('what a write that was cut off has left behind the end', async () => {
+    const code = await run(
+      `const page = pages(1);
+       if (fresh() != 0) return 1;
+       for (let id = 0; id < 7; id++) if (put(id, 100) < 0) return 2;
+       // Two blocks by one write: of the first one the last sector is lost.
+       if (sync() != 0 || put(7, 100) < 0 || put(8, 100) < 0 || sync() != 0) return 3;
+       if (transfer(EXTENT, 1, page, 1, false, false) != 0) return 4;
+       memory.fill(page + 7 * 512, 0, 512);
+       if (transfer(EXTENT, 1, page, 1, true, false) != 0) return 5;
+       if (open() != 0 || set != 127 || logDamage() != 0) return 6;
+       if (put(9, 100) < 0 || sync() != 0 || open() != 0 || set != (127 | 1 << 9)) return 7;
+       if (put(10, 100) < 0 || sync() != 0 || open() != 0) return 8;
+       return set == (127 | 3 << 9) && wrong == 0 ? 42 : 9;`,
+      store(16),
+      16,
+    );
+    expect(code).toBe(42);
+  });
+
   test('records at another place, and bytes in a record that look like one', async () => {
     const code = await run(
       `const page = pages(1);
