@@ -95,6 +95,7 @@ export default tseslint.config(
       eqeqeq: 'off',
       // Inferred types are those of numbers: a written one chooses the width.
       '@typescript-eslint/no-inferrable-types': 'off',
+      '@typescript-eslint/no-invalid-void-type': 'off',
       // It knows no `import type`, and its namespaces are constants of the compiler.
       '@typescript-eslint/consistent-type-imports': 'off',
       '@typescript-eslint/no-namespace': 'off',

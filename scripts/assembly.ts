@@ -25,7 +25,7 @@ interface Word {
 
 /** `extent:4` is a capability, `words:8` an array of eight words. */
 function words(fields: readonly string[]): Word[] {
-  return fields.flatMap((field) => {
+  return fields.flatMap((field): Word[] => {
     const [name = '', count = '1'] = field.split(':');
     if (count === '1') return [{ name, isCapability: false }];
     if (count === '4') return [{ name, isCapability: true }];

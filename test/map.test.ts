@@ -35,7 +35,7 @@ function sources(folder: string): string[] {
 /** Every module that a file imports, statically, dynamically, for types, or re-exports. */
 function imports(file: string): string[] {
   const text = readFileSync(file, 'utf8').replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
-  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^'\n]+)'/g)].map((match) => match[1] ?? '');
+  return [...text.matchAll(/(?<!')\b(?:from|import)\s*\(?\s*'([^'\n]+)'/g)].map((match) => match[1] ?? '');
 }
 
 function packageOf(specifier: string): string {

@@ -86,13 +86,13 @@ function* main(fibers: Fibers, memory: Memory, sleep: number, { ip, port }: Echo
   // One slot without a buffer: the handler takes every datagram, and nothing is to come here.
   let failed = yield* fibers.syscall('ring_bind', ...ringFrame, 0, 1);
   if (failed < 0) return failed;
-  const receive = fibers.capability();
+  const receive = fibers.results('ring_bind').capability;
 
   const filter = encodeFilter(udp({ dstIp: ip, dstPort: port }));
   yield* fibers.write(code, filter);
   failed = yield* fibers.syscall('filter_bind', ...codeFrame, ...receive, filter.length, POLICIES.specific);
   if (failed < 0) return failed;
-  const bound = fibers.capability();
+  const bound = fibers.results('filter_bind').capability;
   failed = yield* fibers.syscall('ash_window', ...bound, ...windowFrame, 0);
   if (failed < 0) return failed;
 

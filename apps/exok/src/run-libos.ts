@@ -31,9 +31,9 @@ export function libosMachine(
         // Its children, too.
         halted: () => aegis.environments().every(({ status }) => status === 'dead'),
         ending: () => {
-          const ending = aegis.ending(env);
-          if (ending === undefined) return undefined;
-          return { ...ending, text: `${program.name} ${ending.text}`, exit: aegis.environment(env).exit };
+          const { cause, exit } = aegis.environment(env);
+          if (cause === undefined) return undefined;
+          return { isItsOwn: cause.kind === 'exit', text: `${program.name} ${cause.text}`, exit };
         },
         close: () => disk?.close(),
       };

@@ -2,7 +2,16 @@
  * Attacks on capabilities, made from user mode with real system calls: an environment that knows every public number, and
  * holds capabilities of its own, tries to make one that it was not given. [SOSP95 §3.1]
  */
-import { CAPABILITY_KINDS, ENTRYLO, ERRORS, RIGHTS, type CallName, type CapabilityWords } from '@exokernel/abi';
+import {
+  CAPABILITY_KINDS,
+  ENTRYLO,
+  ERRORS,
+  RIGHTS,
+  type CallArguments,
+  type CallName,
+  type CallResults,
+  type CapabilityWords,
+} from '@exokernel/abi';
 import type { Fiber, Fibers } from '@exokernel/libos-kit';
 
 /** How one kind of attack went. */
@@ -34,25 +43,26 @@ export function* attack(fibers: Fibers, known: Knowledge, outcomes: Outcome[], g
     return outcome;
   };
   /** One attempt, which must be refused. */
-  function* refuse(outcome: Outcome, name: CallName, ...args: readonly number[]): Fiber<void> {
+  function* refuse<N extends CallName>(outcome: Outcome, name: N, ...args: CallArguments<N>): Fiber<void> {
     outcome.attempts += 1;
     if ((yield* fibers.syscall(name, ...args)) !== ERRORS.E_CAP) outcome.accepted += 1;
   }
   /** One use of what is the caller's own. */
-  function* accept(name: CallName, ...args: readonly number[]): Fiber<CapabilityWords> {
+  function* accept<N extends CallName>(name: N, ...args: CallArguments<N>): Fiber<CallResults<N>> {
     genuine.attempts += 1;
     if ((yield* fibers.syscall(name, ...args)) === ERRORS.E_OK) genuine.accepted += 1;
-    return fibers.capability();
+    return fibers.results(name);
   }
-  const bind = ([, ppn, low, high]: CapabilityWords, dirty: boolean): readonly number[] => [
+  const bind = ([first, ppn, low, high]: CapabilityWords, dirty: boolean): CallArguments<'tlbwr'> => [
     WINDOW,
     (ppn << 12) | ENTRYLO.valid | (dirty ? ENTRYLO.dirty : 0),
     low,
     high,
+    first,
   ];
   const head = (CAPABILITY_KINDS.frame << 24) | ((read | write) << 16);
 
-  const own = yield* accept('frame_alloc', -1);
+  const { capability: own } = yield* accept('frame_alloc', -1);
   yield* accept('cap_derive', ...own, read, 0);
   yield* accept('tlbwr', ...bind(own, true));
 
@@ -76,16 +86,15 @@ export function* attack(fibers: Fibers, known: Knowledge, outcomes: Outcome[], g
   const rename = group("its own capability with the name of a victim's frame");
   for (const ppn of known.frames) {
     const words: CapabilityWords = [own[0], ppn, own[2], own[3]];
-    for (const name of ['frame_free', 'frame_hold'] as const) {
-      yield* refuse(rename, name, ...(name === 'frame_hold' ? [0, 0, 0, 0] : []), ...words);
-    }
+    yield* refuse(rename, 'frame_free', ...words);
+    yield* refuse(rename, 'frame_hold', 0, 0, 0, 0, ...words);
     yield* refuse(rename, 'tlbwr', ...bind(words, false));
   }
 
   const stale = group('a capability of an earlier life of a frame of its own');
-  const first = yield* accept('frame_alloc', -1);
+  const { capability: first } = yield* accept('frame_alloc', -1);
   yield* accept('frame_free', ...first);
-  const second = yield* accept('frame_alloc', first[1]);
+  const { capability: second } = yield* accept('frame_alloc', first[1]);
   yield* refuse(stale, 'cap_derive', ...first, read, 0);
   yield* refuse(stale, 'frame_free', ...first);
   yield* refuse(stale, 'tlbwr', ...bind(first, false));
@@ -100,7 +109,7 @@ export function* attack(fibers: Fibers, known: Knowledge, outcomes: Outcome[], g
   }
 
   const rights = group('more rights than its own capability has');
-  const reading = yield* accept('cap_derive', ...own, read, 0);
+  const { capability: reading } = yield* accept('cap_derive', ...own, read, 0);
   yield* accept('tlbwr', ...bind(reading, false));
   yield* refuse(rights, 'tlbwr', ...bind(reading, true));
   for (const more of [write, read | write, 4, 0xff]) yield* refuse(rights, 'cap_derive', ...reading, more, 0);
@@ -108,9 +117,8 @@ export function* attack(fibers: Fibers, known: Knowledge, outcomes: Outcome[], g
   yield* refuse(rights, 'env_map', 0, 0, 0, 0, ...reading, WINDOW | 1);
 
   const revoked = group('a capability whose branch was revoked, and those below it');
-  const child = yield* accept('cap_derive', ...own, read | write, 1);
-  const node = fibers.result(0);
-  const grandchild = yield* accept('cap_derive', ...child, read, 1);
+  const { node, capability: child } = yield* accept('cap_derive', ...own, read | write, 1);
+  const { capability: grandchild } = yield* accept('cap_derive', ...child, read, 1);
   yield* accept('cap_revoke', ...own, node);
   for (const words of [child, grandchild]) {
     yield* refuse(revoked, 'cap_derive', ...words, read, 0);

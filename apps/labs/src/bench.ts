@@ -71,7 +71,7 @@ export class Bench {
   until(done: () => boolean, seconds = 10): void {
     const limit = this.machine.cycles + seconds * this.machine.hz;
     while (!done()) {
-      if (this.machine.cycles > limit) throw new Error(`not done after ${seconds} s of the machine`);
+      if (this.machine.cycles > limit) throw new Error(`not done after ${seconds} s of the machine${this.#dead()}`);
       this.settle(1 / 1000);
     }
   }
@@ -82,7 +82,7 @@ export class Bench {
     const limit = machine.cycles + LIMIT_SECONDS * machine.hz;
     while (!this.#isAt(place)) {
       if (machine.cycles > limit)
-        throw new Error(`environment ${place.env} does not come to 0x${place.pc.toString(16)}`);
+        throw new Error(`environment ${place.env} does not come to 0x${place.pc.toString(16)}${this.#dead()}`);
       machine.run(1);
     }
   }
@@ -142,6 +142,14 @@ export class Bench {
   /** A word of the record of an environment, one of ENV. */
   record(env: number, field: (typeof ENV)[keyof typeof ENV]): number {
     return this.machine.memory.load32(EXPOSED.environments + env * 512 + field) >>> 0;
+  }
+
+  /** Which environments have ended, and why. */
+  #dead(): string {
+    const causes = this.aegis
+      .environments()
+      .map(({ name, cause }) => (cause === undefined ? '' : `; ${name} ${cause.text}`));
+    return causes.join('');
   }
 
   #isAt({ env, pc }: Place): boolean {

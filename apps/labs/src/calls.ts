@@ -80,7 +80,7 @@ const CALLS_MEASURED: readonly Measured[] = [
 /** A message ring, mapped. Returns the number of this environment, the only one of its machine. */
 function* bindRing(fibers: Fibers): Fiber<number> {
   yield* fibers.syscall('frame_alloc', -1);
-  const frame = fibers.capability();
+  const frame = fibers.results('frame_alloc').capability;
   yield* fibers.syscall('env_map', 0, 0, 0, 0, ...frame, RING | 1);
   yield* fibers.syscall('msg_bind', ...frame);
   return 0;

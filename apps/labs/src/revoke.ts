@@ -168,7 +168,7 @@ function revoke(model: Model, mode: Mode): Taken {
 function* allocate(fibers: Fibers): Fiber<CapabilityWords> {
   const code = yield* fibers.syscall('frame_alloc', -1);
   if (code !== 0) throw new RangeError(`frame_alloc answers ${code}`);
-  return fibers.capability();
+  return fibers.results('frame_alloc').capability;
 }
 
 /** Works; and when it is asked for frames, gives up as many spare ones. */

@@ -12,6 +12,7 @@
  * needs the kernel's stack and may change a0 to a3 and t0 to t9; `native` is kernel TypeScript (a binding). A capability takes four registers (see `capability.ts`).
  */
 
+import type { CapabilityWords } from './capability.ts';
 import type { ErrorName } from './errors.ts';
 
 /** How one call is written in the table; `name:4` is an argument or result of four words. */
@@ -48,7 +49,7 @@ export const CALLS = {
   cap_derive:   { number: 18, path: 'native', args: ['capability:4', 'rights', 'branch'], results: ['node', 'capability:4'], page: 'capabilities', errors: ['E_CAP', 'E_RANGE', 'E_NONE'], what: 'makes a capability with fewer rights, or the same, for the same resource, of whichever kind: branch 0, of the same node; 1, of a new node below it' },
   cap_revoke:   { number: 36, path: 'native', args: ['capability:4', 'node'], results: [], page: 'capabilities', errors: ['E_CAP'], what: 'ends all capabilities of node and of the nodes below it, and the bindings made through them; node must hang below that of the capability' },
   frame_guard:  { number: 37, path: 'native', args: ['frame:4', 'which', 'word0', 'word1'], results: [], page: 'frames', errors: ['E_CAP', 'E_RANGE'], what: 'sets the two words that tlbwr compares for reading (which 0) or writing (1): with words that everyone knows a frame is shared with everyone; translations made before are gone' },
-  revoke:       { number: 38, path: 'native', args: ['env:4', 'kind', 'count', 'mode'], results: ['count'], page: 'revocation', errors: ['E_CAP', 'E_RANGE', 'E_NONE'], what: 'takes back frames (kind 0) or slices (1) of an environment: mode 0 asks it and takes by force what it has not given up by the deadline, 1 takes at once and tells; count is how many, the guaranteed minimum left alone' },
+  revoke:       { number: 38, path: 'native', args: ['env:4', 'kind', 'count', 'mode'], results: ['count'], page: 'revocation', errors: ['E_CAP', 'E_RANGE', 'E_BUSY', 'E_NONE'], what: 'takes back frames (kind 0) or slices (1) of an environment: mode 0 asks it and takes by force what it has not given up by the deadline, 1 takes at once and tells; count is how many, the guaranteed minimum left alone' },
   env_alloc:    { number: 19, path: 'native', args: [], results: ['env', 'capability:4'], page: 'environments', errors: ['E_NONE', 'E_CODE'], what: 'creates an environment without slices; it gets the native functions of its creator, and ends with it unless it has been started' },
   env_free:     { number: 20, path: 'native', args: ['env:4', 'code'], results: [], page: 'environments', errors: ['E_CAP'], what: 'destroys an environment (null capability: the caller); code, a word, goes to its record' },
   env_set:      { number: 21, path: 'native', args: ['env:4', 'field', 'value'], results: [], page: 'environments', errors: ['E_CAP', 'E_RANGE'], what: 'sets a word of a context of an environment: see ENV_SETTABLE; entry points need a u-page, those of transfers a started environment; a limit of frames is at most that of the caller (else E_CAP)' },
@@ -86,6 +87,32 @@ export const CALLS = {
 } as const;
 
 export type CallName = keyof typeof CALLS;
+
+/** So many words. */
+type Repeated<Count extends string, Words extends readonly number[] = []> = `${Words['length']}` extends Count
+  ? Words
+  : Repeated<Count, readonly [...Words, number]>;
+type WordsOf<Field extends string> = Field extends `${string}:4`
+  ? CapabilityWords
+  : Field extends `${string}:${infer Count}`
+    ? Repeated<Count>
+    : readonly [number];
+type AllWords<Fields extends readonly string[]> = Fields extends readonly [
+  infer First extends string,
+  ...infer Rest extends readonly string[],
+]
+  ? readonly [...WordsOf<First>, ...AllWords<Rest>]
+  : readonly [];
+
+/** The words that a call takes, in their order: `name:4`, four words, is the words of a capability. */
+export type CallArguments<Name extends CallName> = AllWords<(typeof CALLS)[Name]['args']>;
+
+/** What a call gives beside its code, by the names of the table: `name:4` is a capability. */
+export type CallResults<Name extends CallName> = {
+  readonly [
+    Field in (typeof CALLS)[Name]['results'][number] as Field extends `${infer Name}:${string}` ? Name : Field
+  ]: Field extends `${string}:4` ? CapabilityWords : number;
+};
 
 /** One more than the highest call number that the dispatch table holds. */
 export const CALL_LIMIT = 64;

@@ -53,26 +53,47 @@ export interface Image {
   readonly slices: { readonly count: number; readonly contiguous: boolean };
   /** Serial line granted, if any. */
   readonly serialLine?: number;
-  /** Disk extent granted, in 4 KiB blocks, if any. */
-  readonly extent?: { readonly start: number; readonly blocks: number };
+  /** Disk extent granted, if any. */
+  readonly extent?: ImageExtent;
   /** Granted the right to see every packet (tap_bind). */
   readonly tap?: boolean;
+  /** Address of a word in the u-page that is not zero once the library operating system ends its program for an exception. */
+  readonly failed?: number;
   /** What its program's code is, for people. */
   readonly program?: ImageProgram;
 }
 
-/** The program of an image, so that the text of its death can say where it was. */
+/** Blocks of the disk, of 4 KiB, that an image is granted as they are. */
+export interface ImageExtent {
+  readonly start: number;
+  readonly blocks: number;
+  /** Others may hold some of these blocks. Without it such an image is refused. */
+  readonly shared?: boolean;
+}
+
+/** A place in a source; line and column from 1. */
+export interface SourcePlace {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** An instruction in a function, and its source if that is known. */
+export interface FunctionPlace {
+  readonly function: string;
+  readonly source?: SourcePlace;
+}
+
+/** The program of an image, so that the cause of its death can say where it was. */
 export interface ImageProgram {
   /** Its code lies from `start` up to `end`. */
   readonly start: number;
   readonly end: number;
   /**
-   * What stands at an address in there: `sum (main.ts:3:10)`. `ra` is the return address that the processor held there: if it tells who
-   * called, that follows.
+   * The function that has the instruction at an address in there, if that is known. `ra` is the return address that the processor held
+   * there: if it tells who called, that is `caller`.
    */
-  readonly describe: (pc: number, ra: number) => string;
+  readonly at: (pc: number, ra: number) => (FunctionPlace & { readonly caller?: FunctionPlace }) | undefined;
   /** What the instruction at an address in there complains of, if it is one that only complains: `a division by zero`. */
   readonly trap: (pc: number) => string | undefined;
-  /** Address of a word in the u-page that is not zero once the library operating system ends the program for an exception. */
-  readonly failed: number;
 }

@@ -1,5 +1,5 @@
 /** The contract between Aegis and the environments that run on it. Tables and types, no logic. */
-export { CALLS, CALL_LIMIT, type CallName, type CallRow } from './calls.ts';
+export { CALLS, CALL_LIMIT, type CallArguments, type CallName, type CallResults, type CallRow } from './calls.ts';
 export { ERRORS, type ErrorName } from './errors.ts';
 export {
   CAPABILITY_KINDS,
@@ -90,4 +90,4 @@ export {
 } from './limits.ts';
 export { STRUCTURES, offsets, type Field, type Offsets, type Structure } from './structures.ts';
 export type { NativeCpu, NativeFunction, NativeFactory } from './native.ts';
-export type { Grants, Image, ImageProgram, ImageSegment } from './image.ts';
+export type { FunctionPlace, Grants, Image, ImageExtent, ImageProgram, ImageSegment, SourcePlace } from './image.ts';

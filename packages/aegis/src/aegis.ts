@@ -28,9 +28,9 @@ import { Asids } from './asids.ts';
 import { Arguments, type Parts } from './call.ts';
 import { frameGranted } from './calls/memory.ts';
 import { Capabilities } from './capabilities.ts';
+import { Causes, type Cause } from './causes.ts';
 import { COSTS } from './costs.ts';
 import { Disk } from './disk.ts';
-import { Endings, type Ending } from './endings.ts';
 import { Environments } from './environments.ts';
 import { AegisError } from './error.ts';
 import { Extents } from './extents.ts';
@@ -67,6 +67,7 @@ import { Serial } from './serial.ts';
 import { Slices } from './slices.ts';
 import { tablesAt } from './tables.ts';
 import { TlbKeeper } from './tlb-keeper.ts';
+import { SECTORS_PER_BLOCK } from './virtio-blk.ts';
 
 /** How to make a kernel. */
 export interface AegisOptions {
@@ -85,12 +86,12 @@ export interface EnvironmentInfo extends Usage {
   readonly death: number;
   /** ENV.exit: the word it gave to env_free, signed. */
   readonly exit: number;
+  /** Why it ended; nothing while it lives. */
+  readonly cause: Cause | undefined;
 }
 
 /** What it costs at most to see whether something binds a frame, by all that there is. */
 const COST_OF_LOOKING = { fixed: 2500, ring: 60, filter: 30, predicate: 60 } as const;
-
-/** Registers v0, k0 and k1. */
 
 const STATUS_NAMES: readonly (keyof typeof ENV_STATUS)[] = ['free', 'embryo', 'runnable', 'dead'];
 
@@ -106,7 +107,7 @@ export class Aegis {
   readonly parts: Parts;
   readonly #accounting: Accounting;
   readonly #names: Names = new Names();
-  readonly #endings: Endings;
+  readonly #causes: Causes;
 
   /** Throws `AegisError` `machine` if the machine has run already or has a kernel, `memory` if it has too little. */
   constructor(machine: Machine, options: AegisOptions = {}) {
@@ -123,7 +124,7 @@ export class Aegis {
     }
     TAKEN.add(machine);
     this.machine = machine;
-    this.#endings = new Endings(machine);
+    this.#causes = new Causes(machine);
     // The image first: it holds the kernel page, which the parts fill in.
     const kernel = kernelImage();
     machine.memory.installCode(0, kernel.words);
@@ -132,14 +133,16 @@ export class Aegis {
     this.parts = this.#build(options.secret ?? DEFAULT_SECRET);
     this.#accounting = new Accounting(machine, this.parts.memory);
     this.#install(kernel.symbols.get('schedule') ?? KSEG0);
-    machine.attachState(new SavedKernel(this.parts.natives, this.#names, [this.parts.filters, this.#accounting]));
+    machine.attachState(
+      new SavedKernel(this.parts.natives, this.#names, [this.parts.filters, this.#accounting, this.#causes]),
+    );
   }
 
   /** Makes an environment. Returns its number. Throws `AegisError`; then nothing is left of it. */
   load(image: Image): number {
     const env = loadImage(this.parts, image);
     this.#names.set(env, { name: image.name, family: image.name, libos: image.libos });
-    this.#endings.loaded(env, image.program);
+    this.#causes.loaded(env, image);
     return env;
   }
 
@@ -171,23 +174,16 @@ export class Aegis {
       parent: parent < ENV_LIMIT ? parent : undefined,
       death: memory.env(id, ENV.death),
       exit: memory.env(id, ENV.exit) | 0,
+      cause: memory.env(id, ENV.status) === ENV_STATUS.dead ? this.#causes.of(id) : undefined,
       ...this.#accounting.usage(id),
     };
-  }
-
-  /**
-   * How environment `id` ended, in words for people. Of a program whose image tells what its code is (`Image.program`): what it did, in which
-   * function, and the source. Nothing of one that lives. Throws `AegisError` `environments`.
-   */
-  ending(id: number): Ending | undefined {
-    return this.environment(id).status === 'dead' ? this.#endings.of(id) : undefined;
   }
 
   /** A new tenant of record `id`: counted from zero, and named after its parent. */
   #created(id: number, parent: number): void {
     this.#accounting.reset(id);
     this.#names.created(id, parent);
-    this.#endings.created(id, parent);
+    this.#causes.created(id, parent);
   }
 
   #build(secret: Uint8Array): Parts {
@@ -223,12 +219,15 @@ export class Aegis {
     const natives = new Natives((asid, functions) => {
       machine.native.install(asid, functions);
     });
-    const asids = new Asids(memory, tlb, natives);
+    const asids = new Asids(memory, tlb, natives, slices);
     const created = (id: number, parent: number): void => {
       this.#created(id, parent);
     };
     const condemned = (id: number, death: number): void => {
-      this.#endings.condemned(id, death);
+      this.#causes.condemned(id, death);
+    };
+    const ended = (env: number, death: number): void => {
+      machine.announce('environment-end', env, death, memory.env(env, ENV.exit) | 0);
     };
     const environments = new Environments(memory, {
       frames,
@@ -240,6 +239,7 @@ export class Aegis {
       natives,
       created,
       condemned,
+      ended,
     });
     const filters = new Filters(memory, { frames, capabilities, families });
     const rings = new Rings(memory, { frames, capabilities, families }, (ring) => {
@@ -288,6 +288,7 @@ export class Aegis {
       serial,
       extents,
       disk,
+      diskBlocks: Math.floor((machine.diskSectors >>> 0) / SECTORS_PER_BLOCK),
       revocation,
       registry,
     };

@@ -6,12 +6,15 @@
  * ASID follows here: the tags of guaranteed mappings, the native functions, and the gates of protected control transfer,
  * which are the entries while there is an ASID and 0 otherwise, so that a transfer costs nothing for all this.
  *
+ * The slice that runs pays for the look through all translations. The loser owes the clearing of its own, which may be all that there are.
+ *
  * The environment that runs keeps its ASID: the machine code of a call that needs one for another goes on in the caller's address space.
  */
 import { ENV, GUARANTEED_LIMIT, NO_ENV, PAGE_BYTES } from '@exokernel/abi';
 import { KP } from './layout.ts';
 import { Records, envAddress, type KernelMemory } from './memory.ts';
 import type { Natives } from './natives.ts';
+import type { Slices } from './slices.ts';
 import { ASID_LIMIT, TABLES, VARIABLES } from './tables.ts';
 import type { TlbKeeper } from './tlb-keeper.ts';
 
@@ -33,12 +36,14 @@ export class Asids {
   readonly #memory: KernelMemory;
   readonly #tlb: TlbKeeper;
   readonly #natives: Natives;
+  readonly #slices: Slices;
   readonly #owners: Records;
 
-  constructor(memory: KernelMemory, tlb: TlbKeeper, natives: Natives) {
+  constructor(memory: KernelMemory, tlb: TlbKeeper, natives: Natives, slices: Slices) {
     this.#memory = memory;
     this.#tlb = tlb;
     this.#natives = natives;
+    this.#slices = slices;
     this.#owners = new Records(memory, TABLES.asidOwners);
     for (let asid = 0; asid < ASID_LIMIT; asid += 1) this.#owners.set(asid, 0, NO_ENV);
     memory.setVariable(VARIABLES.asidHand, FIRST);
@@ -64,7 +69,8 @@ export class Asids {
     let asid = this.#free();
     if (asid < 0) {
       asid = this.#victim(this.#memory.env(env, ENV.family));
-      this.#take(this.owner(asid));
+      const loser = this.owner(asid);
+      this.#slices.bear(loser, this.#take(loser));
     }
     this.#owners.set(asid, 0, env);
     this.#memory.setEnv(env, ENV.asid, asid << SHIFT);
@@ -85,15 +91,17 @@ export class Asids {
     this.#memory.setEnv(env, ENV.asyncGate, open ? this.#memory.env(env, ENV.asyncEntry) : 0);
   }
 
-  #take(env: number): void {
+  /** Returns the cycles of clearing its translations. */
+  #take(env: number): number {
     const asid = this.#memory.env(env, ENV.asid) >>> SHIFT;
-    if (asid === 0) return;
-    this.#tlb.flushEnv(env);
+    if (asid === 0) return 0;
+    const cycles = this.#tlb.flushEnv(env);
     this.#owners.set(asid, 0, NO_ENV);
     this.#memory.setEnv(env, ENV.asid, 0);
     this.#tag(env, NO_ASID_TAG);
     this.openGates(env);
     this.#natives.remove(asid);
+    return cycles;
   }
 
   /** The first free ASID, or −1. */

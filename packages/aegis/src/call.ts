@@ -39,6 +39,8 @@ export interface Parts {
   readonly serial: Serial;
   readonly extents: Extents;
   readonly disk: Disk;
+  /** Size of the disk in blocks of 4 KiB; 0 without a disk. */
+  readonly diskBlocks: number;
   readonly registry: Registry;
   readonly revocation: Revocation;
 }

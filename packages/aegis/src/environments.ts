@@ -82,6 +82,7 @@ export class Environments {
   readonly #natives: Natives;
   readonly #created: (env: number, parent: number) => void;
   readonly #condemned: (env: number, death: number) => void;
+  readonly #ended: (env: number, death: number) => void;
   /** Rings, filters, disk transfers: registered when the kernel is made. */
   readonly resources: Resource[] = [];
 
@@ -99,6 +100,8 @@ export class Environments {
       readonly created: (env: number, parent: number) => void;
       /** Told of every environment that is to end by itself, or by what it did. */
       readonly condemned: (env: number, death: number) => void;
+      /** Told of every environment that had begun and has ended. */
+      readonly ended: (env: number, death: number) => void;
     },
   ) {
     this.#memory = memory;
@@ -111,6 +114,7 @@ export class Environments {
     this.#natives = parts.natives;
     this.#created = parts.created;
     this.#condemned = parts.condemned;
+    this.#ended = parts.ended;
     parts.capabilities.guard('env', (id) => this.#generation(id));
     parts.capabilities.breaking('env', (env, nodes) => {
       const frames = this.#tlb.removeGuaranteed(env, ({ envNode }) => nodes.has(envNode));
@@ -269,6 +273,7 @@ export class Environments {
   end(env: number, death: number): void {
     const pages = KERNEL_PAGES.map((page) => this.#memory.env(env, page));
     const parent = this.#memory.env(env, ENV.parent);
+    const hadBegun = this.#memory.env(env, ENV.status) === ENV_STATUS.runnable;
     this.#frames.resetGuard(this.#memory.env(env, ENV.publicPage));
     for (const field of [...ENTRIES, ...KERNEL_PAGES]) {
       this.#memory.setEnv(env, field, 0);
@@ -290,6 +295,7 @@ export class Environments {
     this.#families.leave(env);
     if (parent !== NO_ENV) this.#memory.setEnv(parent, ENV.pending, 1);
     if (env === this.#memory.current) this.#memory.setKernelPage(KP.reschedule, 1);
+    if (hadBegun) this.#ended(env, death);
     this.#orphan(env);
   }
 

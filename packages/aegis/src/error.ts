@@ -1,7 +1,7 @@
 /** The error that host-side misuse of the kernel throws. Match `code`, never the message. A guest can cause none of these. */
 
 export type AegisErrorCode =
-  'machine' | 'memory' | 'frames' | 'environments' | 'slices' | 'image' | 'kernel-exception' | 'fibers';
+  'machine' | 'memory' | 'frames' | 'environments' | 'slices' | 'image' | 'extent' | 'kernel-exception' | 'fibers';
 
 /** Misuse of the kernel by its host. `details` holds the offending values. */
 export class AegisError extends Error {

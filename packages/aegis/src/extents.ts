@@ -3,7 +3,7 @@
  *
  * An environment names the blocks that it allocates. They are blank until it writes them: each reads as zeros, whatever an owner
  * before has left there. Blocks that images are granted at boot are not, because they are meant to be read. Extents that are
- * allocated never overlap another; those given at boot may, as the images say. Blocks to which a write is under way are not
+ * allocated never overlap another; those given at boot may, if the images say so. Blocks to which a write is under way are not
  * allocated, so that no late write lands in another's.
  */
 import { ERRORS, EXTENT, EXTENT_BYTES, EXTENT_LIMIT, NO_ENV, RIGHTS, type CapabilityWords } from '@exokernel/abi';
@@ -73,12 +73,20 @@ export class Extents {
     return id;
   }
 
+  /** What is taken of these blocks: an extent, or blocks to which a write is under way. */
+  overlapping({ start, blocks }: Extent): Extent | undefined {
+    return this.#taken().find((one) => start < one.start + one.blocks && one.start < start + blocks);
+  }
+
+  #taken(): Extent[] {
+    return [...this.#extents.filter((id) => this.#lives(id)).map((id) => this.extent(id)), ...this.writing()];
+  }
+
   /** A new extent from block `start` on, or anywhere (−1), of a disk of `size` blocks. Returns its number or an error. */
   allocate(env: number, start: number, blocks: number, diskSize: number): number {
     const size = Math.min(diskSize, BLANK_LIMIT);
     if (blocks < 1 || blocks > size || start < -1 || start > size - blocks) return ERRORS.E_RANGE;
-    const extents = this.#extents.filter((id) => this.#lives(id)).map((id) => this.extent(id));
-    const taken = [...extents, ...this.writing()].sort((a, b) => a.start - b.start);
+    const taken = this.#taken().sort((a, b) => a.start - b.start);
     const isFree = (at: number): boolean =>
       taken.every((one) => at + blocks <= one.start || one.start + one.blocks <= at);
     if (start >= 0 && !isFree(start)) return ERRORS.E_BUSY;

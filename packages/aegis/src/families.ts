@@ -188,6 +188,13 @@ export class Families {
     return has - guaranteed;
   }
 
+  /** The families that have more of a kind than they are guaranteed, those with most beyond it first; of equals the lower number. */
+  richest(kind: QuotaKind): number[] {
+    const all = Array.from({ length: ENV_LIMIT }, (_, family) => ({ family, more: this.beyond(kind, family) }));
+    const rich = all.filter(({ more }) => more > 0).sort((a, b) => b.more - a.more || a.family - b.family);
+    return rich.map(({ family }) => family);
+  }
+
   /** Physical address of the credit that waits for the next slice that a family takes. */
   creditOf(family: number): number {
     return this.#families.address(family) + FAMILY.credit;

@@ -107,6 +107,9 @@ export class Frames {
   /** Whether what is free is kept for families that lack frames, of which the one of `env` is none. */
   isReserved: (env: number) => boolean = () => false;
 
+  /** A frame has become free that only a device or the registry had. */
+  arrived: () => void = () => undefined;
+
   /** How many frames are free. */
   get free(): number {
     return this.#memory.get(FREE);
@@ -296,13 +299,18 @@ export class Frames {
     return this.#chosen.has(0, ppn);
   }
 
-  /** The frames that an environment holds, each once, in no order. */
-  heldBy(env: number): number[] {
+  /** The frames that some environments hold, each once, in no order. */
+  heldBy(...envs: readonly number[]): number[] {
+    const { holds } = this.#nodes;
+    const [env = 0] = envs;
+    // Of one it takes a look at a word, of several one at all that hold through the node.
+    const isTheirs = (node: number): boolean =>
+      envs.length === 1 ? holds.has(node, env) : holds.members(node).some((one) => envs.includes(one));
     const through = this.#nodes
       .all()
-      .filter((node) => this.#nodes.holds.has(node, env))
+      .filter(isTheirs)
       .map((node) => this.#nodes.resource(node).name);
-    return [...new Set([...this.#holds.members(env), ...through])];
+    return [...new Set([...this.#holds.union(envs), ...through])];
   }
 
   /**
@@ -401,7 +409,9 @@ export class Frames {
   unpin(ppn: number): void {
     this.#memory.setFrame(ppn, FRAME.pins, this.#memory.frame(ppn, FRAME.pins) - 1);
     // No environment holds it: its capabilities and translations died with the last hold.
-    if (this.#isUnheld(ppn) && this.#isUnpinned(ppn)) this.#release(ppn);
+    if (!this.#isUnheld(ppn) || !this.#isUnpinned(ppn)) return;
+    this.#release(ppn);
+    this.arrived();
   }
 
   /**

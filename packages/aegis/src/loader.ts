@@ -20,8 +20,8 @@ import type { Parts } from './call.ts';
 import { isLine } from './serial.ts';
 
 /**
- * Creates a runnable environment from an image. Throws `AegisError` `image` for an image that cannot be, and
- * `environments`, `frames` or `slices` when the machine cannot hold it; then nothing is left of it.
+ * Creates a runnable environment from an image. Throws `AegisError` `image` for an image that cannot be, `extent` for
+ * blocks that it cannot have, and `environments`, `frames` or `slices` when the machine cannot hold it; then nothing is left of it.
  */
 export function loadImage(parts: Parts, image: Image): number {
   const { environments } = parts;
@@ -96,10 +96,26 @@ function fill(parts: Parts, env: number, image: Image): void {
   }
 }
 
-function grantExtent({ extents }: Parts, env: number, image: Image): CapabilityWords {
-  const { start, blocks } = image.extent ?? { start: 0, blocks: 0 };
+/** The right to blocks that the disk has, and of which others have none unless the image says that it shares them. */
+function grantExtent({ extents, diskBlocks }: Parts, env: number, { name, extent }: Image): CapabilityWords {
+  const { start, blocks, shared = false } = extent ?? { start: 0, blocks: 0 };
+  const refuse = (reason: string, text: string, more = {}): never => {
+    throw new AegisError('extent', `${name}: ${text}`, { reason, start, blocks, diskBlocks, ...more });
+  };
+  if (![start, blocks].every((value) => Number.isInteger(value) && value >= 0) || blocks === 0) {
+    refuse('empty', `an extent of ${blocks} blocks at ${start}: use at least one, from block 0 on`);
+  }
+  if (diskBlocks === 0) refuse('no-disk', 'it wants blocks of a disk, and this machine has none: give it one');
+  if (start + blocks > diskBlocks) {
+    refuse('beyond', `blocks ${start} to ${start + blocks - 1} of a disk that has ${diskBlocks}`);
+  }
+  const other = shared ? undefined : extents.overlapping({ start, blocks });
+  if (other !== undefined) {
+    const text = `blocks ${start} to ${start + blocks - 1}, but ${other.start} to ${other.start + other.blocks - 1} are another's`;
+    refuse('taken', `${text}: use others, or say that it shares them`, { other });
+  }
   const id = extents.grant(env, { start, blocks });
-  if (id < 0) throw new AegisError('image', `${image.name}: there are too many extents`, { start, blocks });
+  if (id < 0) refuse('limit', 'there are too many extents');
   return extents.capability(id);
 }
 

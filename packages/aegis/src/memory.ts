@@ -369,9 +369,15 @@ export class BitSets {
 
   /** The members of a set, in order. */
   members(row: number): number[] {
+    return this.union([row]);
+  }
+
+  /** The members of some sets, each once, in order. */
+  union(rows: readonly number[]): number[] {
     const members: number[] = [];
     for (let first = 0; first < this.#size; first += 32) {
-      let word = this.#memory.get(this.#word(row, first));
+      let word = 0;
+      for (const row of rows) word |= this.#memory.get(this.#word(row, first));
       for (let member = first; word !== 0; member += 1, word >>>= 1) if ((word & 1) !== 0) members.push(member);
     }
     return members;

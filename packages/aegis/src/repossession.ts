@@ -6,15 +6,17 @@
  * those that the kernel itself uses (u-page, public page, vector) nor those of guaranteed mappings that hold an entry point, and never
  * below the guaranteed minimum.
  *
- * For a family that lacks frames of its minimum (`seize`) only those count that become free. So they are taken from all that hold
- * them: of what accomplices share, nothing would come back from one. Frames that other families hold come last, and none of which a
- * family would be left with less than its minimum; the entry points of a family that gives up nothing are not spared.
+ * For a family that lacks frames of its minimum (`seize`) only those count that become free. So they are looked for among all that a family
+ * holds, whichever member, and taken from all that hold them: of what accomplices share, nothing would come back from one. Frames that other
+ * families hold come last, and none of which a family would be left with less than its minimum; the entry points of a family that
+ * gives up nothing are not spared.
  *
  * The vector lies in the environment's own memory, so what stands in it is an allegation: only entries that say empty
  * or preloaded are used, an extent is checked like any capability, and a false one means that the contents are lost.
  */
 import {
   ENV,
+  ENV_LIMIT,
   FRAME,
   FRAME_MINIMUM,
   GUARANTEED_LIMIT,
@@ -81,23 +83,22 @@ export class Repossession {
   /** Takes up to `count` frames of `env`. Returns how many. */
   takeFrames(cpu: NativeCpu, env: number, count: number): number {
     const most = Math.min(count, this.#memory.env(env, ENV.frames) - FRAME_MINIMUM);
-    const taken = this.#spared(env, false).slice(0, Math.max(0, most));
+    const taken = this.#spared(env).slice(0, Math.max(0, most));
     // Saved before they are let go of: a transfer pins its frame.
     for (const ppn of taken) this.#list(cpu, env, REVOKE_KINDS.frames, ppn);
     this.#frames.repossess(env, taken);
     return taken.length;
   }
 
-  /** Takes up to `count` frames of `env` from all that hold them. Returns who lost some. */
-  seize(cpu: NativeCpu, env: number, count: number): ReadonlySet<number> {
+  /** Takes up to `count` frames of a family from all that hold them. Returns who lost some. */
+  seize(cpu: NativeCpu, family: number, count: number): ReadonlySet<number> {
     const losers = new Set<number>();
     let left = count;
-    for (const ppn of this.#spared(env, true)) {
+    for (const ppn of this.#seizable(family)) {
       if (left === 0) break;
       const holders = [...this.#frames.holders(ppn)];
-      const isKept = (holder: number): boolean =>
-        this.#kernelPages(holder).has(ppn) || this.#families.beyond('frames', this.#families.of(holder)) <= 0;
-      if (holders.some(isKept)) continue;
+      // With each frame that is taken another family may have come to its minimum.
+      if (holders.some((holder) => this.#families.beyond('frames', this.#families.of(holder)) <= 0)) continue;
       for (const holder of holders) {
         this.#list(cpu, holder, REVOKE_KINDS.frames, ppn);
         losers.add(holder);
@@ -108,8 +109,8 @@ export class Repossession {
     return losers;
   }
 
-  /** How many frames could be taken of an environment: all that it holds but the kernel's own pages of it. */
-  seizable(env: number): number {
+  /** How many frames an environment can give up: all that it holds but the kernel's own pages of it. */
+  givable(env: number): number {
     const kept = [...this.#kernelPages(env)].filter((ppn) => this.#frames.isHeldThrough(env, ppn, 0));
     return this.#memory.env(env, ENV.frames) - kept.length;
   }
@@ -131,34 +132,56 @@ export class Repossession {
     return new Set(addresses.map((address) => (address - KSEG0) / PAGE_BYTES));
   }
 
-  /** The frames of `env` that may be taken, those first that are missed least; with `forOthers` also what it runs by. */
-  #spared(env: number, forOthers: boolean): number[] {
+  /** The frames of `env` that may be taken of it alone, those first that are missed least. */
+  #spared(env: number): number[] {
+    const { guaranteed, running } = this.#mapped([env]);
+    const never = new Set([...this.#kernelPages(env), ...running]);
+    const may = this.#frames.heldBy(env).filter((ppn) => !never.has(ppn));
+    return inOrder(may, (ppn) => (guaranteed.has(ppn) ? 2 : 0) + (this.#isShared(ppn) ? 1 : 0));
+  }
+
+  /** The frames of a family that the kernel itself does not use, those first that are missed least. */
+  #seizable(family: number): number[] {
+    const all = Array.from({ length: ENV_LIMIT }, (_, env) => env);
+    const holders = all.filter((env) => this.#memory.env(env, ENV.frames) > 0);
+    const isMember = (env: number): boolean => this.#families.of(env) === family;
+    const members = holders.filter(isMember);
+    const never = new Set(holders.flatMap((env) => [...this.#kernelPages(env)]));
+    const foreign = new Set(this.#frames.heldBy(...holders.filter((env) => !isMember(env))));
+    const { guaranteed, running } = this.#mapped(members);
+    const may = this.#frames.heldBy(...members).filter((ppn) => !never.has(ppn));
+    return inOrder(
+      may,
+      (ppn) =>
+        (running.has(ppn) ? 8 : 0) +
+        (foreign.has(ppn) ? 4 : 0) +
+        (guaranteed.has(ppn) ? 2 : 0) +
+        (this.#isShared(ppn) ? 1 : 0),
+    );
+  }
+
+  /** The frames of guaranteed mappings of some environments, and of these the ones that entry points lie in. */
+  #mapped(envs: readonly number[]): {
+    readonly guaranteed: ReadonlySet<number>;
+    readonly running: ReadonlySet<number>;
+  } {
     const guaranteed = new Set<number>();
     const running = new Set<number>();
-    const entries = new Set(ENTRY_FIELDS.map((field) => this.#memory.env(env, field) >>> 12));
-    for (let slot = 0; slot < GUARANTEED_LIMIT; slot += 1) {
-      const hi = this.#memory.env(env, ENV.guaranteed + 8 * slot);
-      const ppn = this.#memory.env(env, ENV.guaranteed + 8 * slot + 4) >>> 12;
-      if (hi === 0) break;
-      guaranteed.add(ppn);
-      if (entries.has(hi >>> 12)) running.add(ppn);
+    for (const env of envs) {
+      const entries = new Set(ENTRY_FIELDS.map((field) => this.#memory.env(env, field) >>> 12));
+      for (let slot = 0; slot < GUARANTEED_LIMIT; slot += 1) {
+        const hi = this.#memory.env(env, ENV.guaranteed + 8 * slot);
+        const ppn = this.#memory.env(env, ENV.guaranteed + 8 * slot + 4) >>> 12;
+        if (hi === 0) break;
+        guaranteed.add(ppn);
+        if (entries.has(hi >>> 12)) running.add(ppn);
+      }
     }
-    const never = new Set([...this.#kernelPages(env), ...(forOthers ? [] : running)]);
-    const family = this.#families.of(env);
-    const isForeign = (ppn: number): boolean =>
-      forOthers && [...this.#frames.holders(ppn)].some((holder) => this.#families.of(holder) !== family);
-    const missed = (ppn: number): number => {
-      const shared = this.#memory.frame(ppn, FRAME.holders) > 1;
-      return (
-        (running.has(ppn) ? 8 : 0) +
-        (shared && isForeign(ppn) ? 4 : 0) +
-        (guaranteed.has(ppn) ? 2 : 0) +
-        (shared ? 1 : 0)
-      );
-    };
-    const may = this.#frames.heldBy(env).filter((ppn) => !never.has(ppn));
-    const rank = new Map(may.map((ppn) => [ppn, missed(ppn)]));
-    return may.sort((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0) || a - b);
+    return { guaranteed, running };
+  }
+
+  #isShared(ppn: number): boolean {
+    return this.#memory.frame(ppn, FRAME.holders) > 1;
   }
 
   /** Notes in the vector that something is taken; a frame with backing store is saved. */
@@ -203,4 +226,10 @@ export class Repossession {
     const frames = [{ ppn, node: this.#frames.holdNode(env, ppn) }];
     return this.#disk.submit(cpu, [{ env, node: nodeOf(words), block, frames, write: true, keeps: true, done }]) === 0;
   }
+}
+
+/** Frames by how much they are missed, then by number. */
+function inOrder(ppns: readonly number[], missed: (ppn: number) => number): number[] {
+  const rank = new Map(ppns.map((ppn) => [ppn, missed(ppn)]));
+  return [...ppns].sort((a, b) => (rank.get(a) ?? 0) - (rank.get(b) ?? 0) || a - b);
 }

@@ -2,10 +2,12 @@
  * Visible revocation: an environment is asked to give up frames or slices, chooses which, and has a deadline; what it has not
  * given up by then is taken from it (repossession.ts). [SOSP95 §3.3]
  *
- * The kernel itself asks when a family lacks frames of its guaranteed minimum: the family that has most beyond its own, of that the
- * environment that has most. Such a request is answered when the frames are free, not when the environment has given up as many: what
- * an accomplice still holds no other family can have. At the deadline what is short is taken from all that hold it. Dirty blocks of
- * the registry that no environment holds are written back for the same end.
+ * The kernel itself asks when a family lacks frames of its guaranteed minimum: the family that has most beyond its own, and the next if that
+ * is not enough; of each the environment that has most. The request and its deadline are the family's: another member is asked in the
+ * place of one that ends, and has no more time than that had. It is answered when the frames are free, not when the environment has
+ * given up as many: what an accomplice still holds no other family can have. At the deadline what is short is taken from all that hold
+ * it, before anything else that is due; if the family has too little that can be taken, the next is asked. Dirty blocks of the registry
+ * that no environment holds are written back for the same end.
  *
  * A request is a target: how many it may have left, so that giving back what was only just taken is no answer. It stands in
  * the record of the environment, and in its u-page; the environment is told at the begin of its next slice, at the
@@ -36,22 +38,23 @@ import { Records, type KernelMemory } from './memory.ts';
 import type { Registry } from './registry.ts';
 import type { Repossession } from './repossession.ts';
 import { familyAsPayer, type Slices } from './slices.ts';
-import { REVOCATION, TABLES, VARIABLES } from './tables.ts';
+import { FAMILY_ASK, REVOCATION, TABLES, VARIABLES } from './tables.ts';
 
 type Kind = (typeof REVOKE_KINDS)[keyof typeof REVOKE_KINDS];
 /** Ticks from telling to taking. Assumption: two quanta; the paper's imperative request says "within 50 microseconds". */
 const DEADLINE = 2;
+/** The deadline of a family that has lost what could be taken: while others are asked it is not asked again. */
+const TAKEN = 1;
 /** Ticks from the request to taking, of one that is never told. Assumption: a round of the slice vector, and the deadline. */
 const PATIENCE: number = SLICE_LIMIT + DEADLINE;
 
 /**
  * What it costs at most: to look at all that an environment holds; at all that transfers have; to note one taken thing in its vector and
- * begin to save it; to take a frame from all that hold it; to begin to write a block back.
+ * begin to save it; to begin to write a block back.
  */
 const COST_OF_CHOOSING = 12_000;
 const COST_OF_COMING = 14_000;
 const COST_OF_TAKEN = 4000;
-const COST_OF_SEIZED = 30_000;
 const COST_OF_EVICTING = 20_000;
 
 export class Revocation {
@@ -64,6 +67,8 @@ export class Revocation {
   readonly #repossession: Repossession;
   /** By environment: what is asked of it, and what it waits for. */
   readonly #state: Records;
+  /** By family: until when it was asked for what others lack. */
+  readonly #asks: Records;
 
   constructor(
     memory: KernelMemory,
@@ -78,6 +83,7 @@ export class Revocation {
   ) {
     this.#memory = memory;
     this.#state = new Records(memory, TABLES.revocation);
+    this.#asks = new Records(memory, TABLES.familyAsks);
     this.#slices = parts.slices;
     this.#frames = parts.frames;
     this.#families = parts.families;
@@ -85,14 +91,21 @@ export class Revocation {
     this.#disk = parts.disk;
     this.#repossession = parts.repossession;
     parts.frames.isReserved = (env) => this.#isReserved(env);
+    parts.frames.arrived = () => {
+      this.#arrived();
+    };
   }
 
-  /** Asks `env` for `count` more of a kind. Returns how many it is asked for now, or E_NONE: it has no more than its minimum. */
+  /**
+   * Asks `env` for `count` more of a kind. Returns how many it is asked for now, E_NONE: it has no more than its minimum, or E_BUSY: it owes so
+   * much that it could not pay for the taking (`Slices.isDebtor`).
+   */
   ask(env: number, kind: Kind, count: number): number {
     const field = targetOf(kind);
     const have = this.#have(env, kind);
     const target = Math.max(minimumOf(kind), Math.min(have, this.#memory.env(env, field)) - count);
     if (target >= have) return ERRORS.E_NONE;
+    if (this.#slices.isDebtor(env)) return ERRORS.E_BUSY;
     this.#ask(env, field, target);
     return have - target;
   }
@@ -135,8 +148,8 @@ export class Revocation {
   }
 
   /**
-   * `env` found no free frame. If its family has less than its guaranteed minimum, another is asked for what it lacks. Returns
-   * whether there is something to wait for.
+   * `env` found no free frame. If its family has less than its guaranteed minimum, others are asked for what it lacks. Returns
+   * whether there is something to wait for; then an event comes.
    */
   need(cpu: NativeCpu, env: number): boolean {
     const family = this.#families.of(env);
@@ -147,37 +160,105 @@ export class Revocation {
     // What transfers still have is on its way, too: no bystander is asked for as much.
     const coming = this.#registry.evict(cpu, env, short);
     const left = short - coming - this.#disk.leaving;
-    if (left <= 0) return true;
-    const most = this.#richest(family);
-    if (most < 0) {
-      if (left === short) this.#state.set(env, REVOCATION.needy, 0);
-      return left < short;
+    const waits = left <= 0 || this.#askFor(left) || left < short;
+    if (waits) this.#memory.setVariable(VARIABLES.wanting, 1);
+    else this.#state.set(env, REVOCATION.needy, 0);
+    // Now that it waits, what is free may be kept for it.
+    if (waits && short === 0) this.#memory.setEnv(env, ENV.pending, 1);
+    this.#look();
+    return waits;
+  }
+
+  /**
+   * Asks the families with most beyond their minimum, as many as it takes, but for those that have lost already what could be taken.
+   * Returns whether one is asked. Asking again does not ask for more.
+   */
+  #askFor(count: number): boolean {
+    let left = count;
+    for (const family of this.#families.richest('frames')) {
+      if (left <= 0) break;
+      if (this.#askFamily(family, left)) left -= this.#families.beyond('frames', family);
     }
-    // Asking again does not ask for more.
-    if (this.#state.get(most, REVOCATION.forced) === 0) {
-      this.#state.set(most, REVOCATION.forced, 1);
-      const have = this.#have(most, REVOKE_KINDS.frames);
-      const asked = Math.min(left, this.#families.beyond('frames', this.#families.of(most)));
-      this.#ask(most, ENV.frameTarget, Math.max(0, Math.min(have, this.#memory.env(most, ENV.frameTarget)) - asked));
+    return left < count;
+  }
+
+  /** Asks the member of a family that can give most, unless one is asked. Returns whether one is. */
+  #askFamily(family: number, count: number): boolean {
+    const deadline = this.#asks.get(family, FAMILY_ASK.deadline);
+    if (deadline === TAKEN) return false;
+    let most = -1;
+    let best = 0;
+    for (let env = 0; env < ENV_LIMIT; env += 1) {
+      if (this.#memory.env(env, ENV.frames) === 0 || this.#families.of(env) !== family) continue;
+      if (deadline !== 0 && this.#isForced(env)) return true;
+      const givable = this.#repossession.givable(env);
+      if (givable <= best) continue;
+      most = env;
+      best = givable;
     }
+    if (most < 0) return deadline !== 0;
+    const have = this.#have(most, REVOKE_KINDS.frames);
+    const asked = Math.min(count, this.#families.beyond('frames', family));
+    this.#state.set(most, REVOCATION.forced, 1);
+    this.#ask(most, ENV.frameTarget, Math.max(0, Math.min(have, this.#memory.env(most, ENV.frameTarget)) - asked));
+    // In the place of one that has ended it has what is left of its time.
+    const earliest = this.#first([this.#memory.env(most, ENV.revokeDeadline), deadline]);
+    const next = this.#ticksTo(earliest) > 0 ? earliest : this.#now + 1;
+    this.#memory.setEnv(most, ENV.revokeDeadline, next);
+    this.#asks.set(family, FAMILY_ASK.deadline, next);
+    this.#publish(most);
     return true;
   }
 
-  /** Of the other families the one with most beyond its minimum that has anything to take; of its members the one with most. Or −1. */
-  #richest(family: number): number {
-    let most = -1;
-    let best = [0, 0];
-    for (let env = 0; env < ENV_LIMIT; env += 1) {
-      if (this.#memory.env(env, ENV.frames) === 0 || this.#families.of(env) === family) continue;
-      const one = [this.#families.beyond('frames', this.#families.of(env)), this.#repossession.seizable(env)];
-      const [beyond = 0, seizable = 0] = one;
-      if (beyond <= 0 || seizable <= 0) continue;
-      const isMore = beyond > (best[0] ?? 0) || (beyond === best[0] && seizable > (best[1] ?? 0));
-      if (!isMore) continue;
-      most = env;
-      best = one;
+  /**
+   * Takes from the families whose deadlines have come what others lack, and asks the next ones for what could not be had. Returns who pays, or
+   * NO_ENV: nothing was taken.
+   */
+  #takeForOthers(cpu: NativeCpu): number {
+    const families = this.#asks.filter((family) => this.#isDue(this.#asks.get(family, FAMILY_ASK.deadline)));
+    for (const family of families) this.#asks.set(family, FAMILY_ASK.deadline, TAKEN);
+    const lacking = (): number => this.#short() - this.#disk.leaving;
+    let payer = NO_ENV;
+    for (const family of families.length === 0 ? [] : this.#families.richest('frames')) {
+      if (this.#asks.get(family, FAMILY_ASK.deadline) !== TAKEN || lacking() <= 0) continue;
+      if (payer === NO_ENV) payer = familyAsPayer(family);
+      const losers = this.#repossession.seize(cpu, family, lacking());
+      for (const loser of losers) this.#tell(loser);
+      for (const loser of losers) this.settle(loser);
+      if (losers.size > 0) this.#wake();
     }
-    return most;
+    for (const env of this.#asked()) {
+      if (!this.#isForced(env) || this.#asks.get(this.#families.of(env), FAMILY_ASK.deadline) !== TAKEN) continue;
+      this.#state.set(env, REVOCATION.forced, 0);
+      this.#memory.setEnv(env, ENV.frameTarget, NO_TARGET);
+      this.settle(env);
+    }
+    const left = lacking();
+    if (left > 0 && this.#askFor(left)) {
+      // The next ones have as much time as the first.
+      for (const needy of this.#needy()) this.#state.set(needy, REVOCATION.until, this.#now + 2 * PATIENCE);
+    } else {
+      // If something is lacking still it begins again.
+      for (const family of this.#familiesTaken()) this.#asks.set(family, FAMILY_ASK.deadline, 0);
+    }
+    this.#look();
+    return payer;
+  }
+
+  #familiesTaken(): number[] {
+    return this.#asks.filter((family) => this.#asks.get(family, FAMILY_ASK.deadline) === TAKEN);
+  }
+
+  /** A frame is free that only a device or the registry had: who waits is told. */
+  #arrived(): void {
+    if (this.#memory.variable(VARIABLES.wanting) === 0) return;
+    this.#memory.setVariable(VARIABLES.wanting, 0);
+    this.#wake();
+  }
+
+  /** Who waits for frames has an event. */
+  #wake(): void {
+    for (const needy of this.#needy()) this.#memory.setEnv(needy, ENV.pending, 1);
   }
 
   /** Whether what is free is kept for others, who are below their guaranteed minimum and wait. */
@@ -195,8 +276,11 @@ export class Revocation {
       const family = this.#families.of(needy);
       const lack = -this.#families.beyond('frames', family);
       const isOver = lack <= 0 || this.#ticksTo(this.#state.get(needy, REVOCATION.until)) <= 0;
-      if (isOver) this.#state.set(needy, REVOCATION.needy, 0);
-      else lacks.set(family, lack);
+      if (!isOver) lacks.set(family, lack);
+      else {
+        this.#state.set(needy, REVOCATION.needy, 0);
+        this.#memory.setEnv(needy, ENV.pending, 1);
+      }
     }
     return [...lacks.values()].reduce((sum, lack) => sum + lack, 0);
   }
@@ -210,8 +294,12 @@ export class Revocation {
   settle(env: number): void {
     if (!this.#isAsked(env)) return;
     const owes = this.#owes(env, REVOKE_KINDS.frames) + this.#owes(env, REVOKE_KINDS.slices);
-    const isForced = this.#state.get(env, REVOCATION.forced) === 1;
-    if (owes === 0 && !(isForced && this.#short() > 0)) this.#close(env);
+    const isForced = this.#isForced(env);
+    if (owes === 0 && !(isForced && this.#short() > 0)) {
+      if (isForced) this.#asks.set(this.#families.of(env), FAMILY_ASK.deadline, 0);
+      this.#close(env);
+      if (isForced) this.#look();
+    }
     this.#publish(env);
   }
 
@@ -225,6 +313,11 @@ export class Revocation {
     if (this.#isAsked(env) && patient && !yielded) {
       const deadline = this.#now + DEADLINE;
       this.#memory.setEnv(env, ENV.revokeDeadline, deadline);
+      if (this.#isForced(env)) {
+        this.#asks.set(this.#families.of(env), FAMILY_ASK.deadline, deadline);
+        const first = this.#first([deadline, this.#memory.variable(VARIABLES.wantTick)]);
+        this.#memory.setVariable(VARIABLES.wantTick, first);
+      }
       // It is earlier than it was, so the others need no look: this is on the way to a slice, which may need an ASID, too.
       const next = this.#memory.kernelPage(KP.revokeTick);
       if (next === 0 || this.#ticksTo(deadline) < this.#ticksTo(next)) {
@@ -237,32 +330,52 @@ export class Revocation {
   }
 
   /**
-   * A deadline has come: who owes something then loses it, one environment a tick. Returns which, for it pays for that, or NO_ENV.
+   * A deadline has come. What families lack is taken first; else one environment a tick loses what it owes. Returns who pays for that, or
+   * NO_ENV.
    */
   due(cpu: NativeCpu): number {
     if (this.#memory.payRest(KP.revokeRest)) {
-      this.#arm();
+      this.#defer();
       return this.#memory.kernelPage(KP.revokePayer);
     }
+    const payer = this.#isDue(this.#memory.variable(VARIABLES.wantTick)) ? this.#takeForOthers(cpu) : NO_ENV;
+    if (payer === NO_ENV) return this.#abort(cpu);
+    this.#memory.setKernelPage(KP.revokePayer, payer);
+    this.#defer();
+    return payer;
+  }
+
+  /** This tick has no time for those that are due: they have one more. */
+  #defer(): void {
+    for (const env of this.#asked()) {
+      const isDue = this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) <= 0;
+      if (isDue) this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + 1);
+    }
+    this.#arm();
+  }
+
+  /** The oldest request that is due: what the environment owes it loses, as soon as it has paid for that. Returns which, or NO_ENV. */
+  #abort(cpu: NativeCpu): number {
     let aborted = NO_ENV;
     for (const env of this.#inOrder()) {
-      const isOver = !this.#isAsked(env);
+      const isOver = !this.#isAsked(env) || this.#isForced(env);
       if (isOver || this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > 0) continue;
       if (aborted !== NO_ENV) {
         this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + 1);
         continue;
       }
       aborted = env;
+      if (this.#slices.isDebtor(env)) {
+        // It may have no slice that ever pays: then all others would.
+        this.#close(env);
+        this.#publish(env);
+        continue;
+      }
       if (!this.#memory.affords(env, this.#costOfAbort(env))) {
         this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + 1);
         continue;
       }
-      const isForced = this.#state.get(env, REVOCATION.forced) === 1;
-      // What others lacked has come from elsewhere: nothing is taken for it.
-      const kinds =
-        isForced && this.#short() === 0 ? [REVOKE_KINDS.slices] : [REVOKE_KINDS.frames, REVOKE_KINDS.slices];
-      if (isForced) this.#seize(cpu, env);
-      for (const kind of kinds) {
+      for (const kind of [REVOKE_KINDS.frames, REVOKE_KINDS.slices]) {
         const owes = this.#owes(env, kind);
         if (owes > 0) this.take(cpu, env, kind, owes);
       }
@@ -279,35 +392,32 @@ export class Revocation {
   /** What a deadline has taken beyond its estimate is paid by the same environment, a piece a tick. */
   rests(cycles: number): void {
     if (cycles === 0) return;
-    this.#memory.setKernelPage(KP.revokeRest, cycles);
+    this.#memory.setKernelPage(KP.revokeRest, this.#memory.kernelPage(KP.revokeRest) + cycles);
     this.#arm();
   }
 
   /** What it costs at most to take by force what an environment has not given up. It pays one piece a tick. */
   #costOfAbort(env: number): number {
     const costOf = (kind: Kind): number => this.costOfTaking(env, kind, this.#owes(env, kind));
-    const owed = costOf(REVOKE_KINDS.frames) + costOf(REVOKE_KINDS.slices);
-    const isForced = this.#state.get(env, REVOCATION.forced) === 1;
-    return owed + (isForced ? COST_OF_CHOOSING + this.#short() * COST_OF_SEIZED : 0);
-  }
-
-  /** Takes what other families lack from those that hold the frames of `env`, and tells them. */
-  #seize(cpu: NativeCpu, env: number): void {
-    const losers = this.#repossession.seize(cpu, env, this.#short());
-    for (const loser of losers) {
-      this.#tell(loser);
-      if (loser !== env) this.settle(loser);
-    }
+    return costOf(REVOKE_KINDS.frames) + costOf(REVOKE_KINDS.slices);
   }
 
   /** An environment ends. */
   release(env: number): void {
     this.#close(env);
     this.#state.set(env, REVOCATION.needy, 0);
+    const family = this.#families.of(env);
+    // The last of a family: the number may be another's.
+    if (this.#families.has('environments', family) === 1) this.#asks.set(family, FAMILY_ASK.deadline, 0);
   }
 
   #isAsked(env: number): boolean {
     return this.#state.get(env, REVOCATION.asked) !== 0;
+  }
+
+  /** Whether it is asked for what other families lack. */
+  #isForced(env: number): boolean {
+    return this.#state.get(env, REVOCATION.forced) === 1;
   }
 
   /** Of whom something is asked. */
@@ -367,17 +477,38 @@ export class Revocation {
     this.#state.set(env, REVOCATION.asked, 0);
     this.#state.set(env, REVOCATION.forced, 0);
     this.#arm();
-    for (const needy of this.#needy()) this.#memory.setEnv(needy, ENV.pending, 1);
+    this.#wake();
   }
 
-  /** The clock looks for the earliest deadline. Tick 0 is past and stands for none. */
+  /** The clock looks for the earliest deadline. */
   #arm(): void {
-    let next = this.#memory.kernelPage(KP.revokeRest) === 0 ? 0 : this.#now + 1;
-    for (const env of this.#asked()) {
-      const deadline = this.#memory.env(env, ENV.revokeDeadline);
-      if (next === 0 || this.#ticksTo(deadline) < this.#ticksTo(next)) next = deadline;
-    }
-    this.#memory.setKernelPage(KP.revokeTick, next);
+    const rest = this.#memory.kernelPage(KP.revokeRest) === 0 ? 0 : this.#now + 1;
+    const deadlines = this.#asked().map((env) => this.#memory.env(env, ENV.revokeDeadline));
+    this.#memory.setKernelPage(
+      KP.revokeTick,
+      this.#first([rest, this.#memory.variable(VARIABLES.wantTick), ...deadlines]),
+    );
+  }
+
+  /** The same, when another family is asked or lacks frames: the deadlines of the ones, and until when the others wait. */
+  #look(): void {
+    const untils = this.#needy().map((env) => this.#state.get(env, REVOCATION.until));
+    const deadlines = Array.from({ length: ENV_LIMIT }, (_, family) => this.#asks.get(family, FAMILY_ASK.deadline));
+    const next = this.#first([...untils, ...deadlines.filter((deadline) => deadline !== TAKEN)]);
+    this.#memory.setVariable(VARIABLES.wantTick, next);
+    this.#arm();
+  }
+
+  /** The earliest of some ticks. Tick 0 is past and stands for none. */
+  #first(ticks: readonly number[]): number {
+    const some = ticks.filter((tick) => tick !== 0);
+    if (some.length === 0) return 0;
+    return some.reduce((first, tick) => (this.#ticksTo(tick) < this.#ticksTo(first) ? tick : first));
+  }
+
+  /** Whether a deadline, of a family or of all, has come. */
+  #isDue(tick: number): boolean {
+    return tick !== 0 && tick !== TAKEN && this.#ticksTo(tick) <= 0;
   }
 }
 

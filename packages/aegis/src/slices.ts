@@ -215,6 +215,13 @@ export class Slices {
     return true;
   }
 
+  /** Of the kernel's work under way so many cycles are not the slice's that pays: an environment owes them. */
+  bear(env: number, cycles: number): void {
+    const whole = Math.floor(cycles);
+    this.#subtract(envPhysical(env) + ENV.credit, whole);
+    this.#memory.setKernelPage(KP.paid, this.#memory.kernelPage(KP.paid) + whole);
+  }
+
   /** An environment owes so many cycles. */
   #owe(env: number, cycles: number): void {
     if (cycles > 0) this.#subtract(this.#debt(env), cycles);

@@ -68,6 +68,8 @@ const VARIABLE_FIELDS = {
   filterCount: { at: 0x20, what: 'how many filters there are' },
   filterWords: { at: 0x24, what: 'instructions of the code that was made of them' },
   filterTime: { at: 0x28, what: 'how much of filterTime those take together that count for no family' },
+  wanting: { at: 0x2c, what: '1: the next frame that becomes free without a call is an event for those that wait for one' },
+  wantTick: { at: 0x30, what: 'the tick at which the clock looks for what families lack, at the latest; 0: none lacks any' },
 } as const;
 
 /* prettier-ignore */
@@ -130,6 +132,11 @@ const REVOCATION_FIELDS = {
   needy: { at: 0x04, what: '1: it waits for frames that its family lacks' },
   until: { at: 0x08, what: 'the tick until which free frames are kept for it' },
   forced: { at: 0x0c, what: '1: it was asked for frames that other families lack' },
+} as const;
+
+/* prettier-ignore */
+const FAMILY_ASK_FIELDS = {
+  deadline: { at: 0x00, what: 'the tick at which it loses what others lack; 0: it was not asked; 1: it has lost what could be taken' },
 } as const;
 
 /** What families have quotas of, by the number of their counters. */
@@ -209,6 +216,7 @@ export const TABLES = {
   usage: { at: 0x17000, bytes: 0x40, count: ENV_LIMIT, what: 'what each environment used', fields: USAGE_FIELDS } as SecretTable,
   transfers: { at: 0x19000, bytes: 0x08, count: REQUEST_LIMIT, what: 'requests that are finished together', fields: TRANSFER_FIELDS } as SecretTable,
   ringState: { at: 0x19400, bytes: 0x08, count: RING_LIMIT, what: 'through which nodes a ring became a tap, by ring', fields: RING_STATE_FIELDS } as SecretTable,
+  familyAsks: { at: 0x19600, bytes: 0x04, count: ENV_LIMIT, what: 'until when a family was asked for frames that others lack, by number', fields: FAMILY_ASK_FIELDS } as SecretTable,
   revocation: { at: 0x19800, bytes: 0x10, count: ENV_LIMIT, what: 'what is asked and expected of revocation, by environment', fields: REVOCATION_FIELDS } as SecretTable,
   serial: { at: 0x1a000, bytes: 0x220, count: SERIAL_LINES, what: 'queues, by serial line', fields: SERIAL_FIELDS } as SecretTable,
   filterOrder: { at: 0x1b000, bytes: 4, count: FILTER_LIMIT, what: 'the filters, in the order in which they were bound', fields: WORD } as SecretTable,
@@ -240,6 +248,7 @@ export const PREDICATE_STATE: Offsets<typeof PREDICATE_STATE_FIELDS> = offsets(P
 export const NODE_STATE: Offsets<typeof NODE_STATE_FIELDS> = offsets(NODE_STATE_FIELDS);
 export const FILTER_STATE: Offsets<typeof FILTER_STATE_FIELDS> = offsets(FILTER_STATE_FIELDS);
 export const RING_STATE: Offsets<typeof RING_STATE_FIELDS> = offsets(RING_STATE_FIELDS);
+export const FAMILY_ASK: Offsets<typeof FAMILY_ASK_FIELDS> = offsets(FAMILY_ASK_FIELDS);
 export const REVOCATION: Offsets<typeof REVOCATION_FIELDS> = offsets(REVOCATION_FIELDS);
 export const FAMILY: Offsets<typeof FAMILY_FIELDS> = offsets(FAMILY_FIELDS);
 export const QUOTA: Offsets<typeof QUOTA_FIELDS> = offsets(QUOTA_FIELDS);

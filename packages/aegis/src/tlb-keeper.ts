@@ -31,7 +31,10 @@ const ASID_MASK = 0xfc0;
 const WIRED = 8;
 const TLB_ENTRIES = 64;
 
-/** What it costs at most to flush the translations of an environment, or those to one frame; and those to a set of frames. */
+/**
+ * What it costs to flush the translations of an environment, or those to one frame; and those to a set of frames: at most, but for entries
+ * that are cleared. Most often these are few; who has a flush made pays for them when it is known how many there were.
+ */
 export const COST_OF_FLUSH: number = STLB_ENTRIES * COSTS.stlbEntry + TLB_ENTRIES * COSTS.tlbEntry;
 export const COST_OF_SET_FLUSH: number = STLB_ENTRIES * COSTS.stlbEntrySet + TLB_ENTRIES * COSTS.tlbEntry;
 
@@ -64,10 +67,10 @@ export class TlbKeeper {
     if (this.#memory.get(at) === hi) this.#memory.set(at, 0);
   }
 
-  /** Removes every translation of an address space. */
-  flushEnv(env: number): void {
+  /** Removes every translation of an address space. Returns the cycles of those that were there, beside the look at all. */
+  flushEnv(env: number): number {
     const asid = this.#memory.env(env, ENV.asid);
-    if (asid !== 0) this.#flush(COSTS.stlbEntry, (hi) => (hi & ASID_MASK) === asid);
+    return asid === 0 ? 0 : this.#flush(COSTS.stlbEntry, (hi) => (hi & ASID_MASK) === asid);
   }
 
   /** Removes the guaranteed mappings of an environment that are `doomed`, and returns their frames. The translations stay. */
@@ -96,15 +99,20 @@ export class TlbKeeper {
     return removed;
   }
 
-  #flush(price: number, doomed: (hi: number, lo: number) => boolean): void {
+  /** Looks at every entry, for this price each. Returns the cycles of clearing those of the STLB. */
+  #flush(price: number, doomed: (hi: number, lo: number) => boolean): number {
     this.#flushTlb(doomed);
     this.#memory.charge(STLB_ENTRIES, price);
     // At once: 4096 reads through the port took five times as long.
     const stlb = this.#memory.words(PHYSICAL.stlb, 2 * STLB_ENTRIES);
+    let cleared = 0;
     for (let i = 0; i < stlb.length; i += 2) {
       const hi = stlb[i] ?? 0;
-      if (hi !== 0 && doomed(hi, stlb[i + 1] ?? 0)) this.#memory.set(PHYSICAL.stlb + 4 * i, 0);
+      if (hi === 0 || !doomed(hi, stlb[i + 1] ?? 0)) continue;
+      this.#memory.zero(PHYSICAL.stlb + 4 * i, 4);
+      cleared += 1;
     }
+    return cleared * COSTS.clearedWord;
   }
 
   #flushTlb(doomed: (hi: number, lo: number) => boolean): void {

@@ -52,7 +52,7 @@ const STATUS_PENDING = 0xff;
 const NEXT = 1;
 const NEXT_SHIFT = 16;
 const DEVICE_WRITES = 2;
-const SECTORS_PER_BLOCK = 8;
+export const SECTORS_PER_BLOCK = 8;
 
 /** What the drive looks like. */
 export interface DriveGeometry {

@@ -1,7 +1,8 @@
 /** ASIDs go from one environment to the other and nobody notices: more environments than the processor has address spaces. */
-import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, ERRORS, NO_ENV } from '@exokernel/abi';
-import { A0, T0, T1, V0, V1, ZERO, register } from '@exokernel/isa';
+import { DEATHS, ENV, ENV_LIMIT, ENV_STATUS, ERRORS, EXPOSED, NO_ENV, STLB_ENTRIES } from '@exokernel/abi';
+import { A0, S0, SP, T0, T1, V0, V1, ZERO, register } from '@exokernel/isa';
 import { describe, expect, test } from 'vitest';
+import { COSTS } from '../src/costs.ts';
 import { KP } from '../src/layout.ts';
 import { envAddress } from '../src/memory.ts';
 import {
@@ -17,6 +18,7 @@ import {
   type Raw,
   type RawImage,
 } from '../../testkit/src/index.ts';
+import { LONGEST, watchStretches } from './stretches.ts';
 
 const ASIDS = 63;
 const MANY = 100;
@@ -129,7 +131,7 @@ describe(`${MANY} environments`, () => {
 
   test('all run after a yield, in their own native functions and their own frames', () => {
     // A quantum may be over before one that must bind its frame again has come far.
-    const booted = world('yield', 40);
+    const booted = world('yield', 60);
     booted.runUntil(() => booted.aegis.environment(0).status === 'dead', 20);
     expect(booted.machine.native.lastError).toBeUndefined();
     expect(booted.aegis.environment(0)).toMatchObject({ death: DEATHS.exit, exit: 0 });
@@ -271,4 +273,96 @@ test('a family with many address spaces takes them from its own members', () => 
   asids.give(2 + Array.from({ length: ASIDS + 6 }, (_, i) => i + 2).findIndex((env) => !has(env)));
   asids.give(1);
   expect([has(0), has(1)]).toEqual([true, true]);
+});
+
+/** How many entries of the software TLB have an ASID. */
+function translations({ aegis }: Booted, asid: number): number {
+  const words = aegis.parts.memory.words(EXPOSED.stlb, 2 * STLB_ENTRIES);
+  return words.filter((hi, i) => i % 2 === 0 && hi !== 0 && (hi & 0xfc0) === asid).length;
+}
+
+test.each(['dec5000', 'ideal'] as const)(
+  'one with every translation that there can be loses its ASID: %s',
+  (profile) => {
+    const count = 70;
+    const state = { arrived: 0, filled: false };
+    const filler = rawImage({
+      emit: (a) => {
+        // fill(va, entryLo, mac0, mac1)
+        a.label('fill');
+        a.addiu(SP, SP, -16);
+        a.sw(S0, 0, SP);
+        a.li(S0, STLB_ENTRIES);
+        a.label('fill.next');
+        emitCall(a, 'tlbwr');
+        a.addiu(S0, S0, -1);
+        a.bnez(S0, 'fill.next');
+        a.addiu(A0, A0, 4096);
+        a.lw(S0, 0, SP);
+        a.ret();
+        a.addiu(SP, SP, 16);
+      },
+      main: function* (raw) {
+        const { ppn, capability } = yield* raw.frame();
+        while (state.arrived < count) yield* raw.sleep(1);
+        yield* raw.routine('fill', 0x10000000, (ppn << 12) | 0x600, capability[2], capability[3]);
+        state.filled = true;
+        for (;;) yield* raw.routine('kit.sleep', 0);
+      },
+    });
+    const controller = rawImage({
+      main: function* (raw) {
+        for (let i = 0; i < count; i += 1) yield* raw.routine('kit.yield', 2 + i);
+        while (!state.filled) yield* raw.sleep(1);
+        yield* raw.sleep(1);
+        const asid = memory.env(0, ENV.asid);
+        expect(translations(booted, asid)).toBeGreaterThan(STLB_ENTRIES - 10);
+        stretches.forget();
+        for (let i = 0; i < count; i += 1) yield* raw.routine('kit.yield', 2 + i);
+        expect(memory.env(0, ENV.asid)).toBe(0);
+        expect(translations(booted, asid)).toBeLessThan(10);
+        return 0;
+      },
+    });
+    const sleeper = rawImage({
+      placement: { slices: 0 },
+      main: function* (raw) {
+        state.arrived += 1;
+        for (;;) yield* raw.routine('kit.sleep', 0);
+      },
+    });
+    const images = [filler, controller, ...Array.from({ length: count }, () => sleeper)];
+    const booted = boot(images, { ramBytes: 32 << 20, profile });
+    const { memory } = booted.aegis.parts;
+    const stretches = watchStretches(booted.machine);
+    booted.runUntil(() => booted.aegis.environment(1).status === 'dead', 60);
+    expect(booted.machine.native.lastError).toBeUndefined();
+    expect(booted.aegis.environment(1)).toMatchObject({ status: 'dead', exit: 0 });
+    expect(stretches.longest).toBeLessThanOrEqual(LONGEST);
+    expect(checkInvariants(booted.aegis)).toEqual([]);
+  },
+);
+
+test('who gets an ASID pays for the look, and who loses it for the translations that it had', () => {
+  const pay = (entries: number): { readonly paid: number; readonly owed: number } => {
+    const booted = boot(Array.from({ length: ASIDS + 1 }, (_, env) => server(env)));
+    const { memory, asids } = booted.aegis.parts;
+    for (let env = 1; env < ASIDS; env += 1) memory.setEnv(env, ENV.dispatched, 1);
+    memory.setKernelPage(KP.tick, 2);
+    const asid = memory.env(0, ENV.asid);
+    for (let i = 0; i < entries; i += 1) memory.set(EXPOSED.stlb + 8 * i, (0x100000 + (i << 12)) | asid);
+    const before = memory.kernelPage(KP.paid);
+    memory.spent();
+    asids.give(ASIDS);
+    const [work, moved] = [memory.spent(), memory.kernelPage(KP.paid) - before];
+    expect(memory.env(0, ENV.asid)).toBe(0);
+    expect(memory.env(0, ENV.credit) | 0).toBe(-moved || 0);
+    return { paid: work - moved, owed: moved };
+  };
+  const [none, all] = [pay(0), pay(STLB_ENTRIES)];
+  expect(none.owed).toBe(0);
+  expect(all.owed).toBe(Math.floor(STLB_ENTRIES * COSTS.clearedWord));
+  // 3 % of a slice and a half.
+  expect(none.paid).toBeLessThan(15_000);
+  expect(Math.abs(all.paid - none.paid)).toBeLessThanOrEqual(2);
 });

@@ -304,7 +304,7 @@ test('a transfer that wakes an environment which has lost its ASID meanwhile', (
         for (;;) yield* raw.sleep(1000);
       },
     ],
-    { disk: { store: memoryStore(64 * 4096) }, extent: { start: 0, blocks: 32 } },
+    { disk: { store: memoryStore(64 * 4096) }, extent: { start: 0, blocks: 32, shared: true } },
     others,
     true,
   );

@@ -52,35 +52,6 @@ test('blocks outside the extent and slots that are none are refused', () => {
   });
 });
 
-test('an extent that reaches beyond the disk ends where the disk does; without a disk there is no device', () => {
-  const beyond = boot(
-    [
-      rawImage({
-        extent: { start: BLOCKS - 1, blocks: 100 },
-        main: function* (raw) {
-          const extent = yield* raw.granted('extent');
-          const { capability } = yield* raw.frame();
-          expect(yield* raw.code('disk_read', ...extent, ...capability, 1, 0)).toBe(ERRORS.E_RANGE);
-          expect(yield* raw.code('disk_read', ...extent, ...capability, 0, 0)).toBe(0);
-          return yield* complete(raw, 0);
-        },
-      }),
-    ],
-    { disk: { store: memoryStore(numbered()) } },
-  );
-  expect(beyond.finish(0)[0]).toMatchObject({ death: DEATHS.exit, exit: 1 });
-  const without = boot([
-    rawImage({
-      extent: EXTENT,
-      main: function* (raw) {
-        const { capability } = yield* raw.frame();
-        return yield* raw.code('disk_read', ...(yield* raw.granted('extent')), ...capability, 0, 0);
-      },
-    }),
-  ]);
-  expect(without.finish(0)[0]).toMatchObject({ exit: ERRORS.E_DEVICE });
-});
-
 test('what was written is read, and lies on the disk where the extent is', () => {
   const contents = numbered();
   run(function* (raw) {

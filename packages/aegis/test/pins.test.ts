@@ -26,7 +26,7 @@ const kernel: { booted?: Booted } = {};
 function run(...mains: readonly ((raw: Raw) => Fiber<number>)[]): void {
   const disk = { store: memoryStore(new Uint8Array(16 * PAGE_BYTES)) };
   const booted = boot(
-    mains.map((main) => rawImage({ main, extent: { start: 0, blocks: 16 } })),
+    mains.map((main) => rawImage({ main, extent: { start: 0, blocks: 16, shared: true } })),
     { disk },
   );
   kernel.booted = booted;

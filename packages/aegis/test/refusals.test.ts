@@ -209,10 +209,13 @@ test('numbers that are no call', () => {
   const found: number[][] = [];
   const known = new Set<number>(NAMES.map((name) => CALLS[name].number));
   const unknown = [...Array.from({ length: 64 }, (_, n) => n).filter((n) => !known.has(n)), 64, 0x7fffffff, -1];
-  runRaw(function* (raw) {
-    for (const number of unknown) found.push(yield* refusal(raw, [[V0, number]]));
-    return 0;
-  }, OPTIONS);
+  runRaw(
+    function* (raw) {
+      for (const number of unknown) found.push(yield* refusal(raw, [[V0, number]]));
+      return 0;
+    },
+    { emit: emitTry, epilogue: 'ended' },
+  );
   expect(found).toEqual(unknown.map((number) => [ERRORS.E_CALL, ...(number === ERRORS.E_CALL ? [] : [V0])]));
 });
 

@@ -97,7 +97,7 @@ describe('a right that ends', () => {
 
   test('also if another extent has the block too, as those given at boot may', () => {
     const shared = { step: 0, ppn: 0 };
-    const both = { start: 4, blocks: 4 };
+    const both = { start: 4, blocks: 4, shared: true };
     run([
       {
         extent: both,

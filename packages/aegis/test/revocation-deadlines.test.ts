@@ -2,9 +2,18 @@
 import { ENV, ERRORS, FRAME_MINIMUM, REVOKE_KINDS, REVOKE_MODES } from '@exokernel/abi';
 import { expect, test } from 'vitest';
 import { KP } from '../src/layout.ts';
-import { boot, checkInvariants, rawImage, runRaw, type RawFrame } from '../../testkit/src/index.ts';
+import {
+  boot,
+  bystander,
+  BystanderWatch,
+  checkInvariants,
+  memoryFor,
+  rawImage,
+  runRaw,
+  type RawFrame,
+} from '../../testkit/src/index.ts';
 
-const { E_NONE } = ERRORS;
+const { E_BUSY, E_NONE } = ERRORS;
 const { frames: FRAMES } = REVOKE_KINDS;
 const { cooperative: ASK } = REVOKE_MODES;
 
@@ -58,4 +67,45 @@ test('who never runs loses at the latest a round of the slice vector after the r
   expect(memory.env(booted.aegis.environment(0).exit, ENV.lost)).toBe(5);
   expect(memory.kernelPage(KP.revokeTick)).toBe(0);
   expect(checkInvariants(booted.aegis)).toEqual([]);
+});
+
+test('who has no slice that pays for the taking loses nothing at a deadline, and is not asked again: others would pay', () => {
+  const state = { ready: false, codes: new Set<number>() };
+  const self: (readonly [number, number, number, number])[] = [];
+  const debtor = rawImage({
+    placement: { slices: 0 },
+    main: function* (raw) {
+      self.push(yield* raw.granted('self'));
+      for (;;) yield* raw.routine('kit.yield', -1);
+    },
+  });
+  const asker = rawImage({
+    main: function* (raw) {
+      for (const env of [2, 3]) yield* raw.routine('kit.yield', env);
+      const frames: RawFrame[] = [];
+      for (let i = 0; i < 800; i += 1) frames.push(yield* raw.frame());
+      for (const one of self) {
+        for (const { capability } of frames) yield* raw.code('frame_hold', ...one, ...capability);
+      }
+      state.ready = true;
+      for (;;) {
+        for (const one of self) state.codes.add(yield* raw.code('revoke', ...one, FRAMES, 100_000, ASK));
+        yield* raw.sleep(1);
+      }
+    },
+  });
+  const booted = boot([asker, bystander(), debtor, debtor], { ramBytes: memoryFor(1000), profile: 'dec3100' });
+  const { aegis, machine } = booted;
+  expect(booted.runUntil(() => state.ready, 30)).toBe(true);
+  const watch = new BystanderWatch(aegis, 1);
+  booted.runUntil(() => {
+    watch.look();
+    return false;
+  }, 8);
+  expect(machine.native.lastError).toBeUndefined();
+  expect(watch.damage()).toEqual([]);
+  expect(state.codes).toEqual(new Set([0, E_BUSY]));
+  expect([2, 3].map((env) => aegis.parts.memory.env(env, ENV.lost))).toEqual([0, 0]);
+  expect([2, 3].map((env) => aegis.parts.memory.env(env, ENV.revokeDeadline))).toEqual([0, 0]);
+  expect(checkInvariants(aegis)).toEqual([]);
 });

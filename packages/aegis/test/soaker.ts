@@ -242,7 +242,7 @@ export function soaker(seed: number, world: World): RawImage {
     emit: emitTransfer,
     syncEntry: 'entered',
     asyncEntry: 'entered',
-    extent: { start: 0, blocks: 16 },
+    extent: { start: 0, blocks: 16, shared: true },
     tap: true,
   });
 }

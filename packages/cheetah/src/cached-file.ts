@@ -3,13 +3,19 @@
  *
  * As a `Payload` it answers for its stored segments from the checksums that came with it. It never touches its memory while
  * the stack asks, for that might fault in the middle of the stack's work. For any other range `sum` says 0, and
- * the device adds the true sum when it copies the frame (`needsSum`).
+ * the true sum is added when the device copies the frame.
  */
-import type { Payload } from '@exokernel/net';
+import type { PlacedPayload } from '@exokernel/libos-kit';
+import { fold, sumBytes, type Payload } from '@exokernel/net';
 import { SEGMENT_BYTES } from './site.ts';
 
+/** Offset of the TCP checksum in a frame: Ethernet, IPv4 without options, TCP. */
+const TCP_CHECKSUM = 14 + 20 + 16;
+/** Assumption: cycles per word added to a checksum while it is copied (add, compare, add the carry). */
+const SUM_CYCLES_PER_WORD = 3;
+
 /** A response in memory, cut into segments with stored sums. */
-export class CachedFile implements Payload {
+export class CachedFile implements Payload, PlacedPayload {
   /** Address of the response. */
   readonly va: number;
   readonly length: number;
@@ -23,12 +29,19 @@ export class CachedFile implements Payload {
   }
 
   sum(from: number, to: number): number {
-    return this.needsSum(from, to) ? 0 : (this.#sums[from / SEGMENT_BYTES] ?? 0);
+    return this.isSentInPlace(from, to) ? (this.#sums[from / SEGMENT_BYTES] ?? 0) : 0;
   }
 
-  /** Whether this range is none of the segments whose sums are stored. */
-  needsSum(from: number, to: number): boolean {
-    return from % SEGMENT_BYTES !== 0 || to !== Math.min(from + SEGMENT_BYTES, this.length);
+  /** Only a segment whose sum is stored goes out as it lies. */
+  isSentInPlace(from: number, to: number): boolean {
+    return from % SEGMENT_BYTES === 0 && to === Math.min(from + SEGMENT_BYTES, this.length);
+  }
+
+  /** Adds the sum that `sum` left out. */
+  copied(header: Uint8Array, from: number, to: number, data: Uint8Array): number {
+    if (this.isSentInPlace(from, to)) return 0;
+    addToChecksum(header, sumBytes(data, 0, data.length));
+    return (data.length >>> 2) * SUM_CYCLES_PER_WORD;
   }
 
   /** Never called: frames are copied by the device, which may wait for a page. */
@@ -43,7 +56,14 @@ export class CachedHeader extends CachedFile {
     super(file.va, length, new Uint32Array(0));
   }
 
-  override needsSum(): boolean {
-    return true;
+  override isSentInPlace(): boolean {
+    return false;
   }
+}
+
+/** Adds a partial sum to the TCP checksum of a header whose payload counted as 0 [RFC1624]. */
+function addToChecksum(header: Uint8Array, sum: number): void {
+  const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
+  const present = ~view.getUint16(TCP_CHECKSUM) & 0xffff;
+  view.setUint16(TCP_CHECKSUM, ~fold(present + sum) & 0xffff);
 }

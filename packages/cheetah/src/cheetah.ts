@@ -3,22 +3,23 @@
  * frames, speaks TCP by itself, and runs one loop. [SOSP97 §7.3]
  */
 import {
-  ERRORS,
   EXCEPTIONS,
   PAGE_BYTES,
   TICKS_PER_SECOND,
   TRANSFER_LIMIT,
-  U,
   type Image,
+  type ImageExtent,
   type NativeFactory,
 } from '@exokernel/abi';
-import { A0, V0, type Assembly } from '@exokernel/isa';
+import { arp, encodeFilter, etherType, type Atom } from '@exokernel/dpf';
+import { A0, V0, ZERO, type Assembly } from '@exokernel/isa';
 import {
+  DiskExtent,
   FIRST_LIBOS_NATIVE,
   Fibers,
+  NetworkDevice,
   PAGED_END,
   UKIT,
-  U_PAGE,
   address,
   assembleRuntime,
   buildImage,
@@ -26,15 +27,12 @@ import {
   emitFaultHandler,
   emitFiberEntry,
   fiberMemory,
-  loadCapability,
-  pageCapability,
   type Fiber,
   type Memory,
   type Placement,
 } from '@exokernel/libos-kit';
 import { NetworkStack } from '@exokernel/net';
 import { CachedFile } from './cached-file.ts';
-import { NetworkDevice } from './device.ts';
 import { WebServer, type Resource } from './server.ts';
 import {
   BLOCK_BYTES,
@@ -63,6 +61,9 @@ const MAIN = FIRST_LIBOS_NATIVE;
 const MS_PER_TICK = 1000 / TICKS_PER_SECOND;
 /** Disk requests under way at a time. */
 const REQUESTS = 2;
+const ETHERTYPE_IPV4 = 0x0800;
+/** Offset of the destination in a frame that holds an IPv4 packet. */
+const DESTINATION = 30;
 /** What a folder's path stands for. */
 const INDEX = 'index.html';
 /** Ticks between looks at silent connections. */
@@ -78,7 +79,7 @@ export interface CheetahOptions {
   /** Seeds TCP's sequence numbers. */
   readonly seed: number;
   /** Where the site lies on the disk, in 4 KiB blocks. */
-  readonly extent: { readonly start: number; readonly blocks: number };
+  readonly extent: ImageExtent;
   readonly placement?: Placement;
 }
 
@@ -109,8 +110,9 @@ function cheetahRuntime(): Assembly {
       emitFaultHandler(a, 'tlbl', policy);
       emitFaultHandler(a, 'tlbs', policy);
       a.label('cheetah.bad');
-      a.j('kit.exit');
       a.li(A0, CHEETAH_EXIT.badAddress);
+      a.j('kit.exit');
+      a.sw(A0, UKIT.failed, ZERO);
       emitFiberEntry(a, 'cheetah.main', MAIN);
       a.label('cheetah.start');
       a.bal('cheetah.main');
@@ -142,7 +144,7 @@ function* main(self: Self, options: CheetahOptions): Fiber<number> {
   const { fibers, memory, runtime } = self;
   const resources = yield* loadSite(self, options.extent.blocks);
   if (typeof resources === 'number') return resources;
-  const device = yield* NetworkDevice.open(fibers, memory, options);
+  const device = yield* NetworkDevice.open(fibers, memory, { filters: filters(options.ip) });
   if (!(device instanceof NetworkDevice)) {
     return device.call === 'frame_alloc' ? CHEETAH_EXIT.noMemory : CHEETAH_EXIT.noDevice;
   }
@@ -172,27 +174,38 @@ function* main(self: Self, options: CheetahOptions): Fiber<number> {
   }
 }
 
+/**
+ * Of a host at `ip`: ARP for it, and all IPv4 packets to it that no more specific filter claims, so that a closed port answers and a
+ * router is heard.
+ */
+function filters(ip: number): Uint8Array[] {
+  const toUs: Atom = { kind: 'eq', offset: DESTINATION, size: 4, value: ip };
+  return [encodeFilter([...etherType(ETHERTYPE_IPV4), toUs]), encodeFilter(arp({ targetIp: ip }))];
+}
+
 function* ticks(fibers: Fibers): Fiber<number> {
   yield* fibers.syscall('tick');
-  return fibers.result(0);
+  return fibers.results('tick').tick;
 }
 
 /** Reads the directory and every file into memory. Returns the exit word if that cannot be. */
 function* loadSite(self: Self, blocks: number): Fiber<ReadonlyMap<string, Resource> | number> {
-  const { fibers, memory } = self;
+  const { fibers, memory, runtime } = self;
+  const disk = yield* DiskExtent.open(fibers, memory, { runtime });
+  if (typeof disk === 'number') return CHEETAH_EXIT.noMemory;
   try {
-    const first = yield* loadBlocks(self, [0]);
+    const first = yield* loadBlocks(self, disk, [0]);
     if (first < 0) return first;
     const block = new Uint8Array(BLOCK_BYTES);
     yield* fibers.read(first, block);
     const directory = new Uint8Array(Math.ceil(directoryLength(block) / BLOCK_BYTES) * BLOCK_BYTES);
     directory.set(block);
-    const rest = yield* loadBlocks(self, consecutive(1, directory.length / BLOCK_BYTES - 1));
+    const rest = yield* loadBlocks(self, disk, consecutive(1, directory.length / BLOCK_BYTES - 1));
     if (rest < 0) return rest;
     yield* memory.read(rest, directory.subarray(BLOCK_BYTES));
     // All files at once, so that the disk need not wait for the server between two of them.
     const entries = readDirectory(directory, blocks);
-    let va = yield* loadBlocks(self, entries.flatMap(blocksOf));
+    let va = yield* loadBlocks(self, disk, entries.flatMap(blocksOf));
     if (va < 0) return va;
     const resources = new Map<string, Resource>();
     for (const entry of entries) {
@@ -237,42 +250,16 @@ function* fileAt({ fibers }: Self, va: number, { headerBytes, bodyBytes }: SiteE
  * Reads blocks of the extent into new pages, in this order. Two requests are under way at a time, so that the disk always knows what comes
  * next and the platter does not turn in vain; pages are allocated meanwhile. Returns the address of the first page, or an exit word.
  */
-function* loadBlocks(self: Self, blocks: readonly number[]): Fiber<number> {
-  const { fibers, memory, runtime } = self;
-  const list = yield* memory.allocate(PAGE_BYTES);
-  if (list < 0) return CHEETAH_EXIT.noMemory;
-  const extent = yield* loadCapability(fibers, UKIT.extent);
-  const pageOfList = yield* pageCapability(fibers, list);
-  // What is allocated now follows it.
-  const va = list + PAGE_BYTES;
-  let [begun, ended] = [0, 0];
-  while (ended * TRANSFER_LIMIT < blocks.length) {
-    const batch = begun - ended < REQUESTS ? blocks.slice(begun * TRANSFER_LIMIT, (begun + 1) * TRANSFER_LIMIT) : [];
-    if (batch.length > 0) {
-      const pages = yield* memory.allocate(batch.length * PAGE_BYTES);
-      if (pages < 0) return CHEETAH_EXIT.noMemory;
-      yield* writeList(self, list, batch, pages);
-      const request = [...extent, ...pageOfList, batch.length, 0, begun % REQUESTS];
-      let code = yield* fibers.syscall('disk_request', ...request);
-      for (; code === ERRORS.E_BUSY; code = yield* fibers.syscall('disk_request', ...request)) {
-        // Others have all the disk's attention: their requests end, and nothing tells us of it.
-        yield* fibers.call(address(runtime, 'kit.sleep'), (yield* ticks(fibers)) + 1);
-      }
-      if (code < 0) return CHEETAH_EXIT.noSite;
-      begun += 1;
-      continue;
-    }
-    const left = yield* fibers.load(U_PAGE + U.completion + 4 * (ended % REQUESTS));
-    if (left < 0) return CHEETAH_EXIT.noSite;
-    if (left === 0) ended += 1;
-    else yield* fibers.call(address(runtime, 'kit.sleep'), 0);
+function* loadBlocks({ memory }: Self, disk: DiskExtent, blocks: readonly number[]): Fiber<number> {
+  let first: number | undefined;
+  for (let i = 0; i < blocks.length; i += TRANSFER_LIMIT) {
+    const batch = blocks.slice(i, i + TRANSFER_LIMIT);
+    const va = yield* memory.allocate(batch.length * PAGE_BYTES);
+    if (va < 0) return CHEETAH_EXIT.noMemory;
+    first ??= va;
+    const slot = (i / TRANSFER_LIMIT) % REQUESTS;
+    if ((yield* disk.wait(slot)) < 0 || (yield* disk.start(slot, false, batch, va)) < 0) return CHEETAH_EXIT.noSite;
   }
-  return va;
-}
-
-/** What disk_request is to read: each block into a page, which follow each other from `va` on. */
-function* writeList({ fibers }: Self, list: number, blocks: readonly number[], va: number): Fiber<void> {
-  const words: number[] = [];
-  for (const [i, block] of blocks.entries()) words.push(...(yield* pageCapability(fibers, va + i * PAGE_BYTES)), block);
-  yield* fibers.write(list, new Uint8Array(Uint32Array.from(words).buffer));
+  for (let slot = 0; slot < REQUESTS; slot += 1) if ((yield* disk.wait(slot)) < 0) return CHEETAH_EXIT.noSite;
+  return first ?? (yield* memory.allocate(0));
 }

@@ -20,7 +20,7 @@ describe.each([1, 2, 1459, 1460, 1461, 2920, 2921, 10_000])('%i bytes', (length)
   test('each segment has its sum', () => {
     for (let from = 0; from < length; from += SEGMENT_BYTES) {
       const to = Math.min(from + SEGMENT_BYTES, length);
-      expect(file.needsSum(from, to)).toBe(false);
+      expect(file.isSentInPlace(from, to)).toBe(true);
       expect(file.sum(from, to)).toBe(sumBytes(bytes, from, to));
     }
   });
@@ -35,7 +35,7 @@ describe.each([1, 2, 1459, 1460, 1461, 2920, 2921, 10_000])('%i bytes', (length)
     ] as const) {
       if (to <= from || to > length || (from % SEGMENT_BYTES === 0 && to === length)) continue;
       if (from % SEGMENT_BYTES === 0 && to - from === SEGMENT_BYTES) continue;
-      expect([from, to, file.needsSum(from, to), file.sum(from, to)]).toEqual([from, to, true, 0]);
+      expect([from, to, file.isSentInPlace(from, to), file.sum(from, to)]).toEqual([from, to, false, 0]);
     }
   });
 });
@@ -49,7 +49,7 @@ test('its header alone has no stored sum, even where it fills a segment', () => 
   const { file } = fileOf(10_000);
   for (const length of [100, SEGMENT_BYTES, 10_000]) {
     const header = new CachedHeader(file, length);
-    expect([header.va, header.length, header.needsSum(), header.sum(0, length)]).toEqual([VA, length, true, 0]);
+    expect([header.va, header.length, header.isSentInPlace(), header.sum(0, length)]).toEqual([VA, length, false, 0]);
   }
 });
 

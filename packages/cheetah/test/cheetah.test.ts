@@ -83,6 +83,9 @@ test('the largest site is served', () => {
   expect(world.fetch(world.station(), '/c')).toEqual(response(file('/c', 42_000)));
 });
 
+/** Two servers of one site. */
+const SHARED = { extent: { start: 0, blocks: BLOCKS, shared: true } };
+
 describe('ends with a word that says why', () => {
   const site = formatSite([file('/a', 5000), file('/b', 10)]);
 
@@ -113,11 +116,9 @@ describe('ends with a word that says why', () => {
 
   test.each<[string, BlockStore]>([
     ['an empty disk', disk(new Uint8Array(0))],
-    ['a disk of one sector', memoryStore(512)],
     ['a damaged directory', damaged(9, 1)],
     ['a directory longer than the extent', damaged(14, 1)],
     ['a file behind the extent', damaged(17, 0xff)],
-    ['a disk smaller than its site', memoryStore(site.slice(0, 3 * 4096))],
     ['a directory that cannot be read', failing(0)],
     ['a file that cannot be read', failing(8)],
     ['a last block that cannot be read', failing(site.length / 512 - 8)],
@@ -125,14 +126,17 @@ describe('ends with a word that says why', () => {
     expect(exit(store)).toBe(CHEETAH_EXIT.noSite);
   });
 
-  test('an extent without blocks', () => {
-    expect(exit(disk(site), [], { server: { extent: { start: 0, blocks: 0 } } })).toBe(CHEETAH_EXIT.noSite);
-    expect(exit(disk(site), [], { server: { extent: { start: BLOCKS, blocks: 1 } } })).toBe(CHEETAH_EXIT.noSite);
+  test('an extent shorter than its site', () => {
+    for (const blocks of [1, 3]) {
+      expect(exit(disk(site), [], { server: { extent: { start: 0, blocks } } })).toBe(CHEETAH_EXIT.noSite);
+    }
   });
 
-  test('no disk', () => {
-    const booted = boot([serverImage()]);
-    expect(booted.finish(0).map(exitOf)).toEqual([CHEETAH_EXIT.noSite]);
+  test('with no disk, or a smaller one than its extent, there is no environment', () => {
+    expect(() => boot([serverImage()])).toThrow(expect.objectContaining({ code: 'extent' }) as Error);
+    for (const store of [memoryStore(512), memoryStore(site.slice(0, 3 * 4096))]) {
+      expect(() => new World({ store })).toThrow(expect.objectContaining({ code: 'extent' }) as Error);
+    }
   });
 
   test('no memory', () => {
@@ -146,7 +150,7 @@ describe('ends with a word that says why', () => {
   });
 
   test('two servers with one address: the one that is late', () => {
-    const world = new World({ files: [file('/a', 10)], others: [serverImage()] });
+    const world = new World({ files: [file('/a', 10)], server: SHARED, others: [serverImage(SHARED)] });
     const { aegis } = world.booted;
     expect(world.run(() => aegis.environments().some(({ status }) => status === 'dead'))).toBe(true);
     const [late, early] = aegis.environment(0).status === 'dead' ? [0, 1] : [1, 0];
@@ -178,7 +182,7 @@ describe('waits', () => {
   test('for a disk that others keep busy: two servers read their sites at once', () => {
     const files = [file('/a', 1_000_000)];
     const other = parseIpv4('10.0.0.9');
-    const world = new World({ files, others: [serverImage({ ip: other })] });
+    const world = new World({ files, server: SHARED, others: [serverImage({ ip: other, ...SHARED })] });
     expect(world.serve(20)).toBe(true);
     expect(world.run(() => world.booted.uWord(0, CHEETAH_STATUS.state) === 1, 20)).toBe(true);
     expect(world.fetch(world.station(), '/a')).toEqual(response(file('/a', 1_000_000)));

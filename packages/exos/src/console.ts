@@ -11,10 +11,11 @@ export function* writeSerial(fibers: Fibers, runtime: Assembly, bytes: Uint8Arra
   const line = yield* loadCapability(fibers, UKIT.serial);
   for (let sent = 0; sent < bytes.length;) {
     const part = bytes.subarray(sent, sent + CHUNK);
-    const words = Array.from({ length: Math.ceil(part.length / 4) }, (_, i) => word(part, 4 * i));
+    const at = (i: number): number => word(part, 4 * i);
+    const words = [at(0), at(1), at(2), at(3), at(4), at(5), at(6)] as const;
     const code = yield* fibers.syscall('serial_write', ...line, part.length, ...words);
     if (code < 0) return code;
-    const accepted = fibers.result(0);
+    const accepted = fibers.results('serial_write').accepted;
     sent += accepted;
     if (accepted < part.length) {
       const now = yield* fibers.call(address(runtime, 'clock_ticks'));

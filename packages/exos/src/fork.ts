@@ -61,8 +61,7 @@ export function* fork(
 ): Fiber<number> {
   const code = yield* fibers.syscall('env_alloc');
   if (code < 0) return code;
-  const child = fibers.result(0);
-  const control = fibers.capability();
+  const { env: child, capability: control } = fibers.results('env_alloc');
   let failed = yield* fill(fibers, { child, control, start, table });
   if (failed === 0) {
     yield* made(child);
@@ -187,14 +186,14 @@ function* copyPage(
   yield* fibers.store(at + PTE.head, frame[0]);
   yield* fibers.store(at + PTE.mac0, frame[2]);
   yield* fibers.store(at + PTE.mac1, frame[3]);
-  yield* fibers.syscall('tlbwr', WINDOWS.child, entry, frame[2], frame[3]);
+  yield* fibers.syscall('tlbwr', WINDOWS.child, entry, frame[2], frame[3], frame[0]);
   yield* fibers.write(WINDOWS.child, bytes);
   return frame;
 }
 
 function* allocate(fibers: Fibers): Fiber<CapabilityWords | number> {
   const code = yield* fibers.syscall('frame_alloc', -1);
-  return code < 0 ? code : fibers.capability();
+  return code < 0 ? code : fibers.results('frame_alloc').capability;
 }
 
 /**

@@ -50,7 +50,12 @@ describe('native unit: hostile functions', () => {
     expect(exception(machine)).toEqual([10, 0x1000, 0, 0x80000080]);
     expect(machine.cpu.registers[T0]).toBe(0);
     expect(machine.cycles).toBe(1);
-    expect(machine.native.lastError).toEqual({ index: 0, space: 5, message: 'TypeError: no such thing' });
+    expect(machine.native.lastError).toEqual({
+      index: 0,
+      space: 5,
+      message: 'TypeError: no such thing',
+      error: new TypeError('no such thing'),
+    });
     expect(events.map(([kind, cycle]) => [kind, cycle])).toEqual([
       ['native-error', 1],
       ['exception', 1],

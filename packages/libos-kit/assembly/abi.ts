@@ -132,7 +132,7 @@ export namespace UPCALL {
 export namespace PLACE {
   export const uPage: i32 = 0x1000;
   export const pageTable: i32 = 0x4000;
-  export const upcallStack: i32 = 0x8000;
+  export const upcallStack: i32 = 0x9000;
   export const paged: i32 = 0x400000;
   export const pagedEnd: i32 = 0x800000;
   export const libraryText: i32 = 0x7a0000;

@@ -19,6 +19,19 @@ export function pageCapability(fibers: Fibers, va: number): Fiber<CapabilityWord
   return entryCapability(fibers, pageTableEntry(va));
 }
 
+/**
+ * The same of a page that may have no frame yet: it is touched first, for writing too if told so, so that the library operating system
+ * gives it one, or one of its own. `entryOf` is as in `ImageParts`.
+ */
+export function* presentCapability(
+  fibers: Fibers,
+  va: number,
+  { write, entryOf = pageTableEntry }: { readonly write: boolean; readonly entryOf?: (va: number) => number },
+): Fiber<CapabilityWords> {
+  yield* fibers.touch(va, write);
+  return yield* entryCapability(fibers, entryOf(va));
+}
+
 /** The capability of the frame of the page-table entry at `at`; its first word is 0 if the frame was not allocated by us. */
 export function* entryCapability(fibers: Fibers, at: number): Fiber<CapabilityWords> {
   return [

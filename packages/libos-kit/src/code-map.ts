@@ -2,15 +2,11 @@
  * What stands in the code of a compiled program, for people: the names of its functions, and the source of every instruction. Listings
  * and the texts of deaths are made of it.
  */
-import { decode } from '@exokernel/isa';
+import type { FunctionPlace, ImageProgram, SourcePlace } from '@exokernel/abi';
+import { controlFlow, decode } from '@exokernel/isa';
 import { ABORT_BOUNDS, ABORT_DIVIDE, ABORT_TABLE, ABORT_UNREACHABLE } from '@exokernel/vcode';
 
-/** A place in a source; line and column from 1. */
-export interface CodePlace {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-}
+export type CodePlace = SourcePlace;
 
 /** The code, in ascending order of address. */
 export interface CodeMap {
@@ -46,20 +42,28 @@ export function placeAt({ lines }: CodeMap, address: number): CodePlace | undefi
 }
 
 /**
- * `sum (main.ts:3:10)`, or `sum` without a source; nothing for an address outside the functions. A return address in another function says who
- * called: one in the same function is that of a call it has made since.
+ * The function at an address, and the source of the instruction; nothing for an address outside the functions. A return address in another
+ * function says who called, if what stands there (`wordAt`) calls this function: else that one called another, which ended in a jump to this
+ * one. A return address in the same function is that of a call it has made since.
  */
-export function describeAddress(map: CodeMap, address: number, ra = 0): string | undefined {
-  const name = functionAt(map, address);
-  if (name === undefined) return undefined;
-  const caller = functionAt(map, ra - CALL_BYTES);
-  const called = caller === undefined || caller === name ? '' : `, called by ${named(map, caller, ra - CALL_BYTES)}`;
-  return `${named(map, name, address)}${called}`;
+export function codeAt(
+  map: CodeMap,
+  address: number,
+  ra: number,
+  wordAt: (address: number) => number,
+): ReturnType<ImageProgram['at']> {
+  const at = functionPlace(map, address);
+  if (at === undefined) return undefined;
+  const from = ra - CALL_BYTES;
+  const caller = functionPlace(map, from);
+  const calls = controlFlow(wordAt(from), from).target === last(map.functions, address)?.address;
+  return caller !== undefined && calls && caller.function !== at.function ? { ...at, caller } : at;
 }
 
-function named(map: CodeMap, name: string, address: number): string {
-  const place = placeAt(map, address);
-  return place === undefined ? name : `${name} (${place.file}:${place.line}:${place.column})`;
+function functionPlace(map: CodeMap, address: number): FunctionPlace | undefined {
+  const name = functionAt(map, address);
+  const source = placeAt(map, address);
+  return name === undefined ? undefined : { function: name, ...(source === undefined ? {} : { source }) };
 }
 
 /** Why the instruction traps, if it is one that the compiler put there for that. */

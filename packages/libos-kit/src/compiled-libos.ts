@@ -52,6 +52,8 @@ export interface CompiledLibOs<Provides extends InterfaceName> extends LibOs<Pro
   readonly alone: (placement?: CompiledPlacement) => Image;
   readonly load: (program: Program<Provides>, placement: CompiledPlacement) => Image;
   readonly link: (program: Program<Provides>) => LinkedProgram<Provides>;
+  /** The kit's text under it, for `runtimeListing`. */
+  readonly runtime: Assembly;
 }
 
 /** What an environment of a compiled library operating system gets at boot. */
@@ -89,6 +91,7 @@ export function compiledLibOs<const Provides extends InterfaceName>(
     name,
     provides,
     link,
+    runtime: libraryRuntime(),
     load: (program, placement) => image(library, link(program), placement),
     alone: (placement = {}) => image(library, undefined, placement),
   };

@@ -1,6 +1,6 @@
 /** The error that host-side misuse of the kit throws. Match `code`, never the message. */
 
-export type LibosErrorCode = 'needs' | 'program-size' | 'image' | 'predicate';
+export type LibosErrorCode = 'needs' | 'program-size' | 'image' | 'predicate' | 'call';
 
 /** Misuse of the kit by the host. `details` holds the offending values. */
 export class LibosError extends Error {

@@ -6,8 +6,10 @@
  * that touches memory which faults yields the access; the exception is raised at the `cop2`, handled as any other, and
  * the instruction is restarted. Fibers of one environment nest like calls.
  */
-import { CALLS, type CallName, type NativeCpu, type NativeFunction } from '@exokernel/abi';
-import { A0, A1, A2, A3, T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, V0 } from '@exokernel/isa';
+import type { CallArguments, CallName, CallResults, NativeCpu, NativeFunction } from '@exokernel/abi';
+import { A0, A1, A2, A3, T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, V0, V1 } from '@exokernel/isa';
+import { checkedCall, namedResults } from './call-words.ts';
+import { LibosError } from './error.ts';
 import { STEP } from './runtime.ts';
 
 /** Registers of a call's arguments: a0 to a3, t0 to t7. */
@@ -27,6 +29,8 @@ interface Running {
   pending: Trap | undefined;
   /** An access that it had not asked for faulted inside it, or it threw: its generator is gone. */
   failed: boolean;
+  /** The system call whose results the registers hold. */
+  called: CallName | undefined;
 }
 
 /** The fibers of all environments of one image: each has a stack of them. */
@@ -34,6 +38,7 @@ export class Fibers {
   readonly #stacks = new Map<number, Running[]>();
   #cpu: NativeCpu | undefined;
   #env = -1;
+  #top: Running | undefined;
 
   /** Native function NATIVE_STEP of an environment: advances its innermost fiber to its next trap. */
   step(env: number): NativeFunction {
@@ -45,6 +50,7 @@ export class Fibers {
       if (top.pending?.kind === 'touch') touch(cpu, top.pending.va, top.pending.write);
       this.#cpu = cpu;
       this.#env = env;
+      this.#top = top;
       for (;;) {
         const { done, value } = advance(top);
         if (done === true) {
@@ -70,7 +76,7 @@ export class Fibers {
   start(env: number, make: (args: readonly number[], registers: Int32Array) => Fiber<number>): NativeFunction {
     return (cpu) => {
       const fiber = make([...cpu.registers.subarray(4, 8)], cpu.registers.slice());
-      this.#stacks.get(env)?.push({ fiber, pending: undefined, failed: false });
+      this.#stacks.get(env)?.push({ fiber, pending: undefined, failed: false, called: undefined });
     };
   }
 
@@ -85,30 +91,44 @@ export class Fibers {
     return this.#cpu;
   }
 
-  /** Makes a system call. Returns its code (0, or negative); results are in `result`. */
-  *syscall(name: CallName, ...args: readonly number[]): Fiber<number> {
-    yield { kind: 'syscall', number: CALLS[name].number, args };
+  /**
+   * Makes a system call with the words that it takes; a capability is four of them, `...capability`. Returns its code (0, or
+   * negative); `results` gives the rest. Throws `LibosError` `call` for what does not compile.
+   */
+  *syscall<Name extends CallName>(name: Name, ...args: CallArguments<Name>): Fiber<number> {
+    const words: readonly number[] = args;
+    const number = checkedCall(name, words);
+    yield { kind: 'syscall', number, args: words };
+    this.#called(name);
     return this.register(V0);
   }
 
   /** Calls a routine of the environment's machine code. Returns its v0. */
   *call(address: number, ...args: readonly number[]): Fiber<number> {
     yield { kind: 'call', address, args };
+    this.#called(undefined);
     return this.register(V0);
   }
 
-  /** Result i of the last system call: 0 is v1, 1 to 4 are a0 to a3. */
-  result(i: number): number {
-    return this.register(i === 0 ? 3 : 3 + i);
-  }
-
-  /** The capability in a0 to a3 after the last system call, as unsigned words. */
-  capability(): [number, number, number, number] {
-    return [this.result(1) >>> 0, this.result(2) >>> 0, this.result(3) >>> 0, this.result(4) >>> 0];
+  /**
+   * What the last system call gave, by the names of the table: `results('frame_alloc')` is a ppn and a capability. Throws
+   * `LibosError` `call` if this fiber's last was another one, or a call of a routine, which may have changed the registers.
+   */
+  results<Name extends CallName>(name: Name): CallResults<Name> {
+    const called = this.#top?.called;
+    if (called !== name) {
+      throw new LibosError('call', `results of ${name}, but the last call was ${called ?? 'none'}`, { name, called });
+    }
+    return namedResults(name, (i) => this.register(V1 + i)) as CallResults<Name>;
   }
 
   register(n: number): number {
     return this.cpu.registers[n] ?? 0;
+  }
+
+  /** Makes a page present, for writing too if told so: what its library operating system does when it faults. */
+  *touch(va: number, write: boolean): Fiber<void> {
+    if (!this.cpu.probe(va, write)) yield { kind: 'touch', va, write };
   }
 
   /** The word at `va`. */
@@ -136,6 +156,10 @@ export class Fibers {
       if (!this.cpu.probe(at, true)) yield { kind: 'touch', va: at, write: true };
       this.cpu.write(at, part);
     }
+  }
+
+  #called(name: CallName | undefined): void {
+    if (this.#top !== undefined) this.#top.called = name;
   }
 
   #perform(cpu: NativeCpu, trap: Exclude<Trap, { kind: 'touch' }>): void {

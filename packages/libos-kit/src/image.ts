@@ -15,7 +15,7 @@ import {
 } from '@exokernel/abi';
 import type { Assembly } from '@exokernel/isa';
 import { LibosError } from './error.ts';
-import { describeAddress, trapText, type CodeMap } from './code-map.ts';
+import { codeAt, trapText, type CodeMap } from './code-map.ts';
 import {
   BOOT_STACK,
   BOOT_STACK_TOP,
@@ -94,6 +94,7 @@ export function buildImage(parts: ImageParts): Image {
     natives: parts.natives,
     slices: { count: placement.slices ?? 1, contiguous: placement.contiguous ?? false },
     serialLine: placement.serialLine ?? 3,
+    failed: UKIT.failed,
     ...(parts.syncEntry === undefined ? {} : { syncEntry: address(runtime, parts.syncEntry) }),
     ...(parts.asyncEntry === undefined ? {} : { asyncEntry: address(runtime, parts.asyncEntry) }),
     ...(extent === undefined ? {} : { extent }),
@@ -106,13 +107,14 @@ function describedProgram(code: CodeMap, pages: readonly Pages[]): NonNullable<I
   const start = code.functions[0]?.address ?? code.end;
   const text = pages.find(({ va, bytes }) => start >= va && start < va + bytes.length);
   const wordAt = (pc: number): number =>
-    text === undefined ? 0 : new DataView(text.bytes.buffer, text.bytes.byteOffset).getUint32(pc - text.va, true);
+    text === undefined || pc < text.va || pc + 4 > text.va + text.bytes.length
+      ? 0
+      : new DataView(text.bytes.buffer, text.bytes.byteOffset).getUint32(pc - text.va, true);
   return {
     start,
     end: code.end,
-    describe: (pc, ra) => describeAddress(code, pc, ra) ?? '',
+    at: (pc, ra) => codeAt(code, pc, ra, wordAt),
     trap: (pc) => trapText(wordAt(pc)),
-    failed: UKIT.failed,
   };
 }
 

@@ -33,7 +33,7 @@ export {
 } from './runtime.ts';
 export { runtimeListing } from './listing.ts';
 export { Fibers, type Fiber, type Trap } from './fiber.ts';
-export { entryCapability, loadCapability, pageCapability } from './capabilities.ts';
+export { entryCapability, loadCapability, pageCapability, presentCapability } from './capabilities.ts';
 export { COMPILED_MEMORY, compiledProgram, type CompiledOptions } from './compiled.ts';
 export { compiledLibrary, linkLibrary, type CompiledLibrary, type LinkedLibrary } from './library.ts';
 export { compiledLibOs, type CompiledLibOs, type CompiledPlacement } from './compiled-libos.ts';
@@ -41,7 +41,18 @@ export { functionAt, placeAt, type CodeMap, type CodePlace } from './code-map.ts
 export { emitEagerAllocate } from './allocate.ts';
 export { emitClock, fiberClock } from './clock.ts';
 export { fiberMemory } from './memory.ts';
-export { PacketRing, RING_BUFFER_BYTES, type RingFailure, type RingPiece } from './packet-ring.ts';
+export { PacketRing, RING_BUFFER_BYTES, type RingFailure, type RingOptions, type RingPiece } from './packet-ring.ts';
+export {
+  NetworkDevice,
+  type DeviceFailure,
+  type FramePayload,
+  type NetworkDeviceOptions,
+  type PacketStack,
+  type PlacedPayload,
+  type SentFrame,
+} from './network-device.ts';
+export { DiskExtent, type DiskExtentOptions } from './disk-extent.ts';
+export { EXPOSED_VIEW, loadExposed } from './exposed.ts';
 export { decodeUtf8, encodeUtf8 } from './utf8.ts';
 export {
   emitFaultHandler,

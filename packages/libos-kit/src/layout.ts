@@ -18,7 +18,8 @@ export const KIT_TEXT = 0x2000;
 export const KIT_TEXT_BYTES: number = 2 * PAGE_BYTES;
 export const PAGE_TABLE = 0x4000;
 export const PAGE_TABLE_BYTES: number = 4 * PAGE_BYTES;
-export const BOOT_STACK = 0x8000;
+/** Behind a page that is not there, at which a stack that is too long ends. */
+export const BOOT_STACK = 0x9000;
 export const BOOT_STACK_TOP: number = BOOT_STACK + PAGE_BYTES;
 
 /** The paged region: one page-table entry of 16 bytes per page. */

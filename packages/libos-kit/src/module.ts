@@ -5,9 +5,10 @@
  * error code; what a call gives besides is stored at an address that is one parameter more. Imports of module `kit` are routines, and
  * `load8`, `load16`, `load32`, `store8`, `store16`, `store32`: accesses that are never merged, for words that the kernel or a device changes.
  */
-import { CALLS, PAGE_BYTES } from '@exokernel/abi';
+import { PAGE_BYTES } from '@exokernel/abi';
 import { A0, A1, A2, A3, T0, T1, T2, T3, T4, T5, T6, T7, V0, V1, ZERO } from '@exokernel/isa';
 import { functionSymbol, type ImportCode, type Module, type OwnCode } from '@exokernel/vcode';
+import { callRow, wordsOf } from './call-words.ts';
 import type { CodeMap, CodePlace } from './code-map.ts';
 import { LibosError } from './error.ts';
 import type { Pages } from './pages.ts';
@@ -33,20 +34,9 @@ const ACCESSES: Readonly<Record<string, ImportCode>> = {
   store32: { kind: 'store', size: 4, signed: false },
 };
 
-interface CallRow {
-  readonly number: number;
-  readonly args: readonly string[];
-  readonly results: readonly string[];
-}
-
-const rowOf = (name: string): CallRow | undefined => (CALLS as Readonly<Record<string, CallRow>>)[name];
-/** `name:4` is four words. */
-const wordsOf = (fields: readonly string[]): number =>
-  fields.reduce((sum, field) => sum + Number(field.split(':')[1] ?? 1), 0);
-
 /** How many results a system call has besides the error code: an option of `fromWasm`. */
 export function moreResults({ module, name }: { readonly module: string; readonly name: string }): number {
-  return module === 'aegis' ? wordsOf(rowOf(name)?.results ?? []) : 0;
+  return module === 'aegis' ? wordsOf(callRow(name)?.results ?? []) : 0;
 }
 
 /** What a call of an import becomes. Throws `LibosError` `image` for one that is not known. */
@@ -68,7 +58,7 @@ export function importCode(
     const address = entryOf(name);
     return address === undefined ? fail(', which none of its interfaces has') : { kind: 'routine', address };
   }
-  const row = module === 'aegis' ? rowOf(name) : undefined;
+  const row = module === 'aegis' ? callRow(name) : undefined;
   if (row === undefined || LEAVING.has(name)) {
     return fail(
       row === undefined

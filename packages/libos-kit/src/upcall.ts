@@ -45,7 +45,7 @@ const STACK_LEFT = 1536;
 /** Words of a module's record. */
 const RECORD_TABLE = 4;
 /** What the kit ends an environment with whose upcall has no answer, or no room. */
-export const BAD_UPCALL = -1;
+const BAD_UPCALL = -1;
 
 /** Saved by an upcall beside t0, t1, t2, sp: the function keeps s0 to s7 and fp. */
 const LOST: readonly Register[] = [AT, V0, V1, A0, A1, A2, A3, ...range(11, 15), ...range(24, 25), GP, RA];
@@ -185,6 +185,11 @@ function emitPush(a: SlotAssembler): void {
   a.subu(T1, SP, T0);
   a.sltiu(T1, T1, PAGE_BYTES);
   a.bne(T1, ZERO, 'upcall.push.on', (slot) => slot.move(T0, SP));
+  a.note('in the page below: an upcall has used up its stack');
+  a.li(T1, BOOT_STACK - PAGE_BYTES);
+  a.subu(T1, SP, T1);
+  a.sltiu(T1, T1, PAGE_BYTES);
+  a.bne(T1, ZERO, 'upcall.fail');
   a.li(T0, BOOT_STACK_TOP - 32);
   a.label('upcall.push.on');
   a.addiu(T0, T0, -FRAME.bytes);

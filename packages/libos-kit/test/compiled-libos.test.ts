@@ -76,7 +76,10 @@ describe('pages', () => {
         for (let i = 0; i < 64; i++) sum += load<i32>(0x10000000 + 4096 * i);
         if (sum != 2016 || faults < 64) return -2;
         for (let i = 0; i < 64; i++) table.free(0x10000000 + 4096 * i, 1);
-        return load<i32>(0x10000000 + 4096 * 63) == 0 ? faults : -3;
+        const again = load<i32>(0x10000000 + 4096 * 63);
+        // A call: what the load's fault counts is read behind it.
+        table.free(0x10000000 + 4096 * 63, 1);
+        return again == 0 ? faults : -3;
       }`;
     expect(await run(body)).toBeGreaterThanOrEqual(65);
   });

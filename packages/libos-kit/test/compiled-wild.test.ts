@@ -120,7 +120,8 @@ test('programs that run wild hurt themselves alone', async () => {
       return [1, 2, 3].every((env) => aegis.environment(env).status === 'dead');
     };
     booted.runUntil(ended, SECONDS);
-    for (const env of [1, 2, 3]) endings.add((aegis.ending(env)?.text ?? '').split(/ (?:0x|with|in) ?/)[0] ?? '');
+    for (const env of [1, 2, 3])
+      endings.add((aegis.environment(env).cause?.text ?? '').split(/ (?:0x|with|in) ?/)[0] ?? '');
     const where = `seeds from ${seed}, ${machine.cycles} cycles`;
     expect(watch.damage(), where).toEqual([]);
     expect(checkInvariants(aegis), where).toEqual([]);

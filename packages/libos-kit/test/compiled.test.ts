@@ -189,24 +189,26 @@ describe.each(SYSTEMS)('on $name', ({ name, load }) => {
     // By itself, with a word that says so, or by the kernel, for an exception that it has no handler for.
     if (bad?.death === DEATHS.exit) expect([0, 5]).not.toContain(bad.exit);
     expect(other && exitOf(other)).toBe(150000);
-    expect([booted.aegis.ending(0), booted.aegis.ending(1)]).toEqual([
-      { text: expect.stringMatching(ending) as string, isItsOwn: false },
-      { text: 'exited with 150000', isItsOwn: true },
+    expect([bad?.cause, other?.cause]).toEqual([
+      expect.objectContaining({ text: expect.stringMatching(ending) as string, kind: 'exception' }),
+      { text: 'exited with 150000', kind: 'exit' },
     ]);
+    const place = / in (main\/\w+) \(main\.ts:(\d+)/.exec(bad?.cause?.text ?? '');
+    expect(bad?.cause).toMatchObject({ function: place?.[1], source: { file: 'main.ts', line: Number(place?.[2]) } });
   });
 
   it('ends by itself with a word that looks like a fault, and the text does not take it for one', async () => {
     const text = `export function main(): i32 { return load<i32>(0x500000) == 0 ? ${BAD[name] ?? 0} : 0; }`;
     const booted = boot([load(['memory'], await compiled(text))]);
     booted.finish(0);
-    expect(booted.aegis.ending(0)).toEqual({ text: `exited with ${BAD[name] ?? 0}`, isItsOwn: true });
+    expect(booted.aegis.environment(0).cause).toEqual({ text: `exited with ${BAD[name] ?? 0}`, kind: 'exit' });
   });
 
   it('without a source map the text says the function', async () => {
     const { wasm } = await compiled('export function main(): i32 {\n  unreachable();\n  return 0;\n}');
     const booted = boot([load(['memory'], { wasm, placeOf: () => undefined })]);
     booted.finish(0);
-    expect(booted.aegis.ending(0)?.text).toMatch(/, at 0x40[0-9a-f]+ in main\/main$/);
+    expect(booted.aegis.environment(0).cause?.text).toMatch(/, at 0x40[0-9a-f]+ in main\/main$/);
   });
 });
 
@@ -215,7 +217,7 @@ describe('the text of a death', () => {
     const { wasm, placeOf } = await compiled(text);
     const booted = boot([compose(exos, compiledProgram('test', needs, wasm, { placeOf }))]);
     booted.finish(0);
-    return booted.aegis.ending(0)?.text ?? '';
+    return booted.aegis.environment(0).cause?.text ?? '';
   };
 
   it('tells two traps of a function apart', async () => {
@@ -238,13 +240,19 @@ describe('the text of a death', () => {
       export function main(): i32 {
         n++;
         return ${call};
+      }
+      function onward(k: i32): i32 {
+        for (let i = 0; i < k; i++) n += n >> i;
+        return find(n);
       }`;
     const place = 'main\\.ts:3:\\d+';
-    expect(await ending(text('find(n + 200)'))).toMatch(
+    expect(await ending(text('find(n + 200) + n'))).toMatch(
       new RegExp(`in main/find \\(${place}\\), called by main/main \\(main\\.ts:6:\\d+\\)$`),
     );
-    // It has called itself.
-    expect(await ending(text('find(n)'))).toMatch(new RegExp(`in main/find \\(${place}\\)$`));
+    // It has called itself; or the return address is that of the last call that was no jump.
+    for (const call of ['find(n) + n', 'find(n + 200)', 'onward(n + 200) + onward(n)']) {
+      expect(await ending(text(call))).toMatch(new RegExp(`in main/find \\(${place}\\)$`));
+    }
   });
 
   it('blames no line for what a routine of the library operating system did', async () => {

@@ -41,7 +41,7 @@ test('what is written is read again, and runs', () => {
   const booted = boot([compose(batch, read as typeof PROGRAM)]);
   booted.finish(0);
   // `jr ra` with the value in its slot: addiu v0, zero, 5.
-  expect(booted.aegis.ending(0)).toEqual({ text: 'exited with 5', isItsOwn: true });
+  expect(booted.aegis.environment(0).cause).toEqual({ text: 'exited with 5', kind: 'exit' });
 });
 
 test.each([

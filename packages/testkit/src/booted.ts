@@ -125,7 +125,7 @@ export function quicken({ machine }: Booted, hertz: 8192 | 4096 | 2048 | 1024): 
 /** The exit word of an environment that ended by itself; throws with the reason if it did not. */
 export function exitOf(env: EnvironmentInfo): number {
   if (env.status !== 'dead') throw new Error(`${env.name} is ${env.status}`);
-  if (env.death !== DEATHS.exit) throw new Error(`${env.name} died of ${env.death.toString(16)}`);
+  if (env.death !== DEATHS.exit) throw new Error(`${env.name} ${env.cause?.text ?? ''}`);
   return env.exit;
 }
 
@@ -159,7 +159,7 @@ export function runRaw(
   });
   if (thrown.length > 0) throw thrown[0];
   const { lastError } = booted.machine.native;
-  if (lastError !== undefined) throw new Error(lastError.message);
+  if (lastError !== undefined) throw lastError.error;
   if (!ended) throw new Error('the raw environment is still running');
   exitOf(booted.aegis.environment(0));
   const damage = watch?.damage() ?? [];

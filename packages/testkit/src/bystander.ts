@@ -79,8 +79,8 @@ export class BystanderWatch {
   /** What has happened to it; empty if nothing has. */
   damage(): string[] {
     const { memory } = this.#aegis.parts;
-    const { status, death, cycles, slices } = this.#aegis.environment(this.#env);
-    if (status !== 'runnable') return [`the bystander is ${status}, of ${death.toString(16)}`];
+    const { status, cause, cycles, slices } = this.#aegis.environment(this.#env);
+    if (status !== 'runnable') return [`the bystander is ${status}: it ${cause?.text ?? 'has not ended'}`];
     const found: string[] = [];
     const now = this.#read();
     for (const [ppn, bytes] of this.#memory) {

@@ -6,7 +6,7 @@
  * binds frames itself.
  */
 import { CALLS, EXCEPTIONS, type CallName, type CapabilityWords, type ExceptionName, type Image } from '@exokernel/abi';
-import { RA, T0, T1, T2, T3, V0, A0, A1, ZERO, type Assembler, type Assembly } from '@exokernel/isa';
+import { RA, T0, T1, T2, T3, V0, V1, A0, A1, A2, A3, ZERO, type Assembler, type Assembly } from '@exokernel/isa';
 import {
   FIRST_LIBOS_NATIVE,
   Fibers,
@@ -194,7 +194,8 @@ function rawOs(fibers: Fibers, runtime: Assembly): Raw {
     fibers,
     *call(name, ...args) {
       yield { kind: 'syscall', number: typeof name === 'number' ? name : CALLS[name].number, args };
-      return { code: fibers.register(V0), value: fibers.result(0), capability: fibers.capability() };
+      const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = [A0, A1, A2, A3].map((r) => fibers.register(r) >>> 0);
+      return { code: fibers.register(V0), value: fibers.register(V1), capability: [w0, w1, w2, w3] };
     },
     *code(name, ...args) {
       return (yield* raw.call(name, ...args)).code;

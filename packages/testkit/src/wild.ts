@@ -75,7 +75,7 @@ export function wildImage(seed: number, mac: Uint8Array = new Uint8Array(6)): Ra
     emit: (a) => {
       emitWild(a, seed | 1, mac);
     },
-    extent: { start: 0, blocks: 8 },
+    extent: { start: 0, blocks: 8, shared: true },
     tap: true,
   });
 }

@@ -59,6 +59,10 @@ export interface CpuRun {
   readonly v0: number;
   readonly v1: number;
   readonly executed: number;
+  /** Words of results: in registers, then those above sp. */
+  readonly results: readonly number[];
+  /** Bytes of stack. */
+  readonly stack: number;
 }
 
 export class Cpu {
@@ -75,6 +79,8 @@ export class Cpu {
   #lateValue = 0;
   #sinceMove = 3;
   #pc = 0;
+  /** The least that sp was. */
+  #lowest = 0;
   #mnemonic: Mnemonic | undefined;
 
   constructor(bytes: number) {
@@ -100,6 +106,7 @@ export class Cpu {
     r[0] = 0;
     r[GP] = gp;
     r[SP] = sp;
+    this.#lowest = sp;
     r[RA] = RETURN;
     words.forEach((word, i) => {
       if (i < 4) r[A0 + i] = word;
@@ -133,7 +140,9 @@ export class Cpu {
     KEPT.forEach((register, i) => {
       if (r[register] !== before[i]) this.#fail(`${REGISTER_NAMES[register] ?? ''} is lost`);
     });
-    return { v0: r[V0] ?? 0, v1: r[V1] ?? 0, executed };
+    const registers = [V0, V1, A0, A0 + 1, A0 + 2, A0 + 3].map((register) => r[register] ?? 0);
+    const results = [...registers, ...[0, 4, 8, 12].map((offset) => this.memory.getInt32(sp + offset, true))];
+    return { v0: r[V0] ?? 0, v1: r[V1] ?? 0, executed, results, stack: sp - this.#lowest };
   }
 
   #fail(why: string): never {
@@ -158,6 +167,7 @@ export class Cpu {
   #set(register: number, value: number): void {
     if (register === this.#late && register > 0) this.#fail(`${REGISTER_NAMES[register] ?? ''} is overwritten`);
     this.#registers[register] = value;
+    if (register === SP && value < this.#lowest) this.#lowest = value;
   }
 
   /** -2 for what is no branch, -1 for one that is not taken, else where it goes. */

@@ -144,7 +144,7 @@ export class OwnMips {
     if (module.start !== undefined) this.#run(module.start, []);
   }
 
-  /** Calls an export: v0 and v1, which hold a result of up to two words. Throws `Exception`. */
+  /** Calls an export. Throws `Exception`. */
   call(name: string, values: readonly Value[]): CpuRun {
     return this.#run(this.#module.exports.get(name) ?? -1, wordsOf(values));
   }

@@ -94,8 +94,11 @@ export interface RandomModule {
   readonly shape: Shape;
 }
 
-/** A module of some functions, of which `f` is exported. Addresses lie near the memory's end now and then. */
-export function randomModule(random: Random): RandomModule {
+/**
+ * A module of some functions, of which `f` is exported. Addresses lie near the memory's end now and then. With `endsInCalls`, most functions have
+ * the results of those that they call, and return what these give.
+ */
+export function randomModule(random: Random, endsInCalls = false): RandomModule {
   const builder = new ModuleBuilder();
   builder.importMemory('env', 'memory', { minimum: 1, maximum: 3 });
   const type = (): ValueType => (random(3) === 0 ? I64 : I32);
@@ -104,14 +107,16 @@ export function randomModule(random: Random): RandomModule {
     const of = type();
     return { type: of, index: builder.global(of, true, random(1000)) };
   });
-  const shapes = Array.from({ length: 1 + random(4) }, () => ({
-    parameters: types(5),
-    results: types(random(4) === 0 ? 4 : 1),
-  }));
+  const shapes: Shape[] = [];
+  for (let left = 1 + random(4); left > 0; left -= 1) {
+    const parameters = types(5);
+    const alike = endsInCalls && random(4) > 0 ? shapes.at(-1)?.results : undefined;
+    shapes.push({ parameters, results: alike ?? types(random(endsInCalls ? 2 : 4) === 0 ? 4 : 1) });
+  }
   const functions = shapes.map(({ parameters, results }) => builder.function(parameters, results));
   builder.table(functions.map(({ index }) => index));
   functions.forEach((f, i) => {
-    new Generator(f, i, shapes, functions, globals, builder, random).run();
+    new Generator(f, i, shapes, functions, globals, builder, random, endsInCalls).run();
   });
   const shape = shapes[0]!;
   builder.export('f', 'function', functions[0]?.index ?? 0);
@@ -129,6 +134,7 @@ class Generator {
   readonly #globals: readonly { readonly type: ValueType; readonly index: number }[];
   readonly #builder: ModuleBuilder;
   readonly #random: Random;
+  readonly #endsInCalls: boolean;
   readonly #locals: ValueType[];
   /** Locals that count loops: nothing else sets them. */
   readonly #counters = new Set<number>();
@@ -144,6 +150,7 @@ class Generator {
     globals: readonly { readonly type: ValueType; readonly index: number }[],
     builder: ModuleBuilder,
     random: Random,
+    endsInCalls: boolean,
   ) {
     this.#f = f;
     this.#self = self;
@@ -152,13 +159,48 @@ class Generator {
     this.#globals = globals;
     this.#builder = builder;
     this.#random = random;
+    this.#endsInCalls = endsInCalls;
     this.#locals = [...(shapes[self]?.parameters ?? [])];
     for (let i = 0; i < 4; i += 1) this.#local(random(3) === 0 ? I64 : I32);
   }
 
   run(): void {
     this.#statements(3 + this.#random(8), 0);
+    if (this.#endsInCalls && this.#random(4) > 0) this.#tail();
+    else this.#results();
+  }
+
+  #results(): void {
     for (const type of this.#shapes[this.#self]?.results ?? []) this.#value(type, 3);
+  }
+
+  /** What the function returns: from a call, or from one of two ways, of which one is a call at least. */
+  #tail(): void {
+    const f = this.#f;
+    const results = this.#shapes[this.#self]?.results ?? [];
+    if (results.length > 1 || this.#random(2) === 0) {
+      if (!this.#lastCall()) this.#results();
+      return;
+    }
+    this.#value(I32, 3);
+    f.if(results[0]);
+    if (!this.#lastCall()) this.#results();
+    f.else();
+    if (this.#random(2) === 0 || !this.#lastCall()) this.#results();
+    f.end();
+  }
+
+  /** Calls a function that gives what this one returns, and more now and then; tells whether there is one. */
+  #lastCall(): boolean {
+    const results = this.#shapes[this.#self]?.results ?? [];
+    const fits = this.#shapes.flatMap((shape, i) =>
+      i > this.#self && results.every((type, k) => shape.results[k] === type) ? [i] : [],
+    );
+    if (fits.length === 0) return false;
+    const index = this.#pick(fits);
+    this.#passTo(index);
+    for (let more = (this.#shapes[index]?.results.length ?? 0) - results.length; more > 0; more -= 1) this.#f.drop();
+    return true;
   }
 
   #local(type: ValueType): number {
@@ -357,18 +399,31 @@ class Generator {
     const f = this.#f;
     const index = this.#self + 1 + this.#random(3);
     const shape = this.#shapes[index];
-    const called = this.#functions[index];
-    if (shape === undefined || called === undefined) return;
-    for (const type of shape.parameters) this.#value(type, 2);
-    if (this.#random(3) === 0) {
-      f.i32Const(this.#random(8) === 0 ? this.#random(9) : index);
-      f.callIndirect(this.#builder.type(shape.parameters, shape.results));
-    } else f.call(called.index);
+    if (shape === undefined) return;
+    if (this.#endsInCalls && this.#random(3) === 0) {
+      this.#value(I32, 2);
+      f.if();
+      if (!this.#lastCall()) this.#results();
+      f.return();
+      f.end();
+    }
+    this.#passTo(index);
     for (let i = shape.results.length - 1; i >= 0; i -= 1) {
       const local = this.#locals.findIndex((type, k) => type === shape.results[i] && !this.#counters.has(k));
       if (local < 0) f.drop();
       else f.localSet(local);
     }
+  }
+
+  /** A call with arguments, directly or through the table. */
+  #passTo(index: number): void {
+    const f = this.#f;
+    const { parameters, results } = this.#shapes[index] as Shape;
+    for (const type of parameters) this.#value(type, 2);
+    if (this.#random(3) === 0) {
+      f.i32Const(this.#random(8) === 0 ? this.#random(9) : index);
+      f.callIndirect(this.#builder.type(parameters, results));
+    } else f.call(this.#functions[index]?.index ?? 0);
   }
 
   #value(type: ValueType, depth: number): void {

@@ -50,6 +50,7 @@ export function programChecks(world: World, notes: HostileNotes): Check[] {
     ok: notes.get(word) === REFUSED,
     detail: `the kernel answered ${notes.get(word) ?? 'nothing'}`,
   });
+  const harmed = others.find(({ cause }) => cause !== undefined && cause.kind !== 'exit');
   const raised = (word: 'addressErrors' | 'privileged', what: string): Check => ({
     name: `hostile: ${what}`,
     ok: notes.get(word) === 1,
@@ -74,12 +75,15 @@ export function programChecks(world: World, notes: HostileNotes): Check[] {
     {
       name: 'hostile: an environment that does not give the processor back is destroyed',
       ok: hostile.status === 'dead' && hostile.death === DEATHS.excess,
-      detail: `${hostile.status}, after ${hostile.slices} slice(s)`,
+      detail: `${hostile.cause?.text ?? hostile.status}, after ${hostile.slices} slice(s)`,
     },
     {
       name: 'hostile: no other environment was harmed',
-      ok: others.every(({ status, death }) => status === 'runnable' || death === DEATHS.exit),
-      detail: `${others.length} others run, or have ended by themselves`,
+      ok: harmed === undefined,
+      detail:
+        harmed?.cause === undefined
+          ? `${others.length} others run, or have ended by themselves`
+          : `${harmed.name} ${harmed.cause.text}`,
     },
   ];
 }

@@ -6,6 +6,7 @@ import { CP0_EPC, CP0_STATUS, K0, K1, T0, T1, T2, T7, T8, T9, ZERO, type SlotAss
 import { EXCESS_LIMIT, KP, NATIVE } from '../layout.ts';
 import { emitFpuLeft } from './fpu.ts';
 import { routine } from './routine.ts';
+import { ENV_AT, SLICE_AT } from './schedule.ts';
 import { emitWindow } from './window.ts';
 
 /** What the caller has in registers, where it is kept while the rest is paid, and where an interrupt would have saved it. */
@@ -77,6 +78,35 @@ export function emitRest(a: SlotAssembler): void {
       emitFpuLeft(a, true);
       emitWindow(a, status);
       a.j('schedule');
+    },
+  );
+  routine(
+    a,
+    'asid.window',
+    {
+      does: 'The environment that begins needs an ASID. An instant for interrupts first: the search for it may have taken long, too.',
+      scratch: [T0],
+    },
+    () => {
+      emitWindow(a, T0);
+    },
+  );
+  routine(
+    a,
+    'asid.wanted',
+    {
+      does: 'It gets one, and begins anew: an interrupt in the window may have had something to tell it, or have taken its slice.',
+      out: { slice: SLICE_AT, env: ENV_AT },
+      scratch: [T0, K1],
+    },
+    () => {
+      a.la(T0, 'schedule');
+      a.lw(K1, KP.env, ZERO);
+      a.sw(T0, KP.resume, ZERO);
+      a.cop2(NATIVE.asid);
+      a.lw(SLICE_AT, KP.slice, ZERO);
+      a.lw(ENV_AT, KP.env, ZERO);
+      a.j('dispatch');
     },
   );
   routine(

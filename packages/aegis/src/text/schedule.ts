@@ -83,8 +83,8 @@ const VECTOR_BYTES = S1;
 const TICK = S2;
 const LEFT = S3;
 const VECTOR = S4;
-const SLICE_AT = S5;
-const ENV_AT = S6;
+export const SLICE_AT: Register = S5;
+export const ENV_AT: Register = S6;
 const QUANTUM = S7;
 
 /** Counts a slice begun in one that another owns (it was donated). */
@@ -332,12 +332,11 @@ export function emitSchedule(a: SlotAssembler): void {
   routine(
     a,
     'dispatch.asid',
-    { does: 'It lost its ASID while others ran.', in: { env: ENV_AT }, out: { asid: T7 }, uses: { record: K1 } },
+    { does: 'It lost its ASID while others ran. It gets one out of the way, for that takes long.', scratch: [T0] },
     () => {
-      a.move(K1, ENV_AT);
-      a.cop2(NATIVE.asid);
-      a.lw(T7, ENV.asid, ENV_AT);
-      a.b('dispatch.space');
+      a.la(T0, 'asid.wanted');
+      a.sw(T0, KP.resume, ZERO);
+      a.j('asid.window');
 
       emitFpuTaken(a, ENV_AT, 'dispatch.status');
     },

@@ -474,7 +474,7 @@ export function colluder(seed: number, world: Ledger): RawImage {
     emit: emitColluder,
     syncEntry: 'entered',
     asyncEntry: 'entered',
-    extent: { start: 0, blocks: GRANTED },
+    extent: { start: 0, blocks: GRANTED, shared: true },
     tap: true,
   });
 }

@@ -28,6 +28,8 @@ export const EVENT_KINDS = {
   disk: { kind: 7, a: 'virtio-blk request type', b: 'first sector', c: 'sectors' },
   /** A user's native function threw; `machine.native.lastError` holds the message. */
   'native-error': { kind: 8, a: 'function index', b: 'ASID', c: '' },
+  /** The kernel says that an environment which had begun has ended. */
+  'environment-end': { kind: 9, a: 'environment', b: 'its death, as in its record', c: 'the word it exited with' },
 } as const;
 
 export type EventName = keyof typeof EVENT_KINDS;

@@ -24,6 +24,8 @@ export interface NativeFailure {
   readonly index: number;
   readonly space: number;
   readonly message: string;
+  /** What it threw, or an Error made of it. */
+  readonly error: Error;
 }
 
 /** The `space` of the kernel's functions in events. */
@@ -107,7 +109,7 @@ export class NativeUnit {
   /** To a program its function is an instruction, and this one cannot be executed. */
   #userFailed(index: number, space: number, thrown: unknown): void {
     const cpu = this.#cpu;
-    this.#lastError = { index, space, message: describe(thrown) };
+    this.#lastError = { index, space, message: describe(thrown), error: errorOf(thrown) };
     cpu.events.emit(EVENT_KINDS['native-error'].kind, cpu.clock.now, index, space, 0);
     cpu.raise(S.EXC_RI);
   }
@@ -122,6 +124,16 @@ export class NativeUnit {
     const message = `native function ${index} of the kernel threw: ${describe(thrown)}`;
     throw new HardwareError('kernel-native', message, { index }, { cause: thrown });
   }
+}
+
+/** The error that a function threw; one made of it, if it threw something else. Never throws itself. */
+function errorOf(thrown: unknown): Error {
+  try {
+    if (thrown instanceof Error) return thrown;
+  } catch {
+    // It is no Error of any use.
+  }
+  return new Error(describe(thrown), { cause: thrown });
 }
 
 /** A message for what a function threw; never throws itself. */

@@ -84,6 +84,11 @@ export class VirtioDisk implements VirtioDevice {
   #writeback = true;
   #buffer: Uint8Array = new Uint8Array(SECTOR_BYTES);
 
+  /** Size in sectors. */
+  get sectors(): number {
+    return this.#contents.blocks;
+  }
+
   /** Throws `disk-geometry`, and `block-store` for a store without a positive whole number of sectors. */
   constructor(
     clock: Clock,

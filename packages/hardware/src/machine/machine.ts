@@ -30,7 +30,7 @@ import { CpuView } from '../cpu/view.ts';
 import { interpret } from '../cpu/interpreter.ts';
 import { HardwareError } from '../error.ts';
 import { isIdle } from '../cpu/idle.ts';
-import { EventStream, type EventListener } from '../bus/events.ts';
+import { EVENT_KINDS, EventStream, type EventListener } from '../bus/events.ts';
 import { PhysicalMemory, type DeviceMemory } from '../memory/physical-memory.ts';
 import { LANCE_MEMORY, PROM } from '../memory/places.ts';
 import type { MemoryPort } from '../memory/port.ts';
@@ -326,6 +326,11 @@ export class Machine {
     return [own, ...this.#attached, natives];
   }
 
+  /** Size of its disk in sectors of 512 bytes; 0 without a disk. */
+  get diskSectors(): number {
+    return this.#drive?.sectors ?? 0;
+  }
+
   /** For recordings: what differs on its disk from the image. `takeDisk` then makes what was read the disk's contents. */
   diskState(s: StateStream): void {
     this.#drive?.contentsState(s);
@@ -333,6 +338,11 @@ export class Machine {
 
   takeDisk(): void {
     this.#drive?.restored();
+  }
+
+  /** For the kernel: something of its own happens now, which the event stream tells. */
+  announce(name: 'environment-end', a: number, b: number, c: number): void {
+    this.#events.emit(EVENT_KINDS[name].kind, this.clock.now, a, b, c);
   }
 
   /** Adds a listener to the event stream; the function returned removes it. */

@@ -3,6 +3,7 @@
  *
  * Functions follow o32 for up to four words of arguments and two of results; gp points to the module's record. Nothing is written below sp.
  */
+import { T9 } from '@exokernel/isa';
 import { settledGlobals } from '../ir/globals.ts';
 import type { ImportCode } from '../ir/imports.ts';
 import type { Func, Module } from '../ir/ir.ts';
@@ -17,6 +18,7 @@ import type { Graph } from '../ssa/graph.ts';
 import { legalise } from '../ssa/legal.ts';
 import { place } from '../ssa/place.ts';
 import type { Surroundings } from '../ssa/surroundings.ts';
+import { findTailCalls } from '../ssa/tail.ts';
 import { allocate } from './allocate.ts';
 import { ARGUMENTS, RESULTS } from './code.ts';
 import { checkedConvention, ownConvention, type Convention } from './convention.ts';
@@ -153,6 +155,9 @@ function tableOf(module: Module): { symbol: string; signature: number }[] {
   }));
 }
 
+/** Words of arguments and results that need no stack. */
+const IN_REGISTERS = { taken: ARGUMENTS.length, given: RESULTS.length } as const;
+
 /** Compiles one function. `frame` is in bytes: of the stack, or of what the code adds to its record. */
 export function compileFunction(
   module: Module,
@@ -162,6 +167,7 @@ export function compileFunction(
   convention: Convention | ((keepsFuel: boolean) => Convention),
 ): { readonly piece: Piece; readonly frame: number } {
   const { graph, values } = buildGraph(module, func, surroundings);
+  if (surroundings.profile === 'own') findTailCalls(graph, surroundings.imports, IN_REGISTERS);
   tidyBlocks(graph);
   if (surroundings.profile === 'own') reduceAddresses(graph, values);
   if (surroundings.isLeaf) refuseLarge(graph, module.name);
@@ -201,7 +207,8 @@ function hintsOf(selected: Selected): Map<number, number> {
     if (register >= VIRTUAL && wanted !== undefined && !hints.has(register)) hints.set(register, wanted);
   };
   for (const { instructions } of selected.lines) {
-    for (const { kind, defs, sources } of instructions) {
+    for (const { kind, callee, a, defs, sources } of instructions) {
+      if (callee?.kind === 'address') hint(a, T9);
       const into = kind === 'return' ? RESULTS : ARGUMENTS;
       sources.forEach((source, i) => {
         if ('register' in source) hint(source.register, into[i]);

@@ -22,6 +22,8 @@ export type Kind =
   /** The function's parameters become the `defs`. */
   | 'enter'
   | 'call'
+  /** A call in the place of a return: a jump. */
+  | 'tail'
   | 'return'
   | 'branch'
   | 'switch'
@@ -41,7 +43,7 @@ export interface Instruction {
   readonly immediate: number;
   /** Of calls and entries: results or parameters. */
   readonly defs: readonly number[];
-  /** Of calls and returns: arguments or results. */
+  /** Of calls, jumps to functions and returns: arguments or results. */
   readonly sources: readonly Source[];
   readonly callee: Callee | undefined;
   readonly test: Test | undefined;

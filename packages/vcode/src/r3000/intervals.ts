@@ -166,7 +166,7 @@ export interface Life {
 /** Visits what an instruction reads: `inRegister` tells whether a register is needed for it. */
 function reads(instruction: Instruction, visit: (register: number, inRegister: boolean) => void): void {
   // The address of a call is moved like its arguments.
-  if (instruction.a >= VIRTUAL) visit(instruction.a, instruction.kind !== 'call');
+  if (instruction.a >= VIRTUAL) visit(instruction.a, instruction.kind !== 'call' && instruction.kind !== 'tail');
   if (instruction.b >= VIRTUAL) visit(instruction.b, true);
   for (const source of instruction.sources) {
     if ('register' in source && source.register >= VIRTUAL) visit(source.register, false);

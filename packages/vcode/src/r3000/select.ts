@@ -4,7 +4,7 @@
  */
 import { ZERO, type Mnemonic, type Register } from '@exokernel/isa';
 import { isMadeInPlace } from '../ssa/place.ts';
-import type { Block, Graph, Node, Op } from '../ssa/graph.ts';
+import type { Block, Callee, Graph, Node, Op } from '../ssa/graph.ts';
 import { VIRTUAL, type Instruction, type Kind, type Lines, type Selected, type Source } from './instructions.ts';
 
 function mnemonics(of: Partial<Record<Op, Mnemonic>>): Map<Op, Mnemonic> {
@@ -264,9 +264,16 @@ class Selector {
     const results = new Array<number>(node.value).fill(-1);
     for (const result of this.#results.get(node) ?? []) results[result.value] = this.#register(result);
     const isAddress = node.callee?.kind === 'address';
-    const sources = node.inputs.slice(isAddress ? 1 : 0).map((input) => this.#source(input));
-    const a = isAddress ? this.#register(node.inputs[0] as Node) : -1;
-    this.#emit('call', isAddress ? 'jalr' : 'jal', { a, defs: results, sources, callee: node.callee });
+    const { callee } = node;
+    this.#emit('call', isAddress ? 'jalr' : 'jal', { ...this.#passed(callee, node.inputs), defs: results, callee });
+  }
+
+  /** The address that is called, if it is one, and the arguments. */
+  #passed(callee: Callee | undefined, inputs: readonly Node[]): Pick<Instruction, 'a' | 'sources'> {
+    const [address, ...rest] = inputs;
+    const isAddress = callee?.kind === 'address' && address !== undefined;
+    const sources = (isAddress ? rest : inputs).map((input) => this.#source(input));
+    return { a: isAddress ? this.#register(address) : -1, sources };
   }
 
   #end(block: Block): void {
@@ -291,6 +298,11 @@ class Selector {
       case 'return':
         this.#emit('return', 'jr', { sources: inputs.map((input) => this.#source(input)) });
         return;
+      case 'tail': {
+        const { callee } = end;
+        this.#emit('tail', callee.kind === 'address' ? 'jr' : 'j', { ...this.#passed(callee, inputs), callee });
+        return;
+      }
       case 'trap':
         this.#emit('trap', 'break', { immediate: end.code });
     }

@@ -2,13 +2,13 @@
  * From instructions on virtual registers and their places to machine lines: moves where a value changes its place, the frame, the ends of
  * blocks.
  */
-import { AT, GP, RA, SP, V0, ZERO, type Mnemonic } from '@exokernel/isa';
+import { AT, GP, RA, SP, T9, V0, ZERO, type Mnemonic } from '@exokernel/isa';
 import type { Block, Node, Test } from '../ssa/graph.ts';
 import type { Allocation } from './allocate.ts';
 import type { Convention } from './convention.ts';
 import type { ImportCode } from '../ir/imports.ts';
 import { ABORT_FUEL, ABORT_STACK } from '../ir/abort.ts';
-import { ARGUMENTS, bit, FUEL, line, load32, LOST_MASK, MachineBlock, RESULTS, type Line } from './code.ts';
+import { ARGUMENTS, bit, FUEL, KEPT_MASK, line, load32, LOST_MASK, MachineBlock, RESULTS, type Line } from './code.ts';
 import { branchLine, TABLE_HIGH, TABLE_LOW } from './branches.ts';
 import { each, type Interval, type Life } from './intervals.ts';
 import { VIRTUAL, type Instruction, type Lines, type Selected, type Source } from './instructions.ts';
@@ -235,6 +235,9 @@ class Writer {
       case 'call':
         this.#call(instruction);
         return;
+      case 'tail':
+        this.#tail(instruction);
+        return;
       case 'return':
         this.#return(instruction);
         return;
@@ -368,23 +371,14 @@ class Writer {
   }
 
   #call(instruction: Instruction): void {
-    const { callee, sources, position, defs, at } = instruction;
+    const { callee, position, defs, at } = instruction;
     if (callee === undefined) return;
-    const isAddress = callee.kind === 'address';
     const inline = this.#to.inline(callee);
     const [into, out] = inline === undefined ? [ARGUMENTS, RESULTS] : [inline.arguments, inline.results];
-    const moves: Move[] = sources.map((source, i) => ({
-      to: into[i] ?? STACK + i - into.length,
-      from: this.#source(source, position),
-    }));
-    if (isAddress) moves.push({ to: 25, from: this.#from(instruction.a, position) });
-    this.#put(moves, at);
-    const reads = sources
-      .slice(0, into.length)
-      .reduce((mask, _, i) => mask | bit(into[i]), bit(SP) | bit(GP) | bit(FUEL));
+    const reads = this.#pass(instruction, into) | bit(SP) | bit(GP) | bit(FUEL);
     const options = { reads, writes: LOST_MASK, at };
     if (inline !== undefined) this.#inline(inline, options);
-    else if (isAddress) this.#emit('jalr', [RA, 25], options);
+    else if (callee.kind === 'address') this.#emit('jalr', [RA, T9], options);
     else this.#emit('jal', [], { ...options, symbol: this.#to.symbol(callee) });
     const results = defs.flatMap((register, i) => {
       const from = out[i] ?? STACK + i - out.length;
@@ -392,6 +386,30 @@ class Writer {
     });
     // Results leave their registers while other values may come into them.
     this.#put([...results, ...(this.#moves.get(position + 2) ?? [])], at);
+  }
+
+  /** Puts the arguments and the address of a call where they belong. Gives the registers of the arguments. */
+  #pass({ callee, sources, a, position, at }: Instruction, into: readonly number[]): number {
+    const moves: Move[] = sources.map((source, i) => ({
+      to: into[i] ?? STACK + i - into.length,
+      from: this.#source(source, position),
+    }));
+    if (callee?.kind === 'address') moves.push({ to: T9, from: this.#from(a, position) });
+    this.#put(moves, at);
+    return sources.slice(0, into.length).reduce((mask, _, i) => mask | bit(into[i]), 0);
+  }
+
+  /** The callee finds what our caller left, but for the arguments, and returns to it. */
+  #tail(instruction: Instruction): void {
+    const { callee, at } = instruction;
+    if (callee === undefined) return;
+    const reads = this.#pass(instruction, ARGUMENTS) | KEPT_MASK | bit(RA);
+    this.#leaveFrame(at);
+    const jump =
+      callee.kind === 'address'
+        ? line('jr', [T9], { reads, at })
+        : line('j', [], { reads, at, symbol: this.#to.symbol(callee) });
+    this.#lines.push({ ...jump, flow: 'return' });
   }
 
   /** What is written in line; a system call among it reads the arguments and loses what a call loses. */
@@ -413,13 +431,17 @@ class Writer {
       from: this.#source(source, position),
     }));
     this.#put(moves, at);
+    this.#leaveFrame(at);
+    const results = sources.slice(0, RESULTS.length).reduce((mask, _, i) => mask | bit(RESULTS[i]), 0);
+    this.#lines.push(...this.#to.beforeReturn);
+    this.#emit('jr', [RA], { reads: results | this.#to.returned, at });
+  }
+
+  #leaveFrame(at: number): void {
     this.#saved((register, offset) => {
       this.#emit('lw', [register, offset, SP], { at });
     });
     if (this.#frame > 0) this.#emit('addiu', [SP, SP, this.#frame], { at });
-    const results = sources.slice(0, RESULTS.length).reduce((mask, _, i) => mask | bit(RESULTS[i]), 0);
-    this.#lines.push(...this.#to.beforeReturn);
-    this.#emit('jr', [RA], { reads: results | this.#to.returned, at });
   }
 
   #switch(instruction: Instruction, block: Block, machine: MachineBlock): void {

@@ -147,6 +147,7 @@ function join(blocks: readonly Block[]): Block[] {
     }
     from.end = block.end;
     from.inputs = block.inputs;
+    from.at = block.at;
     from.successors.length = 0;
     for (const successor of block.successors) {
       from.successors.push(successor);

@@ -117,6 +117,8 @@ export type End =
   /** To the successor in whose row the value stands, to the last one if it stands in none. */
   | { readonly kind: 'switch'; readonly cases: readonly (readonly number[])[]; readonly table?: Table }
   | { readonly kind: 'return' }
+  /** A jump to a function that returns to our caller; the inputs are those of the call. */
+  | { readonly kind: 'tail'; readonly callee: Callee }
   | { readonly kind: 'trap'; readonly code: number };
 
 /** A jump through a table: by a value from 0 on, of which that times 4 is the second input. */
@@ -136,7 +138,7 @@ export class Block {
   /** In order; after `place`, floating nodes too. */
   nodes: Node[] = [];
   end: End = { kind: 'return' };
-  /** What the end needs: a condition, a value, results. */
+  /** What the end needs: a condition, a value, results, arguments. */
   inputs: Node[] = [];
   /** The position in the source of what ends it; -1 if it is not known. */
   at = -1;

@@ -93,8 +93,8 @@ function chooseLate(graph: Graph, floating: readonly Node[], fieldsFirst: boolea
       const isCall = node.op === 'call';
       for (const input of node.inputs) if (!isCall || !isMadeInPlace(input)) use(input, block);
     }
-    const returns = block.end.kind === 'return';
-    for (const input of block.inputs) if (!returns || !isMadeInPlace(input)) use(input, block);
+    const leaves = block.end.kind === 'return' || block.end.kind === 'tail';
+    for (const input of block.inputs) if (!leaves || !isMadeInPlace(input)) use(input, block);
   }
   for (let i = floating.length - 1; i >= 0; i -= 1) {
     const node = floating[i] as Node;
