@@ -84,7 +84,9 @@ const camel = (name: string): string => name.replace(/_(.)/g, (_, letter: string
 function callsSource(): string {
   const lines = callRows.flatMap(([name, row]) => {
     const list = words(row.args);
-    const parameters = list.map(({ name: word, isCapability }) => `${word}: ${isCapability ? 'Capability' : typeOf(word)}`);
+    const parameters = list.map(
+      ({ name: word, isCapability }) => `${word}: ${isCapability ? 'Capability' : typeOf(word)}`,
+    );
     const passed = list.flatMap(({ name: word, isCapability }) =>
       isCapability ? ['head', 'name', 'mac0', 'mac1'].map((part) => `${word}.${part}`) : [word],
     );

@@ -2,7 +2,7 @@
  * Programs that call the file routines with anything: pointers into nothing, into the kernel, the kit, the library and its buffers, lengths that go round.
  * They get errors or end; a neighbour's files on the same disk, and a bystander, are as they were.
  */
-import { COMPILED_MEMORY, ENTRY_POINTS, compiledProgram, compose, program } from '@exokernel/libos-kit';
+import { COMPILED_MEMORY, type ENTRY_POINTS, compiledProgram, compose, program } from '@exokernel/libos-kit';
 import { PAGE_BYTES } from '@exokernel/abi';
 import { expect, test } from 'vitest';
 import { memoryStore } from '../../hardware/src/index.ts';

@@ -105,7 +105,7 @@ export declare function frame_guard(
  * Takes back frames (kind 0) or slices (1) of an environment: mode 0 asks it and takes by force what it has not given up by the deadline, 1 takes at
  * once and tells; count is how many, the guaranteed minimum left alone.
  * Results: count.
- * Errors: E_CAP, E_RANGE, E_NONE.
+ * Errors: E_CAP, E_RANGE, E_BUSY, E_NONE.
  */
 export declare function revoke(
   envHead: u32,

@@ -110,7 +110,7 @@ export function frameGuard(frame: Capability, which: i32, word0: i32, word1: i32
  * Takes back frames (kind 0) or slices (1) of an environment: mode 0 asks it and takes by force what it has not given up by the deadline, 1 takes at
  * once and tells; count is how many, the guaranteed minimum left alone.
  * Results: count.
- * Errors: E_CAP, E_RANGE, E_NONE.
+ * Errors: E_CAP, E_RANGE, E_BUSY, E_NONE.
  */
 export function revoke(env: Capability, kind: i32, count: i32, mode: i32, results: usize): i32 {
   return aegis.revoke(env.head, env.name, env.mac0, env.mac1, kind, count, mode, results);
