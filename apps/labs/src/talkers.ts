@@ -96,9 +96,11 @@ function emitPipe(a: Assembler, os: Os, marks: Marks): void {
   a.nop();
 }
 
-/** s2 = page of the pipe there, s3 = of that back, s1 = the other process, s4 = the counter. */
+/** s2 = page of the pipe there, s3 = of that back, s1 = the name of the other process, s4 = the counter. */
 function emitInlinedPipe(a: Assembler, os: Os, marks: Marks): void {
   call(a, os, 'process_self');
+  a.move(A0, V0);
+  call(a, os, 'lrpc_name');
   a.sw(V0, 20, S0);
   emitPipesAndFork(a, os);
   for (const [page, descriptor] of [
@@ -112,7 +114,9 @@ function emitInlinedPipe(a: Assembler, os: Os, marks: Marks): void {
   }
   a.li(S4, 0);
   a.beqz(S1, 'child');
-  a.nop();
+  a.move(A0, S1);
+  call(a, os, 'lrpc_name');
+  a.move(S1, V0);
   a.label('parent');
   marks.from = a.here;
   marks.to = a.here;

@@ -13,6 +13,8 @@ import {
   FRAME,
   FILTER_CODE_BYTES,
   PAGE_BYTES,
+  NO_ENV,
+  SLICE,
   SLICE_BYTES,
   STRUCTURES,
   SYSTEM,
@@ -307,6 +309,7 @@ export class Aegis {
     }
     parts.memory.setKernelPage(KP.noSlice, kernelPageAddress(KP.sliceDummy));
     parts.memory.setKernelPage(KP.payer, kernelPageAddress(KP.sliceDummy));
+    parts.memory.setKernelPage(KP.sliceDummy + SLICE.owner, NO_ENV);
     const quantum = Math.ceil(machine.hz / TICKS_PER_SECOND);
     parts.memory.setKernelPage(KP.quantum, quantum);
     parts.memory.setKernelPage(KP.unpayableLimit, quantum >>> UNPAYABLE_SHIFT);

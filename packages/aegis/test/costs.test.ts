@@ -179,7 +179,7 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
       "TLB refill from the seventh guaranteed mapping": 81,
       "asynchronous protected control transfer": 31,
       "clock tick, end of slice": 105,
-      "clock tick, nobody else": 119,
+      "clock tick, nobody else": 131,
       "directed yield": 84,
       "exception to the application (break)": 28,
       "exception to the application (modify a read-only page)": 28,

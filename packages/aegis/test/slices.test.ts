@@ -8,6 +8,7 @@ import {
   checkInvariants,
   emitCall,
   quicken,
+  RAW,
   rawImage,
   runRaw,
   type Booted,
@@ -470,7 +471,7 @@ describe('a switch shows nothing of the registers of the one before', () => {
     ],
   ];
 
-  test.each(ways)('%s', (_, leave) => {
+  test.each(ways)('%s', (way, leave) => {
     const secret = rawImage({
       prologue: 'secret',
       epilogue: 'secret.end',
@@ -500,7 +501,60 @@ describe('a switch shows nothing of the registers of the one before', () => {
     booted.runUntil(() => booted.word(1, SCRATCH) > 1, 0.2);
     expect(booted.word(1, SCRATCH)).toBeGreaterThan(1);
     const dumped = REGISTERS.map((r) => booted.word(1, DUMP + 4 * r));
-    expect(dumped).toEqual(REGISTERS.map(() => 0));
+    // Whose slice it is: its own, or none but what is left of another instance.
+    const owner = way === 'by a directed yield' ? -1 : 1;
+    expect(dumped).toEqual(REGISTERS.map((r) => (r === V1 ? owner : 0)));
     expect([booted.word(1, DUMP + 0x80), booted.word(1, DUMP + 0x84)]).toEqual([0, 0]);
   });
+});
+
+/**
+ * Environment 0 transfers its slice, at position 0, to environment 1, whose own follows. That notes the owner at each begin, and counts
+ * ends: a donated slice does not become its own without a word.
+ */
+test('a donated slice and its own are two, also side by side: the end of the one is told, and whose the other is', () => {
+  const [begins, ends, owners] = [RAW.user, RAW.user + 4, RAW.user + 16];
+  const donor = rawImage({
+    entry: 'go',
+    emit: (a) => {
+      a.label('go');
+      a.li(V1, 1);
+      emitCall(a, 'scall');
+      a.b('go');
+      a.nop();
+    },
+  });
+  const given = rawImage({
+    prologue: 'begin',
+    epilogue: 'end',
+    syncEntry: 'spin',
+    emit: (a) => {
+      a.label('begin');
+      a.lw(T0, begins, ZERO);
+      a.nop();
+      a.sltiu(T1, T0, 4);
+      a.beqz(T1, 'spin');
+      a.sll(T1, T0, 2);
+      a.sw(V1, owners, T1);
+      a.addiu(T0, T0, 1);
+      a.sw(T0, begins, ZERO);
+      a.label('spin');
+      a.b('spin');
+      a.nop();
+      a.label('end');
+      a.lw(S0, ends, ZERO);
+      a.nop();
+      a.addiu(S0, S0, 1);
+      a.sw(S0, ends, ZERO);
+      a.li(A0, -1);
+      emitCall(a, 'yield');
+    },
+  });
+  const booted = boot([donor, given]);
+  run(booted, 20);
+  const words = [0, 1, 2, 3].map((i) => booted.uWord(1, owners + 4 * i));
+  expect(words.slice(-2).sort()).toEqual([0, 1]);
+  expect(words.filter((owner) => owner === 0).length).toBeGreaterThan(0);
+  expect(booted.uWord(1, ends)).toBeGreaterThan(10);
+  expect(checkInvariants(booted.aegis)).toEqual([]);
 });

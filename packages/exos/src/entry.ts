@@ -1,52 +1,135 @@
 /**
- * Where a process is entered: at the start of its slice, by an asynchronous transfer (a directed yield), by a synchronous one
- * (a call, or the reply to one). [SOSP95 §5.2]
+ * Where a process is entered: at the start of an instance of a slice (`exos.enter`), by an asynchronous transfer (a directed yield or a
+ * late reply, `exos.given`), by a synchronous one (a call, or the reply to one, lrpc.ts). [SOSP95 §5.2]
  *
  * At the first two it goes on with what waits: its saved context; else where it gave the processor away (`waiting`); else
- * it awaits a call or a reply, and sleeps. So being given the processor by a stranger does no harm. A synchronous
- * transfer is a reply if it comes from the process that this one has called, else a call (lrpc.ts).
+ * it awaits a call or a reply, and sleeps. So being given the processor by a stranger does no harm.
+ *
+ * A slice that another environment owns is this one's only while it serves a call. Else it is that of a caller which an end of
+ * slice has cut off before it heard that this process is busy: the first instance that begins in it gives it back, with that answer. A
+ * process never gives back a slice of its own, so no caller gets one.
  */
-import { CALLS, ENV, ENV_LIMIT, ENV_STATUS } from '@exokernel/abi';
-import { A0, T0, T1, T8, T9, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
+import {
+  CALLS,
+  ENTRYLO,
+  ENV,
+  ENV_BYTES,
+  ENV_LIMIT,
+  ENV_STATUS,
+  EXPOSED,
+  PAGE_BYTES,
+  WELL_KNOWN_READ,
+} from '@exokernel/abi';
+import { A0, A1, A2, A3, T0, T1, T2, T8, T9, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { UKIT } from '@exokernel/libos-kit';
-import { UEXOS, WINDOWS } from './layout.ts';
+import { ANSWER, NO_NAME, UEXOS, WINDOWS } from './layout.ts';
 
-/** Ticks after which one that awaits a reply looks whether its server lives. */
+/** Ticks after which one that awaits a reply looks whether its server lives, and one that may have another's slice whether it begins. */
 const LOOK_TICKS = 4;
-/** log2 of ENV_BYTES. */
-const ENV_SHIFT = 9;
+/** Rounds in which one that may have a caller's slice looks out for it at once, and one more. Assumption: two are enough but for debts. */
+const ROUNDS = 3;
+/** log2 of ENV_BYTES, and of PAGE_BYTES. */
+const ENV_SHIFT: number = Math.log2(ENV_BYTES);
+const PAGE_SHIFT: number = Math.log2(PAGE_BYTES);
 
-/** Emits `exos.enter` and `exos.idle`, for which an end of slice has nothing to save: RuntimeParts.entries. */
+/** Emits `exos.enter`, `exos.idle` and `lrpc.refuse`, for which an end of slice has nothing to save: RuntimeParts.entries. */
 export function emitEntries(a: Assembler): void {
-  a.label('exos.enter');
-  a.lw(T1, UEXOS.waiting, ZERO);
-  a.lw(T0, UKIT.contextPc, ZERO);
-  a.beq(T1, ZERO, 'exos.enter.context');
-  a.nop();
-  a.bne(T0, ZERO, 'exos.enter.waits');
-  a.nop();
-  a.jr(T1);
-  a.nop();
-  // The context, but a client may wait to hear that this process is busy.
-  a.label('exos.enter.waits');
-  a.lw(V1, UEXOS.refusing, ZERO);
-  a.nop();
-  a.slti(T0, V1, ENV_LIMIT);
-  a.beq(T0, ZERO, 'kit.prologue');
-  a.nop();
-  a.j('lrpc.refuse');
-  a.nop();
-  a.label('exos.enter.context');
-  a.bne(T0, ZERO, 'exos.enter.waits');
-  a.nop();
+  emitBegin(a);
+  emitGiveBack(a);
+  emitRefuse(a);
+  emitIdle(a);
+}
 
-  // Nothing to go on with: until a call or a reply comes.
+/** v1 = the number of the owner of the slice, NO_ENV of what is left of another instance; the other registers are zero. */
+function emitBegin(a: Assembler): void {
+  a.label('exos.enter');
+  a.lw(T8, UEXOS.self, ZERO);
+  a.li(T9, 1);
+  a.sw(T9, UEXOS.own, ZERO);
+  a.lw(T2, UEXOS.serverSp, ZERO);
+  a.beq(V1, T8, 'exos.enter.go');
+  a.lw(T8, UEXOS.caller, ZERO);
+  a.bltz(V1, 'exos.enter.go');
+  a.li(T9, NO_NAME);
+  // Another's. A server that awaits calls, or whose reply is under way, has nothing to do in it, nor has a process that serves nothing.
+  a.bne(T2, ZERO, 'exos.enter.served');
+  a.lw(T0, UKIT.contextPc, ZERO);
+  a.beq(T8, T9, 'exos.enter.back');
+  a.andi(T8, T8, ENV_LIMIT - 1);
+  a.bne(T8, V1, 'exos.enter.go');
+  a.nop();
+  a.sw(ZERO, UEXOS.own, ZERO);
+  a.label('exos.enter.go');
+  a.j('exos.given');
+  a.move(A1, ZERO);
+  a.label('exos.enter.served');
+  a.nop();
+  a.bne(T0, ZERO, 'exos.enter.go');
+  a.nop();
+}
+
+/** v1 = the number of the owner. The context may wait in the handler of a fault: so no access may fault here. */
+function emitGiveBack(a: Assembler): void {
+  a.label('exos.enter.back');
+  a.sll(T8, V1, ENV_SHIFT);
+  a.srl(T9, V1, PAGE_SHIFT - ENV_SHIFT);
+  a.sll(T9, T9, PAGE_SHIFT);
+  a.li(A0, WINDOWS.environments);
+  a.addu(A0, A0, T9);
+  a.li(A1, EXPOSED.environments | ENTRYLO.valid);
+  a.addu(A1, A1, T9);
+  a.li(A2, WELL_KNOWN_READ[0]);
+  a.li(A3, WELL_KNOWN_READ[1]);
+  a.move(T0, ZERO);
+  a.li(V0, CALLS.tlbwr.number);
+  a.syscall(0);
+  a.li(A0, WINDOWS.environments);
+  a.bne(V0, ZERO, 'exos.enter.go');
+  a.addu(A0, A0, T8);
+  a.lw(V1, ENV.name, A0);
+  a.sw(ZERO, UEXOS.own, ZERO);
+  a.li(A0, -1);
+  a.li(A1, ANSWER);
+  a.li(V0, CALLS.scall.number);
+  a.syscall(0);
+  // It has no entry for that: it wants its slice here.
+  a.sw(V0, UEXOS.own, ZERO);
+  a.j('exos.given');
+  a.move(A1, ZERO);
+}
+
+/**
+ * A call that is not served, in the instance of the slice in which it came. If that ends here, the caller hears at its next instance, by
+ * `exos.enter`.
+ */
+function emitRefuse(a: Assembler): void {
+  a.label('lrpc.refuse');
+  a.li(T0, ANSWER);
+  a.beq(A1, T0, 'lrpc.refuse.answer');
+  a.li(A0, -1);
+  a.move(A1, T0);
+  a.li(V0, CALLS.scall.number);
+  a.syscall(0);
+  a.j('exos.given');
+  a.move(A1, ZERO);
+  // No call: a slice of this process comes back, with the answer to a call of which it has heard by other ways.
+  a.label('lrpc.refuse.answer');
+  a.sw(T0, UEXOS.own, ZERO);
+  a.j('exos.given');
+  a.move(A1, ZERO);
+}
+
+/** Nothing to go on with: until a call or a reply comes. */
+function emitIdle(a: Assembler): void {
   a.label('exos.idle');
   a.lw(T8, UEXOS.callee, ZERO);
   a.move(A0, ZERO);
   a.slti(T9, T8, ENV_LIMIT);
   a.beq(T9, ZERO, 'exos.idle.sleep');
-  // A reply. The table's window may fault, and the fault's handler be interrupted: not here, then.
+  a.sw(ZERO, UEXOS.own, ZERO);
+  // A reply, in whichever slice.
+  a.sw(T9, UEXOS.own, ZERO);
+  // The table's window may fault, and the fault's handler be interrupted: not here, then.
   a.lw(T9, UKIT.criticalDepth, ZERO);
   a.andi(T1, T8, ENV_LIMIT - 1);
   a.addiu(T0, T9, 1);
@@ -57,18 +140,66 @@ export function emitEntries(a: Assembler): void {
   a.lw(T0, ENV.status, T1);
   a.lw(T1, ENV.name, T1);
   a.sw(T9, UKIT.criticalDepth, ZERO);
+  a.lw(T9, UKIT.criticalInterrupted, ZERO);
   a.xor(T1, T1, T8);
+  // The slice has ended meanwhile: it is left at once, and looked again in the next.
+  a.bne(T9, ZERO, 'exos.idle.over');
   a.addiu(T0, T0, -ENV_STATUS.runnable);
   a.or(T0, T0, T1);
   a.bne(T0, ZERO, 'lrpc.dead');
-  a.sw(ZERO, UKIT.criticalInterrupted, ZERO);
   a.li(V0, CALLS.tick.number);
   a.syscall(0);
   a.addiu(A0, V1, LOOK_TICKS);
   a.label('exos.idle.sleep');
+  a.lw(T9, UEXOS.lookOut, ZERO);
+  a.nop();
+  a.beq(T9, ZERO, 'exos.idle.now');
+  a.addiu(T9, T9, -1);
+  a.bne(T9, ZERO, 'exos.idle.look-out');
+  // From then on it looks seldom: a slice in debt may begin much later.
+  a.li(V0, CALLS.tick.number);
+  a.syscall(0);
+  a.addiu(A0, V1, LOOK_TICKS);
+  a.label('exos.idle.now');
   a.li(V0, CALLS.sleep.number);
   a.syscall(0);
   // There was an event already.
   a.b('exos.idle');
   a.nop();
+  a.label('exos.idle.look-out');
+  a.sw(T9, UEXOS.lookOut, ZERO);
+  a.label('exos.idle.over');
+  a.sw(ZERO, UKIT.criticalInterrupted, ZERO);
+  a.li(A0, -1);
+  a.li(V0, CALLS.yield.number);
+  a.syscall(0);
+}
+
+/** Emits: a slice of a caller's may be here. RuntimeParts.abandoned, for what is given up may be a call. Changes t1. */
+export function emitLookOut(a: Assembler): void {
+  a.li(T1, ROUNDS);
+  a.sw(T1, UEXOS.lookOut, ZERO);
+}
+
+/** Emits `exos.given`: v1 = the name of who gives the processor, or no name; a1 = ANSWER if that is a reply, which is in a0. */
+export function emitGiven(a: Assembler): void {
+  a.label('exos.given');
+  a.lw(T1, UEXOS.waiting, ZERO);
+  a.lw(T0, UKIT.contextPc, ZERO);
+  a.beq(T1, ZERO, 'exos.given.called');
+  a.nop();
+  a.bne(T0, ZERO, 'kit.prologue');
+  a.nop();
+  a.jr(T1);
+  a.nop();
+  a.label('exos.given.called');
+  a.lw(T8, UEXOS.callee, ZERO);
+  a.bne(T0, ZERO, 'kit.prologue');
+  a.li(T9, ANSWER);
+  a.bne(V1, T8, 'exos.idle');
+  a.nop();
+  a.bne(A1, T9, 'exos.idle');
+  a.nop();
+  a.j('lrpc.reply');
+  a.move(V0, A0);
 }

@@ -43,11 +43,11 @@ import { fiberFiles } from './files-fiber.ts';
 import { HANDLERS } from './handlers.ts';
 import type { Text } from './fork.ts';
 import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
-import { emitDirectedYield } from './directed-yield.ts';
-import { emitEntries } from './entry.ts';
+import { GIVE, emitDirectedYield } from './directed-yield.ts';
+import { emitLookOut, emitEntries, emitGiven } from './entry.ts';
 import { invertedTable } from './inverted.ts';
 import { emitLibrary, libraryFor, libraryParts } from './library.ts';
-import { LRPC_WORDS, emitAbandoned, emitLrpc } from './lrpc.ts';
+import { ANSWERED, CALL, CALL_REFUSED, LRPC_WORDS, emitLrpc, emitSaved } from './lrpc.ts';
 import { composeWindows, linearTable, type Composition, type PageTable } from './page-table.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
@@ -109,9 +109,10 @@ function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> 
         natives: exosNatives(program, { runtime, table }, library),
         placement,
         prologue: 'exos.enter',
-        asyncEntry: 'exos.enter',
+        asyncEntry: 'exos.given',
         entryOf: composition.entry,
-        words: (grants) => new Map([...initialWords(grants, used, composition), ...compiled.words]),
+        words: (grants) =>
+          new Map([...initialWords(grants, address(runtime, GIVE.label), used, composition), ...compiled.words]),
       });
     },
     link: (program) => {
@@ -127,7 +128,9 @@ function exosRuntime(table: PageTable): Assembly {
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod],
     resumePoints: [HOOK_RESUME],
     entries: emitEntries,
-    abandoned: emitAbandoned,
+    restartable: [GIVE, ANSWERED, CALL, CALL_REFUSED],
+    abandoned: emitLookOut,
+    saved: emitSaved,
     emit: (a) => {
       for (const kind of ['tlbl', 'tlbs'] as const) {
         const policy = { absent: 'exos.absent', outside: 'exos.bad', protected: protectedLabel(kind) };
@@ -141,6 +144,8 @@ function exosRuntime(table: PageTable): Assembly {
       emitDirectedYield(a);
       emitSharedMemory(a, table);
       emitPipes(a, table);
+      // One range (emitSaved).
+      emitGiven(a);
       emitLrpc(a);
       emitClock(a);
       emitExit(a);
@@ -179,10 +184,16 @@ function emitStart(a: Assembler): void {
 }
 
 /** Who this is, where the heap begins, and the window onto the kernel's environment table. */
-function initialWords(grants: Grants, used: number, { entry, words: tableWords }: Composition): Map<number, number> {
+function initialWords(
+  grants: Grants,
+  give: number,
+  used: number,
+  { entry, words: tableWords }: Composition,
+): Map<number, number> {
   const words = new Map<number, number>([
     [UEXOS.heap, PAGED_BASE + used * PAGE_BYTES],
     [UEXOS.self, grants.env],
+    [UEXOS.give, give],
     ...LRPC_WORDS,
     ...tableWords(),
   ]);

@@ -6,6 +6,7 @@
  */
 import {
   ENV,
+  ENV_BYTES,
   ENV_STATUS,
   ERRORS,
   EXCEPTIONS,
@@ -62,7 +63,8 @@ export function* fork(
   const code = yield* fibers.syscall('env_alloc');
   if (code < 0) return code;
   const { env: child, capability: control } = fibers.results('env_alloc');
-  let failed = yield* fill(fibers, { child, control, start, table });
+  const name = yield* fibers.load(WINDOWS.environments + child * ENV_BYTES + ENV.name);
+  let failed = yield* fill(fibers, { child, name, control, start, table });
   if (failed === 0) {
     yield* made(child);
     failed = yield* begin(fibers, runtime, control);
@@ -80,6 +82,8 @@ export interface Text {
 
 interface Making {
   readonly child: number;
+  /** What the kernel calls it, with its life. */
+  readonly name: number;
   readonly control: CapabilityWords;
   readonly start: Start;
   readonly table: PageTable;
@@ -135,7 +139,7 @@ function* begin(fibers: Fibers, runtime: Assembly, control: CapabilityWords): Fi
   yield* retainPipes(fibers);
   const started = yield* fibers.syscall('env_set', ...control, ENV.status, ENV_STATUS.runnable);
   // From here on it has a life of its own, which may be over: an error is not ours.
-  if (started === 0) yield* fibers.syscall('env_set', ...control, ENV.asyncEntry, address(runtime, 'exos.enter'));
+  if (started === 0) yield* fibers.syscall('env_set', ...control, ENV.asyncEntry, address(runtime, 'exos.given'));
   return started;
 }
 
@@ -223,7 +227,7 @@ function* closeWindow(fibers: Fibers, entry: number): Fiber<void> {
 /** What differs in the child's u-page: who it is, where it starts, that it has no children. */
 function childUPage(
   words: DataView,
-  { child, control, start }: Making,
+  { child, name, control, start }: Making,
   capabilities: ReadonlyMap<number, CapabilityWords>,
 ): void {
   const put = (at: number, value: number): void => {
@@ -240,9 +244,12 @@ function childUPage(
   put(UKIT.contextPc, start.pc);
   put(UEXOS.self, child);
   put(UEXOS.bounce, 0);
-  put(UEXOS.refusing, NO_NAME);
   // What the library knows of the extent is copied with the memory: only one of them may go on with it.
   putCapability(UKIT.extent, [0, 0, 0, 0]);
+  put(UEXOS.name, name);
+  put(UEXOS.caller, NO_NAME);
+  put(UEXOS.serverSp, 0);
+  put(UEXOS.lookOut, 0);
   for (let i = 0; i < 32; i += 1) put(UEXOS.children + 4 * i, 0);
   putCapability(UKIT.self, control);
   for (let i = 0; i < TABLE_PAGES; i += 1) {

@@ -33,14 +33,26 @@ export const UEXOS = {
   /** Of the access that it handles: PC, t0, t1, t2, then v0, v1, a0 to a3, ra. */
   hookPc: 0x15e8,
   hookSave: 0x15ec,
-  /** A caller whose refusal an end of slice has cut off; anything that is no environment's name: none. */
-  refusing: 0x1620,
+  /** Not 0: the slice that runs is not the caller's whose call is under way, so a reply must not donate it. */
+  own: 0x1620,
+  /** Whose call is under way, or was last; NO_NAME: of none ever. */
+  caller: 0x1624,
+  /** This process: its environment's name. Of a process that has pipes. */
+  name: 0x1628,
+  /** Address of `exos.give` (directed-yield.ts), for what is inlined in programs. */
+  give: 0x162c,
+  /** Not 0: the slice of a caller, which has been cut off or had its reply late, may be here, and its begin is to be looked out for. */
+  lookOut: 0x1630,
   /** Up to the end of the page: words of the program's own, which it reaches without a base register. */
   program: 0x1f00,
 } as const;
 
 /** No environment's name, which is below ENV_LIMIT or has bit 31; nor is a stack's address. */
 export const NO_NAME = 0x7fffffff;
+/** Caller of a trusted server: its programs agree on whose slices they keep. */
+export const TRUSTED = 0x7ffffffe;
+/** In place of a procedure's number in a1: no call, but the answer to one. */
+export const ANSWER = 0x7fffffff;
 
 export const DESCRIPTORS = 16;
 /** Procedures that a server can have. */
@@ -76,10 +88,10 @@ export const PIPE = {
   written: 4,
   readers: 8,
   writers: 12,
-  /** Environment + 1 that waits to read, or to write. */
+  /** Name (ENV.name) + 1 of the environment that waits to read, or to write; 0: none. */
   readerWaits: 16,
   writerWaits: 20,
-  /** Environment + 1 that read last, and that wrote last. */
+  /** The same of the one that read last, and that wrote last. */
   reader: 24,
   writer: 28,
   data: 64,

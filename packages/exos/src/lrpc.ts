@@ -4,23 +4,29 @@
  * The server is not trusted with registers: the client saves and restores all that survive a call. Arguments and results
  * are in registers, for the kernel changes none of them. A server has a table of procedures, a stack, and one call at a time.
  * A client that calls a busy server (also one whose context waits), or a process that serves nothing, gets −1 at once. If the slice
- * ends just then, the client gets it when the server runs next; the server notes one such client. The client takes a reply only from
+ * ends just then, the client gets it when its slice begins next (entry.ts). The client takes a reply only from
  * the server that it called, and looks now and then whether the server lives. It names the server as the kernel does (ENV.name): an
  * environment that has the number later is not called, nor is its reply taken.
  *
+ * A synchronous transfer donates the slice for good. So a reply is one only in the instance in which the call came, or in one of a
+ * slice that the caller owns. In any other the reply is an asynchronous transfer, which costs the server the rest of this instance; the
+ * caller's slice goes back when it begins. `lrpc.answer` decides that in a restartable sequence.
+ *
  * A *trusted* server keeps those registers itself, and its procedure is its entry: the call is two transfers and little
- * else. That is for programs that agree on it; the parts are inlined.
+ * else. That is for programs that agree on it; the parts are inlined. Whichever slice a reply goes out in, the client has it then: a
+ * trusted server serves only callers that it trusts with its own slice.
  */
 import { CALLS, ENV, ENV_BYTES, ENV_LIMIT } from '@exokernel/abi';
-import { A0, A1, RA, S0, SP, T0, T1, T2, T8, T9, V0, V1, ZERO, A2, A3, type Assembler } from '@exokernel/isa';
-import { UKIT } from '@exokernel/libos-kit';
-import { CALLEE_SAVED } from './directed-yield.ts';
-import { NO_NAME, PROCEDURES, UEXOS, WINDOWS } from './layout.ts';
+import { A0, A1, RA, SP, T0, T1, T2, T3, T8, T9, V0, V1, ZERO, A2, A3, type Assembler } from '@exokernel/isa';
+import { UKIT, type Restartable } from '@exokernel/libos-kit';
+import { CALLEE_SAVED, GIVE, emitRecord } from './directed-yield.ts';
+import { emitLookOut } from './entry.ts';
+import { ANSWER, NO_NAME, PROCEDURES, TRUSTED, UEXOS, WINDOWS } from './layout.ts';
 
 /** The words of the u-page that a process starts with. */
 export const LRPC_WORDS: ReadonlyMap<number, number> = new Map([
   [UEXOS.callee, NO_NAME],
-  [UEXOS.refusing, NO_NAME],
+  [UEXOS.caller, NO_NAME],
 ]);
 
 /** Emits the entry of synchronous transfers, and the routines lrpc_name, lrpc_call, lrpc_bind, lrpc_serve, lrpc_trust. */
@@ -43,29 +49,79 @@ function emitSyncEntry(a: Assembler): void {
   [...CALLEE_SAVED].reverse().forEach((r) => {
     a.lw(r, UEXOS.callSave + 4 * CALLEE_SAVED.indexOf(r), ZERO);
   });
-  a.sw(ZERO, UKIT.contextPc, ZERO);
   a.ret();
   // No environment's name: nothing is awaited.
   a.sw(SP, UEXOS.callee, ZERO);
   // The one that was called does not live any more.
   a.label('lrpc.dead');
+  a.li(A0, -1);
   a.b('lrpc.reply');
-  a.li(V0, -1);
+  a.move(V0, A0);
 }
 
-/** RuntimeParts.abandoned: the slice of a caller has ended before it heard that this process, whose context waits, is busy. */
-export function emitAbandoned(a: Assembler): void {
-  const out = a.fresh('abandoned');
+/**
+ * RuntimeParts.saved, with t0 = where the slice ended: a process that awaits a reply has no context, for the reply is not to find one. A
+ * reply that has come is awaited no more, and a call that has not gone out is not yet. A call that has come in and can be served comes in
+ * again. One that cannot, or the processor that was given, is forgotten.
+ */
+export function emitSaved(a: Assembler): void {
+  const out = a.fresh('saved');
+  a.la(T1, 'exos.given');
+  a.la(T2, 'lrpc.accepted');
+  a.subu(T2, T2, T1);
+  a.subu(T1, T0, T1);
+  a.sltu(T1, T1, T2);
+  a.bne(T1, ZERO, 'lrpc.saved.entered');
+  a.la(T1, CALL.label);
+  a.bne(T0, T1, out);
+  a.li(T2, NO_NAME);
+  a.b(out);
+  a.sw(T2, UEXOS.callee, ZERO);
+  a.label('lrpc.saved.entered');
+  a.lw(T2, UEXOS.callee, ZERO);
   a.la(T1, 'exos.sync');
-  a.sltu(T1, T0, T1);
-  a.bne(T1, ZERO, out);
-  a.la(T1, 'lrpc.refused');
-  a.sltu(T1, T0, T1);
-  a.beq(T1, ZERO, out);
+  a.bne(V1, T2, 'lrpc.saved.call');
+  a.sltu(T0, T0, T1);
+  a.li(T2, ANSWER);
+  a.beq(T0, ZERO, 'lrpc.saved.reply');
   a.nop();
-  a.sw(V1, UEXOS.refusing, ZERO);
+  a.beq(A1, T2, 'lrpc.saved.reply');
+  a.nop();
+  a.label('lrpc.saved.call');
+  a.lw(T2, UEXOS.serverSp, ZERO);
+  a.bne(T0, ZERO, 'lrpc.saved.forgotten');
+  a.sltiu(T0, A1, PROCEDURES);
+  a.beq(T2, ZERO, 'lrpc.saved.forgotten');
+  a.nop();
+  a.bne(T0, ZERO, out);
+  a.sw(T1, UKIT.contextPc, ZERO);
+  a.label('lrpc.saved.forgotten');
+  emitLookOut(a);
+  a.b(out);
+  a.sw(ZERO, UKIT.contextPc, ZERO);
+  a.label('lrpc.saved.reply');
+  a.la(T1, 'lrpc.reply');
+  a.sw(A0, UKIT.context + 4 * V0, ZERO);
+  a.sw(T1, UKIT.contextPc, ZERO);
+  a.sw(SP, UEXOS.callee, ZERO);
   a.label(out);
 }
+
+/** Replies to `UEXOS.caller` with a0, and does not return. */
+export const ANSWERED: Restartable = {
+  label: 'lrpc.answer',
+  emit: (a) => {
+    a.lw(T0, UEXOS.own, ZERO);
+    a.lw(V1, UEXOS.caller, ZERO);
+    a.bne(T0, ZERO, 'lrpc.answer.late');
+    a.li(V0, CALLS.scall.number);
+    a.sw(SP, UEXOS.serverSp, ZERO);
+    a.syscall(0);
+    // The caller has died: no answer is possible.
+    a.j('exos.idle');
+    a.nop();
+  },
+};
 
 function emitServer(a: Assembler): void {
   a.label('lrpc.request');
@@ -76,27 +132,25 @@ function emitServer(a: Assembler): void {
   a.bne(T0, ZERO, 'lrpc.refuse');
   a.move(SP, T9);
   a.lw(T9, UEXOS.procedures, T1);
-  a.sw(ZERO, UEXOS.serverSp, ZERO);
+  a.sw(V1, UEXOS.caller, ZERO);
+  // Up to here an end of slice lets the call come in again (`emitSaved`): the jump and its slot are one.
   a.jalr(RA, T9);
-  a.move(S0, V1);
+  a.sw(ZERO, UEXOS.serverSp, ZERO);
+  a.label('lrpc.accepted');
+  a.j(ANSWERED.label);
   a.move(A0, V0);
-  a.move(V1, S0);
-  a.li(V0, CALLS.scall.number);
-  a.sw(SP, UEXOS.serverSp, ZERO);
-  a.syscall(0);
-  // The caller has died: no answer is possible.
-  a.j('exos.idle');
-  a.nop();
 
-  a.label('lrpc.refuse');
-  a.li(T0, NO_NAME);
-  a.sw(T0, UEXOS.refusing, ZERO);
-  a.li(A0, -1);
-  a.li(V0, CALLS.scall.number);
-  a.syscall(0);
-  a.label('lrpc.refused');
-  a.j('exos.enter');
-  a.nop();
+  a.label('lrpc.answer.late');
+  emitLookOut(a);
+  a.move(T0, V1);
+  emitRecord(a, T0);
+  a.li(A1, ANSWER);
+  a.li(T3, -1);
+  a.sw(SP, UEXOS.serverSp, ZERO);
+  // The next call comes in an instance of another's slice.
+  a.sw(ZERO, UEXOS.own, ZERO);
+  a.j(GIVE.label);
+  a.addu(T1, T1, T2);
 
   // lrpc_serve(table of addresses, how many): serves, and does not return.
   a.label('lrpc_serve');
@@ -145,21 +199,31 @@ function emitClient(a: Assembler): void {
   a.lw(V0, ENV.name, A0);
   a.ret();
   a.nop();
-
-  // lrpc_call(server's name, procedure, x, y): what it returns, or −1.
-  a.label('lrpc_call');
-  CALLEE_SAVED.forEach((r, i) => {
-    a.sw(r, UEXOS.callSave + 4 * i, ZERO);
-  });
-  a.sw(A0, UEXOS.callee, ZERO);
-  a.move(V1, A0);
-  a.li(V0, CALLS.scall.number);
-  a.syscall(0);
-  // Refused by the kernel, and no register changed but v0.
-  a.sw(SP, UEXOS.callee, ZERO);
-  a.ret();
-  a.li(V0, -1);
 }
+
+/** lrpc_call(server's name, procedure, x, y): what it returns, or −1. */
+export const CALL: Restartable = {
+  label: 'lrpc_call',
+  emit: (a) => {
+    CALLEE_SAVED.forEach((r, i) => {
+      a.sw(r, UEXOS.callSave + 4 * i, ZERO);
+    });
+    a.sw(A0, UEXOS.callee, ZERO);
+    a.move(V1, A0);
+    a.li(V0, CALLS.scall.number);
+    a.syscall(0);
+  },
+};
+
+/** What follows `CALL`, which fills its place: the kernel has refused, and no register changed but v0. */
+export const CALL_REFUSED: Restartable = {
+  label: 'lrpc_call.refused',
+  emit: (a) => {
+    a.sw(SP, UEXOS.callee, ZERO);
+    a.ret();
+    a.li(V0, -1);
+  },
+};
 
 /**
  * lrpc_trust(server's name, entry): a client (which gets 0, or a negative error) is entered at `entry` with replies of this server;
@@ -173,8 +237,9 @@ function emitTrust(a: Assembler): void {
   a.j('lrpc.bind');
   a.sw(A0, UEXOS.callee, ZERO);
   a.label('lrpc_trust.server');
+  a.li(T0, TRUSTED);
   a.bal('lrpc.bind');
-  a.nop();
+  a.sw(T0, UEXOS.caller, ZERO);
   a.j('exos.idle');
   a.nop();
 }

@@ -26,7 +26,7 @@ export function emitPipeWriteWord(a: Assembler, pipe: Register, value: Register,
 }
 
 /**
- * Emits a read of a word from the pipe whose page is at `pipe` into `value`; waits for it, giving the processor to `peer` each
+ * Emits a read of a word from the pipe whose page is at `pipe` into `value`; waits for it, giving the processor to `peer`, a name, each
  * time. Keeps `live`, `pipe` and `peer`; uses t0 to t3, and every other register if it waits.
  */
 export function emitPipeReadWord(

@@ -3,7 +3,8 @@
  *
  * A process that finds the pipe empty (or full) gives the processor to the process at the other end, a few times. Then it notes that
  * it waits, and sleeps; the process that fills (or empties) the pipe yields straight to it. The limit of one tick on the sleep
- * makes a lost wakeup a delay. Words are copied as words where everything is aligned. Several processes may have the same
+ * makes a lost wakeup a delay. The ends are named with their lives (ENV.name): an environment that has the number of one that has ended is
+ * not yielded to. Words are copied as words where everything is aligned. Several processes may have the same
  * end: what one of them does to the ring is a critical section. The ends trust each other: a pipe joins a process and its
  * children.
  */
@@ -118,6 +119,10 @@ function emitOpen(a: Assembler, table: PageTable): void {
   a.li(T0, 1);
   a.sw(T0, PIPE.readers, S0);
   a.sw(T0, PIPE.writers, S0);
+  a.lw(A0, UEXOS.self, ZERO);
+  a.bal('lrpc_name');
+  a.nop();
+  a.sw(V0, UEXOS.name, ZERO);
   for (const [descriptor, end, at] of [
     [S3, END.reader, 0],
     [S4, END.writer, 4],
@@ -146,7 +151,7 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
   emitDescriptor(a, reading ? END.reader : END.writer, 'pipe.bad');
   a.move(S1, A1);
   a.move(S2, A2);
-  a.lw(S4, UEXOS.self, ZERO);
+  a.lw(S4, UEXOS.name, ZERO);
   a.move(S3, ZERO);
   a.addiu(S4, S4, 1);
   a.sw(S4, self, S0);
@@ -183,13 +188,13 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
   a.nop();
   a.beq(A0, ZERO, `${name}.sleep`);
   a.addiu(A0, A0, -1);
-  a.bal('process_yield');
-  a.nop();
+  a.bal('exos.yield');
+  a.li(T3, -1);
   a.b(`${name}.again`);
   a.nop();
   // Or sleep: the process that changes the pipe yields to this one.
   a.label(`${name}.sleep`);
-  a.lw(T3, UEXOS.self, ZERO);
+  a.lw(T3, UEXOS.name, ZERO);
   a.nop();
   a.addiu(T3, T3, 1);
   a.sw(T3, mine, S0);
@@ -251,8 +256,9 @@ function emitTransfer(a: Assembler, kind: 'read' | 'write'): void {
   a.nop();
   a.beq(A0, ZERO, `${name}.woken`);
   a.addiu(A0, A0, -1);
-  a.bal('process_yield');
   a.sw(ZERO, theirs, S0);
+  a.bal('exos.yield');
+  a.li(T3, -1);
   a.label(`${name}.woken`);
   if (!reading) {
     a.b(`${name}.again`);
@@ -294,8 +300,8 @@ function emitClose(a: Assembler): void {
   a.nop();
   a.beq(A0, ZERO, 'pipe_close.done');
   a.addiu(A0, A0, -1);
-  a.bal('process_yield');
-  a.nop();
+  a.bal('exos.yield');
+  a.li(T3, -1);
   a.label('pipe_close.done');
   a.b('pipe.leave');
   a.move(V0, ZERO);

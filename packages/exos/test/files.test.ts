@@ -235,7 +235,7 @@ test('two with one extent spoil their files, and nothing else', () => {
         }
         return 0;
       }),
-      { extent: { start: 0, blocks: 8 } },
+      { extent: { start: 0, blocks: 8, shared: true } },
     );
   const booted = boot([one('a'), one('b')], { disk: { store } });
   const watch = new BystanderWatch(booted.aegis, booted.aegis.load(bystander()));

@@ -109,7 +109,9 @@ export namespace UKIT {
   export const upcalls: i32 = 0x12b8;
   export const library: i32 = 0x12cc;
   export const main: i32 = 0x12d0;
-  export const extentBlocks: i32 = 0x12d4;
+  export const extentBlocks: i32 = 0x12d8;
+  export const float: i32 = 0x12d4;
+  export const floatSave: i32 = 0x1e00;
   export const self: i32 = 0x1300;
   export const serial: i32 = 0x1310;
   export const extent: i32 = 0x1320;

@@ -20,7 +20,7 @@ const VECTOR = 9;
 const policies: usize = memory.data(4 * POLICIES);
 let count = 0;
 let vector: usize = 0;
-let taken: (frame: i32, block: i32) => void = (frame, block) => {};
+let taken: ((frame: i32, block: i32) => void) | null = null;
 
 /**
  * Adds what is given up when those before it are not enough: called with a number of frames, it gives up to so many back (`frame_free`) and says how
@@ -84,6 +84,7 @@ export function look(): void {
     const frame = <i32>load32(entry + REPOSSESSION.name);
     const block = isSaved ? <i32>load32(entry + REPOSSESSION.block) : -1;
     store32(entry + REPOSSESSION.state, REPOSSESSION_STATE.empty);
-    taken(frame, block);
+    const handler = taken;
+    if (handler !== null) handler(frame, block);
   }
 }

@@ -123,7 +123,14 @@ function image(
     pages: [...(program?.pages ?? []), ...library.pages],
     code: library.code,
     zeroFill: [library.zeroFill, { va: LIBRARY_STACK, pages: (LIBRARY_MEMORY - LIBRARY_STACK) / PAGE_BYTES }],
-    handlers: { ...handlers, tlbl: 'fault.tlbl', tlbs: 'fault.tlbs', mod: 'upcall.mod', interrupt: 'upcall.told' },
+    handlers: {
+      ...handlers,
+      tlbl: 'fault.tlbl',
+      tlbs: 'fault.tlbs',
+      mod: 'upcall.mod',
+      coprocessor: 'upcall.coprocessor',
+      interrupt: 'upcall.told',
+    },
     natives: (): readonly NativeFunction[] => [],
     placement,
     prologue: 'upcall.begin',
@@ -142,6 +149,7 @@ function libraryRuntime(): Assembly {
   return assembleRuntime({
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs],
     saved: emitEndUpcall,
+    float: true,
     emit: (a) => {
       a.label('upcall.unsafe');
       for (const kind of ['tlbl', 'tlbs'] as const) {

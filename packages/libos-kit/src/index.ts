@@ -28,6 +28,7 @@ export {
   assembleRuntime,
   emitFiberEntry,
   resumeLabel,
+  type Restartable,
   type ResumePoint,
   type RuntimeParts,
 } from './runtime.ts';

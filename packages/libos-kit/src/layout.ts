@@ -58,7 +58,10 @@ export const UKIT = {
   /** What is called when a library operating system that was compiled has started: its program, or its `main`. */
   main: 0x12d0,
   /** How many blocks the extent has that the environment was given at boot. */
-  extentBlocks: 0x12d4,
+  extentBlocks: 0x12d8,
+  /** Not zero: the program uses the floating-point unit. Its 32 registers and FCR31 while it does not run. */
+  float: 0x12d4,
+  floatSave: 0x1e00,
   /** Capabilities the environment was given. */
   self: 0x1300,
   serial: 0x1310,
@@ -72,12 +75,14 @@ export const UKIT = {
   net: 0x13d0,
   /** Not zero once the library operating system ends the program for an exception. */
   failed: 0x13e0,
-  /** From here on the words belong to the library operating system, up to the end of the page. */
+  /** From here on the words belong to the library operating system, up to `floatSave`. */
   libos: 0x1400,
 } as const;
 
 /** What a library operating system that was compiled can have called, and where the number of each stands in UKIT.upcalls. */
 export const UPCALLS = { fault: 0, exception: 1, revoke: 2, begin: 3, end: 4 } as const;
+/** An upcall of the kit's own: the floating-point unit is used for the first time. */
+export const UPCALL_FLOAT = 5;
 
 /**
  * Where a compiled library lies in the paged region: its code and its record, then its memory, with `memoryBase` (asc) or `--global-base`

@@ -39,6 +39,7 @@ import {
 } from '@exokernel/isa';
 import { emitCriticalEpilogue } from './critical.ts';
 import { LibosError } from './error.ts';
+import { emitFloatLoad, emitFloatSave } from './float.ts';
 import { KIT_TEXT, KIT_TEXT_BYTES, UKIT, U_PAGE, exceptionSave } from './layout.ts';
 
 /** Size of a restartable chunk in bytes. */
@@ -73,6 +74,12 @@ export interface ResumePoint {
   readonly pc: number;
 }
 
+/** A restartable sequence: its label, and its instructions. */
+export interface Restartable {
+  readonly label: string;
+  readonly emit: (a: Assembler) => void;
+}
+
 /** Which exceptions the library operating system handles, and what it emits after the kit's own text. */
 export interface RuntimeParts {
   /** ExcCodes for which `resumeLabel(code)` is wanted. */
@@ -82,12 +89,19 @@ export interface RuntimeParts {
   /** Text at whose end of slice nothing is to be saved, because it can be entered anew: entries that only look. */
   readonly entries?: (a: Assembler) => void;
   /**
-   * Emits what is to be noted when an end of slice gives up what was running because the context waits: t0 is where it was, t1
-   * and t2 are free, the others are as they were. Falls through.
+   * Emits what is to be noted when an end of slice saves nothing, of the entries or because a context waits: t0 is where it was, t1 and
+   * t2 are free, the others are as they were. Falls through.
    */
   readonly abandoned?: (a: Assembler) => void;
+  /**
+   * Sequences of at most 16 instructions that an end of slice begins again: what they look at first still holds at their last. Nothing that
+   * they read may be changed by them.
+   */
+  readonly restartable?: readonly Restartable[];
   /** Emits what is done when an end of slice has saved the context, before the environment yields. Falls through, or yields itself. */
   readonly saved?: (a: Assembler) => void;
+  /** Floating-point registers are saved for programs that use them (float.ts). */
+  readonly float?: boolean;
   /** The library operating system's text. */
   readonly emit: (a: Assembler) => void;
 }
@@ -96,7 +110,8 @@ export interface RuntimeParts {
 export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['assemble']> {
   const plain = createAssembler(KIT_TEXT);
   const a = withSlots(plain);
-  emitPrologue(a);
+  const float = parts.float ?? false;
+  emitPrologue(a, float);
   parts.entries?.(plain);
   a.align(CHUNK);
   a.label('kit.restart');
@@ -105,10 +120,19 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
     emitResume(a, { label: resumeLabel(code), registers: exceptionSave(code), pc: UKIT.epc + 4 * code });
   }
   for (const point of parts.resumePoints ?? []) emitResume(a, point);
+  for (const { label, emit } of parts.restartable ?? []) {
+    a.align(CHUNK);
+    const start = a.here;
+    a.label(label);
+    emit(plain);
+    if (a.here > start + CHUNK) {
+      throw new LibosError('image', `${label} has ${a.here - start} bytes: at most ${CHUNK} can be restarted`);
+    }
+  }
   a.align(CHUNK);
   a.label('kit.restart.end');
-  emitYield(a);
-  emitSleep(a);
+  emitYield(a, float);
+  emitSleep(a, float);
   emitEpilogue(plain, parts);
   emitFiberLoop(a);
   emitExit(a);
@@ -121,8 +145,9 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
 }
 
 /** Loads the context, which waits until the chunk below resumes it: an end of slice in here starts it again. */
-function emitPrologue(a: SlotAssembler): void {
+function emitPrologue(a: SlotAssembler, float: boolean): void {
   a.label('kit.prologue');
+  if (float) emitFloatLoad(a);
   a.lw(T0, UKIT.contextPc, ZERO);
   a.la(T1, 'kit.resume.context');
   // Interrupted in that chunk, it has the PC to go on at already.
@@ -157,7 +182,8 @@ function emitResume(a: SlotAssembler, { label, registers, pc }: ResumePoint): vo
   a.jr(K1);
 }
 
-function emitSaveForCall(a: SlotAssembler): void {
+function emitSaveForCall(a: SlotAssembler, float: boolean): void {
+  if (float) emitFloatSave(a);
   for (const r of CALLEE_SAVED) a.sw(r, contextOf(r), ZERO);
   a.sw(ZERO, contextOf(V0), ZERO);
   a.sw(RA, UKIT.contextPc, ZERO);
@@ -167,17 +193,17 @@ function emitSaveForCall(a: SlotAssembler): void {
  * kit.yield: a0 = environment or −1; returns when this environment runs again. A routine: keeps s0–s7, gp, sp, fp. An end of
  * slice once the PC is stored is the yield.
  */
-function emitYield(a: SlotAssembler): void {
+function emitYield(a: SlotAssembler, float: boolean): void {
   a.label('kit.yield');
-  emitSaveForCall(a);
+  emitSaveForCall(a, float);
   a.li(V0, CALLS.yield.number);
   a.syscall(0);
 }
 
 /** kit.sleep: a0 = tick or 0; returns v0 = 0 after an event or at the tick, or sooner: at an end of slice before the call. */
-function emitSleep(a: SlotAssembler): void {
+function emitSleep(a: SlotAssembler, float: boolean): void {
   a.label('kit.sleep');
-  emitSaveForCall(a);
+  emitSaveForCall(a, float);
   a.li(V0, CALLS.sleep.number);
   a.syscall(0);
   // There was an event, and no sleep.
@@ -185,7 +211,7 @@ function emitSleep(a: SlotAssembler): void {
 }
 
 /** The end of a slice: t0 = PC; t0, t1, t2 are in U.interruptSave. Saves nothing if there is nothing to save. */
-function emitEpilogue(plain: Assembler, { abandoned, saved }: Pick<RuntimeParts, 'abandoned' | 'saved'>): void {
+function emitEpilogue(plain: Assembler, { abandoned, saved, float = false }: RuntimeParts): void {
   const a = withSlots(plain);
   a.label('kit.epilogue');
   emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.whole');
@@ -197,7 +223,7 @@ function emitEpilogue(plain: Assembler, { abandoned, saved }: Pick<RuntimeParts,
   a.lw(T1, UKIT.contextPc, ZERO);
   a.nop();
   a.bne(T1, ZERO, 'kit.epilogue.abandoned');
-  emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.yield');
+  emitBranch(a, 'below', 'kit.restart', 'kit.epilogue.abandoned');
   for (const r of GENERAL) if (r !== T0 && r !== T1 && r !== T2) a.sw(r, contextOf(r), ZERO);
   [T0, T1, T2].forEach((r, i) => {
     a.lw(V0, U_PAGE + U.interruptSave + 4 * i, ZERO);
@@ -209,6 +235,7 @@ function emitEpilogue(plain: Assembler, { abandoned, saved }: Pick<RuntimeParts,
   a.sw(T1, UKIT.contextHi, ZERO);
   a.sw(T2, UKIT.contextLo, ZERO);
   a.sw(T0, UKIT.contextPc, ZERO);
+  if (float) emitFloatSave(a);
   saved?.(plain);
   if (abandoned !== undefined) a.b('kit.epilogue.yield');
   a.label('kit.epilogue.abandoned');

@@ -36,7 +36,8 @@ import {
   type Register,
   type SlotAssembler,
 } from '@exokernel/isa';
-import { BOOT_STACK, BOOT_STACK_TOP, UKIT, UPCALLS, exceptionSave } from './layout.ts';
+import { emitFloatUse } from './float.ts';
+import { BOOT_STACK, BOOT_STACK_TOP, UKIT, UPCALLS, UPCALL_FLOAT, exceptionSave } from './layout.ts';
 
 /** A frame on the upcall stack: registers by number, then HI, LO, the PC, and which upcall it is. */
 const FRAME = { hi: 128, lo: 132, pc: 136, which: 140, bytes: 144 } as const;
@@ -76,15 +77,25 @@ export function emitUpcalls(plain: Assembler): void {
   emitExceptions(a);
   emitPush(a);
   emitReturn(a);
+  emitFloatUse(a);
 }
 
 function emitExceptions(a: SlotAssembler): void {
   for (const name of OTHER_EXCEPTIONS) {
     a.label(`upcall.${name}`);
-    emitRaised(a, 'exception', EXCEPTIONS[name]);
+    emitRaised(a, UPCALLS.exception, EXCEPTIONS[name]);
   }
+  a.label('upcall.coprocessor');
+  a.note('t2 = Cause, whose bits 28 and 29 say which; the floating-point unit is the first');
+  a.srl(T2, T2, 28);
+  a.andi(T2, T2, 3);
+  a.addiu(T2, T2, -1);
+  a.bne(T2, ZERO, 'upcall.coprocessor.other');
+  emitRaised(a, UPCALL_FLOAT, EXCEPTIONS.coprocessor);
+  a.label('upcall.coprocessor.other');
+  emitRaised(a, UPCALLS.exception, EXCEPTIONS.coprocessor);
   a.label('upcall.mod');
-  emitRaised(a, 'fault', EXCEPTIONS.mod);
+  emitRaised(a, UPCALLS.fault, EXCEPTIONS.mod);
   for (const name of ['tlbl', 'tlbs'] as const) {
     const code = EXCEPTIONS[name];
     a.label(`upcall.${name}.absent`);
@@ -95,7 +106,7 @@ function emitExceptions(a: SlotAssembler): void {
     a.label(`upcall.${name}.outside`);
     a.note('the handler uses t0; the PC it has stored');
     a.lw(T0, UKIT.epc + 4 * code, ZERO);
-    emitRaised(a, 'fault', code);
+    emitRaised(a, UPCALLS.fault, code);
   }
 }
 
@@ -164,7 +175,7 @@ export function emitEndUpcall(plain: Assembler): void {
 }
 
 /** t0 = PC, t1 = the first argument; t0, t1, t2 are in the save area of the cause, which is the second argument. */
-function emitRaised(a: SlotAssembler, which: keyof typeof UPCALLS, code: number): void {
+function emitRaised(a: SlotAssembler, which: number, code: number): void {
   a.sw(T1, UKIT.upcallArguments, ZERO);
   a.sw(T0, UKIT.upcallPc, ZERO);
   a.li(T2, code);
@@ -174,7 +185,7 @@ function emitRaised(a: SlotAssembler, which: keyof typeof UPCALLS, code: number)
     a.nop();
     a.sw(T0, UKIT.upcallSave + offset, ZERO);
   }
-  a.j('upcall.push', (slot) => slot.addiu(T2, ZERO, UPCALLS[which]));
+  a.j('upcall.push', (slot) => slot.addiu(T2, ZERO, which));
 }
 
 /** t2 = which upcall; its words are in UKIT.upcallSave and after it, all other registers are those of what it interrupts. */
@@ -215,7 +226,8 @@ function emitPush(a: SlotAssembler): void {
   a.lw(T1, UKIT.upcallWhich, ZERO);
   a.sw(T0, FRAME.pc, SP);
   a.sw(T1, FRAME.which, SP);
-  a.sll(T1, T1, 2);
+  a.addiu(T2, T1, -UPCALL_FLOAT);
+  a.beq(T2, ZERO, 'float.use', (slot) => slot.sll(T1, T1, 2));
   a.lw(A0, UKIT.upcallArguments, ZERO);
   a.lw(A1, UKIT.upcallArguments + 4, ZERO);
   a.lw(T1, UKIT.upcalls, T1);

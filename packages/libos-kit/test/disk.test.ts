@@ -84,7 +84,7 @@ test('what is not there is refused', async () => {
         if (startWrite(EXTENT, 0, none) != E.CAP) return 8;
       }
       // Guaranteed mappings are not of the table.
-      if (frameOf(0x8000, false, frame) != E.RANGE) return 9;
+      if (frameOf(PLACE.pageTable, false, frame) != E.RANGE) return 9;
       // No completion word is lost.
       for (let i = 0; i < 16; i++) if (takeSlot() != i) return 10;
       if (takeSlot() != E.BUSY) return 11;

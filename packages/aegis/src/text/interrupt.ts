@@ -4,7 +4,7 @@
  * The clock's tick is the quantum. When a slice is over and the next position belongs to another environment, the one that runs
  * gets its end-of-slice upcall (epilogue): t0 = PC, t2 = Cause, their old values and t1's in U.interruptSave; it saves itself and
  * yields. The slice pays for every cycle until then: it forfeits as many later slices, and beyond EXCESS_LIMIT of them the
- * environment is destroyed. Contiguous slices of one environment run through without an upcall. [SOSP95 §5.1.1]
+ * environment is destroyed. Contiguous slices of one owner in which one environment runs go on without an upcall. [SOSP95 §5.1.1]
  *
  * The slice that runs does not pay for a device's interrupt, which is not its doing: the environment that caused it owes that.
  */
@@ -251,6 +251,16 @@ function emitClock(a: SlotAssembler): void {
     a.lw(T1, SLICE.running, K1);
     a.nop();
     a.bne(T1, K0, 'clock.end');
+    a.note('told if it leaves what another owns, or comes to it: what it gives back must be that slice, not this one');
+    a.lw(T0, KP.position, ZERO);
+    a.li(T1, KSEG0 + PHYSICAL.slices);
+    a.addu(T1, T1, T0);
+    a.lw(T0, KP.slice, ZERO);
+    a.nop();
+    a.bne(T0, T1, 'clock.end', (slot) => slot.lw(T0, SLICE.owner, T1));
+    a.lw(T1, SLICE.owner, K1);
+    a.nop();
+    a.bne(T0, T1, 'clock.end');
     emitOwner(a, T0, K1, T1);
     a.lw(T1, SLICE.credit, K1);
     a.lw(K0, ENV.credit, T0);

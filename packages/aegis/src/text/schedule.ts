@@ -3,7 +3,8 @@
  * positions. [SOSP95 §5.1.1]
  *
  * Who leaves has saved what it wants (in its epilogue, or before it yielded); who comes starts at its prologue with every
- * register zero (k0 holds that address), HI and LO too: nothing of the previous environment's is left.
+ * register zero (k0 holds that address, v1 the number of the owner of the slice), HI and LO too: nothing of the previous environment's
+ * is left. An environment that was given the slice of another so knows it, and can give it back.
  *
  * Time is cycles. A slice that begins is worth a quantum more, and pays for every cycle of what runs in it: its owner, environments
  * to which it was donated, what the kernel does for them, and an epilogue that takes too long. The clock looks only once a
@@ -75,8 +76,12 @@ export function emitNextPosition(a: SlotAssembler, offset: Register, bytes: Regi
   a.label(wrapped);
 }
 
-/** What is zero when a slice begins: all but k0, which holds where the environment begins. */
-const CLEARED: readonly Register[] = Array.from({ length: 31 }, (_, i) => register(i + 1)).filter((r) => r !== K0);
+/** The number of the owner of the slice that begins. */
+const OWNER = V1;
+/** What is zero when a slice begins: all but `OWNER`, and k0, which holds where the environment begins. */
+const CLEARED: readonly Register[] = Array.from({ length: 31 }, (_, i) => register(i + 1)).filter(
+  (r) => r !== K0 && r !== OWNER,
+);
 /** The scheduler's variables: registers that compiled predicates keep. */
 const POSITION = S0;
 const VECTOR_BYTES = S1;
@@ -282,9 +287,9 @@ export function emitSchedule(a: SlotAssembler): void {
     a,
     'dispatch',
     {
-      does: 'Starts an environment in a slice: every register zero, k0 its prologue.',
+      does: 'Starts an environment in a slice: v1 its owner, k0 the prologue, every other register zero.',
       in: { slice: SLICE_AT, env: ENV_AT },
-      out: { entry: K0 },
+      out: { owner: OWNER, entry: K0 },
       scratch: CLEARED,
       fast: { instructions: 57, by: ['fpu.left', 'dispatch.status'] },
     },
@@ -310,6 +315,8 @@ export function emitSchedule(a: SlotAssembler): void {
       a.mtc0(T8, CP0_STATUS);
       a.mthi(ZERO);
       a.mtlo(ZERO);
+      a.note('whose the slice is; NO_ENV of what is left of another instance');
+      a.lw(OWNER, SLICE.owner, SLICE_AT);
       for (const r of CLEARED) a.move(r, ZERO);
       a.jr(K0, (slot) => slot.rfe());
     },
