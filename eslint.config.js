@@ -17,6 +17,7 @@ const HOST_GLOBALS = [
 
 const ASSEMBLYSCRIPT = [
   'apps/demos/programs/**/*.ts',
+  'packages/conformance/programs/**/*.ts',
   'packages/libos-kit/assembly/**/*.ts',
   'packages/exos/assembly/**/*.ts',
   'packages/vcode/bench/programs/**/*.ts',

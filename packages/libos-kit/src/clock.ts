@@ -15,11 +15,14 @@ export function emitClock(a: Assembler): void {
   a.ret();
   a.move(V0, V1);
 
-  // Events that end a sleep early are not for us: sleep again until the tick has come.
+  // Events that end a sleep early are not for us: sleep again until the tick has come, which is at least the next.
   a.label('clock_sleep');
   a.addiu(SP, SP, -8);
   a.sw(RA, 4, SP);
+  a.bgtz(A0, 'clock_sleep.begin');
   a.sw(S0, 0, SP);
+  a.li(A0, 1);
+  a.label('clock_sleep.begin');
   a.bal('clock_ticks');
   a.move(S0, A0);
   a.addu(S0, S0, V0);
@@ -30,7 +33,6 @@ export function emitClock(a: Assembler): void {
   a.nop();
   a.subu(V0, V0, S0);
   a.bltz(V0, 'clock_sleep.again');
-  a.nop();
   a.lw(RA, 4, SP);
   a.lw(S0, 0, SP);
   a.addiu(SP, SP, 8);
@@ -45,7 +47,7 @@ export function fiberClock(fibers: Fibers, runtime: Assembly): Clock {
   return {
     ticks: () => fibers.call(ticks),
     *sleep(n) {
-      yield* fibers.call(sleep, Math.max(1, n));
+      yield* fibers.call(sleep, n);
     },
   };
 }

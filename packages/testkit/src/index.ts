@@ -3,7 +3,6 @@ export { EVENT_KINDS, memoryStore } from '@exokernel/hardware';
 export { encodePredicate, exposedWord, type Fiber, type PredicateTerm } from '@exokernel/libos-kit';
 export { boot, exitOf, memoryFor, quicken, runRaw, type Booted } from './booted.ts';
 export { BystanderWatch, bystander } from './bystander.ts';
-export { describeLibOs } from './conformance.ts';
 export { checkInvariants } from './invariants.ts';
 export {
   RAW,
