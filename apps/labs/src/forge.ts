@@ -4,7 +4,7 @@
  */
 import { ENV, FRAME, PAGE_BYTES, type CapabilityWords, type Image } from '@exokernel/abi';
 import { S0, T0, T1, ZERO } from '@exokernel/isa';
-import { BOOT_STACK, KIT_TEXT, PAGE_TABLE } from '@exokernel/libos-kit';
+import { KIT_TEXT, PAGE_TABLE, PAGE_TABLE_BYTES } from '@exokernel/libos-kit';
 import { attack, type Outcome } from './attacks.ts';
 import { bare } from './bare.ts';
 import { Bench } from './bench.ts';
@@ -65,7 +65,7 @@ function run(model: Model, guesses: number): Run {
       // Fills its page table's pages with numbers, and reads them for ever.
       a.label('main');
       a.li(S0, PAGE_TABLE);
-      a.li(T1, BOOT_STACK);
+      a.li(T1, PAGE_TABLE + PAGE_TABLE_BYTES);
       a.label('fill');
       a.sw(S0, 0, S0);
       a.addiu(S0, S0, 4);
