@@ -208,7 +208,7 @@ export declare function ring_free(ringHead: u32, ringName: u32, ringMac0: u32, r
  * Downloads a packet filter whose bytes lie in a frame; packets that it accepts go to a receive ring. policy, one of POLICIES, says what becomes of
  * those that others accept too.
  * Results: filter, capability (four words).
- * Errors: E_CAP, E_RANGE, E_CODE, E_OVERLAP, E_NONE.
+ * Errors: E_CAP, E_RANGE, E_CODE, E_OVERLAP, E_BUSY, E_NONE.
  */
 export declare function filter_bind(
   frameHead: u32,

@@ -199,7 +199,7 @@ export function ringFree(ring: Capability): i32 {
  * Downloads a packet filter whose bytes lie in a frame; packets that it accepts go to a receive ring. policy, one of POLICIES, says what becomes of
  * those that others accept too.
  * Results: filter, capability (four words).
- * Errors: E_CAP, E_RANGE, E_CODE, E_OVERLAP, E_NONE.
+ * Errors: E_CAP, E_RANGE, E_CODE, E_OVERLAP, E_BUSY, E_NONE.
  */
 export function filterBind(frame: Capability, ring: Capability, length: i32, policy: i32, results: usize): i32 {
   return aegis.filter_bind(
