@@ -19,6 +19,7 @@ const ASSEMBLYSCRIPT = [
   'apps/demos/programs/**/*.ts',
   'packages/conformance/programs/**/*.ts',
   'packages/libos-kit/assembly/**/*.ts',
+  'packages/exos/assembly/**/*.ts',
   'packages/vcode/bench/programs/**/*.ts',
 ];
 

@@ -1,43 +1,74 @@
 /**
- * The compiled programs and libraries that packages ship: of demos what AssemblyScript in `programs` gave, of ExOS the interface `udp` of the kit's sources. A test
- * compiles them again and compares.
+ * The compiled modules that packages ship: AssemblyScript in one folder, the module that came of it in `src`. A test compiles them
+ * again and compares.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMPILED_MEMORY, LIBRARY_MEMORY } from '../packages/libos-kit/src/index.ts';
 import { kitSource } from '../packages/libos-kit/src/node/index.ts';
-import { compileAssemblyScript, type AscSources } from '../packages/vcode/src/asc.ts';
+import { compileAssemblyScript, type AscOptions } from '../packages/vcode/src/asc.ts';
 
-const DEMOS = join(import.meta.dirname, '../apps/demos');
-const EXOS = join(import.meta.dirname, '../packages/exos');
-const NAMES = ['matmul'];
+/** A module. */
+interface Compiled {
+  /** What is compiled, and in which folder; the kit's sources by the name by which they are imported. */
+  readonly folder: string;
+  readonly entry: string;
+  readonly to: string;
+  readonly name: string;
+  readonly options: AscOptions;
+}
 
-/** What the generated files are to hold, by path. */
+const MODULES: readonly Compiled[] = [
+  {
+    folder: 'apps/demos/programs',
+    entry: 'matmul.ts',
+    to: 'apps/demos/src/matmul-wasm.ts',
+    name: 'MATMUL_WASM',
+    options: { memoryBase: COMPILED_MEMORY },
+  },
+  ...['udp', 'files'].map((name) => ({
+    folder: 'packages/libos-kit/assembly',
+    entry: `@exokernel/libos-kit/assembly/${name}.ts`,
+    to: `packages/exos/src/${name}-wasm.ts`,
+    name: `${name.toUpperCase()}_WASM`,
+    options: { memoryBase: LIBRARY_MEMORY, exportTable: true, assertions: false },
+  })),
+  {
+    folder: 'packages/exos/assembly',
+    entry: 'library.ts',
+    to: 'packages/exos/src/library-wasm.ts',
+    name: 'LIBRARY_WASM',
+    options: { memoryBase: LIBRARY_MEMORY, exportTable: true, assertions: false },
+  },
+];
+
+const ROOT = join(import.meta.dirname, '..');
+
+/** What the generated file of each is to hold, by path. */
 export async function compiledPrograms(): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
-  for (const name of NAMES) {
-    const sources = new Map([`${name}.ts`, 'kit.ts'].map((file) => [file, source(file)]));
-    const wasm = await compiled(sources, `${name}.ts`, COMPILED_MEMORY);
-    files.set(join(DEMOS, 'src', `${name}-wasm.ts`), text(`programs/${name}.ts`, name, wasm));
+  for (const { folder, entry, to, name, options } of MODULES) {
+    const own = (file: string): string | undefined => (/^\w+\.ts$/.test(file) ? source(folder, file) : kitSource(file));
+    const { wasm, diagnostics } = await compileAssemblyScript(own, entry, options);
+    if (wasm === undefined) throw new Error(`${entry}: ${JSON.stringify(diagnostics)}`);
+    files.set(join(ROOT, to), text(`${folder}/${entry.split('/').at(-1) ?? ''}`, name, wasm));
   }
-  const library = await compiled(kitSource, '@exokernel/libos-kit/assembly/udp.ts', LIBRARY_MEMORY);
-  files.set(join(EXOS, 'src', 'udp-wasm.ts'), text('libos-kit/assembly/udp.ts', 'udp', library));
   return files;
 }
 
-async function compiled(sources: AscSources, entry: string, memoryBase: number): Promise<Uint8Array> {
-  const { wasm, diagnostics } = await compileAssemblyScript(sources, entry, { memoryBase });
-  if (wasm === undefined) throw new Error(`${entry}: ${JSON.stringify(diagnostics)}`);
-  return wasm;
-}
+const source = (folder: string, file: string): string | undefined => {
+  try {
+    return readFileSync(join(ROOT, folder, file), 'utf8');
+  } catch {
+    return undefined;
+  }
+};
 
-const source = (file: string): string => readFileSync(join(DEMOS, 'programs', file), 'utf8');
-
-function text(file: string, name: string, wasm: Uint8Array): string {
+function text(from: string, name: string, wasm: Uint8Array): string {
   return [
-    `/** \`${file}\`, compiled: \`node scripts/compile-programs.ts\` makes this file. */`,
+    `/** \`${from}\`, compiled: \`node scripts/compile-programs.ts\` makes this file. */`,
     '// prettier-ignore',
-    `export const ${name.toUpperCase()}_WASM: Uint8Array = new Uint8Array([${wasm.join(', ')}]);`,
+    `export const ${name}: Uint8Array = new Uint8Array([${wasm.join(', ')}]);`,
     '',
   ].join('\n');
 }

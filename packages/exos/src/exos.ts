@@ -17,7 +17,6 @@ import { A0, RA, V0, ZERO, type Assembler, type Assembly } from '@exokernel/isa'
 import {
   FIRST_LIBOS_NATIVE,
   Fibers,
-  LIBRARY_TEXT,
   LibosError,
   PAGED_BASE,
   PTE,
@@ -33,6 +32,7 @@ import {
   linkAt,
   usedPages,
   type Fiber,
+  type FiberProgram,
   type Interfaces,
   type LinkedLibrary,
   type LinkedProgram,
@@ -40,12 +40,14 @@ import {
   type Program,
 } from '@exokernel/libos-kit';
 import { fiberConsole, writeSerial } from './console.ts';
+import { fiberFiles } from './files-fiber.ts';
 import { HANDLERS } from './handlers.ts';
 import type { Text } from './fork.ts';
 import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
 import { GIVE, emitDirectedYield } from './directed-yield.ts';
 import { emitLookOut, emitEntries, emitGiven } from './entry.ts';
 import { invertedTable } from './inverted.ts';
+import { emitLibrary, libraryFor, libraryParts } from './library.ts';
 import { ANSWERED, CALL, CALL_REFUSED, LRPC_WORDS, emitLrpc, emitSaved } from './lrpc.ts';
 import { composeWindows, linearTable, type Composition, type PageTable } from './page-table.ts';
 import { emitPipes } from './pipe.ts';
@@ -53,11 +55,14 @@ import { fiberPipes } from './pipe-fiber.ts';
 import { emitExit, emitFailed, fiberProcesses, forkProcess, waitForChild } from './process.ts';
 import { HOOK_RESUME, emitProtected, emitProtection, protectedLabel } from './protection.ts';
 import { emitSharedMemory } from './shared-memory.ts';
-import { emitLibrary, fiberUdp, udpLibrary } from './udp.ts';
+import { fiberUdp } from './udp.ts';
 import { emitAllocate, emitCopyOnWrite } from './vm.ts';
 
 export type ExosInterface =
-  'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc' | 'protection' | 'udp';
+  'console' | 'clock' | 'memory' | 'processes' | 'pipes' | 'shared' | 'lrpc' | 'protection' | 'udp' | 'files';
+
+type Linked = LinkedProgram<ExosInterface>;
+type MachineKind = Exclude<Program<ExosInterface>, FiberProgram<ExosInterface>>;
 
 /** Native functions of ExOS by index. */
 const NATIVE = {
@@ -68,75 +73,74 @@ const NATIVE = {
   console: FIRST_LIBOS_NATIVE + 4,
 } as const;
 
-const PROVIDES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'lrpc', 'protection', 'udp'] as const;
+const PROVIDES = [
+  'console',
+  'clock',
+  'memory',
+  'processes',
+  'pipes',
+  'shared',
+  'lrpc',
+  'protection',
+  'udp',
+  'files',
+] as const;
 
 /** The Unix-like library operating system, with linear page tables. */
 export const exos: LinkingLibOs<ExosInterface> = withTable('exos', linearTable);
-/** The same with inverted page tables: for programs whose pages lie far apart; at most 448 of them. */
+/** The same with inverted page tables: for programs whose pages lie far apart; at most 416 of them. */
 export const exosInverted: LinkingLibOs<ExosInterface> = withTable('exos-inverted', invertedTable);
 
-/** Text that a program is linked to: the runtime, and for a program that needs `udp` the library, below which its heap ends. */
-interface ExosText extends Text {
-  readonly library: LinkedLibrary | undefined;
-}
-
-function textFor({ needs }: Pick<Program<ExosInterface>, 'needs'>, table: PageTable): ExosText {
-  if (!needs.includes('udp')) return { runtime: exosRuntime(table), table, library: undefined };
-  const below = { ...table, heapEnd: Math.min(table.heapEnd, LIBRARY_TEXT) };
-  const runtime = exosRuntime(below, true);
-  return { runtime, table: below, library: udpLibrary(runtime) };
-}
-
-function linkedTo<N extends ExosInterface>(
-  program: Exclude<Program<N>, { readonly kind: 'fiber' }>,
-  name: string,
-  { runtime, library, table }: ExosText,
-): LinkedProgram<N> {
-  return linkAt(program, {
-    libos: name,
-    text: library === undefined ? [runtime.words] : [runtime.words, library.words],
-    entryOf: (routine) => library?.entries.get(routine) ?? address(runtime, routine),
-    end: table.heapEnd,
-  });
-}
-
 function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> {
+  const link = (program: MachineKind, runtime: Assembly, library: LinkedLibrary | undefined): Linked =>
+    linkAt(program, {
+      libos: name,
+      text: library === undefined ? [runtime.words] : [runtime.words, library.words],
+      entryOf: (routine) => library?.entries.get(routine) ?? address(runtime, routine),
+      end: table.heapEnd,
+    });
   return {
     name,
     provides: PROVIDES,
     load: (program, placement) => {
-      const text = textFor(program, table);
-      const { runtime, library } = text;
-      const { pages = [], code } = program.kind !== 'fiber' ? linkedTo(program, name, text) : {};
-      if (library !== undefined && placement.station === undefined) {
+      const runtime = exosRuntime(table);
+      const library = libraryFor(program.needs, runtime, table);
+      const isFiber = program.kind === 'fiber';
+      const { pages = [], code = library?.code } = isFiber ? {} : link(program, runtime, library);
+      const used = usedPages(pages);
+      if (program.needs.includes('udp') && placement.station === undefined) {
         throw new LibosError('image', `${program.name} needs udp: its placement must name a station`);
       }
-      const used = usedPages(pages);
-      const start = program.kind === 'fiber' ? 'exos.start.fiber' : 'exos.start';
       const composition = composeWindows(table);
+      const compiled = libraryParts(library, runtime, isFiber ? 'exos.start.fiber' : 'exos.start');
       return buildImage({
         name: placement.name ?? program.name,
         libos: name,
         runtime,
-        entry: address(runtime, library === undefined ? start : `${start}.library`),
-        pages: [...(library?.pages ?? []), ...pages],
-        zeroFill: library === undefined ? [] : [library.zeroFill],
+        entry: compiled.entry,
+        // First, so that its colours in a cache do not depend on the program.
+        pages: [...compiled.pages, ...pages],
+        zeroFill: compiled.zeroFill,
         code,
         handlers: HANDLERS,
-        natives: exosNatives(program, text),
+        natives: exosNatives(program, { runtime, table }, library),
         placement,
         prologue: 'exos.enter',
         asyncEntry: 'exos.given',
         entryOf: composition.entry,
-        words: (grants) => initialWords(grants, address(runtime, GIVE.label), used, composition),
+        words: (grants) =>
+          new Map([...initialWords(grants, address(runtime, GIVE.label), used, composition), ...compiled.words]),
       });
     },
-    link: (program) => linkedTo(program, name, textFor(program, table)),
+    link: (program) => {
+      const runtime = exosRuntime(table);
+      return link(program, runtime, libraryFor(program.needs, runtime, table));
+    },
   };
 }
 
-/** The text of ExOS with this page table; the same for every program that has a library, and for every other. */
-function exosRuntime(table: PageTable, hasLibrary = false): Assembly {
+/** The text of ExOS with this page table; the same for every program. */
+function exosRuntime(table: PageTable): Assembly {
   return assembleRuntime({
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod],
     resumePoints: [HOOK_RESUME],
@@ -164,7 +168,7 @@ function exosRuntime(table: PageTable, hasLibrary = false): Assembly {
       emitExit(a);
       emitStart(a);
       emitFailed(a);
-      if (hasLibrary) emitLibrary(a, table);
+      emitLibrary(a, table);
     },
   });
 }
@@ -220,8 +224,8 @@ function initialWords(
   return words;
 }
 
-function exosNatives(program: Program<ExosInterface>, text: ExosText): NativeFactory {
-  const { runtime, library } = text;
+function exosNatives(program: Program<ExosInterface>, text: Text, library: LinkedLibrary | undefined): NativeFactory {
+  const { runtime } = text;
   const fibers = new Fibers();
   const children = new Map<number, () => Fiber<number>>();
   const allocate = address(runtime, 'memory_allocate');
@@ -245,6 +249,7 @@ function exosNatives(program: Program<ExosInterface>, text: ExosText): NativeFac
       dirty: (va) => fibers.call(address(runtime, 'vm_dirty'), va),
     },
     udp: fiberUdp(fibers, library, memory),
+    files: fiberFiles(fibers, (routine) => library?.entries.get(routine) ?? address(runtime, routine), memory),
   };
   return (env) => [
     fibers.step(env),

@@ -244,6 +244,8 @@ function childUPage(
   put(UKIT.contextPc, start.pc);
   put(UEXOS.self, child);
   put(UEXOS.bounce, 0);
+  // What the library knows of the extent is copied with the memory: only one of them may go on with it.
+  putCapability(UKIT.extent, [0, 0, 0, 0]);
   put(UEXOS.name, name);
   put(UEXOS.caller, NO_NAME);
   put(UEXOS.serverSp, 0);

@@ -15,8 +15,8 @@ import type { PageTable } from './page-table.ts';
 const SLOTS = 512;
 /** The tags, behind the entries. The word behind the last tag is no page's either: a walk that comes to it hashes again. */
 const TAGS: number = PAGE_TABLE + SLOTS * PTE_BYTES;
-/** Pages that a program may have, text and heap; the windows have slots too. */
-const PAGES = 448;
+/** Pages that a program may have, text and heap; the windows and the library have slots too. */
+const PAGES = 416;
 
 /** Emits t0 = byte offset of the tag where the page of the address in `va` should be. */
 function emitHash(a: Assembler, va: typeof T1): void {

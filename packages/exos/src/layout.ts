@@ -62,7 +62,7 @@ export const CHILDREN = 16;
 /** Which end of a pipe a descriptor is. */
 export const END = { reader: 1, writer: 2 } as const;
 
-/** Pages at the top of the paged region that are not the program's: windows for copying, and the kernel's environment table. */
+/** Pages at the top of the paged region that are not the program's, behind those of the kit's library: windows for copying, and the kernel's environment table. */
 export const WINDOWS = {
   /** Destination of copy-on-write. */
   copy: 0x7ff000,

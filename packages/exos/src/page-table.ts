@@ -7,6 +7,7 @@
 import { PAGE_BYTES } from '@exokernel/abi';
 import { A0, A2, T0, T1, T2, type Assembler } from '@exokernel/isa';
 import {
+  LIBRARY_TEXT,
   PAGED_BASE,
   PAGED_PAGES,
   PAGE_TABLE,
@@ -71,7 +72,7 @@ const WINDOW_PAGES: readonly number[] = [
 /** A linear table: an entry for every page of the region, at its number. */
 export const linearTable: PageTable = {
   name: 'linear',
-  heapEnd: WINDOWS.environments,
+  heapEnd: LIBRARY_TEXT,
   find: findLinear,
   claim: (a) => {
     a.lui(T2, PAGED_BASE >>> 16);

@@ -1,63 +1,13 @@
 /**
- * UDP of ExOS: the kit's protocols, compiled, as a library in the process's memory. Every instruction of them is executed; only an image whose program
- * needs `udp` has them.
- *
- * A child has its parent's memory but not its rings: it opens sockets of its own.
+ * UDP of ExOS for programs in TypeScript: calls of the compiled library (library.ts). A child has its parent's memory but not its rings: it opens
+ * sockets of its own.
  */
 import { ERRORS, PAGE_BYTES } from '@exokernel/abi';
-import { RA, V0, type Assembler, type Assembly } from '@exokernel/isa';
-import {
-  LIBRARY_TEXT,
-  LibosError,
-  address,
-  compiledLibrary,
-  emitEntryOf,
-  linkLibrary,
-  type Fiber,
-  type Fibers,
-  type LinkedLibrary,
-  type Memory,
-  type Udp,
-} from '@exokernel/libos-kit';
+import { LibosError, type Fiber, type Fibers, type LinkedLibrary, type Memory, type Udp } from '@exokernel/libos-kit';
 import { bouncePage } from './bounce.ts';
-import type { PageTable } from './page-table.ts';
-import { UDP_WASM } from './udp-wasm.ts';
 
 /** Where the bounce page has the sender's two words, behind the longest datagram. */
 const SENDER = 2048;
-
-/** Its imports. */
-const ROUTINES: Readonly<Record<string, string>> = { sleep: 'kit.sleep', page_entry: 'kit.entry' };
-
-const linked = new Map<string, LinkedLibrary>();
-
-/** The library, linked to the runtime's routines. It is compiled once for each text. */
-export function udpLibrary(runtime: Assembly): LinkedLibrary {
-  const key = Object.values(ROUTINES)
-    .map((label) => address(runtime, label))
-    .join();
-  const present = linked.get(key);
-  if (present !== undefined) return present;
-  const made = linkLibrary(compiledLibrary('udp', UDP_WASM), (name) => {
-    const label = ROUTINES[name];
-    return label === undefined ? undefined : address(runtime, label);
-  });
-  linked.set(key, made);
-  return made;
-}
-
-/** Emits what only images with the library have: a routine for it, and starts, at which it starts first. */
-export function emitLibrary(a: Assembler, table: PageTable): void {
-  emitEntryOf(a, table.find);
-  for (const start of ['exos.start', 'exos.start.fiber']) {
-    a.label(`${start}.library`);
-    a.li(V0, LIBRARY_TEXT);
-    a.jalr(RA, V0);
-    a.nop();
-    a.j(start);
-    a.nop();
-  }
-}
 
 /** The interface for TypeScript programs, by way of the bounce page. */
 export function fiberUdp(fibers: Fibers, library: LinkedLibrary | undefined, memory: Memory): Udp {

@@ -15,6 +15,14 @@ export const REPOSSESSION_BYTES: i32 = 64;
 export const REPOSSESSION_ENTRIES: i32 = 64;
 /** Completion words of the u-page. */
 export const COMPLETION_SLOTS: i32 = 16;
+/** Bytes of a record of the disk's queue. */
+export const REQUEST_BYTES: i32 = 32;
+/** Records of the disk's queue. */
+export const REQUEST_LIMIT: i32 = 128;
+/** Bytes of an entry of the list of disk_request. */
+export const TRANSFER_BYTES: i32 = 20;
+/** Entries of the list of disk_request, at most. */
+export const TRANSFER_LIMIT: i32 = 64;
 /** Bytes of a page-table entry. */
 export const PTE_BYTES: i32 = 16;
 /** Pages of the kit's region. */
@@ -102,6 +110,7 @@ export namespace UKIT {
   export const upcalls: i32 = 0x12b8;
   export const library: i32 = 0x12cc;
   export const main: i32 = 0x12d0;
+  export const extentBlocks: i32 = 0x12d8;
   export const float: i32 = 0x12d4;
   export const floatSave: i32 = 0x1e00;
   export const self: i32 = 0x1300;
@@ -241,6 +250,20 @@ export namespace DISK {
   export const cylinders: i32 = 8;
   export const sectorsPerCylinder: i32 = 0xc;
   export const requests: i32 = 0x10;
+}
+/** Words of a record of the disk's queue: offsets. */
+export namespace REQUEST {
+  export const env: i32 = 0;
+  export const block: i32 = 4;
+  export const count: i32 = 8;
+  export const write: i32 = 0xc;
+  export const sequence: i32 = 0x10;
+  export const begun: i32 = 0x14;
+}
+/** Words of an entry of the list of disk_request: offsets. */
+export namespace TRANSFER {
+  export const frame: i32 = 0;
+  export const block: i32 = 0x10;
 }
 /** Words of the record of an extent: offsets. */
 export namespace EXTENT {

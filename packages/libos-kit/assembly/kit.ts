@@ -20,12 +20,11 @@ export declare function yield_to(environment: i32): void;
 /** Ends the environment. */
 export declare function exit(code: i32): void;
 
-/** Address of the page-table entry for an address; 0: the kit's page table has none. */
-export declare function page_entry(address: usize): usize;
-
 /** Goes on on another stack: the stack pointer of this one is stored at `from`. */
 export declare function switch_to(from: usize, stackPointer: usize): void;
 /** The stack pointer of a stack below `end` that begins with a function (its `index`), called with one argument, which must not return. */
 export declare function thread_frame(end: usize, functionIndex: i32, argument: usize): usize;
 /** Where the stack is. */
 export declare function stack_pointer(): usize;
+/** The address of the entry of a page in the library operating system's own page table (PTE); 0 if it has none. */
+export declare function page_entry(address: usize): usize;

@@ -27,7 +27,7 @@ import { ENTRY_POINTS, type InterfaceName } from './interfaces.ts';
 import { LIBRARY_MEMORY, LIBRARY_STACK, LIBRARY_TEXT, PAGED_BASE, UKIT } from './layout.ts';
 import { linkLibrary, type CompiledLibrary, type LinkedLibrary } from './library.ts';
 import { linkAt } from './link.ts';
-import { emitEntryOf, emitFaultHandler, emitZeroFill } from './paging.ts';
+import { emitFaultHandler, emitPageEntry, emitZeroFill } from './paging.ts';
 import type { LibOs, LinkedProgram, Placement, Program } from './program.ts';
 import { assembleRuntime } from './runtime.ts';
 import { OTHER_EXCEPTIONS, emitEndUpcall, emitSliceUpcalls, emitUpcalls } from './upcall.ts';
@@ -39,8 +39,8 @@ const ROUTINES: Readonly<Record<string, string>> = {
   exit: 'kit.exit',
   switch_to: 'kit.switch',
   thread_frame: 'kit.thread.frame',
-  page_entry: 'kit.entry',
   stack_pointer: 'kit.stack',
+  page_entry: 'kit.page_entry',
 };
 /** Registers that `switch_to` keeps on the stack that it leaves, in this order. */
 const KEPT = [RA, ...Array.from({ length: 8 }, (_, i) => register(S0 + i)), FP];
@@ -58,8 +58,6 @@ export interface CompiledLibOs<Provides extends InterfaceName> extends LibOs<Pro
 
 /** What an environment of a compiled library operating system gets at boot. */
 export interface CompiledPlacement extends Placement {
-  /** Blocks of the disk. */
-  readonly extent?: Image['extent'];
   /** The right to tap the network. */
   readonly tap?: boolean;
 }
@@ -136,7 +134,6 @@ function image(
     natives: (): readonly NativeFunction[] => [],
     placement,
     prologue: 'upcall.begin',
-    extent: placement.extent,
     tap: placement.tap,
     words: () =>
       new Map([
@@ -163,8 +160,8 @@ function libraryRuntime(): Assembly {
       }
       emitSliceUpcalls(a);
       emitUpcalls(a);
-      emitEntryOf(a);
       emitThreads(a);
+      emitPageEntry(a, 'kit.page_entry');
       emitStart(a);
     },
   });

@@ -46,7 +46,7 @@ export interface ImageParts {
   /** What stands in the program's code, if that is known. */
   readonly code?: CodeMap | undefined;
   /** Pages that get a frame only when they are touched, by the library operating system's fault policy. */
-  readonly zeroFill?: readonly { readonly va: number; readonly pages: number }[];
+  readonly zeroFill?: readonly { readonly va: number; readonly pages: number }[] | undefined;
   /** Label of the handler by exception. */
   readonly handlers: Partial<Record<ExceptionName, string>>;
   readonly natives: NativeFactory;
@@ -57,6 +57,7 @@ export interface ImageParts {
   readonly prologue?: string;
   readonly syncEntry?: string;
   readonly asyncEntry?: string;
+  /** The placement's by default. */
   readonly extent?: Image['extent'] | undefined;
   readonly tap?: Image['tap'] | undefined;
   /** Further words for the u-page or the other guaranteed pages. */
@@ -67,6 +68,7 @@ export interface ImageParts {
 export function buildImage(parts: ImageParts): Image {
   const { runtime, placement } = parts;
   const slots = parts.pages.flatMap(splitPages);
+  const extent = parts.extent ?? placement.extent;
   if (new Set(slots.map(({ va }) => va)).size !== slots.length) {
     throw new LibosError('image', `${parts.name}: two pages at one place`, { pages: slots.map(({ va }) => va) });
   }
@@ -96,7 +98,7 @@ export function buildImage(parts: ImageParts): Image {
     failed: UKIT.failed,
     ...(parts.syncEntry === undefined ? {} : { syncEntry: address(runtime, parts.syncEntry) }),
     ...(parts.asyncEntry === undefined ? {} : { asyncEntry: address(runtime, parts.asyncEntry) }),
-    ...(parts.extent === undefined ? {} : { extent: parts.extent }),
+    ...(extent === undefined ? {} : { extent }),
     ...(parts.tap === undefined ? {} : { tap: parts.tap }),
     ...(parts.code === undefined ? {} : { program: describedProgram(parts.code, parts.pages) }),
   };
@@ -172,6 +174,7 @@ function initialWords(parts: ImageParts, slots: readonly PageSlot[], grants: Gra
   put(UKIT.self, grants.self);
   put(UKIT.serial, grants.serial);
   put(UKIT.extent, grants.extent);
+  words.set(UKIT.extentBlocks, (parts.extent ?? parts.placement.extent)?.blocks ?? 0);
   put(UKIT.net, grants.net);
   put(UKIT.uPageCapability, grants.uPage);
   grants.segments.forEach((capability, i) => {

@@ -56,12 +56,12 @@ export { DiskExtent, type DiskExtentOptions } from './disk-extent.ts';
 export { EXPOSED_VIEW, loadExposed } from './exposed.ts';
 export { decodeUtf8, encodeUtf8 } from './utf8.ts';
 export {
-  emitEntryOf,
   emitFaultHandler,
   emitFaultReturn,
   emitFaultSave,
   emitFillEntry,
   emitInstall,
+  emitPageEntry,
   emitZeroFill,
   findLinear,
   pageEntry,
@@ -74,6 +74,8 @@ export {
   type Console,
   type Datagram,
   type EntryPoint,
+  type FileEntry,
+  type Files,
   type InterfaceName,
   type Interfaces,
   type Lrpc,

@@ -110,6 +110,36 @@ export interface Udp {
   close(socket: number): Fiber<number>;
 }
 
+/** A file, as `list` gives it. */
+export interface FileEntry {
+  /** What it is called by: 1 or more, and no other file's in the life of the environment. */
+  readonly file: number;
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/**
+ * Flat files on the disk. A name has 1 to 28 bytes of UTF-8. What has been answered survives a loss of power. Errors are negative (abi's ERRORS): E_ENV
+ * there is no disk space, E_CODE something else is in it, E_CAP no file has this number, E_BUSY a file has this name, E_NONE no room, E_RANGE,
+ * E_DEVICE, E_AGAIN another call is under way.
+ */
+export interface Files {
+  /** The number of a new file, which is empty. */
+  create(name: string): Fiber<number>;
+  /** The number of a file; 0: none has this name. */
+  find(name: string): Fiber<number>;
+  size(file: number): Fiber<number>;
+  /** Up to `max` bytes from `offset` on; none at the end. */
+  read(file: number, offset: number, max: number): Fiber<Uint8Array | number>;
+  /** Appends bytes, in pieces of 4096, each as a whole or not at all. Returns how many; an error if none. */
+  append(file: number, bytes: Uint8Array): Fiber<number>;
+  remove(file: number): Fiber<number>;
+  /** All files, by number. */
+  list(): Fiber<readonly FileEntry[] | number>;
+  /** Removes everything from the disk space, whatever it is. */
+  format(): Fiber<number>;
+}
+
 /** Every interface by its name. */
 export interface Interfaces {
   readonly console: Console;
@@ -121,6 +151,7 @@ export interface Interfaces {
   readonly lrpc: Lrpc;
   readonly protection: Protection;
   readonly udp: Udp;
+  readonly files: Files;
 }
 
 export type InterfaceName = keyof Interfaces;
@@ -154,6 +185,21 @@ export const ENTRY_POINTS = {
    * or 0, ticks or −1): the length; udp_close(socket). The fifth word is in t0.
    */
   udp: ['udp_open', 'udp_send', 'udp_receive', 'udp_close'],
+  /**
+   * file_create(name, length): file; file_find(name, length): file or 0; file_size(file); file_read(file, offset, address, max): how many;
+   * file_append(file, address, length ≤ 4096): length; file_remove(file); file_list(after, address): the next file or 0, with two words, its
+   * size and its name's length, and 28 bytes of name; file_format().
+   */
+  files: [
+    'file_create',
+    'file_find',
+    'file_size',
+    'file_read',
+    'file_append',
+    'file_remove',
+    'file_list',
+    'file_format',
+  ],
 } as const;
 
 export type EntryPoint<N extends InterfaceName> = (typeof ENTRY_POINTS)[N][number];

@@ -57,6 +57,8 @@ export const UKIT = {
   library: 0x12cc,
   /** What is called when a library operating system that was compiled has started: its program, or its `main`. */
   main: 0x12d0,
+  /** How many blocks the extent has that the environment was given at boot. */
+  extentBlocks: 0x12d8,
   /** Not zero: the program uses the floating-point unit. Its 32 registers and FCR31 while it does not run. */
   float: 0x12d4,
   floatSave: 0x1e00,

@@ -138,18 +138,6 @@ export function emitZeroFill(a: Assembler, label: string, failed: string): void 
   a.nop();
 }
 
-/** Emits the routine kit.entry: v0 = address of the page-table entry for the address in a0, or 0. */
-export function emitEntryOf(a: Assembler, find: FindEntry = findLinear): void {
-  a.label('kit.entry');
-  a.move(T1, A0);
-  find(a, 'kit.entry.none');
-  a.ret();
-  a.addiu(V0, T0, PAGE_TABLE);
-  a.label('kit.entry.none');
-  a.ret();
-  a.move(V0, ZERO);
-}
-
 /**
  * Emits: fills in the entry at t0 with the frame that frame_alloc has just given (v1, a0, a2, a3), readable and writable, with
  * these software bits. Changes v1.
@@ -161,6 +149,19 @@ export function emitFillEntry(a: Assembler, soft = 0): void {
   a.sw(A0, PAGE_TABLE + PTE.head, T0);
   a.sw(A2, PAGE_TABLE + PTE.mac0, T0);
   a.sw(A3, PAGE_TABLE + PTE.mac1, T0);
+}
+
+/** Emits the routine page_entry(address), at `label`: the address of the page's entry in the page table, or 0. */
+export function emitPageEntry(a: Assembler, label: string, find: FindEntry = findLinear): void {
+  a.label(label);
+  a.srl(T1, A0, 12);
+  a.sll(T1, T1, 12);
+  find(a, `${label}.none`);
+  a.ret();
+  a.addiu(V0, T0, PAGE_TABLE);
+  a.label(`${label}.none`);
+  a.ret();
+  a.move(V0, ZERO);
 }
 
 /** EntryLo word of a page-table entry: of a frame, or of none. */

@@ -79,6 +79,8 @@ export interface Placement {
   readonly contiguous?: boolean;
   /** Serial line of the console, 0 to 3, default 3. */
   readonly serialLine?: number;
+  /** Blocks of the disk that it is given. */
+  readonly extent?: Image['extent'];
   /** Who it is on the network, for programs that need `udp`. Environments of a machine may have one address, or different ones. */
   readonly station?: NetworkStation;
 }
