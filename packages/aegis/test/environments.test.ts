@@ -312,7 +312,7 @@ describe('an image that cannot be is the host’s mistake, and nothing is left o
     ['a handler of system calls', { exceptionPc: new Map([[8, 0x2000]]) }, 'image'],
     ['a serial line that is none', { serialLine: 4 }, 'image'],
     ['a frame of more than a page', { frames: [new Uint8Array(4097)] }, 'image'],
-    ['words outside its pages', { words: () => new Map([[0x9000, 1]]) }, 'image'],
+    ['words outside its pages', { words: () => new Map([[0xa000, 1]]) }, 'image'],
     ['half a slice', slices(0.5), 'image'],
     ['less than no slices', slices(-1), 'image'],
     ['too many slices', slices(65), 'slices'],

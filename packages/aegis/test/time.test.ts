@@ -143,7 +143,15 @@ describe('who overran pays with time that passes, beside one that', () => {
   });
 
   test('sleeps for long: the machine idles for what is owed, and no longer', () => {
-    const booted = boot([overrunning(7), rawImage({ main: (raw) => raw.sleep(10_000) })]);
+    const booted = boot([
+      overrunning(7),
+      rawImage({
+        *main(raw) {
+          yield* raw.sleep(10_000);
+          return 0;
+        },
+      }),
+    ]);
     booted.machine.run(64 * QUANTUM);
     const had = booted.aegis.environment(0).cycles;
     booted.machine.run(2 * TICKS * QUANTUM);
