@@ -192,7 +192,7 @@ test('paths of the kernel, in instructions from the vector to user mode', () => 
       "tlbvad_range of 100, not in the TLB": 1346,
       "tlbvad_range of 1024, not in the TLB": 13358,
       "tlbwr": 58,
-      "yield to the next of two": 143,
+      "yield to the next of two": 142,
     }
   `);
 });
