@@ -11,6 +11,7 @@ import { E, PAGE_BYTES } from '@exokernel/libos-kit/assembly/abi';
 import { EXTENT, extentBlocks } from '@exokernel/libos-kit/assembly/disk';
 import { allocateFrame, NEW_FRAME } from '@exokernel/libos-kit/assembly/frame';
 import { appendParts, formatLog, openLog, readRecord, sync } from '@exokernel/libos-kit/assembly/log';
+import { copy } from '@exokernel/libos-kit/assembly/packet';
 import { PageTable } from '@exokernel/libos-kit/assembly/page-table';
 import { giveUpBy } from '@exokernel/libos-kit/assembly/revocation';
 import { udp_open, udp_receive, udp_send } from '@exokernel/libos-kit/assembly/udp';
@@ -33,6 +34,7 @@ const keys: usize = memory.data(KEY_BYTES * KEYS);
 const request: usize = memory.data(1472);
 const reply: usize = memory.data(HEAD + VALUE_MOST);
 const sender: usize = memory.data(8);
+const value: usize = memory.data(VALUE_MOST);
 let count = 0;
 let hand = 0;
 /** The key whose page is being filled. */
@@ -77,12 +79,8 @@ function fault(address: usize, cause: i32): bool {
   values.map(address, NEW_FRAME, true);
   const record = recordOf(key);
   filling = key;
-  const code = readRecord(
-    load<i32>(record),
-    HEAD + load<i32>(record, 12),
-    VALUES + key * PAGE_BYTES,
-    load<i32>(record, 4),
-  );
+  const code = readRecord(load<i32>(record), HEAD + load<i32>(record, 12), value, load<i32>(record, 4));
+  if (code > 0) copy(VALUES + key * PAGE_BYTES, value, code);
   filling = -1;
   return code >= 0;
 }
@@ -109,7 +107,7 @@ function serve(length: i32): i32 {
     const key = find(request + HEAD, keyLength, false);
     if (key < 0) return E.NONE;
     const bytes = load<i32>(recordOf(key), 4);
-    for (let i = 0; i < bytes; i++) store<u8>(reply + HEAD + i, load<u8>(VALUES + key * PAGE_BYTES + i));
+    copy(reply + HEAD, VALUES + key * PAGE_BYTES, bytes);
     return bytes;
   }
   if (operation != PUT || valueLength > VALUE_MOST || length != HEAD + keyLength + valueLength) return E.RANGE;
@@ -135,7 +133,10 @@ export function main(): i32 {
   onFault(fault);
   giveUpBy(giveUp);
   let code = openLog(EXTENT, extentBlocks(), found);
-  if (code == E.NONE) code = formatLog(EXTENT, extentBlocks());
+  if (code == E.NONE) {
+    code = formatLog(EXTENT, extentBlocks());
+    if (code == 0) code = openLog(EXTENT, extentBlocks(), found);
+  }
   if (code < 0) return code;
   const socket = udp_open(PORT);
   while (socket >= 0) {
