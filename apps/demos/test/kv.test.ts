@@ -35,7 +35,7 @@ interface Reply {
 }
 
 interface World extends Booted {
-  readonly watch: BystanderWatch;
+  readonly neighbour: BystanderWatch;
   /** Asks, and again each second until there is a reply; nothing if there is none in time. */
   readonly ask: (operation: number, key: string, value?: string) => Reply | undefined;
 }
@@ -92,7 +92,7 @@ function world(disk: CutDisk, firstNumber = 1): World {
     }
     return undefined;
   };
-  return { ...booted, watch, ask };
+  return { ...booted, neighbour: watch, ask };
 }
 
 const valueOf = (i: number): string => `value ${i} `.repeat(1 + (i % 90));
@@ -108,7 +108,7 @@ describe('a key-value log', () => {
     expect(w.ask(3, 'a')?.status).toBe(ERRORS.E_RANGE);
     expect(w.ask(PUT, 'k'.repeat(41), 'x')?.status).toBe(ERRORS.E_RANGE);
     expect(w.ask(PUT, 'b', 'x'.repeat(1025))?.status).toBe(ERRORS.E_RANGE);
-    expect(w.watch.damage()).toEqual([]);
+    expect(w.neighbour.damage()).toEqual([]);
   });
 
   test('a PUT is one write of the disk, and an idle second none of its slices', () => {
@@ -146,7 +146,7 @@ describe('a key-value log', () => {
     }
     for (let i = 0; i < 60; i += 1) expect(w.ask(GET, `key ${i}`)?.value).toBe(valueOf(i));
     expect(w.aegis.parts.frames.heldBy(0).length).toBe(held);
-    expect(w.watch.damage()).toEqual([]);
+    expect(w.neighbour.damage()).toEqual([]);
     expect(checkInvariants(w.aegis)).toEqual([]);
   });
 
@@ -159,9 +159,10 @@ describe('a key-value log', () => {
       let last: [key: string, value: string] = ['', ''];
       w.ask(PUT, 'first', 'x');
       disk.begin(disk.bytes.slice(), 1 + choose(20), choose, () => undefined);
-      for (let i = 0; i < 24 && disk.left === undefined; i += 1) {
+      const isCut = (): boolean => disk.left !== undefined;
+      for (let i = 0; i < 24 && !isCut(); i += 1) {
         last = [`key ${choose(6)}`, valueOf(choose(90))];
-        if (w.ask(PUT, ...last) !== undefined && disk.left === undefined) acknowledged.set(...last);
+        if (w.ask(PUT, ...last) !== undefined && !isCut()) acknowledged.set(...last);
       }
       const next = new CutDisk(BLOCKS);
       next.bytes.set(disk.left ?? disk.bytes);
