@@ -167,7 +167,7 @@ function abiSource(): string {
       pagedEnd: kit.PAGED_END,
       libraryText: kit.LIBRARY_TEXT,
       libraryMemory: kit.LIBRARY_MEMORY,
-      libraryEnd: kit.LIBRARY_END,
+      windows: kit.LIBOS_END,
     }),
     ...namespace('ENV', 'Words of the record of an environment: offsets.', abi.ENV),
     ...namespace('ENV_STATUS', 'States of an environment.', abi.ENV_STATUS),

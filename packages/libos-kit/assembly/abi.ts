@@ -141,7 +141,7 @@ export namespace PLACE {
   export const pagedEnd: i32 = 0x800000;
   export const libraryText: i32 = 0x7a0000;
   export const libraryMemory: i32 = 0x7c0000;
-  export const libraryEnd: i32 = 0x7e0000;
+  export const windows: i32 = 0x7f0000;
 }
 /** Words of the record of an environment: offsets. */
 export namespace ENV {

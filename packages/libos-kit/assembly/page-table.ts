@@ -18,7 +18,7 @@ import { allocateFrame, NEW_FRAME } from './frame';
 const FRAME_MASK: u32 = 0xfffff000;
 const READ_WRITE: u32 = ENTRYLO.valid | ENTRYLO.dirty;
 /** Where the copy of a page is made: a page behind the library's memory. */
-const COPY: usize = PLACE.libraryEnd;
+const COPY: usize = PLACE.windows;
 const BRANCH = 1;
 
 /** The table of a region. */

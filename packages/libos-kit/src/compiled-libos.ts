@@ -24,7 +24,7 @@ import {
 import { LibosError } from './error.ts';
 import { address, buildImage } from './image.ts';
 import { ENTRY_POINTS, type InterfaceName } from './interfaces.ts';
-import { LIBRARY_MEMORY, LIBRARY_STACK, LIBRARY_TEXT, PAGED_BASE, UKIT } from './layout.ts';
+import { LIBOS_END, LIBRARY_MEMORY, LIBRARY_STACK, LIBRARY_TEXT, PAGED_BASE, UKIT } from './layout.ts';
 import { linkLibrary, type CompiledLibrary, type LinkedLibrary } from './library.ts';
 import { linkAt } from './link.ts';
 import { emitFaultHandler, emitPageEntry, emitZeroFill } from './paging.ts';
@@ -103,7 +103,7 @@ function linkedLibrary(library: CompiledLibrary): { readonly library: LinkedLibr
     const label = ROUTINES[routine];
     return label === undefined ? undefined : address(runtime, label);
   };
-  return { library: linkLibrary(library, entryOf), runtime };
+  return { library: linkLibrary(library, entryOf, LIBOS_END), runtime };
 }
 
 function image(

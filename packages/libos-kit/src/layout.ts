@@ -95,6 +95,8 @@ export const LIBRARY_TEXT = 0x7a0000;
 export const LIBRARY_STACK = 0x7bc000;
 export const LIBRARY_MEMORY = 0x7c0000;
 export const LIBRARY_END = 0x7e0000;
+/** A library operating system that is compiled as a whole has so much more memory; the pages behind it are for windows. */
+export const LIBOS_END = 0x7f0000;
 
 /** Address of the save area for an ExcCode: t0, t1, t2 as the kernel left them. */
 export function exceptionSave(code: number): number {

@@ -4,7 +4,7 @@
  *     LIBRARY_TEXT     a routine that starts the module, an entry for each export, the functions and the table, read-only
  *                      the module's record, in a page of its own
  *     LIBRARY_STACK    a stack, behind a page that is not there
- *     LIBRARY_MEMORY   the module's memory, up to LIBRARY_END: pages beyond its data get their frames when they are touched
+ *     LIBRARY_MEMORY   the module's memory, up to `end`: pages beyond its data get their frames when they are touched
  *
  * Programs, and functions of other modules, call an entry: it makes gp the library's and calls the function, on the caller's stack. Arguments
  * are up to eight words, in a0 to a3 and t0 to t3.
@@ -65,10 +65,14 @@ export function compiledLibrary(
 }
 
 /**
- * The pages of a library. `entryOf` gives the address of a routine that it imports from `kit`. Throws `LibosError` `image` for an import that is not
+ * The pages of a library whose memory ends at `end`. `entryOf` gives the address of a routine that it imports from `kit`. Throws `LibosError` `image` for an import that is not
  * known, `program-size` if it does not fit.
  */
-export function linkLibrary(library: CompiledLibrary, entryOf: (name: string) => number | undefined): LinkedLibrary {
+export function linkLibrary(
+  library: CompiledLibrary,
+  entryOf: (name: string) => number | undefined,
+  end: number = LIBRARY_END,
+): LinkedLibrary {
   const { module, name, exports } = library;
   const imports = module.imports.map((one) => importCode(name, one, entryOf));
   const grow = LIBRARY_TEXT + 4 * ENTRY * (exports.size + 1);
@@ -105,16 +109,16 @@ export function linkLibrary(library: CompiledLibrary, entryOf: (name: string) =>
   a.ret();
   a.li(V0, -1);
   code.words.set(a.assemble().words);
-  const data = memoryPages(library, LIBRARY_MEMORY, LIBRARY_END);
+  const data = memoryPages(library, LIBRARY_MEMORY, end);
   const used = roundUp(data.bytes.findLastIndex((byte) => byte !== 0) + 1);
   return {
     // Frames are given in this order, and with them lines of the caches: memory first keeps its words away from the kernel's. 1 % of an echo of UDP.
     pages: [
       { va: LIBRARY_MEMORY, bytes: data.bytes.subarray(0, used), writable: true },
       { va: LIBRARY_TEXT, bytes: wordBytes(code.words), writable: false },
-      { va: record, bytes: recordBytes(module, code, LIBRARY_END), writable: true },
+      { va: record, bytes: recordBytes(module, code, end), writable: true },
     ],
-    zeroFill: { va: LIBRARY_MEMORY + used, pages: (LIBRARY_END - LIBRARY_MEMORY - used) / PAGE_BYTES },
+    zeroFill: { va: LIBRARY_MEMORY + used, pages: (end - LIBRARY_MEMORY - used) / PAGE_BYTES },
     entries,
     start: LIBRARY_TEXT,
     record,
