@@ -49,7 +49,7 @@ test('sixteen requests are under way at a time, and what they move is what was m
 
 test('the arm and the queue can be read', async () => {
   const code = await run(`export function main(): i32 {
-    const view = new DiskView(PLACE.libraryEnd + 0x8000);
+    const view = new DiskView(PLACE.windows + 0x8000);
     if (view.blocks != 2048 || view.cylinders < 2 || view.requests != 0) return 1;
     const at = pages(2);
     for (let block = 0; block < 2048; block += 500) {
