@@ -26,6 +26,7 @@ import {
 } from '@exokernel/abi';
 import { nodeOf, type Capabilities } from './capabilities.ts';
 import type { Families } from './families.ts';
+import { FrameAuth, type Pair } from './frame-auth.ts';
 import type { FrameBindings } from './frame-bindings.ts';
 import { COST_OF_FLUSH, COST_OF_SET_FLUSH, type TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, KSEG0, PHYSICAL } from './layout.ts';
@@ -61,6 +62,7 @@ export class Frames {
   readonly #tlb: TlbKeeper;
   readonly #bindings: FrameBindings;
   readonly #nodes: Nodes;
+  readonly #auth: FrameAuth;
   readonly #families: Families;
   /** The frames that each environment holds through the root; holders through nodes stand with the nodes. */
   readonly #holds: BitSets;
@@ -78,6 +80,7 @@ export class Frames {
     this.#bindings = bindings;
     this.#families = families;
     this.#memory = memory;
+    this.#auth = new FrameAuth(memory);
     this.#capabilities = capabilities;
     this.#tlb = tlb;
     this.#nodes = capabilities.nodes;
@@ -162,9 +165,7 @@ export class Frames {
     const [, ppn, low, high] = words;
     if (ppn >= this.count) return undefined;
     if (this.check(words, RIGHTS.read) >= 0) return { node: nodeOf(words) };
-    const at = PHYSICAL.frameAuth + 16 * ppn + 8;
-    const open = ((this.#memory.get(at) ^ low) | (this.#memory.get(at + 4) ^ high)) === 0;
-    return open ? 'guard' : undefined;
+    return this.#auth.accepts(ppn, 'read', [low, high]) ? 'guard' : undefined;
   }
 
   /** The environments that hold a frame. */
@@ -277,10 +278,8 @@ export class Frames {
   }
 
   /** Sets the words that tlbwr compares for writing or reading an allocated frame; what was bound by the old ones is not any more. */
-  setGuard(ppn: number, which: 'write' | 'read', words: readonly [number, number]): void {
-    const at = PHYSICAL.frameAuth + 16 * ppn + (which === 'write' ? 0 : 8);
-    this.#memory.set(at, words[0]);
-    this.#memory.set(at + 4, words[1]);
+  setGuard(ppn: number, which: 'write' | 'read', words: Pair): void {
+    this.#auth.accept(ppn, which, words);
     this.#chosen.add(0, ppn);
     this.#tlb.flushFrames(new Set([ppn]));
     if (which === 'read') this.#bindings.guarded(ppn);
@@ -472,19 +471,14 @@ export class Frames {
     this.#authenticate(ppn, [w0, w1], [r0, r1]);
   }
 
-  /** Writes the MACs that tlbwr accepts for mapping the frame read-write and read-only. */
-  #authenticate(ppn: number, write: readonly [number, number], read: readonly [number, number]): void {
-    const at = PHYSICAL.frameAuth + 16 * ppn;
-    this.#memory.set(at, write[0]);
-    this.#memory.set(at + 4, write[1]);
-    this.#memory.set(at + 8, read[0]);
-    this.#memory.set(at + 12, read[1]);
+  #authenticate(ppn: number, write: Pair, read: Pair): void {
+    this.#auth.accept(ppn, 'write', write);
+    this.#auth.accept(ppn, 'read', read);
   }
 
   /** Lets everyone map a kernel frame for reading, with the well-known MAC. */
-  expose(ppn: number, mac: readonly [number, number]): void {
-    this.#memory.set(PHYSICAL.frameAuth + 16 * ppn + 8, mac[0]);
-    this.#memory.set(PHYSICAL.frameAuth + 16 * ppn + 12, mac[1]);
+  expose(ppn: number, mac: Pair): void {
+    this.#auth.accept(ppn, 'read', mac);
   }
 
   /** A free frame; if there is none, one that is made free. */

@@ -34,17 +34,16 @@ import { uPagePhysical } from './environments.ts';
 import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { KP } from './layout.ts';
-import { Records, type KernelMemory } from './memory.ts';
+import type { KernelMemory } from './memory.ts';
 import type { Registry } from './registry.ts';
 import type { Repossession } from './repossession.ts';
 import { familyAsPayer, type Slices } from './slices.ts';
-import { FAMILY_ASK, REVOCATION, TABLES, VARIABLES } from './tables.ts';
+import { Requests, TAKEN } from './revocation-requests.ts';
+import { FAMILY_ASK, REVOCATION, VARIABLES } from './tables.ts';
 
 type Kind = (typeof REVOKE_KINDS)[keyof typeof REVOKE_KINDS];
 /** Ticks from telling to taking. Assumption: two quanta; the paper's imperative request says "within 50 microseconds". */
 const DEADLINE = 2;
-/** The deadline of a family that has lost what could be taken: while others are asked it is not asked again. */
-const TAKEN = 1;
 /** Ticks from the request to taking, of one that is never told. Assumption: a round of the slice vector, and the deadline. */
 const PATIENCE: number = SLICE_LIMIT + DEADLINE;
 
@@ -65,10 +64,7 @@ export class Revocation {
   readonly #registry: Registry;
   readonly #disk: Disk;
   readonly #repossession: Repossession;
-  /** By environment: what is asked of it, and what it waits for. */
-  readonly #state: Records;
-  /** By family: until when it was asked for what others lack. */
-  readonly #asks: Records;
+  readonly #requests: Requests;
 
   constructor(
     memory: KernelMemory,
@@ -82,8 +78,7 @@ export class Revocation {
     },
   ) {
     this.#memory = memory;
-    this.#state = new Records(memory, TABLES.revocation);
-    this.#asks = new Records(memory, TABLES.familyAsks);
+    this.#requests = new Requests(memory);
     this.#slices = parts.slices;
     this.#frames = parts.frames;
     this.#families = parts.families;
@@ -112,9 +107,9 @@ export class Revocation {
 
   #ask(env: number, field: number, target: number): void {
     this.#memory.setEnv(env, field, target);
-    if (!this.#isAsked(env)) {
-      this.#state.set(env, REVOCATION.asked, this.#memory.next(VARIABLES.asks));
-      this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + PATIENCE);
+    if (!this.#requests.isAsked(env)) {
+      this.#requests.state.set(env, REVOCATION.asked, this.#memory.next(VARIABLES.asks));
+      this.#memory.setEnv(env, ENV.revokeDeadline, this.#requests.now + PATIENCE);
     }
     this.#tell(env);
     this.#arm();
@@ -154,15 +149,15 @@ export class Revocation {
   need(cpu: NativeCpu, env: number): boolean {
     const family = this.#families.of(env);
     if (this.#families.beyond('frames', family) >= 0) return false;
-    this.#state.set(env, REVOCATION.needy, 1);
-    this.#state.set(env, REVOCATION.until, this.#now + 2 * PATIENCE);
+    this.#requests.state.set(env, REVOCATION.needy, 1);
+    this.#requests.state.set(env, REVOCATION.until, this.#requests.now + 2 * PATIENCE);
     const short = this.#short();
     // What transfers still have is on its way, too: no bystander is asked for as much.
     const coming = this.#registry.evict(cpu, env, short);
     const left = short - coming - this.#disk.leaving;
     const waits = left <= 0 || this.#askFor(left) || left < short;
     if (waits) this.#memory.setVariable(VARIABLES.wanting, 1);
-    else this.#state.set(env, REVOCATION.needy, 0);
+    else this.#requests.state.set(env, REVOCATION.needy, 0);
     // Now that it waits, what is free may be kept for it.
     if (waits && short === 0) this.#memory.setEnv(env, ENV.pending, 1);
     this.#look();
@@ -184,13 +179,13 @@ export class Revocation {
 
   /** Asks the member of a family that can give most, unless one is asked. Returns whether one is. */
   #askFamily(family: number, count: number): boolean {
-    const deadline = this.#asks.get(family, FAMILY_ASK.deadline);
+    const deadline = this.#requests.asks.get(family, FAMILY_ASK.deadline);
     if (deadline === TAKEN) return false;
     let most = -1;
     let best = 0;
     for (let env = 0; env < ENV_LIMIT; env += 1) {
       if (this.#memory.env(env, ENV.frames) === 0 || this.#families.of(env) !== family) continue;
-      if (deadline !== 0 && this.#isForced(env)) return true;
+      if (deadline !== 0 && this.#requests.isForced(env)) return true;
       const givable = this.#repossession.givable(env);
       if (givable <= best) continue;
       most = env;
@@ -199,13 +194,13 @@ export class Revocation {
     if (most < 0) return deadline !== 0;
     const have = this.#have(most, REVOKE_KINDS.frames);
     const asked = Math.min(count, this.#families.beyond('frames', family));
-    this.#state.set(most, REVOCATION.forced, 1);
+    this.#requests.state.set(most, REVOCATION.forced, 1);
     this.#ask(most, ENV.frameTarget, Math.max(0, Math.min(have, this.#memory.env(most, ENV.frameTarget)) - asked));
     // In the place of one that has ended it has what is left of its time.
-    const earliest = this.#first([this.#memory.env(most, ENV.revokeDeadline), deadline]);
-    const next = this.#ticksTo(earliest) > 0 ? earliest : this.#now + 1;
+    const earliest = this.#requests.first([this.#memory.env(most, ENV.revokeDeadline), deadline]);
+    const next = this.#requests.ticksTo(earliest) > 0 ? earliest : this.#requests.now + 1;
     this.#memory.setEnv(most, ENV.revokeDeadline, next);
-    this.#asks.set(family, FAMILY_ASK.deadline, next);
+    this.#requests.asks.set(family, FAMILY_ASK.deadline, next);
     this.#publish(most);
     return true;
   }
@@ -215,38 +210,45 @@ export class Revocation {
    * NO_ENV: nothing was taken.
    */
   #takeForOthers(cpu: NativeCpu): number {
-    const families = this.#asks.filter((family) => this.#isDue(this.#asks.get(family, FAMILY_ASK.deadline)));
-    for (const family of families) this.#asks.set(family, FAMILY_ASK.deadline, TAKEN);
+    const families = this.#requests.asks.filter((family) =>
+      this.#requests.isDue(this.#requests.asks.get(family, FAMILY_ASK.deadline)),
+    );
+    for (const family of families) this.#requests.asks.set(family, FAMILY_ASK.deadline, TAKEN);
     const lacking = (): number => this.#short() - this.#disk.leaving;
     let payer = NO_ENV;
     for (const family of families.length === 0 ? [] : this.#families.richest('frames')) {
-      if (this.#asks.get(family, FAMILY_ASK.deadline) !== TAKEN || lacking() <= 0) continue;
+      if (this.#requests.asks.get(family, FAMILY_ASK.deadline) !== TAKEN || lacking() <= 0) continue;
       if (payer === NO_ENV) payer = familyAsPayer(family);
       const losers = this.#repossession.seize(cpu, family, lacking());
       for (const loser of losers) this.#tell(loser);
       for (const loser of losers) this.settle(loser);
       if (losers.size > 0) this.#wake();
     }
-    for (const env of this.#asked()) {
-      if (!this.#isForced(env) || this.#asks.get(this.#families.of(env), FAMILY_ASK.deadline) !== TAKEN) continue;
-      this.#state.set(env, REVOCATION.forced, 0);
+    for (const env of this.#requests.asked()) {
+      if (
+        !this.#requests.isForced(env) ||
+        this.#requests.asks.get(this.#families.of(env), FAMILY_ASK.deadline) !== TAKEN
+      )
+        continue;
+      this.#requests.state.set(env, REVOCATION.forced, 0);
       this.#memory.setEnv(env, ENV.frameTarget, NO_TARGET);
       this.settle(env);
     }
     const left = lacking();
     if (left > 0 && this.#askFor(left)) {
       // The next ones have as much time as the first.
-      for (const needy of this.#needy()) this.#state.set(needy, REVOCATION.until, this.#now + 2 * PATIENCE);
+      for (const needy of this.#requests.needy())
+        this.#requests.state.set(needy, REVOCATION.until, this.#requests.now + 2 * PATIENCE);
     } else {
       // If something is lacking still it begins again.
-      for (const family of this.#familiesTaken()) this.#asks.set(family, FAMILY_ASK.deadline, 0);
+      for (const family of this.#familiesTaken()) this.#requests.asks.set(family, FAMILY_ASK.deadline, 0);
     }
     this.#look();
     return payer;
   }
 
   #familiesTaken(): number[] {
-    return this.#asks.filter((family) => this.#asks.get(family, FAMILY_ASK.deadline) === TAKEN);
+    return this.#requests.asks.filter((family) => this.#requests.asks.get(family, FAMILY_ASK.deadline) === TAKEN);
   }
 
   /** A frame is free that only a device or the registry had: who waits is told. */
@@ -258,27 +260,27 @@ export class Revocation {
 
   /** Who waits for frames has an event. */
   #wake(): void {
-    for (const needy of this.#needy()) this.#memory.setEnv(needy, ENV.pending, 1);
+    for (const needy of this.#requests.needy()) this.#memory.setEnv(needy, ENV.pending, 1);
   }
 
   /** Whether what is free is kept for others, who are below their guaranteed minimum and wait. */
   #isReserved(env: number): boolean {
     const kept = this.#lacking();
     const mine = this.#families.of(env);
-    const waits = this.#needy().some((needy) => this.#families.of(needy) === mine);
+    const waits = this.#requests.needy().some((needy) => this.#families.of(needy) === mine);
     return kept > 0 && this.#frames.free <= kept && !waits;
   }
 
   /** How many frames the families that wait lack. Those that have waited too long, or lack none, wait no longer. */
   #lacking(): number {
     const lacks = new Map<number, number>();
-    for (const needy of this.#needy()) {
+    for (const needy of this.#requests.needy()) {
       const family = this.#families.of(needy);
       const lack = -this.#families.beyond('frames', family);
-      const isOver = lack <= 0 || this.#ticksTo(this.#state.get(needy, REVOCATION.until)) <= 0;
+      const isOver = lack <= 0 || this.#requests.ticksTo(this.#requests.state.get(needy, REVOCATION.until)) <= 0;
       if (!isOver) lacks.set(family, lack);
       else {
-        this.#state.set(needy, REVOCATION.needy, 0);
+        this.#requests.state.set(needy, REVOCATION.needy, 0);
         this.#memory.setEnv(needy, ENV.pending, 1);
       }
     }
@@ -292,11 +294,11 @@ export class Revocation {
 
   /** Looks what `env` has given up; a request that it has answered is over. */
   settle(env: number): void {
-    if (!this.#isAsked(env)) return;
+    if (!this.#requests.isAsked(env)) return;
     const owes = this.#owes(env, REVOKE_KINDS.frames) + this.#owes(env, REVOKE_KINDS.slices);
-    const isForced = this.#isForced(env);
+    const isForced = this.#requests.isForced(env);
     if (owes === 0 && !(isForced && this.#short() > 0)) {
-      if (isForced) this.#asks.set(this.#families.of(env), FAMILY_ASK.deadline, 0);
+      if (isForced) this.#requests.asks.set(this.#families.of(env), FAMILY_ASK.deadline, 0);
       this.#close(env);
       if (isForced) this.#look();
     }
@@ -309,18 +311,18 @@ export class Revocation {
     this.#memory.setEnv(env, ENV.begin, prologue);
     // A yield may leave it an instant only: then it has its time in its own slice.
     const yielded = this.#memory.kernelPage(KP.slice) === this.#memory.kernelPage(KP.noSlice);
-    const patient = this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > DEADLINE;
-    if (this.#isAsked(env) && patient && !yielded) {
-      const deadline = this.#now + DEADLINE;
+    const patient = this.#requests.ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > DEADLINE;
+    if (this.#requests.isAsked(env) && patient && !yielded) {
+      const deadline = this.#requests.now + DEADLINE;
       this.#memory.setEnv(env, ENV.revokeDeadline, deadline);
-      if (this.#isForced(env)) {
-        this.#asks.set(this.#families.of(env), FAMILY_ASK.deadline, deadline);
-        const first = this.#first([deadline, this.#memory.variable(VARIABLES.wantTick)]);
+      if (this.#requests.isForced(env)) {
+        this.#requests.asks.set(this.#families.of(env), FAMILY_ASK.deadline, deadline);
+        const first = this.#requests.first([deadline, this.#memory.variable(VARIABLES.wantTick)]);
         this.#memory.setVariable(VARIABLES.wantTick, first);
       }
       // It is earlier than it was, so the others need no look: this is on the way to a slice, which may need an ASID, too.
       const next = this.#memory.kernelPage(KP.revokeTick);
-      if (next === 0 || this.#ticksTo(deadline) < this.#ticksTo(next)) {
+      if (next === 0 || this.#requests.ticksTo(deadline) < this.#requests.ticksTo(next)) {
         this.#memory.setKernelPage(KP.revokeTick, deadline);
       }
     }
@@ -338,7 +340,7 @@ export class Revocation {
       this.#defer();
       return this.#memory.kernelPage(KP.revokePayer);
     }
-    const payer = this.#isDue(this.#memory.variable(VARIABLES.wantTick)) ? this.#takeForOthers(cpu) : NO_ENV;
+    const payer = this.#requests.isDue(this.#memory.variable(VARIABLES.wantTick)) ? this.#takeForOthers(cpu) : NO_ENV;
     if (payer === NO_ENV) return this.#abort(cpu);
     this.#memory.setKernelPage(KP.revokePayer, payer);
     this.#defer();
@@ -347,9 +349,9 @@ export class Revocation {
 
   /** This tick has no time for those that are due: they have one more. */
   #defer(): void {
-    for (const env of this.#asked()) {
-      const isDue = this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) <= 0;
-      if (isDue) this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + 1);
+    for (const env of this.#requests.asked()) {
+      const isDue = this.#requests.ticksTo(this.#memory.env(env, ENV.revokeDeadline)) <= 0;
+      if (isDue) this.#memory.setEnv(env, ENV.revokeDeadline, this.#requests.now + 1);
     }
     this.#arm();
   }
@@ -357,11 +359,11 @@ export class Revocation {
   /** The oldest request that is due: what the environment owes it loses, as soon as it has paid for that. Returns which, or NO_ENV. */
   #abort(cpu: NativeCpu): number {
     let aborted = NO_ENV;
-    for (const env of this.#inOrder()) {
-      const isOver = !this.#isAsked(env) || this.#isForced(env);
-      if (isOver || this.#ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > 0) continue;
+    for (const env of this.#requests.inOrder()) {
+      const isOver = !this.#requests.isAsked(env) || this.#requests.isForced(env);
+      if (isOver || this.#requests.ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > 0) continue;
       if (aborted !== NO_ENV) {
-        this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + 1);
+        this.#memory.setEnv(env, ENV.revokeDeadline, this.#requests.now + 1);
         continue;
       }
       aborted = env;
@@ -372,7 +374,7 @@ export class Revocation {
         continue;
       }
       if (!this.#memory.affords(env, this.#costOfAbort(env))) {
-        this.#memory.setEnv(env, ENV.revokeDeadline, this.#now + 1);
+        this.#memory.setEnv(env, ENV.revokeDeadline, this.#requests.now + 1);
         continue;
       }
       for (const kind of [REVOKE_KINDS.frames, REVOKE_KINDS.slices]) {
@@ -405,43 +407,10 @@ export class Revocation {
   /** An environment ends. */
   release(env: number): void {
     this.#close(env);
-    this.#state.set(env, REVOCATION.needy, 0);
+    this.#requests.state.set(env, REVOCATION.needy, 0);
     const family = this.#families.of(env);
     // The last of a family: the number may be another's.
-    if (this.#families.has('environments', family) === 1) this.#asks.set(family, FAMILY_ASK.deadline, 0);
-  }
-
-  #isAsked(env: number): boolean {
-    return this.#state.get(env, REVOCATION.asked) !== 0;
-  }
-
-  /** Whether it is asked for what other families lack. */
-  #isForced(env: number): boolean {
-    return this.#state.get(env, REVOCATION.forced) === 1;
-  }
-
-  /** Of whom something is asked. */
-  #asked(): number[] {
-    return this.#state.filter((env) => this.#isAsked(env));
-  }
-
-  /** The same, the oldest request first. */
-  #inOrder(): number[] {
-    const number = (env: number): number => this.#state.get(env, REVOCATION.asked);
-    return this.#asked().sort((a, b) => (number(a) - number(b)) | 0);
-  }
-
-  /** Who waits for frames that others were asked for. */
-  #needy(): number[] {
-    return this.#state.filter((env) => this.#state.get(env, REVOCATION.needy) === 1);
-  }
-
-  get #now(): number {
-    return this.#memory.kernelPage(KP.tick);
-  }
-
-  #ticksTo(tick: number): number {
-    return (tick - this.#now) | 0;
+    if (this.#families.has('environments', family) === 1) this.#requests.asks.set(family, FAMILY_ASK.deadline, 0);
   }
 
   #have(env: number, kind: Kind): number {
@@ -473,42 +442,32 @@ export class Revocation {
     this.#memory.setEnv(env, ENV.frameTarget, NO_TARGET);
     this.#memory.setEnv(env, ENV.sliceTarget, NO_TARGET);
     this.#memory.setEnv(env, ENV.revokeDeadline, 0);
-    if (!this.#isAsked(env)) return;
-    this.#state.set(env, REVOCATION.asked, 0);
-    this.#state.set(env, REVOCATION.forced, 0);
+    if (!this.#requests.isAsked(env)) return;
+    this.#requests.state.set(env, REVOCATION.asked, 0);
+    this.#requests.state.set(env, REVOCATION.forced, 0);
     this.#arm();
     this.#wake();
   }
 
   /** The clock looks for the earliest deadline. */
   #arm(): void {
-    const rest = this.#memory.kernelPage(KP.revokeRest) === 0 ? 0 : this.#now + 1;
-    const deadlines = this.#asked().map((env) => this.#memory.env(env, ENV.revokeDeadline));
+    const rest = this.#memory.kernelPage(KP.revokeRest) === 0 ? 0 : this.#requests.now + 1;
+    const deadlines = this.#requests.asked().map((env) => this.#memory.env(env, ENV.revokeDeadline));
     this.#memory.setKernelPage(
       KP.revokeTick,
-      this.#first([rest, this.#memory.variable(VARIABLES.wantTick), ...deadlines]),
+      this.#requests.first([rest, this.#memory.variable(VARIABLES.wantTick), ...deadlines]),
     );
   }
 
   /** The same, when another family is asked or lacks frames: the deadlines of the ones, and until when the others wait. */
   #look(): void {
-    const untils = this.#needy().map((env) => this.#state.get(env, REVOCATION.until));
-    const deadlines = Array.from({ length: ENV_LIMIT }, (_, family) => this.#asks.get(family, FAMILY_ASK.deadline));
-    const next = this.#first([...untils, ...deadlines.filter((deadline) => deadline !== TAKEN)]);
+    const untils = this.#requests.needy().map((env) => this.#requests.state.get(env, REVOCATION.until));
+    const deadlines = Array.from({ length: ENV_LIMIT }, (_, family) =>
+      this.#requests.asks.get(family, FAMILY_ASK.deadline),
+    );
+    const next = this.#requests.first([...untils, ...deadlines.filter((deadline) => deadline !== TAKEN)]);
     this.#memory.setVariable(VARIABLES.wantTick, next);
     this.#arm();
-  }
-
-  /** The earliest of some ticks. Tick 0 is past and stands for none. */
-  #first(ticks: readonly number[]): number {
-    const some = ticks.filter((tick) => tick !== 0);
-    if (some.length === 0) return 0;
-    return some.reduce((first, tick) => (this.#ticksTo(tick) < this.#ticksTo(first) ? tick : first));
-  }
-
-  /** Whether a deadline, of a family or of all, has come. */
-  #isDue(tick: number): boolean {
-    return tick !== 0 && tick !== TAKEN && this.#ticksTo(tick) <= 0;
   }
 }
 

@@ -1,12 +1,6 @@
 /** The machine: a DECstation KN01. */
-export {
-  Machine,
-  type DiskOptions,
-  type Engine,
-  type LanceOptions,
-  type MachineOptions,
-  type RunResult,
-} from './machine/machine.ts';
+export { Machine, type RunResult } from './machine/machine.ts';
+export type { DiskOptions, Engine, LanceOptions, MachineOptions } from './machine/options.ts';
 export { type TranslationOptions } from './translator/translator.ts';
 export { PROFILES, type Profile, type TimingProfile } from './timing/profiles.ts';
 export { cycleColumn, staticCycles, type CycleColumn } from './timing/static-cycles.ts';

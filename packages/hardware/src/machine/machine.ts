@@ -7,19 +7,11 @@
  */
 import { EXTENSIONS, type Extension } from '@exokernel/isa';
 import { crc32, type Wire } from '@exokernel/wire';
-import type { BlockStore } from '../devices/block-store.ts';
 import { Bus } from '../bus/bus.ts';
 import { InterruptLines } from '../bus/interrupt-lines.ts';
-import {
-  attachDevice,
-  describeDevice,
-  deviceRanges,
-  type AttachedDevice,
-  type DeviceOptions,
-} from '../devices/attached-device.ts';
+import { attachDevice, describeDevice, deviceRanges, type AttachedDevice } from '../devices/attached-device.ts';
 import { Clock } from '../bus/clock.ts';
 import { Cpu } from '../cpu/cpu.ts';
-import type { DiskGeometry } from '../devices/disk-mechanics.ts';
 import { Dz11 } from '../devices/dz11.ts';
 import { Lance } from '../devices/lance.ts';
 import { LanceWindow } from '../devices/lance-window.ts';
@@ -36,72 +28,11 @@ import { LANCE_MEMORY, PROM } from '../memory/places.ts';
 import type { MemoryPort } from '../memory/port.ts';
 import { NativeUnit } from '../cpu/native-unit.ts';
 import { seeded } from './seeded.ts';
-import { clockOf, findProfile, PROFILES, type Profile } from '../timing/profiles.ts';
-import { Translator, type TranslationOptions } from '../translator/translator.ts';
+import { clockOf, findProfile, PROFILES } from '../timing/profiles.ts';
+import { Translator } from '../translator/translator.ts';
 import { loadSnapshot, saveSnapshot, type SavedMemory, type Stateful } from '../state/snapshot.ts';
 import { MOST_LATE, type StateStream } from '../state/state-stream.ts';
-
-/** An Ethernet controller and what it is plugged into. */
-export interface LanceOptions {
-  /** The 6 bytes of the station address ROM. The address that frames are filtered by is the guest's to set. */
-  readonly mac: Uint8Array;
-  readonly wire: Wire;
-  /** How the CPU sees the 64 KB of buffer memory: as plain RAM, or 16 bits in every 32 as on the KN01. Default linear. */
-  readonly geometry?: 'linear' | 'kn01';
-}
-
-/** A disk: what is on it, and the shape of the drive. */
-export interface DiskOptions {
-  readonly store: BlockStore;
-  readonly geometry?: DiskGeometry;
-}
-
-/** What executes instructions. */
-export type Engine = 'interpreter' | 'translator';
-
-/** What a machine is made of. */
-export interface MachineOptions {
-  /** Guest RAM in bytes, a multiple of 4096 up to 256 MiB. Default 16 MiB. */
-  readonly ramBytes?: number;
-  /** How long things take. Default `ideal`: one cycle per instruction at 25 MHz. */
-  readonly profile?: Profile;
-  /**
-   * Cycles per second of profile `ideal`, an integer from 10^6 to 4·10^9: how fast the machine is for what is outside of it. Default
-   * 25,000,000. The other profiles have the clock of their model.
-   */
-  readonly hz?: number;
-  /**
-   * What the CPU can do besides MIPS I, as `isa` names it: `mips32` adds `ll sc movz movn clz mul ext ins seb seh teq`. Default
-   * nothing: those words are Reserved Instructions.
-   */
-  readonly extensions?: readonly Extension[];
-  /** What the boot PROM at 0x1fc00000 holds, at most 256 KiB (see `bootProm`). Without it there is none. */
-  readonly prom?: Uint8Array;
-  /** Without it there is no Ethernet controller and no buffer memory. */
-  readonly lance?: LanceOptions;
-  /** Without it there is no disk. */
-  readonly disk?: DiskOptions;
-  /** Devices of others, each in a slot of the bus that is free. */
-  readonly devices?: readonly DeviceOptions[];
-  /** Characters that the guest sends on its serial lines 0 to 3. Must not touch the machine. */
-  readonly serial?: (line: number, byte: number) => void;
-  /** What the real-time clock says at power-on, in seconds since 1970 (an integer up to 2^40). Default 0. */
-  readonly startTime?: number;
-  /**
-   * How instructions are executed, to the same effect: one by one, or hot code as WebAssembly. Default: `translator` where
-   * the host lets code be made, else `interpreter`.
-   */
-  readonly engine?: Engine;
-  /**
-   * A name for what the host loads into it, for instance a hash of the program's file. Snapshots and recordings of a machine with
-   * another program are refused. Default: none.
-   */
-  readonly program?: string;
-  /** When the translator sets to work. Only speed depends on it. */
-  readonly translation?: TranslationOptions;
-  /** False executes idle loops instruction by instruction, to the same effect. Default true. */
-  readonly fastIdle?: boolean;
-}
+import type { Engine, MachineOptions } from './options.ts';
 
 /** What one `run` did. */
 export interface RunResult {

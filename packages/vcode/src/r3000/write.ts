@@ -10,6 +10,7 @@ import type { ImportCode } from '../ir/imports.ts';
 import { ABORT_FUEL, ABORT_STACK } from '../ir/abort.ts';
 import { ARGUMENTS, bit, FUEL, KEPT_MASK, line, load32, LOST_MASK, MachineBlock, RESULTS, type Line } from './code.ts';
 import { branchLine, TABLE_HIGH, TABLE_LOW } from './branches.ts';
+import { Exits } from './exits.ts';
 import { each, type Interval, type Life } from './intervals.ts';
 import { VIRTUAL, type Instruction, type Lines, type Selected, type Source } from './instructions.ts';
 import { frameWord, movesInOrder, STACK, type Move } from './moves.ts';
@@ -51,8 +52,7 @@ class Writer {
   /** The number of the block that is written. */
   #at = 0;
   readonly #extras = new Map<number, MachineBlock[]>();
-  readonly #exits = new Map<number, MachineBlock>();
-  #common: MachineBlock | undefined;
+  readonly #exits: Exits;
   readonly #section: number;
 
   constructor(selected: Selected, life: Life, allocation: Allocation, convention: Convention, section: number) {
@@ -67,6 +67,7 @@ class Writer {
     const called = selected.lines.flatMap(({ instructions }) => instructions.filter(({ kind }) => kind === 'call'));
     this.#outgoing = called.reduce((most, one) => Math.max(most, outgoingWords(one)), 0);
     this.#savesRa = called.some(({ callee }) => callee !== undefined && convention.inline(callee) === undefined);
+    this.#exits = new Exits(convention, this.#blocks.length, section);
     // One word to spare where places in memory may have to change with each other.
     const slots = allocation.slots + (allocation.slots > 0 ? 1 : 0);
     this.#words = this.#outgoing + slots + allocation.saved.length + (this.#savesRa ? 1 : 0);
@@ -79,9 +80,8 @@ class Writer {
     this.#splitMoves();
     for (const lines of this.#selected.lines) this.#block(lines);
     const blocks = this.#blocks.flatMap((block, i) => [block, ...(this.#extras.get(i) ?? [])]);
-    const ends = this.#common === undefined ? [] : [this.#common];
     return {
-      blocks: [...blocks, ...this.#exits.values(), ...ends],
+      blocks: [...blocks, ...this.#exits.blocks()],
       frame: this.#isLeaf ? 4 * this.#words : this.#frame,
     };
   }
@@ -246,7 +246,7 @@ class Writer {
         return;
       case 'trap':
         this.#lines.push(...this.#to.trap(instruction.immediate, at));
-        machine.next = this.#aborted();
+        machine.next = this.#exits.aborted();
         return;
       case 'jump':
         machine.next = this.#blocks[block.successors[0]?.order ?? 0];
@@ -342,7 +342,7 @@ class Writer {
       this.#emit('subu', [fuel, fuel, AT], { at });
     } else this.#emit('addiu', [fuel, fuel, 0], { charge: section, at });
     if (isFirst) this.#lines.push(...paid);
-    this.#emitBranch('ltz', [fuel], this.#exit(ABORT_FUEL), at);
+    this.#emitBranch('ltz', [fuel], this.#exits.of(ABORT_FUEL), at);
   }
 
   #enter({ defs, position, at }: Instruction): void {
@@ -350,7 +350,7 @@ class Writer {
     if (this.#frame > 0 && this.#to.stackLimit !== undefined) {
       this.#emit('lw', [AT, this.#to.stackLimit, GP], { at });
       this.#emit('sltu', [AT, SP, AT], { at });
-      this.#emitBranch('ne', [AT, ZERO], this.#exit(ABORT_STACK), at);
+      this.#emitBranch('ne', [AT, ZERO], this.#exits.of(ABORT_STACK), at);
     }
     this.#saved((register, offset) => {
       this.#emit('sw', [register, offset, SP], { at });
@@ -472,30 +472,6 @@ class Writer {
     this.#emit('addu', [AT, AT, this.#register(instruction.b, position)], { at });
     this.#emit('lw', [AT, 0, AT], { symbol: TABLE_LOW, at });
     this.#lines.push({ ...line('jr', [AT], { at }), flow: 'jump' });
-  }
-
-  /** Where a run ends that has no fuel or no stack. */
-  #exit(code: number): MachineBlock {
-    let block = this.#exits.get(code);
-    if (block === undefined) {
-      block = new MachineBlock(this.#blocks.length, this.#section, 0);
-      if (code === ABORT_FUEL) block.lines.push(...this.#to.noFuel);
-      block.lines.push(...this.#to.trap(code, -1));
-      block.next = this.#aborted();
-      this.#exits.set(code, block);
-    }
-    return block;
-  }
-
-  /** Where all traps go on, if they end together. */
-  #aborted(): MachineBlock | undefined {
-    const { aborted } = this.#to;
-    if (aborted.length === 0) return undefined;
-    if (this.#common === undefined) {
-      this.#common = new MachineBlock(this.#blocks.length, this.#section, 0);
-      this.#common.lines.push(...aborted);
-    }
-    return this.#common;
   }
 
   /** One more block, behind the present one. */
