@@ -6,8 +6,14 @@ import { kitSource } from '@exokernel/libos-kit/node';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Wire } from '../../../packages/hardware/src/index.ts';
 import { CutDisk, random } from '../../../packages/libos-kit/test/log-support.ts';
-import { NetworkStack, frameBytes } from '../../../packages/net/src/index.ts';
-import { boot, bystander, BystanderWatch, checkInvariants, type Booted } from '../../../packages/testkit/src/index.ts';
+import {
+  boot,
+  bystander,
+  BystanderWatch,
+  checkInvariants,
+  peer,
+  type Booted,
+} from '../../../packages/testkit/src/index.ts';
 import { compileAssemblyScript } from '../../../packages/vcode/src/asc.ts';
 
 const OWN = { ip: 0x0a000001, mac: Uint8Array.of(8, 0, 0x2b, 0, 0, 1), netmask: 0xffffff00 };
@@ -43,24 +49,11 @@ interface World extends Booted {
 /** A machine with the log, and a host at the other end of the wire. */
 function world(disk: CutDisk, firstNumber = 1): World {
   const wire = new Wire();
-  const peer = new NetworkStack(PEER);
-  const station = wire.attach({
-    receive: (frame, time) => {
-      peer.receive(frame, time / 1e6);
-      flush();
-    },
-  });
-  const flush = (): void => {
-    peer.transmit((frame) => {
-      station.send(frameBytes(frame));
-      return true;
-    }, peer.now);
-  };
-  flush();
+  const { stack, flush } = peer(wire, PEER);
   const image = os.alone({ station: OWN, extent: { start: 0, blocks: BLOCKS } });
   const booted = boot([image], { lance: { mac: OWN.mac, wire }, disk: { store: disk } });
   const watch = new BystanderWatch(booted.aegis, booted.aegis.load(bystander()));
-  const socket = peer.udp.bind(5000);
+  const socket = stack.udp.bind(5000);
   // Until it listens: the controller hears nothing before.
   booted.runUntil(() => false, 0.7);
   let number = firstNumber;

@@ -1,27 +1,9 @@
 /** Processes that talk: directed yields, shared memory, local RPC; strangers who enter them, and ends of slices everywhere. */
 import { CALLS, DEATHS, ENV, ENV_LIMIT, ENV_STATUS } from '@exokernel/abi';
-import {
-  A0,
-  A1,
-  A2,
-  A3,
-  RA,
-  S0,
-  S1,
-  S2,
-  S3,
-  S7,
-  SP,
-  T0,
-  T1,
-  V0,
-  V1,
-  ZERO,
-  register,
-  type Assembler,
-} from '@exokernel/isa';
-import { compose, machineProgram, program, type EntryPoint, type Fiber, type MachineOs } from '@exokernel/libos-kit';
+import { A0, A1, A2, A3, RA, S0, S1, S2, S3, S7, T0, T1, V0, V1, ZERO, register } from '@exokernel/isa';
+import { compose, program, type Fiber } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
+import { machine, type Image } from './machine.ts';
 import { UEXOS, emitTrustedCall, emitTrustedReply, exos } from '../src/index.ts';
 import {
   boot,
@@ -34,36 +16,6 @@ import {
   type RawImage,
   SCRATCH,
 } from '../../testkit/src/index.ts';
-
-const NEEDS = ['processes', 'pipes', 'shared', 'lrpc', 'clock'] as const;
-type Needed = (typeof NEEDS)[number];
-type Os = MachineOs<Needed>;
-type Image = ReturnType<typeof compose>;
-
-/** A program that begins with its data in s0, and ends at `end` with its code in v0. */
-function machine(name: string, emit: (a: Assembler, call: (name: EntryPoint<Needed>) => void, os: Os) => void): Image {
-  return compose(
-    exos,
-    machineProgram(name, NEEDS, 4096, (a, os) => {
-      a.addiu(SP, SP, -8);
-      a.sw(RA, 4, SP);
-      a.li(S0, os.data);
-      emit(
-        a,
-        (entry) => {
-          a.jal(os.entry(entry));
-          a.nop();
-        },
-        os,
-      );
-      a.label('end');
-      a.lw(RA, 4, SP);
-      a.addiu(SP, SP, 8);
-      a.ret();
-      a.nop();
-    }),
-  );
-}
 
 /** A server with three procedures (sum, count, and one that dawdles), and a client that calls them `rounds` times each. */
 function callers(rounds: number): Image {

@@ -1,35 +1,11 @@
 /** Processes that use one thing at once, with slices that end everywhere: a server with two clients, a pipe with two writers. */
 import { CALLS } from '@exokernel/abi';
-import { A0, A1, A2, A3, RA, S0, S1, S2, S3, S4, SP, T0, V0, V1, type Assembler } from '@exokernel/isa';
-import { compose, machineProgram, program, type EntryPoint } from '@exokernel/libos-kit';
+import { A0, A1, A2, A3, S0, S1, S2, S3, S4, T0, V0, V1 } from '@exokernel/isa';
+import { compose, program } from '@exokernel/libos-kit';
 import { expect, test } from 'vitest';
+import { machine, type Image } from './machine.ts';
 import { exos } from '../src/index.ts';
 import { boot, bystander, checkInvariants, exitOf, quicken } from '../../testkit/src/index.ts';
-
-const NEEDS = ['processes', 'pipes', 'lrpc', 'clock'] as const;
-type Call = (name: EntryPoint<(typeof NEEDS)[number]>) => void;
-type Image = ReturnType<typeof compose>;
-
-/** A program with its data in s0, that ends at `end` with its code in v0. */
-function machine(name: string, emit: (a: Assembler, call: Call) => void): Image {
-  return compose(
-    exos,
-    machineProgram(name, NEEDS, 4096, (a, os) => {
-      a.addiu(SP, SP, -8);
-      a.sw(RA, 4, SP);
-      a.li(S0, os.data);
-      emit(a, (entry) => {
-        a.jal(os.entry(entry));
-        a.nop();
-      });
-      a.label('end');
-      a.lw(RA, 4, SP);
-      a.addiu(SP, SP, 8);
-      a.ret();
-      a.nop();
-    }),
-  );
-}
 
 /** Ticks between two attempts, and cycles of a tick at 8192 Hz. */
 const APART = 16;

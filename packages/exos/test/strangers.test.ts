@@ -3,37 +3,12 @@
  * the number of a process with which it talked; its life, by a server that dies at the wrong moment.
  */
 import { ENV, ENV_STATUS, SLICE } from '@exokernel/abi';
-import { A0, A1, A2, A3, RA, S0, S1, S2, S3, S5, SP, T0, T1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
-import { address, compose, machineProgram, type EntryPoint } from '@exokernel/libos-kit';
+import { A0, A1, A2, A3, S0, S1, S2, S3, S5, T0, T1, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
+import { address } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
-import { UEXOS, exos } from '../src/index.ts';
+import { machine } from './machine.ts';
+import { UEXOS } from '../src/index.ts';
 import { boot, checkInvariants, emitCall, RAW, rawImage, type Booted, type RawImage } from '../../testkit/src/index.ts';
-
-const NEEDS = ['processes', 'pipes', 'lrpc', 'clock'] as const;
-type Image = ReturnType<typeof compose>;
-
-function machine(
-  name: string,
-  emit: (a: Assembler, call: (entry: EntryPoint<(typeof NEEDS)[number]>) => void) => void,
-): Image {
-  return compose(
-    exos,
-    machineProgram(name, NEEDS, 8192, (a, os) => {
-      a.addiu(SP, SP, -8);
-      a.sw(RA, 4, SP);
-      a.li(S0, os.data);
-      emit(a, (entry) => {
-        a.jal(os.entry(entry));
-        a.nop();
-      });
-      a.label('end');
-      a.lw(RA, 4, SP);
-      a.addiu(SP, SP, 8);
-      a.ret();
-      a.nop();
-    }),
-  );
-}
 
 /** Emits a loop that counts in UEXOS.program. */
 function emitCompute(a: Assembler): void {

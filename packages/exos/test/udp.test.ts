@@ -11,13 +11,14 @@ import {
   type Udp,
 } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
-import { NetworkStack, frameBytes } from '../../net/src/index.ts';
+import type { NetworkStack } from '../../net/src/index.ts';
 import {
   boot,
   bystander,
   BystanderWatch,
   checkInvariants,
   exitOf,
+  peer,
   quicken,
   type Booted,
 } from '../../testkit/src/index.ts';
@@ -36,21 +37,8 @@ interface World extends Booted {
 
 function world(...images: Parameters<typeof boot>[0][number][]): World {
   const wire = new Wire();
-  const peer = new NetworkStack(PEER);
-  const station = wire.attach({
-    receive: (frame, time) => {
-      peer.receive(frame, time / 1e6);
-      flush();
-    },
-  });
-  const flush = (): void => {
-    peer.transmit((frame) => {
-      station.send(frameBytes(frame));
-      return true;
-    }, peer.now);
-  };
-  flush();
-  return { ...boot(images, { lance: { mac: OWN.mac, wire } }), peer, flush, send: (frame) => void station.send(frame) };
+  const { stack, flush, send } = peer(wire, PEER);
+  return { ...boot(images, { lance: { mac: OWN.mac, wire } }), peer: stack, flush, send };
 }
 
 const run = (

@@ -2,7 +2,7 @@
 import { E, UKIT } from './abi';
 import { serialWrite } from './calls';
 import { capabilityAt } from './capability';
-import { sleep } from './kit';
+import { pause } from './pause';
 import { clock_ticks } from './clock';
 
 /** Bytes that one call takes. */
@@ -24,7 +24,7 @@ export function console_write(address: usize, bytes: i32): i32 {
       load<i32>(words, 16), load<i32>(words, 20), load<i32>(words, 24), accepted);
     if (code < 0) return code;
     done += load<i32>(accepted);
-    if (load<i32>(accepted) < count) sleep(clock_ticks() + 1);
+    if (load<i32>(accepted) < count) pause(clock_ticks() + 1);
   }
   return bytes;
 }

@@ -2,7 +2,7 @@
 import { E } from './abi';
 import { frameAlloc } from './calls';
 import { Capability, capabilityAt } from './capability';
-import { sleep } from './kit';
+import { pause } from './pause';
 import { clock_ticks } from './clock';
 
 /** The frame that `allocateFrame` has just given, and its capability. */
@@ -16,7 +16,7 @@ export function allocateFrame(): i32 {
   const results = changetype<usize>(NEW_FRAME) - 4;
   let code = frameAlloc(-1, results);
   while (code == E.AGAIN) {
-    sleep(clock_ticks() + 1);
+    pause(clock_ticks() + 1);
     code = frameAlloc(-1, results);
   }
   return code == 0 ? load<i32>(results) : code;

@@ -1,10 +1,8 @@
 /**
  * Pages that stand for blocks of an extent: read when they are touched, written when they are given up, and given up when the kernel wants frames back.
- *
- * The entry of a page without a frame says in its second word from which block it comes, plus one; 0: its own, the extent's at the number of the
- * page. What the kernel took by force and saved elsewhere comes from there.
  */
-import { ENTRYLO, PAGE_BYTES, PTE, PTE_SOFT } from './abi';
+import { ENTRYLO, PAGE_BYTES, PTE_SOFT } from './abi';
+import { frameFree } from './calls';
 import { Capability, capabilityAt } from './capability';
 import { startRead, startWrite, wait } from './disk';
 import { allocateFrame, NEW_FRAME } from './frame';
@@ -23,9 +21,8 @@ export class Pager {
     readonly first: i32,
   ) {}
 
-  private blockOf(entry: usize): i32 {
-    const other = load<u32>(entry, PTE.head);
-    return other != 0 ? <i32>other - 1 : this.first + <i32>((entry - this.table.entries) >>> 4);
+  private blockOf(address: usize): i32 {
+    return this.first + <i32>((address - this.table.base) >>> 12);
   }
 
   private addressOf(page: i32): usize {
@@ -40,10 +37,12 @@ export class Pager {
     const frame = capabilityAt(memory.data(16));
     if (allocateFrame() < 0) return false;
     frame.set(NEW_FRAME);
-    if (wait(startRead(this.extent, this.blockOf(entry), frame)) != 0) return false;
-    const isMoved = load<u32>(entry, PTE.head) != 0;
-    this.table.map(address, frame, isMoved);
-    if (!isMoved) store<u32>(entry, load<u32>(entry) | PTE_SOFT.clean);
+    if (wait(startRead(this.extent, this.blockOf(address), frame)) != 0) {
+      frameFree(frame);
+      return false;
+    }
+    this.table.map(address, frame, false);
+    store<u32>(entry, load<u32>(entry) | PTE_SOFT.clean);
     return this.table.fault(address, cause);
   }
 
@@ -56,7 +55,7 @@ export class Pager {
       const address = this.next();
       const lo = load<u32>(this.table.entryOf(address));
       if ((lo & ENTRYLO.valid) == 0 || (lo & PTE_SOFT.clean) == 0) continue;
-      this.drop(address);
+      this.table.free(address, 0);
       done++;
     }
     while (done < frames) {
@@ -74,29 +73,9 @@ export class Pager {
     return true;
   }
 
-  /** A frame was taken by force; its contents are in a block, or nowhere (−1). For `takenBy`. True: it was one of these pages. */
-  taken(frame: i32, block: i32): bool {
-    for (let i = 0; i < this.table.pages; i++) {
-      const entry = this.table.entries + (i << 4);
-      const lo = load<u32>(entry);
-      if ((lo & ENTRYLO.valid) == 0 || <i32>(lo >>> 12) != frame) continue;
-      const wasDirty = (lo & ENTRYLO.dirty) != 0;
-      store<u32>(entry, 0);
-      store<u32>(entry, wasDirty && block >= 0 ? block + 1 : 0, PTE.head);
-      return true;
-    }
-    return false;
-  }
-
   private next(): usize {
     this.hand = this.hand + 1 < this.table.pages ? this.hand + 1 : 0;
     return this.addressOf(this.hand);
-  }
-
-  /** The page is not there any more; it comes from its own block. */
-  private drop(address: usize): void {
-    this.table.free(address, 0);
-    store<u32>(this.table.entryOf(address), 0, PTE.head);
   }
 
   /** Writes up to so many dirty pages, all at a time, and drops them then (`drops`), or has them clean. Gives how many. */
@@ -110,8 +89,7 @@ export class Pager {
       if (!this.table.isDirty(address) || !this.table.capability(address, frame)) continue;
       // What is written from now on makes it dirty again.
       this.table.clean(address);
-      const block = this.first + <i32>((address - this.table.base) >>> 12);
-      store<i32>(tickets + 4 * count, startWrite(this.extent, block, frame));
+      store<i32>(tickets + 4 * count, startWrite(this.extent, this.blockOf(address), frame));
       store<usize>(pages + 4 * count, address);
       count++;
     }
@@ -123,8 +101,10 @@ export class Pager {
         store<u32>(entry, (load<u32>(entry) & ~PTE_SOFT.clean) | ENTRYLO.dirty);
         continue;
       }
+      // Written meanwhile, it stays.
+      if (drops && this.table.isDirty(address)) continue;
+      if (drops) this.table.free(address, 0);
       written++;
-      if (drops && !this.table.isDirty(address)) this.drop(address);
     }
     return written;
   }

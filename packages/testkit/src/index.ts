@@ -4,6 +4,7 @@ export { encodePredicate, exposedWord, type Fiber, type PredicateTerm } from '@e
 export { boot, exitOf, memoryFor, quicken, runRaw, type Booted } from './booted.ts';
 export { BystanderWatch, bystander } from './bystander.ts';
 export { checkInvariants } from './invariants.ts';
+export { peer, type Peer } from './peer.ts';
 export {
   RAW,
   WINDOW,
