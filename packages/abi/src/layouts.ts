@@ -141,8 +141,13 @@ export const EXTENT: Offsets<typeof EXTENT_FIELDS> = offsets(EXTENT_FIELDS);
 export const DISK: Offsets<typeof DISK_FIELDS> = offsets(DISK_FIELDS);
 export const REQUEST: Offsets<typeof REQUEST_FIELDS> = offsets(REQUEST_FIELDS);
 export const BUFFER: Offsets<typeof BUFFER_FIELDS> = offsets(BUFFER_FIELDS);
-/** leaving: it is being written because a family lacks frames, and is empty then. */
-export const BUFFER_STATES = { empty: 0, valid: 1, comingIn: 2, goingOut: 3, leaving: 4 } as const;
+/**
+ * leaving: it is being written because a family lacks frames, and is empty then. failed: it could not be read, and environments wait for it
+ * that do not know yet.
+ */
+export const BUFFER_STATES = { empty: 0, valid: 1, comingIn: 2, goingOut: 3, leaving: 4, failed: 5 } as const;
+/** The block of a buffer that was taken out of the registry while it came in. */
+export const NO_BLOCK = 0xffffffff;
 /** One entry of the list of disk_request: the frame's capability and, relative to the extent, its block. */
 export const TRANSFER = { frame: 0, block: 16 } as const;
 export const TRANSFER_BYTES = 20;

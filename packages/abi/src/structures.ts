@@ -211,7 +211,7 @@ export const REQUEST_FIELDS = {
 
 /* prettier-ignore */
 export const BUFFER_FIELDS = {
-  block: { at: 0x00, what: 'the block' },
+  block: { at: 0x00, what: 'the block; NO_BLOCK: it was taken out while it came in' },
   ppn: { at: 0x04, what: 'the frame that holds its contents; who uses it: FRAME.holders of that frame' },
   state: { at: 0x08, what: 'one of BUFFER_STATES' },
   dirty: { at: 0x0c, what: '1: it differs from the disk' },

@@ -6,7 +6,11 @@
  * right. The registry pins its frames. A clean block that no environment holds is kept until frames run out; a dirty one until
  * an environment, any, has it written, or the kernel does because a family lacks frames (`evict`).
  *
- * A block counts for the family that inserted it, had it read or said last that it differs from the disk.
+ * Each block counts for a family (registry-payers.ts).
+ *
+ * A block that comes in cannot be mapped, but an environment that asks for it holds its frame from then on, so that no other can have it recycled and
+ * read in again for ever. The frame's capability the environment gets when it asks again. If the device fails, such a block stays as
+ * failed until it is read again, and is in the registry for that only.
  *
  * Rights never widen. A frame is inserted by its root only. An environment that maps a block by a branch of the extent's capability
  * gets a capability of the frame that hangs below that branch, and loses it with the branch. When the right ends by which a
@@ -21,6 +25,7 @@ import {
   ERRORS,
   EXTENT_LIMIT,
   FRAME,
+  NO_BLOCK,
   NO_ENV,
   type CapabilityWords,
   type NativeCpu,
@@ -33,10 +38,13 @@ import type { Families } from './families.ts';
 import type { Frames } from './frames.ts';
 import { PHYSICAL } from './layout.ts';
 import { BitSets, Records, type KernelMemory } from './memory.ts';
+import { Payers } from './registry-payers.ts';
 import { BUFFER_STATE, COMPLETIONS, TABLES, VARIABLES } from './tables.ts';
 
 /** What it costs at most to look at a buffer, and to move its contents to another frame. */
 const COST_OF_DETACHING = 5000;
+/** What it costs at most to take a frame from one that waits for it. */
+const COST_OF_WAITING = 8000;
 
 /** By which capability an environment has come to a block: its extent and node. */
 interface Right {
@@ -56,6 +64,7 @@ export class Registry {
   readonly #state: Records;
   /** By buffer: the extents by whose capabilities it was inserted, or handed out at the root. */
   readonly #extentsOf: BitSets;
+  readonly #payers: Payers;
 
   constructor(
     memory: KernelMemory,
@@ -78,6 +87,12 @@ export class Registry {
     this.#buffers = new Records(memory, PHYSICAL.buffers, BUFFER_BYTES, BUFFER_LIMIT);
     this.#state = new Records(memory, TABLES.bufferState);
     this.#extentsOf = new BitSets(memory, at + BUFFER_STATE.extents, EXTENT_LIMIT, BUFFER_LIMIT, bytes);
+    this.#payers = new Payers(memory, {
+      families: parts.families,
+      frames: parts.frames,
+      buffers: this.#buffers,
+      state: this.#state,
+    });
     for (let i = 0; i < BUFFER_LIMIT; i += 1) this.#set(i, BUFFER.owner, NO_ENV);
     parts.frames.reclaim = (ppn) => this.#reclaim((i) => ppn === -1 || this.#get(i, BUFFER.ppn) === ppn);
     parts.disk.onFinish(COMPLETIONS.read, (finished) => {
@@ -123,41 +138,63 @@ export class Registry {
 
   /** Has a block read into a fresh frame; completion word `slot` of `env` tells of it. Returns an error code. */
   read(cpu: NativeCpu, env: number, block: number, slot: number): number {
-    if (this.#find(BUFFER.block, block) >= 0) return ERRORS.E_BUSY;
-    const ppn = this.#frames.allocatePinned(env);
-    if (ppn < 0) return ERRORS.E_NONE;
-    const i = this.#add(env, ppn, block, { state: BUFFER_STATES.comingIn, dirty: false });
-    // The registry's pin stands for the one that the frame came with.
-    this.#frames.unpin(ppn);
-    if (i < 0) return i;
+    const old = this.#find(BUFFER.block, block);
+    if (old >= 0 && this.#stateOf(old) !== BUFFER_STATES.failed) return ERRORS.E_BUSY;
+    if (old < 0 && !this.#makeRoom(this.#families.of(env))) return ERRORS.E_NONE;
+    const i = old >= 0 ? old : this.#blankBuffer(env, block);
+    if (i < 0) return ERRORS.E_AGAIN;
+    const ppn = this.#get(i, BUFFER.ppn);
     const done = { kind: COMPLETIONS.read, operand: i, slot };
     const request = { env, node: 0, block, frames: [{ ppn, node: 0 }], write: false, keeps: true as const, done };
     const code = this.#disk.submit(cpu, [request]);
-    if (code < 0) this.#drop(i);
-    else this.#disk.tell(env, slot, 0, false);
+    if (code < 0) {
+      if (old < 0) this.#drop(i);
+      return code;
+    }
+    this.#set(i, BUFFER.state, BUFFER_STATES.comingIn);
+    this.#disk.tell(env, slot, 0, false);
     return code;
+  }
+
+  /** A place for a block that is to come in, with a fresh frame; or −1: no frame is free. There is room for it. */
+  #blankBuffer(env: number, block: number): number {
+    const ppn = this.#frames.allocatePinned(env);
+    if (ppn < 0) return -1;
+    const i = this.#add(env, ppn, block, { state: BUFFER_STATES.comingIn, dirty: false });
+    // The registry's pin stands for the one that the frame came with.
+    this.#frames.unpin(ppn);
+    return i;
   }
 
   #wasRead(finished: Finished): void {
     const { operand: i, block, ok } = finished;
-    if (ok) {
+    const isWanted = this.#get(i, BUFFER.block) === block;
+    if (isWanted && ok) {
       // No environment has seen yet what an earlier owner left there.
       if (this.#extents.isBlank(block)) this.#memory.zeroFrame(this.#get(i, BUFFER.ppn));
       this.#set(i, BUFFER.state, BUFFER_STATES.valid);
+    } else if (this.#isHeld(this.#get(i, BUFFER.ppn))) {
+      // To take it from all of them would be long: each learns of it when it asks again.
+      this.#set(i, BUFFER.state, BUFFER_STATES.failed);
     } else this.#drop(i);
-    this.#disk.post(finished, ok ? 1 : ERRORS.E_DEVICE, true);
+    const answer = isWanted ? 1 : ERRORS.E_NONE;
+    this.#disk.post(finished, ok ? answer : ERRORS.E_DEVICE, true);
   }
 
   /**
    * A hold of `env` on the frame of a block, by a capability of this extent and node. Returns the frame's capability with these
-   * rights, which ends with that of the extent, or an error.
+   * rights, which ends with that of the extent, or an error. With E_AGAIN for a block that comes in `env` has the hold already.
    */
   map(env: number, block: number, rights: number, { extent, node }: Right): CapabilityWords | number {
     const i = this.#find(BUFFER.block, block);
     if (i < 0) return ERRORS.E_NONE;
-    const moves: readonly number[] = [BUFFER_STATES.comingIn, BUFFER_STATES.leaving];
-    if (moves.includes(this.#stateOf(i))) return ERRORS.E_AGAIN;
     const ppn = this.#get(i, BUFFER.ppn);
+    if (this.#stateOf(i) === BUFFER_STATES.leaving) return ERRORS.E_AGAIN;
+    if (this.#stateOf(i) === BUFFER_STATES.failed) {
+      // With its last holder it leaves the registry (unheld).
+      this.#frames.drop(env, ppn);
+      return ERRORS.E_NONE;
+    }
     // Before a node is made for it.
     if (node !== 0 && !this.#frames.mayHold(env, ppn)) return ERRORS.E_NONE;
     const words =
@@ -167,20 +204,17 @@ export class Registry {
     if (held < 0) return held;
     if (node === 0) this.#extentsOf.add(i, extent);
     this.#use(i);
-    return words;
+    this.#payers.mapped(i, this.#families.of(env));
+    return this.#stateOf(i) === BUFFER_STATES.comingIn ? ERRORS.E_AGAIN : words;
   }
 
   /** `env` says whether a block differs from the disk. If so it counts for its family. Returns an error code. */
   setDirty(env: number, block: number, dirty: boolean): number {
     const i = this.#find(BUFFER.block, block);
     if (i < 0) return ERRORS.E_NONE;
+    if (this.#stateOf(i) === BUFFER_STATES.failed) return ERRORS.E_NONE;
     if (this.#stateOf(i) === BUFFER_STATES.leaving) return ERRORS.E_AGAIN;
-    const [payer, family] = [this.#state.get(i, BUFFER_STATE.family), this.#families.of(env)];
-    if (dirty && payer !== family) {
-      if (!this.#families.take('buffers', family)) return ERRORS.E_NONE;
-      this.#families.give('buffers', payer);
-      this.#state.set(i, BUFFER_STATE.family, family);
-    }
+    if (dirty && !this.#payers.move(i, this.#families.of(env))) return ERRORS.E_NONE;
     this.#set(i, BUFFER.dirty, dirty ? 1 : 0);
     this.#use(i);
     return ERRORS.E_OK;
@@ -254,13 +288,37 @@ export class Registry {
     return leaving;
   }
 
-  /** Takes a block out. Its frame becomes free if it has no holder. */
+  /** What `remove` costs at most beyond a stretch: those that wait for a block lose their holds. */
+  costOfRemoving(block: number): number {
+    const i = this.#find(BUFFER.block, block);
+    if (i < 0 || !this.#isAwaited(i)) return 0;
+    const ppn = this.#get(i, BUFFER.ppn);
+    return this.#frames.costOfDropping(ppn) + this.#memory.frame(ppn, FRAME.holders) * COST_OF_WAITING;
+  }
+
+  /** Takes a block out. Its frame becomes free if it has no holder; of one that comes in, when the device is done. */
   remove(block: number): number {
     const i = this.#find(BUFFER.block, block);
     if (i < 0) return ERRORS.E_NONE;
-    if (this.#stateOf(i) !== BUFFER_STATES.valid) return ERRORS.E_AGAIN;
-    this.#drop(i);
+    const states: readonly number[] = [BUFFER_STATES.goingOut, BUFFER_STATES.leaving];
+    if (states.includes(this.#stateOf(i))) return ERRORS.E_AGAIN;
+    if (this.#stateOf(i) === BUFFER_STATES.valid) this.#drop(i);
+    else {
+      this.#set(i, BUFFER.block, NO_BLOCK);
+      this.#disappoint(i);
+    }
     return ERRORS.E_OK;
+  }
+
+  /** Whether no environment has the capability of a block's frame yet; holders wait for it. */
+  #isAwaited(i: number): boolean {
+    return this.#stateOf(i) === BUFFER_STATES.comingIn || this.#stateOf(i) === BUFFER_STATES.failed;
+  }
+
+  /** Those that wait for a block wait no longer. One that had failed leaves the registry (unheld). */
+  #disappoint(i: number): void {
+    const ppn = this.#get(i, BUFFER.ppn);
+    if (this.#isHeld(ppn)) this.#frames.repossessFromAll(ppn);
   }
 
   /**
@@ -270,7 +328,9 @@ export class Registry {
   unheld(ppn: number): void {
     if (this.#families.used('buffers') === 0) return;
     const i = this.#find(BUFFER.ppn, ppn);
-    if (i >= 0 && this.#disk.lose(ppn)) this.#detach(i);
+    if (i < 0) return;
+    if (this.#stateOf(i) === BUFFER_STATES.failed) this.#drop(i);
+    else if (this.#disk.lose(ppn)) this.#detach(i);
   }
 
   /** Lets a frame go that is taken away from its last holder, unless it has what is not on the disk. */
@@ -289,11 +349,7 @@ export class Registry {
     { state, dirty }: { readonly state: number; readonly dirty: boolean },
   ): number {
     const family = this.#families.of(env);
-    // Room is made at the cost of the own family, or of one that has more than it is guaranteed.
-    const yields = (one: number): boolean => one === family || this.#families.beyond('buffers', one) > 0;
-    while (!this.#families.take('buffers', family)) {
-      if (!this.#reclaim((one) => yields(this.#state.get(one, BUFFER_STATE.family)))) return ERRORS.E_NONE;
-    }
+    if (!this.#makeRoom(family) || !this.#families.take('buffers', family)) return ERRORS.E_NONE;
     const i = this.#buffers.find(BUFFER.state, BUFFER_STATES.empty);
     this.#frames.pin(ppn);
     this.#state.set(i, BUFFER_STATE.family, family);
@@ -310,9 +366,28 @@ export class Registry {
     return i;
   }
 
+  /** Makes room for a block of a family, at its own cost or at that of one that has more than it is guaranteed. Returns whether there is. */
+  #makeRoom(family: number): boolean {
+    const yields = (i: number): boolean =>
+      this.#payers.of(i) === family || this.#families.beyond('buffers', this.#payers.of(i)) > 0;
+    while (!this.#families.may('buffers', family)) if (!this.#reclaim(yields) && !this.#shed(family)) return false;
+    return true;
+  }
+
+  /**
+   * A clean block that counts for a family, and that only others hold, counts for one of these from now on; if none of them has room, it
+   * leaves the registry. Returns whether there was one.
+   */
+  #shed(family: number): boolean {
+    const isTheirs = (i: number): boolean => this.#payers.of(i) === family && this.#payers.strangers(i).size > 0;
+    const i = this.#oldest((one) => this.#isClean(one) && isTheirs(one));
+    if (i >= 0 && !this.#payers.moveToHolder(i)) this.#drop(i);
+    return i >= 0;
+  }
+
   #drop(i: number): void {
     const ppn = this.#get(i, BUFFER.ppn);
-    this.#families.give('buffers', this.#state.get(i, BUFFER_STATE.family));
+    this.#families.give('buffers', this.#payers.of(i));
     this.#buffers.zero(i);
     this.#state.zero(i);
     this.#set(i, BUFFER.owner, NO_ENV);
@@ -321,9 +396,13 @@ export class Registry {
 
   /** Environments that have the frame of a block have it no longer as the block's. */
   #detach(i: number): void {
-    // None can have mapped what is still being read, and none holds what leaves. One before may have needed the frame.
-    const unmapped: readonly number[] = [BUFFER_STATES.comingIn, BUFFER_STATES.leaving, BUFFER_STATES.empty];
-    if (unmapped.includes(this.#stateOf(i))) return;
+    if (this.#isAwaited(i)) {
+      this.#extentsOf.clear(i);
+      this.#disappoint(i);
+      return;
+    }
+    // None holds what leaves. One before may have needed the frame.
+    if (this.#stateOf(i) === BUFFER_STATES.leaving || this.#stateOf(i) === BUFFER_STATES.empty) return;
     // What waits to be written is dirty again. What the device has is a copy of its own; should it fail, this one is needed.
     this.#disk.withdraw(COMPLETIONS.written, i);
     const isNeeded = this.#get(i, BUFFER.dirty) === 1 || this.#stateOf(i) === BUFFER_STATES.goingOut;
@@ -342,9 +421,14 @@ export class Registry {
 
   /** Frees the frame of a clean block that no environment holds: of those for which `may` holds, the one used longest ago. */
   #reclaim(may: (i: number) => boolean): boolean {
-    const i = this.#oldest((one) => this.#get(one, BUFFER.dirty) === 0 && this.#isIdle(one) && may(one));
+    const i = this.#oldest((one) => this.#isClean(one) && this.#isIdle(one) && may(one));
     if (i >= 0) this.#drop(i);
     return i >= 0;
+  }
+
+  /** Whether a block is what the disk has. */
+  #isClean(i: number): boolean {
+    return this.#stateOf(i) === BUFFER_STATES.valid && this.#get(i, BUFFER.dirty) === 0;
   }
 
   /** Whether no environment holds the frame of a block, and nothing but the registry pins it. */

@@ -1,5 +1,5 @@
 /** Each block of the registry when limits are reached, rights end and the device answers late: none is lost, none is kept. [XOK] */
-import { BUFFER_STATES, ENV, ERRORS, FRAME_MINIMUM } from '@exokernel/abi';
+import { BUFFER_STATES, ENV, ERRORS, FRAME_MINIMUM, NO_ENV } from '@exokernel/abi';
 import { describe, expect, test } from 'vitest';
 import { QUOTAS } from '../src/families.ts';
 import { COMPLETIONS } from '../src/tables.ts';
@@ -108,6 +108,46 @@ describe('quotas', () => {
     expect(cache.blocks).toEqual([10]);
     more();
     rest();
+    cache.check();
+  });
+
+  test('a block counts for who maps it, if the family for which it counts does not hold it', () => {
+    const { cache, parts, env, other } = setting();
+    const extent = cache.extent(env, 8, 8);
+    cache.cache(env, 9);
+    cache.hold(env, 10);
+    for (const block of [9, 10]) expect(cache.map(other, block, extent)).not.toBeTypeOf('number');
+    expect([env, other].map((one) => cache.has(one))).toEqual([1, 1]);
+    // Without room it stays what it was.
+    cache.cache(env, 11);
+    const most = cache.take('buffers', other);
+    expect(cache.map(other, 11, extent)).not.toBeTypeOf('number');
+    expect([env, other].map((one) => cache.has(one))[0]).toBe(2);
+    most();
+    expect(parts.families.has('buffers', cache.family(other))).toBe(1);
+    cache.check();
+  });
+
+  test('what a family is guaranteed is not used up by blocks that others hold', () => {
+    const { cache, parts, env, other } = setting();
+    const extent = cache.extent(env, 8, 8);
+    const full = cache.take('buffers', other, QUOTAS.buffers.minimum);
+    const most = cache.take('buffers', cache.born(NO_ENV));
+    for (const block of [9, 10]) {
+      cache.cache(env, block);
+      expect(cache.map(other, block, extent)).not.toBeTypeOf('number');
+    }
+    const guarantee = cache.take('buffers', env, QUOTAS.buffers.minimum - 2);
+    // The others have no room for it either.
+    expect(cache.read(env, 11)).toBe(0);
+    expect(cache.blocks).toEqual([10, 11]);
+    full();
+    // Now they have.
+    expect(cache.read(env, 12)).toBe(0);
+    expect(cache.blocks).toEqual([10, 11, 12]);
+    expect(cache.has(other)).toBe(1);
+    guarantee();
+    most();
     cache.check();
   });
 

@@ -2,6 +2,7 @@
 import {
   BUFFER_LIMIT,
   BUFFER_STATES,
+  ENV,
   ERRORS,
   EXCEPTIONS,
   PAGE_BYTES,
@@ -102,7 +103,6 @@ describe('reading and mapping', () => {
           expect(yield* raw.code('bc_read', 5, 1)).toBe(ERRORS.E_BUSY);
           expect(yield* raw.code('bc_map', ...own, 5)).toBe(ERRORS.E_AGAIN);
           expect(yield* raw.code('bc_write', ...own, 5, 1)).toBe(ERRORS.E_AGAIN);
-          expect(yield* raw.code('bc_remove', ...own, 5)).toBe(ERRORS.E_AGAIN);
           const { capability } = yield* raw.frame();
           expect(yield* raw.code('bc_insert', ...own, ...capability, 5, 0)).toBe(ERRORS.E_BUSY);
           expect(yield* complete(raw)).toBe(1);
@@ -110,6 +110,18 @@ describe('reading and mapping', () => {
           expect(yield* raw.code('bc_read', 13, 0)).toBe(0);
           expect(yield* complete(raw)).toBe(ERRORS.E_DEVICE);
           expect(entry(13)).toBeUndefined();
+          // An environment that waited for it learns of it, and keeps no frame; it may be read again.
+          const frames = kernel.booted?.aegis.parts.memory.env(0, ENV.frames);
+          expect(yield* raw.code('bc_read', 13, 0)).toBe(0);
+          expect(yield* raw.code('bc_map', ...own, 13)).toBe(ERRORS.E_AGAIN);
+          expect(yield* complete(raw)).toBe(ERRORS.E_DEVICE);
+          expect(entry(13)?.state).toBe(BUFFER_STATES.failed);
+          expect(yield* raw.code('bc_dirty', ...own, 13, 1)).toBe(ERRORS.E_NONE);
+          expect(yield* raw.code('bc_read', 13, 0)).toBe(0);
+          expect(yield* complete(raw)).toBe(ERRORS.E_DEVICE);
+          expect(yield* raw.code('bc_map', ...own, 13)).toBe(ERRORS.E_NONE);
+          expect(entry(13)).toBeUndefined();
+          expect(kernel.booted?.aegis.parts.memory.env(0, ENV.frames)).toBe(frames);
           return 0;
         },
       ],

@@ -9,6 +9,7 @@ import {
   EXTENT_BYTES,
   EXTENT_LIMIT,
   FRAME,
+  NO_BLOCK,
   NO_ENV,
   REQUEST,
   REQUEST_BYTES,
@@ -52,7 +53,8 @@ export function checkDisk(aegis: Aegis, report: Report): void {
     if (get(BUFFER.state) === BUFFER_STATES.empty) continue;
     report(!blocks.has(get(BUFFER.block)) && !ppns.has(get(BUFFER.ppn)), `buffer ${i}: its block or frame has another`);
     report(memory.frame(get(BUFFER.ppn), FRAME.owner) !== NO_ENV, `buffer ${i}: its frame is free`);
-    blocks.add(get(BUFFER.block));
+    // Several may have been taken out while they came in.
+    if (get(BUFFER.block) !== NO_BLOCK) blocks.add(get(BUFFER.block));
     ppns.add(get(BUFFER.ppn));
   }
   report(

@@ -2,13 +2,13 @@
  * Calls on the buffer-cache registry. Blocks are named by their physical number; an extent's capability is the right to them.
  */
 import { COMPLETION_SLOTS, ERRORS, RIGHTS, type CapabilityWords } from '@exokernel/abi';
-import type { Call, Parts } from '../call.ts';
+import { AGAIN, type Call, type Parts } from '../call.ts';
 import { isNull, nodeOf } from '../capabilities.ts';
 import { contains } from '../extents.ts';
 
 const BOTH = RIGHTS.read | RIGHTS.write;
 
-export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<string, Call> {
+export function cacheCalls({ memory, extents, frames, disk, registry, revocation }: Parts): Record<string, Call> {
   /** The extent with this block of the disk for which this is a capability with these rights; or an error. */
   const allowed = (words: CapabilityWords, rights: number, block: number): number => {
     const id = extents.check(words, rights);
@@ -33,7 +33,11 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
       const [block, slot] = [call.word(0) >>> 0, call.word(1) >>> 0];
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
       if (block >= disk.blocks || slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
-      return registry.read(call.cpu, self, block, slot);
+      const code = registry.read(call.cpu, self, block, slot);
+      if (code !== ERRORS.E_AGAIN) return code;
+      // No frame is free: as for one of its own.
+      if (!memory.affords(self, revocation.costOfNeeding(self))) return AGAIN;
+      return revocation.need(call.cpu, self) ? ERRORS.E_AGAIN : ERRORS.E_NONE;
     },
     bc_map: (call, self) => {
       const words = call.capability(0);
@@ -60,10 +64,11 @@ export function cacheCalls({ extents, frames, disk, registry }: Parts): Record<s
       if (slot >= COMPLETION_SLOTS) return ERRORS.E_RANGE;
       return registry.write(call.cpu, self, block, { mayWrite, slot });
     },
-    bc_remove: (call) => {
+    bc_remove: (call, self) => {
       const block = call.word(4) >>> 0;
       const code = allowed(call.capability(0), RIGHTS.write, block);
-      return code < 0 ? code : registry.remove(block);
+      if (code < 0) return code;
+      return memory.affords(self, registry.costOfRemoving(block)) ? registry.remove(block) : AGAIN;
     },
     bc_words: (call) => {
       const block = call.word(4) >>> 0;
