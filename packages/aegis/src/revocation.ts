@@ -218,7 +218,7 @@ export class Revocation {
     let payer = NO_ENV;
     for (const family of families.length === 0 ? [] : this.#families.richest('frames')) {
       if (this.#requests.asks.get(family, FAMILY_ASK.deadline) !== TAKEN || lacking() <= 0) continue;
-      if (payer === NO_ENV) payer = familyAsPayer(family);
+      if (payer === NO_ENV) payer = familyAsPayer(this.#whoPays(family));
       const losers = this.#repossession.seize(cpu, family, lacking());
       for (const loser of losers) this.#tell(loser);
       for (const loser of losers) this.settle(loser);
@@ -245,6 +245,13 @@ export class Revocation {
     }
     this.#look();
     return payer;
+  }
+
+  /** The family that pays when frames are taken from one: that one, or if it has no slice, which could never pay, one that lacks them. */
+  #whoPays(loser: number): number {
+    const [needy] = this.#requests.needy();
+    const pays = this.#families.has('slices', loser) > 0 || needy === undefined;
+    return pays ? loser : this.#families.of(needy);
   }
 
   #familiesTaken(): number[] {
@@ -308,9 +315,10 @@ export class Revocation {
   /** A slice of `env` begins that has something to be told. Returns where: its handler, or its prologue, or 0. */
   begin(env: number): number {
     const prologue = this.#memory.env(env, ENV.prologue);
-    this.#memory.setEnv(env, ENV.begin, prologue);
-    // A yield may leave it an instant only: then it has its time in its own slice.
+    // A yield may leave it an instant only: then it has its time in its own slice, and is told again there.
     const yielded = this.#memory.kernelPage(KP.slice) === this.#memory.kernelPage(KP.noSlice);
+    const again = yielded && (this.#requests.isAsked(env) || this.#slices.of(env).length > 0);
+    if (!again) this.#memory.setEnv(env, ENV.begin, prologue);
     const patient = this.#requests.ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > DEADLINE;
     if (this.#requests.isAsked(env) && patient && !yielded) {
       const deadline = this.#requests.now + DEADLINE;

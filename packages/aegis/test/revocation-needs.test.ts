@@ -142,16 +142,16 @@ describe('a deadline', () => {
     world.tick = 100;
     expect(revocation.ask(env, FRAMES, 2)).toBe(2);
     memory.setKernelPage(KP.slice, memory.kernelPage(KP.noSlice));
-    // Another has yielded to it.
+    // Another has yielded to it: it is told, and told again in its own slice.
     expect(revocation.begin(env)).toBe(PROLOGUE);
-    expect([memory.env(env, ENV.begin), world.deadline(env)]).toEqual([PROLOGUE, 100 + PATIENCE]);
+    expect([memory.env(env, ENV.begin), world.deadline(env)]).toEqual([0, 100 + PATIENCE]);
     memory.setKernelPage(KP.slice, KSEG0 + PHYSICAL.slices);
     memory.setEnv(env, ENV.exceptionPc, HANDLER);
     // That of one that owes nothing does not come.
     expect(revocation.begin(other)).toBe(PROLOGUE);
     expect([world.deadline(other), world.alarm]).toEqual([0, 100 + PATIENCE]);
     expect(revocation.begin(env)).toBe(HANDLER);
-    expect([world.deadline(env), world.alarm]).toEqual([102, 102]);
+    expect([memory.env(env, ENV.begin), world.deadline(env), world.alarm]).toEqual([PROLOGUE, 102, 102]);
     world.tick = 101;
     expect(revocation.begin(env)).toBe(HANDLER);
     expect([world.deadline(env), world.alarm]).toEqual([102, 102]);

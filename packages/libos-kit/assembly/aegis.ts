@@ -427,7 +427,7 @@ export declare function bc_insert(
 ): i32;
 /**
  * Reads a block into a fresh frame of the registry; needs no right.
- * Errors: E_RANGE, E_BUSY, E_NONE, E_DEVICE.
+ * Errors: E_RANGE, E_BUSY, E_NONE, E_AGAIN, E_DEVICE.
  */
 export declare function bc_read(block: i32, slot: i32): i32;
 /**

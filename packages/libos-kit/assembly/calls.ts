@@ -449,7 +449,7 @@ export function bcInsert(extent: Capability, frame: Capability, block: i32, dirt
 }
 /**
  * Reads a block into a fresh frame of the registry; needs no right.
- * Errors: E_RANGE, E_BUSY, E_NONE, E_DEVICE.
+ * Errors: E_RANGE, E_BUSY, E_NONE, E_AGAIN, E_DEVICE.
  */
 export function bcRead(block: i32, slot: i32): i32 {
   return aegis.bc_read(block, slot);
