@@ -112,6 +112,7 @@ export namespace UKIT {
   export const main: i32 = 0x12d0;
   export const extentBlocks: i32 = 0x12d8;
   export const float: i32 = 0x12d4;
+  export const sliceUpcalls: i32 = 0x12dc;
   export const floatSave: i32 = 0x1e00;
   export const self: i32 = 0x1300;
   export const serial: i32 = 0x1310;

@@ -173,6 +173,7 @@ function create(name: usize, bytes: i32): i32 {
   if (file == null) return E.NONE;
   let code = makeRoom(sectorsOf(RECORD_HEAD + bytes), 0);
   if (code < 0) return code;
+  if (lastNumber == i32.MAX_VALUE) return E.NONE;
   const number = lastNumber + 1;
   describe(CREATED, number, 0);
   code = written(appendParts(head, RECORD_HEAD, name, bytes));
@@ -332,7 +333,8 @@ function found(position: i32, record: usize, length: i32): void {
   }
   if (file == null) return;
   if (kind == REMOVED) forget(file);
-  if (kind != APPENDED || offset < file.size || bytes < 1) return;
+  // The log takes longer records than files write; another may have written what is on the disk.
+  if (kind != APPENDED || offset < file.size || bytes < 1 || bytes > FILE_APPEND_MOST || offset + bytes < 0) return;
   if (offset > file.size) addPiece(file, -1, offset - file.size);
   addPiece(file, position, bytes);
 }

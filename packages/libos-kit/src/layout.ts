@@ -61,6 +61,8 @@ export const UKIT = {
   extentBlocks: 0x12d8,
   /** Not zero: the program uses the floating-point unit. Its 32 registers and FCR31 while it does not run. */
   float: 0x12d4,
+  /** Which upcalls of slices are under way: bits, by number of UPCALLS. */
+  sliceUpcalls: 0x12dc,
   floatSave: 0x1e00,
   /** Capabilities the environment was given. */
   self: 0x1300,

@@ -9,7 +9,9 @@
  * begins it as a slice does. So there is one way to go on, and one place that an end of slice must not split.
  *
  * The upcall stack is the page at BOOT_STACK, which never faults; what is interrupted on that page goes on below its stack pointer. An
- * upcall that begins with a slice waits as long as the context is in a handler of the kit, whose words it would share.
+ * upcall that begins with a slice waits as long as the context is in a handler of the kit, whose words it would share. A slice that begins or
+ * ends while one of its kind is under way has none: slices may be short, and the stack would fill. What the kernel has told of is looked at in
+ * between, too.
  */
 import { CALLS, EXCEPTIONS, PAGE_BYTES } from '@exokernel/abi';
 import {
@@ -129,8 +131,16 @@ export function emitSliceUpcalls(plain: Assembler): void {
   a.li(T2, UPCALLS.begin);
   a.beq(T1, ZERO, 'kit.prologue');
 
-  a.note('t2 = which: not while the context is in a handler of the kit');
+  a.note(
+    't2 = which: not while one of a slice is under way, of which only revoke interrupts others; nor in a handler of the kit',
+  );
   a.label('upcall.take');
+  a.lw(T1, UKIT.sliceUpcalls, ZERO);
+  a.addiu(T0, T2, -UPCALLS.revoke);
+  a.bne(T0, ZERO, 'upcall.take.others');
+  a.andi(T1, T1, 1 << UPCALLS.revoke);
+  a.label('upcall.take.others');
+  a.bne(T1, ZERO, 'upcall.put-off');
   a.lw(T0, UKIT.contextPc, ZERO);
   for (const range of ['kit.restart', 'upcall.unsafe']) {
     const outside = a.fresh('outside');
@@ -154,9 +164,15 @@ export function emitSliceUpcalls(plain: Assembler): void {
   a.mthi(T0);
   a.mtlo(T1);
   for (const r of [...LOST, ...KEPT, SP]) a.lw(r, UKIT.context + 4 * r, ZERO);
-  a.addiu(T0, T2, -UPCALLS.revoke);
   a.note('from here on it runs, and an end of slice saves it');
   a.sw(ZERO, UKIT.contextPc, ZERO);
+  a.li(T0, 1);
+  a.sllv(T0, T0, T2);
+  a.lw(T1, UKIT.sliceUpcalls, ZERO);
+  a.nop();
+  a.or(T1, T1, T0);
+  a.sw(T1, UKIT.sliceUpcalls, ZERO);
+  a.addiu(T0, T2, -UPCALLS.revoke);
   a.bne(T0, ZERO, 'upcall.push');
   a.j('upcall.push', (slot) => slot.sw(ZERO, UKIT.told, ZERO));
 
@@ -273,6 +289,15 @@ function emitReturn(a: SlotAssembler): void {
     a.nop();
     a.sw(T3, to, ZERO);
   }
+  a.sltiu(T1, T0, UPCALLS.revoke);
+  a.bne(T1, ZERO, 'upcall.return.raised');
+  a.li(T1, 1);
+  a.sllv(T1, T1, T0);
+  a.lw(T2, UKIT.sliceUpcalls, ZERO);
+  a.nop();
+  a.xor(T2, T2, T1);
+  a.sw(T2, UKIT.sliceUpcalls, ZERO);
+  a.label('upcall.return.raised');
   a.note('now it waits: an end of slice has nothing to save, and need not be put off');
   a.lw(T1, UKIT.criticalDepth, ZERO);
   a.nop();
