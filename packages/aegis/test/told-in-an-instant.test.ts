@@ -2,7 +2,7 @@
  * Who is asked for frames is told of it in a slice of its own, also if an accomplice of the one that wants them yields to it in the last instant of
  * a slice, in which its handler executes nothing. [SOSP95 §3.3]
  */
-import { ENV, ERRORS } from '@exokernel/abi';
+import { ENV, ERRORS, REVOKE_KINDS } from '@exokernel/abi';
 import { A0, T0, T1, ZERO } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import { boot, checkInvariants, emitCall, memoryFor, RAW, rawImage, type RawImage } from '../../testkit/src/index.ts';
@@ -84,4 +84,35 @@ test.each([false, true])('an accomplice yields to it: %s', (strikes) => {
   expect(booted.machine.native.lastError).toBeUndefined();
   expect(booted.uWord(0, RAW.user)).toBeGreaterThan(0);
   expect(checkInvariants(booted.aegis)).toEqual([]);
+});
+
+test('one that has no ASID when its slice begins is told in that slice', () => {
+  const image: RawImage = rawImage({
+    entry: 'compute',
+    emit: (a) => {
+      a.label('told');
+      a.lw(T0, RAW.user, ZERO);
+      a.nop();
+      a.addiu(T0, T0, 1);
+      a.sw(T0, RAW.user, ZERO);
+      a.label('compute');
+      a.b('compute');
+      a.nop();
+      a.label('late');
+      a.li(A0, -1);
+      emitCall(a, 'yield');
+    },
+    prologue: 'compute',
+    epilogue: 'late',
+    placement: { slices: 2 },
+  });
+  const booted = boot([image, image]);
+  const { memory, asids, revocation } = booted.aegis.parts;
+  booted.machine.run(3 * 390_625);
+  memory.setEnv(0, ENV.exceptionPc, image.runtime.symbols.get('told') ?? 0);
+  expect(revocation.ask(0, REVOKE_KINDS.slices, 1)).toBe(1);
+  booted.runUntil(() => memory.current === 1, 1);
+  asids.leave(0);
+  booted.machine.run(3 * 390_625);
+  expect(booted.uWord(0, RAW.user)).toBe(1);
 });

@@ -173,8 +173,9 @@ function create(name: usize, bytes: i32): i32 {
   if (file == null) return E.NONE;
   let code = makeRoom(sectorsOf(RECORD_HEAD + bytes), 0);
   if (code < 0) return code;
-  if (lastNumber == i32.MAX_VALUE) return E.NONE;
-  const number = lastNumber + 1;
+  // The greatest number may stand on a disk that another has written.
+  let number = lastNumber < i32.MAX_VALUE ? lastNumber + 1 : 1;
+  while (numbered(number) != null) number++;
   describe(CREATED, number, 0);
   code = written(appendParts(head, RECORD_HEAD, name, bytes));
   if (code < 0) return code;

@@ -2,7 +2,7 @@
  * A compiled library operating system gives up what the kernel asks for (`giveUpBy`), and so loses nothing by force: also if an accomplice of the one
  * that wants frames yields to it in the last instant of a slice, so that its upcall is cut off before it has noted anything.
  */
-import { ENV, ERRORS } from '@exokernel/abi';
+import { ERRORS } from '@exokernel/abi';
 import { A0, T0, T1, ZERO } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import { image, KIT, TELL } from './log-support.ts';

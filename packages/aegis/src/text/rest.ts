@@ -3,8 +3,10 @@
  * estimated, a window after an interrupt of the kernel itself, and the end of an environment that ran on in its epilogue.
  */
 import { CP0_EPC, CP0_STATUS, K0, K1, T0, T1, T2, T7, T8, T9, ZERO, type SlotAssembler } from '@exokernel/isa';
+import { ENV } from '@exokernel/abi';
 import { EXCESS_LIMIT, KP, NATIVE } from '../layout.ts';
 import { emitFpuLeft } from './fpu.ts';
+import { emitPay } from './pay.ts';
 import { routine } from './routine.ts';
 import { ENV_AT, SLICE_AT } from './schedule.ts';
 import { emitWindow } from './window.ts';
@@ -97,16 +99,39 @@ export function emitRest(a: SlotAssembler): void {
     {
       does: 'It gets one, and begins anew: an interrupt in the window may have had something to tell it, or have taken its slice.',
       out: { slice: SLICE_AT, env: ENV_AT },
-      scratch: [T0, K1],
+      scratch: [T0, K1, T1],
     },
     () => {
-      a.la(T0, 'schedule');
       a.lw(K1, KP.env, ZERO);
+      a.lw(T0, KP.tick, ZERO);
+      a.lw(T1, ENV.dispatched, K1);
+      a.nop();
+      a.bne(T0, T1, 'asid.late');
+      a.label('asid.given');
+      a.la(T0, 'schedule');
       a.sw(T0, KP.resume, ZERO);
       a.cop2(NATIVE.asid);
       a.lw(SLICE_AT, KP.slice, ZERO);
       a.lw(ENV_AT, KP.env, ZERO);
       a.j('dispatch');
+    },
+  );
+  routine(
+    a,
+    'asid.late',
+    {
+      does: 'The clock has ticked in the window: with less than half of the slice left it does not begin, as at the clock’s own interrupt.',
+      uses: { slice: T0, credit: T1 },
+      scratch: [T0, T1, T2],
+    },
+    ({ slice, credit }) => {
+      emitPay(a, slice, credit, T2);
+      a.lw(T2, KP.quantum, ZERO);
+      a.nop();
+      a.srl(T2, T2, 1);
+      a.slt(T2, credit, T2);
+      a.beq(T2, ZERO, 'asid.given', (slot) => slot.lw(T0, KP.noSlice, ZERO));
+      a.b('schedule.position', (slot) => slot.sw(T0, KP.payer, ZERO));
     },
   );
   routine(

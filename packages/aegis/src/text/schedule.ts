@@ -349,19 +349,19 @@ export function emitSchedule(a: SlotAssembler): void {
     },
     () => {
       emitFpuLeft(a);
-      a.lw(K0, ENV.begin, ENV_AT);
+      a.lw(T7, ENV.asid, ENV_AT);
       a.lw(T8, KP.tick, ZERO);
       a.sw(SLICE_AT, KP.slice, ZERO);
       a.sw(ENV_AT, KP.env, ZERO);
-      a.sw(T8, ENV.dispatched, ENV_AT);
-      a.li(T7, DEATHS.noEntry);
-      a.beq(K0, ZERO, 'dispatch.begin', (slot) => slot.sw(T7, KP.death, ZERO));
+      a.note('before it is told of anything: it may not begin after all');
+      a.beq(T7, ZERO, 'dispatch.asid', (slot) => slot.sw(T8, ENV.dispatched, ENV_AT));
+      a.lw(K0, ENV.begin, ENV_AT);
+      a.li(T8, DEATHS.noEntry);
+      a.beq(K0, ZERO, 'dispatch.begin', (slot) => slot.sw(T8, KP.death, ZERO));
       a.label('dispatch.told');
-      a.lw(T7, ENV.asid, ENV_AT);
       a.lw(T9, ENV.fpu, ENV_AT);
+      a.lw(V0, KP.fpuOwner, ZERO);
       a.li(T8, USER_STATUS);
-      a.beq(T7, ZERO, 'dispatch.asid', (slot) => slot.lw(V0, KP.fpuOwner, ZERO));
-      a.label('dispatch.space');
       a.beq(T9, ZERO, 'dispatch.status', (slot) => slot.or(T8, T8, T9));
       a.bne(V0, ENV_AT, 'fpu.taken');
       a.label('dispatch.status');
