@@ -1,8 +1,15 @@
-/** A machine with the kernel, a library operating system and one program on it, ready to be switched on. */
+/** A machine with the kernel, a library operating system and one program on it, or one that needs no program, ready to be switched on. */
 import { Aegis, AegisError } from '@exokernel/aegis';
 import { Machine, type MachineOptions } from '@exokernel/hardware';
 import { fileStore } from '@exokernel/hardware/node';
-import { compose, type InterfaceName, type LinkedProgram } from '@exokernel/libos-kit';
+import {
+  compiledLibOs,
+  compose,
+  type CompiledLibrary,
+  type CompiledPlacement,
+  type InterfaceName,
+  type LinkedProgram,
+} from '@exokernel/libos-kit';
 import { parseIpv4 } from '@exokernel/net';
 import { UsageError } from './error.ts';
 import { libosOf, orNoProgram } from './liboses.ts';
@@ -13,10 +20,10 @@ import type { MachineSettings } from './run-options.ts';
 /** Assumption: hosts on the command line's wires are in networks of 24 bits, as Linux's here are. */
 const NETMASK = 0xffffff00;
 
-/** What is to run, the file's name, and who it is on the network. */
+/** What is to run, the file's name, and who it is on the network. A library is a whole library operating system, and gets the disk as its extent. */
 export interface LibosProgram {
   readonly name: string;
-  readonly program: LinkedProgram<InterfaceName>;
+  readonly program: LinkedProgram<InterfaceName> | CompiledLibrary;
   readonly ip?: string | undefined;
 }
 
@@ -27,17 +34,24 @@ export function libosMachine(
   serial: (byte: number) => void,
   lance?: MachineOptions['lance'],
 ): ReadyMachine {
-  if (program.needs.includes('udp') && ip === undefined) throw new UsageError(`${name} needs a network: use --ip`);
+  const isLibrary = !('kind' in program);
+  if (!isLibrary && program.needs.includes('udp') && ip === undefined) {
+    throw new UsageError(`${name} needs a network: use --ip`);
+  }
   const station = ip === undefined ? {} : { station: { mac: settings.mac, ip: parseIpv4(ip), netmask: NETMASK } };
-  const placement = { serialLine: CONSOLE_LINE, ...station };
-  const image = orNoProgram(name, () => compose(libosOf(program.libos), program, placement));
   // The kernel's driver sees the controller's memory so.
   const linear = lance === undefined ? undefined : ({ ...lance, geometry: 'linear' } as const);
   const { disk: path } = settings;
   const disk = path === undefined ? undefined : orRefuse(path, () => fileStore(path));
   try {
+    const extent = isLibrary && disk !== undefined ? { extent: { start: 0, blocks: disk.blocks } } : {};
+    const placement: CompiledPlacement = { serialLine: CONSOLE_LINE, ...station, ...extent };
+    const image = orNoProgram(name, () =>
+      isLibrary ? compiledLibOs([], program).alone(placement) : compose(libosOf(program.libos), program, placement),
+    );
     return orRefuse(name, () => {
-      const hash = hashOf(program.pages.map(({ va, bytes }) => ({ vaddr: va, bytes })));
+      const parts = isLibrary ? image.frames.map((bytes, i) => ({ va: i, bytes })) : program.pages;
+      const hash = hashOf(parts.map(({ va, bytes }) => ({ vaddr: va, bytes })));
       const machine = new Machine({ ...machineOptions(settings, serial, disk, linear), program: hash });
       const aegis = new Aegis(machine);
       const env = aegis.load(image);
