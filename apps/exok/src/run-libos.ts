@@ -20,16 +20,21 @@ import type { MachineSettings } from './run-options.ts';
 /** Assumption: hosts on the command line's wires are in networks of 24 bits, as Linux's here are. */
 const NETMASK = 0xffffff00;
 
+/** Sectors of a block. */
+const SECTORS = 8;
+
 /** What is to run, the file's name, and who it is on the network. A library is a whole library operating system, and gets the disk as its extent. */
 export interface LibosProgram {
   readonly name: string;
   readonly program: LinkedProgram<InterfaceName> | CompiledLibrary;
   readonly ip?: string | undefined;
+  /** Environments that run it, of which the first counts. */
+  readonly copies?: number | undefined;
 }
 
 /** `serial` gets what the console prints, a byte at a time, and must not touch the machine. Throws `UsageError`. */
 export function libosMachine(
-  { name, program, ip }: LibosProgram,
+  { name, program, ip, copies = 1 }: LibosProgram,
   settings: MachineSettings,
   serial: (byte: number) => void,
   lance?: MachineOptions['lance'],
@@ -44,7 +49,8 @@ export function libosMachine(
   const { disk: path } = settings;
   const disk = path === undefined ? undefined : orRefuse(path, () => fileStore(path));
   try {
-    const extent = isLibrary && disk !== undefined ? { extent: { start: 0, blocks: disk.blocks } } : {};
+    const blocks = disk === undefined ? 0 : Math.floor(disk.blocks / SECTORS);
+    const extent = isLibrary && blocks > 0 ? { extent: { start: 0, blocks } } : {};
     const placement: CompiledPlacement = { serialLine: CONSOLE_LINE, ...station, ...extent };
     const image = orNoProgram(name, () =>
       isLibrary ? compiledLibOs([], program).alone(placement) : compose(libosOf(program.libos), program, placement),
@@ -54,7 +60,7 @@ export function libosMachine(
       const hash = hashOf(parts.map(({ va, bytes }) => ({ vaddr: va, bytes })));
       const machine = new Machine({ ...machineOptions(settings, serial, disk, linear), program: hash });
       const aegis = new Aegis(machine);
-      const env = aegis.load(image);
+      const [env = 0] = Array.from({ length: copies }, () => aegis.load(image));
       return {
         machine,
         // Its children, too.

@@ -9,7 +9,7 @@ import { compileLibrary, diagnosticText, type CompiledSources } from '@exokernel
 import { compiler } from './build.ts';
 import { EXIT, UsageError } from './error.ts';
 import { orNoProgram } from './liboses.ts';
-import { libosMachine } from './run-libos.ts';
+import { libosMachine, type LibosProgram } from './run-libos.ts';
 import { readInput } from './run-machine.ts';
 import type { MachineSettings } from './run-options.ts';
 import { interruptible, runMachine, type RunChoices } from './run.ts';
@@ -20,7 +20,7 @@ const LOOK_MS = 200;
 /** Compiles a source and runs it, once or with `watch` until it is interrupted. Returns the exit code. Throws `UsageError`. */
 export async function runSource(
   entry: string,
-  { args, initrd, ip }: RunChoices,
+  { args, initrd, ip, copies }: RunChoices,
   settings: MachineSettings,
   watch: boolean,
 ): Promise<number> {
@@ -30,7 +30,7 @@ export async function runSource(
   if (!watch) {
     const { library } = await compiled(entry);
     if (library === undefined) return EXIT.failed;
-    return runMachine((...given) => libosMachine({ name: entry, program: library, ip }, ...given), settings);
+    return runMachine((...given) => libosMachine({ name: entry, program: library, ip, copies }, ...given), settings);
   }
   if ([settings.record, settings.replay, settings.snapshot].some((file) => file !== undefined)) {
     throw new UsageError('--watch runs another program each time: leave out --record, --replay and --snapshot');
@@ -49,29 +49,24 @@ export async function runSource(
       process.stderr.write(`${file} has changed\n`);
       changed.abort();
     });
-    if (library !== undefined) await run(entry, { library, ip }, settings, stop);
+    if (library !== undefined) await run({ name: entry, program: library, ip, copies }, settings, stop);
     await watching;
   }
   return EXIT.ok;
 }
 
 /** Runs it until it ends or is to stop; what it is refused for is told. */
-async function run(
-  entry: string,
-  { library, ip }: { readonly library: NonNullable<CompiledSources['library']>; readonly ip: string | undefined },
-  settings: MachineSettings,
-  stop: AbortSignal,
-): Promise<void> {
+async function run(program: LibosProgram, settings: MachineSettings, stop: AbortSignal): Promise<void> {
   const abort = new AbortController();
   const end = (): void => {
     abort.abort();
   };
   stop.addEventListener('abort', end);
   try {
-    const make: Parameters<typeof runMachine>[0] = (...given) =>
-      libosMachine({ name: entry, program: library, ip }, ...given);
     // The terminal stays the user's, whose Ctrl-C is to end this.
-    if (!stop.aborted) await runMachine(make, settings, Readable.from([]), abort);
+    if (!stop.aborted) {
+      await runMachine((...given) => libosMachine(program, ...given), settings, Readable.from([]), abort);
+    }
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     process.stderr.write(`exok: ${error.message}\n`);

@@ -17,6 +17,8 @@ export interface RunChoices {
   readonly initrd: string | undefined;
   /** Of a program for a library operating system. */
   readonly ip: string | undefined;
+  /** Of a library operating system's source. */
+  readonly copies?: number | undefined;
 }
 
 /** Runs what is in a file: a program for a library operating system, or one for the bare machine. Returns the exit code. */

@@ -1,12 +1,13 @@
 /** `exok run`: an ELF file on the bare machine or on the kernel, or a library operating system's source; its console is the terminal. */
 import type { Command } from 'commander';
-import { address } from '../arguments.ts';
+import { address, integer } from '../arguments.ts';
 import { UsageError } from '../error.ts';
 import { addMachineOptions, machineSettings, type MachineOptionValues } from '../run-options.ts';
 
 interface RunValues extends MachineOptionValues {
   readonly initrd?: string;
   readonly ip?: string;
+  readonly copies?: number;
   readonly watch?: boolean;
 }
 
@@ -26,7 +27,11 @@ export function addRun(program: Command, rest: readonly string[], done: (exitCod
       'who a program that needs udp is, in a network of 24 bits; --net says where that is',
       address,
     )
-    .option('--watch', 'of a source: compiles and runs it again when it or a file that it imports changes; Ctrl-C ends it')
+    .option('--copies <n>', 'of a source: 1 to 8 environments run it on one machine (default: 1)', integer(1, 8))
+    .option(
+      '--watch',
+      'of a source: compiles and runs it again when it or a file that it imports changes; Ctrl-C ends it',
+    )
     .addHelpText(
       'after',
       '\nExamples:\n  exok run hello.elf\n  exok run libos.ts --watch\n  exok run vmlinux --memory 64 --disk root.img -- root=/dev/vda console=ttyS3\n' +
@@ -39,10 +44,12 @@ export function addRun(program: Command, rest: readonly string[], done: (exitCod
       const watch = options.watch === true;
       if (file.endsWith('.ts')) {
         const { runSource } = await import('../run-source.ts');
-        done(await runSource(file, choices, settings, watch));
+        done(await runSource(file, { ...choices, copies: options.copies }, settings, watch));
         return;
       }
-      if (watch) throw new UsageError(`${file} is no source (.ts): --watch has nothing to compile`);
+      if (watch || options.copies !== undefined) {
+        throw new UsageError(`${file} is no source (.ts): --watch and --copies are for one`);
+      }
       const { runFile } = await import('../run.ts');
       done(await runFile(file, choices, settings));
     });
