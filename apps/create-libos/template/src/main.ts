@@ -3,7 +3,7 @@
  * with how many datagrams its sender has sent. The counters lie in pages that get a frame when they are touched. When the kernel wants frames back, they
  * go, and those counters begin anew.
  */
-import { E, PAGE_BYTES } from '@exokernel/libos-kit/assembly/abi';
+import { E, PAGE_BYTES, PTE_SOFT } from '@exokernel/libos-kit/assembly/abi';
 import { clock_ticks } from '@exokernel/libos-kit/assembly/clock';
 import { print } from '@exokernel/libos-kit/assembly/console';
 import { PageTable } from '@exokernel/libos-kit/assembly/page-table';
@@ -28,8 +28,7 @@ function giveUp(frames: i32): i32 {
   for (let i = 0; i < PAGES && given < frames; i++) {
     const page = COUNTERS + i * PAGE_BYTES;
     if (!table.isDirty(page)) continue;
-    table.free(page, 0);
-    table.reserve(page, 1);
+    table.free(page, PTE_SOFT.zeroFill);
     given++;
   }
   return given;

@@ -1,8 +1,8 @@
 /** What src/main.ts does on a machine, without and with a network. */
-import { Wire } from '@exokernel/hardware';
+import { Network, Wire } from '@exokernel/hardware';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OWN, boot, compile, host } from '../host/machine.js';
+import { OWN, PEER, boot, compile, host } from '../host/machine.js';
 
 const os = await compile(new URL('../src/main.ts', import.meta.url));
 
@@ -44,4 +44,17 @@ test('it tells the time, also when the kernel has taken frames back', () => {
   world.run(0.2);
   assert.equal(world.frames(), held - 1);
   assert.equal(ask().count, 1);
+});
+
+test('a client on another machine asks three times', async () => {
+  const client = await compile(new URL('../src/ask.ts', import.meta.url));
+  const wire = new Wire();
+  const service = boot([os.alone({ station: OWN })], { lance: { mac: OWN.mac, wire } });
+  const world = boot([client.alone({ station: PEER })], { lance: { mac: PEER.mac, wire } });
+  // Machines on one wire advance together: in steps of 10 ms, for at most 5 s, and then for the line.
+  const network = new Network([service.machine, world.machine]);
+  for (let i = 0; i < 500 && world.ending() === undefined; i += 1) network.run(10_000_000);
+  network.run(250_000_000);
+  assert.equal(world.ending(), 'exited with 0');
+  assert.equal(world.printed(), 'answer 1\nanswer 2\nanswer 3\n');
 });

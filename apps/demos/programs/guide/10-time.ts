@@ -2,7 +2,7 @@
  * Step 10: the network. A time service: a datagram to port 37 is answered with the ticks since boot and how often its sender has asked. The counters lie
  * in pages that go back when the kernel wants frames: then they begin anew, and the service goes on.
  */
-import { PAGE_BYTES } from '@exokernel/libos-kit/assembly/abi';
+import { PAGE_BYTES, PTE_SOFT } from '@exokernel/libos-kit/assembly/abi';
 import { clock_ticks } from '@exokernel/libos-kit/assembly/clock';
 import { print } from '@exokernel/libos-kit/assembly/console';
 import { PageTable } from '@exokernel/libos-kit/assembly/page-table';
@@ -25,8 +25,7 @@ function giveUp(frames: i32): i32 {
     const page = COUNTERS + i * PAGE_BYTES;
     // A page that is written has a frame.
     if (!table.isDirty(page)) continue;
-    table.free(page, 0);
-    table.reserve(page, 1);
+    table.free(page, PTE_SOFT.zeroFill);
     given++;
   }
   return given;
