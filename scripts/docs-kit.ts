@@ -66,7 +66,7 @@ function isPrivate(node: ts.ClassElement): boolean {
 
 /** What stands before the body, without `export` and the like. */
 function signature(node: ts.FunctionDeclaration | ts.ClassElement, source: ts.SourceFile): string {
-  const body = 'body' in node && node.body !== undefined ? (node.body as ts.Node).getStart(source) : node.getEnd();
+  const body = ('body' in node ? node.body : undefined)?.getStart(source) ?? node.getEnd();
   return source.text
     .slice(node.getStart(source), body)
     .replace(/^(export |declare |function |readonly )+/, '')

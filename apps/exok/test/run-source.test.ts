@@ -115,7 +115,7 @@ describe('--watch', () => {
       source('text.ts', says('fourth'));
       await until(() => stdout.endsWith('fourth\n'));
       // One that does not end by itself, does not keep it.
-      source('main.ts', `${PRINTS.replace('return 0;', 'while (true) {}\n  return 0;')}`);
+      source('main.ts', PRINTS.replace('return 0;', 'while (true) {}\n  return 0;'));
       await until(() => stdout.endsWith('fourth\nfourth\n'));
       source('main.ts', PRINTS);
       await until(() => stdout.endsWith('fourth\nfourth\nfourth\n'));
