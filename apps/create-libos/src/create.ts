@@ -46,14 +46,16 @@ export function create(folder: string, packages?: string): { readonly files: num
   const own = JSON.parse(files.get('package.json') ?? '{}') as object;
   files.set('package.json', `${JSON.stringify({ ...own, ...dependencies }, undefined, 2)}\n`);
   const made = existsSync(target) ? undefined : firstMissing(target);
+  const written: string[] = [];
   try {
     for (const [file, text] of files) {
       const path = join(target, file === IGNORE ? '.gitignore' : file);
       mkdirSync(dirname(path), { recursive: true });
+      written.push(path);
       writeFileSync(path, text.replaceAll(NAME, name), { flag: 'wx' });
     }
   } catch (error) {
-    undo(target, made);
+    undo(made === undefined ? written.slice(0, -1) : [made]);
     throw new CreateError(`cannot make ${folder}: ${reason(error)}`, { cause: error });
   }
   return { files: files.size };
@@ -90,11 +92,10 @@ function firstMissing(target: string): string {
   return existsSync(parent) ? target : firstMissing(parent);
 }
 
-/** Removes what was made: a folder that was there before stays, and was empty. */
-function undo(target: string, made: string | undefined): void {
+/** Removes what was made, and nothing that has come meanwhile from elsewhere. */
+function undo(paths: readonly string[]): void {
   try {
-    if (made !== undefined) rmSync(made, { recursive: true, force: true });
-    else for (const entry of readdirSync(target)) rmSync(join(target, entry), { recursive: true, force: true });
+    for (const path of paths) rmSync(path, { recursive: true, force: true });
   } catch {
     // What could not be made cannot be removed either.
   }
