@@ -16,6 +16,7 @@ const HOST_GLOBALS = [
 ].map(([name, message]) => ({ name, message }));
 
 const ASSEMBLYSCRIPT = [
+  'apps/create-libos/template/**/*.ts',
   'apps/demos/programs/**/*.ts',
   'packages/conformance/programs/**/*.ts',
   'packages/libos-kit/assembly/**/*.ts',

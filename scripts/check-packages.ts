@@ -3,7 +3,7 @@
  *
  * Packs each, and runs publint and Are-the-types-wrong on the tarball. Then installs all tarballs in a strict project, compiles every
  * README's example there with the oldest and the newest TypeScript that we promise, for Node and for bundlers, and runs it and the command line
- * on the oldest and the newest Node. Progress on stderr, findings on stdout, exit code 1 if there are any.
+ * on the oldest and the newest Node; creates a project for a library operating system on each, and has it test itself. Progress on stderr, findings on stdout, exit code 1 if there are any.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -28,6 +28,9 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['linux', '--help'],
   ['completion', 'bash'],
 ];
+
+/** From `create` to a test that passes, with its installation; the bar is for people who wait. */
+const CREATED_SECONDS = 60;
 
 const failures: string[] = [];
 const work = mkdtempSync(join(tmpdir(), 'exokernel-packages-'));
@@ -124,5 +127,25 @@ function checkInstalled(
     for (const args of COMMANDS) {
       check(`exok ${args.join(' ')} on ${what}`, 'npx', ['--no-install', 'exok', ...args], project, env);
     }
+    checkCreated(what, project, env);
   }
+}
+
+/** Does what the README of create-libos tells, with the packages of the project. */
+function checkCreated(what: string, project: string, env: NodeJS.ProcessEnv): void {
+  const started = performance.now();
+  const name = `libos-${what.replace(/\W/g, '-').toLowerCase()}`;
+  const created = join(project, name);
+  check(`create on ${what}`, 'npx', ['--no-install', 'create-libos', name, '--packages', work], project, env);
+  check(`its installation on ${what}`, 'npm', ['install', '--no-audit', '--no-fund'], created, env);
+  check(`its test on ${what}`, 'npm', ['test'], created, env);
+  const seconds = (performance.now() - started) / 1000;
+  process.stderr.write(`a project that passes its test on ${what}: ${seconds.toFixed(1)} s\n`);
+  if (seconds > CREATED_SECONDS)
+    failures.push(`create on ${what} took ${seconds.toFixed(0)} s, not ${CREATED_SECONDS}\n`);
+  check(`its program on ${what}`, 'npm', ['start'], created, env);
+  check(`its lab on ${what}`, 'npm', ['run', 'lab', '--', '--json'], created, env);
+  // For an editor.
+  for (const folder of ['.', 'src', 'lab/programs'])
+    check(`types of ${folder}`, join(BIN, 'tsc'), ['-p', folder], created);
 }

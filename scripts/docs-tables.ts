@@ -6,6 +6,8 @@
  * - `<!-- calls: slices -->`, `<!-- structure: slice -->`, `<!-- secret: tables -->`: a table of the contract or the kernel;
  * - `<!-- listing: refill refill.miss -->`: these routines of the kernel's text, up to the next one, without addresses;
  * - `<!-- path: general syscall call.null -->`: what these routines do, how many instructions each has, and their sum.
+ * - `<!-- file: apps/demos/programs/hello.ts -->`: a file of the checkout;
+ * - `<!-- kit: udp -->`: what a source of the kit exports.
  *
  * test/docs.test.ts fails on a part that is not up to date.
  */
@@ -16,6 +18,7 @@ import { kernelImage } from '../packages/aegis/src/kernel-image.ts';
 import { kernelListing } from '../packages/aegis/src/listing.ts';
 import { TABLES } from '../packages/aegis/src/tables.ts';
 import { readHead, type HeadNotes } from '../packages/aegis/src/text/routine.ts';
+import { kitReference } from './docs-kit.ts';
 
 const DOCS = join(import.meta.dirname, '..', 'docs');
 
@@ -117,18 +120,25 @@ function pathTable(labels: readonly string[]): string {
   ].join('\n');
 }
 
+function fileListing(file: string): string {
+  const text = readFileSync(join(DOCS, '..', file), 'utf8');
+  return [`\`\`\`${file.slice(file.lastIndexOf('.') + 1)}`, text.trimEnd(), '```'].join('\n');
+}
+
 const PARTS: Readonly<Record<string, (names: string) => string>> = {
   calls: callTable,
   structure: structureTable,
   secret: secretTables,
   listing: (names) => listings(names.split(' ')),
+  file: fileListing,
+  kit: kitReference,
   path: (names) => pathTable(names.split(' ')),
 };
 
 /** The document with every table and listing that it asks for. */
 export function withTables(text: string): string {
   return text.replace(
-    /(<!-- (\w+): ([\w. ]+) -->\n)[\s\S]*?(<!-- end -->)/g,
+    /(<!-- (\w+): ([\w./ -]+) -->\n)[\s\S]*?(<!-- end -->)/g,
     (whole, open: string, kind: string, names: string, end: string) => {
       const part = Object.hasOwn(PARTS, kind) ? PARTS[kind] : undefined;
       return part === undefined ? whole : `${open}\n${part(names)}\n\n${end}`;

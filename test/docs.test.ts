@@ -195,6 +195,15 @@ test('the tables of calls and structures in the documents are those of abi: npm 
   for (const file of DOCUMENTS) expect(cells(withTables(read(file))), file).toBe(cells(read(file)));
 });
 
+test("the reference of the kit has each of the kit's sources", () => {
+  const page = read('docs/kit-reference.md');
+  const sources = readdirSync(join(ROOT, 'packages/libos-kit/assembly')).filter((file) => file.endsWith('.ts'));
+  expect(sources.length).toBeGreaterThan(20);
+  // These are the words of `calls`.
+  const wanted = sources.map((file) => file.slice(0, -3)).filter((name) => name !== 'aegis');
+  expect(wanted.filter((name) => !page.includes(`<!-- kit: ${name} -->`))).toEqual([]);
+});
+
 test('every call and every exposed structure stands in a document', () => {
   const text = DOCUMENTS.map((file) => read(file)).join('\n');
   const pages = new Set(Object.values(CALLS).map((call) => call.page));

@@ -1,8 +1,8 @@
 /** The key-value log: what its clients, power cuts and a kernel that wants frames back see of it. */
-import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ERRORS } from '@exokernel/abi';
-import { LIBRARY_MEMORY, compiledLibOs, compiledLibrary } from '@exokernel/libos-kit';
-import { kitSource } from '@exokernel/libos-kit/node';
+import { compiledLibOs } from '@exokernel/libos-kit';
+import { compileLibrary, diagnosticText } from '@exokernel/libos-kit/node';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Wire } from '../../../packages/hardware/src/index.ts';
 import { CutDisk, random } from '../../../packages/libos-kit/test/log-support.ts';
@@ -14,7 +14,6 @@ import {
   peer,
   type Booted,
 } from '../../../packages/testkit/src/index.ts';
-import { compileAssemblyScript } from '../../../packages/vcode/src/asc.ts';
 
 const OWN = { ip: 0x0a000001, mac: Uint8Array.of(8, 0, 0x2b, 0, 0, 1), netmask: 0xffffff00 };
 const PEER = { ip: 0x0a000002, mac: Uint8Array.of(8, 0, 0x2b, 0, 0, 2), netmask: 0xffffff00, seed: 1 };
@@ -25,14 +24,9 @@ const BLOCKS = 128;
 
 let os: ReturnType<typeof compiledLibOs<never>>;
 beforeAll(async () => {
-  const text = readFileSync(new URL('../programs/kv.ts', import.meta.url), 'utf8');
-  const { wasm, diagnostics, placeOf } = await compileAssemblyScript(
-    (file) => (file === 'kv.ts' ? text : kitSource(file)),
-    'kv.ts',
-    { memoryBase: LIBRARY_MEMORY, exportTable: true },
-  );
-  if (wasm === undefined) throw new Error(JSON.stringify(diagnostics));
-  os = compiledLibOs([], compiledLibrary('kv', wasm, placeOf));
+  const { library, diagnostics } = await compileLibrary(join(import.meta.dirname, '../programs/kv.ts'));
+  if (library === undefined) throw new Error(diagnostics.map(diagnosticText).join('\n'));
+  os = compiledLibOs([], library);
 }, 60_000);
 
 interface Reply {

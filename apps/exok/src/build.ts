@@ -16,7 +16,8 @@ import {
   type InterfaceName,
   type LinkedProgram,
 } from '@exokernel/libos-kit';
-import { compileAssemblyScript, type AscDiagnostic, type AscOptions } from '@exokernel/vcode/asc';
+import { diagnosticText } from '@exokernel/libos-kit/node';
+import { compileAssemblyScript, type AscOptions } from '@exokernel/vcode/asc';
 import { decodeModule } from '@exokernel/wasm';
 import { EXIT, UsageError } from './error.ts';
 import { libosOf, orNoProgram } from './liboses.ts';
@@ -112,7 +113,10 @@ async function compile(
   const { wasm, diagnostics, placeOf } = await compiler(() =>
     compileAssemblyScript(read, basename(entry), { memoryBase: COMPILED_MEMORY, runtime }),
   );
-  for (const diagnostic of diagnostics) say(`${diagnosticText(diagnostic, folder)}\n`);
+  for (const { place, ...diagnostic } of diagnostics) {
+    const at = place === undefined ? undefined : { ...place, file: fileOf(place.file, folder) };
+    say(`${diagnosticText({ ...diagnostic, place: at })}\n`);
+  }
   if (wasm === undefined) return undefined;
   return { wasm, placeOf, lineOf: ({ file, line }) => texts.get(file)?.split('\n')[line - 1]?.trim() ?? '' };
 }
@@ -126,7 +130,8 @@ function readSource(file: string): string | undefined {
   }
 }
 
-async function compiler<T>(run: () => Promise<T>): Promise<T> {
+/** Runs the compiler. Throws `UsageError` if it is not installed. */
+export async function compiler<T>(run: () => Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
@@ -135,12 +140,6 @@ async function compiler<T>(run: () => Promise<T>): Promise<T> {
       'AssemblyScript is compiled by the package assemblyscript: npm install assemblyscript@0.28.20',
     );
   }
-}
-
-/** `main.ts(2,10): error TS2304: Cannot find name 'x'.`, as tsc prints it; asc's own codes are below 1000. */
-function diagnosticText({ severity, code, message, place }: AscDiagnostic, folder: string): string {
-  const where = place === undefined ? '' : `${fileOf(place.file, folder)}(${place.line},${place.column}): `;
-  return `${where}${severity} ${code < 1000 ? 'AS' : 'TS'}${code}: ${message}`;
 }
 
 /** What the compiler brings along is named as it names it. */

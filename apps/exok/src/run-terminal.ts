@@ -3,6 +3,7 @@
  *
  * On a terminal every key is the guest's, Ctrl-C too; Ctrl-] ends it. Otherwise the signals of the host do.
  */
+import type { Readable } from 'node:stream';
 import type { MachineOptions, RunResult } from '@exokernel/hardware';
 import { CONSOLE_LINE, type ProgramEnding, type ReadyMachine } from './run-machine.ts';
 import { Doze } from './doze.ts';
@@ -16,7 +17,7 @@ export interface Terminal {
   readonly output: (bytes: Uint8Array) => void;
   /** What is not the guest's to say. */
   readonly say: (text: string) => void;
-  readonly input: NodeJS.ReadStream;
+  readonly input: Readable & Partial<Pick<NodeJS.ReadStream, 'isTTY' | 'setRawMode'>>;
   /** Ends the run. */
   readonly signal: AbortSignal;
 }
@@ -89,7 +90,7 @@ export async function runAtTerminal(
     printed = [];
     return any;
   };
-  if (input.isTTY) input.setRawMode(true);
+  if (input.isTTY) input.setRawMode?.(true);
   input.on('data', typed);
   try {
     const pace = network?.isOutside === true ? new Pace(machine) : undefined;
@@ -103,7 +104,7 @@ export async function runAtTerminal(
   } finally {
     flush();
     input.off('data', typed);
-    if (input.isTTY) input.setRawMode(false);
+    if (input.isTTY) input.setRawMode?.(false);
     input.pause();
     ready.close();
     network?.close();

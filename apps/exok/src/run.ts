@@ -1,4 +1,5 @@
 /** A program at this process's terminal: what `exok run` and `exok linux` come to. */
+import type { Readable } from 'node:stream';
 import { readProgram } from '@exokernel/libos-kit';
 import { loadElf } from '@exokernel/isa';
 import { untilInterrupted } from './arguments.ts';
@@ -10,12 +11,14 @@ import type { MachineSettings } from './run-options.ts';
 import { runAtTerminal, type MakeMachine } from './run-terminal.ts';
 
 /** What only one kind of file can have. */
-interface RunChoices {
+export interface RunChoices {
   /** Of a program of the bare machine. */
   readonly args: readonly string[];
   readonly initrd: string | undefined;
   /** Of a program for a library operating system. */
   readonly ip: string | undefined;
+  /** Of a library operating system's source. */
+  readonly copies?: number | undefined;
 }
 
 /** Runs what is in a file: a program for a library operating system, or one for the bare machine. Returns the exit code. */
@@ -39,23 +42,24 @@ export function runHere(program: Program, settings: MachineSettings): Promise<nu
   return runMachine((...given) => bareMachine(program, ...given), settings);
 }
 
-/** The same with any machine. */
-async function runMachine(make: MakeMachine, settings: MachineSettings): Promise<number> {
-  const abort = new AbortController();
-  void untilInterrupted().then(() => {
-    abort.abort();
-  });
+/** The same with any machine. `typed` is what is typed at its console, the terminal by default. */
+export async function runMachine(
+  make: MakeMachine,
+  settings: MachineSettings,
+  typed: Readable = process.stdin,
+  abort: AbortController = interruptible(),
+): Promise<number> {
   const console = settings.json ? process.stderr : process.stdout;
   // The reader may leave, or the disk be full: then nothing is left to run for.
-  console.on('error', () => {
+  console.once('error', () => {
     abort.abort();
   });
-  if (process.stdin.isTTY) process.stderr.write('Ctrl-] ends it\n');
+  if (typed === process.stdin && process.stdin.isTTY) process.stderr.write('Ctrl-] ends it\n');
   const started = performance.now();
   const outcome = await runAtTerminal(make, settings, {
     output: (bytes) => console.write(bytes),
     say: (text) => process.stderr.write(`exok: ${text}\n`),
-    input: process.stdin,
+    input: typed,
     signal: abort.signal,
   });
   const hostSeconds = (performance.now() - started) / 1000;
@@ -68,4 +72,13 @@ async function runMachine(make: MakeMachine, settings: MachineSettings): Promise
     process.stderr.write(`${outcome.reason}: ${count} instructions in ${hostSeconds.toFixed(1)} s (${speed} M/s)\n`);
   }
   return outcome.reason === 'diverged' || outcome.ending?.isItsOwn === false ? EXIT.failed : EXIT.ok;
+}
+
+/** Is aborted by SIGINT and SIGTERM. */
+export function interruptible(): AbortController {
+  const abort = new AbortController();
+  void untilInterrupted().then(() => {
+    abort.abort();
+  });
+  return abort;
 }

@@ -55,7 +55,7 @@ async function run(
     {
       output: (data) => (printed += Buffer.from(data).toString('latin1')),
       say: () => undefined,
-      input: new PassThrough() as unknown as NodeJS.ReadStream,
+      input: new PassThrough(),
       signal: new AbortController().signal,
     },
   );

@@ -64,7 +64,7 @@ describe('refused with one line on stderr and exit code 2', () => {
     [['nonsense'], /nonsense/],
     [['demo', '--serv'], /unknown option '--serv' \(Did you mean --serve\?\)/],
     [['dmeo'], /unknown command 'dmeo' \(Did you mean demo\?\)/],
-    [['run'], /missing required argument 'elf'/],
+    [['run'], /missing required argument 'file'/],
     [['run', 'x.elf', 'more'], /too many arguments/],
     [['run', 'x.elf', '--seconds', '-1'], /--seconds .*'-1'/],
     [['run', 'x.elf', '--seconds', '0'], /--seconds .*'0'/],

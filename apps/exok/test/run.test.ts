@@ -66,7 +66,7 @@ async function run(
   const { reason } = await runAtTerminal((...given) => bareMachine(program, ...given), settings, {
     output: (data) => (printed += Buffer.from(data).toString('latin1')),
     say: choices.say ?? ((): void => undefined),
-    input: (choices.input ?? new PassThrough()) as unknown as NodeJS.ReadStream,
+    input: choices.input ?? new PassThrough(),
     signal: choices.signal ?? new AbortController().signal,
   });
   return { reason, printed };

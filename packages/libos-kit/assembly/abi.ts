@@ -9,6 +9,8 @@ export const ENV_BYTES: i32 = 512;
 export const RING_SLOT_BYTES: i32 = 64;
 /** Slots of a packet ring, at most. */
 export const RING_SLOT_LIMIT: i32 = 32;
+/** Bytes of a slot of a message ring. */
+export const MESSAGE_BYTES: i32 = 64;
 /** Bytes of an entry of a repossession vector. */
 export const REPOSSESSION_BYTES: i32 = 64;
 /** Entries of a repossession vector. */
@@ -225,6 +227,11 @@ export namespace RING_SLOT {
   export const filter: i32 = 4;
   export const completion: i32 = 4;
   export const buffers: i32 = 8;
+}
+/** Words of a slot of a message ring: offsets. */
+export namespace MESSAGE {
+  export const sender: i32 = 0;
+  export const words: i32 = 4;
 }
 /** What becomes of packets that several filters accept. */
 export namespace POLICY {

@@ -53,6 +53,33 @@ describe('a library operating system that is compiled', () => {
   });
 });
 
+it("has words of asc's library at any address: texts of numbers, views, arrays turned round", async () => {
+  const text = `
+    function wrong(): i32 {
+      let number: i64 = 0;
+      for (let digits = 1; digits < 19; digits++) {
+        number = 10 * number + (digits % 10);
+        if (i64.parse(number.toString()) != number || i64.parse((-number).toString()) != -number) return digits;
+        if (digits < 10 && (<i32>number).toString() != number.toString()) return 20 + digits;
+      }
+      const bytes = new Uint8Array(37);
+      for (let i = 0; i < 37; i++) bytes[i] = <u8>i;
+      const view = new DataView(bytes.buffer);
+      for (let i = 0; i < 8; i++) {
+        view.setUint64(i, 0x0102030405060708 + i);
+        if (view.getUint64(i) != 0x0102030405060708 + i || view.getUint32(i + 4) != 0x05060708 + i) return 40 + i;
+        if (view.getUint16(i + 1) != 0x0203) return 50 + i;
+      }
+      for (let i = 0; i < 37; i++) bytes[i] = <u8>i;
+      bytes.reverse();
+      for (let i = 0; i < 37; i++) if (bytes[i] != 36 - i) return 60 + i;
+      return 0;
+    }
+    export function main(): i32 { return wrong(); }`;
+  const booted = boot([compiledLibOs([], await library(text)).alone()]);
+  expect(booted.finish(0).map(exitOf)).toEqual([0]);
+});
+
 describe('pages', () => {
   const run = async (body: string, imports = ''): Promise<number | undefined> => {
     const text = `import { KIT_TABLE, PageTable } from '${KIT}/page-table';

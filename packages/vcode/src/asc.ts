@@ -6,6 +6,7 @@
  * point. `assemblyscript` is an optional peer: it has its own back end in it, of 14 MB.
  */
 import { decode } from '@jridgewell/sourcemap-codec';
+import { validateModule } from '@exokernel/wasm';
 import { VcodeError } from './program/error.ts';
 
 /** How sources are compiled. */
@@ -79,6 +80,17 @@ interface AscMessage {
 const SEVERITIES: Readonly<Record<number, AscDiagnostic['severity']>> = { 2: 'warning', 3: 'error' };
 const OUT = 'out.wasm';
 const DEFAULT_BASE = 4 * 1024 * 1024;
+/**
+ * Files of asc's library that reach words at any address: it writes the digits of a number two at a time. asc says of all accesses that they are
+ * aligned, and in WebAssembly that is but a hint.
+ */
+const UNALIGNED: ReadonlySet<string | undefined> = new Set([
+  '~lib/util/number.ts',
+  '~lib/util/bytes.ts',
+  '~lib/dataview.ts',
+]);
+/** Opcodes of loads and stores; the alignment is the next byte. */
+const ACCESSES = { first: 0x28, last: 0x3e } as const;
 
 /**
  * Compiles sources. `entry` names the file whose exports are the program's; other files are found by what they are imported as. Throws
@@ -119,11 +131,21 @@ export async function compileAssemblyScript(
     diagnostics.push({ severity: 'error', code: 0, message: error?.message ?? 'nothing was made', place: undefined });
   }
   const map = written.get(`${OUT}.map`);
-  return {
-    wasm: hasFailed ? undefined : wasm,
-    diagnostics,
-    placeOf: typeof map === 'string' ? places(map) : () => undefined,
-  };
+  const placeOf = typeof map === 'string' ? places(map) : (): undefined => undefined;
+  return { wasm: hasFailed ? undefined : admitUnaligned(wasm, placeOf), diagnostics, placeOf };
+}
+
+/** Has a module say of the accesses of some files that they may not be aligned. */
+function admitUnaligned(wasm: Uint8Array, placeOf: AscResult['placeOf']): Uint8Array {
+  const changed = wasm.slice();
+  for (const { opcodes, offsets } of validateModule(wasm).code) {
+    opcodes.forEach((opcode, i) => {
+      const offset = offsets[i] ?? 0;
+      const isAccess = opcode >= ACCESSES.first && opcode <= ACCESSES.last;
+      if (isAccess && UNALIGNED.has(placeOf(offset)?.file)) changed[offset + 1] = 0;
+    });
+  }
+  return changed;
 }
 
 function argumentsOf(entry: string, memoryBase: number, options: AscOptions): string[] {

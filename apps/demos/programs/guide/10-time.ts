@@ -1,0 +1,51 @@
+/**
+ * Step 10: the network. A time service: a datagram to port 37 is answered with the ticks since boot and how often its sender has asked. The counters lie
+ * in pages that go back when the kernel wants frames: then they begin anew, and the service goes on.
+ */
+import { PAGE_BYTES, PTE_SOFT } from '@exokernel/libos-kit/assembly/abi';
+import { clock_ticks } from '@exokernel/libos-kit/assembly/clock';
+import { print } from '@exokernel/libos-kit/assembly/console';
+import { PageTable } from '@exokernel/libos-kit/assembly/page-table';
+import { giveUpBy } from '@exokernel/libos-kit/assembly/revocation';
+import { udp_open, udp_receive, udp_send } from '@exokernel/libos-kit/assembly/udp';
+import { onFault } from '@exokernel/libos-kit/assembly/upcalls';
+
+const PORT = 37;
+/** A page for each last byte of an address. */
+const COUNTERS: usize = 0x10000000;
+const PAGES = 256;
+const table = new PageTable(memory.data(16 * PAGES), COUNTERS, PAGES);
+const request: usize = memory.data(64);
+const reply: usize = memory.data(8);
+const sender: usize = memory.data(8);
+
+function giveUp(frames: i32): i32 {
+  let given = 0;
+  for (let i = 0; i < PAGES && given < frames; i++) {
+    const page = COUNTERS + i * PAGE_BYTES;
+    // A page that is written has a frame.
+    if (!table.isDirty(page)) continue;
+    table.free(page, PTE_SOFT.zeroFill);
+    given++;
+  }
+  return given;
+}
+
+export function main(): i32 {
+  onFault((address, cause) => table.fault(address, cause));
+  giveUpBy(giveUp);
+  table.reserve(COUNTERS, PAGES);
+  const socket = udp_open(PORT);
+  if (socket >= 0) print(`time at port ${PORT}\n`);
+  while (socket >= 0) {
+    const length = udp_receive(socket, request, 64, sender, -1);
+    if (length < 0) continue;
+    const client = load<u32>(sender);
+    const counter = COUNTERS + <usize>(client & 0xff) * PAGE_BYTES;
+    store<i32>(counter, load<i32>(counter) + 1);
+    store<i32>(reply, clock_ticks());
+    store<i32>(reply, load<i32>(counter), 4);
+    udp_send(socket, client, load<i32>(sender, 4), reply, 8);
+  }
+  return socket;
+}
