@@ -105,6 +105,9 @@ function emitGiveBack(a: Assembler): void {
 function emitRefuse(a: Assembler): void {
   a.label('lrpc.refuse');
   a.li(T0, ANSWER);
+  // The caller's business is the answer alone, not the words that were looked at.
+  a.move(T8, ZERO);
+  a.move(T9, ZERO);
   a.beq(A1, T0, 'lrpc.refuse.answer');
   a.li(A0, -1);
   a.move(A1, T0);
@@ -147,6 +150,7 @@ function emitIdle(a: Assembler): void {
   a.addiu(T0, T0, -ENV_STATUS.runnable);
   a.or(T0, T0, T1);
   a.bne(T0, ZERO, 'lrpc.dead');
+  a.li(A0, -1);
   a.li(V0, CALLS.tick.number);
   a.syscall(0);
   a.addiu(A0, V1, LOOK_TICKS);

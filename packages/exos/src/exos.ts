@@ -48,7 +48,7 @@ import { GIVE, emitDirectedYield } from './directed-yield.ts';
 import { emitLookOut, emitEntries, emitGiven } from './entry.ts';
 import { invertedTable } from './inverted.ts';
 import { emitLibrary, libraryFor, libraryParts } from './library.ts';
-import { ANSWERED, CALL, CALL_REFUSED, LRPC_WORDS, emitLrpc, emitSaved } from './lrpc.ts';
+import { ANSWERED, CALL, LRPC_WORDS, emitLrpc, emitSaved } from './lrpc.ts';
 import { composeWindows, linearTable, type Composition, type PageTable } from './page-table.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
@@ -145,7 +145,7 @@ function exosRuntime(table: PageTable): Assembly {
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod],
     resumePoints: [HOOK_RESUME],
     entries: emitEntries,
-    restartable: [GIVE, ANSWERED, CALL, CALL_REFUSED],
+    restartable: [GIVE, ANSWERED, CALL],
     abandoned: emitLookOut,
     saved: emitSaved,
     emit: (a) => {

@@ -17,11 +17,48 @@
  * trusted server serves only callers that it trusts with its own slice.
  */
 import { CALLS, ENV, ENV_BYTES, ENV_LIMIT } from '@exokernel/abi';
-import { A0, A1, RA, SP, T0, T1, T2, T3, T8, T9, V0, V1, ZERO, A2, A3, type Assembler } from '@exokernel/isa';
+import {
+  A0,
+  A1,
+  A2,
+  A3,
+  AT,
+  FP,
+  GP,
+  RA,
+  S7,
+  SP,
+  T0,
+  T1,
+  T2,
+  T3,
+  T4,
+  T5,
+  T6,
+  T7,
+  T8,
+  T9,
+  V0,
+  V1,
+  ZERO,
+  type Assembler,
+  type Register,
+} from '@exokernel/isa';
 import { UKIT, type Restartable } from '@exokernel/libos-kit';
 import { CALLEE_SAVED, GIVE, emitRecord } from './directed-yield.ts';
 import { emitLookOut } from './entry.ts';
 import { ANSWER, NO_NAME, PROCEDURES, TRUSTED, UEXOS, WINDOWS } from './layout.ts';
+
+/** What a routine may change, and a server clears: all but v0 and v1, which a transfer changes, a0, the result, and t0, which is 0 then. */
+const TEMPORARIES: readonly Register[] = [AT, A1, A2, A3, T1, T2, T3, T4, T5, T6, T7, T8, T9];
+/** What a client's own callers may have in registers, and it cannot clear: s0 to s7. */
+const HIDDEN: readonly Register[] = CALLEE_SAVED.slice(0, 8);
+/** What is saved too, and is seldom another than at the last call; each with a register for what it was then. */
+const SELDOM = [
+  [GP, T0],
+  [FP, T1],
+  [SP, T2],
+] as const;
 
 /** The words of the u-page that a process starts with. */
 export const LRPC_WORDS: ReadonlyMap<number, number> = new Map([
@@ -33,6 +70,7 @@ export const LRPC_WORDS: ReadonlyMap<number, number> = new Map([
 export function emitLrpc(a: Assembler): void {
   emitSyncEntry(a);
   emitServer(a);
+  emitCall(a);
   emitClient(a);
   emitTrust(a);
 }
@@ -41,28 +79,44 @@ export function emitLrpc(a: Assembler): void {
 function emitSyncEntry(a: Assembler): void {
   a.label('exos.sync');
   a.lw(T8, UEXOS.callee, ZERO);
-  a.lw(T9, UEXOS.serverSp, ZERO);
+  a.lw(T9, UKIT.contextPc, ZERO);
   a.bne(V1, T8, 'lrpc.request');
   a.sltiu(T0, A1, PROCEDURES);
+  // One that awaits a reply has no context: this is for the next instance to tell the server, should it ever be otherwise.
+  a.bne(T9, ZERO, 'lrpc.refuse');
   a.move(V0, A0);
   a.label('lrpc.reply');
-  [...CALLEE_SAVED].reverse().forEach((r) => {
-    a.lw(r, UEXOS.callSave + 4 * CALLEE_SAVED.indexOf(r), ZERO);
-  });
-  a.ret();
-  // No environment's name: nothing is awaited.
-  a.sw(SP, UEXOS.callee, ZERO);
-  // The one that was called does not live any more.
+  emitLoadSaved(a);
+  // The one that was called does not live any more: a0 = −1.
   a.label('lrpc.dead');
-  a.li(A0, -1);
   a.b('lrpc.reply');
   a.move(V0, A0);
 }
 
+/** Emits: returns from the call. Nothing is awaited any more. */
+function emitLoadSaved(a: Assembler): void {
+  [...CALLEE_SAVED].reverse().forEach((r) => {
+    a.lw(r, saved(r), ZERO);
+  });
+  a.ret();
+  // An address of this process's own is no environment's name.
+  a.sw(SP, UEXOS.callee, ZERO);
+}
+
+function emitSave(a: Assembler, r: Register | undefined): void {
+  if (r === undefined) return;
+  a.sw(r, saved(r), ZERO);
+}
+
+function saved(r: Register): number {
+  return UEXOS.callSave + 4 * CALLEE_SAVED.indexOf(r);
+}
+
 /**
  * RuntimeParts.saved, with t0 = where the slice ended: a process that awaits a reply has no context, for the reply is not to find one. A
- * reply that has come is awaited no more, and a call that has not gone out is not yet. A call that has come in and can be served comes in
- * again. One that cannot, or the processor that was given, is forgotten.
+ * reply that has come is taken here and now: the context is that of the return from the call, so no end of slice finds it half done. A
+ * call that has not gone out is not awaited yet. A call that has come in and can be served comes in again. One that cannot, or the
+ * processor that was given, is forgotten. No register is trusted here but those of what has been found to be a call or a reply.
  */
 export function emitSaved(a: Assembler): void {
   const out = a.fresh('saved');
@@ -100,10 +154,16 @@ export function emitSaved(a: Assembler): void {
   a.b(out);
   a.sw(ZERO, UKIT.contextPc, ZERO);
   a.label('lrpc.saved.reply');
-  a.la(T1, 'lrpc.reply');
   a.sw(A0, UKIT.context + 4 * V0, ZERO);
+  for (const r of CALLEE_SAVED) {
+    a.lw(T1, saved(r), ZERO);
+    a.nop();
+    a.sw(T1, UKIT.context + 4 * r, ZERO);
+  }
+  // The last of them is ra.
   a.sw(T1, UKIT.contextPc, ZERO);
-  a.sw(SP, UEXOS.callee, ZERO);
+  a.li(T2, NO_NAME);
+  a.sw(T2, UEXOS.callee, ZERO);
   a.label(out);
 }
 
@@ -126,19 +186,23 @@ export const ANSWERED: Restartable = {
 function emitServer(a: Assembler): void {
   a.label('lrpc.request');
   a.beq(T0, ZERO, 'lrpc.refuse');
-  a.lw(T0, UKIT.contextPc, ZERO);
-  a.beq(T9, ZERO, 'lrpc.refuse');
+  a.lw(T0, UEXOS.serverSp, ZERO);
+  a.bne(T9, ZERO, 'lrpc.refuse');
   a.sll(T1, A1, 2);
-  a.bne(T0, ZERO, 'lrpc.refuse');
-  a.move(SP, T9);
+  a.beq(T0, ZERO, 'lrpc.refuse');
   a.lw(T9, UEXOS.procedures, T1);
+  a.move(SP, T0);
   a.sw(V1, UEXOS.caller, ZERO);
   // Up to here an end of slice lets the call come in again (`emitSaved`): the jump and its slot are one.
   a.jalr(RA, T9);
   a.sw(ZERO, UEXOS.serverSp, ZERO);
   a.label('lrpc.accepted');
-  a.j(ANSWERED.label);
   a.move(A0, V0);
+  // What the procedure has left in registers is not the caller's. Those that a routine keeps are the caller's own.
+  for (const r of TEMPORARIES) a.move(r, ZERO);
+  a.mthi(ZERO);
+  a.j(ANSWERED.label);
+  a.mtlo(ZERO);
 
   a.label('lrpc.answer.late');
   emitLookOut(a);
@@ -201,27 +265,45 @@ function emitClient(a: Assembler): void {
   a.nop();
 }
 
-/** lrpc_call(server's name, procedure, x, y): what it returns, or −1. */
+/**
+ * Emits lrpc_call(server's name, procedure, x, y): what it returns, or −1.
+ *
+ * A store into a full write buffer waits five cycles on the DECstations 2100 and 3100. So gp, fp and sp, which seldom change, are stored only if
+ * they did, and what is to be cleared is cleared between the stores.
+ */
+function emitCall(a: Assembler): void {
+  a.label('lrpc_call');
+  for (const [r, before] of SELDOM) a.lw(before, saved(r), ZERO);
+  SELDOM.forEach(([r, before], i) => {
+    const same = a.fresh('same');
+    a.beq(r, before, same);
+    emitSave(a, HIDDEN[i]);
+    emitSave(a, r);
+    a.label(same);
+  });
+  emitSave(a, RA);
+  for (const r of [...HIDDEN.slice(0, SELDOM.length), FP]) a.move(r, ZERO);
+  for (const r of HIDDEN.slice(SELDOM.length)) {
+    emitSave(a, r);
+    if (r !== HIDDEN.at(-1)) a.move(r, ZERO);
+  }
+  a.j(CALL.label);
+  a.move(S7, ZERO);
+  a.label('lrpc_call.refused');
+  a.li(V0, -1);
+  emitLoadSaved(a);
+}
+
+/** The last of it: an end of slice in it makes the call anew, also one that the kernel has just refused, for no register changed but v0. */
 export const CALL: Restartable = {
-  label: 'lrpc_call',
+  label: 'lrpc_call.out',
   emit: (a) => {
-    CALLEE_SAVED.forEach((r, i) => {
-      a.sw(r, UEXOS.callSave + 4 * i, ZERO);
-    });
     a.sw(A0, UEXOS.callee, ZERO);
     a.move(V1, A0);
     a.li(V0, CALLS.scall.number);
     a.syscall(0);
-  },
-};
-
-/** What follows `CALL`, which fills its place: the kernel has refused, and no register changed but v0. */
-export const CALL_REFUSED: Restartable = {
-  label: 'lrpc_call.refused',
-  emit: (a) => {
+    a.j('lrpc_call.refused');
     a.sw(SP, UEXOS.callee, ZERO);
-    a.ret();
-    a.li(V0, -1);
   },
 };
 
