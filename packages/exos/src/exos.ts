@@ -41,6 +41,7 @@ import {
 } from '@exokernel/libos-kit';
 import { fiberConsole, writeSerial } from './console.ts';
 import { fiberFiles } from './files-fiber.ts';
+import { emitFloat } from './float.ts';
 import { HANDLERS } from './handlers.ts';
 import type { Text } from './fork.ts';
 import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
@@ -142,12 +143,13 @@ function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> 
 /** The text of ExOS with this page table; the same for every program. */
 function exosRuntime(table: PageTable): Assembly {
   return assembleRuntime({
-    resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod],
+    resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod, EXCEPTIONS.coprocessor],
     resumePoints: [HOOK_RESUME],
     entries: emitEntries,
     restartable: [GIVE, ANSWERED, CALL],
     abandoned: emitLookOut,
     saved: emitSaved,
+    float: true,
     emit: (a) => {
       for (const kind of ['tlbl', 'tlbs'] as const) {
         const policy = { absent: 'exos.absent', outside: 'exos.bad', protected: protectedLabel(kind) };
@@ -168,6 +170,7 @@ function exosRuntime(table: PageTable): Assembly {
       emitExit(a);
       emitStart(a);
       emitFailed(a);
+      emitFloat(a);
       emitLibrary(a, table);
     },
   });

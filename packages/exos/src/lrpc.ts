@@ -26,6 +26,7 @@ import {
   FP,
   GP,
   RA,
+  S0,
   S7,
   SP,
   T0,
@@ -49,8 +50,8 @@ import { CALLEE_SAVED, GIVE, emitRecord } from './directed-yield.ts';
 import { emitLookOut } from './entry.ts';
 import { ANSWER, NO_NAME, PROCEDURES, TRUSTED, UEXOS, WINDOWS } from './layout.ts';
 
-/** What a routine may change, and a server clears: all but v0 and v1, which a transfer changes, a0, the result, and t0, which is 0 then. */
-const TEMPORARIES: readonly Register[] = [AT, A1, A2, A3, T1, T2, T3, T4, T5, T6, T7, T8, T9];
+/** What a routine may change, and a server clears: all but v0 and v1, which a transfer changes, a0, the result, and t0 and t1, which are 0 then. */
+const TEMPORARIES: readonly Register[] = [AT, A1, A2, A3, T2, T3, T4, T5, T6, T7, T8, T9];
 /** What a client's own callers may have in registers, and it cannot clear: s0 to s7. */
 const HIDDEN: readonly Register[] = CALLEE_SAVED.slice(0, 8);
 /** What is saved too, and is seldom another than at the last call; each with a register for what it was then. */
@@ -59,6 +60,9 @@ const SELDOM = [
   [FP, T1],
   [SP, T2],
 ] as const;
+
+/** Bytes of the stack that a call takes of a process that uses the floating-point unit. */
+const CALL_FRAME = 24;
 
 /** The words of the u-page that a process starts with. */
 export const LRPC_WORDS: ReadonlyMap<number, number> = new Map([
@@ -91,6 +95,20 @@ function emitSyncEntry(a: Assembler): void {
   a.label('lrpc.dead');
   a.b('lrpc.reply');
   a.move(V0, A0);
+
+  // The same of a process that has used the floating-point unit. A call that can be served becomes its context, which waits.
+  a.label('exos.sync.float');
+  a.lw(T8, UEXOS.callee, ZERO);
+  a.lw(T9, UKIT.contextPc, ZERO);
+  a.beq(V1, T8, 'exos.sync');
+  a.lw(T0, UEXOS.serverSp, ZERO);
+  a.bne(T9, ZERO, 'exos.sync');
+  a.nop();
+  a.beq(T0, ZERO, 'exos.sync');
+  a.la(T1, 'exos.sync');
+  for (const r of [V1, A1, A2, A3]) a.sw(r, UKIT.context + 4 * r, ZERO);
+  a.j('exos.float.prologue');
+  a.sw(T1, UKIT.contextPc, ZERO);
 }
 
 /** Emits: returns from the call. Nothing is awaited any more. */
@@ -172,7 +190,9 @@ export const ANSWERED: Restartable = {
   label: 'lrpc.answer',
   emit: (a) => {
     a.lw(T0, UEXOS.own, ZERO);
+    a.lw(T1, UKIT.float, ZERO);
     a.lw(V1, UEXOS.caller, ZERO);
+    a.or(T0, T0, T1);
     a.bne(T0, ZERO, 'lrpc.answer.late');
     a.li(V0, CALLS.scall.number);
     a.sw(SP, UEXOS.serverSp, ZERO);
@@ -205,6 +225,15 @@ function emitServer(a: Assembler): void {
   a.mtlo(ZERO);
 
   a.label('lrpc.answer.late');
+  a.beq(T1, ZERO, 'lrpc.answer.own');
+  a.nop();
+  // The procedure has used the floating-point unit.
+  a.bal('exos.float.away');
+  a.move(S0, A0);
+  a.move(A0, S0);
+  a.j(ANSWERED.label);
+  a.move(S0, ZERO);
+  a.label('lrpc.answer.own');
   emitLookOut(a);
   a.move(T0, V1);
   emitRecord(a, T0);
@@ -245,7 +274,15 @@ function emitServer(a: Assembler): void {
 function emitClient(a: Assembler): void {
   // lrpc_bind(): from now on this process can be called, and called back. 0, or a negative error.
   a.label('lrpc_bind');
+  a.lw(T0, UEXOS.floatUsed, ZERO);
   a.la(T1, 'exos.sync');
+  a.beq(T0, ZERO, 'lrpc_bind.entry');
+  a.sw(T1, UEXOS.bound, ZERO);
+  a.la(T1, 'exos.sync.float');
+  a.label('lrpc_bind.entry');
+  // That of a trusted server, if there was one: it is none any more.
+  a.li(T0, NO_NAME);
+  a.sw(T0, UEXOS.callee, ZERO);
   a.label('lrpc.bind');
   for (const r of [A0, A1, A2, A3]) a.move(r, ZERO);
   a.li(T0, ENV.syncEntry);
@@ -273,6 +310,7 @@ function emitClient(a: Assembler): void {
  */
 function emitCall(a: Assembler): void {
   a.label('lrpc_call');
+  a.lw(T3, UKIT.float, ZERO);
   for (const [r, before] of SELDOM) a.lw(before, saved(r), ZERO);
   SELDOM.forEach(([r, before], i) => {
     const same = a.fresh('same');
@@ -281,6 +319,7 @@ function emitCall(a: Assembler): void {
     emitSave(a, r);
     a.label(same);
   });
+  a.bne(T3, ZERO, 'lrpc_call.float');
   emitSave(a, RA);
   for (const r of [...HIDDEN.slice(0, SELDOM.length), FP]) a.move(r, ZERO);
   for (const r of HIDDEN.slice(SELDOM.length)) {
@@ -292,6 +331,26 @@ function emitCall(a: Assembler): void {
   a.label('lrpc_call.refused');
   a.li(V0, -1);
   emitLoadSaved(a);
+
+  // The floating-point unit is put away before, and its registers are loaded when it is used again: whatever the server had on, it is off then.
+  a.label('lrpc_call.float');
+  a.addiu(SP, SP, -CALL_FRAME);
+  [RA, A0, A1, A2, A3].forEach((r, i) => {
+    a.sw(r, 4 * i, SP);
+  });
+  a.bal('exos.float.away');
+  a.nop();
+  [A0, A1, A2, A3].forEach((r, i) => {
+    a.lw(r, 4 + 4 * i, SP);
+  });
+  a.bal('lrpc_call');
+  a.nop();
+  a.bal('exos.float.away');
+  a.sw(V0, 4, SP);
+  a.lw(RA, 0, SP);
+  a.lw(V0, 4, SP);
+  a.ret();
+  a.addiu(SP, SP, CALL_FRAME);
 }
 
 /** The last of it: an end of slice in it makes the call anew, also one that the kernel has just refused, for no register changed but v0. */
@@ -314,6 +373,7 @@ export const CALL: Restartable = {
 function emitTrust(a: Assembler): void {
   a.label('lrpc_trust');
   a.addiu(T0, A0, 1);
+  a.sw(ZERO, UEXOS.bound, ZERO);
   a.beq(T0, ZERO, 'lrpc_trust.server');
   a.move(T1, A1);
   a.j('lrpc.bind');
