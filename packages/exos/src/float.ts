@@ -60,17 +60,20 @@ export function emitFloat(a: Assembler): void {
  * t0 to t9.
  */
 export function emitFloatUse(a: Assembler): void {
-  const again = a.fresh('float.use');
+  const [again, used] = [a.fresh('float.use'), a.fresh('float.used')];
   a.label(again);
+  a.lw(T1, UEXOS.floatUsed, ZERO);
+  a.nop();
+  a.bne(T1, ZERO, used);
+  a.nop();
   a.li(V0, CALLS.fpu_mod.number);
   a.move(A0, ZERO);
   a.syscall(0);
   // An exception, unless a stranger has given the processor in between.
   a.mfc1(T0, 0);
-  a.lw(T1, UEXOS.floatUsed, ZERO);
+  a.b(again);
   a.nop();
-  a.beq(T1, ZERO, again);
-  a.nop();
+  a.label(used);
 }
 
 /** The handler: t0 = PC, t2 = Cause, whose bits 28 and 29 say which coprocessor it is. */

@@ -1,8 +1,10 @@
 /**
  * Local remote procedure calls over synchronous protected control transfer. [SOSP95 §6.1, §7.1]
  *
- * The server is not trusted with registers: the client saves and restores all that survive a call. Arguments and results
- * are in registers, for the kernel changes none of them. A server has a table of procedures, a stack, and one call at a time.
+ * The server is not trusted with registers: the client saves and restores all that survive a call, and clears s0 to s7 and fp, in which its own
+ * callers may have secrets. It does not clear t0 to t9, HI and LO, which a program that has a secret in them can clear before a call, nor gp, sp and
+ * ra, which are addresses. A procedure is a routine: it keeps s0 to s7, gp, sp and fp. All that it may leave in others but the result is cleared.
+ * Arguments and results are in registers, for the kernel changes none of them. A server has a table of procedures, a stack, and one call at a time.
  * A client that calls a busy server (also one whose context waits), or a process that serves nothing, gets −1 at once. If the slice
  * ends just then, the client gets it when its slice begins next (entry.ts). The client takes a reply only from
  * the server that it called, and looks now and then whether the server lives. It names the server as the kernel does (ENV.name): an
