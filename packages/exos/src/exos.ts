@@ -149,7 +149,7 @@ function exosRuntime(table: PageTable): Assembly {
     restartable: [GIVE, ANSWERED, CALL],
     abandoned: emitLookOut,
     saved: emitSaved,
-    float: true,
+    float: table === linearTable,
     emit: (a) => {
       for (const kind of ['tlbl', 'tlbs'] as const) {
         const policy = { absent: 'exos.absent', outside: 'exos.bad', protected: protectedLabel(kind) };
@@ -170,7 +170,7 @@ function exosRuntime(table: PageTable): Assembly {
       emitExit(a);
       emitStart(a);
       emitFailed(a);
-      emitFloat(a);
+      emitFloat(a, table === linearTable);
       emitLibrary(a, table);
     },
   });

@@ -48,11 +48,20 @@ const CODE = EXCEPTIONS.coprocessor;
 /** What the handler's calls of the kernel change, and the end of a critical section, beside t0 to t2. */
 const CHANGED: readonly Register[] = [V0, V1, A0, A1, A2, A3, T3, T4, T5, T6, T7, T8, T9, RA];
 
-/** Emits `exos.float`, `exos.float.away`, and `exos.float.prologue`. */
-export function emitFloat(a: Assembler): void {
-  emitUse(a);
-  emitAway(a);
-  emitFloatPrologue(a);
+/**
+ * Emits `exos.float`, `exos.float.away`, and `exos.float.prologue`. Without `room` for them in the text the unit cannot be used: the process ends
+ * at `exos.float`, and nothing comes to the others.
+ */
+export function emitFloat(a: Assembler, room: boolean): void {
+  if (room) {
+    emitUse(a);
+    emitAway(a);
+    emitFloatPrologue(a);
+    return;
+  }
+  for (const label of ['exos.float', 'exos.float.away', 'exos.float.prologue']) a.label(label);
+  a.j('exos.bad');
+  a.nop();
 }
 
 /**

@@ -175,13 +175,15 @@ export function emitSaved(a: Assembler): void {
   a.sw(ZERO, UKIT.contextPc, ZERO);
   a.label('lrpc.saved.reply');
   a.sw(A0, UKIT.context + 4 * V0, ZERO);
-  for (const r of CALLEE_SAVED) {
-    a.lw(T1, saved(r), ZERO);
-    a.nop();
-    a.sw(T1, UKIT.context + 4 * r, ZERO);
-  }
+  CALLEE_SAVED.forEach((r, i) => {
+    // Two at a time, for a load is there one instruction later.
+    a.lw(i % 2 === 0 ? T1 : T2, saved(r), ZERO);
+    if (i % 2 === 0) return;
+    a.sw(T1, UKIT.context + 4 * (CALLEE_SAVED[i - 1] ?? 0), ZERO);
+    a.sw(T2, UKIT.context + 4 * r, ZERO);
+  });
   // The last of them is ra.
-  a.sw(T1, UKIT.contextPc, ZERO);
+  a.sw(T2, UKIT.contextPc, ZERO);
   a.li(T2, NO_NAME);
   a.sw(T2, UEXOS.callee, ZERO);
   a.label(out);

@@ -33,7 +33,7 @@ export function emitFloatSaveRoutine(a: SlotAssembler): void {
   a.jr(T1);
 }
 
-/** Emits: loads them if it is used. Changes t0 and t1. */
+/** Emits: loads them if it is used. Changes t0, t1 and t2. */
 export function emitFloatLoad(a: SlotAssembler): void {
   const out = a.fresh('float.loaded');
   a.lw(T1, UKIT.float, ZERO);
@@ -43,13 +43,21 @@ export function emitFloatLoad(a: SlotAssembler): void {
   a.label(out);
 }
 
-/** Emits: loads them. The unit must be on. Changes t0 and t1. */
+/** Emits: loads them. The unit must be on. Changes t0, t1 and t2. */
 export function emitFloatRegisters(a: SlotAssembler): void {
+  a.la(T2, 'kit.float.load');
+  a.jalr(T1, T2);
+}
+
+/** Emits what `emitFloatRegisters` jumps to, which returns to t1. */
+export function emitFloatLoadRoutine(a: SlotAssembler): void {
+  a.label('kit.float.load');
   for (let f = 0; f < REGISTERS; f += 1) a.lwc1(f, UKIT.floatSave + 4 * f, ZERO);
   a.lw(T0, UKIT.floatSave + 4 * REGISTERS, ZERO);
-  a.li(T1, NO_CAUSE);
-  a.and(T0, T0, T1);
+  a.li(T2, NO_CAUSE);
+  a.and(T0, T0, T2);
   a.ctc1(T0, FCR31);
+  a.jr(T1);
 }
 
 /** Emits `float.use`, to which an upcall goes on when the unit was not usable: now it is, with what was saved of it. */
