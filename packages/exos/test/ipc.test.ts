@@ -100,7 +100,7 @@ function callers(rounds: number): Image {
 
 const KEPT = [16, 17, 18, 19, 20, 21, 22, 23, 28, 29, 30, 31].map(register);
 
-/** One who transfers control to processes that have nothing to do with it, with a lie in every register. */
+/** One who transfers control to processes that have nothing to do with it, with a lie in every register, longer than they live. */
 function stranger(targets: readonly number[], transfers: readonly ('scall' | 'acall')[]): RawImage {
   return rawImage({
     name: 'stranger',
@@ -121,7 +121,7 @@ function stranger(targets: readonly number[], transfers: readonly ('scall' | 'ac
     },
     main: function* (raw) {
       let refused = 0;
-      for (let i = 0; i < 400; i += 1) {
+      for (let i = 0; i < 4000; i += 1) {
         for (const env of targets) {
           for (const name of transfers) {
             const answer = yield* raw.routine('ask', env, CALLS[name].number);
