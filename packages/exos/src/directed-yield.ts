@@ -14,6 +14,8 @@ import {
   FP,
   GP,
   RA,
+  S0,
+  S1,
   SP,
   T0,
   T1,
@@ -27,7 +29,7 @@ import {
   type Assembler,
   type Register,
 } from '@exokernel/isa';
-import type { Restartable } from '@exokernel/libos-kit';
+import { UKIT, type Restartable } from '@exokernel/libos-kit';
 import { UEXOS, WINDOWS } from './layout.ts';
 
 /** What survives a call, RA last: the register that is wanted first when they are loaded again. */
@@ -70,9 +72,12 @@ export function emitDirectedYield(a: Assembler): void {
   a.label('process_yield');
   a.move(T3, A0);
   a.label('exos.yield');
+  a.lw(T0, UKIT.float, ZERO);
   CALLEE_SAVED.forEach((r, i) => {
+    if (r === RA) a.bne(T0, ZERO, 'exos.yield.float');
     a.sw(r, UEXOS.yieldSave + 4 * i, ZERO);
   });
+  a.label('exos.yield.on');
   a.la(T0, 'exos.yielded');
   a.sw(T0, UEXOS.waiting, ZERO);
   a.move(T0, A0);
@@ -87,11 +92,18 @@ export function emitDirectedYield(a: Assembler): void {
   a.move(V0, ZERO);
   a.ret();
   a.nop();
+  a.label('exos.yield.float');
+  a.move(S0, A0);
+  a.bal('exos.float.away');
+  a.move(S1, T3);
+  a.move(A0, S0);
+  a.b('exos.yield.on');
+  a.move(T3, S1);
 }
 
 /**
  * Emits the same inline: gives the processor to the environment of the name in `to`, and keeps only `live` and sp. Changes every other
- * register.
+ * register, those of the floating-point unit too, which it shows.
  */
 export function emitGive(a: Assembler, to: Register, live: readonly Register[]): void {
   const resume = a.fresh('give.resume');

@@ -105,18 +105,31 @@ function emitGiveBack(a: Assembler): void {
 function emitRefuse(a: Assembler): void {
   a.label('lrpc.refuse');
   a.li(T0, ANSWER);
+  // The caller's business is the answer alone, not the words that were looked at.
+  a.move(T8, ZERO);
+  a.move(T9, ZERO);
   a.beq(A1, T0, 'lrpc.refuse.answer');
   a.li(A0, -1);
   a.move(A1, T0);
   a.li(V0, CALLS.scall.number);
   a.syscall(0);
-  a.j('exos.given');
+  a.b('exos.go');
   a.move(A1, ZERO);
   // No call: a slice of this process comes back, with the answer to a call of which it has heard by other ways.
   a.label('lrpc.refuse.answer');
   a.sw(T0, UEXOS.own, ZERO);
-  a.j('exos.given');
   a.move(A1, ZERO);
+  // The floating-point unit is the caller's.
+  a.label('exos.go');
+  a.lw(T0, UEXOS.floatUsed, ZERO);
+  a.nop();
+  a.bne(T0, ZERO, 'exos.go.float');
+  a.nop();
+  a.j('exos.given');
+  a.nop();
+  a.label('exos.go.float');
+  a.j('exos.given.float');
+  a.nop();
 }
 
 /** Nothing to go on with: until a call or a reply comes. */
@@ -147,6 +160,7 @@ function emitIdle(a: Assembler): void {
   a.addiu(T0, T0, -ENV_STATUS.runnable);
   a.or(T0, T0, T1);
   a.bne(T0, ZERO, 'lrpc.dead');
+  a.li(A0, -1);
   a.li(V0, CALLS.tick.number);
   a.syscall(0);
   a.addiu(A0, V1, LOOK_TICKS);
@@ -181,7 +195,10 @@ export function emitLookOut(a: Assembler): void {
   a.sw(T1, UEXOS.lookOut, ZERO);
 }
 
-/** Emits `exos.given`: v1 = the name of who gives the processor, or no name; a1 = ANSWER if that is a reply, which is in a0. */
+/**
+ * Emits `exos.given`: v1 = the name of who gives the processor, or no name; a1 = ANSWER if that is a reply, which is in a0. And `exos.given.float`,
+ * the same of a process that has used the floating-point unit: where it gave the processor away becomes its context, which waits.
+ */
 export function emitGiven(a: Assembler): void {
   a.label('exos.given');
   a.lw(T1, UEXOS.waiting, ZERO);
@@ -202,4 +219,15 @@ export function emitGiven(a: Assembler): void {
   a.nop();
   a.j('lrpc.reply');
   a.move(V0, A0);
+  a.label('exos.given.float');
+  a.lw(T0, UKIT.contextPc, ZERO);
+  a.lw(T1, UEXOS.waiting, ZERO);
+  a.bne(T0, ZERO, 'exos.given.own');
+  a.nop();
+  a.beq(T1, ZERO, 'exos.given.called');
+  a.nop();
+  a.sw(T1, UKIT.contextPc, ZERO);
+  a.label('exos.given.own');
+  a.j('exos.float.prologue');
+  a.nop();
 }

@@ -41,6 +41,7 @@ import {
 } from '@exokernel/libos-kit';
 import { fiberConsole, writeSerial } from './console.ts';
 import { fiberFiles } from './files-fiber.ts';
+import { emitFloat } from './float.ts';
 import { HANDLERS } from './handlers.ts';
 import type { Text } from './fork.ts';
 import { ENVIRONMENT_PAGES, UEXOS, WINDOWS } from './layout.ts';
@@ -48,7 +49,7 @@ import { GIVE, emitDirectedYield } from './directed-yield.ts';
 import { emitLookOut, emitEntries, emitGiven } from './entry.ts';
 import { invertedTable } from './inverted.ts';
 import { emitLibrary, libraryFor, libraryParts } from './library.ts';
-import { ANSWERED, CALL, CALL_REFUSED, LRPC_WORDS, emitLrpc, emitSaved } from './lrpc.ts';
+import { ANSWERED, CALL, LRPC_WORDS, emitLrpc, emitSaved } from './lrpc.ts';
 import { composeWindows, linearTable, type Composition, type PageTable } from './page-table.ts';
 import { emitPipes } from './pipe.ts';
 import { fiberPipes } from './pipe-fiber.ts';
@@ -142,12 +143,13 @@ function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> 
 /** The text of ExOS with this page table; the same for every program. */
 function exosRuntime(table: PageTable): Assembly {
   return assembleRuntime({
-    resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod],
+    resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs, EXCEPTIONS.mod, EXCEPTIONS.coprocessor],
     resumePoints: [HOOK_RESUME],
     entries: emitEntries,
-    restartable: [GIVE, ANSWERED, CALL, CALL_REFUSED],
+    restartable: [GIVE, ANSWERED, CALL],
     abandoned: emitLookOut,
     saved: emitSaved,
+    float: table === linearTable,
     emit: (a) => {
       for (const kind of ['tlbl', 'tlbs'] as const) {
         const policy = { absent: 'exos.absent', outside: 'exos.bad', protected: protectedLabel(kind) };
@@ -168,6 +170,7 @@ function exosRuntime(table: PageTable): Assembly {
       emitExit(a);
       emitStart(a);
       emitFailed(a);
+      emitFloat(a, table === linearTable);
       emitLibrary(a, table);
     },
   });

@@ -250,6 +250,10 @@ function childUPage(
   put(UEXOS.caller, NO_NAME);
   put(UEXOS.serverSp, 0);
   put(UEXOS.lookOut, 0);
+  // It has no entry for calls yet, and has not used the floating-point unit.
+  put(UEXOS.bound, 0);
+  put(UEXOS.floatUsed, 0);
+  put(UKIT.float, 0);
   for (let i = 0; i < 32; i += 1) put(UEXOS.children + 4 * i, 0);
   putCapability(UKIT.self, control);
   for (let i = 0; i < TABLE_PAGES; i += 1) {

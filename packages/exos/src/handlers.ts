@@ -1,4 +1,4 @@
-/** What each exception of a process is handled by: page faults by policies, everything else ends the process. */
+/** What each exception of a process is handled by: page faults by policies, the first use of the floating-point unit, everything else ends the process. */
 import type { ExceptionName } from '@exokernel/abi';
 
 /** Labels of the runtime. */
@@ -12,6 +12,7 @@ export const HANDLERS: Readonly<Partial<Record<ExceptionName, string>>> = {
   dbe: 'exos.bad',
   breakpoint: 'exos.bad',
   reserved: 'exos.bad',
-  coprocessor: 'exos.bad',
+  coprocessor: 'exos.float',
   overflow: 'exos.bad',
+  floatingPoint: 'exos.bad',
 };

@@ -43,6 +43,12 @@ export const UEXOS = {
   give: 0x162c,
   /** Not 0: the slice of a caller, which has been cut off or had its reply late, may be here, and its begin is to be looked out for. */
   lookOut: 0x1630,
+  /** Not 0: the process has used the floating-point unit (float.ts). */
+  floatUsed: 0x1634,
+  /** Not 0: synchronous transfers come in at `exos.sync` or, if the unit was used, at `exos.sync.float`. */
+  bound: 0x1638,
+  /** Fourteen registers that the handler of the unit's first use saves. */
+  floatKept: 0x1640,
   /** Up to the end of the page: words of the program's own, which it reaches without a base register. */
   program: 0x1f00,
 } as const;

@@ -102,6 +102,7 @@ export {
   type Placement,
   type Program,
 } from './program.ts';
+export { emitFloatRegisters, emitFloatSave } from './float.ts';
 export { emitCriticalEnter, emitCriticalLeave } from './critical.ts';
 export {
   encodePredicate,

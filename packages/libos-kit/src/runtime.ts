@@ -39,7 +39,7 @@ import {
 } from '@exokernel/isa';
 import { emitCriticalEpilogue } from './critical.ts';
 import { LibosError } from './error.ts';
-import { emitFloatLoad, emitFloatSave } from './float.ts';
+import { emitFloatLoad, emitFloatLoadRoutine, emitFloatSave, emitFloatSaveRoutine } from './float.ts';
 import { KIT_TEXT, KIT_TEXT_BYTES, UKIT, U_PAGE, exceptionSave } from './layout.ts';
 
 /** Size of a restartable chunk in bytes. */
@@ -134,6 +134,10 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
   emitYield(a, float);
   emitSleep(a, float);
   emitEpilogue(plain, parts);
+  if (float) {
+    emitFloatSaveRoutine(a);
+    emitFloatLoadRoutine(a);
+  }
   emitFiberLoop(a);
   emitExit(a);
   parts.emit(plain);
