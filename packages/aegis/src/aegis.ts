@@ -24,7 +24,7 @@ import {
   type NativeFunction,
 } from '@exokernel/abi';
 import type { Machine } from '@exokernel/hardware';
-import { K0, K1, V0 } from '@exokernel/isa';
+import { K0, K1, T8, V0 } from '@exokernel/isa';
 import { Accounting, type Usage } from './accounting.ts';
 import { Asids } from './asids.ts';
 import { Arguments, type Parts } from './call.ts';
@@ -368,7 +368,8 @@ export class Aegis {
       cpu.registers[V0] = frameGranted(parts.frames, new Arguments(cpu));
     };
     natives[NATIVE.begin] = (cpu) => {
-      cpu.registers[K0] = parts.revocation.begin(envOf(cpu.registers[K1] ?? 0));
+      const short = parts.slices.isShort(cpu.registers[T8] ?? 0);
+      cpu.registers[K0] = parts.revocation.begin(envOf(cpu.registers[K1] ?? 0), short);
     };
     natives[NATIVE.redeem] = (cpu) => {
       cpu.registers[K0] = parts.slices.redeem(positionOf(cpu.registers[K1] ?? 0)) ? 1 : 0;

@@ -210,12 +210,12 @@ export class Disk {
     if (wakes) this.#memory.setEnv(env, ENV.pending, 1);
   }
 
-  /** How many frames are free when environments' transfers are finished: nothing else pins them, and none holds them. */
+  /** How many frames are free when transfers are finished: nothing else pins them, and none holds them. */
   get leaving(): number {
     const pins = new Map<number, number>();
-    for (const i of this.#requests.filter(
-      (one) => this.#isTaken(one) && this.#state.get(one, REQUEST_STATE.keeps) === 0,
-    )) {
+    // Of the kernel's own, those that save what was taken; what the registry reads stays.
+    const frees = (i: number): boolean => this.#state.get(i, REQUEST_STATE.keeps) === 0 || this.#isWrite(i);
+    for (const i of this.#requests.filter((one) => this.#isTaken(one) && frees(one))) {
       for (const { ppn } of this.#framesOf(i)) pins.set(ppn, (pins.get(ppn) ?? 0) + 1);
     }
     const isFree = ([ppn, count]: readonly [number, number]): boolean =>

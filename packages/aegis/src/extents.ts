@@ -47,8 +47,8 @@ export class Extents {
   /** Runs of blocks to which writes are under way, which are not allocated. */
   writing: () => readonly Extent[] = () => [];
 
-  /** What is done at most with the blocks in an extent when it begins or ends, in cycles: what is cached is cached no more. */
-  costOfCached: () => number = () => 0;
+  /** What is done at most with the blocks in extents when they begin or end, in cycles: what is cached is cached no more. */
+  costOfCached: (extents: readonly Extent[]) => number = () => 0;
 
   /** `begun` is told of every extent that is allocated, whose blocks had no owner. */
   onBegin(begun: (extent: Extent) => void): void {
@@ -86,24 +86,32 @@ export class Extents {
   allocate(env: number, start: number, blocks: number, diskSize: number): number {
     const size = Math.min(diskSize, BLANK_LIMIT);
     if (blocks < 1 || blocks > size || start < -1 || start > size - blocks) return ERRORS.E_RANGE;
+    const at = this.#place(start, blocks, size);
+    return at < 0 ? at : this.#begin(env, { start: at, blocks });
+  }
+
+  /** Where so many blocks are free, from `start` on or (−1) anywhere; or an error. */
+  #place(start: number, blocks: number, size: number): number {
     const taken = this.#taken().sort((a, b) => a.start - b.start);
     const isFree = (at: number): boolean =>
       taken.every((one) => at + blocks <= one.start || one.start + one.blocks <= at);
-    if (start >= 0 && !isFree(start)) return ERRORS.E_BUSY;
-    if (start >= 0) return this.#begin(env, { start, blocks });
-    const at = [0, ...taken.map((one) => one.start + one.blocks)].find((one) => one + blocks <= size && isFree(one));
-    return at === undefined ? ERRORS.E_NONE : this.#begin(env, { start: at, blocks });
+    if (start >= 0) return isFree(start) ? start : ERRORS.E_BUSY;
+    const ends = [0, ...taken.map((one) => one.start + one.blocks)];
+    return ends.find((one) => one + blocks <= size && isFree(one)) ?? ERRORS.E_NONE;
   }
 
-  /** What it costs at most to allocate so many blocks, if there are as many. */
-  costOfAllocating(blocks: number): number {
-    return COST_OF_EXTENT + (Math.max(0, Math.min(blocks, BLANK_LIMIT)) / 32) * COSTS.word + this.costOfCached();
+  /** What `allocate` costs at most. */
+  costOfAllocating(start: number, blocks: number, diskSize: number): number {
+    const size = Math.min(diskSize, BLANK_LIMIT);
+    const at = blocks < 1 || blocks > size ? ERRORS.E_RANGE : this.#place(start, blocks, size);
+    return at < 0 ? 0 : COST_OF_EXTENT + (blocks / 32) * COSTS.word + this.costOfCached([{ start: at, blocks }]);
   }
 
   /** What it costs at most to free these extents. */
   costOfFreeing(ids: readonly number[]): number {
     const nodes = ids.map((id) => this.#capabilities.costOfEndAll('extent', id));
-    return ids.length === 0 ? 0 : nodes.reduce((a, b) => a + b) + ids.length * COST_OF_EXTENT + this.costOfCached();
+    const cached = this.costOfCached(ids.map((id) => this.extent(id)));
+    return nodes.reduce((a, b) => a + b, ids.length * COST_OF_EXTENT + cached);
   }
 
   /** What `release` costs at most. */

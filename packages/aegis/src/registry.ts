@@ -105,7 +105,7 @@ export class Registry {
       // Also if the device failed: what the frame is taken for cannot wait.
       this.#drop(i);
     });
-    parts.extents.costOfCached = () => this.#used().length * COST_OF_DETACHING;
+    parts.extents.costOfCached = (all) => this.#within(...all).length * COST_OF_DETACHING;
     parts.extents.onBegin((extent) => {
       // None is being written: then its block would not have been allocated. One that comes in will be blank.
       for (const i of this.#within(extent)) if (this.#stateOf(i) === BUFFER_STATES.valid) this.#drop(i);
@@ -268,12 +268,17 @@ export class Registry {
     this.#disk.post(finished, ok ? 1 : ERRORS.E_DEVICE, true);
   }
 
+  /** How many blocks are on their way to give up their frames. */
+  get leaving(): number {
+    return this.#used().filter((i) => this.#stateOf(i) === BUFFER_STATES.leaving).length;
+  }
+
   /**
    * Starts to write dirty blocks that no environment holds, those used longest ago first, until the frames of `count` blocks are
    * on their way to be free; `env`, which lacks them, has the places in the queue. Returns how many are.
    */
   evict(cpu: NativeCpu, env: number, count: number): number {
-    let leaving = this.#used().filter((i) => this.#stateOf(i) === BUFFER_STATES.leaving).length;
+    let { leaving } = this;
     while (leaving < count) {
       const isIdle = (i: number): boolean => this.#get(i, BUFFER.dirty) === 1 && this.#isIdle(i);
       const i = this.#oldest(isIdle);
@@ -459,9 +464,9 @@ export class Registry {
     return this.#buffers.filter((i) => this.#stateOf(i) !== BUFFER_STATES.empty);
   }
 
-  /** The buffers with blocks of an extent. */
-  #within(extent: Extent): number[] {
-    return this.#used().filter((i) => contains(extent, this.#get(i, BUFFER.block)));
+  /** The buffers with blocks of some extents. */
+  #within(...extents: readonly Extent[]): number[] {
+    return this.#used().filter((i) => extents.some((one) => contains(one, this.#get(i, BUFFER.block))));
   }
 
   /** The buffer with this block or frame, or −1. */

@@ -214,7 +214,7 @@ export class Revocation {
       this.#requests.isDue(this.#requests.asks.get(family, FAMILY_ASK.deadline)),
     );
     for (const family of families) this.#requests.asks.set(family, FAMILY_ASK.deadline, TAKEN);
-    const lacking = (): number => this.#short() - this.#disk.leaving;
+    const lacking = (): number => this.#short() - this.#disk.leaving - this.#registry.leaving;
     let payer = NO_ENV;
     for (const family of families.length === 0 ? [] : this.#families.richest('frames')) {
       if (this.#requests.asks.get(family, FAMILY_ASK.deadline) !== TAKEN || lacking() <= 0) continue;
@@ -312,13 +312,16 @@ export class Revocation {
     this.#publish(env);
   }
 
-  /** A slice of `env` begins that has something to be told. Returns where: its handler, or its prologue, or 0. */
-  begin(env: number): number {
+  /**
+   * A slice of `env` begins that has something to be told. Returns where: its handler, or its prologue, or 0. One that is over before it could do
+   * anything (`short`) is not told now, but when its next slice begins: others can see to it that its slices are short.
+   */
+  begin(env: number, short = false): number {
     const prologue = this.#memory.env(env, ENV.prologue);
-    // A yield may leave it an instant only: then it has its time in its own slice, and is told again there.
+    if (short) return prologue;
+    this.#memory.setEnv(env, ENV.begin, prologue);
+    // What another has yielded is no slice of its own.
     const yielded = this.#memory.kernelPage(KP.slice) === this.#memory.kernelPage(KP.noSlice);
-    const again = yielded && (this.#requests.isAsked(env) || this.#slices.of(env).length > 0);
-    if (!again) this.#memory.setEnv(env, ENV.begin, prologue);
     const patient = this.#requests.ticksTo(this.#memory.env(env, ENV.revokeDeadline)) > DEADLINE;
     if (this.#requests.isAsked(env) && patient && !yielded) {
       const deadline = this.#requests.now + DEADLINE;

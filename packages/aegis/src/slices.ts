@@ -256,6 +256,15 @@ export class Slices {
     this.#memory.setKernelPage(KP.claimant, KSEG0 + at);
   }
 
+  /** Whether what begins at cycle `count` is over at the next tick, and that comes within a quarter of a quantum. Assumption: a quarter. */
+  isShort(count: number): boolean {
+    const quantum = this.#memory.kernelPage(KP.quantum);
+    const left = (this.#memory.kernelPage(KP.due) + quantum - count) | 0;
+    const unpaid = count - this.#memory.kernelPage(KP.paid);
+    const credit = (this.#memory.get(this.#memory.kernelPage(KP.payer) - KSEG0 + SLICE.credit) - unpaid) | 0;
+    return left < quantum / 4 && credit - left < quantum / 2;
+  }
+
   /** The slices of an environment that it has donated are its own again. */
   takeBack(env: number): void {
     for (const position of this.of(env)) this.#memory.setSlice(position, env, this.#runner(env));

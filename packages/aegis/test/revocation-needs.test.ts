@@ -142,9 +142,12 @@ describe('a deadline', () => {
     world.tick = 100;
     expect(revocation.ask(env, FRAMES, 2)).toBe(2);
     memory.setKernelPage(KP.slice, memory.kernelPage(KP.noSlice));
-    // Another has yielded to it: it is told, and told again in its own slice.
+    // Too short to be told in; then another has yielded to it.
+    const telling = memory.env(env, ENV.begin);
+    expect(revocation.begin(env, true)).toBe(PROLOGUE);
+    expect([memory.env(env, ENV.begin), world.deadline(env)]).toEqual([telling, 100 + PATIENCE]);
     expect(revocation.begin(env)).toBe(PROLOGUE);
-    expect([memory.env(env, ENV.begin), world.deadline(env)]).toEqual([0, 100 + PATIENCE]);
+    expect([memory.env(env, ENV.begin), world.deadline(env)]).toEqual([PROLOGUE, 100 + PATIENCE]);
     memory.setKernelPage(KP.slice, KSEG0 + PHYSICAL.slices);
     memory.setEnv(env, ENV.exceptionPc, HANDLER);
     // That of one that owes nothing does not come.

@@ -90,8 +90,9 @@ export function deviceCalls(parts: Parts): Record<string, Call> {
     },
     extent_alloc: (call, env) => {
       if (disk.blocks === 0) return ERRORS.E_DEVICE;
-      if (!memory.affords(env, extents.costOfAllocating(call.word(1)))) return AGAIN;
-      const id = extents.allocate(env, call.word(0), call.word(1), disk.blocks);
+      const [start, blocks] = [call.word(0), call.word(1)];
+      if (!memory.affords(env, extents.costOfAllocating(start, blocks, disk.blocks))) return AGAIN;
+      const id = extents.allocate(env, start, blocks, disk.blocks);
       return id < 0 ? id : { value: extents.extent(id).start, capability: extents.capability(id) };
     },
     extent_free: (call, env) => {

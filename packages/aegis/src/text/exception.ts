@@ -56,6 +56,7 @@ export function emitExceptions(a: SlotAssembler): void {
     ({ resume, slice, credit, scratch, again, status }) => {
       a.note('before Status forgets whether it had the floating-point unit');
       emitFpuLeft(a, true);
+      a.label('kill.left');
       a.la(resume, 'kill.piece');
       a.sw(resume, KP.resume, ZERO);
       a.label('kill.piece');

@@ -381,13 +381,15 @@ export function emitSchedule(a: SlotAssembler): void {
     {
       does: 'It has no prologue, or begins where the kernel tells it something.',
       in: { env: ENV_AT },
-      uses: { record: K1 },
+      uses: { record: K1, now: T8 },
     },
-    () => {
-      a.move(K1, ENV_AT);
+    ({ env, record, now }) => {
+      a.mfc0(now, CP0_COUNT);
+      a.move(record, env);
       a.cop2(NATIVE.begin);
       a.bne(K0, ZERO, 'dispatch.told');
-      a.j('kill');
+      a.note('the one that left has let go of the floating-point unit already: its registers are still its own');
+      a.j('kill.left');
     },
   );
   routine(
