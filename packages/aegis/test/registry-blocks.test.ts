@@ -129,7 +129,7 @@ describe('quotas', () => {
   });
 
   test('what a family is guaranteed is not used up by blocks that others hold', () => {
-    const { cache, parts, env, other } = setting();
+    const { cache, env, other } = setting();
     const extent = cache.extent(env, 8, 8);
     const full = cache.take('buffers', other, QUOTAS.buffers.minimum);
     const most = cache.take('buffers', cache.born(NO_ENV));

@@ -26,8 +26,8 @@ function crc32(seed: number, bytes: Uint8Array): number {
   return ~crc >>> 0;
 }
 
-/** A disk with a log of these records. */
-function diskWith(records: readonly Uint8Array[]): Uint8Array {
+/** A disk with a log of these records, the first of which has this sequence number. */
+function diskWith(records: readonly Uint8Array[], sequence = 1): Uint8Array {
   const disk = new Uint8Array(BLOCKS * PAGE_BYTES);
   const seal = (position: number, words: readonly number[], body: Uint8Array): void => {
     const at = position * SECTOR;
@@ -44,7 +44,7 @@ function diskWith(records: readonly Uint8Array[]): Uint8Array {
     const first = position;
     for (let i = 0; i * BODY < record.length; i += 1, position += 1) {
       const body = record.subarray(i * BODY, (i + 1) * BODY);
-      seal(position, [1, n + 1, record.length | (i << 16), first], body);
+      seal(position, [1, n + sequence, record.length | (i << 16), first], body);
     }
   });
   return disk;
@@ -126,8 +126,14 @@ test('what lies behind the buffer of the library in memory, in a program that is
   expect(exitOf(booted.aegis.environment(0))).toBe(42);
 });
 
-test.each([1, 0x7ffffffe, 0x7fffffff])('a file of number %i: another can be created, and found again', (number) => {
-  const disk = diskWith([record(1, number, 0, Uint8Array.of(0x61))]);
+test.each([
+  [1, 1],
+  [0x7ffffffe, 1],
+  [0x7fffffff, 1],
+  [1, 0xfffffff0],
+  [1, 0xffffffff],
+])('a file of number %i in a record of number %i: another can be created, and found again', (number, sequence) => {
+  const disk = diskWith([record(1, number, 0, Uint8Array.of(0x61))], sequence);
   const store = memoryStore(disk);
   const life = (main: Parameters<typeof program<'files'>>[2]): number => {
     const booted = boot([compose(exos, program('victim', ['files'], main), { extent: { start: 0, blocks: BLOCKS } })], {

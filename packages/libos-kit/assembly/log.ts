@@ -66,6 +66,8 @@ let tail = 0;
 let durable = 0;
 /** The block whose contents the write buffer begins with: that of `durable`. */
 let writeBlock = 0;
+/** The greatest sequence number. One above it is forged: a log with it would lose what is appended afterwards. Assumption: more than a log sees. */
+const SEQUENCE_MOST: u32 = 0xf0000000;
 /** The last sequence number that was used. */
 let sequence: u32 = 0;
 /** The write that is under way: its ticket or −1, and the tail when it began. A thread waits for it. */
@@ -205,6 +207,7 @@ export function appendParts(first: usize, firstBytes: i32, second: usize, second
     if (code < 0) return code;
   }
   if (tail + count > halfEnd(current)) return E.NONE;
+  if (sequence >= SEQUENCE_MOST) return E.NONE;
   const position = tail;
   const next = sequence + 1;
   for (let i = 0; i < count; i++) {
@@ -458,7 +461,7 @@ function isSector(sector: usize, position: i32): bool {
   if (load<u32>(sector, 4) != (halfOf(position) == 0 ? epoch0 : epoch1)) return false;
   const length = load<i32>(sector, 12) & 0xffff;
   const used = min(BODY, length - (load<u32>(sector, 12) >>> 16) * BODY);
-  if (length > RECORD_MOST || used <= 0) return false;
+  if (length > RECORD_MOST || used <= 0 || load<u32>(sector, 8) > SEQUENCE_MOST) return false;
   if (load<u32>(sector) != crc32(position, sector + 4, HEAD - 4 + used)) return false;
   top = max(top, load<u32>(sector, 8));
   return true;
