@@ -4,7 +4,7 @@
  */
 import { ENV, ENV_STATUS, type CapabilityWords } from '@exokernel/abi';
 import { EVENT_KINDS } from '@exokernel/hardware';
-import { A0, A1, T0, T1, ZERO } from '@exokernel/isa';
+import { A0, A1, T0, T1, V1, ZERO } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import {
   BystanderWatch,
@@ -39,10 +39,10 @@ test.each([-12, 0])('the clock is heard in the window in which an environment ge
       a.li(A1, 1024);
       emitCall(a, 'tlbvad_range');
       emitCall(a, 'tick');
-      a.move(T1, 3);
+      a.move(T1, V1);
       a.label('edge');
       emitCall(a, 'tick');
-      a.beq(3, T1, 'edge');
+      a.beq(V1, T1, 'edge');
       a.nop();
       a.li(T0, FIRST + more);
       a.label('first');
