@@ -1,6 +1,6 @@
 /**
  * Where a process is entered: at the start of an instance of a slice (`exos.enter`), by an asynchronous transfer (a directed yield or a
- * late reply, `exos.given`), by a synchronous one (a call, or the reply to one, lrpc.ts). [SOSP95 §5.2]
+ * late reply, `exos.transferred`), by a synchronous one (a call, or the reply to one, lrpc.ts). [SOSP95 §5.2]
  *
  * At the first two it goes on with what waits: its saved context; else where it gave the processor away (`waiting`); else
  * it awaits a call or a reply, and sleeps. So being given the processor by a stranger does no harm.
@@ -170,7 +170,8 @@ function emitIdle(a: Assembler): void {
   a.beq(T9, ZERO, 'exos.idle.now');
   a.addiu(T9, T9, -1);
   a.bne(T9, ZERO, 'exos.idle.look-out');
-  // From then on it looks seldom: a slice in debt may begin much later.
+  // Then it sleeps, and looks out again: a slice in debt may begin much later, and begins only while this process is awake.
+  emitLookOut(a);
   a.li(V0, CALLS.tick.number);
   a.syscall(0);
   a.addiu(A0, V1, LOOK_TICKS);
@@ -200,6 +201,10 @@ export function emitLookOut(a: Assembler): void {
  * the same of a process that has used the floating-point unit: where it gave the processor away becomes its context, which waits.
  */
 export function emitGiven(a: Assembler): void {
+  // By a transfer: in an instance that is no client's, whichever this process was cut off in. What ends in it must not be taken for served in the client's.
+  a.label('exos.transferred');
+  a.li(T9, 1);
+  a.sw(T9, UEXOS.own, ZERO);
   a.label('exos.given');
   a.lw(T1, UEXOS.waiting, ZERO);
   a.lw(T0, UKIT.contextPc, ZERO);
@@ -219,6 +224,9 @@ export function emitGiven(a: Assembler): void {
   a.nop();
   a.j('lrpc.reply');
   a.move(V0, A0);
+  a.label('exos.transferred.float');
+  a.li(T9, 1);
+  a.sw(T9, UEXOS.own, ZERO);
   a.label('exos.given.float');
   a.lw(T0, UKIT.contextPc, ZERO);
   a.lw(T1, UEXOS.waiting, ZERO);

@@ -127,7 +127,7 @@ function withTable(name: string, table: PageTable): LinkingLibOs<ExosInterface> 
         natives: exosNatives(program, { runtime, table }, library),
         placement,
         prologue: 'exos.enter',
-        asyncEntry: 'exos.given',
+        asyncEntry: 'exos.transferred',
         entryOf: composition.entry,
         words: (grants) =>
           new Map([...initialWords(grants, address(runtime, GIVE.label), used, composition), ...compiled.words]),

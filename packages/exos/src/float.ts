@@ -107,7 +107,7 @@ function emitUse(a: Assembler): void {
   a.bne(T0, ZERO, 'exos.float.again');
   a.nop();
   // For the first time: the registers are zero, or what a program that has turned the unit on itself has in them.
-  emitEntry(a, ENV.asyncEntry, 'exos.given.float');
+  emitEntry(a, ENV.asyncEntry, 'exos.transferred.float');
   a.lw(T0, UEXOS.bound, ZERO);
   a.nop();
   a.beq(T0, ZERO, 'exos.float.unbound');

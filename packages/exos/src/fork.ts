@@ -139,7 +139,7 @@ function* begin(fibers: Fibers, runtime: Assembly, control: CapabilityWords): Fi
   yield* retainPipes(fibers);
   const started = yield* fibers.syscall('env_set', ...control, ENV.status, ENV_STATUS.runnable);
   // From here on it has a life of its own, which may be over: an error is not ours.
-  if (started === 0) yield* fibers.syscall('env_set', ...control, ENV.asyncEntry, address(runtime, 'exos.given'));
+  if (started === 0) yield* fibers.syscall('env_set', ...control, ENV.asyncEntry, address(runtime, 'exos.transferred'));
   return started;
 }
 

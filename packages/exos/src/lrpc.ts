@@ -140,7 +140,7 @@ function saved(r: Register): number {
  */
 export function emitSaved(a: Assembler): void {
   const out = a.fresh('saved');
-  a.la(T1, 'exos.given');
+  a.la(T1, 'exos.transferred');
   a.la(T2, 'lrpc.accepted');
   a.subu(T2, T2, T1);
   a.subu(T1, T0, T1);
