@@ -17,6 +17,7 @@ import {
   type RawImage,
 } from '../../testkit/src/index.ts';
 import { KP } from '../src/layout.ts';
+import { familyAsPayer } from '../src/slices.ts';
 import { watchStretches, LONGEST } from './stretches.ts';
 import { CPU, World } from './world.ts';
 
@@ -234,4 +235,18 @@ test('families that pass on what they have: each is asked once, and what comes b
   pass(third, first);
   due(198);
   expect([frames.free, memory.env(first, ENV.lost)]).toEqual([7, 7]);
+});
+
+test.each([false, true])('who pays when frames are taken from a family that has a slice: %s', (has) => {
+  const world = new World(120);
+  const { memory, frames, revocation, slices } = world.parts;
+  const [poor, rich] = [world.born(NO_ENV), world.born(NO_ENV)];
+  if (has) expect(slices.allocateRun(rich, 1)).toBe(0);
+  while (frames.allocate(rich, -1) >= 0);
+  memory.spent();
+  expect(revocation.need(CPU, poor)).toBe(true);
+  memory.setKernelPage(KP.tick, 66);
+  memory.spent();
+  expect(revocation.due(CPU)).toBe(familyAsPayer(world.family(has ? rich : poor)));
+  expect(memory.env(rich, ENV.lost)).toBe(7);
 });
