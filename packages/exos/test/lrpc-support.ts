@@ -5,7 +5,7 @@ import { emitCall, RAW, rawImage, type Booted, type RawImage } from '../../testk
 import { machine, type Image } from './machine.ts';
 
 /** Where the client counts its calls. */
-export const CALLS_MADE: number = UEXOS.program;
+const CALLS_MADE: number = UEXOS.program;
 
 /** Environment 0, if it is loaded first, calls its child, which adds two numbers in up to `turns` turns (a power of two). */
 export function caller(turns = 128): Image {
