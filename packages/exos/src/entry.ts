@@ -3,7 +3,8 @@
  * late reply, `exos.transferred`), by a synchronous one (a call, or the reply to one, lrpc.ts). [SOSP95 §5.2]
  *
  * At the first two it goes on with what waits: its saved context; else where it gave the processor away (`waiting`); else
- * it awaits a call or a reply, and sleeps. So being given the processor by a stranger does no harm.
+ * it awaits a call or a reply, and sleeps. So being given the processor by a stranger does no harm. What is to be looked for is looked for in
+ * slices of its own, and the ticks between are counted from there: others cannot put it off by waking the process.
  *
  * A slice that another environment owns is this one's only while it serves a call. Else it is that of a caller which an end of
  * slice has cut off before it heard that this process is busy: the first instance that begins in it gives it back, with that answer. A
@@ -22,11 +23,11 @@ import {
 } from '@exokernel/abi';
 import { A0, A1, A2, A3, T0, T1, T2, T8, T9, V0, V1, ZERO, type Assembler } from '@exokernel/isa';
 import { UKIT } from '@exokernel/libos-kit';
-import { ANSWER, NO_NAME, UEXOS, WINDOWS } from './layout.ts';
+import { ANSWER, AWAITS, NO_NAME, UEXOS, WINDOWS } from './layout.ts';
 
 /** Ticks after which one that awaits a reply looks whether its server lives, and one that may have another's slice whether it begins. */
 const LOOK_TICKS = 4;
-/** Rounds in which one that may have a caller's slice looks out for it at once, and one more. Assumption: two are enough but for debts. */
+/** Instances of its own slices in which one that may have a caller's slice looks out for it, and one more. Assumption: two are enough but for debts. */
 const ROUNDS = 3;
 /** log2 of ENV_BYTES, and of PAGE_BYTES. */
 const ENV_SHIFT: number = Math.log2(ENV_BYTES);
@@ -47,7 +48,7 @@ function emitBegin(a: Assembler): void {
   a.li(T9, 1);
   a.sw(T9, UEXOS.own, ZERO);
   a.lw(T2, UEXOS.serverSp, ZERO);
-  a.beq(V1, T8, 'exos.enter.go');
+  a.beq(V1, T8, 'exos.enter.own');
   a.lw(T8, UEXOS.caller, ZERO);
   a.bltz(V1, 'exos.enter.go');
   a.li(T9, NO_NAME);
@@ -62,10 +63,54 @@ function emitBegin(a: Assembler): void {
   a.label('exos.enter.go');
   a.j('exos.given');
   a.move(A1, ZERO);
+  emitOwn(a);
   a.label('exos.enter.served');
   a.nop();
   a.bne(T0, ZERO, 'exos.enter.go');
   a.nop();
+}
+
+/**
+ * A slice of its own, and nothing waits: that is one round of looking out. If it awaits a reply, its call went out in an instance that was not
+ * its own, or a second slice begins: the slice goes to the server, which serves the call in it, or says again that it does not (`lrpc.awaits`).
+ */
+function emitOwn(a: Assembler): void {
+  a.label('exos.enter.own');
+  a.lw(T0, UKIT.contextPc, ZERO);
+  a.lw(T1, UEXOS.waiting, ZERO);
+  a.lw(T2, UEXOS.lookOut, ZERO);
+  a.or(T0, T0, T1);
+  a.bne(T0, ZERO, 'exos.enter.go');
+  a.addiu(T2, T2, -1);
+  a.blez(T2, 'exos.enter.awaits');
+  a.lw(T8, UEXOS.callee, ZERO);
+  a.sw(T2, UEXOS.lookOut, ZERO);
+  emitLookAt(a);
+  a.label('exos.enter.awaits');
+  a.lw(T0, UEXOS.bound, ZERO);
+  a.slti(T9, T8, ENV_LIMIT);
+  // That of a trusted server, which has an entry of its own, is its name for good.
+  a.beq(T0, ZERO, 'exos.enter.go');
+  a.move(T2, ZERO);
+  a.beq(T9, ZERO, 'exos.enter.go');
+  a.nop();
+  emitLookAt(a);
+  a.move(V1, T8);
+  a.li(A1, AWAITS);
+  for (const r of [T0, T1, T8, T9]) a.move(r, ZERO);
+  a.li(V0, CALLS.scall.number);
+  a.syscall(0);
+  // It is dead, or the slice is over.
+  a.b('exos.enter.go');
+  a.nop();
+}
+
+/** Emits: it may sleep for LOOK_TICKS from now on. Changes v0 and v1. */
+function emitLookAt(a: Assembler): void {
+  a.li(V0, CALLS.tick.number);
+  a.syscall(0);
+  a.addiu(V1, V1, LOOK_TICKS);
+  a.sw(V1, UEXOS.lookAt, ZERO);
 }
 
 /** v1 = the number of the owner. The context may wait in the handler of a fault: so no access may fault here. */
@@ -109,12 +154,30 @@ function emitRefuse(a: Assembler): void {
   a.move(T8, ZERO);
   a.move(T9, ZERO);
   a.beq(A1, T0, 'lrpc.refuse.answer');
-  a.li(A0, -1);
+  a.li(T1, AWAITS);
+  a.beq(A1, T1, 'lrpc.awaits');
+  a.label('lrpc.refuse.now');
+  a.move(T1, ZERO);
+  a.move(T2, ZERO);
   a.move(A1, T0);
+  a.li(A0, -1);
   a.li(V0, CALLS.scall.number);
   a.syscall(0);
   a.b('exos.go');
   a.move(A1, ZERO);
+  // The caller awaits a reply, and has its slice served in: if its call is not under way, or its reply, it has lost a refusal.
+  a.label('lrpc.awaits');
+  a.lw(T1, UEXOS.caller, ZERO);
+  a.lw(T2, UEXOS.serverSp, ZERO);
+  a.bne(T1, V1, 'lrpc.refuse.now');
+  a.lw(T1, UKIT.contextPc, ZERO);
+  a.beq(T2, ZERO, 'lrpc.awaits.served');
+  a.move(T2, ZERO);
+  a.beq(T1, ZERO, 'lrpc.refuse.now');
+  a.label('lrpc.awaits.served');
+  a.move(A1, ZERO);
+  a.b('exos.go');
+  a.sw(ZERO, UEXOS.own, ZERO);
   // No call: a slice of this process comes back, with the answer to a call of which it has heard by other ways.
   a.label('lrpc.refuse.answer');
   a.sw(T0, UEXOS.own, ZERO);
@@ -161,28 +224,36 @@ function emitIdle(a: Assembler): void {
   a.or(T0, T0, T1);
   a.bne(T0, ZERO, 'lrpc.dead');
   a.li(A0, -1);
-  a.li(V0, CALLS.tick.number);
-  a.syscall(0);
-  a.addiu(A0, V1, LOOK_TICKS);
+  a.b('exos.idle.look');
+  a.nop();
   a.label('exos.idle.sleep');
   a.lw(T9, UEXOS.lookOut, ZERO);
   a.nop();
   a.beq(T9, ZERO, 'exos.idle.now');
   a.addiu(T9, T9, -1);
-  a.bne(T9, ZERO, 'exos.idle.look-out');
-  // Then it sleeps, and looks out again: a slice in debt may begin much later, and begins only while this process is awake.
-  emitLookOut(a);
+  a.bne(T9, ZERO, 'exos.idle.over');
+  a.nop();
+  // It sleeps up to then whatever wakes it, and looks out again: a slice in debt may begin much later, and begins only while this process is awake.
+  a.label('exos.idle.look');
   a.li(V0, CALLS.tick.number);
   a.syscall(0);
-  a.addiu(A0, V1, LOOK_TICKS);
+  a.lw(A0, UEXOS.lookAt, ZERO);
+  a.nop();
+  a.subu(T9, A0, V1);
+  a.bgtz(T9, 'exos.idle.now');
+  a.slti(T9, T8, ENV_LIMIT);
+  // What awaits a reply looks once, when its own slice begins.
+  a.bne(T9, ZERO, 'exos.idle.over');
+  a.nop();
+  emitLookOut(a);
+  a.b('exos.idle.over');
+  a.nop();
   a.label('exos.idle.now');
   a.li(V0, CALLS.sleep.number);
   a.syscall(0);
   // There was an event already.
   a.b('exos.idle');
   a.nop();
-  a.label('exos.idle.look-out');
-  a.sw(T9, UEXOS.lookOut, ZERO);
   a.label('exos.idle.over');
   a.sw(ZERO, UKIT.criticalInterrupted, ZERO);
   a.li(A0, -1);

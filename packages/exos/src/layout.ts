@@ -49,6 +49,8 @@ export const UEXOS = {
   bound: 0x1638,
   /** Fourteen registers that the handler of the unit's first use saves. */
   floatKept: 0x1640,
+  /** While one looks out, but for rounds: the tick up to which it sleeps. */
+  lookAt: 0x1678,
   /** Up to the end of the page: words of the program's own, which it reaches without a base register. */
   program: 0x1f00,
 } as const;
@@ -59,6 +61,8 @@ export const NO_NAME = 0x7fffffff;
 export const TRUSTED = 0x7ffffffe;
 /** In place of a procedure's number in a1: no call, but the answer to one. */
 export const ANSWER = 0x7fffffff;
+/** The same: no call, but one whose caller awaits the reply to one, and has a slice for it. */
+export const AWAITS = 0x7ffffffe;
 
 export const DESCRIPTORS = 16;
 /** Procedures that a server can have. */
