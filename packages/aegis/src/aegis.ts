@@ -251,7 +251,7 @@ export class Aegis {
     const messages = new Messages(memory, frames);
     // There is one network, and it is never another.
     capabilities.guard('net', (name) => (name === 0 ? 0 : undefined));
-    const serial = new Serial(memory, capabilities);
+    const serial = new Serial(memory, capabilities, families);
     const extents = new Extents(memory, capabilities, families);
     const goOn = (): void => {
       machine.cpu.cp0.cause |= INTERRUPT.blocks;

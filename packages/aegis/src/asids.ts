@@ -64,8 +64,9 @@ export class Asids {
     return this.#owners.get(asid, 0);
   }
 
-  /** Gives `env`, which has none, an ASID. */
+  /** Gives `env` an ASID, if it has none: with two, its translations under the first would be another's one day. */
   give(env: number): void {
+    if (this.#memory.env(env, ENV.asid) !== 0) return;
     let asid = this.#free();
     if (asid < 0) {
       asid = this.#victim(this.#memory.env(env, ENV.family));

@@ -83,8 +83,8 @@ export class KernelMemory {
    */
   affords(env: number, cycles: number): boolean {
     const paid = this.env(env, ENV.prepaid);
-    // What has been done so far, the estimate with it, is a part of this stretch.
-    const due = Math.max(0, Math.ceil(this.#work + cycles) - LONGEST);
+    // What has been done so far, the estimate with it, is a part of this stretch; so is that it is noted here as paid.
+    const due = Math.max(0, Math.ceil(this.#work + cycles) + COSTS.word - LONGEST);
     if (paid < due) {
       // The estimate itself may take a piece. Something has to be paid each time, or there were no end.
       const left = Math.floor(PIECE - this.#work);

@@ -41,8 +41,8 @@ import { BitSets, Records, type KernelMemory } from './memory.ts';
 import { Payers } from './registry-payers.ts';
 import { BUFFER_STATE, COMPLETIONS, TABLES, VARIABLES } from './tables.ts';
 
-/** What it costs at most to look at a buffer, and to move its contents to another frame. */
-const COST_OF_DETACHING = 5000;
+/** What it costs at most to look at a buffer and for another extent of its block, and to move its contents to another frame. */
+const COST_OF_DETACHING = 6500;
 /** What it costs at most to take a frame from one that waits for it. */
 const COST_OF_WAITING = 8000;
 
@@ -105,7 +105,8 @@ export class Registry {
       // Also if the device failed: what the frame is taken for cannot wait.
       this.#drop(i);
     });
-    parts.extents.costOfCached = (all) => this.#within(...all).length * COST_OF_DETACHING;
+    parts.extents.costOfCached = (all) =>
+      this.#within(...all).reduce((sum, i) => sum + COST_OF_DETACHING + this.#costOfDisappointing(i), 0);
     parts.extents.onBegin((extent) => {
       // None is being written: then its block would not have been allocated. One that comes in will be blank.
       for (const i of this.#within(extent)) if (this.#stateOf(i) === BUFFER_STATES.valid) this.#drop(i);
@@ -296,7 +297,11 @@ export class Registry {
   /** What `remove` costs at most beyond a stretch: those that wait for a block lose their holds. */
   costOfRemoving(block: number): number {
     const i = this.#find(BUFFER.block, block);
-    if (i < 0 || !this.#isAwaited(i)) return 0;
+    return i < 0 ? 0 : this.#costOfDisappointing(i);
+  }
+
+  #costOfDisappointing(i: number): number {
+    if (!this.#isAwaited(i)) return 0;
     const ppn = this.#get(i, BUFFER.ppn);
     return this.#frames.costOfDropping(ppn) + this.#memory.frame(ppn, FRAME.holders) * COST_OF_WAITING;
   }

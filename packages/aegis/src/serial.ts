@@ -3,10 +3,14 @@
  *
  * A line is guarded by a capability; its holder writes and reads. The kernel only moves bytes: 256 wait at most in each
  * direction, and what does not fit is not accepted (sending) or lost (receiving).
+ *
+ * Each byte is an interrupt. The user of the line pays for it; for what is still to be sent when that has ended, or has lost its right, its family does.
  */
 import { ENV, ERRORS, NO_ENV, type NativeCpu } from '@exokernel/abi';
 import type { Capabilities } from './capabilities.ts';
+import type { Families } from './families.ts';
 import { Records, type KernelMemory } from './memory.ts';
+import { familyAsPayer } from './slices.ts';
 import { QUEUE_BYTES, SERIAL, SERIAL_LINES, TABLES } from './tables.ts';
 
 /** DC7085 registers in kseg1, 16 bits each. */
@@ -43,10 +47,12 @@ const IN = { first: SERIAL.inFirst, count: SERIAL.inCount, bytes: SERIAL.in } as
 
 export class Serial {
   readonly #memory: KernelMemory;
+  readonly #families: Families;
   readonly #lines: Records;
 
-  constructor(memory: KernelMemory, capabilities: Capabilities) {
+  constructor(memory: KernelMemory, capabilities: Capabilities, families: Families) {
     this.#memory = memory;
+    this.#families = families;
     this.#lines = new Records(memory, TABLES.serial);
     // Lines are never replaced.
     capabilities.guard('serial', (line) => (isLine(line) ? 0 : undefined));
@@ -65,6 +71,7 @@ export class Serial {
   write(cpu: NativeCpu, env: number, { line, node }: LineRight, bytes: readonly number[]): number {
     const accepted = bytes.filter((byte) => this.#put(line, OUT, byte));
     this.#used(line, env + 1, node);
+    this.#lines.set(line, SERIAL.family, this.#families.of(env));
     if (accepted.length > 0) cpu.store16(TCR, cpu.load16(TCR) | (1 << line));
     return accepted.length;
   }
@@ -75,7 +82,7 @@ export class Serial {
     return this.#take(line, IN) ?? ERRORS.E_AGAIN;
   }
 
-  /** Moves every byte that the controller can take or has. Returns who used the last of these lines last, or NO_ENV. */
+  /** Moves every byte that the controller can take or has. Returns who pays: who used the last of these lines last, its family, or NO_ENV. */
   interrupt(cpu: NativeCpu): number {
     let cause = NO_ENV;
     for (let received = cpu.load16(RBUF_LPR); (received & VALID) !== 0; received = cpu.load16(RBUF_LPR)) {
@@ -91,7 +98,7 @@ export class Serial {
       else cpu.store16(TDR, byte);
       const left = this.#lines.get(line, SERIAL.outCount);
       if (left === QUEUE_BYTES / 2 || left === 0) this.#notify(line);
-      cause = this.#user(line);
+      cause = this.#sender(line);
     }
     return cause;
   }
@@ -131,6 +138,12 @@ export class Serial {
   #notify(line: number): void {
     const user = this.#user(line);
     if (user !== NO_ENV) this.#memory.setEnv(user, ENV.pending, 1);
+  }
+
+  #sender(line: number): number {
+    const user = this.#user(line);
+    const family = this.#lines.get(line, SERIAL.family);
+    return user !== NO_ENV || this.#families.has('environments', family) === 0 ? user : familyAsPayer(family);
   }
 
   #user(line: number): number {

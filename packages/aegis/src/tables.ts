@@ -179,6 +179,7 @@ const SERIAL_FIELDS = {
   inFirst: { at: 0x0c, what: 'where the first byte lies that was received' },
   inCount: { at: 0x10, what: 'how many were received' },
   node: { at: 0x14, what: 'the node of the capability with which it was used' },
+  family: { at: 0x18, what: 'the family of the environment that had bytes sent last' },
   out: { at: 0x20, what: 'bytes to be sent: 256, in a ring' },
   in: { at: 0x120, what: 'bytes received: 256, in a ring' },
 } as const;

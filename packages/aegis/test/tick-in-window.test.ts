@@ -1,6 +1,7 @@
 /**
  * A family with more members than there are ASIDs, which yield to each other just before each tick: the clock ticks in the window of the kernel in
- * which the next one gets its ASID. The slice is over all the same: others have theirs.
+ * which the next one gets its ASID. The slice is over all the same: others have theirs. Nor does a later interrupt of the kernel come back to that
+ * window: an environment that has left would get a second ASID, and the next one that has that its translations.
  */
 import { ENV, ENV_STATUS, type CapabilityWords } from '@exokernel/abi';
 import { EVENT_KINDS } from '@exokernel/hardware';
@@ -15,6 +16,8 @@ import {
   rawImage,
   type RawImage,
 } from '../../testkit/src/index.ts';
+import { kernelImage } from '../src/kernel-image.ts';
+import { KP } from '../src/layout.ts';
 
 const CHILDREN = 70;
 const SHARED = 0x4000;
@@ -98,8 +101,12 @@ test.each([-12, 0])('the clock is heard in the window in which an environment ge
   const watch = new BystanderWatch(booted.aegis, 0);
   let since = booted.machine.cycles;
   let longest = 0;
+  const { memory } = booted.aegis.parts;
+  const resumed = new Set<number>();
   booted.machine.listen((kind, cycle, a) => {
-    if (kind !== EVENT_KINDS.return.kind || (a & USER) === 0 || booted.aegis.parts.memory.current !== 0) return;
+    if (kind !== EVENT_KINDS.return.kind || (a & USER) === 0) return;
+    resumed.add(memory.kernelPage(KP.resume));
+    if (memory.current !== 0) return;
     longest = Math.max(longest, cycle - since);
     since = cycle;
   });
@@ -109,6 +116,7 @@ test.each([-12, 0])('the clock is heard in the window in which an environment ge
   }
   longest = Math.max(longest, booted.machine.cycles - since);
   expect(checkInvariants(booted.aegis)).toEqual([]);
+  expect([...resumed]).toEqual([kernelImage().symbols.get('schedule')]);
   // Of two slices in the vector one is the bystander's.
   expect({
     isLong: longest > 10 * QUANTUM,

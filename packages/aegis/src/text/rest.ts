@@ -102,14 +102,15 @@ export function emitRest(a: SlotAssembler): void {
       scratch: [T0, K1, T1],
     },
     () => {
+      a.note('for whichever it is that begins, no interrupt comes back to this any more');
+      a.la(T0, 'schedule');
+      a.sw(T0, KP.resume, ZERO);
       a.lw(K1, KP.env, ZERO);
       a.lw(T0, KP.tick, ZERO);
       a.lw(T1, ENV.dispatched, K1);
       a.nop();
       a.bne(T0, T1, 'asid.late');
       a.label('asid.given');
-      a.la(T0, 'schedule');
-      a.sw(T0, KP.resume, ZERO);
       a.cop2(NATIVE.asid);
       a.lw(SLICE_AT, KP.slice, ZERO);
       a.lw(ENV_AT, KP.env, ZERO);

@@ -24,7 +24,8 @@ import type { Aegis } from '@exokernel/aegis';
 import { EVENT_KINDS, SECTOR_BYTES, type BlockStore } from '@exokernel/hardware';
 import { checkInvariants } from '../../../testkit/src/index.ts';
 import { LONGEST as MOST_CHARGED } from '../../src/costs.ts';
-import { FIRST_FREE_FRAME, PHYSICAL } from '../../src/layout.ts';
+import { kernelImage } from '../../src/kernel-image.ts';
+import { FIRST_FREE_FRAME, KP, PHYSICAL } from '../../src/layout.ts';
 import { REQUEST_STATE, TABLES } from '../../src/tables.ts';
 import { LONGEST } from '../stretches.ts';
 import { GRANTED } from './colluding.ts';
@@ -32,6 +33,8 @@ import { SECRET, type Ledger, type Private } from './ledger.ts';
 
 /** What an env_map of a public page for a child may be charged: it takes 18,040 cycles. All else is paid before, or takes less. */
 const MOST_MAPPED = 18_500;
+/** Where an interrupt of the kernel itself comes back to while user mode runs. */
+const SCHEDULE: number | undefined = kernelImage().symbols.get('schedule');
 /** Status.KUc and IEc. */
 const USER = 2;
 const ENABLED = 1;
@@ -75,7 +78,7 @@ export function watch(aegis: Aegis, ledger: Ledger, disk: BlockStore, sent: read
 }
 
 /** No stretch with interrupts off that is too long, no exception in kernel mode but interrupts that it lets in; no native function that takes longer than a stretch has room for. */
-function watchMode({ machine }: Aegis, ledger: Ledger): void {
+function watchMode({ machine, parts }: Aegis, ledger: Ledger): void {
   let user = false;
   let from = 0;
   let done: string[] = [];
@@ -86,8 +89,12 @@ function watchMode({ machine }: Aegis, ledger: Ledger): void {
       from = cycle;
       done = [];
     }
-    if (kind === EVENT_KINDS.return.kind) user = (a & USER) !== 0;
-    else if (kind === EVENT_KINDS.exception.kind) {
+    if (kind === EVENT_KINDS.return.kind) {
+      user = (a & USER) !== 0;
+      if (user && parts.memory.kernelPage(KP.resume) !== SCHEDULE)
+        ledger.report('an interrupt of the kernel would come back elsewhere');
+    }
+    if (kind === EVENT_KINDS.exception.kind) {
       if (!user && a !== 0) ledger.report(`exception ${a} in kernel mode at ${b.toString(16)}`);
       user = false;
       from = cycle;
