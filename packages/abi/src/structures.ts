@@ -88,6 +88,7 @@ export const ENVIRONMENT_FIELDS = {
   revokeDeadline: { at: 0x158, what: 'the tick at which it must have; 0: nothing is asked of it' },
   lost: { at: 0x15c, what: 'how many frames and slices were taken from it by force' },
   name: { at: 0x160, what: 'what a synchronous transfer names it by, and every transfer from it: its number, if the record has had no other; else also of which life, so that no earlier one has the same' },
+  readAgain: { at: 0x164, what: 'the tick from which on its filters get copies again of what others here send' },
   prepaid: { at: 0x168, what: 'cycles that it has paid for a call that takes longer than a stretch, and that is executed again until all is paid' },
   repeated: { at: 0x16c, what: 'how often a call was executed again because it takes longer than a stretch' },
   predicate: { at: 0x180, what: 'kseg0 address of the compiled wakeup predicate, or 0' },

@@ -125,6 +125,11 @@ export class Capabilities {
     return this.#costOfEnd(this.nodes.ownedBy(env));
   }
 
+  /** What it costs at most to end what an environment has of a resource through one of another kind (Nodes.cameThrough). */
+  costOfEndingThrough(kind: CapabilityKind, name: number, env: number): number {
+    return this.#costOfEnd(this.nodes.cameThrough({ kind: CAPABILITY_KINDS[kind], name }, env));
+  }
+
   /** What `endAll` costs at most. */
   costOfEndAll(kind: CapabilityKind, name: number): number {
     return this.#costOfEnd(this.nodes.of({ kind: CAPABILITY_KINDS[kind], name }));
@@ -137,9 +142,12 @@ export class Capabilities {
 
   #costOf(nodes: readonly number[]): number {
     const { holds, bindings } = this.nodes;
-    const members = nodes.map((node) => holds.members(node).length + bindings.members(node).length);
-    const resources = new Set(nodes.map((node) => resourceKey(this.nodes.resource(node)))).size;
-    return members.reduce((sum, count) => sum + COST_OF_NODE + count * COST_OF_MEMBER, resources * COST_OF_RESOURCE);
+    let cost = nodes.length * COST_OF_NODE;
+    for (const some of Map.groupBy(nodes, (node) => resourceKey(this.nodes.resource(node))).values()) {
+      const members = holds.union(some).length + bindings.union(some).length;
+      cost += COST_OF_RESOURCE + members * COST_OF_MEMBER;
+    }
+    return cost;
   }
 
   /** Of several nodes, some of which may hang below others of them. */

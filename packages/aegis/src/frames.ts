@@ -245,6 +245,14 @@ export class Frames {
     return nodes === 0 && pins === 0 ? 0 : nodes + COST_OF_FLUSH + this.#bindings.costOfFreed() + pins * COST_OF_PIN;
   }
 
+  /** The same for `env`: if another holds the frame too, its capabilities live on, however many others have made. */
+  costOfDroppingFor(env: number, ppn: number): number {
+    const isLast = this.#memory.frame(ppn, FRAME.holders) <= 1;
+    return isLast
+      ? this.costOfDropping(ppn)
+      : COST_OF_FLUSH + this.#capabilities.costOfEndingThrough('frame', ppn, env);
+  }
+
   /** Drops every hold of an environment that ends, whose own translations are gone already. */
   dropAll(env: number): void {
     const held = this.heldBy(env);

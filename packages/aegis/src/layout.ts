@@ -167,6 +167,8 @@ export const KP = {
   restT2: -0xb64,
   restK1: -0xb60,
   restStatus: -0xb5c,
+  /** Of each buffer to send from, the family that has used it last: 16 words. */
+  transmitFamilies: -0xb40,
   /** The same of a deadline of revocation, a piece a tick, and who pays. */
   revokeRest: -0xb6c,
   revokePayer: -0xb68,

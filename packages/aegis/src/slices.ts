@@ -69,6 +69,11 @@ export class Slices {
     return this.#capabilities.make('slice', RIGHTS.write | RIGHTS.control, position);
   }
 
+  /** The same for `env`, which ends with a node of another resource; or an error code. */
+  capabilityUnder(node: number, position: number, env: number): CapabilityWords | number {
+    return this.#capabilities.under(node, 'slice', RIGHTS.write | RIGHTS.control, position, env);
+  }
+
   /** Gives `env` the slice at `position`, or the first free one (−1). Returns the position or an error. */
   allocate(env: number, position: number): number {
     const p = position === -1 ? this.#run(1) : position;

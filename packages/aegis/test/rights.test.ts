@@ -525,6 +525,17 @@ const WAYS: Readonly<Record<string, readonly Way[]>> = {
       isBound: () => parts().memory.env(world.name, ENV.guaranteed) !== 0,
     },
   ],
+  'environment slice_alloc': [
+    {
+      owned: aChild,
+      bind: function* (raw, words) {
+        const slice = yield* raw.call('slice_alloc', ...words, -1);
+        world.slice = slice.capability;
+        return slice.code;
+      },
+      isBound: () => parts().capabilities.check(world.slice, 'slice', 0) >= 0,
+    },
+  ],
   'line serial_read': [
     {
       owned: aLine,

@@ -1,7 +1,7 @@
 /**
  * Calls on the processor: slices, wakeup predicates, message rings.
  */
-import { ENV, ENV_LIMIT, ENV_STATUS, ERRORS, PAGE_BYTES, RIGHTS, SLICE, type CapabilityWords } from '@exokernel/abi';
+import { ENV, ENV_LIMIT, ENV_STATUS, ERRORS, PAGE_BYTES, RIGHTS, SLICE } from '@exokernel/abi';
 import { AGAIN, type Arguments, type Call, type Parts } from '../call.ts';
 import { nodeOf } from '../capabilities.ts';
 
@@ -9,13 +9,19 @@ export function processorCalls(parts: Parts): Record<string, Call> {
   const { frames, environments, slices, memory, capabilities, predicates, messages, revocation } = parts;
   const sliceOf = (call: Arguments, i: number, rights: number): number =>
     capabilities.check(call.capability(i), 'slice', rights);
-  const made = (position: number): number | { value: number; capability: CapabilityWords } =>
-    position < 0 ? position : { value: position, capability: slices.capability(position) };
   return {
     slice_alloc: (call, self) => {
       const env = environments.check(call.capability(0), self);
       if (env < 0) return env;
-      return made(slices.allocate(env, call.word(4)));
+      const node = nodeOf(call.capability(0));
+      const before = slices.of(env);
+      const position = slices.allocate(env, call.word(4));
+      if (position < 0) return position;
+      // What was had through a branch ends with it.
+      const capability = node === 0 ? slices.capability(position) : slices.capabilityUnder(node, position, self);
+      if (typeof capability !== 'number') return { value: position, capability };
+      if (!before.includes(position)) slices.free(position);
+      return capability;
     },
     slice_free: (call) => {
       const position = sliceOf(call, 0, RIGHTS.control);

@@ -21,7 +21,7 @@ import {
   type SlotAssembler,
   type Register,
 } from '@exokernel/isa';
-import { ENV, FILTER, PACKET_BYTES_MAX, SYSTEM } from '@exokernel/abi';
+import { ENV, FILTER, PACKET_BYTES_MAX, SLICE_BYTES, SYSTEM } from '@exokernel/abi';
 import { FILTER_SHIFT, KP, KSEG0, NET, PHYSICAL, SENT_CYCLES, SYSTEM_TABLE } from '../layout.ts';
 import { ACTIVATION } from '@exokernel/vcode';
 import { ANSWER, CLAIMED, COPY, DESCRIPTOR, LAST, LENGTH, PACKET, emitIndebted, emitPause } from './packet-steps.ts';
@@ -88,6 +88,7 @@ export function emitPacket(a: SlotAssembler): void {
       emitCount(a, CLAIMED, FILTER.consumed, T0);
       a.beq(A1, ZERO, 'packet.replied', (slot) => slot.lw(A0, FILTER.reply, CLAIMED));
       a.note('wanted here too, it is an answer to the sender of what it answers, if that is of this machine');
+      a.lw(V1, FILTER.env, CLAIMED);
       a.bal('transmit.send', (slot) => slot.lw(A3, KP.sender, ZERO));
       a.lw(T1, FILTER.env, CLAIMED);
       a.bltz(V0, 'packet.busy', (slot) => slot.lw(T0, KP.charged, ZERO));
@@ -129,6 +130,9 @@ export function emitPacket(a: SlotAssembler): void {
     },
   );
 }
+
+/** log2 of a position's bytes in the vector, and of the rounds in which an environment gets one copy of what others here send. */
+const COPY_SHIFT: number = Math.log2(SLICE_BYTES) - 2;
 
 /** Those that get copies, and the end. */
 function emitCopies(a: SlotAssembler): void {
@@ -252,6 +256,14 @@ function emitCopies(a: SlotAssembler): void {
       a.beq(T0, A1, 'packet.along');
       a.note('of what comes from here a debtor gets none: else any sender could have it pay for more than it wants');
       a.bltz(T2, 'packet.copy');
+      a.note('and one copy in four rounds of the vector, which may be long: one more would be much of its slice');
+      a.lw(T0, KP.tick, ZERO);
+      a.lw(T2, ENV.readAgain, A1);
+      a.lw(A3, KP.vectorBytes, ZERO);
+      a.subu(T2, T0, T2);
+      a.bltz(T2, 'packet.copy', (slot) => slot.srl(A3, A3, COPY_SHIFT));
+      a.addu(T0, T0, A3);
+      a.sw(T0, ENV.readAgain, A1);
       a.label('packet.along');
       emitIndebted(a, A1, 'packet.copy');
       emitCount(a, T1, FILTER.accepted, T0);

@@ -49,30 +49,38 @@ const HEADER_BYTES = 14;
 const RINGS = KSEG0 + PHYSICAL.rings;
 const OWN_STP_ENP = 0x8300;
 const CSR0_TDMD = 0x08;
+const DESCRIPTOR_BYTES = 8;
 
 export function emitTransmit(a: SlotAssembler): void {
   routine(
     a,
     'transmit.reserve',
     {
-      does: 'The next buffer of the controller, or 0 if every one is taken. [LANCE]',
-      in: { back: RA },
+      does: 'The next buffer of the controller, or 0 if every one is taken, or the family of the environment at v1 has its part. [LANCE]',
+      in: { owner: V1, back: RA },
       out: { buffer: V0 },
-      scratch: [T0, T1],
-      fast: { instructions: 11 },
+      scratch: [T0, T1, T2],
+      fast: { instructions: 17 },
     },
     () => {
       a.lw(T0, KP.transmitIndex, ZERO);
       a.lui(T1, NET.memory >>> 16);
+      a.addiu(T2, T0, NET.ringBytes / 2 - DESCRIPTOR_BYTES);
+      a.andi(T2, T2, NET.ringBytes - 1);
+      a.addu(T2, T2, T1);
+      a.lw(T2, NET.transmitRing, T2);
       a.addu(T0, T0, T1);
       a.lw(T0, NET.transmitRing, T0);
-      a.move(V0, ZERO);
-      a.bltz(T0, 'transmit.full', (slot) => slot.sll(T0, T0, 8));
+      a.note('are fewer than half of them free?');
+      a.bltz(T2, 'transmit.share', (slot) => slot.move(V0, ZERO));
+      a.label('transmit.free');
+      a.sll(T0, T0, 8);
       a.srl(T0, T0, 8);
       a.or(V0, T0, T1);
       a.label('transmit.full');
       a.ret();
 
+      emitShare(a);
       emitCommit(a);
     },
   );
@@ -81,7 +89,7 @@ export function emitTransmit(a: SlotAssembler): void {
     'transmit.send',
     {
       does: 'Sends a packet of the kernel, such as the reply of a handler: v0 = 0, or -1 if every buffer is taken.',
-      in: { packet: A0, bytes: A1, env: A3, back: RA },
+      in: { packet: A0, bytes: A1, owner: V1, env: A3, back: RA },
       out: { result: V0 },
       scratch: [RA, T4, T6, A0],
     },
@@ -105,19 +113,54 @@ export function emitTransmit(a: SlotAssembler): void {
   );
 }
 
-/** `commit`: hands the reserved buffer, which holds a1 bytes, to the controller, for the environment at a3. Uses a0 to a3, t0 to t9, v0, v1. */
+/** Otherwise one sender without end would have all of them whenever another would send. */
+function emitShare(a: SlotAssembler): void {
+  routine(
+    a,
+    'transmit.share',
+    {
+      does: 'Few buffers are free: a family gets one only while it has fewer than twice as many as are free.',
+      in: { owner: V1, descriptor: T0, memory: T1, back: RA },
+      scratch: [T2, T3, T4, T5, T6],
+    },
+    () => {
+      a.bltz(T0, 'transmit.full', (slot) => slot.lw(T2, ENV.family, V1));
+      a.li(T3, NET.ringBytes - DESCRIPTOR_BYTES);
+      a.move(T6, ZERO);
+      a.label('transmit.counted');
+      a.addu(T4, T3, T1);
+      a.lw(T4, NET.transmitRing, T4);
+      a.srl(T5, T3, 1);
+      a.bgez(T4, 'transmit.idle', (slot) => slot.lw(T5, KP.transmitFamilies, T5));
+      a.nop();
+      a.bne(T5, T2, 'transmit.others');
+      a.b('transmit.others', (slot) => slot.addiu(T6, T6, 1));
+      a.label('transmit.idle');
+      a.addiu(T6, T6, -2);
+      a.label('transmit.others');
+      a.bgtz(T3, 'transmit.counted', (slot) => slot.addiu(T3, T3, -DESCRIPTOR_BYTES));
+      a.bltz(T6, 'transmit.free');
+      a.ret();
+    },
+  );
+}
+
+/** `commit`: hands the reserved buffer, which holds a1 bytes, to the controller, for the environment at v1; a3: the sender, if it is also for here. Uses a0 to a3, t0 to t9, v0. */
 function emitCommit(a: SlotAssembler): void {
   routine(
     a,
     'transmit.commit',
     {
-      does: 'Hands the reserved buffer, which holds a1 bytes, to the controller. [LANCE]',
-      in: { bytes: A1, env: A3, back: RA },
+      does: 'Hands the reserved buffer, which holds a1 bytes of the environment at v1, to the controller. [LANCE]',
+      in: { bytes: A1, owner: V1, env: A3, back: RA },
       scratch: [T0, T1, T2, T3, T6, T4, T5, A1, T7, A2, A0],
     },
     () => {
       a.lw(T0, KP.transmitIndex, ZERO);
+      a.lw(T4, ENV.family, V1);
       a.lui(T1, NET.memory >>> 16);
+      a.srl(T2, T0, 1);
+      a.sw(T4, KP.transmitFamilies, T2);
       a.addu(T1, T1, T0);
       a.lw(T2, NET.transmitRing, T1);
       a.lui(T3, NET.memory >>> 16);
@@ -305,10 +348,12 @@ export function emitXmitCall(a: SlotAssembler): void {
       a.beq(T0, ZERO, 'xmit.again', (slot) => slot.addiu(T0, A1, -HEADER_BYTES));
       a.sltiu(T0, T0, PACKET_BYTES_MAX - HEADER_BYTES + 1);
       a.beq(T0, ZERO, 'xmit.refused');
-      a.bal('transmit.reserve');
+      a.bal('transmit.reserve', (slot) => slot.lw(V1, RING.env, RING_AT));
       a.beq(V0, ZERO, 'xmit.full');
       emitGather(a, RING_AT, SLOT_AT, 'xmit.refused');
-      a.lw(A3, RING.env, RING_AT);
+      a.lw(V1, RING.env, RING_AT);
+      a.nop();
+      a.move(A3, V1);
       a.bal('transmit.commit', (slot) => slot.addiu(SENT, SENT, 1));
       a.note('the interrupt that tells that it is sent comes when it likes: the slice pays now');
       a.lw(T0, KP.paid, ZERO);
