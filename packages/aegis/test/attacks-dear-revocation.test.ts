@@ -53,10 +53,9 @@ test.each([0, CHILDREN])('a branch is revoked in a few quanta, whoever holds thr
     },
   });
   const booted = boot([victim, attacker]);
-  const { aegis, machine, runUntil } = booted;
-  const bound = runUntil(() => state.bound || machine.native.lastError !== undefined, 60);
-  const prepared = machine.cycles;
-  runUntil(() => aegis.environment(0).status === 'dead', 60);
+  const { aegis, machine } = booted;
+  const bound = booted.runUntil(() => state.bound || machine.native.lastError !== undefined, 60);
+  booted.runUntil(() => aegis.environment(0).status === 'dead', 60);
   expect(machine.native.lastError?.error).toBeUndefined();
   expect(bound).toBe(true);
   expect(checkInvariants(aegis)).toEqual([]);
@@ -106,8 +105,11 @@ test.each([0, CHILDREN])('a cached block is let go of in a few quanta, whoever e
     },
   });
   const booted = boot([victim, attacker], { disk: { store: memoryStore(numbered()) } });
-  const { aegis, machine, runUntil } = booted;
-  const ended = runUntil(() => aegis.environment(0).status === 'dead' || machine.native.lastError !== undefined, 60);
+  const { aegis, machine } = booted;
+  const ended = booted.runUntil(
+    () => aegis.environment(0).status === 'dead' || machine.native.lastError !== undefined,
+    60,
+  );
   expect(machine.native.lastError?.error).toBeUndefined();
   expect(ended).toBe(true);
   expect(checkInvariants(aegis)).toEqual([]);

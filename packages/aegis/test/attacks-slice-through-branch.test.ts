@@ -41,8 +41,9 @@ test('who was given control of an environment, and has lost it, does not take it
       for (;;) yield* raw.sleep(10);
     },
   });
-  const { aegis, machine, runUntil } = boot([victim, attacker]);
-  runUntil(() => state.freed !== 1 || machine.native.lastError !== undefined);
+  const booted = boot([victim, attacker]);
+  const { aegis, machine } = booted;
+  booted.runUntil(() => state.freed !== 1 || machine.native.lastError !== undefined);
   expect(machine.native.lastError?.error).toBeUndefined();
   const before = aegis.environment(0).cycles;
   machine.run(100 * QUANTUM);

@@ -59,10 +59,10 @@ test('xmit: of an empty ring; of 64 bytes, 1514, and 1514 that are a header and 
   expect(costs).toMatchInlineSnapshot(`
     [
       77,
-      309,
-      2487,
-      2884,
-      332,
+      318,
+      2496,
+      2893,
+      341,
     ]
   `);
 });

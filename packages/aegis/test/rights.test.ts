@@ -73,6 +73,8 @@ interface World {
   name: number;
   frame: RawFrame;
   ring: number;
+  /** A capability that it has got. */
+  slice: CapabilityWords;
   end: End;
   step: number;
 }
@@ -89,7 +91,7 @@ function* reach(raw: Raw, step: number): Fiber<void> {
 
 /** Runs an owner, who gives, and a user, who binds; then the right ends. */
 function run(way: Way, end: End): void {
-  world = { name: 0, frame: { ppn: 0, capability: NONE }, ring: 0, end, step: 0 };
+  world = { name: 0, frame: { ppn: 0, capability: NONE }, ring: 0, slice: NONE, end, step: 0 };
   const shared: { words: CapabilityWords } = { words: NONE };
   const owner = rawImage({
     extent: EXTENT,
