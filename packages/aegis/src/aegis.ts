@@ -338,7 +338,7 @@ export class Aegis {
     natives[NATIVE.kill] = () => {
       const { memory, environments, slices } = parts;
       const env = memory.current;
-      if (memory.payRest(KP.rest)) {
+      if (memory.payRest()) {
         memory.setKernelPage(KP.again, memory.kernelPage(KP.rest) > 0 ? 1 : 0);
         return;
       }
@@ -379,7 +379,7 @@ export class Aegis {
       parts.revocation.rests(parts.memory.cut());
     };
     natives[NATIVE.rest] = () => {
-      parts.memory.payRest(KP.rest);
+      parts.memory.payRest();
     };
     natives[NATIVE.boot] = (cpu) => {
       parts.serial.boot(cpu);

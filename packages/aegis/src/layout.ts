@@ -169,7 +169,7 @@ export const KP = {
   restStatus: -0xb5c,
   /** Of each buffer to send from, the family that has used it last: 16 words. */
   transmitFamilies: -0xb40,
-  /** The same of a deadline of revocation, a piece a tick, and who pays. */
+  /** The same of deadlines of revocation, a piece a tick (revocation-rests.ts), and who pays for the one under way. */
   revokeRest: -0xb6c,
   revokePayer: -0xb68,
 } as const;

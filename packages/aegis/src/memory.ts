@@ -107,11 +107,11 @@ export class KernelMemory {
     return left - LONGEST;
   }
 
-  /** Pays a piece of what was cut, which stands in this field of the kernel page. Returns whether there was any. */
-  payRest(field: number): boolean {
-    const rest = this.kernelPage(field);
+  /** Pays a piece of what was cut of a call. Returns whether there was any. */
+  payRest(): boolean {
+    const rest = this.kernelPage(KP.rest);
     if (rest === 0) return false;
-    this.setKernelPage(field, Math.max(0, rest - PIECE));
+    this.setKernelPage(KP.rest, Math.max(0, rest - PIECE));
     this.charge(Math.min(rest, PIECE), 1);
     return true;
   }

@@ -37,6 +37,7 @@ import { KP } from './layout.ts';
 import type { KernelMemory } from './memory.ts';
 import type { Registry } from './registry.ts';
 import type { Repossession } from './repossession.ts';
+import { Rests } from './revocation-rests.ts';
 import { familyAsPayer, type Slices } from './slices.ts';
 import { Requests, TAKEN } from './revocation-requests.ts';
 import { FAMILY_ASK, REVOCATION, VARIABLES } from './tables.ts';
@@ -65,6 +66,7 @@ export class Revocation {
   readonly #disk: Disk;
   readonly #repossession: Repossession;
   readonly #requests: Requests;
+  readonly #rests: Rests;
 
   constructor(
     memory: KernelMemory,
@@ -79,6 +81,7 @@ export class Revocation {
   ) {
     this.#memory = memory;
     this.#requests = new Requests(memory);
+    this.#rests = new Rests(memory);
     this.#slices = parts.slices;
     this.#frames = parts.frames;
     this.#families = parts.families;
@@ -343,16 +346,17 @@ export class Revocation {
   }
 
   /**
-   * A deadline has come. What families lack is taken first; else one environment a tick loses what it owes. Returns who pays for that, or
-   * NO_ENV.
+   * A deadline has come. What families lack is taken first; else a piece is paid of what that has cost; else one environment a tick loses what it
+   * owes. Returns who pays for that, or NO_ENV.
    */
   due(cpu: NativeCpu): number {
-    if (this.#memory.payRest(KP.revokeRest)) {
-      this.#defer();
-      return this.#memory.kernelPage(KP.revokePayer);
-    }
     const payer = this.#requests.isDue(this.#memory.variable(VARIABLES.wantTick)) ? this.#takeForOthers(cpu) : NO_ENV;
-    if (payer === NO_ENV) return this.#abort(cpu);
+    if (payer === NO_ENV) {
+      const pays = this.#rests.pay();
+      if (pays === undefined) return this.#abort(cpu);
+      this.#defer();
+      return pays;
+    }
     this.#memory.setKernelPage(KP.revokePayer, payer);
     this.#defer();
     return payer;
@@ -402,10 +406,10 @@ export class Revocation {
     return aborted;
   }
 
-  /** What a deadline has taken beyond its estimate is paid by the same environment, a piece a tick. */
+  /** What a deadline has taken beyond its estimate is paid by the same family, a piece a tick. */
   rests(cycles: number): void {
     if (cycles === 0) return;
-    this.#memory.setKernelPage(KP.revokeRest, this.#memory.kernelPage(KP.revokeRest) + cycles);
+    this.#rests.add(this.#memory.kernelPage(KP.revokePayer), cycles);
     this.#arm();
   }
 
@@ -462,7 +466,7 @@ export class Revocation {
 
   /** The clock looks for the earliest deadline. */
   #arm(): void {
-    const rest = this.#memory.kernelPage(KP.revokeRest) === 0 ? 0 : this.#requests.now + 1;
+    const rest = this.#rests.some ? this.#requests.now + 1 : 0;
     const deadlines = this.#requests.asked().map((env) => this.#memory.env(env, ENV.revokeDeadline));
     this.#memory.setKernelPage(
       KP.revokeTick,

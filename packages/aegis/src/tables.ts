@@ -220,6 +220,7 @@ export const TABLES = {
   familyAsks: { at: 0x19600, bytes: 0x04, count: ENV_LIMIT, what: 'until when a family was asked for frames that others lack, by number', fields: FAMILY_ASK_FIELDS } as SecretTable,
   revocation: { at: 0x19800, bytes: 0x10, count: ENV_LIMIT, what: 'what is asked and expected of revocation, by environment', fields: REVOCATION_FIELDS } as SecretTable,
   serial: { at: 0x1a000, bytes: 0x220, count: SERIAL_LINES, what: 'queues, by serial line', fields: SERIAL_FIELDS } as SecretTable,
+  familyRests: { at: 0x1ac00, bytes: 4, count: ENV_LIMIT, what: 'cycles of revocation that a family is still to pay, by number', fields: WORD } as SecretTable,
   filterOrder: { at: 0x1b000, bytes: 4, count: FILTER_LIMIT, what: 'the filters, in the order in which they were bound', fields: WORD } as SecretTable,
   asidOwners: { at: 0x1b400, bytes: 4, count: ASID_LIMIT, what: 'who has an ASID, or NO_ENV', fields: WORD } as SecretTable,
   chosenGuards: { at: 0x1b500, bytes: FRAME_LIMIT / 8, count: 1, what: 'the frames of which tlbwr compares words that an environment chose', fields: { members: { at: 0, what: 'one bit for each frame' } } } as SecretTable,
