@@ -96,11 +96,10 @@ export class Frames {
     capabilities.breaking('frame', (ppn, nodes) => {
       this.#revoke(ppn, nodes);
     });
-    const { noMac } = capabilities;
     for (let ppn = 0; ppn < this.count; ppn += 1) {
       memory.setFrame(ppn, FRAME.owner, NO_ENV);
       memory.setFrame(ppn, FRAME.generation, 1);
-      this.#authenticate(ppn, noMac, noMac);
+      this.#authenticate(ppn, capabilities.noMac, capabilities.noMac);
     }
   }
 
@@ -236,21 +235,15 @@ export class Frames {
   }
 
   /**
-   * What `drop` costs at most, if that may be more than fits a stretch: of a frame of which there are branches, or that something
-   * binds beside the registry.
+   * What `drop` costs at most, if that may be more than fits a stretch: of a frame of which there are branches, or that something binds beside
+   * the registry. If others hold it than `env`, its capabilities live on, however many there are.
    */
-  costOfDropping(ppn: number): number {
+  costOfDropping(ppn: number, env: number = NO_ENV): number {
+    const isShared = env !== NO_ENV && this.#memory.frame(ppn, FRAME.holders) > 1;
+    if (isShared) return COST_OF_FLUSH + this.#capabilities.costOfEndingThrough('frame', ppn, env);
     const nodes = this.#capabilities.costOfForget('frame', ppn);
     const pins = this.#memory.frame(ppn, FRAME.pins);
     return nodes === 0 && pins === 0 ? 0 : nodes + COST_OF_FLUSH + this.#bindings.costOfFreed() + pins * COST_OF_PIN;
-  }
-
-  /** The same for `env`: if another holds the frame too, its capabilities live on, however many others have made. */
-  costOfDroppingFor(env: number, ppn: number): number {
-    const isLast = this.#memory.frame(ppn, FRAME.holders) <= 1;
-    return isLast
-      ? this.costOfDropping(ppn)
-      : COST_OF_FLUSH + this.#capabilities.costOfEndingThrough('frame', ppn, env);
   }
 
   /** Drops every hold of an environment that ends, whose own translations are gone already. */

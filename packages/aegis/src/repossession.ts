@@ -192,7 +192,8 @@ export class Repossession {
     const preloaded = this.#memory.get(entry + REPOSSESSION.state) === REPOSSESSION_STATES.preloaded;
     this.#memory.set(entry + REPOSSESSION.kind, kind);
     this.#memory.set(entry + REPOSSESSION.name, name);
-    const saving = preloaded && kind === REVOKE_KINDS.frames && this.#save(cpu, env, entry, name);
+    const saves = preloaded && kind === REVOKE_KINDS.frames && !this.#slices.neverPays(env);
+    const saving = saves && this.#save(cpu, env, entry, name);
     this.#memory.set(entry + REPOSSESSION.state, saving ? REPOSSESSION_STATES.saving : REPOSSESSION_STATES.lost);
   }
 

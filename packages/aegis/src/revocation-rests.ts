@@ -1,10 +1,12 @@
 /**
  * What deadlines of revocation have taken beyond a stretch, by the family that pays for it: a piece a tick. [docs/mechanisms/revocation.md]
  *
- * One family's rest keeps no other from what it is guaranteed: what families lack is looked for meanwhile (Revocation.due).
+ * One family's rest keeps no other from what it is guaranteed: what families lack is looked for meanwhile (Revocation.due). A family without slices
+ * never pays. Its rest takes a part in 256 of every other tick, after those of families that do.
  */
 import { ENV, ENV_LIMIT, NO_ENV } from '@exokernel/abi';
 import { PIECE } from './costs.ts';
+import type { Families } from './families.ts';
 import { KP } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
 import { familyAsPayer } from './slices.ts';
@@ -12,10 +14,12 @@ import { TABLES } from './tables.ts';
 
 export class Rests {
   readonly #memory: KernelMemory;
+  readonly #families: Families;
   readonly #rests: Records;
 
-  constructor(memory: KernelMemory) {
+  constructor(memory: KernelMemory, families: Families) {
     this.#memory = memory;
+    this.#families = families;
     this.#rests = new Records(memory, TABLES.familyRests);
   }
 
@@ -31,11 +35,15 @@ export class Rests {
     this.#memory.setKernelPage(KP.revokeRest, this.#memory.kernelPage(KP.revokeRest) + cycles);
   }
 
-  /** One piece of the first of them takes its time now. Returns who pays for it, or undefined: there is none. */
+  /** One piece of one of them takes its time now. Returns who pays for it, or undefined: there is none for this tick. */
   pay(): number | undefined {
     if (!this.some) return undefined;
-    const [family = 0] = this.#rests.filter((one) => this.#rests.get(one, 0) !== 0);
-    const piece = Math.min(this.#rests.get(family, 0), PIECE);
+    const owing = this.#rests.filter((one) => this.#rests.get(one, 0) !== 0);
+    const family = owing.find((one) => this.#families.has('slices', one) > 0) ?? owing[0] ?? 0;
+    const pays = this.#families.has('slices', family) > 0;
+    if (!pays && (this.#memory.kernelPage(KP.tick) & 1) === 1) return undefined;
+    const most = pays ? PIECE : this.#memory.kernelPage(KP.quantum) >>> 8;
+    const piece = Math.min(this.#rests.get(family, 0), most);
     this.#rests.set(family, 0, this.#rests.get(family, 0) - piece);
     this.#memory.setKernelPage(KP.revokeRest, this.#memory.kernelPage(KP.revokeRest) - piece);
     this.#memory.charge(piece, 1);

@@ -81,7 +81,7 @@ export class Revocation {
   ) {
     this.#memory = memory;
     this.#requests = new Requests(memory);
-    this.#rests = new Rests(memory);
+    this.#rests = new Rests(memory, parts.families);
     this.#slices = parts.slices;
     this.#frames = parts.frames;
     this.#families = parts.families;
@@ -151,7 +151,7 @@ export class Revocation {
    */
   need(cpu: NativeCpu, env: number): boolean {
     const family = this.#families.of(env);
-    if (this.#families.beyond('frames', family) >= 0) return false;
+    if (this.#families.beyond('frames', family) >= 0 || this.#slices.neverPays(env)) return false;
     this.#requests.state.set(env, REVOCATION.needy, 1);
     this.#requests.state.set(env, REVOCATION.until, this.#requests.now + 2 * PATIENCE);
     const short = this.#short();
@@ -221,7 +221,7 @@ export class Revocation {
     let payer = NO_ENV;
     for (const family of families.length === 0 ? [] : this.#families.richest('frames')) {
       if (this.#requests.asks.get(family, FAMILY_ASK.deadline) !== TAKEN || lacking() <= 0) continue;
-      if (payer === NO_ENV) payer = familyAsPayer(this.#whoPays(family));
+      if (payer === NO_ENV) payer = familyAsPayer(family);
       const losers = this.#repossession.seize(cpu, family, lacking());
       for (const loser of losers) this.#tell(loser);
       for (const loser of losers) this.settle(loser);
@@ -248,13 +248,6 @@ export class Revocation {
     }
     this.#look();
     return payer;
-  }
-
-  /** The family that pays when frames are taken from one: that one, or if it has no slice, which could never pay, one that lacks them. */
-  #whoPays(loser: number): number {
-    const [needy] = this.#requests.needy();
-    const pays = this.#families.has('slices', loser) > 0 || needy === undefined;
-    return pays ? loser : this.#families.of(needy);
   }
 
   #familiesTaken(): number[] {

@@ -346,6 +346,11 @@ export class Slices {
     return credits.reduce((sum, credit) => sum + Math.min(credit, 0), 0) < -this.#memory.kernelPage(KP.quantum);
   }
 
+  /** Whether an environment is a debtor (`isDebtor`) whose family has no slice: it runs in those of accomplices, and never pays. */
+  neverPays(env: number): boolean {
+    return this.#families.has('slices', this.#families.of(env)) === 0 && this.isDebtor(env);
+  }
+
   /** The first member of a family that runs in a slice of its own, or NO_ENV. */
   #payerOf(family: number): number {
     for (let p = 0; p < SLICE_LIMIT; p += 1) {

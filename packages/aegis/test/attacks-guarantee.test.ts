@@ -237,16 +237,25 @@ test('families that pass on what they have: each is asked once, and what comes b
   expect([frames.free, memory.env(first, ENV.lost)]).toEqual([7, 7]);
 });
 
-test.each([false, true])('who pays when frames are taken from a family that has a slice: %s', (has) => {
-  const world = new World(120);
-  const { memory, frames, revocation, slices } = world.parts;
-  const [poor, rich] = [world.born(NO_ENV), world.born(NO_ENV)];
-  if (has) expect(slices.allocateRun(rich, 1)).toBe(0);
-  while (frames.allocate(rich, -1) >= 0);
-  memory.spent();
-  expect(revocation.need(CPU, poor)).toBe(true);
-  memory.setKernelPage(KP.tick, 66);
-  memory.spent();
-  expect(revocation.due(CPU)).toBe(familyAsPayer(world.family(has ? rich : poor)));
-  expect(memory.env(rich, ENV.lost)).toBe(7);
-});
+test.each([false, true])(
+  'a family pays when frames are taken from it, by a small part of ticks if it has no slice: %s',
+  (has) => {
+    const world = new World(120);
+    const { memory, frames, revocation, slices } = world.parts;
+    const [poor, rich] = [world.born(NO_ENV), world.born(NO_ENV)];
+    if (has) expect(slices.allocateRun(rich, 1)).toBe(0);
+    while (frames.allocate(rich, -1) >= 0);
+    memory.spent();
+    expect(revocation.need(CPU, poor)).toBe(true);
+    memory.setKernelPage(KP.tick, 66);
+    memory.spent();
+    const payer = familyAsPayer(world.family(rich));
+    expect(revocation.due(CPU)).toBe(payer);
+    expect(memory.env(rich, ENV.lost)).toBe(7);
+    revocation.rests(1_000_000);
+    memory.setKernelPage(KP.tick, 68);
+    memory.spent();
+    expect(revocation.due(CPU)).toBe(payer);
+    expect(1_000_000 - memory.kernelPage(KP.revokeRest)).toBe(has ? 15_000 : memory.kernelPage(KP.quantum) >>> 8);
+  },
+);

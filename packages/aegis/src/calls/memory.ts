@@ -19,7 +19,7 @@ export function memoryCalls({ memory, frames, environments, capabilities, revoca
     },
     frame_free: (call, self) => {
       const ppn = frames.check(call.capability(0), RIGHTS.read);
-      const cost = ppn < 0 ? 0 : frames.costOfDroppingFor(self, ppn);
+      const cost = ppn < 0 ? 0 : frames.costOfDropping(ppn, self);
       // What pins it might be the kernel, for the life of the caller: then it would count for no environment.
       if (cost > 0 && environments.isKernelPage(self, ppn)) return ERRORS.E_BUSY;
       if (!memory.affords(self, cost)) return AGAIN;

@@ -55,7 +55,7 @@ export function emitPacket(a: SlotAssembler): void {
       does: 'Whose is the packet? One run of the filters of all environments. [DPF96]',
       in: { packet: PACKET, length: LENGTH },
       out: { filter: CLAIMED },
-      scratch: [T9, A0, T0, RA, V0, T1, T2, S0, A1, A3],
+      scratch: [T9, A0, T0, RA, V0, V1, T1, T2, S0, A1, A3],
     },
     () => {
       a.lw(T9, KP.demux, ZERO);

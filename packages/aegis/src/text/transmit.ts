@@ -60,7 +60,7 @@ export function emitTransmit(a: SlotAssembler): void {
       in: { owner: V1, back: RA },
       out: { buffer: V0 },
       scratch: [T0, T1, T2],
-      fast: { instructions: 17 },
+      fast: { instructions: 15 },
     },
     () => {
       a.lw(T0, KP.transmitIndex, ZERO);
