@@ -45,12 +45,12 @@ const KERNEL: number = ENV_LIMIT;
 
 /** What it costs at most to let go of a frame, without its nodes, and the flush of a set of them. */
 const COST_OF_FRAME = 420;
-/** What it costs at most to break one thing that pins a frame. */
+/** What it costs at most to break one thing that pins a frame; to look for an environment's bindings of one that others hold, and at a node. */
 const COST_OF_PIN = 2500;
+const COST_OF_SHARED = 4000;
+const COST_OF_LOOK = 80;
 
-function resourceOf(ppn: number): Resource {
-  return { kind: CAPABILITY_KINDS.frame, name: ppn };
-}
+const resourceOf = (ppn: number): Resource => ({ kind: CAPABILITY_KINDS.frame, name: ppn });
 
 /** Rights of the capability that an allocation returns. */
 const FRAME_RIGHTS: number = RIGHTS.read | RIGHTS.write;
@@ -240,7 +240,8 @@ export class Frames {
    */
   costOfDropping(ppn: number, env: number = NO_ENV): number {
     const isShared = env !== NO_ENV && this.#memory.frame(ppn, FRAME.holders) > 1;
-    if (isShared) return COST_OF_FLUSH + this.#capabilities.costOfEndingThrough('frame', ppn, env);
+    const looks = COST_OF_SHARED + (isShared ? this.#nodesOf(ppn).length * COST_OF_LOOK : 0);
+    if (isShared) return COST_OF_FLUSH + looks + this.#capabilities.costOfEndingThrough('frame', ppn, env);
     const nodes = this.#capabilities.costOfForget('frame', ppn);
     const pins = this.#memory.frame(ppn, FRAME.pins);
     return nodes === 0 && pins === 0 ? 0 : nodes + COST_OF_FLUSH + this.#bindings.costOfFreed() + pins * COST_OF_PIN;
