@@ -1,9 +1,11 @@
 /** For tests of the key-value log: a machine with it, and a client at the other end of the wire. */
 import { join } from 'node:path';
-import { compiledLibOs } from '@exokernel/libos-kit';
+import { crc32 } from 'node:zlib';
+import { ENV, PAGE_BYTES, type Image } from '@exokernel/abi';
+import { compiledLibOs, UKIT } from '@exokernel/libos-kit';
 import { compileLibrary, diagnosticText } from '@exokernel/libos-kit/node';
-import { Wire } from '../../../packages/hardware/src/index.ts';
-import type { CutDisk } from '../../../packages/libos-kit/test/log-support.ts';
+import { Wire, type DiskGeometry } from '../../../packages/hardware/src/index.ts';
+import { image, KIT, type CutDisk } from '../../../packages/libos-kit/test/log-support.ts';
 import { boot, bystander, BystanderWatch, peer, type Booted, type Peer } from '../../../packages/testkit/src/index.ts';
 
 export const OWN = { ip: 0x0a000001, mac: Uint8Array.of(8, 0, 0x2b, 0, 0, 1), netmask: 0xffffff00 };
@@ -29,12 +31,23 @@ export interface Reply {
   readonly value: string;
 }
 
+/** Watches an environment that has nothing to do with the log. */
+interface Watch {
+  readonly look: () => void;
+  /** What has happened to it; empty if nothing has. */
+  readonly damage: () => string[];
+}
+
 export interface World extends Booted {
-  readonly neighbour: BystanderWatch;
+  readonly neighbour: Watch;
   readonly host: Peer;
   readonly wire: Wire;
   /** Asks, and again each second until there is a reply; nothing if there is none in time. A number is that of an earlier request, asked again. */
   readonly ask: (operation: number, key: string, value?: string, number?: number) => Reply | undefined;
+  /** Sends a request once, and gives its number. */
+  readonly send: (operation: number, key: string, value?: string, number?: number) => number;
+  /** The reply to the request of a number, if it comes within so many seconds. Throws if the log ends meanwhile. */
+  readonly reply: (number: number, seconds?: number) => Reply | undefined;
   /** The number of the last request. */
   readonly asked: () => number;
 }
@@ -43,6 +56,9 @@ export interface WorldOptions {
   readonly firstNumber?: number;
   readonly blocks?: number;
   readonly ramBytes?: number;
+  readonly geometry?: DiskGeometry;
+  /** An environment beside the log that sleeps, in place of one that computes. */
+  readonly sleeper?: Image;
   /** From now on no answer matters. */
   readonly isOver?: () => boolean;
 }
@@ -71,35 +87,92 @@ export function replyOf(data: Uint8Array, number: number): Reply | undefined {
 
 /** A machine with the log, and a host at the other end of the wire. */
 export function world(os: KvLibOs, disk: CutDisk, options: WorldOptions = {}): World {
-  const { firstNumber = 1, blocks = BLOCKS, ramBytes, isOver = () => false } = options;
+  const { firstNumber = 1, blocks = BLOCKS, ramBytes, geometry, sleeper, isOver = () => false } = options;
   const wire = new Wire();
   const host = peer(wire, PEER);
-  const image = os.alone({ station: OWN, extent: { start: 0, blocks } });
+  const log = os.alone({ station: OWN, extent: { start: 0, blocks } });
   const memory = ramBytes === undefined ? {} : { ramBytes };
-  const booted = boot([image], { lance: { mac: OWN.mac, wire }, disk: { store: disk }, ...memory });
-  const watch = new BystanderWatch(booted.aegis, booted.aegis.load(bystander()));
+  const drive = geometry === undefined ? { store: disk } : { store: disk, geometry };
+  const booted = boot([log], { lance: { mac: OWN.mac, wire }, disk: drive, ...memory });
+  const watch = sleeper === undefined ? computing(booted) : sleeping(booted, sleeper);
   const socket = host.stack.udp.bind(CLIENT);
   // Until it listens: the controller hears nothing before.
   booted.runUntil(isOver, 0.7);
   let last = firstNumber;
+  const send = (operation: number, key: string, value = '', number = (last += 1)): number => {
+    socket.send(OWN.ip, PORT, requestBytes(number, operation, key, value));
+    host.flush();
+    return number;
+  };
+  const reply = (number: number, seconds = 1): Reply | undefined => {
+    let found: Reply | undefined;
+    booted.runUntil(() => {
+      watch.look();
+      for (let got = socket.receive(); got !== undefined; got = socket.receive()) found ??= replyOf(got.data, number);
+      return found !== undefined || isOver() || booted.aegis.environment(0).status === 'dead';
+    }, seconds);
+    const { status, cause } = booted.aegis.environment(0);
+    if (status === 'dead') throw new Error(`the log ${cause?.text ?? 'is dead'}`);
+    return found;
+  };
   const ask = (operation: number, key: string, value = '', number = (last += 1)): Reply | undefined => {
-    const request = requestBytes(number, operation, key, value);
     for (let attempt = 0; attempt < 3 && !isOver(); attempt += 1) {
-      socket.send(OWN.ip, PORT, request);
-      host.flush();
-      let reply: Reply | undefined;
-      booted.runUntil(() => {
-        watch.look();
-        for (let got = socket.receive(); got !== undefined; got = socket.receive()) reply ??= replyOf(got.data, number);
-        return reply !== undefined || isOver() || booted.aegis.environment(0).status === 'dead';
-      }, 1);
-      const { status, cause } = booted.aegis.environment(0);
-      if (status === 'dead') throw new Error(`the log ${cause?.text ?? 'is dead'}`);
-      if (reply !== undefined) return reply;
+      const found = reply(send(operation, key, value, number));
+      if (found !== undefined) return found;
     }
     return undefined;
   };
-  return { ...booted, neighbour: watch, host, wire, ask, asked: () => last };
+  return { ...booted, neighbour: watch, host, wire, ask, send, reply, asked: () => last };
+}
+
+function computing({ aegis }: Booted): Watch {
+  const watch = new BystanderWatch(aegis, aegis.load(bystander()));
+  return {
+    look: () => {
+      watch.look();
+    },
+    damage: () => watch.damage(),
+  };
+}
+
+/** Of one that does nothing but hold its frames, whose contents stay. */
+function sleeping(booted: Booted, image: Image): Watch {
+  const { aegis, machine } = booted;
+  const env = aegis.load(image);
+  booted.runUntil(() => booted.uWord(env, UKIT.libos) === 1);
+  const uPage = (aegis.parts.memory.env(env, ENV.uPage) & 0x1fffffff) / PAGE_BYTES;
+  const contents = (): string =>
+    aegis.parts.frames
+      .heldBy(env)
+      .filter((ppn) => ppn !== uPage)
+      .map((ppn) => `${ppn} ${crc32(machine.memory.read(ppn * PAGE_BYTES, new Uint8Array(PAGE_BYTES)))}`)
+      .join();
+  const before = contents();
+  return {
+    look: () => undefined,
+    damage: () => {
+      const { status, cause } = aegis.environment(env);
+      if (status !== 'runnable') return [`the neighbour is ${status}: it ${cause?.text ?? 'has not ended'}`];
+      return contents() === before ? [] : ['the frames of the neighbour are not what they were'];
+    },
+  };
+}
+
+/** One that sleeps, for `WorldOptions.sleeper`. */
+export async function sleeperImage(): Promise<Image> {
+  return await image(
+    `
+    import { clock_sleep } from '${KIT}/clock';
+    import { store32 } from '${KIT}/kit';
+    const words = memory.data(16384);
+    export function main(): i32 {
+      for (let i = 0; i < 16384; i += 4) store<u32>(words + i, i * 0x9e3779b1);
+      store32(${UKIT.libos}, 1);
+      for (;;) clock_sleep(0x100000);
+      return 0;
+    }`,
+    {},
+  );
 }
 
 /** A value that says which it is, of up to 900 bytes. */
