@@ -59,6 +59,8 @@ export interface WorldOptions {
   readonly geometry?: DiskGeometry;
   /** An environment beside the log that sleeps, in place of one that computes. */
   readonly sleeper?: Image;
+  /** Called before anything runs. */
+  readonly loaded?: (parts: Booted['aegis']['parts']) => void;
   /** From now on no answer matters. */
   readonly isOver?: () => boolean;
 }
@@ -87,13 +89,14 @@ export function replyOf(data: Uint8Array, number: number): Reply | undefined {
 
 /** A machine with the log, and a host at the other end of the wire. */
 export function world(os: KvLibOs, disk: CutDisk, options: WorldOptions = {}): World {
-  const { firstNumber = 1, blocks = BLOCKS, ramBytes, geometry, sleeper, isOver = () => false } = options;
+  const { firstNumber = 1, blocks = BLOCKS, ramBytes, geometry, sleeper, loaded, isOver = () => false } = options;
   const wire = new Wire();
   const host = peer(wire, PEER);
   const log = os.alone({ station: OWN, extent: { start: 0, blocks } });
   const memory = ramBytes === undefined ? {} : { ramBytes };
   const drive = geometry === undefined ? { store: disk } : { store: disk, geometry };
   const booted = boot([log], { lance: { mac: OWN.mac, wire }, disk: drive, ...memory });
+  loaded?.(booted.aegis.parts);
   const watch = sleeper === undefined ? computing(booted) : sleeping(booted, sleeper);
   const socket = host.stack.udp.bind(CLIENT);
   // Until it listens: the controller hears nothing before.
