@@ -8,6 +8,7 @@
  * A client asks again until it is answered. A PUT that was done already has the number of the last one of its key, and is not done again.
  */
 import { E, PAGE_BYTES } from '@exokernel/libos-kit/assembly/abi';
+import { backBy } from '@exokernel/libos-kit/assembly/backing';
 import { EXTENT, extentBlocks } from '@exokernel/libos-kit/assembly/disk';
 import { allocateFrame, NEW_FRAME } from '@exokernel/libos-kit/assembly/frame';
 import { appendParts, formatLog, openLog, readRecord, sync } from '@exokernel/libos-kit/assembly/log';
@@ -24,6 +25,8 @@ const HEAD = 8;
 const KEYS = 128;
 const KEY_MOST = 40;
 const VALUE_MOST = 1024;
+/** Blocks behind the log, for frames that the kernel takes by force. */
+const BACKED = 8;
 /** A key's record: where its value is in the log, the value's length, the request that put it, the key's length, the key. */
 const KEY_BYTES = 16 + KEY_MOST;
 
@@ -73,7 +76,8 @@ function remember(key: i32, position: i32, put: usize): void {
 function fault(address: usize, cause: i32): bool {
   const entry = values.entryOf(address);
   if (entry == 0) return false;
-  return load<u32>(entry) != 0 ? values.fault(address, cause) : fill(<i32>((address - VALUES) >>> 12)) >= 0;
+  // A frame that the kernel has taken by force is refused: the page is filled anew.
+  return (load<u32>(entry) != 0 && values.fault(address, cause)) || fill(<i32>((address - VALUES) >>> 12)) >= 0;
 }
 
 /** Fills the page of a key, for which another one goes where memory is full. Gives the bytes, or an error. */
@@ -144,10 +148,12 @@ function put(keyLength: i32, valueLength: i32): i32 {
 export function main(): i32 {
   onFault(fault);
   giveUpBy(giveUp);
-  let code = openLog(EXTENT, extentBlocks(), found);
+  const blocks = extentBlocks() - BACKED;
+  backBy(EXTENT, blocks, BACKED);
+  let code = openLog(EXTENT, blocks, found);
   if (code == E.NONE) {
-    code = formatLog(EXTENT, extentBlocks());
-    if (code == 0) code = openLog(EXTENT, extentBlocks(), found);
+    code = formatLog(EXTENT, blocks);
+    if (code == 0) code = openLog(EXTENT, blocks, found);
   }
   if (code < 0) return code;
   const socket = udp_open(PORT);

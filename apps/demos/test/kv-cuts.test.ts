@@ -11,8 +11,8 @@ import { GET, kvLibOs, PUT, valueOf, world } from './kv-support.ts';
 const CUTS = Number(process.env['KV_CUTS'] ?? 20);
 const SEED = Number(process.env['KV_SEED'] ?? 3);
 const KEYS = 6;
-/** Of the extent: small, so that it is often full. */
-const BLOCKS = 16;
+/** Of the extent: small, so that it is often full. Eight of them are for frames that the kernel takes. */
+const BLOCKS = 24;
 
 interface Put {
   readonly number: number;

@@ -20,6 +20,8 @@ import { beforePolicies } from './revocation';
 const AS_VECTOR = 9;
 /** Above all frames: names of entries whose page is known. */
 const KNOWN: u32 = 0xff000;
+/** The name of one that is of no page. */
+const NOTHING: u32 = 0xfffff;
 
 /**
  * From now on what the kernel takes by force is saved to blocks `first` to `first + count − 1` of an extent, at most 64, and comes back when it is
@@ -52,24 +54,34 @@ export function backBy(extent: Capability, first: i32, count: i32): i32 {
 
 /**
  * The kernel has taken frames. Their numbers may be given again, also to this environment, so the entries of the vector get names that no frame has,
- * and the pages that they are of the same.
+ * and the pages that they are of the same. What is of no page of the kit's table does not come back: its block is free again.
  */
 function nameEntries(): void {
   for (let i = 0; i < REPOSSESSION_ENTRIES; i++) {
     const entry: usize = PLACE.vector + i * REPOSSESSION_BYTES;
     const state = load32(entry + REPOSSESSION.state);
-    const name = load32(entry + REPOSSESSION.name);
     if (state != REPOSSESSION_STATE.saving && state != REPOSSESSION_STATE.saved) continue;
-    if (load32(entry + REPOSSESSION.kind) != REVOKE.frames || name >= KNOWN) continue;
-    for (let page = 0; page < PAGED_PAGES; page++) {
-      const at: usize = PLACE.pageTable + page * PTE_BYTES;
-      const lo = load32(at);
-      if ((lo & ENTRYLO.valid) == 0 || lo >>> 12 != name || isHeld(page, at, lo)) continue;
-      store32(entry + REPOSSESSION.name, KNOWN + i);
-      store32(at, (lo & (PAGE_BYTES - 1)) | ((KNOWN + i) << 12));
-      break;
+    if (load32(entry + REPOSSESSION.kind) != REVOKE.frames) continue;
+    const name = load32(entry + REPOSSESSION.name);
+    if (name < KNOWN && !nameOne(entry, name, KNOWN + i)) store32(entry + REPOSSESSION.name, NOTHING);
+    const isNothing = load32(entry + REPOSSESSION.name) == NOTHING;
+    if (isNothing && load32(entry + REPOSSESSION.state) == REPOSSESSION_STATE.saved) {
+      store32(entry + REPOSSESSION.state, REPOSSESSION_STATE.preloaded);
     }
   }
+}
+
+/** Names an entry, and the page that its frame was of. False: there is none. */
+function nameOne(entry: usize, name: u32, known: u32): bool {
+  for (let page = 0; page < PAGED_PAGES; page++) {
+    const at: usize = PLACE.pageTable + page * PTE_BYTES;
+    const lo = load32(at);
+    if ((lo & ENTRYLO.valid) == 0 || lo >>> 12 != name || isHeld(page, at, lo)) continue;
+    store32(entry + REPOSSESSION.name, known);
+    store32(at, (lo & (PAGE_BYTES - 1)) | (known << 12));
+    return true;
+  }
+  return false;
 }
 
 /** The frame of an entry of the page table is this environment's still: another page lost one of the same number. */

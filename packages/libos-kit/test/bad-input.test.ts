@@ -15,7 +15,7 @@ const EACH = Number(process.env['BAD_INPUT'] ?? 60);
 const [STATE, WHICH, RESULT, BUFFER, ARGUMENTS] = [TELL, TELL + 4, TELL + 8, TELL + 12, TELL + 16];
 const [READY, CALLED, DONE] = [1, 2, 3];
 /** Machine time that a call has, in seconds, and one that may not come back. */
-const PATIENCE = 2;
+const PATIENCE = 6;
 const IMPATIENCE = 0.1;
 
 interface Entry {
@@ -114,7 +114,9 @@ const ROWS: Readonly<Record<string, Row>> = {
   'pager.Pager.constructor': 'any',
   'pager.Pager.fault': 1,
   'pager.Pager.giveUp': 8,
+  'backing.backBy': 'code',
   'revocation.giveUpBy': 1,
+  'revocation.beforePolicies': 'any',
   'wake.Wake.constructor': 'any',
   'wake.Wake.product': 'any',
   'wake.Wake.word': 'any',
