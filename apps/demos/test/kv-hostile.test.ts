@@ -6,7 +6,20 @@ import { ENV, ERRORS } from '@exokernel/abi';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CutDisk, random } from '../../../packages/libos-kit/test/log-support.ts';
 import { checkInvariants } from '../../../packages/testkit/src/index.ts';
-import { BLOCKS, CLIENT, GET, kvLibOs, OWN, PEER, PORT, PUT, requestBytes, valueOf, world, type KvLibOs } from './kv-support.ts';
+import {
+  BLOCKS,
+  CLIENT,
+  GET,
+  kvLibOs,
+  OWN,
+  PEER,
+  PORT,
+  PUT,
+  requestBytes,
+  valueOf,
+  world,
+  type KvLibOs,
+} from './kv-support.ts';
 
 const MUTATED = Number(process.env['MUTATED'] ?? 1500);
 const SEED = Number(process.env['MUTATED_SEED'] ?? 1);
@@ -47,7 +60,10 @@ function repair(frame: Uint8Array): void {
   } else if (frame[23] === 17) {
     const length = view.getUint16(data + 4);
     view.setUint16(data + 6, 0);
-    view.setUint16(data + 6, ~sum(frame, data, Math.min(frame.length, data + length), sum(frame, 26, 34) + 17 + length) || 0xffff);
+    view.setUint16(
+      data + 6,
+      ~sum(frame, data, Math.min(frame.length, data + length), sum(frame, 26, 34) + 17 + length) || 0xffff,
+    );
   }
 }
 
@@ -102,7 +118,10 @@ function mutated(choose: (n: number) => number): Uint8Array {
         frame = frame.slice(0, 14 + choose(frame.length - 13));
         break;
       case 4:
-        frame = Uint8Array.from([...frame, ...Array.from({ length: choose(1515 - Math.min(1514, frame.length)) }, () => choose(256))]);
+        frame = Uint8Array.from([
+          ...frame,
+          ...Array.from({ length: choose(1515 - Math.min(1514, frame.length)) }, () => choose(256)),
+        ]);
         break;
       default:
         for (let j = at; j < Math.min(frame.length, at + choose(40)); j += 1) frame[j] = choose(256);
@@ -184,7 +203,8 @@ describe('a key-value log', () => {
     const held = frames.heldBy(0).length;
     memory.setEnv(0, ENV.frameLimit, held);
     for (let round = 0; round < 2; round += 1) {
-      for (let i = 0; i < 8; i += 1) expect(w.ask(GET, `key ${i}`)).toEqual({ status: valueOf(i).length, value: valueOf(i) });
+      for (let i = 0; i < 8; i += 1)
+        expect(w.ask(GET, `key ${i}`)).toEqual({ status: valueOf(i).length, value: valueOf(i) });
       expect(w.ask(PUT, 'key 0', valueOf(0))?.status).toBe(valueOf(0).length);
     }
     expect(frames.heldBy(0).length).toBeLessThanOrEqual(held);

@@ -216,7 +216,11 @@ describe('frames revoked at every instruction of a PUT', () => {
         if (status !== 'dead') throw error;
         outcome = cause?.text ?? 'ends without a cause';
       }
-      expect({ where, lost: lost(), hears: outcome !== 'does not answer' }).toEqual({ where, lost: TOO_MANY, hears: true });
+      expect({ where, lost: lost(), hears: outcome !== 'does not answer' }).toEqual({
+        where,
+        lost: TOO_MANY,
+        hears: true,
+      });
       expect(outcome, where).not.toBe('ends without a cause');
       expectUnharmed(where);
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);

@@ -28,7 +28,14 @@ describe('a key-value log', () => {
     const disk = new CutDisk(BLOCKS);
     const w = world(os, disk);
     expect(w.ask(PUT, 'first', 'x')?.status).toBe(1);
-    for (const [i, length] of [...Array.from({ length: 20 }, (_, n) => valueOf(n).length), 1024, 490, 0, 1, 1023].entries()) {
+    for (const [i, length] of [
+      ...Array.from({ length: 20 }, (_, n) => valueOf(n).length),
+      1024,
+      490,
+      0,
+      1,
+      1023,
+    ].entries()) {
       const before = disk.writes;
       expect(w.ask(PUT, `key ${i}`, 'v'.repeat(length))?.status).toBe(length);
       expect(disk.writes - before).toBe(1);

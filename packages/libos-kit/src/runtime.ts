@@ -210,7 +210,9 @@ function emitSleep(a: SlotAssembler, float: boolean): void {
   emitSaveForCall(a, float);
   a.li(V0, CALLS.sleep.number);
   a.syscall(0);
-  a.note('There was an event, and no sleep. If it was a request of the kernel, it is told when a slice begins: no other event may come.');
+  a.note(
+    'There was an event, and no sleep. If it was a request of the kernel, it is told when a slice begins: no other event may come.',
+  );
   a.lw(T0, U_PAGE + U.revokeFrames, ZERO);
   a.lw(T1, U_PAGE + U.revokeSlices, ZERO);
   a.nop();

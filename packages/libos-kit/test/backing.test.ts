@@ -48,7 +48,9 @@ test('is saved, and paged in again when it is touched', async () => {
   const { memory, frames, revocation } = booted.aegis.parts;
   let lost = 0;
   for (const [i, count] of [1, 4, 9, 16, 20, 24].entries()) {
-    expect(booted.runUntil(() => booted.uWord(0, TELL) === i + 1 || booted.aegis.environment(0).status === 'dead')).toBe(true);
+    expect(
+      booted.runUntil(() => booted.uWord(0, TELL) === i + 1 || booted.aegis.environment(0).status === 'dead'),
+    ).toBe(true);
     expect(booted.aegis.environment(0).cause?.text).toBeUndefined();
     const held = frames.heldBy(0).length;
     // It has no policy, and gives nothing.
@@ -65,10 +67,18 @@ test('is saved, and paged in again when it is touched', async () => {
 });
 
 test('and without it ends the environment, which says where', async () => {
-  const booted = boot([await image(PROGRAM.replace('backBy(EXTENT, 0, 40) != 0', 'false').replace('backBy(EXTENT, 0, 40) != -4', 'false'), { extent: { start: 4, blocks: 40 } })], {
-    disk: { store: new CutDisk(64) },
-    ramBytes: memoryFor(220),
-  });
+  const booted = boot(
+    [
+      await image(
+        PROGRAM.replace('backBy(EXTENT, 0, 40) != 0', 'false').replace('backBy(EXTENT, 0, 40) != -4', 'false'),
+        { extent: { start: 4, blocks: 40 } },
+      ),
+    ],
+    {
+      disk: { store: new CutDisk(64) },
+      ramBytes: memoryFor(220),
+    },
+  );
   booted.runUntil(() => booted.uWord(0, TELL) === 1);
   booted.aegis.parts.revocation.ask(0, 0, 30);
   booted.runUntil(() => booted.aegis.environment(0).status === 'dead', 4);

@@ -45,7 +45,7 @@ const sends = (from: number, to: number, va: number): PacketStack => {
   return {
     receive: () => undefined,
     transmit: (send) => {
-      if (sent++ === 0) send({ header: new Uint8Array(14), payload: payload as never, from, to });
+      if (sent++ === 0) send({ header: new Uint8Array(14), payload, from, to });
     },
   };
 };
@@ -78,7 +78,8 @@ const ROWS: Readonly<Record<string, (self: Self, n: number, m: number) => Fiber<
     yield* self.fibers.syscall('xmit', own.ring);
     yield* own.compose(m, 1, []);
   },
-  'DiskExtent.open': ({ fibers, memory, runtime }, n, m) => DiskExtent.open(fibers, memory, { runtime, extent: [n, m, n, m], slots: [n, m] }),
+  'DiskExtent.open': ({ fibers, memory, runtime }, n, m) =>
+    DiskExtent.open(fibers, memory, { runtime, extent: [n, m, n, m], slots: [n, m] }),
   'DiskExtent.read': function* (self, n, m) {
     return yield* (yield* disk(self)).read([m], n);
   },
@@ -130,7 +131,9 @@ const NOT_CALLED = ['Fibers.step', 'Fibers.start', 'Fibers.results', 'Fibers.cpu
 test('each method has a row', () => {
   const methods = [PacketRing, DiskExtent, NetworkDevice, Fibers].flatMap((of) => [
     ...Object.getOwnPropertyNames(of.prototype).map((name) => `${of.name}.${name}`),
-    ...Object.getOwnPropertyNames(of).filter((name) => !['length', 'name', 'prototype'].includes(name)).map((name) => `${of.name}.${name}`),
+    ...Object.getOwnPropertyNames(of)
+      .filter((name) => !['length', 'name', 'prototype'].includes(name))
+      .map((name) => `${of.name}.${name}`),
   ]);
   const isMethod = (name: string): boolean => !name.endsWith('.constructor') && !NOT_CALLED.includes(name);
   expect(methods.filter((name) => isMethod(name) && ROWS[name] === undefined)).toEqual([]);
@@ -155,7 +158,10 @@ test.each(Object.entries(ROWS))('%s', (name, call) => {
   for (let i = 0; i < images.length; i += 4) {
     const some = images.slice(i, i + 4);
     const wire = new Wire();
-    const booted = boot([bystander(), ...some], { disk: { store: memoryStore(32 * 4096) }, lance: { mac: MACHINE_MAC, wire } });
+    const booted = boot([bystander(), ...some], {
+      disk: { store: memoryStore(32 * 4096) },
+      lance: { mac: MACHINE_MAC, wire },
+    });
     const watch = new BystanderWatch(booted.aegis, 0);
     const envs = some.map((_, k) => 1 + k);
     booted.runUntil(() => {

@@ -231,7 +231,8 @@ function callOf({ name, parameters, gives }: Entry): string {
 function source(list: readonly Entry[]): string {
   const names = new Map<string, Set<string>>();
   // Two files have a function of this name.
-  const local = (entry: Entry): Entry => (entry.source === 'ring' && entry.name === 'frameOf' ? { ...entry, name: 'ringFrameOf' } : entry);
+  const local = (entry: Entry): Entry =>
+    entry.source === 'ring' && entry.name === 'frameOf' ? { ...entry, name: 'ringFrameOf' } : entry;
   for (const entry of list) {
     const [first = ''] = entry.name.split('.');
     const set = names.get(entry.source) ?? new Set();
@@ -277,12 +278,30 @@ function bad(type: string, buffer: number): readonly number[] {
   if (type === 'bool') return [0, 1];
   if (type === 'i32' || type === 'u32') return [0, ...HUGE, 0xfffffffe, 3, 17, 0x10000];
   // u-page, the kit's text and table, the edge of memory, the kernel's.
-  return [0, 1, 2, ...HUGE, 0xfffffffc, 0x80000084, 0xa0000000, 0x1180, 0x2000, 0x4000, 0x7effff, 0x7ffffc, 0x7c0001, buffer + 1, buffer + 3];
+  return [
+    0,
+    1,
+    2,
+    ...HUGE,
+    0xfffffffc,
+    0x80000084,
+    0xa0000000,
+    0x1180,
+    0x2000,
+    0x4000,
+    0x7effff,
+    0x7ffffc,
+    0x7c0001,
+    buffer + 1,
+    buffer + 3,
+  ];
 }
 
 /** Arguments of each trial of an entry point: one is bad, then all, then ranges overlap. */
 function trials({ parameters }: Entry, buffer: number): readonly (readonly number[])[] {
-  const good = parameters.map(({ type }) => (type === 'Capability' ? buffer + 8192 : /32|bool/.test(type) ? 1 : buffer));
+  const good = parameters.map(({ type }) =>
+    type === 'Capability' ? buffer + 8192 : /32|bool/.test(type) ? 1 : buffer,
+  );
   const list: number[][] = [[...good]];
   parameters.forEach(({ type }, i) => {
     for (const value of bad(type, buffer)) list.push(good.map((other, j) => (i === j ? value : other)));
@@ -293,7 +312,11 @@ function trials({ parameters }: Entry, buffer: number): readonly (readonly numbe
     [4, 4096],
     [64, 65],
   ] as const) {
-    list.push(parameters.map(({ type }, i) => (type === 'usize' ? buffer + i * shift : type === 'Capability' ? buffer + i * 4 : length)));
+    list.push(
+      parameters.map(({ type }, i) =>
+        type === 'usize' ? buffer + i * shift : type === 'Capability' ? buffer + i * 4 : length,
+      ),
+    );
   }
   return list;
 }
@@ -301,7 +324,9 @@ function trials({ parameters }: Entry, buffer: number): readonly (readonly numbe
 const ENTRIES = entries();
 
 test('each has a row, and each row an entry point', () => {
-  expect(ENTRIES.filter((entry) => rowOf(entry) === undefined).map(({ source: of, name }) => `${of}.${name}`)).toEqual([]);
+  expect(ENTRIES.filter((entry) => rowOf(entry) === undefined).map(({ source: of, name }) => `${of}.${name}`)).toEqual(
+    [],
+  );
   const names = new Set(ENTRIES.map(({ source: of, name }) => `${of}.${name}`));
   expect(Object.keys(ROWS).filter((name) => !names.has(name))).toEqual([]);
   expect(ENTRIES.length).toBeGreaterThan(140);
@@ -315,8 +340,13 @@ describe('bad input', () => {
   let buffer = 0;
 
   beforeAll(async () => {
-    booted = boot([await image(source(ENTRIES), { extent: { start: 0, blocks: 24 } }), bystander()], { disk: { store: disk }, ramBytes: memoryFor(200), engine: 'interpreter' });
-    if (!booted.runUntil(() => booted.uWord(0, STATE) === READY, 2)) throw new Error(booted.aegis.environment(0).cause?.text ?? 'it has not begun');
+    booted = boot([await image(source(ENTRIES), { extent: { start: 0, blocks: 24 } }), bystander()], {
+      disk: { store: disk },
+      ramBytes: memoryFor(200),
+      engine: 'interpreter',
+    });
+    if (!booted.runUntil(() => booted.uWord(0, STATE) === READY, 2))
+      throw new Error(booted.aegis.environment(0).cause?.text ?? 'it has not begun');
     buffer = booted.uWord(0, BUFFER);
     snapshot = booted.machine.snapshot();
     bytes = disk.bytes.slice();
@@ -343,17 +373,25 @@ describe('bad input', () => {
         });
         poke(booted, 0, STATE, CALLED);
         let given: number | undefined;
-        booted.runUntil(() => {
-          watch.look();
-          if (booted.aegis.environment(0).status !== 'dead' && booted.uWord(0, STATE) === DONE) given = booted.uWord(0, RESULT);
-          return booted.aegis.environment(0).status === 'dead';
-        }, row === 'waits' ? IMPATIENCE : PATIENCE);
+        booted.runUntil(
+          () => {
+            watch.look();
+            if (booted.aegis.environment(0).status !== 'dead' && booted.uWord(0, STATE) === DONE)
+              given = booted.uWord(0, RESULT);
+            return booted.aegis.environment(0).status === 'dead';
+          },
+          row === 'waits' ? IMPATIENCE : PATIENCE,
+        );
         booted.machine.run(booted.machine.hz / 50);
         const { status, cause } = booted.aegis.environment(0);
         if (given !== undefined) {
           returns += 1;
           const isError = given < 0 && Object.values(ERRORS).some((code) => code === given);
-          const may = row === 'any' || row === 'waits' || isError || (row === 'code' ? given === 0 : given >= 0 && given <= Number(row));
+          const may =
+            row === 'any' ||
+            row === 'waits' ||
+            isError ||
+            (row === 'code' ? given === 0 : given >= 0 && given <= Number(row));
           if (!may) wrong.push(`${where} gives ${given}`);
         } else if (status === 'dead') {
           ends += 1;
