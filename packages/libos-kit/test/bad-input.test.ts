@@ -11,7 +11,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { boot, BystanderWatch, bystander, checkInvariants, memoryFor, type Booted } from '../../testkit/src/index.ts';
 import { CutDisk, image, KIT, poke, random, TELL } from './log-support.ts';
 
-const EACH = Number(process.env['BAD_INPUT'] ?? 60);
+const EACH = Number(process.env['BAD_INPUT'] ?? 400);
 const [STATE, WHICH, RESULT, BUFFER, ARGUMENTS] = [TELL, TELL + 4, TELL + 8, TELL + 12, TELL + 16];
 const [READY, CALLED, DONE] = [1, 2, 3];
 /** Machine time that a call has, in seconds, and one that may not come back. */
