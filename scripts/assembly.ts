@@ -169,6 +169,7 @@ function abiSource(): string {
       libraryText: kit.LIBRARY_TEXT,
       libraryMemory: kit.LIBRARY_MEMORY,
       windows: kit.LIBOS_END,
+      vector: kit.VECTOR,
     }),
     ...namespace('ENV', 'Words of the record of an environment: offsets.', abi.ENV),
     ...namespace('ENV_STATUS', 'States of an environment.', abi.ENV_STATUS),

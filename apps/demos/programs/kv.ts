@@ -8,6 +8,7 @@
  * A client asks again until it is answered. A PUT that was done already has the number of the last one of its key, and is not done again.
  */
 import { E, PAGE_BYTES } from '@exokernel/libos-kit/assembly/abi';
+import { backBy } from '@exokernel/libos-kit/assembly/backing';
 import { EXTENT, extentBlocks } from '@exokernel/libos-kit/assembly/disk';
 import { allocateFrame, NEW_FRAME } from '@exokernel/libos-kit/assembly/frame';
 import { appendParts, formatLog, openLog, readRecord, sync } from '@exokernel/libos-kit/assembly/log';
@@ -24,6 +25,8 @@ const HEAD = 8;
 const KEYS = 128;
 const KEY_MOST = 40;
 const VALUE_MOST = 1024;
+/** Blocks behind the log, for frames that the kernel takes by force. */
+const BACKED = 8;
 /** A key's record: where its value is in the log, the value's length, the request that put it, the key's length, the key. */
 const KEY_BYTES = 16 + KEY_MOST;
 
@@ -73,16 +76,27 @@ function remember(key: i32, position: i32, put: usize): void {
 function fault(address: usize, cause: i32): bool {
   const entry = values.entryOf(address);
   if (entry == 0) return false;
-  if (load<u32>(entry) != 0) return values.fault(address, cause);
-  const key = <i32>((address - VALUES) >>> 12);
-  if (allocateFrame() < 0) return false;
-  values.map(address, NEW_FRAME, true);
-  const record = recordOf(key);
+  // A frame that the kernel has taken by force is refused: the page is filled anew.
+  return (load<u32>(entry) != 0 && values.fault(address, cause)) || fill(<i32>((address - VALUES) >>> 12)) >= 0;
+}
+
+/** Fills the page of a key, for which another one goes where memory is full. Gives the bytes, or an error. */
+function fill(key: i32): i32 {
+  let code = allocateFrame();
+  if (code < 0 && giveUp(1) > 0) code = allocateFrame();
+  if (code < 0) return code;
   filling = key;
-  const code = readRecord(load<i32>(record), HEAD + load<i32>(record, 12), value, load<i32>(record, 4));
+  values.map(VALUES + key * PAGE_BYTES, NEW_FRAME, true);
+  code = read(key, value);
   if (code > 0) copy(VALUES + key * PAGE_BYTES, value, code);
   filling = -1;
-  return code >= 0;
+  return code;
+}
+
+/** Reads the value of a key from the log. */
+function read(key: i32, into: usize): i32 {
+  const record = recordOf(key);
+  return readRecord(load<i32>(record), HEAD + load<i32>(record, 12), into, load<i32>(record, 4));
 }
 
 /** The kernel wants frames: all values are in the log, so any page will do. */
@@ -107,6 +121,8 @@ function serve(length: i32): i32 {
     const key = find(request + HEAD, keyLength, false);
     if (key < 0) return E.NONE;
     const bytes = load<i32>(recordOf(key), 4);
+    // Without a page for it, it goes straight from the log.
+    if (load<u32>(values.entries + 16 * key) == 0 && fill(key) < 0) return read(key, reply + HEAD);
     copy(reply + HEAD, VALUES + key * PAGE_BYTES, bytes);
     return bytes;
   }
@@ -132,10 +148,12 @@ function put(keyLength: i32, valueLength: i32): i32 {
 export function main(): i32 {
   onFault(fault);
   giveUpBy(giveUp);
-  let code = openLog(EXTENT, extentBlocks(), found);
+  const blocks = extentBlocks() - BACKED;
+  backBy(EXTENT, blocks, BACKED);
+  let code = openLog(EXTENT, blocks, found);
   if (code == E.NONE) {
-    code = formatLog(EXTENT, extentBlocks());
-    if (code == 0) code = openLog(EXTENT, extentBlocks(), found);
+    code = formatLog(EXTENT, blocks);
+    if (code == 0) code = openLog(EXTENT, blocks, found);
   }
   if (code < 0) return code;
   const socket = udp_open(PORT);

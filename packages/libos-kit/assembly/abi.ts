@@ -115,6 +115,8 @@ export namespace UKIT {
   export const extentBlocks: i32 = 0x12d8;
   export const float: i32 = 0x12d4;
   export const sliceUpcalls: i32 = 0x12dc;
+  export const backing: i32 = 0x12e0;
+  export const backingSave: i32 = 0x12e4;
   export const floatSave: i32 = 0x1e00;
   export const self: i32 = 0x1300;
   export const serial: i32 = 0x1310;
@@ -145,6 +147,7 @@ export namespace PLACE {
   export const libraryText: i32 = 0x7a0000;
   export const libraryMemory: i32 = 0x7c0000;
   export const windows: i32 = 0x7f0000;
+  export const vector: i32 = 0xc000;
 }
 /** Words of the record of an environment: offsets. */
 export namespace ENV {

@@ -107,8 +107,8 @@ export function startRun(extent: Capability, block: i32, address: usize, count: 
 
 /** E.AGAIN while the request of a ticket is under way; then 0, or E.DEVICE: it has failed, or a right that it needed has ended. An error is given back. */
 export function poll(ticket: i32): i32 {
-  if (ticket < 0) return ticket;
-  if (ticket >= COMPLETION_SLOTS) return E.RANGE;
+  if (ticket < 0 && ticket >= E.DEVICE) return ticket;
+  if (ticket < 0 || ticket >= COMPLETION_SLOTS) return E.RANGE;
   const word = <i32>load32(wordOf(ticket));
   if (word < 0) return word;
   const done = ((counts >>> ticket) & 1) != 0 ? word == 0 : word != 0;

@@ -10,8 +10,8 @@
  *     guarded       an access is the program's own: `fault` gives false
  */
 import { ENTRYLO, EXCEPTION, PAGE_BYTES, PAGED_PAGES, PLACE, PTE, PTE_BYTES, PTE_SOFT } from './abi';
-import { tlbvad, tlbwr } from './aegis';
-import { capDerive, frameFree } from './calls';
+import { frame_free, tlbvad, tlbwr } from './aegis';
+import { capDerive } from './calls';
 import { Capability, capabilityAt } from './capability';
 import { allocateFrame, NEW_FRAME } from './frame';
 
@@ -80,14 +80,16 @@ export class PageTable {
 
   /** Gives the frame of a page back, and leaves `soft` in its entry: 0, or zeroFill. */
   free(address: usize, soft: u32): void {
-    const own = capabilityAt(memory.data(16));
     const entry = this.entryOf(address);
     if (entry == 0) return;
-    const had = this.capability(address, own);
+    // In registers: an upcall that gives up others may come in between.
+    const lo = load<u32>(entry);
+    const head = load<u32>(entry, PTE.head);
+    const mac0 = load<u32>(entry, PTE.mac0);
+    const mac1 = load<u32>(entry, PTE.mac1);
     store<u32>(entry, soft);
-    if (!had) return;
     // The kernel ends its mappings with the hold.
-    frameFree(own);
+    if ((lo & ENTRYLO.valid) != 0) frame_free(head, lo >>> 12, mac0, mac1);
   }
 
   /** Stores to a page get a copy of it, from now on: others hold its frame, too. */
@@ -164,16 +166,15 @@ function copy(entry: usize, address: usize): bool {
     store<u32>(COPY + i, load<u32>(page + i, 4), 4);
   }
   forget(COPY);
-  const old = capabilityAt(memory.data(16));
-  old.head = load<u32>(entry, PTE.head);
-  old.name = load<u32>(entry) >>> 12;
-  old.mac0 = load<u32>(entry, PTE.mac0);
-  old.mac1 = load<u32>(entry, PTE.mac1);
+  const old = load<u32>(entry) >>> 12;
+  const head = load<u32>(entry, PTE.head);
+  const mac0 = load<u32>(entry, PTE.mac0);
+  const mac1 = load<u32>(entry, PTE.mac1);
   store<u32>(entry, (frame.name << 12) | READ_WRITE);
   store<u32>(entry, frame.head, PTE.head);
   store<u32>(entry, frame.mac0, PTE.mac0);
   store<u32>(entry, frame.mac1, PTE.mac1);
-  frameFree(old);
+  frame_free(head, old, mac0, mac1);
   return true;
 }
 

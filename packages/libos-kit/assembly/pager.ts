@@ -13,6 +13,8 @@ const AT_ONCE = 8;
 
 export class Pager {
   private hand: i32 = 0;
+  /** Writes are under way: what an upcall interrupts then has the lists below. */
+  private writing: bool = false;
 
   /** The pages of a table, from block `first` of an extent on. Both must be there for as long as the pager. */
   constructor(
@@ -80,6 +82,14 @@ export class Pager {
 
   /** Writes up to so many dirty pages, all at a time, and drops them then (`drops`), or has them clean. Gives how many. */
   private write(most: i32, drops: bool): i32 {
+    if (this.writing) return 0;
+    this.writing = true;
+    const written = this.writeSome(most, drops);
+    this.writing = false;
+    return written;
+  }
+
+  private writeSome(most: i32, drops: bool): i32 {
     const tickets = memory.data(4 * AT_ONCE);
     const pages = memory.data(4 * AT_ONCE);
     const frame = capabilityAt(memory.data(16));

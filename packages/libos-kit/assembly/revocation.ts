@@ -14,6 +14,9 @@ const POLICIES = 8;
 
 const policies: usize = memory.data(4 * POLICIES);
 let count = 0;
+let before: () => void = () => {
+  // Nothing is backed.
+};
 
 /**
  * Adds what is given up when those before it are not enough: called with a number of frames, it gives up to so many back (`frame_free`) and says how
@@ -32,6 +35,13 @@ export function owed(): i32 {
   return <i32>load32(PLACE.uPage + U.revokeFrames);
 }
 
+/** What is done before the policies are asked, and also when the kernel has taken frames: for backing.ts. */
+export function beforePolicies(first: () => void): void {
+  before = first;
+  onRevocation(answer);
+}
+
 function answer(): void {
+  before();
   for (let i = 0; i < count && owed() > 0; i++) call_indirect<i32>(load<u32>(policies + 4 * i), owed());
 }

@@ -21,6 +21,7 @@ import {
   type Assembler,
   type Assembly,
 } from '@exokernel/isa';
+import { emitBacking } from './backing.ts';
 import { LibosError } from './error.ts';
 import { address, buildImage } from './image.ts';
 import { ENTRY_POINTS, type InterfaceName } from './interfaces.ts';
@@ -155,9 +156,10 @@ function libraryRuntime(): Assembly {
       for (const kind of ['tlbl', 'tlbs'] as const) {
         const own = `upcall.${kind}.absent`;
         const outside = `upcall.${kind}.outside`;
-        emitFaultHandler(a, kind, { absent: `libos.${kind}`, outside, protected: outside, refused: own });
+        emitFaultHandler(a, kind, { absent: `libos.${kind}`, outside, protected: outside, refused: `back.${kind}` });
         emitZeroFill(a, `libos.${kind}`, own);
       }
+      emitBacking(a);
       emitSliceUpcalls(a);
       emitUpcalls(a);
       emitThreads(a);

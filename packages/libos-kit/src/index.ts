@@ -19,6 +19,7 @@ export {
   PTE_SOFT,
   UKIT,
   UPCALLS,
+  VECTOR,
   U_PAGE,
   exceptionSave,
 } from './layout.ts';

@@ -22,6 +22,9 @@ export const PAGE_TABLE_BYTES: number = 4 * PAGE_BYTES;
 export const BOOT_STACK = 0x9000;
 export const BOOT_STACK_TOP: number = BOOT_STACK + PAGE_BYTES;
 
+/** Where a compiled library operating system has its repossession vector, if it has one: a guaranteed mapping. */
+export const VECTOR = 0xc000;
+
 /** The paged region: one page-table entry of 16 bytes per page. */
 export const PAGED_BASE = 0x400000;
 export const PAGED_PAGES = 1024;
@@ -63,6 +66,12 @@ export const UKIT = {
   float: 0x12d4,
   /** Which upcalls of slices are under way: bits, by number of UPCALLS. */
   sliceUpcalls: 0x12dc,
+  /**
+   * Completion word of the kit's own and 1, if what the kernel takes by force is paged in again; then what the handler keeps meanwhile: t0, t1, t3, t4, t5,
+   * where it goes on, the entry of the vector.
+   */
+  backing: 0x12e0,
+  backingSave: 0x12e4,
   floatSave: 0x1e00,
   /** Capabilities the environment was given. */
   self: 0x1300,

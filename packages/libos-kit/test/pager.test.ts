@@ -1,5 +1,5 @@
 /** Pages of a library operating system that lie on the disk, and what its sleeps wait for. */
-import { PAGE_BYTES } from '@exokernel/abi';
+import { PAGE_BYTES, U } from '@exokernel/abi';
 import { describe, expect, test } from 'vitest';
 import { checkInvariants, exitOf } from '../../testkit/src/index.ts';
 import { CutDisk, image, KIT, machine, poke, TELL } from './log-support.ts';
@@ -78,6 +78,33 @@ describe('pages on the disk', () => {
     expect(checkInvariants(booted.aegis)).toEqual([]);
     poke(booted, 0, TELL, 2);
     expect(booted.finish(0).map(exitOf)).toEqual([20]);
+  });
+
+  test('are given up while a sync is under way, and nothing is lost', async () => {
+    const one = await image(
+      `${PAGER}
+      export function main(): i32 {
+        start();
+        for (let round = 1; round < 24; round++) {
+          for (let i = 0; i < PAGES; i++) store<i32>(BASE + i * 4096, round * 100 + i);
+          tell(round);
+          if (!pager.sync()) return round;
+          for (let i = 0; i < PAGES; i++) if (load<i32>(BASE + i * 4096) != round * 100 + i) return 100 + round;
+        }
+        return 0;
+      }`,
+      { extent: { start: 0, blocks: 24 } },
+    );
+    const booted = machine([one], new CutDisk(32));
+    const isDead = (): boolean => booted.aegis.environment(0).status === 'dead';
+    for (let round = 1; round < 24 && !isDead(); round += 1) {
+      booted.runUntil(() => isDead() || booted.uWord(0, TELL) >= round);
+      booted.machine.run(20_000 * (round % 8));
+      // More than those that are clean; what was asked for before has been given.
+      if (booted.uWord(0, U.revokeFrames) === 0) booted.aegis.parts.revocation.ask(0, 0, 7);
+    }
+    expect(booted.finish(0).map(exitOf)).toEqual([0]);
+    expect(checkInvariants(booted.aegis)).toEqual([]);
   });
 
   test('that cannot be read end the environment', async () => {
