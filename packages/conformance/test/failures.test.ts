@@ -178,8 +178,8 @@ describe('a program in machine code', () => {
 
 test('frames that are kept, and a neighbour that is harmed', () => {
   const boot = bootAt();
-  const keeps = errorOf(batch, 'zero', (images) => {
-    const machine = boot(images);
+  const keeps = errorOf(batch, 'zero', (...args) => {
+    const machine = boot(...args);
     let calls = 0;
     return {
       ...machine,
@@ -190,8 +190,8 @@ test('frames that are kept, and a neighbour that is harmed', () => {
     };
   });
   expect(keeps).toMatchObject({ code: 'frames', details: { expected: 0, found: 2 } });
-  const harmed = errorOf(batch, 'beside', (images) => {
-    const machine = boot(images);
+  const harmed = errorOf(batch, 'beside', (images, devices) => {
+    const machine = boot(images, devices);
     const ending = { exit: 1, ending: 'exited with 1' };
     return { ...machine, environment: (id) => (id === images.length - 3 ? ending : machine.environment(id)) };
   });

@@ -30,8 +30,7 @@ test('every interface has cases for programs in both forms, but lrpc, whose serv
   const subjects = (form: 'fiber' | 'machine'): string[] => [
     ...new Set(conformance(exos, bootAt(), { programs: [form] }).map(({ subject }) => subject)),
   ];
-  // Files need a disk, which `boot` does not give: docs/not-implemented.md.
-  const everything = [...exos.provides, 'revocation', 'neighbours'].filter((subject) => subject !== 'files').sort();
+  const everything = [...exos.provides, 'disk', 'revocation', 'neighbours'].sort();
   expect(subjects('machine').sort()).toEqual(everything);
   expect(subjects('fiber').sort()).toEqual(everything.filter((subject) => subject !== 'lrpc'));
 });
