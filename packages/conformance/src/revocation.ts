@@ -51,9 +51,9 @@ const SLICES: Resource = {
   },
   requests: [
     [4, 1],
-    [9, 2],
+    [8, 1],
   ],
-  placement: { slices: 4 },
+  placement: { slices: 3 },
 };
 
 const NAME = ' are asked back while the program runs: its data stay what they were, or it ends';

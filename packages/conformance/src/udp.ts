@@ -22,7 +22,7 @@ function* echoes(peer: Peer, check: Check): Script {
     const bytes = Uint8Array.from({ length }, (_, i) => (i * 7 + length) & 0xff);
     const { ip, port, data } = yield* asked(peer, PORT, bytes, last);
     check.is(`the echo of ${length} bytes`, data.join(), bytes.join());
-    check.is('where the echo comes from', `${ip}, port ${port}`, `${0x0a000001}, port ${PORT}`);
+    check.is('where the echo comes from', `${ip}, port ${port}`, `167772161, port ${PORT}`);
     last = bytes;
   }
   peer.send(PORT, Uint8Array.of(0));
