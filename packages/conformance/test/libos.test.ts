@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { batch } from '../../batch/src/index.ts';
 import { exos, exosInverted } from '../../exos/src/index.ts';
 import { conformance, type ConformanceOptions } from '../src/index.ts';
-import { compiled, outsider } from './outsider.ts';
+import { compiled, compiledFrom, outsider } from './outsider.ts';
 import { bootAt } from './machine.ts';
 
 function suite<P extends InterfaceName>(
@@ -25,6 +25,12 @@ suite(exos, 2048);
 suite(exosInverted, 2048);
 suite(outsider, undefined, { programs: ['fiber'] });
 suite(await compiled(), 2048, { programs: ['machine'] });
+for (const [file, provides] of [
+  ['apps/demos/programs/kv.ts', ['clock', 'console', 'memory']],
+  ['apps/create-libos/template/src/main.ts', ['clock', 'console', 'memory', 'udp']],
+] as const) {
+  suite(await compiledFrom(file, provides), undefined, { programs: ['machine'] });
+}
 
 test('every interface has cases for programs in both forms, but lrpc, whose servers are machine code', () => {
   const subjects = (form: 'fiber' | 'machine'): string[] => [

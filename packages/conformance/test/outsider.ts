@@ -1,6 +1,7 @@
 /**
  * Library operating systems of an outsider: with what packages export, and nothing else. One runs programs in TypeScript, the other is compiled.
  */
+import { join } from 'node:path';
 import { EXCEPTIONS } from '@exokernel/abi';
 import { A0, V0 } from '@exokernel/isa';
 import {
@@ -22,9 +23,10 @@ import {
   fiberMemory,
   PAGED_END,
   type CompiledLibOs,
+  type InterfaceName,
   type LibOs,
 } from '@exokernel/libos-kit';
-import { kitSource } from '@exokernel/libos-kit/node';
+import { compileLibrary, diagnosticText, kitSource } from '@exokernel/libos-kit/node';
 import { compileAssemblyScript } from '@exokernel/vcode/asc';
 
 /** Offset in the page table of the first entry that is not used yet. */
@@ -100,4 +102,14 @@ export async function compiled(faulty: string = ''): Promise<CompiledLibOs<Compi
   );
   if (wasm === undefined) throw new Error(JSON.stringify(diagnostics));
   return compiledLibOs(['clock', 'console', 'udp', 'files'], compiledLibrary('compiled', wasm));
+}
+
+/** A library operating system that is a file of the workspace. */
+export async function compiledFrom<const P extends InterfaceName>(
+  file: string,
+  provides: readonly P[],
+): Promise<CompiledLibOs<P>> {
+  const { library, diagnostics } = await compileLibrary(join(import.meta.dirname, '../../..', file));
+  if (library === undefined) throw new Error(diagnostics.map(diagnosticText).join('\n'));
+  return compiledLibOs(provides, library);
 }
