@@ -19,10 +19,7 @@ export function breaking(
     load: (program, placement) => {
       if (program.kind !== 'fiber') return exos.load(program, placed(placement));
       const { main } = program;
-      return exos.load(
-        { ...(program), main: (os) => main({ ...os, ...broken(os) }) },
-        placed(placement),
-      );
+      return exos.load({ ...program, main: (os) => main({ ...os, ...broken(os) }) }, placed(placement));
     },
   };
 }
