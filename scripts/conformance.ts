@@ -13,7 +13,19 @@ import { compileAssemblyScript } from '../packages/vcode/src/asc.ts';
 const PACKAGE = join(import.meta.dirname, '../packages/conformance');
 export const COMPILED_FILE: string = join(PACKAGE, 'src/compiled.ts');
 export const CALLS_FILE: string = join(PACKAGE, 'programs/wild-calls.ts');
-const FILES = ['console', 'clock', 'memory', 'processes', 'pipes', 'shared', 'protection', 'revocation'] as const;
+const FILES = [
+  'console',
+  'clock',
+  'memory',
+  'processes',
+  'pipes',
+  'shared',
+  'protection',
+  'udp',
+  'files',
+  'disk',
+  'revocation',
+] as const;
 /** Library operating systems of their own. */
 const NEIGHBOURS = ['wild', 'bystander'];
 

@@ -17,7 +17,7 @@ export const MAP = {
   exos: ['abi', 'isa', 'libos-kit', 'net', 'dpf', 'ash'],
   batch: ['abi', 'isa', 'libos-kit', 'net', 'dpf', 'ash'],
   cheetah: ['abi', 'isa', 'libos-kit', 'net', 'dpf', 'ash'],
-  conformance: ['abi', 'isa', 'libos-kit'],
+  conformance: ['abi', 'isa', 'libos-kit', 'net'],
 };
 
 /**

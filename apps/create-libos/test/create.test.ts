@@ -20,7 +20,7 @@ import { create } from '../src/create.ts';
 const HOME = join(import.meta.dirname, '..');
 const work = mkdtempSync(join(tmpdir(), 'create-libos-'));
 const packages = join(work, 'packages');
-const PARTS = ['aegis', 'exok', 'hardware', 'libos-kit', 'net'];
+const PARTS = ['aegis', 'conformance', 'exok', 'hardware', 'libos-kit', 'net'];
 const run = promisify(execFile);
 
 beforeAll(() => {

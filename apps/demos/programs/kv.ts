@@ -18,6 +18,11 @@ import { giveUpBy } from '@exokernel/libos-kit/assembly/revocation';
 import { udp_open, udp_receive, udp_send } from '@exokernel/libos-kit/assembly/udp';
 import { onFault } from '@exokernel/libos-kit/assembly/upcalls';
 
+// What programs get of it that run on it, beside its paging: `main` is not called then.
+export { clock_sleep, clock_ticks } from '@exokernel/libos-kit/assembly/clock';
+export { console_write } from '@exokernel/libos-kit/assembly/console';
+export { memory_allocate } from '@exokernel/libos-kit/assembly/memory';
+
 const PORT = 7000;
 const GET: u32 = 1;
 const PUT: u32 = 2;
@@ -145,9 +150,10 @@ function put(keyLength: i32, valueLength: i32): i32 {
   return valueLength;
 }
 
+onFault(fault);
+giveUpBy(giveUp);
+
 export function main(): i32 {
-  onFault(fault);
-  giveUpBy(giveUp);
   const blocks = extentBlocks() - BACKED;
   backBy(EXTENT, blocks, BACKED);
   let code = openLog(EXTENT, blocks, found);

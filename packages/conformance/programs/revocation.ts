@@ -9,7 +9,7 @@ export function holds(): i32 {
   const at = memory_allocate(PAGES * PAGE);
   if (at <= 0) return step(1, at); // memory_allocate(98304): an address
   for (let i = 0; i < PAGES * PAGE; i += 4) store<i32>(at + i, at + i);
-  const until = clock_ticks() + 24;
+  const until = clock_ticks() + 18;
   do {
     for (let i = 0; i < PAGES * PAGE; i += 4) {
       const word = load<i32>(at + i);

@@ -5,7 +5,7 @@
  */
 import { A0, A1, A2, A3, FP, GP, RA, SP, T0, T1, V0, register, type Assembler, type Register } from '@exokernel/isa';
 import { machineProgram, type EntryPoint, type InterfaceName } from '@exokernel/libos-kit';
-import { machineCase, type ProgramCase } from './case.ts';
+import { machineCase, type ProgramCase, type Task } from './case.ts';
 
 /** What an argument is: a number, or the word at this offset of the program's data. */
 export type Argument = number | { readonly word: number };
@@ -15,6 +15,8 @@ export interface Emit<N extends InterfaceName> {
   readonly a: Assembler;
   /** Address of the program's data: FREE bytes are its own from here on, all zero. */
   readonly data: number;
+  /** The address of a routine. */
+  readonly entry: (name: EntryPoint<N>) => number;
   /** Calls a routine, with up to four arguments. */
   readonly call: (name: EntryPoint<N>, ...args: readonly Argument[]) => void;
   /** The same, between patterns in every register that the routine must keep. They are spoiled. */
@@ -45,6 +47,7 @@ export function assembledCase<const N extends InterfaceName>(
   name: string,
   needs: readonly [N, ...N[]],
   emit: (e: Emit<N>) => void,
+  besides: Pick<Task, 'leaves'> = {},
 ): ProgramCase {
   const steps: (readonly [what: string, expected: string])[] = [];
   const program = machineProgram(name, needs, 4096, (a, os) => {
@@ -67,7 +70,7 @@ export function assembledCase<const N extends InterfaceName>(
     a.ret();
     a.nop();
   });
-  return machineCase(name, program, steps);
+  return machineCase(name, program, steps, besides);
 }
 
 function emitters<N extends InterfaceName>(
@@ -105,6 +108,7 @@ function emitters<N extends InterfaceName>(
   return {
     a,
     data,
+    entry: os.entry,
     call,
     is,
     keep: (offset) => {

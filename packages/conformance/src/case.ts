@@ -14,19 +14,14 @@ import {
   type Interfaces,
   type LibOs,
   type MachineProgram,
-  type NetworkStation,
+  type Placement,
   type Program,
 } from '@exokernel/libos-kit';
 import { COMPILED } from './compiled.ts';
+import { changedByte, devicesFor, placementFor } from './devices.ts';
 import { ConformanceError, type ConformanceErrorCode, type Place, type Subject, type Value } from './error.ts';
-import type { Boot, ConformanceMachine } from './machine.ts';
-
-/** Who a program is that needs `udp`. */
-const STATION: NetworkStation = {
-  mac: Uint8Array.of(0x08, 0, 0x2b, 0, 0, 1),
-  ip: 0x0a000001,
-  netmask: 0xffffff00,
-};
+import type { Boot, ConformanceMachine, Devices } from './machine.ts';
+import { peerOf, type Peer, type Script } from './peer.ts';
 
 /** How programs come to a library operating system: in TypeScript, or as machine code. */
 export type ProgramForm = 'fiber' | 'machine';
@@ -68,8 +63,12 @@ export interface Task {
   readonly explain?: (exit: number) => Found | undefined;
   /** What the console has to show. */
   readonly prints?: string;
+  /** What the host at the other end of the wire does meanwhile. */
+  readonly host?: (peer: Peer) => Script;
   /** What a check in the program has found. */
   readonly failure?: () => ConformanceError | undefined;
+  /** It leaves a process behind, and with it frames. */
+  readonly leaves?: boolean;
 }
 
 interface Found {
@@ -89,35 +88,62 @@ export function failure({ place }: Setting, { code, ...what }: Found): Conforman
   return new ConformanceError(code, { ...place, ...what });
 }
 
+/** What a case has besides its program. */
+export interface Besides extends Pick<Task, 'prints' | 'leaves'> {
+  /** As given nothing: the first interface that it needs. */
+  readonly subject?: Subject;
+  /** What the host at the other end of the wire does. */
+  readonly host?: (peer: Peer, check: Check) => Script;
+}
+
+/** The check of a case. What it finds first is `first`, and is thrown. */
+function checkOf(setting: Setting): { readonly check: Check; readonly first: () => ConformanceError | undefined } {
+  let first: ConformanceError | undefined;
+  const fail = (what: string, found: Value, expected: Value): never => {
+    // Also of a child, whose parent then finds that it died.
+    first ??= failure(setting, { code: 'value', what, expected, found });
+    throw first;
+  };
+  const check: Check = {
+    is: (what, found, expected) => {
+      if (found !== expected) fail(what, found, expected);
+    },
+    isBetween: (what, found, least, most) => {
+      if (!(found >= least && found <= most)) fail(what, found, `${least} to ${most}`);
+    },
+  };
+  return { check, first: () => first };
+}
+
+/** A program in TypeScript, made anew. */
+export function fiberTask<const N extends InterfaceName>(
+  setting: Setting,
+  name: string,
+  needs: readonly [N, ...N[]],
+  main: (os: Pick<Interfaces, N>, check: Check) => Fiber<void>,
+): Task {
+  const { check, first } = checkOf(setting);
+  const made = program<InterfaceName>(name, needs, function* (os) {
+    yield* main(os, check);
+    return 0;
+  });
+  return { program: made, failure: first };
+}
+
 /** A case of a program in TypeScript. */
 export function fiberCase<const N extends InterfaceName>(
   name: string,
   needs: readonly [N, ...N[]],
   main: (os: Pick<Interfaces, N>, check: Check) => Fiber<void>,
-  rest: Pick<Task, 'prints'> = {},
+  { subject = needs[0], ...besides }: Besides = {},
 ): ProgramCase {
-  const task = (setting: Setting): Task => {
-    let first: ConformanceError | undefined;
-    const fail = (what: string, found: Value, expected: Value): never => {
-      // Also of a child, whose parent then finds that it died.
-      first ??= failure(setting, { code: 'value', what, expected, found });
-      throw first;
-    };
-    const check: Check = {
-      is: (what, found, expected) => {
-        if (found !== expected) fail(what, found, expected);
-      },
-      isBetween: (what, found, least, most) => {
-        if (!(found >= least && found <= most)) fail(what, found, `${least} to ${most}`);
-      },
-    };
-    const made = program<InterfaceName>(name, needs, function* (os) {
-      yield* main(os, check);
-      return 0;
-    });
-    return { program: made, failure: () => first, ...rest };
-  };
-  return alone({ subject: needs[0], name: `${name} (TypeScript)`, needs, form: 'fiber', task });
+  const task = (setting: Setting): Task => withHost(setting, { ...fiberTask(setting, name, needs, main), ...besides });
+  return alone({ subject, name: `${name} (TypeScript)`, needs, form: 'fiber', task });
+}
+
+/** With the host's script, whose checks are the case's. */
+function withHost(setting: Setting, { host, ...task }: Omit<Task, 'host'> & Besides): Task {
+  return host === undefined ? task : { ...task, host: (peer) => host(peer, checkOf(setting).check) };
 }
 
 /** What a step of a program in machine code looks at, and what it expects. */
@@ -135,7 +161,7 @@ function explainWith(steps: readonly Step[]): NonNullable<Task['explain']> {
 }
 
 /** A case that runs its program alone. */
-function alone(one: Omit<ProgramCase, 'run'>): ProgramCase {
+export function alone(one: Omit<ProgramCase, 'run'>): ProgramCase {
   const run = (setting: Setting): void => {
     runTask(setting, one.task(setting));
   };
@@ -143,31 +169,48 @@ function alone(one: Omit<ProgramCase, 'run'>): ProgramCase {
 }
 
 /** A case of a program in machine code that is assembled. */
-export function machineCase(name: string, program: MachineProgram<InterfaceName>, steps: readonly Step[]): ProgramCase {
+export function machineCase(
+  name: string,
+  program: MachineProgram<InterfaceName>,
+  steps: readonly Step[],
+  besides: Pick<Task, 'leaves'> = {},
+): ProgramCase {
   const { needs } = program;
   const [subject = 'clock'] = needs;
-  const task = (): Task => ({ program, explain: explainWith(steps) });
+  const task = (): Task => ({ program, explain: explainWith(steps), ...besides });
   return alone({ subject, name: `${name} (machine code)`, needs, form: 'machine', task });
 }
 
-/** A case of a program that was compiled: the export `entry` of programs/`file`. */
-export function compiledCase(file: keyof typeof COMPILED, entry: string, rest: Pick<Task, 'prints'> = {}): ProgramCase {
-  const { needs, wasm, cases } = COMPILED[file];
-  const found = cases.find((one) => one.entry === entry);
-  if (found === undefined) throw new RangeError(`programs/${file}.ts exports no ${entry}`);
-  const { name, steps } = found;
-  const task = (): Task => ({
+/** A program that was compiled: the export `entry` of programs/`file`. */
+export function compiledTask(file: keyof typeof COMPILED, entry: string): Task {
+  const { needs, wasm } = COMPILED[file];
+  return {
     program: compiledProgram(entry, needs, Uint8Array.from(wasm), { entry }),
-    explain: explainWith(steps),
-    ...rest,
-  });
-  return alone({ subject: file, name: `${name} (compiled)`, needs, form: 'machine', task });
+    explain: explainWith(listed(file, entry).steps),
+  };
+}
+
+/** A case of a program that was compiled. */
+export function compiledCase(
+  file: keyof typeof COMPILED,
+  entry: string,
+  { subject = file, ...besides }: Besides = {},
+): ProgramCase {
+  const task = (setting: Setting): Task => withHost(setting, { ...compiledTask(file, entry), ...besides });
+  const name = `${listed(file, entry).name} (compiled)`;
+  return alone({ subject, name, needs: COMPILED[file].needs, form: 'machine', task });
+}
+
+function listed(file: keyof typeof COMPILED, entry: string): (typeof COMPILED)[typeof file]['cases'][number] {
+  const found = COMPILED[file].cases.find((one) => one.entry === entry);
+  if (found === undefined) throw new RangeError(`programs/${file}.ts exports no ${entry}`);
+  return found;
 }
 
 /** Runs a program alone, and judges its end. Throws `ConformanceError`. */
-function runTask(setting: Setting, task: Task): void {
+export function runTask(setting: Setting, task: Task, devices: Devices = devicesFor(task.program.needs)): void {
   const image = imageOf(setting, task.program);
-  const machine = setting.boot([image]);
+  const machine = setting.boot([image], devices);
   const free = machine.framesFree() + framesOf(image);
   judge(setting, machine, task);
   const { prints } = task;
@@ -177,22 +220,43 @@ function runTask(setting: Setting, task: Task): void {
     const found = machine.serial(LINE);
     if (found !== expected) throw failure(setting, { code: 'console', what: 'the console', expected, found });
   }
+  expectOthersBlocks(setting, devices);
+  if (task.leaves === true) return;
   const kept = free - machine.framesFree();
   if (kept !== 0) throw failure(setting, { code: 'frames', what: 'frames not given back', expected: 0, found: kept });
 }
 
+/** That blocks of the disk which are not the program's are as they were. Throws `ConformanceError`. */
+export function expectOthersBlocks(setting: Setting, { disk }: Devices): void {
+  const at = disk === undefined ? -1 : changedByte(disk);
+  if (at < 0) return;
+  const what = `byte ${at} of the disk, which is not the program’s`;
+  throw failure(setting, { code: 'neighbour', what, expected: 'what was there', found: disk?.[at] });
+}
+
 /** Runs until the program, environment `id`, has ended as it should. Throws `ConformanceError`. */
 export function judge(setting: Setting, machine: ConformanceMachine, task: Task, id = 0): void {
-  const { failure: failed = () => undefined, explain } = task;
+  const { failure: failed = () => undefined, explain, host } = task;
   const state = (): ReturnType<typeof machine.environment> => machine.environment(id);
-  runUntil(machine, () => failed() !== undefined || state().ending !== undefined);
+  const peer = host === undefined ? undefined : peerOf(machine);
+  const script = peer === undefined ? undefined : host?.(peer);
+  let isHeard = script === undefined;
+  runUntil(machine, () => {
+    peer?.tick();
+    isHeard ||= script?.next().done === true;
+    return failed() !== undefined || state().ending !== undefined;
+  });
   const known = failed();
   if (known !== undefined) throw known;
   const { exit, ending } = state();
   const what = 'how the program ended';
   const wanted = 'exited with 0';
   if (ending === undefined) throw failure(setting, { code: 'time', what, expected: wanted, found: 'still running' });
-  if (exit === 0) return;
+  if (exit === 0 && isHeard) return;
+  if (exit === 0) {
+    const missing = 'what the host at the other end of the wire waits for';
+    throw failure(setting, { code: 'value', what: missing, expected: 'a datagram', found: 'nothing' });
+  }
   const told = exit === undefined ? undefined : explain?.(exit);
   throw failure(setting, told ?? { code: 'end', what, expected: wanted, found: ending });
 }
@@ -204,8 +268,8 @@ export function runUntil(machine: ConformanceMachine, done: () => boolean, patie
 }
 
 /** The image of a program. */
-export function imageOf({ libos }: Setting, task: Program<InterfaceName>): Image {
-  return compose(libos, task, { serialLine: LINE, ...(task.needs.includes('udp') ? { station: STATION } : {}) });
+export function imageOf({ libos }: Setting, task: Program<InterfaceName>, placement: Placement = {}): Image {
+  return compose(libos, task, { serialLine: LINE, ...placementFor(task.needs), ...placement });
 }
 
 /** The frames that an environment of this image begins with: its segments, its pages, and its u-page. */

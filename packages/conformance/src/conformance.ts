@@ -3,8 +3,10 @@ import type { InterfaceName, LibOs } from '@exokernel/libos-kit';
 import type { Case, ProgramCase, ProgramForm } from './case.ts';
 import { CLOCK } from './clock.ts';
 import { CONSOLE } from './console.ts';
+import { DISK } from './disk.ts';
 import type { Subject } from './error.ts';
-import { LRPC } from './lrpc.ts';
+import { FILES } from './files.ts';
+import { LRPC, TRUST } from './lrpc.ts';
 import type { Boot } from './machine.ts';
 import { MEMORY } from './memory.ts';
 import { besideNeighbours } from './neighbours.ts';
@@ -40,6 +42,7 @@ const INTERFACES: readonly (readonly ProgramCase[])[] = [
   LRPC,
   PROTECTION,
   UDP,
+  FILES,
 ];
 
 /**
@@ -61,7 +64,11 @@ export function conformance<P extends InterfaceName>(
     const first = own.flatMap((cases) => cases.find((one) => one.form === form) ?? []);
     return first.length === 0 ? [] : [besideNeighbours(form, first)];
   });
-  const cases: readonly Case[] = [...own.flat(), ...[...REGISTERS, ...REVOCATION].filter(isFor), ...together];
+  const cases: readonly Case[] = [
+    ...own.flat(),
+    ...[...REGISTERS, ...TRUST, ...DISK, ...REVOCATION].filter(isFor),
+    ...together,
+  ];
   if (cases.length === 0) throw new RangeError(`${libos.name} provides nothing that the suite has a case for`);
   return cases.map(({ subject, name, run }) => ({
     subject,

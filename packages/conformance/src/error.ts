@@ -3,12 +3,13 @@ import type { InterfaceName } from '@exokernel/libos-kit';
 
 /**
  * `value`: an interface gave another value than it promises. `end`: the program ended otherwise than it should. `time`: it did not end, or what it
- * wrote did not come. `console`: another text came out. `frames`: it kept frames beyond its end. `neighbour`: an environment beside it was harmed.
+ * wrote did not come. `console`: another text came out. `frames`: it kept frames beyond its end. `neighbour`: an environment beside it was harmed, or a
+ * block of the disk that is not its own.
  */
 export type ConformanceErrorCode = 'value' | 'end' | 'time' | 'console' | 'frames' | 'neighbour';
 
 /** What a case is about: an interface, or what is asked of every library operating system. */
-export type Subject = InterfaceName | 'revocation' | 'neighbours';
+export type Subject = InterfaceName | 'disk' | 'revocation' | 'neighbours';
 
 /** Which case it is. */
 export interface Place {

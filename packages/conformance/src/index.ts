@@ -8,5 +8,5 @@ export {
   type Subject,
   type Value,
 } from './error.ts';
-export type { Boot, ConformanceMachine, EnvironmentState } from './machine.ts';
+export type { Boot, ConformanceMachine, ConformanceWire, Devices, EnvironmentState } from './machine.ts';
 export type { ProgramForm } from './case.ts';

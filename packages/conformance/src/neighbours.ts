@@ -9,6 +9,7 @@ import { A0, A1, A2, A3, S0, T0, T1, V0, V1, ZERO, register } from '@exokernel/i
 import { UKIT, address, assembleRuntime, buildImage, compiledLibOs, compiledLibrary } from '@exokernel/libos-kit';
 import {
   failure,
+  expectOthersBlocks,
   imageOf,
   judge,
   runUntil,
@@ -18,6 +19,7 @@ import {
   type Setting,
 } from './case.ts';
 import { BYSTANDER, WILD } from './compiled.ts';
+import { devicesFor } from './devices.ts';
 import type { ConformanceMachine } from './machine.ts';
 
 /** What the bystander gives when nothing has happened to it. */
@@ -49,11 +51,13 @@ export function besideNeighbours(form: ProgramForm, cases: readonly ProgramCase[
         return { place, task: one.task({ ...setting, place }) };
       });
       const programs = tasks.map(({ task }) => imageOf(setting, task.program));
-      const machine = setting.boot([...programs, bystander(), wild(LONG_LIVED), stranger(ENTERED)]);
+      const devices = devicesFor(tasks.flatMap(({ task }) => task.program.needs));
+      const machine = setting.boot([...programs, bystander(), wild(LONG_LIVED), stranger(ENTERED)], devices);
       tasks.forEach(({ place, task }, id) => {
         judge({ ...setting, place }, machine, task, id);
       });
       expectUnharmed(setting, machine, programs.length);
+      expectOthersBlocks(setting, devices);
     },
   };
 }

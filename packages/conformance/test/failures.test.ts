@@ -1,42 +1,10 @@
 /** What a library operating system hears that does not do what it promises. */
-import type { FiberProgram, InterfaceName, Interfaces, LibOs } from '@exokernel/libos-kit';
+import type { LibOs } from '@exokernel/libos-kit';
 import { describe, expect, test } from 'vitest';
 import { batch } from '../../batch/src/index.ts';
-import { exos } from '../../exos/src/index.ts';
-import { ConformanceError, conformance, type Boot, type ConformanceErrorCode } from '../src/index.ts';
+import { conformance, type ConformanceErrorCode } from '../src/index.ts';
+import { breaking, errorOf, type Broken } from './faults.ts';
 import { bootAt } from './machine.ts';
-
-type Broken = Pick<Interfaces, 'clock' | 'memory' | 'console' | 'processes'>;
-
-/** ExOS with parts of it broken, for programs in TypeScript. */
-function breaking(broken: (os: Broken) => Partial<Broken>): LibOs<keyof Broken> {
-  return {
-    ...exos,
-    name: 'broken',
-    provides: ['clock', 'memory', 'console', 'processes'],
-    load: (program, placement) => {
-      const { main } = program as FiberProgram<keyof Broken>;
-      return exos.load(
-        { ...(program as FiberProgram<keyof Broken>), main: (os) => main({ ...os, ...broken(os) }) },
-        placement,
-      );
-    },
-  };
-}
-
-/** The error of the first case of this name that fails. */
-function errorOf<P extends InterfaceName>(libos: LibOs<P>, part: string, boot: Boot = bootAt()): ConformanceError {
-  const found = conformance(libos, boot).filter(({ name }) => name.includes(part));
-  for (const { run } of found) {
-    try {
-      run();
-    } catch (error) {
-      if (error instanceof ConformanceError) return error;
-      throw error;
-    }
-  }
-  throw new Error(`no case with ${part} fails`);
-}
 
 describe('a program in TypeScript', () => {
   test.each<
@@ -178,8 +146,8 @@ describe('a program in machine code', () => {
 
 test('frames that are kept, and a neighbour that is harmed', () => {
   const boot = bootAt();
-  const keeps = errorOf(batch, 'zero', (images) => {
-    const machine = boot(images);
+  const keeps = errorOf(batch, 'zero', (...args) => {
+    const machine = boot(...args);
     let calls = 0;
     return {
       ...machine,
@@ -190,8 +158,8 @@ test('frames that are kept, and a neighbour that is harmed', () => {
     };
   });
   expect(keeps).toMatchObject({ code: 'frames', details: { expected: 0, found: 2 } });
-  const harmed = errorOf(batch, 'beside', (images) => {
-    const machine = boot(images);
+  const harmed = errorOf(batch, 'beside', (images, devices) => {
+    const machine = boot(images, devices);
     const ending = { exit: 1, ending: 'exited with 1' };
     return { ...machine, environment: (id) => (id === images.length - 3 ? ending : machine.environment(id)) };
   });

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { batch } from '../../batch/src/index.ts';
 import { exos, exosInverted } from '../../exos/src/index.ts';
 import { conformance, type ConformanceOptions } from '../src/index.ts';
-import { compiled, outsider } from './outsider.ts';
+import { compiled, compiledFrom, outsider } from './outsider.ts';
 import { bootAt } from './machine.ts';
 
 function suite<P extends InterfaceName>(
@@ -25,13 +25,16 @@ suite(exos, 2048);
 suite(exosInverted, 2048);
 suite(outsider, undefined, { programs: ['fiber'] });
 suite(await compiled(), 2048, { programs: ['machine'] });
+// The template runs the suite in its own tests.
+suite(await compiledFrom('apps/demos/programs/kv.ts', ['clock', 'console', 'memory']), undefined, {
+  programs: ['machine'],
+});
 
 test('every interface has cases for programs in both forms, but lrpc, whose servers are machine code', () => {
   const subjects = (form: 'fiber' | 'machine'): string[] => [
     ...new Set(conformance(exos, bootAt(), { programs: [form] }).map(({ subject }) => subject)),
   ];
-  // Files need a disk, which `boot` does not give: docs/not-implemented.md.
-  const everything = [...exos.provides, 'revocation', 'neighbours'].filter((subject) => subject !== 'files').sort();
+  const everything = [...exos.provides, 'disk', 'revocation', 'neighbours'].sort();
   expect(subjects('machine').sort()).toEqual(everything);
   expect(subjects('fiber').sort()).toEqual(everything.filter((subject) => subject !== 'lrpc'));
 });

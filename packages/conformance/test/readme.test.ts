@@ -1,17 +1,21 @@
 import { readFileSync } from 'node:fs';
+import { REVOKE_KINDS } from '@exokernel/abi';
 import { Aegis } from '@exokernel/aegis';
 import { batch } from '@exokernel/batch';
-import { Machine } from '@exokernel/hardware';
+import { Machine, Wire, memoryStore } from '@exokernel/hardware';
 import { expect, test } from 'vitest';
 import { conformance, type Boot } from '../src/index.ts';
 
 test('the README snippet', () => {
-  const boot: Boot = (images) => {
+  const boot: Boot = (images, { disk, mac }) => {
     const lines = ['', '', '', ''];
+    const wire = new Wire();
     const machine = new Machine({
       serial: (line, byte) => {
         lines[line] = (lines[line] ?? '') + String.fromCharCode(byte);
       },
+      ...(disk && { disk: { store: memoryStore(disk) } }),
+      ...(mac && { lance: { mac, wire } }),
     });
     const aegis = new Aegis(machine);
     for (const image of images) aegis.load(image);
@@ -23,7 +27,10 @@ test('the README snippet', () => {
       },
       serial: (line) => lines[line] ?? '',
       framesFree: () => aegis.framesFree,
-      revoke: (id, frames) => aegis.parts.revocation.ask(id, 0, frames),
+      revoke: (id, frames) => aegis.parts.revocation.ask(id, REVOKE_KINDS.frames, frames),
+      revokeSlices: (id, slices) => aegis.parts.revocation.ask(id, REVOKE_KINDS.slices, slices),
+      wire,
+      powerCut: () => machine.powerCut(),
     };
   };
 

@@ -378,14 +378,16 @@ function emitTrust(a: Assembler): void {
   a.label('lrpc_trust');
   a.addiu(T0, A0, 1);
   a.sw(ZERO, UEXOS.bound, ZERO);
-  a.beq(T0, ZERO, 'lrpc_trust.server');
   a.move(T1, A1);
+  a.li(T2, TRUSTED);
+  a.beq(T0, ZERO, 'lrpc_trust.server');
+  // Also a client's: it goes on in its server's slice, if a reply came in it, and does not give that back.
+  a.sw(T2, UEXOS.caller, ZERO);
   a.j('lrpc.bind');
   a.sw(A0, UEXOS.callee, ZERO);
   a.label('lrpc_trust.server');
-  a.li(T0, TRUSTED);
   a.bal('lrpc.bind');
-  a.sw(T0, UEXOS.caller, ZERO);
+  a.nop();
   a.j('exos.idle');
   a.nop();
 }

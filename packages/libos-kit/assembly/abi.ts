@@ -190,6 +190,7 @@ export namespace ENV {
   export const revokeDeadline: i32 = 0x158;
   export const lost: i32 = 0x15c;
   export const name: i32 = 0x160;
+  export const readAgain: i32 = 0x164;
   export const prepaid: i32 = 0x168;
   export const repeated: i32 = 0x16c;
   export const predicate: i32 = 0x180;

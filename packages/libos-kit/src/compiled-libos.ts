@@ -98,7 +98,21 @@ export function compiledLibOs<const Provides extends InterfaceName>(
   };
 }
 
-function linkedLibrary(library: CompiledLibrary): { readonly library: LinkedLibrary; readonly runtime: Assembly } {
+interface Linked {
+  readonly library: LinkedLibrary;
+  readonly runtime: Assembly;
+}
+
+/** Libraries that were linked: making machine code of one takes longer than most programs run, and it is the same for all. */
+const LINKED = new WeakMap<CompiledLibrary, Linked>();
+
+function linkedLibrary(library: CompiledLibrary): Linked {
+  const linked = LINKED.get(library) ?? makeLinked(library);
+  LINKED.set(library, linked);
+  return linked;
+}
+
+function makeLinked(library: CompiledLibrary): Linked {
   const runtime = libraryRuntime();
   const entryOf = (routine: string): number | undefined => {
     const label = ROUTINES[routine];

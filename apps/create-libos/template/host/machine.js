@@ -12,14 +12,17 @@ export const PEER = { ip: 0x0a000002, mac: Uint8Array.of(8, 0, 0x2b, 0, 0, 2), n
 
 /**
  * Compiles a source. `alone(placement)` of what it gives makes an image: `{ station }` says who it is on the network, `{ extent: { start, blocks } }` which
- * blocks of the disk it gets, `{ slices }` how many slices.
+ * blocks of the disk it gets, `{ slices }` how many slices. `provides` names the interfaces whose routines it exports: `compose` runs programs on it that
+ * need no others.
  *
+ * @template {import('@exokernel/libos-kit').InterfaceName} [P=never]
  * @param {URL} source
+ * @param {readonly P[]} provides
  */
-export async function compile(source) {
+export async function compile(source, provides = []) {
   const { library, diagnostics } = await compileLibrary(fileURLToPath(source));
   if (library === undefined) throw new Error(diagnostics.map(diagnosticText).join('\n'));
-  return compiledLibOs([], library);
+  return compiledLibOs(provides, library);
 }
 
 /**
@@ -30,10 +33,12 @@ export async function compile(source) {
  */
 export function boot(images, options = {}) {
   let printed = '';
+  const lines = ['', '', '', ''];
   const machine = new Machine({
     ...options,
     serial: (line, byte) => {
       printed += String.fromCharCode(byte);
+      lines[line] += String.fromCharCode(byte);
     },
   });
   const aegis = new Aegis(machine);
@@ -54,6 +59,8 @@ export function boot(images, options = {}) {
     aegis,
     /** What came out of the serial lines. */
     printed: () => printed,
+    /** What came out of one of them, 0 to 3. @param {number} line */
+    serial: (line) => lines[line] ?? '',
     run,
     /** How an environment ended, for people; nothing while it lives. */
     ending,

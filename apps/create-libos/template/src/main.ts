@@ -11,6 +11,12 @@ import { giveUpBy } from '@exokernel/libos-kit/assembly/revocation';
 import { udp_open, udp_receive, udp_send } from '@exokernel/libos-kit/assembly/udp';
 import { onFault } from '@exokernel/libos-kit/assembly/upcalls';
 
+// The interfaces that programs of others get which run on it. Its own program is `main`.
+export { clock_sleep, clock_ticks } from '@exokernel/libos-kit/assembly/clock';
+export { console_write } from '@exokernel/libos-kit/assembly/console';
+export { memory_allocate } from '@exokernel/libos-kit/assembly/memory';
+export { udp_close, udp_open, udp_receive, udp_send } from '@exokernel/libos-kit/assembly/udp';
+
 const PORT = 37;
 
 /** A region of its own: a page of it counts for each last byte of an address. */
@@ -34,11 +40,11 @@ function giveUp(frames: i32): i32 {
   return given;
 }
 
-export function main(): i32 {
-  onFault((address, cause) => table.fault(address, cause));
-  giveUpBy(giveUp);
-  table.reserve(COUNTERS, PAGES);
+onFault((address, cause) => table.fault(address, cause));
+giveUpBy(giveUp);
 
+export function main(): i32 {
+  table.reserve(COUNTERS, PAGES);
   print('my-libos: hello\n');
   const socket = udp_open(PORT);
   if (socket == E.DEVICE) {
