@@ -26,7 +26,7 @@ export async function kvLibOs(): Promise<KvLibOs> {
   return compiledLibOs([], library);
 }
 
-export interface Reply {
+interface Reply {
   readonly status: number;
   readonly value: string;
 }
@@ -81,7 +81,7 @@ export function requestBytes(number: number, operation: number, key: string, val
 }
 
 /** What a reply to the request of a number says; nothing for a reply to another. */
-export function replyOf(data: Uint8Array, number: number): Reply | undefined {
+function replyOf(data: Uint8Array, number: number): Reply | undefined {
   const reply = new DataView(data.buffer, data.byteOffset, data.byteLength);
   if (data.length < 8 || reply.getUint32(0, true) !== number) return undefined;
   return { status: reply.getInt32(4, true), value: new TextDecoder().decode(data.subarray(8)) };

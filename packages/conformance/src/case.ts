@@ -161,7 +161,7 @@ function explainWith(steps: readonly Step[]): NonNullable<Task['explain']> {
 }
 
 /** A case that runs its program alone. */
-export function alone(one: Omit<ProgramCase, 'run'>): ProgramCase {
+function alone(one: Omit<ProgramCase, 'run'>): ProgramCase {
   const run = (setting: Setting): void => {
     runTask(setting, one.task(setting));
   };
