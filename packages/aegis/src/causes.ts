@@ -203,8 +203,10 @@ export class Causes {
 
   /** Whether its library operating system ends it. */
   #hasFailed(env: number, { image: { failed } }: Watched): boolean {
-    const uPage = this.#memory.env(env, ENV.uPage);
-    return failed !== undefined && uPage !== 0 && this.#memory.get(uPage - KSEG0 + (failed % PAGE_BYTES)) !== 0;
+    const frame = (this.#memory.env(env, ENV.uPage) - KSEG0) / PAGE_BYTES;
+    // Of none, or, in a snapshot that lies, of no frame.
+    if (failed === undefined || !Number.isInteger(frame) || frame < 0 || frame >= this.#memory.frames) return false;
+    return this.#memory.get(frame * PAGE_BYTES + (failed % PAGE_BYTES)) !== 0;
   }
 }
 

@@ -73,6 +73,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   'console.console_write': 4096,
   'console.print': 'any',
   'clock.clock_sleep': 'waits',
+  // An address of the program's.
+  'memory.memory_allocate': 0x7fffff,
   'kit.load32': 'any',
   'kit.load16': 0xffff,
   'kit.load8': 0xff,
