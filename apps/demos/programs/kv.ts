@@ -31,7 +31,7 @@ const KEYS = 128;
 const KEY_MOST = 40;
 const VALUE_MOST = 1024;
 /** Blocks behind the log, for frames that the kernel takes by force. */
-const BACKED = 8;
+const BACKED = 32;
 /** A key's record: where its value is in the log, the value's length, the request that put it, the key's length, the key. */
 const KEY_BYTES = 16 + KEY_MOST;
 
