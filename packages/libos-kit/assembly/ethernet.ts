@@ -7,11 +7,12 @@
  * Buffers begin at multiples of four, so words at multiples of four in a frame are aligned. Addresses are kept as they lie in memory; an Ethernet
  * address is a word and a half.
  */
-import { E, PAGE_BYTES, POLICY, UKIT } from './abi';
+import { E, PAGE_BYTES, POLICY, PTE, UKIT } from './abi';
+import { tlbwr } from './aegis';
 import { filterFree, ringFree, xmit } from './calls';
 import { Capability, capabilityAt } from './capability';
 import { Filter } from './filter';
-import { load32 } from './kit';
+import { load32, page_entry } from './kit';
 import { setHalf } from './packet';
 import { lost } from './revocation';
 import { RING_RECORD, Ring, forgetPages, frameOf, ringAt } from './ring';
@@ -93,17 +94,42 @@ let pages: usize = 0;
 /** Number + 1 of the environment that has opened the network; 0: none has. A child has its parent's memory, but not its rings. */
 let opened: u32 = 0;
 
-/** Frames that had been taken by force when the rings were bound. */
+/** Frames that had been taken by force when the rings were looked at last; the pages' frames when they were bound, of each its number and a word of its MAC. */
 let known: u32 = 0;
+const BOUND = memory.data(256);
 
-/** Frames were taken since the rings were bound, perhaps theirs: then nothing is received any more. */
+/** Frames of the rings were taken by force since they were bound: then nothing is received any more. */
 export function isDeaf(): bool {
-  return lost() != known;
+  const now = lost();
+  if (now == known) return false;
+  for (let i = 0; i < PAGES; i++) if (!isBound(i)) return true;
+  known = now;
+  return false;
+}
+
+/** A page has the frame that was bound: one of the same number that came later has another capability. */
+function isBound(i: i32): bool {
+  const page = pages + i * PAGE_BYTES;
+  const entry = page_entry(page);
+  const lo = load32(entry + PTE.entryLo);
+  const mac0 = load32(entry + PTE.mac0);
+  if (lo >>> 12 != load<u32>(BOUND + 8 * i) || mac0 != load<u32>(BOUND + 8 * i, 4)) return false;
+  return tlbwr(page, lo, mac0, load32(entry + PTE.mac1), load32(entry + PTE.head)) == 0;
+}
+
+/** All pages have been bound, with the frames that they have now. */
+function noteBound(): void {
+  for (let i = 0; i < PAGES; i++) {
+    const entry = page_entry(pages + i * PAGE_BYTES);
+    store<u32>(BOUND + 8 * i, load32(entry + PTE.entryLo) >>> 12);
+    store<u32>(BOUND + 8 * i, load32(entry + PTE.mac0), 4);
+  }
 }
 
 /** What `rebind` has bound is not all: it is to be called again. */
 export function staysDeaf(): void {
   known = lost() - 1;
+  store<u32>(BOUND, 0);
 }
 
 /**
@@ -112,12 +138,15 @@ export function staysDeaf(): void {
  */
 export function rebind(): i32 {
   const before = lost();
+  staysDeaf();
   unbind();
   // One that was taken gets a frame again.
   for (let i = 0; i < PAGES; i++) load32(pages + i * PAGE_BYTES);
   const code = bindAll();
-  if (code == 0) known = before;
-  return code;
+  if (code < 0) return code;
+  known = before;
+  noteBound();
+  return 0;
 }
 
 /** The network is open, and it was this environment that opened it. */
@@ -142,6 +171,7 @@ export function openNetwork(): i32 {
   filterPage = pages + (PAGES - 1) * PAGE_BYTES;
   const code = bindAll();
   if (code == 0) {
+    noteBound();
     opened = load<u32>(UKIT.self, 4) + 1;
     return 0;
   }

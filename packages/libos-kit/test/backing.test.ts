@@ -1,5 +1,5 @@
 /** What the kernel takes by force from a compiled library operating system that has backing store: its own text and memory come back. */
-import { ENV, FRAME_MINIMUM } from '@exokernel/abi';
+import { ENV, FRAME_MINIMUM, GUARANTEED_LIMIT } from '@exokernel/abi';
 import { expect, test } from 'vitest';
 import { boot, bystander, BystanderWatch, checkInvariants, exitOf, memoryFor } from '../../testkit/src/index.ts';
 import { CutDisk, image, KIT, poke, TELL } from './log-support.ts';
@@ -49,6 +49,8 @@ test('is saved, and paged in again when it is touched', async () => {
   });
   const watch = new BystanderWatch(booted.aegis, booted.aegis.load(bystander()));
   const { memory, frames, revocation } = booted.aegis.parts;
+  const guaranteed = (): number =>
+    Array.from({ length: GUARANTEED_LIMIT }, (_, i) => memory.env(0, ENV.guaranteed + 8 * i)).filter((hi) => hi !== 0).length;
   let lost = 0;
   for (const [i, most] of [1, 4, 9, 16, 24, Infinity].entries()) {
     expect(
@@ -63,6 +65,8 @@ test('is saved, and paged in again when it is touched', async () => {
     lost += count;
     expect(memory.env(0, ENV.lost)).toBe(lost);
     expect(frames.heldBy(0).length).toBeLessThan(held);
+    // Of the kit's own pages it has lost none.
+    expect(guaranteed()).toBe(FRAME_MINIMUM);
     poke(booted, 0, TELL, 0);
   }
   expect(booted.finish(0).map(exitOf)).toEqual([0]);
