@@ -7,8 +7,11 @@
 import {
   DEATHS,
   ENV,
+  ERRORS,
+  ERROR_TEXTS,
   EXCEPTIONS,
   PAGE_BYTES,
+  type ErrorName,
   type ExceptionName,
   type FunctionPlace,
   type Image,
@@ -168,7 +171,7 @@ export class Causes {
     for (const [kind, text] of Object.entries(DEATH_TEXTS) as [keyof typeof DEATH_TEXTS, string][]) {
       if (DEATHS[kind] === (death & 0xff)) return { kind, text };
     }
-    return { kind: 'exit', text: `exited with ${this.#memory.env(env, ENV.exit) | 0}` };
+    return { kind: 'exit', text: exitText(this.#memory.env(env, ENV.exit) | 0) };
   }
 
   #excepted(code: number, epc: number, isMiss: boolean): void {
@@ -208,6 +211,13 @@ export class Causes {
     if (failed === undefined || !Number.isInteger(frame) || frame < 0 || frame >= this.#memory.frames) return false;
     return this.#memory.get(frame * PAGE_BYTES + (failed % PAGE_BYTES)) !== 0;
   }
+}
+
+/** A negative code is often an error of a call that was passed on. */
+function exitText(code: number): string {
+  const error = (Object.keys(ERRORS) as ErrorName[]).find((name) => ERRORS[name] === code);
+  const meaning = code < 0 && error !== undefined ? ` (${error.replace('_', '.')}: ${ERROR_TEXTS[error]})` : '';
+  return `exited with ${code}${meaning}`;
 }
 
 function noFault(): Fault {

@@ -39,7 +39,16 @@ import {
   type SlotAssembler,
 } from '@exokernel/isa';
 import { emitFloatUse } from './float.ts';
-import { BOOT_STACK, BOOT_STACK_TOP, KIT_TEXT, PAGED_BASE, UKIT, UPCALLS, UPCALL_FLOAT, exceptionSave } from './layout.ts';
+import {
+  BOOT_STACK,
+  BOOT_STACK_TOP,
+  KIT_TEXT,
+  PAGED_BASE,
+  UKIT,
+  UPCALLS,
+  UPCALL_FLOAT,
+  exceptionSave,
+} from './layout.ts';
 
 /** A frame on the upcall stack: registers by number, then HI, LO, the PC, and which upcall it is. */
 const FRAME = { hi: 128, lo: 132, pc: 136, which: 140, bytes: 144 } as const;
@@ -112,7 +121,9 @@ function emitExceptions(a: SlotAssembler): void {
     else a.li(T2, raised(UPCALLS.fault, code));
   }
   a.label('upcall.access');
-  a.note('an access of the kit to a page of its own, which the kernel has taken: there is nothing left that could answer');
+  a.note(
+    'an access of the kit to a page of its own, which the kernel has taken: there is nothing left that could answer',
+  );
   a.srl(T0, T0, Math.log2(PAGE_BYTES));
   a.addiu(T0, T0, -(KIT_TEXT / PAGE_BYTES));
   a.bne(T0, ZERO, 'upcall.access.other', (slot) => slot.srl(T0, T1, Math.log2(PAGED_BASE)));
@@ -122,7 +133,9 @@ function emitExceptions(a: SlotAssembler): void {
   a.sll(T0, T0, 2);
   a.lw(T0, UKIT.epc, T0);
   a.label('upcall.raised');
-  a.note('t0 = PC, t1 = the first argument, t2 = which upcall and the cause, which is the second; t0, t1, t2 are in its save area');
+  a.note(
+    't0 = PC, t1 = the first argument, t2 = which upcall and the cause, which is the second; t0, t1, t2 are in its save area',
+  );
   a.sw(T1, UKIT.upcallArguments, ZERO);
   a.sw(T0, UKIT.upcallPc, ZERO);
   a.srl(T0, T2, 8);

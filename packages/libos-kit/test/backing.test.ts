@@ -50,7 +50,8 @@ test('is saved, and paged in again when it is touched', async () => {
   const watch = new BystanderWatch(booted.aegis, booted.aegis.load(bystander()));
   const { memory, frames, revocation } = booted.aegis.parts;
   const guaranteed = (): number =>
-    Array.from({ length: GUARANTEED_LIMIT }, (_, i) => memory.env(0, ENV.guaranteed + 8 * i)).filter((hi) => hi !== 0).length;
+    Array.from({ length: GUARANTEED_LIMIT }, (_, i) => memory.env(0, ENV.guaranteed + 8 * i)).filter((hi) => hi !== 0)
+      .length;
   let lost = 0;
   for (const [i, most] of [1, 4, 9, 16, 24, Infinity].entries()) {
     expect(
