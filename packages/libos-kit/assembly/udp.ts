@@ -212,6 +212,8 @@ export function udp_receive(number: i32, address: usize, most: i32, sender: usiz
       RECEIVE.release();
       return length;
     }
+    // Its port has become another environment's.
+    if (socket.port == 0) return E.CAP;
     if (ticks == 0) break;
     if (ticks > 0) {
       const now = clock_ticks();
@@ -220,8 +222,6 @@ export function udp_receive(number: i32, address: usize, most: i32, sender: usiz
       isWaiting = true;
     }
     pause(isDeaf() ? soonerOf(until) : until);
-    // Its port may be another's since.
-    if (socket.port == 0) return E.CAP;
   }
   return E.AGAIN;
 }
