@@ -41,6 +41,9 @@ const EXCEPTION_TEXTS: Readonly<Partial<Record<ExceptionName, (at: string) => st
 /** Exceptions that have the address of an access. */
 const OF_ACCESSES: readonly ExceptionName[] = ['mod', 'tlbl', 'tlbs', 'adel', 'ades'];
 
+/** Exceptions of accesses to a page that has no frame: perhaps one no more. */
+const MISSES: readonly ExceptionName[] = ['tlbl', 'tlbs'];
+
 /** Deaths without a fault of the program's last instruction. */
 const DEATH_TEXTS = {
   excess: 'was ended: it did not give the processor back',
@@ -161,7 +164,13 @@ export class Causes {
   #cause(env: number, watched: Watched | undefined): Cause {
     const death = this.#memory.env(env, ENV.death);
     const { isFatal = false, fault, image } = watched ?? {};
-    if (isFatal && fault?.kind !== undefined) return causeOf(fault, fault.kind, image?.program);
+    if (isFatal && fault?.kind !== undefined) {
+      const cause = causeOf(fault, fault.kind, image?.program);
+      const taken = this.#memory.env(env, ENV.lost);
+      return taken > 0 && MISSES.includes(fault.kind)
+        ? { ...cause, text: `${cause.text}; ${takenText(taken)}` }
+        : cause;
+    }
     if ((death & 0xff) === DEATHS.unhandled) {
       const code = (death >>> 8) & 0xff;
       const text = `was ended by an exception that it does not handle: ${KINDS.get(code) ?? code}`;
@@ -211,6 +220,11 @@ export class Causes {
     if (failed === undefined || !Number.isInteger(frame) || frame < 0 || frame >= this.#memory.frames) return false;
     return this.#memory.get(frame * PAGE_BYTES + (failed % PAGE_BYTES)) !== 0;
   }
+}
+
+/** What the kernel has taken of an environment, which may be the reason. */
+function takenText(count: number): string {
+  return `the kernel had taken ${count} of its frames or slices by force`;
 }
 
 /** A negative code is often an error of a call that was passed on. */
