@@ -108,6 +108,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   'page-table.PageTable.capability': 1,
   'page-table.PageTable.branch': 'code',
   'page-table.PageTable.free': 'any',
+  'page-table.PageTable.forget': 1,
   'page-table.PageTable.copyOnWrite': 'any',
   'page-table.PageTable.clean': 'any',
   'page-table.PageTable.isDirty': 1,
