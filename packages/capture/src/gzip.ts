@@ -1,0 +1,201 @@
+/**
+ * Unpacks gzip with the host's `DecompressionStream`, also files of several members one after the other.
+ *
+ * A `DecompressionStream` takes one member. Behind its end, browsers and newer versions of Node refuse the next one,
+ * older ones go on; none says where the end was. So this looks for the beginnings of members: the four bytes that each
+ * has, behind a trailer whose length is that of the output so far. There the stream is ended and a new one begun. Those
+ * four bytes also occur by chance, about once in 128 MB, and in captures of downloads; the length then does not agree.
+ * Source: RFC 1952 §2.3.
+ */
+import { CaptureError } from './error.ts';
+import type { ByteSource } from './source.ts';
+
+/** Packed bytes given to the host at once. They are at most 1,032 times as many unpacked. */
+const PIECE = 16 * 1024;
+/** Shortest member: header, an empty block, trailer. */
+const SHORTEST = 10 + 2 + 8;
+/** How often the host is waited for, in turns of its event loop, where a member may have ended. */
+const TURNS = 20;
+/** Waits in vain that a file may cost: this many, and one more with each MB. */
+const WAITS = 64;
+
+interface DecompressionStreamLike {
+  readonly readable: { getReader(): { read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array }> } };
+  readonly writable: {
+    getWriter(): { write(bytes: Uint8Array): Promise<void>; close(): Promise<void>; abort(): Promise<void> };
+  };
+}
+
+interface Host {
+  readonly DecompressionStream?: new (format: 'gzip') => DecompressionStreamLike;
+  readonly setTimeout: (run: () => void, milliseconds: number) => unknown;
+}
+
+const host = globalThis as unknown as Host;
+
+/** The packed bytes that wait to be unpacked. */
+class Packed {
+  readonly #source: ByteSource;
+  bytes: Uint8Array = new Uint8Array(0);
+  ended = false;
+  /** Bytes taken. */
+  position = 0;
+  /** Waits for a member's end that were in vain. */
+  waits = 0;
+
+  constructor(source: ByteSource) {
+    this.#source = source;
+  }
+
+  /** Reads until there are `length` bytes, or the end. */
+  async need(length: number): Promise<void> {
+    while (!this.ended && this.bytes.length < length) {
+      const more = new Uint8Array(PIECE);
+      const got = await this.#source.readInto(more);
+      if (got === 0) this.ended = true;
+      const both = new Uint8Array(this.bytes.length + got);
+      both.set(this.bytes);
+      both.set(more.subarray(0, got), this.bytes.length);
+      this.bytes = both;
+    }
+  }
+
+  take(length: number): Uint8Array {
+    const taken = this.bytes.subarray(0, length);
+    this.bytes = this.bytes.subarray(length);
+    this.position += taken.length;
+    return taken;
+  }
+
+  async close(): Promise<void> {
+    await this.#source.close?.();
+  }
+}
+
+/** One member on its way through the host. Its output is taken at once: an error of the host drops what waits in it. */
+class Member {
+  readonly #writer: ReturnType<DecompressionStreamLike['writable']['getWriter']>;
+  readonly #reading: Promise<void>;
+  readonly #failed: Promise<void>;
+  readonly output: Uint8Array[] = [];
+  /** Bytes of output so far. */
+  length = 0;
+  failure: unknown;
+
+  constructor(stream: DecompressionStreamLike) {
+    this.#writer = stream.writable.getWriter();
+    this.#reading = this.#read(stream.readable.getReader());
+    this.#failed = this.#reading.then(() => undefined);
+  }
+
+  async #read(reader: ReturnType<DecompressionStreamLike['readable']['getReader']>): Promise<void> {
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done || value === undefined) return;
+        this.length += value.length;
+        if (value.length > 0) this.output.push(value);
+      }
+    } catch (error) {
+      this.failure ??= error;
+    }
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    // A stream that failed may leave its writer waiting.
+    await Promise.race([this.#writer.write(bytes).catch((error: unknown) => this.#fail(error)), this.#failed]);
+  }
+
+  async finish(): Promise<void> {
+    await Promise.race([this.#writer.close().catch((error: unknown) => this.#fail(error)), this.#failed]);
+    if (this.failure === undefined) await this.#reading;
+  }
+
+  abandon(): void {
+    this.#writer.abort().catch(() => undefined);
+  }
+
+  #fail(error: unknown): void {
+    this.failure ??= error;
+  }
+
+  /** Whether its output is as long as the trailer says, after at most `turns` turns of the event loop. */
+  async hasLength(size: number, turns: number): Promise<boolean> {
+    for (let turn = 0; this.length % 2 ** 32 !== size; turn += 1) {
+      if (turn === turns || this.failure !== undefined) return false;
+      await new Promise<void>((resolve) => {
+        host.setTimeout(resolve, 1);
+      });
+    }
+    return true;
+  }
+}
+
+/**
+ * The unpacked bytes of a gzip file. Throws `gzip` where they are damaged or cut, after all that could be unpacked, and
+ * where the host has no `DecompressionStream`.
+ */
+export async function* gunzip(source: ByteSource): AsyncGenerator<Uint8Array, void, undefined> {
+  const { DecompressionStream } = host;
+  if (DecompressionStream === undefined) {
+    throw new CaptureError('gzip', 'this environment has no DecompressionStream; unpack the capture before');
+  }
+  const packed = new Packed(source);
+  try {
+    do {
+      const member = new Member(new DecompressionStream('gzip'));
+      try {
+        yield* unpacked(packed, member);
+      } finally {
+        member.abandon();
+      }
+    } while (packed.bytes.length > 0);
+  } finally {
+    await packed.close();
+  }
+}
+
+/** The output of one member; takes its bytes, and no more, from `packed`. */
+async function* unpacked(packed: Packed, member: Member): AsyncGenerator<Uint8Array, void, undefined> {
+  const start = packed.position;
+  /** The last bytes taken, where the member's trailer would be. */
+  let tail = new Uint8Array(0);
+  let mayBeEnd = false;
+  while (member.failure === undefined) {
+    await packed.need(SHORTEST + 4);
+    if (packed.bytes.length === 0) break;
+    const taken = packed.position - start;
+    const found = nextMember(packed.bytes, Math.max(mayBeEnd ? 1 : 0, SHORTEST - taken));
+    // Three bytes stay behind, for they may be the beginning of a beginning.
+    const length = found ?? (packed.ended ? packed.bytes.length : packed.bytes.length - 3);
+    const piece = packed.take(length);
+    const joined = new Uint8Array(tail.length + piece.length);
+    joined.set(tail);
+    joined.set(piece, tail.length);
+    tail = joined.slice(-4);
+    mayBeEnd = false;
+    await member.write(piece);
+    if (found !== undefined) {
+      const size = new DataView(tail.buffer).getUint32(0, true);
+      const patient = packed.waits < WAITS + packed.position / 2 ** 20;
+      if (await member.hasLength(size, patient ? TURNS : 0)) break;
+      if (patient) packed.waits += 1;
+      mayBeEnd = true;
+    }
+    while (member.output.length > 0) yield member.output.shift() ?? tail;
+  }
+  if (member.failure === undefined) await member.finish();
+  while (member.output.length > 0) yield member.output.shift() ?? tail;
+  if (member.failure !== undefined) {
+    const offset = packed.position;
+    throw new CaptureError('gzip', `the packed file is damaged or cut, at about byte ${offset}`, { offset }, { cause: member.failure }); // prettier-ignore
+  }
+}
+
+/** Where the first bytes of a member stand in `bytes`, from `from` on: magic, method 8, no reserved flag. */
+function nextMember(bytes: Uint8Array, from: number): number | undefined {
+  for (let at = bytes.indexOf(0x1f, from); at >= 0 && at + 4 <= bytes.length; at = bytes.indexOf(0x1f, at + 1)) {
+    if (bytes[at + 1] === 0x8b && bytes[at + 2] === 8 && (bytes[at + 3] ?? 0xff) < 0x20) return at;
+  }
+  return undefined;
+}
