@@ -14,8 +14,8 @@ import type { ByteSource } from './source.ts';
 const PIECE = 16 * 1024;
 /** Shortest member: header, an empty block, trailer. */
 const SHORTEST = 10 + 2 + 8;
-/** How often the host is waited for, in turns of its event loop, where a member may have ended. */
-const TURNS = 20;
+/** How many turns of the event loop without any output are waited, where a member may have ended. */
+const TURNS = 50;
 /** Waits in vain that a file may cost: this many, and one more with each MB. */
 const WAITS = 64;
 
@@ -119,10 +119,13 @@ class Member {
     this.failure ??= error;
   }
 
-  /** Whether its output is as long as the trailer says, after at most `turns` turns of the event loop. */
+  /** Whether its output becomes as long as the trailer says, before `turns` turns of the event loop without output. */
   async hasLength(size: number, turns: number): Promise<boolean> {
+    let before = this.length;
     for (let turn = 0; this.length % 2 ** 32 !== size; turn += 1) {
-      if (turn === turns || this.failure !== undefined) return false;
+      if (this.length !== before) turn = 0;
+      before = this.length;
+      if (turn >= turns || this.failure !== undefined) return false;
       await new Promise<void>((resolve) => {
         host.setTimeout(resolve, 1);
       });

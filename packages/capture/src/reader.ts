@@ -69,6 +69,10 @@ interface Parser {
   parse(input: Input, batch: PacketBatch): void;
 }
 
+interface Failure {
+  readonly error: unknown;
+}
+
 /**
  * A capture being read. Read it in one way: in batches, by records, or by packets. After an error or the end the source
  * is closed; after an error each further call throws it again.
@@ -79,7 +83,8 @@ export class CaptureReader {
   readonly #input: Input;
   readonly #parser: Parser;
   readonly #batch: PacketBatch;
-  #failure: unknown;
+  #closed = false;
+  #failure: Failure | undefined;
 
   /** Callers use `openCapture`. `head` is the file's first four bytes. */
   constructor(input: Input, head: Uint8Array, { batch = BATCH, keep = 'all', limits = {} }: ReadOptions) {
@@ -119,21 +124,25 @@ export class CaptureReader {
    * holds until the next call. It resolves as soon as there is a packet: a live stream is not waited for.
    */
   async readBatch(): Promise<PacketBatch | undefined> {
-    if (this.#failure !== undefined) throw this.#failure as Error;
+    if (this.#failure !== undefined) throw this.#failure.error;
     const input = this.#input;
     const batch = this.#batch;
     batch.count = 0;
     batch.others.length = 0;
     try {
       for (;;) {
-        this.#parse();
-        if (batch.count > 0 || batch.others.length > 0) break;
-        if (this.#failure !== undefined) throw this.#failure as Error;
+        const failed = this.#parse();
+        if (batch.count > 0 || batch.others.length > 0) {
+          // An error behind packets waits for the next call.
+          this.#failure = failed;
+          break;
+        }
+        if (failed !== undefined) throw failed.error;
         if (input.ended) return await this.#end();
         await input.fill();
       }
     } catch (error) {
-      this.#failure = error;
+      this.#failure = { error };
       await this.close();
       throw error;
     }
@@ -170,22 +179,24 @@ export class CaptureReader {
   }
 
   /** Closes the source. No more is read. */
-  close(): Promise<void> {
-    return this.#input.close();
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#input.close();
   }
 
-  /** An error behind packets of this batch waits for the next call. */
-  #parse(): void {
+  #parse(): Failure | undefined {
     try {
       this.#parser.parse(this.#input, this.#batch);
+      return undefined;
     } catch (error) {
-      this.#failure = error;
+      return { error };
     }
   }
 
   async #end(): Promise<undefined> {
     const { start, end, position, wanted } = this.#input;
-    if (start < end || this.#interfaces.length + position === 0) {
+    if (start < end) {
       const left = end - start;
       throw new CaptureError('truncated', `the file ends ${left} bytes into a block at byte ${position}`, { offset: position, left, wanted }); // prettier-ignore
     }

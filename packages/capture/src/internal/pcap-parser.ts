@@ -148,5 +148,9 @@ function lengthsOf(major: number, minor: number): Lengths {
   if (major === 2 && minor === 4) return 'captured-first';
   if (major === 2 && minor === 3) return 'smaller-is-captured';
   if ((major === 2 && minor < 3) || (major === 543 && minor === 0)) return 'original-first';
-  throw new CaptureError('version', `pcap ${major}.${minor}: versions up to 2.4 are known`, { offset: 4, major, minor });
+  throw new CaptureError('version', `pcap ${major}.${minor}: versions up to 2.4 are known`, {
+    offset: 4,
+    major,
+    minor,
+  });
 }

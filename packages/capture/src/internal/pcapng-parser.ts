@@ -57,11 +57,7 @@ export class PcapngParser {
   /** The number in the file of the section's interface 0. */
   #base = 0;
 
-  constructor(
-    limits: Required<CaptureLimits>,
-    interfaces: InterfaceRecord[],
-    keep: ReadonlySet<OtherRecord['kind']>,
-  ) {
+  constructor(limits: Required<CaptureLimits>, interfaces: InterfaceRecord[], keep: ReadonlySet<OtherRecord['kind']>) {
     this.#limits = limits;
     this.#interfaces = interfaces;
     this.#keep = keep;
@@ -270,7 +266,13 @@ export class PcapngParser {
     return { entries, next: end };
   }
 
-  #options(input: Input, start: number, end: number, context: Parameters<typeof parseOptions>[4]): readonly CaptureOption[] { // prettier-ignore
+  #options(
+    input: Input,
+    start: number,
+    end: number,
+    context: Parameters<typeof parseOptions>[4],
+  ): readonly CaptureOption[] {
+    // prettier-ignore
     return parseOptions(input.bytes, start, end, this.#little, context, input.offset);
   }
 }
