@@ -5,7 +5,7 @@
  */
 import type { PacketBatch } from './batch.ts';
 import { CaptureError } from './error.ts';
-import { copyRecords } from './internal/copy.ts';
+import { copyRecords, Scratch } from './internal/copy.ts';
 import type { ByteOrder, CaptureRecord, InterfaceRecord } from './records.ts';
 
 /** libpcap's largest snapshot length, which tcpdump takes by default. */
@@ -46,6 +46,7 @@ interface Header {
 export class PcapWriter {
   readonly #write: (bytes: Uint8Array) => void;
   readonly #options: PcapOptions;
+  readonly #scratch = new Scratch();
   #little: boolean;
   #header: Header | undefined;
 
@@ -88,7 +89,10 @@ export class PcapWriter {
     }
   }
 
-  /** Adds the packets of a batch, or those whose places in it `selected` lists in rising order. */
+  /**
+   * Adds the packets of a batch, or those whose places in it `selected` lists in rising order. What `write` gets
+   * of it, it must use before it returns: records are copied from the batch as they are where nothing has to change.
+   */
   addBatch(batch: PacketBatch, selected?: ArrayLike<number>): void {
     const { section } = batch;
     const same = section?.format === 'pcap' && (section.byteOrder === 'little') === this.#little;
@@ -106,6 +110,7 @@ export class PcapWriter {
         return same && plain && nano === this.#header?.nanoseconds;
       },
       write: this.#write,
+      scratch: this.#scratch,
     });
   }
 

@@ -6,7 +6,7 @@
  */
 import type { PacketBatch } from './batch.ts';
 import { CaptureError } from './error.ts';
-import { copyRecords } from './internal/copy.ts';
+import { copyRecords, Scratch } from './internal/copy.ts';
 import {
   BYTE_ORDER_MAGIC,
   CUSTOM_BLOCK,
@@ -90,12 +90,13 @@ export class PcapngWriter {
   readonly #write: (bytes: Uint8Array) => void;
   readonly #options: PcapngOptions;
   readonly #interfaces: Written[] = [];
+  readonly #scratch = new Scratch();
   #little = true;
   #begun = false;
   /** The number of the section's first interface. */
   #base = 0;
 
-  /** `write` gets the file's bytes, in whole blocks, beginning now with the section header. */
+  /** `write` gets the file's bytes, in whole blocks, beginning now with the section header. They are its to keep but for those of `addBatch`. */
   constructor(write: (bytes: Uint8Array) => void, options: PcapngOptions = {}) {
     this.#write = write;
     this.#options = options;
@@ -177,7 +178,8 @@ export class PcapngWriter {
 
   /**
    * Adds the packets of a batch, or those whose places in it `selected` lists in rising order, and all that stands
-   * between them in the capture. Blocks are copied as they are if their section's byte order and interfaces were kept.
+   * between them in the capture. Blocks are copied as they are if their section's byte order and interfaces were kept;
+   * what `write` gets of them, it must use before it returns.
    */
   addBatch(batch: PacketBatch, selected?: ArrayLike<number>): void {
     copyRecords(batch, selected, {
@@ -199,6 +201,7 @@ export class PcapngWriter {
         );
       },
       write: this.#write,
+      scratch: this.#scratch,
     });
   }
 

@@ -18,7 +18,7 @@ import { byteSource, counted, peeked, type CaptureSource } from './source.ts';
 export interface ReadOptions {
   /**
    * A buffer of the caller's, into which the file is read: the memory of a compiled filter, for one. Batches lie in it.
-   * It must hold the largest block. Default: the reader's own, of 1 MiB, which grows up to `limits.block`.
+   * It must hold the largest block. Default: the reader's own, of 512 KiB, which grows up to `limits.block`.
    */
   readonly window?: Uint8Array;
   /** Packets in a batch at most. Default 8,192. */
@@ -30,7 +30,7 @@ export interface ReadOptions {
   readonly progress?: (bytesRead: number) => void;
 }
 
-const WINDOW = 1024 * 1024;
+const WINDOW = 512 * 1024;
 const BATCH = 8192;
 const ALL: readonly OtherRecord['kind'][] = ['names', 'statistics', 'custom', 'unknown'];
 
@@ -138,7 +138,10 @@ export class CaptureReader {
           break;
         }
         if (failed !== undefined) throw failed.error;
-        if (input.ended) return await this.#end();
+        if (input.ended) {
+          await this.#end();
+          return undefined;
+        }
         await input.fill();
       }
     } catch (error) {
@@ -194,13 +197,12 @@ export class CaptureReader {
     }
   }
 
-  async #end(): Promise<undefined> {
+  async #end(): Promise<void> {
     const { start, end, position, wanted } = this.#input;
     if (start < end) {
       const left = end - start;
       throw new CaptureError('truncated', `the file ends ${left} bytes into a block at byte ${position}`, { offset: position, left, wanted }); // prettier-ignore
     }
     await this.close();
-    return undefined;
   }
 }

@@ -8,7 +8,19 @@ export interface Copying {
   packet(record: PacketRecord): void;
   /** Whether packet `i`'s bytes in the batch are what the writer would write. */
   verbatim(i: number): boolean;
+  /** Gets bytes that hold until it returns. */
   write(bytes: Uint8Array): void;
+  readonly scratch: Scratch;
+}
+
+/** A buffer that grows, for records that do not lie side by side. */
+export class Scratch {
+  #bytes: Uint8Array = new Uint8Array(0);
+
+  take(length: number): Uint8Array {
+    if (length > this.#bytes.length) this.#bytes = new Uint8Array(Math.max(length, 2 * this.#bytes.length));
+    return this.#bytes.subarray(0, length);
+  }
 }
 
 /** `selected`: places of packets in rising order; without it, all. */
@@ -43,7 +55,7 @@ function copyPackets(
       size += (batch.ends[at] ?? 0) - (batch.starts[at] ?? 0);
     }
     if (end > i) {
-      to.write(joined(batch, selected, i, end, size));
+      to.write(joined(batch, selected, i, end, size, to.scratch));
       i = end;
     } else {
       to.packet(batch.packet(place(selected, i)));
@@ -52,17 +64,18 @@ function copyPackets(
   }
 }
 
-/** The records of packets `from` to `until` of the selection, one after the other. */
+/** The records of packets `from` to `until` of the selection, one after the other: where they lie, if they lie so. */
 function joined(
-  batch: PacketBatch,
+  { bytes, starts, ends }: PacketBatch,
   selected: ArrayLike<number> | undefined,
   from: number,
   until: number,
   size: number,
+  scratch: Scratch,
 ): Uint8Array {
-  // prettier-ignore
-  const { bytes, starts, ends } = batch;
-  const out = new Uint8Array(size);
+  const first = starts[place(selected, from)] ?? 0;
+  if (first + size === ends[place(selected, until - 1)]) return bytes.subarray(first, first + size);
+  const out = scratch.take(size);
   let to = 0;
   for (let i = from; i < until;) {
     const start = starts[place(selected, i)] ?? 0;
