@@ -21,7 +21,7 @@ export interface PlacedRecord {
 }
 
 export class PacketBatch {
-  /** A piece of the file: the caller's window, the reader's own, or the whole file. */
+  /** A piece of the file: the caller's window, the reader's own, or the whole file; a view of it if that is a Node `Buffer`. */
   bytes: Uint8Array = new Uint8Array(0);
   /** Where `bytes[0]` stands in the file. */
   fileOffset = 0;

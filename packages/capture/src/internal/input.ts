@@ -22,7 +22,7 @@ export class Input {
 
   /** `window` is the caller's if `growing` is false. Without a source, `window` is the whole file. */
   constructor(window: Uint8Array, source?: ByteSource, growing = false) {
-    this.bytes = window;
+    this.bytes = plain(window);
     this.view = viewOf(window);
     this.#source = source;
     this.#growing = growing;
@@ -69,4 +69,10 @@ export class Input {
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** The same bytes as a `Uint8Array` proper: `slice` of a Node `Buffer` makes no copy. */
+function plain(bytes: Uint8Array): Uint8Array {
+  if (Object.getPrototypeOf(bytes) === Uint8Array.prototype) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
