@@ -95,7 +95,6 @@ export class PcapWriter {
    */
   addBatch(batch: PacketBatch, selected?: ArrayLike<number>): void {
     const { section } = batch;
-    const same = section?.format === 'pcap' && (section.byteOrder === 'little') === this.#little;
     copyRecords(batch, selected, {
       other: (record) => {
         this.add(record);
@@ -107,6 +106,8 @@ export class PcapWriter {
         const nano = batch.interfaceRecords[0]?.resolution.exponent === 9;
         // Records with more than the four words, or with the lengths exchanged, are written anew.
         const plain = section?.version[1] === 4 && (batch.offsets[i] ?? 0) - (batch.starts[i] ?? 0) === 16;
+        // The first batch's section and interface begin the file, so this is asked only now.
+        const same = section?.format === 'pcap' && (section.byteOrder === 'little') === this.#little;
         return same && plain && nano === this.#header?.nanoseconds;
       },
       write: this.#write,

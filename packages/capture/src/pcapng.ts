@@ -225,11 +225,13 @@ export class PcapngWriter {
     const start = BigInt(epoch);
     if (BigInt.asIntN(64, start) !== start) throw new CaptureError('value', `epoch ${String(epoch)}`, { epoch });
     const list: CaptureOption[] = [];
-    if (name !== undefined && !options.some(({ code }) => code === IF_NAME)) list.push(textOption(IF_NAME, name));
+    const named =
+      options.find(({ code }) => code === IF_NAME) ?? (name === undefined ? undefined : textOption(IF_NAME, name));
+    if (named !== undefined) list.push(named);
     list.push(integerOption(IF_TSRESOL, base === 2 ? 0x80 | exponent : exponent, 1));
     if (fcsLength !== undefined) list.push(integerOption(IF_FCSLEN, fcsLength, 1));
     if (start !== 0n) list.push(integerOption(IF_TSOFFSET, start, 8));
-    list.push(...options);
+    list.push(...options.filter((option) => option !== named));
     this.#block(INTERFACE_DESCRIPTION, 8, encodeOptions(list, this.#little, 'interface'), (view) => {
       view.setUint16(0, linkType, this.#little);
       view.setUint32(4, snapshotLength, this.#little);

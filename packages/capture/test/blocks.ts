@@ -1,5 +1,11 @@
 /** Captures put together by hand, byte by byte, for the tests. */
-import { openCapture, type CaptureRecord, type CaptureSource, type PacketRecord, type ReadOptions } from '../src/index.ts';
+import {
+  openCapture,
+  type CaptureRecord,
+  type CaptureSource,
+  type PacketRecord,
+  type ReadOptions,
+} from '../src/index.ts';
 
 /** Integers of one byte order, and blocks made of them. */
 export class Maker {
@@ -53,7 +59,13 @@ export class Maker {
     return this.block(1, this.u16(linkType), this.u16(0), this.u32(snapshotLength), ...options);
   }
 
-  packet(to: number, ticks: bigint, data: Uint8Array, original = data.length, ...options: readonly Uint8Array[]): Buffer {
+  packet(
+    to: number,
+    ticks: bigint,
+    data: Uint8Array,
+    original = data.length,
+    ...options: readonly Uint8Array[]
+  ): Buffer {
     const head = [this.u32(to), this.ticks(ticks), this.u32(data.length), this.u32(original)];
     return this.block(6, ...head, padded(data), ...options);
   }

@@ -66,13 +66,22 @@ describe.each(ORDERS)('classic pcap, %s [PCAP]', (_, make) => {
   });
 
   test("Kuznetzov's longer record headers, and the four bytes that IXIA adds to the file's", async () => {
-    const long = [make.u32(5), make.u32(6), make.u32(3), make.u32(9), make.u32(2), make.u16(0x800), Buffer.from([4, 0])];
+    const long = [
+      make.u32(5),
+      make.u32(6),
+      make.u32(3),
+      make.u32(9),
+      make.u32(2),
+      make.u16(0x800),
+      Buffer.from([4, 0]),
+    ];
     const modified = Buffer.concat([make.pcap(0xa1b2cd34), ...long, data(1, 3), ...long, data(2, 3)]);
     expect((await packets(modified)).list).toMatchObject([
       { time: 5_000_006_000n, data: data(1, 3), originalLength: 9 },
       { time: 5_000_006_000n, data: data(2, 3), originalLength: 9 },
     ]);
-    const lcap = (magic: number): Buffer => Buffer.concat([make.pcap(magic), make.u32(19), make.record(5, 6, data(1, 3))]);
+    const lcap = (magic: number): Buffer =>
+      Buffer.concat([make.pcap(magic), make.u32(19), make.record(5, 6, data(1, 3))]);
     expect((await packets(lcap(0x1c0001ac))).list).toMatchObject([{ time: 5_000_000_006n, data: data(1, 3) }]);
     expect((await packets(lcap(0x1c0001ab))).list).toMatchObject([{ time: 5_000_006_000n, data: data(1, 3) }]);
   });
@@ -143,7 +152,12 @@ describe.each([
     expect(eth1).toMatchObject({ interface: 2, name: 'eth1', resolution: { base: 10, exponent: 6 } });
     expect(five).toMatchObject({ interface: 2, time: 1_700_000_001_000_000_000n, data: data(5, 61) });
     expect(five?.kind === 'packet' && integerOf(five.options, 4)).toBe(3n);
-    expect(own).toEqual({ kind: 'custom', enterprise: 32473, data: Uint8Array.from(padded(Buffer.from('own'))), copy: true });
+    expect(own).toEqual({
+      kind: 'custom',
+      enterprise: 32473,
+      data: Uint8Array.from(padded(Buffer.from('own'))),
+      copy: true,
+    });
     expect(mine).toMatchObject({ enterprise: 32473, copy: false });
     expect(unknown).toMatchObject({ type: 0x70000001, body: Uint8Array.from(Buffer.from('unknown!')), byteOrder: second.little ? 'little' : 'big' }); // prettier-ignore
   });
@@ -182,7 +196,11 @@ describe('times', () => {
     [0x00, 0n, 2n ** 64n - 1n, (2n ** 64n - 1n) * 10n ** 9n],
   ])('resolution 0x%s, offset %i: %i ticks', async (resolution, offset, ticks, time) => {
     const options = [LITTLE.option(9, Buffer.of(resolution)), LITTLE.option(14, LITTLE.u64(offset)), END];
-    const file = Buffer.concat([LITTLE.section(), LITTLE.interface(1, 0, ...options), LITTLE.packet(0, ticks, data(1, 4))]);
+    const file = Buffer.concat([
+      LITTLE.section(),
+      LITTLE.interface(1, 0, ...options),
+      LITTLE.packet(0, ticks, data(1, 4)),
+    ]);
     expect((await packets(file)).list).toMatchObject([{ ticks, time }]);
   });
 
