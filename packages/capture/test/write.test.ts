@@ -106,7 +106,15 @@ describe('pcapng', () => {
         const read = (await records(file)).list;
         const faces = read.filter((record) => record.kind === 'interface');
         expect(faces).toMatchObject(
-          runs.flatMap((one) => one.faces.map(({ options: _, ...rest }) => JSON.parse(JSON.stringify(rest, (_key, value: unknown) => typeof value === 'bigint' ? undefined : value)) as object)), // prettier-ignore
+          runs.flatMap((one) =>
+            one.faces.map(({ linkType, snapshotLength, fcsLength, resolution: of, name }) => ({
+              linkType,
+              snapshotLength,
+              resolution: of,
+              ...(fcsLength === undefined ? {} : { fcsLength }),
+              ...(name === undefined ? {} : { name }),
+            })),
+          ),
         );
         expect(faces.map(({ epoch }) => epoch)).toEqual(runs.flatMap((one) => one.faces.map(({ epoch }) => epoch)));
         // By records, byte for byte.
@@ -116,7 +124,7 @@ describe('pcapng', () => {
     );
   });
 
-  test('a packet without a time is a Simple Packet Block where that holds it', async () => {
+  test('a packet without a time is a Simple Packet Block where that holds it', () => {
     const parts: Uint8Array[] = [];
     const writer = new PcapngWriter((bytes) => parts.push(bytes));
     const [first, second] = [writer.addInterface({ snapshotLength: 50 }), writer.addInterface({})];
@@ -163,7 +171,10 @@ describe('pcapng', () => {
     [
       'an interface of the section before',
       'interface',
-      ADD((writer) => (writer.addSection(), writer.addPacket(PACKET))),
+      ADD((writer) => {
+        writer.addSection();
+        writer.addPacket(PACKET);
+      }),
     ],
     ['a time before its epoch', 'value', ADD((writer) => writer.addPacket({ ...PACKET, time: -1n }))],
     ['a time beyond 64 bits', 'value', ADD((writer) => writer.addPacket({ ...PACKET, time: 2n ** 64n }))],
