@@ -20,6 +20,7 @@ export interface PlacedRecord {
   readonly record: SectionRecord | InterfaceRecord | OtherRecord;
 }
 
+/** Packets of a capture, in columns. */
 export class PacketBatch {
   /** A piece of the file: the caller's window, the reader's own, or the whole file; a view of it if that is a Node `Buffer`. */
   bytes: Uint8Array = new Uint8Array(0);
