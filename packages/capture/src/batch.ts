@@ -20,6 +20,13 @@ export interface PlacedRecord {
   readonly record: SectionRecord | InterfaceRecord | OtherRecord;
 }
 
+/** Columns of the caller's, for one: in the memory of a compiled filter. A batch has as many packets as the shortest. */
+export interface BatchColumns {
+  readonly offsets: Uint32Array;
+  readonly capturedLengths: Uint32Array;
+  readonly originalLengths: Uint32Array;
+}
+
 /** Packets of a capture, in columns. */
 export class PacketBatch {
   /** A piece of the file: the caller's window, the reader's own, or the whole file; a view of it if that is a Node `Buffer`. */
@@ -54,11 +61,26 @@ export class PacketBatch {
   /** All interfaces of the file up to here, by number. */
   readonly interfaceRecords: readonly InterfaceRecord[];
 
-  /** `capacity` in packets. Readers make batches; callers only read them. */
-  constructor(capacity: number, interfaceRecords: readonly InterfaceRecord[]) {
-    this.offsets = new Uint32Array(capacity);
-    this.capturedLengths = new Uint32Array(capacity);
-    this.originalLengths = new Uint32Array(capacity);
+  /** Most packets that it holds. */
+  readonly capacity: number;
+
+  /** Readers make batches; callers only read them. `columns` may be a number of packets. */
+  constructor(columns: number | BatchColumns, interfaceRecords: readonly InterfaceRecord[]) {
+    let capacity: number;
+    if (typeof columns === 'number') {
+      capacity = columns;
+      this.offsets = new Uint32Array(capacity);
+      this.capturedLengths = new Uint32Array(capacity);
+      this.originalLengths = new Uint32Array(capacity);
+    } else {
+      ({
+        offsets: this.offsets,
+        capturedLengths: this.capturedLengths,
+        originalLengths: this.originalLengths,
+      } = columns);
+      capacity = Math.min(columns.offsets.length, columns.capturedLengths.length, columns.originalLengths.length);
+    }
+    this.capacity = capacity;
     this.interfaces = new Uint32Array(capacity);
     this.timesHigh = new Uint32Array(capacity);
     this.timesLow = new Uint32Array(capacity);

@@ -1,6 +1,6 @@
 /** Packet captures: pcap and pcapng, read and written as streams. */
 export { openCapture, type CaptureReader, type ReadOptions } from './reader.ts';
-export { type PacketBatch, type PlacedRecord } from './batch.ts';
+export { type BatchColumns, type PacketBatch, type PlacedRecord } from './batch.ts';
 export { type ByteSource, type ByteStream, type CaptureSource } from './source.ts';
 export { DEFAULT_LIMITS, type CaptureLimits } from './limits.ts';
 export {

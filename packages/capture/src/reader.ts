@@ -4,7 +4,7 @@
  * Memory is bounded by the window and the limits, not by the file. A damaged file gives its packets up to the damage,
  * and then throws.
  */
-import { PacketBatch } from './batch.ts';
+import { PacketBatch, type BatchColumns } from './batch.ts';
 import { CaptureError } from './error.ts';
 import { gunzip } from './gzip.ts';
 import { Input } from './internal/input.ts';
@@ -21,8 +21,11 @@ export interface ReadOptions {
    * It must hold the largest block. Default: the reader's own, of 512 KiB, which grows up to `limits.block`.
    */
   readonly window?: Uint8Array;
-  /** Packets in a batch at most. Default 8,192. */
-  readonly batch?: number;
+  /**
+   * Packets in a batch at most, default 8,192; or columns of the caller's for offsets and lengths, which may lie in the
+   * same memory as `window`. Offsets count from the beginning of the window.
+   */
+  readonly batch?: number | BatchColumns;
   /** Which blocks that are no packets are kept: `'all'` (the default), `'none'`, or some kinds. */
   readonly keep?: 'all' | 'none' | readonly OtherRecord['kind'][];
   readonly limits?: CaptureLimits;
@@ -88,7 +91,9 @@ export class CaptureReader {
 
   /** Callers use `openCapture`. `head` is the file's first four bytes. */
   constructor(input: Input, head: Uint8Array, { batch = BATCH, keep = 'all', limits = {} }: ReadOptions) {
-    if (!(Number.isInteger(batch) && batch > 0)) throw new CaptureError('value', `batches of ${batch}`, { batch });
+    this.#batch = new PacketBatch(batch, this.#interfaces);
+    const { capacity } = this.#batch;
+    if (capacity < 1) throw new CaptureError('value', 'a batch has room for one packet at least', { capacity });
     if (head.length < 4) {
       throw new CaptureError('truncated', `a file of ${head.length} bytes is no capture`, { offset: 0 });
     }
@@ -106,7 +111,6 @@ export class CaptureReader {
       throw new CaptureError('format', `no capture begins with ${magic}`, { offset: 0 });
     }
     this.#input = input;
-    this.#batch = new PacketBatch(batch, this.#interfaces);
   }
 
   /** The interfaces read so far, by their number in the file. */

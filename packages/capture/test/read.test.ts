@@ -348,6 +348,19 @@ describe('batches', () => {
     await reader.close();
   });
 
+  test("fill the caller's columns, beside its window in the memory of a WebAssembly module", async () => {
+    const { buffer } = new WebAssembly.Memory({ initial: 1 });
+    const window = new Uint8Array(buffer, 4096, 8192);
+    const [offsets, capturedLengths] = [new Uint32Array(buffer, 0, 100), new Uint32Array(buffer, 400, 100)];
+    const originalLengths = new Uint32Array(buffer, 800, 3);
+    const columns = { offsets, capturedLengths, originalLengths };
+    const reader = await openCapture(pieces(everything(), 8192), { window, batch: columns });
+    const batch = await reader.readBatch();
+    expect(batch?.count).toBe(3);
+    expect([...capturedLengths.subarray(0, 3), ...originalLengths]).toEqual([60, 96, 42, 60, 1500, 42]);
+    expect(new Uint8Array(buffer, 4096 + offsets[1]!, 96)).toEqual(data(2, 96));
+  });
+
   test('hold as many packets as was asked', async () => {
     const file = Buffer.concat([LITTLE.pcap(0xa1b2c3d4), ...Array.from({ length: 25 }, (_, i) => LITTLE.record(i, 0, data(i, i)))]); // prettier-ignore
     const reader = await openCapture(file, { batch: 10 });

@@ -65,7 +65,7 @@ export class PcapParser {
     const little = this.#little;
     const header = this.#recordHeader;
     const limit = this.#limits.block;
-    const capacity = batch.offsets.length;
+    const { capacity } = batch;
     let { count } = batch;
     let at = input.start;
     input.wanted = header;

@@ -68,7 +68,7 @@ export class PcapngParser {
     const { view, end } = input;
     batch.section = this.#section;
     batch.firstInterface = this.#base;
-    const capacity = batch.offsets.length;
+    const { capacity } = batch;
     input.wanted = 12;
     while (batch.count < capacity && batch.others.length < MOST_OTHERS && end - input.start >= 12) {
       const at = input.start;
