@@ -5,6 +5,8 @@
  * older ones go on; none says where the end was. So this looks for the beginnings of members: the four bytes that each
  * has, behind a trailer whose length is that of the output so far. There the stream is ended and a new one begun. Those
  * four bytes also occur by chance, about once in 128 MB, and in captures of downloads; the length then does not agree.
+ * A host under load may not have given all output when the length is compared; then it refuses the next member, its
+ * output is complete, and the bytes behind are taken back.
  * Source: RFC 1952 §2.3.
  */
 import { CaptureError } from './error.ts';
@@ -18,6 +20,8 @@ const SHORTEST = 10 + 2 + 8;
 const TURNS = 250;
 /** Those of them that are as short as the host can make them; the others last a millisecond or more. */
 const EAGER_TURNS = 200;
+/** Bytes that are kept behind a place where a member may have ended unnoticed. */
+const DOUBT = 512 * 1024;
 /** Waits in vain that a file may cost: this many, and one more with each MB. */
 const WAITS = 64;
 
@@ -56,10 +60,7 @@ class Packed {
       const more = new Uint8Array(PIECE);
       const got = await this.#source.readInto(more);
       if (got === 0) this.ended = true;
-      const both = new Uint8Array(this.bytes.length + got);
-      both.set(this.bytes);
-      both.set(more.subarray(0, got), this.bytes.length);
-      this.bytes = both;
+      this.bytes = joined(this.bytes, more.subarray(0, got));
     }
   }
 
@@ -70,8 +71,51 @@ class Packed {
     return taken;
   }
 
+  /** Gives bytes back that were taken last. */
+  putBack(bytes: Uint8Array): void {
+    this.bytes = joined(bytes, this.bytes);
+    this.position -= bytes.length;
+  }
+
   async close(): Promise<void> {
     await this.#source.close?.();
+  }
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
+/** Where the member may have ended although its output was not there yet, and what was given to the host since. */
+class Doubt {
+  /** Sizes that the trailers say, and how many of the bytes kept stand before what may be the next member. */
+  readonly #ends: { readonly size: number; readonly before: number }[] = [];
+  #kept: Uint8Array[] = [];
+  #length = 0;
+
+  begin(size: number): void {
+    this.#ends.push({ size, before: this.#length });
+  }
+
+  /** A host refuses what follows a member soon, so that not much has to be kept. */
+  given(piece: Uint8Array): void {
+    if (this.#ends.length === 0) return;
+    this.#kept.push(piece);
+    this.#length += piece.length;
+    if (this.#length <= DOUBT) return;
+    this.#ends.length = 0;
+    this.#kept = [];
+    this.#length = 0;
+  }
+
+  /** The bytes behind the end of a member whose output was `length` bytes, if it ended at one of the places in doubt. */
+  resolve(length: number): Uint8Array | undefined {
+    const end = this.#ends.find(({ size }) => size === length % 2 ** 32);
+    if (end === undefined) return undefined;
+    return this.#kept.reduce(joined, new Uint8Array(0)).subarray(end.before);
   }
 }
 
@@ -109,9 +153,12 @@ class Member {
     await Promise.race([this.#writer.write(bytes).catch((error: unknown) => this.#fail(error)), this.#failed]);
   }
 
+  /** Ends it and takes the rest of its output. */
   async finish(): Promise<void> {
-    await Promise.race([this.#writer.close().catch((error: unknown) => this.#fail(error)), this.#failed]);
-    if (this.failure === undefined) await this.#reading;
+    if (this.failure === undefined) {
+      await Promise.race([this.#writer.close().catch((error: unknown) => this.#fail(error)), this.#failed]);
+    }
+    await this.#reading;
   }
 
   abandon(): void {
@@ -172,38 +219,59 @@ export async function* gunzip(source: ByteSource): AsyncGenerator<Uint8Array, vo
 async function* unpacked(packed: Packed, member: Member): AsyncGenerator<Uint8Array, void, undefined> {
   const start = packed.position;
   /** The last bytes taken, where the member's trailer would be. */
-  let tail = new Uint8Array(0);
+  let tail: Uint8Array = new Uint8Array(0);
+  const doubt = new Doubt();
   let mayBeEnd = false;
+  let broken: { readonly error: unknown } | undefined;
   while (member.failure === undefined) {
-    await packed.need(SHORTEST + 4);
+    try {
+      await packed.need(SHORTEST + 4);
+    } catch (error) {
+      broken = { error };
+      await member.write(packed.take(packed.bytes.length));
+      break;
+    }
     if (packed.bytes.length === 0) break;
     const taken = packed.position - start;
     const found = nextMember(packed.bytes, Math.max(mayBeEnd ? 1 : 0, SHORTEST - taken));
     // Three bytes stay behind, for they may be the beginning of a beginning.
     const length = found ?? (packed.ended ? packed.bytes.length : packed.bytes.length - 3);
     const piece = packed.take(length);
-    const joined = new Uint8Array(tail.length + piece.length);
-    joined.set(tail);
-    joined.set(piece, tail.length);
-    tail = joined.slice(-4);
+    tail = joined(tail, piece).slice(-4);
     mayBeEnd = false;
+    doubt.given(piece);
     await member.write(piece);
     if (found !== undefined) {
-      const size = new DataView(tail.buffer).getUint32(0, true);
+      const size = trailer(tail);
       const patient = packed.waits < WAITS + packed.position / 2 ** 20;
       const ended = await member.hasLength(size, patient ? TURNS : 0);
       if (patient && (!ended || size === 0)) packed.waits += 1;
       if (ended) break;
+      doubt.begin(size);
       mayBeEnd = true;
     }
     while (member.output.length > 0) yield member.output.shift() ?? tail;
   }
-  if (member.failure === undefined) await member.finish();
+  // A host that is told of the end of cut data may drop what it had not given yet.
+  if (packed.bytes.length === 0) await member.hasLength(trailer(tail), TURNS);
+  await member.finish();
   while (member.output.length > 0) yield member.output.shift() ?? tail;
+  // The source's own error counts, after what the host had.
+  if (broken !== undefined) throw broken.error;
   if (member.failure !== undefined) {
+    const behind = doubt.resolve(member.length);
+    if (behind !== undefined && behind.length > 0) {
+      packed.putBack(behind);
+      return;
+    }
     const offset = packed.position;
     throw new CaptureError('gzip', `the packed file is damaged or cut, at about byte ${offset}`, { offset }, { cause: member.failure }); // prettier-ignore
   }
+}
+
+/** The length that a member's last four bytes say. */
+function trailer(tail: Uint8Array): number {
+  return tail.length < 4 ? 0 : new DataView(tail.buffer, tail.byteOffset).getUint32(0, true);
 }
 
 /** Where the first bytes of a member stand in `bytes`, from `from` on: magic, method 8, no reserved flag. */

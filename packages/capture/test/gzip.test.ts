@@ -37,6 +37,27 @@ describe('members', () => {
     expect([error, bytes.length, bytes.subarray(-3).toString()]).toEqual([undefined, 2 * zeros.length + 3, 'end']);
   });
 
+  test.each([13, 4096, 1024 * 1024])(
+    'on a host too busy to give its output in time; chunks of %i bytes',
+    async (length) => {
+      const { setImmediate, setTimeout } = globalThis;
+      const atOnce = (run: () => void): void => {
+        queueMicrotask(run);
+      };
+      try {
+        // No turn of the event loop passes where the end of a member is waited for.
+        Object.assign(globalThis, { setImmediate: atOnce, setTimeout: atOnce });
+        const text = Buffer.from(Array.from({ length: 70_000 }, (_, i) => (i * i) >> 5));
+        const members = Buffer.concat(Array.from({ length: 20 }, () => gzipSync(text)));
+        const { bytes, error } = await unpack(pieces(members, length));
+        expect(error).toBeUndefined();
+        expect(bytes.equals(Buffer.concat(Array.from({ length: 20 }, () => text)))).toBe(true);
+      } finally {
+        Object.assign(globalThis, { setImmediate, setTimeout });
+      }
+    },
+  );
+
   test('what only looks like the beginning of a member is data', async () => {
     const looks = gzipSync('a download');
     const inner = Buffer.concat([data(1, 50), looks, data(2, 9), looks, looks, Buffer.from('1f8b0800', 'hex')]);
@@ -93,6 +114,17 @@ describe('damage', () => {
     expect((await packets([Buffer.from('1f8b', 'hex')])).error).toMatchObject({ code: 'gzip' });
     expect((await packets([gzipSync(gzipSync(file))])).error).toMatchObject({ code: 'format' });
     expect((await packets([gzipSync('')])).error).toMatchObject({ code: 'truncated' });
+  });
+
+  test('an error of the source comes behind what was unpacked', async () => {
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      await Promise.resolve();
+      yield packed.subarray(0, -8);
+      throw new Error('unplugged');
+    }
+    const { list, error } = await packets(broken());
+    expect(error).toMatchObject({ message: 'unplugged' });
+    expect(list).toEqual((await packets(file)).list);
   });
 
   test('a host without DecompressionStream', async () => {

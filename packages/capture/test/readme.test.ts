@@ -63,12 +63,8 @@ describe('README', () => {
     const frame = new Uint8Array(60);
     writer.addFrame(eth0, frame, 57_600); // 57.6 us after its epoch
     writer.addFrame(eth0, frame, 125_000, true); // its FCS did not match
-    writer.addPacket({
-      interface: eth1,
-      data: frame,
-      time: 1_700_000_000_000_001_000n,
-      options: [comment('the first')],
-    });
+    const options = [comment('the first')];
+    writer.addPacket({ interface: eth1, data: frame, time: 1_700_000_000_000_001_000n, options });
 
     const types = blocks.map((block) => new DataView(block.buffer).getUint32(0, true));
     expect(types).toEqual([168627466, 1, 1, 6, 6, 6]);
@@ -76,15 +72,20 @@ describe('README', () => {
 
   test('from one format to another', async () => {
     // Without the block whose layout is not known.
-    const file = everything();
-    const source = Buffer.concat([file.subarray(0, -60), file.subarray(-36)]);
+    const whole = everything();
+    const source = Buffer.concat([whole.subarray(0, -56), whole.subarray(-36)]);
+
+    const { readable, writable } = new CompressionStream('gzip');
+    const file = writable.getWriter();
+    const packed = all(readable);
 
     const records = (await openCapture(source)).records();
-    const packed = ReadableStream.from(writeCapture(records, { format: 'pcapng', byteOrder: 'big' })).pipeThrough(
-      new CompressionStream('gzip'),
-    );
+    for await (const piece of writeCapture(records, { format: 'pcapng', byteOrder: 'big' })) {
+      await file.write(piece); // of about 64 KB; `file` may be the writer of a `CompressionStream`
+    }
+    await file.close();
 
-    const [before, after] = [await all(source), await all(packed)];
+    const [before, after] = [await all(source), await packed];
     expect([before.error, after.error, before.list.length]).toEqual([undefined, undefined, 15]);
     const sections = (list: typeof before.list): unknown[] =>
       list.map((record) => (record.kind === 'section' ? { ...record, byteOrder: 'big' } : record));
@@ -99,7 +100,7 @@ describe('README', () => {
       .flatMap((text) => text.split('\n'))
       .filter((line) => line !== '' && !/^(import|console)/.test(line));
     expect(snippets.length).toBe(4);
-    expect(lines.length).toBeGreaterThan(30);
+    expect(lines.length).toBeGreaterThan(25);
     for (const line of lines) expect(here).toContain(line);
   });
 });
