@@ -10,14 +10,7 @@
  * knows. `unsupported`: the language has it, but not on this link type, or not without what an option gives.
  */
 export type DpfErrorCode =
-  | 'malformed'
-  | 'overlap'
-  | 'limit'
-  | 'unknown-filter'
-  | 'range'
-  | 'syntax'
-  | 'name'
-  | 'unsupported';
+  'malformed' | 'overlap' | 'limit' | 'unknown-filter' | 'range' | 'syntax' | 'name' | 'unsupported';
 
 /** Misuse, or bytes that are no filter. `details` holds the offending values. */
 export class DpfError extends Error {

@@ -33,7 +33,7 @@ export function capture(name: string): Capture {
 function records(bytes: Uint8Array, view: DataView): Capture {
   const isLittle = view.getUint32(0, true) === 0xa1b2c3d4;
   const packets: { readonly bytes: Uint8Array; readonly wireLength: number }[] = [];
-  for (let at = 24; at + 16 <= bytes.length; ) {
+  for (let at = 24; at + 16 <= bytes.length;) {
     const length = view.getUint32(at + 8, isLittle);
     packets.push({ bytes: bytes.slice(at + 16, at + 16 + length), wireLength: view.getUint32(at + 12, isLittle) });
     at += 16 + length;

@@ -24,7 +24,18 @@ const u32 = (value: number): Bytes => [...u16(value >>> 16), ...u16(value)];
 const text = (hex: string): Bytes => (hex.match(/../g) ?? []).map((pair) => parseInt(pair, 16));
 const some = (random: () => number, length: number): Bytes => Array.from({ length }, () => below(random, 256));
 
-const HOSTS = ['c0000214', '01020304', 'ac11591e', 'c0a80001', '0a000105', 'ac100203', '0a0a0a0a', '00000000', 'ffffffff', 'e0000001'];
+const HOSTS = [
+  'c0000214',
+  '01020304',
+  'ac11591e',
+  'c0a80001',
+  '0a000105',
+  'ac100203',
+  '0a0a0a0a',
+  '00000000',
+  'ffffffff',
+  'e0000001',
+];
 const HOSTS6 = [
   '20010db8101112131415161718191a1b',
   'fe80000000000000112233fffe445566',
@@ -37,7 +48,8 @@ const STATIONS = ['abcdef000001', 'ffffffffffff', '010203040506', '0180c2000000'
 
 function transport(random: () => number, protocol: number, ports?: readonly [number, number]): Bytes {
   const [source, destination] = ports ?? [pick(random, PORTS), pick(random, PORTS)];
-  if (protocol === 6) return [...u16(source), ...u16(destination), ...some(random, 8), 0x50, below(random, 256), ...some(random, 12)];
+  if (protocol === 6)
+    return [...u16(source), ...u16(destination), ...some(random, 8), 0x50, below(random, 256), ...some(random, 12)];
   if (protocol === 17 || protocol === 132) return [...u16(source), ...u16(destination), ...some(random, 12)];
   return some(random, 24);
 }
@@ -57,7 +69,20 @@ function ipv4(random: () => number, inner?: { readonly protocol: number; readonl
   }
   const options = some(random, 4 * (words - 5));
   const length = u16(4 * words + payload.length);
-  return [0x40 | words, 0, ...length, ...some(random, 2), ...u16(fragment), 64, next, 0, 0, ...ends, ...options, ...payload];
+  return [
+    0x40 | words,
+    0,
+    ...length,
+    ...some(random, 2),
+    ...u16(fragment),
+    64,
+    next,
+    0,
+    0,
+    ...ends,
+    ...options,
+    ...payload,
+  ];
 }
 
 function ipv6(random: () => number, inner?: { readonly protocol: number; readonly payload: Bytes }): Bytes {
@@ -84,7 +109,12 @@ function arp(random: () => number): Bytes {
 }
 
 function decnet(random: () => number): Bytes {
-  const address = (): Bytes => pick(random, [[0x01, 0x04], [0xff, 0xff], [below(random, 256), below(random, 256)]]);
+  const address = (): Bytes =>
+    pick(random, [
+      [0x01, 0x04],
+      [0xff, 0xff],
+      [below(random, 256), below(random, 256)],
+    ]);
   const padding = random() < 0.5 ? [0x81] : [];
   const body =
     random() < 0.5
@@ -98,7 +128,17 @@ function llc(random: () => number): Bytes {
   const control = pick(random, [0x00, 0x02, 0x01, 0x05, 0x09, 0x03, 0x63, 0x43, 0x0f, 0x6f, 0xe3, 0xaf, 0x87, 0x97]);
   switch (below(random, 7)) {
     case 0:
-      return [0xfe, 0xfe, 3, pick(random, [0x81, 0x82, 0x83]), 27, 1, 0, pick(random, [15, 16, 17, 18, 20, 24, 25, 26, 27]), ...some(random, 8)];
+      return [
+        0xfe,
+        0xfe,
+        3,
+        pick(random, [0x81, 0x82, 0x83]),
+        27,
+        1,
+        0,
+        pick(random, [15, 16, 17, 18, 20, 24, 25, 26, 27]),
+        ...some(random, 8),
+      ];
     case 1:
       return [0x42, 0x42, 3, ...some(random, 30)];
     case 2:
@@ -108,7 +148,17 @@ function llc(random: () => number): Bytes {
     case 4:
       return [0xf0, 0xf0, control, ...some(random, 12)];
     case 5:
-      return [0xaa, 0xaa, 3, ...pick(random, [[0, 0, 0, 0x81, 0x37], [8, 0, 7, 0x80, 0x9b], [0, 0, 0, 0x80, 0xf3]]), ...some(random, 12)];
+      return [
+        0xaa,
+        0xaa,
+        3,
+        ...pick(random, [
+          [0, 0, 0, 0x81, 0x37],
+          [8, 0, 7, 0x80, 0x9b],
+          [0, 0, 0, 0x80, 0xf3],
+        ]),
+        ...some(random, 12),
+      ];
     default:
       return [below(random, 256), below(random, 256), control, ...some(random, 12)];
   }
@@ -124,7 +174,8 @@ function mpls(random: () => number): Bytes {
 
 function pppoe(random: () => number): Bytes {
   const [type, bytes] = anyIp(random);
-  const carried = random() < 0.2 ? ([0x0281, mpls(random)] as const) : ([type === 0x0800 ? 0x21 : 0x57, bytes] as const);
+  const carried =
+    random() < 0.2 ? ([0x0281, mpls(random)] as const) : ([type === 0x0800 ? 0x21 : 0x57, bytes] as const);
   const ppp = random() < 0.2 ? pick(random, [0x23, 0x27, 0x29, 0x2b, 0x31]) : carried[0];
   return [0x11, 0, ...u16(pick(random, [0x3b, 1, 65_535])), ...u16(carried[1].length + 2), ...u16(ppp), ...carried[1]];
 }
@@ -170,7 +221,10 @@ function carried(random: () => number, depth: number): readonly [type: number, b
     case 9:
       return random() < 0.5
         ? [0x6003, decnet(random)]
-        : [pick(random, [0x809b, 0x80f3, 0x6001, 0x6002, 0x6004, 0x6007, 0x8137, 0x88cc, 0x9000, 0x8809]), some(random, 40)];
+        : [
+            pick(random, [0x809b, 0x80f3, 0x6001, 0x6002, 0x6004, 0x6007, 0x8137, 0x88cc, 0x9000, 0x8809]),
+            some(random, 40),
+          ];
     default:
       return anyIp(random);
   }
@@ -183,7 +237,14 @@ function ethernet(random: () => number, depth = 0): Bytes {
 
 /** A packet of the link type, as the protocols would make it. */
 export function plainPacket(random: () => number, linkType: LinkType): Uint8Array {
-  const [type, bytes] = linkType === 'EN10MB' ? [0, []] : random() < 0.2 ? carried(random, 0) : random() < 0.3 ? tunnel(random, 0) : anyIp(random);
+  const [type, bytes] =
+    linkType === 'EN10MB'
+      ? [0, []]
+      : random() < 0.2
+        ? carried(random, 0)
+        : random() < 0.3
+          ? tunnel(random, 0)
+          : anyIp(random);
   switch (linkType) {
     case 'EN10MB':
       return Uint8Array.from(ethernet(random));
@@ -192,7 +253,21 @@ export function plainPacket(random: () => number, linkType: LinkType): Uint8Arra
       return Uint8Array.from([0, below(random, 5), 0, 1, 0, 6, ...some(random, 8), ...u16(protocol), ...bytes]);
     }
     case 'LINUX_SLL2':
-      return Uint8Array.from([...u16(type), 0, 0, 0, 0, 0, below(random, 4), 0, 1, below(random, 5), 6, ...some(random, 8), ...bytes]);
+      return Uint8Array.from([
+        ...u16(type),
+        0,
+        0,
+        0,
+        0,
+        0,
+        below(random, 4),
+        0,
+        1,
+        below(random, 5),
+        6,
+        ...some(random, 8),
+        ...bytes,
+      ]);
     case 'NULL':
     case 'LOOP': {
       const family = type === 0x86dd ? pick(random, [24, 28, 30]) : type === 0x0800 ? 2 : below(random, 40);
@@ -209,7 +284,8 @@ export function disturb(random: () => number, packet: Uint8Array): Uint8Array {
   const changed = packet.slice();
   if (random() < 0.4)
     for (let left = 1 + below(random, 3); left > 0 && changed.length > 0; left -= 1)
-      changed[below(random, Math.min(changed.length, 80))] = random() < 0.5 ? below(random, 256) : pick(random, [0, 1, 255]);
+      changed[below(random, Math.min(changed.length, 80))] =
+        random() < 0.5 ? below(random, 256) : pick(random, [0, 1, 255]);
   return random() < 0.3 ? changed.slice(0, below(random, changed.length + 1)) : changed;
 }
 
@@ -224,7 +300,12 @@ interface Source {
  * Runs a program as `runBpf` does, but at many comparisons changes the packet first, so that the branch goes the other way: packets
  * that reach the depths of a program.
  */
-export function steer(random: () => number, program: readonly BpfInstruction[], original: Uint8Array, willing: number): Uint8Array {
+export function steer(
+  random: () => number,
+  program: readonly BpfInstruction[],
+  original: Uint8Array,
+  willing: number,
+): Uint8Array {
   const packet = original.slice();
   const memory = Array.from({ length: 16 }, () => ({ value: 0, source: null as Source | null }));
   let [a, x] = [0, 0];

@@ -70,7 +70,8 @@ export const BPF = {
 } as const;
 
 /** How an operation's operand is written, and what it means. */
-export type Operand = 'none' | 'x' | 'length' | 'hex' | 'decimal' | 'absolute' | 'indexed' | 'header' | 'memory' | 'jump';
+export type Operand =
+  'none' | 'x' | 'length' | 'hex' | 'decimal' | 'absolute' | 'indexed' | 'header' | 'memory' | 'jump';
 
 /** One kind of operation. */
 export interface Operation {

@@ -117,11 +117,7 @@ export function parseBpf(listing: string): BpfInstruction[] {
 
 /** A program as the numbers that `tcpdump -ddd` prints. */
 export function encodeBpf(program: readonly BpfInstruction[]): string {
-  return [
-    String(program.length),
-    ...program.map(({ code, jt, jf, k }) => `${code} ${jt} ${jf} ${k}`),
-    '',
-  ].join('\n');
+  return [String(program.length), ...program.map(({ code, jt, jf, k }) => `${code} ${jt} ${jf} ${k}`), ''].join('\n');
 }
 
 /** Reads the numbers of `tcpdump -ddd`. */
@@ -134,7 +130,8 @@ export function decodeBpf(text: string): BpfInstruction[] {
     const match = /^\s*(\d{1,5})\s+(\d{1,3})\s+(\d{1,3})\s+(\d{1,10})\s*$/.exec(line);
     if (match === null) return refuse(index + 1, line, 'it is not of the form "40 0 0 12".');
     const [code = 0, jt = 0, jf = 0, k = 0] = match.slice(1).map(Number);
-    if (code > 0xffff || jt > 255 || jf > 255 || k > 0xffff_ffff) return refuse(index + 1, line, 'a number is too large.');
+    if (code > 0xffff || jt > 255 || jf > 255 || k > 0xffff_ffff)
+      return refuse(index + 1, line, 'a number is too large.');
     return { code, jt, jf, k };
   });
 }

@@ -26,9 +26,13 @@ function flaw(program: readonly BpfInstruction[], at: number, { code, jt, jf, k 
  */
 export function validateBpf(program: readonly BpfInstruction[]): void {
   if (program.length < 1 || program.length > BPF_MAX_INSTRUCTIONS)
-    throw new DpfError('malformed', `A BPF program has 1 to ${BPF_MAX_INSTRUCTIONS} instructions, not ${program.length}.`, {
-      length: program.length,
-    });
+    throw new DpfError(
+      'malformed',
+      `A BPF program has 1 to ${BPF_MAX_INSTRUCTIONS} instructions, not ${program.length}.`,
+      {
+        length: program.length,
+      },
+    );
   program.forEach((instruction, at) => {
     const why = flaw(program, at, instruction);
     if (why !== undefined)

@@ -45,8 +45,7 @@ export function ipv6Of(text: string): Ipv6 | undefined {
   if (halves.length > 2 || (halves.length === 2 ? given > 7 : given !== 8)) return undefined;
   const groups = [...left, ...Array.from({ length: 8 - given }, () => '0'), ...right];
   if (groups.some((group) => !/^[0-9A-Fa-f]{1,4}$/.test(group))) return undefined;
-  const word = (at: number): number =>
-    parseInt(groups[at] ?? '0', 16) * 0x1_0000 + parseInt(groups[at + 1] ?? '0', 16);
+  const word = (at: number): number => parseInt(groups[at] ?? '0', 16) * 0x1_0000 + parseInt(groups[at + 1] ?? '0', 16);
   return [word(0), word(2), word(4), word(6)];
 }
 
@@ -63,7 +62,11 @@ export interface Ethernet {
 export function ethernetOf(text: string): Ethernet | undefined {
   const groups = text.split(/[:.-]/);
   const digits =
-    groups.length === 6 ? groups.map((group) => group.padStart(2, '0')).join('') : groups.length === 3 || groups.length === 1 ? groups.join('') : '';
+    groups.length === 6
+      ? groups.map((group) => group.padStart(2, '0')).join('')
+      : groups.length === 3 || groups.length === 1
+        ? groups.join('')
+        : '';
   if (!/^[0-9A-Fa-f]{12}$/.test(digits)) return undefined;
   return { upper: parseInt(digits.slice(0, 4), 16), lower: parseInt(digits.slice(4), 16) };
 }

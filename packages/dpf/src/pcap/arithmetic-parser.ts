@@ -30,8 +30,7 @@ const SIGN_STRENGTH = 6;
 export const isOperator = (token: Token): boolean => token.kind === 'symbol' && token.meaning in STRENGTH;
 
 type Waiting =
-  | { readonly kind: 'operator' | 'sign' | 'paren'; readonly at: Token }
-  | { readonly kind: 'index'; readonly at: Token };
+  { readonly kind: 'operator' | 'sign' | 'paren'; readonly at: Token } | { readonly kind: 'index'; readonly at: Token };
 
 const VALUE = ['a number', 'len', 'protocol[', '(', '-'];
 
@@ -79,7 +78,10 @@ export class ArithmeticParser {
       this.#waiting.push({ kind: 'index', at });
       return true;
     }
-    return refuse('syntax', at, 'arithmetic needs a value here', { expected: VALUE, among: ['len', ...PROTOCOL_WORDS] });
+    return refuse('syntax', at, 'arithmetic needs a value here', {
+      expected: VALUE,
+      among: ['len', ...PROTOCOL_WORDS],
+    });
   }
 
   /** Reads what follows a value: true if another value is to come, undefined at the end. */

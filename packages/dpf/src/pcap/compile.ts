@@ -53,7 +53,9 @@ const DEFAULT_INSTRUCTIONS = 131_072;
 
 function inRange(name: string, value: number, least: number, most: number): number {
   if (!Number.isInteger(value) || value < least || value > most)
-    throw new DpfError('range', `The option ${name} is a whole number from ${least} to ${most}, not ${value}.`, { value });
+    throw new DpfError('range', `The option ${name} is a whole number from ${least} to ${most}, not ${value}.`, {
+      value,
+    });
   return value;
 }
 

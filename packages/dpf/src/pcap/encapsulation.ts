@@ -149,7 +149,12 @@ interface Tunnel {
 }
 
 /** The tunnel over one version of IP, which leaves in A what `enter` expects. */
-function tunnelOver(g: Generator, version: 4 | 6, { name, port, first, firstMask }: Tunnel, network: Token | null): Test {
+function tunnelOver(
+  g: Generator,
+  version: 4 | 6,
+  { name, port, first, firstMask }: Tunnel,
+  network: Token | null,
+): Test {
   const base = version === 4 ? 'transport4' : 'transport6';
   let test = and(udpDestination(g, version, port), g.masked(base, UDP_BYTES, 1, first, firstMask));
   if (network !== null) {
@@ -173,7 +178,10 @@ function tunnel(g: Generator, kind: Tunnel, network: Token | null): Test {
 
 /** The layer inside a tunnel: an Ethernet frame, or in Geneve a packet without a link header. */
 function enterTunnel(g: Generator, header: number, type: number, payload: number): void {
-  const at = (register: number): { readonly constant: number; readonly register: number } => ({ constant: 0, register });
+  const at = (register: number): { readonly constant: number; readonly register: number } => ({
+    constant: 0,
+    register,
+  });
   g.layer = {
     ...g.layer,
     linkType: 'EN10MB',

@@ -157,7 +157,11 @@ export function numberHost(g: Generator, qualifier: Qualifier, value: number): T
 }
 
 /** An IPv4 address, with a prefix length or a mask or of fewer than four parts a network. */
-export function ipv4Identifier(g: Generator, qualifier: Qualifier, { token, prefix, mask: maskToken }: Identifier): Test {
+export function ipv4Identifier(
+  g: Generator,
+  qualifier: Qualifier,
+  { token, prefix, mask: maskToken }: Identifier,
+): Test {
   const { protocol, kind } = qualifier;
   const isPlain = prefix === undefined && maskToken === undefined;
   if (protocol === 'decnet') return isPlain ? decnetHost(g, qualifier, token.text) : g.misfit('decnet', 'a network');
@@ -193,7 +197,11 @@ export function ipv6Identifier(g: Generator, qualifier: Qualifier, { token, pref
 }
 
 /** An Ethernet address, which needs `ether` before it. */
-export function ethernetIdentifier(g: Generator, { protocol, direction, kind }: Qualifier, { token }: Identifier): Test {
+export function ethernetIdentifier(
+  g: Generator,
+  { protocol, direction, kind }: Qualifier,
+  { token }: Identifier,
+): Test {
   if (protocol !== 'link' || (kind !== 'none' && kind !== 'host'))
     g.misfit(protocol ?? kind, 'an Ethernet address: "ether host" can');
   return ethernetHost(g, ethernetOf(token.text) ?? g.invalid('this is no Ethernet address'), direction);
@@ -206,11 +214,22 @@ function namedHost(g: Generator, name: string, qualifier: Qualifier, over6: stri
   const four =
     protocol === 'ip6' || ipv4.length === 0
       ? null
-      : ipv4Hosts(g, protocol, ipv4.map((address) => ({ address, mask: ALL })), direction, isOther);
+      : ipv4Hosts(
+          g,
+          protocol,
+          ipv4.map((address) => ({ address, mask: ALL })),
+          direction,
+          isOther,
+        );
   const six =
     ipv6.length === 0 || over6 === 'ip' || over6 === 'arp' || over6 === 'rarp'
       ? null
-      : ipv6Hosts(g, over6, ipv6.map((address) => ({ address, mask: [ALL, ALL, ALL, ALL] })), direction);
+      : ipv6Hosts(
+          g,
+          over6,
+          ipv6.map((address) => ({ address, mask: [ALL, ALL, ALL, ALL] })),
+          direction,
+        );
   if (four !== null && six !== null) return or(four, six);
   return four ?? six ?? g.unknown('this host has no address of that kind', []);
 }

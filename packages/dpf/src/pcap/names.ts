@@ -95,7 +95,8 @@ export class Names {
   ethernet(where: Place, name: string): Ethernet {
     const text = this.#resolver.ethernet?.(name) ?? refuse('name', where, 'no resolver knows a station of this name');
     return (
-      ethernetOf(text) ?? refuse('name', where, `the resolver gave "${text}" for this name, which is no Ethernet address`)
+      ethernetOf(text) ??
+      refuse('name', where, `the resolver gave "${text}" for this name, which is no Ethernet address`)
     );
   }
 }

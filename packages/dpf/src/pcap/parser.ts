@@ -9,7 +9,17 @@ import { ArithmeticParser, isOperator } from './arithmetic-parser.ts';
 import { Cursor } from './cursor.ts';
 import { FOREIGN_WORDS, KEYWORDS, PROTOCOL_WORDS } from './keywords-table.ts';
 import { refuse } from './refusal.ts';
-import type { Arithmetic, Direction, Identifier, Kind, Link, Node, NumberedWord, Qualifier, Relation } from './syntax.ts';
+import type {
+  Arithmetic,
+  Direction,
+  Identifier,
+  Kind,
+  Link,
+  Node,
+  NumberedWord,
+  Qualifier,
+  Relation,
+} from './syntax.ts';
 import { tokenize, type Token } from './tokens.ts';
 
 /** How deep parentheses may be nested. */
@@ -65,8 +75,7 @@ class Parser {
 
   #enter(at: Token): void {
     this.#depth += 1;
-    if (this.#depth > DEEPEST_NESTING)
-      refuse('limit', at, `parentheses are nested more than ${DEEPEST_NESTING} deep`);
+    if (this.#depth > DEEPEST_NESTING) refuse('limit', at, `parentheses are nested more than ${DEEPEST_NESTING} deep`);
   }
 
   /** A chain of tests, of which the first is read. */
@@ -119,7 +128,10 @@ class Parser {
     if (content.kind === 'arithmetic') return this.#comparison(content.value);
     if (goesOn) return this.#comparison(numberStep(content.token));
     if (!isLater) return this.#unexpected(next, ['a comparison']);
-    return { node: { kind: 'identifier', qualifier: context, identifier: { token: content.token } }, qualifier: context };
+    return {
+      node: { kind: 'identifier', qualifier: context, identifier: { token: content.token } },
+      qualifier: context,
+    };
   }
 
   /** Parentheses that may contain tests, identifiers if those may stand here, a number or arithmetic. */
@@ -140,7 +152,8 @@ class Parser {
     let inner: Content | null = null;
     if (token.kind === 'number') inner = { kind: 'number', token: this.#cursor.take() };
     else if (this.#cursor.peekSymbol('(')) inner = this.#parentheses(context, false);
-    else if (this.#startsArithmetic()) inner = { kind: 'arithmetic', value: new ArithmeticParser(this.#cursor).parse() };
+    else if (this.#startsArithmetic())
+      inner = { kind: 'arithmetic', value: new ArithmeticParser(this.#cursor).parse() };
     if (inner === null) return this.#group(this.#inside(this.#expression(this.#term(context, false)), context));
     if (inner.kind === 'test') return this.#group(this.#inside(this.#expression(inner.parsed), context));
     const next = this.#cursor.peek();
@@ -170,7 +183,9 @@ class Parser {
     const token = this.#cursor.peek();
     if (this.#cursor.peekSymbol('-') || this.#cursor.peekWord(['len'])) return true;
     const next = this.#cursor.peek(1);
-    return token.kind === 'word' && PROTOCOL_WORDS.includes(token.meaning) && next.kind === 'symbol' && next.meaning === '[';
+    return (
+      token.kind === 'word' && PROTOCOL_WORDS.includes(token.meaning) && next.kind === 'symbol' && next.meaning === '['
+    );
   }
 
   /** A comparison, from its beginning or after its first operand. */

@@ -35,8 +35,7 @@ const IPV6_DESTINATION = 24;
 
 /** `broadcast`: to Ethernet's broadcast address, or to the first or last address of an IPv4 network. */
 export function broadcast(g: Generator, protocol: string | null): Test {
-  if (protocol === null || protocol === 'link')
-    return ethernetHost(g, { upper: 0xffff, lower: 0xffff_ffff }, 'dst');
+  if (protocol === null || protocol === 'link') return ethernetHost(g, { upper: 0xffff, lower: 0xffff_ffff }, 'dst');
   if (protocol !== 'ip') return g.misfit(protocol, 'broadcast');
   const { netmask } = g.options;
   if (netmask === null) return g.unsupported('"ip broadcast" without the option netmask');

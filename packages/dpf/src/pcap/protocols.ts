@@ -62,9 +62,23 @@ export const PROTOCOLS: ReadonlyMap<string, Protocol> = new Map<string, Protocol
 
 /** Names of what a link header carries, beside the words. */
 const LINK_NAMES: ReadonlyMap<string, number> = new Map<string, number>([
-  ...['aarp', 'arp', 'atalk', 'decnet', 'ip', 'ip6', 'lat', 'mopdl', 'moprc', 'rarp', 'sca', 'iso', 'stp', 'ipx', 'netbeui'].map(
-    (word) => [word, PROTOCOLS.get(word)?.link ?? 0] as const,
-  ),
+  ...[
+    'aarp',
+    'arp',
+    'atalk',
+    'decnet',
+    'ip',
+    'ip6',
+    'lat',
+    'mopdl',
+    'moprc',
+    'rarp',
+    'sca',
+    'iso',
+    'stp',
+    'ipx',
+    'netbeui',
+  ].map((word) => [word, PROTOCOLS.get(word)?.link ?? 0] as const),
   ['lldp', ETHER.LLDP],
   ['loopback', ETHER.LOOPBACK],
   ['slow', ETHER.SLOW],
@@ -190,7 +204,11 @@ interface Chain {
 }
 
 /** Looks at one header, whose type is in A and whose place is in X; `ways` lead here. Returns the ways to the next header. */
-function chainRound(g: Generator, { number, saved, isIpv4, isLast, found }: Chain, ways: readonly Exit[]): readonly Exit[] {
+function chainRound(
+  g: Generator,
+  { number, saved, isIpv4, isLast, found }: Chain,
+  ways: readonly Exit[],
+): readonly Exit[] {
   const when = (value: number): Block => g.blocks.block([], { code: BPF.JEQ_K, k: value });
   const base = g.networkConstant;
   const target = when(number);

@@ -72,8 +72,7 @@ function load(g: Generator, protocol: string, size: number, index: Value): Value
   const { variable, constant, test } = originOf(g, protocol);
   const { statements } = index;
   if (variable.length === 0) statements.push(statement(BPF.LDX_MEM, index.register));
-  else
-    statements.push(...variable, statement(BPF.LD_MEM, index.register), statement(BPF.ADD_X), statement(BPF.TAX));
+  else statements.push(...variable, statement(BPF.LD_MEM, index.register), statement(BPF.ADD_X), statement(BPF.TAX));
   statements.push(statement(INDEXED[size] ?? 0, constant), statement(BPF.ST, register));
   return { ...index, register, test: joined(index.test, test) };
 }

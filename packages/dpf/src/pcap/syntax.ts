@@ -41,17 +41,7 @@ export type Relation = '=' | '!=' | '>' | '>=' | '<' | '<=';
 
 /** Tests that are a word with at most one number, or none. */
 export type NumberedWord =
-  | 'less'
-  | 'greater'
-  | 'ifindex'
-  | 'inbound'
-  | 'outbound'
-  | 'vlan'
-  | 'mpls'
-  | 'pppoed'
-  | 'pppoes'
-  | 'geneve'
-  | 'vxlan';
+  'less' | 'greater' | 'ifindex' | 'inbound' | 'outbound' | 'vlan' | 'mpls' | 'pppoed' | 'pppoes' | 'geneve' | 'vxlan';
 
 /** A node of the tree. */
 export type Node =
@@ -60,7 +50,12 @@ export type Node =
   | { readonly kind: 'group'; readonly node: Node }
   | { readonly kind: 'identifier'; readonly qualifier: Qualifier | null; readonly identifier: Identifier }
   | { readonly kind: 'protocol'; readonly at: Token }
-  | { readonly kind: 'cast'; readonly at: Token; readonly cast: 'broadcast' | 'multicast'; readonly protocol: string | null }
+  | {
+      readonly kind: 'cast';
+      readonly at: Token;
+      readonly cast: 'broadcast' | 'multicast';
+      readonly protocol: string | null;
+    }
   | { readonly kind: 'relation'; readonly relation: Relation; readonly left: Arithmetic; readonly right: Arithmetic }
   | { readonly kind: 'byte'; readonly index: number; readonly operator: string; readonly value: Token }
   | { readonly kind: 'llc'; readonly at: Token; readonly type: Token | null }

@@ -8,16 +8,7 @@ import { KEYWORDS, NUMBERS } from './keywords-table.ts';
 import { refuse, type Place } from './refusal.ts';
 
 /** `word`: reserved, `text` is the word meant. `ipv4` has two to four parts. `arcnet`: `$` and one or two digits. */
-export type TokenKind =
-  | 'word'
-  | 'symbol'
-  | 'number'
-  | 'name'
-  | 'ipv4'
-  | 'ipv6'
-  | 'ethernet'
-  | 'arcnet'
-  | 'end';
+export type TokenKind = 'word' | 'symbol' | 'number' | 'name' | 'ipv4' | 'ipv6' | 'ethernet' | 'arcnet' | 'end';
 
 /** One token. `meaning` is the reserved word, the symbol, or the name without its backslash; `value` is a number's. */
 export interface Token extends Place {
@@ -160,9 +151,13 @@ function tokenAt(text: string, at: number): Token {
 /** The tokens of an expression, with `end` as the last. */
 export function tokenize(text: string): readonly Token[] {
   if (text.length > LONGEST_EXPRESSION)
-    refuse('limit', { column: LONGEST_EXPRESSION + 1, text: '' }, `an expression has at most ${LONGEST_EXPRESSION} characters`);
+    refuse(
+      'limit',
+      { column: LONGEST_EXPRESSION + 1, text: '' },
+      `an expression has at most ${LONGEST_EXPRESSION} characters`,
+    );
   const tokens: Token[] = [];
-  for (let at = lengthOf(SPACE, text, 0); at < text.length; ) {
+  for (let at = lengthOf(SPACE, text, 0); at < text.length;) {
     const token = tokenAt(text, at);
     tokens.push(token);
     at += token.text.length;
