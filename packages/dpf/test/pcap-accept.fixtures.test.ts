@@ -40,7 +40,7 @@ const CAPTURES = [
 const PACKETS = 600;
 const SEED = 20_261_201;
 
-const accepted = cases<Accepted>('accept.json').filter(({ name }) => name !== 'bpf_image');
+const accepted = (cases('accept.json') as readonly Accepted[]).filter(({ name }) => name !== 'bpf_image');
 const frames = HAS_FIXTURES ? CAPTURES.flatMap((name) => capture(name).packets.map(({ bytes }) => bytes)) : [];
 /** Bytes in front of the network header of an Ethernet frame, by the link type in whose place it is put. */
 const FRONTS: Readonly<Record<LinkType, readonly number[]>> = {
@@ -67,7 +67,7 @@ test.runIf(!HAS_FIXTURES)('skipped: there are no fixtures for the pcap language'
 });
 
 test.runIf(HAS_FIXTURES)('listings are read and written as libpcap writes them, as are numbers', () => {
-  for (const { name, bytecode } of cases<Accepted>('accept.json')) {
+  for (const { name, bytecode } of cases('accept.json') as readonly Accepted[]) {
     const program = parseBpf(bytecode.join('\n'));
     expect(formatBpf(program), name).toBe(bytecode.map((line) => line.replace(/\s*;.*$/, '')).join('\n'));
     expect(decodeBpf(encodeBpf(program)), name).toEqual(program);

@@ -11,7 +11,7 @@ interface Applied {
   readonly results: readonly number[];
 }
 
-const applied = cases<Applied>('apply.json').map((one) => ({ ...one, file: capture(one.capture) }));
+const applied = (cases('apply.json') as readonly Applied[]).map((one) => ({ ...one, file: capture(one.capture) }));
 const ours = applied.flatMap(({ file: { linkType, ...file }, ...one }) =>
   linkType === undefined ? [] : [{ ...one, linkType, ...file }],
 );

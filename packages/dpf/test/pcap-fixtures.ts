@@ -12,8 +12,8 @@ const FOLDER = join(
 export const HAS_FIXTURES: boolean = existsSync(join(FOLDER, 'accept.json'));
 
 /** A file of cases; none if it is not there. */
-export function cases<T>(name: string): readonly T[] {
-  return HAS_FIXTURES ? (JSON.parse(readFileSync(join(FOLDER, name), 'utf8')) as readonly T[]) : [];
+export function cases(name: string): readonly unknown[] {
+  return HAS_FIXTURES ? (JSON.parse(readFileSync(join(FOLDER, name), 'utf8')) as readonly unknown[]) : [];
 }
 
 /** A capture file. */

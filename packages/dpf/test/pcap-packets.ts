@@ -309,7 +309,7 @@ export function steer(
   const packet = original.slice();
   const memory = Array.from({ length: 16 }, () => ({ value: 0, source: null as Source | null }));
   let [a, x] = [0, 0];
-  let source: Source | null = null;
+  let source = null as Source | null;
   const read = (at: number, size: number): number => {
     let value = 0;
     for (let offset = 0; offset < size; offset += 1) value = value * 256 + (packet[at + offset] ?? 0);
@@ -382,7 +382,7 @@ export function steer(
       case BPF.AND_K:
       case BPF.AND_X:
         a = (a & right) >>> 0;
-        if (source !== null) source = { ...(source as Source), mask: ((source as Source).mask & right) >>> 0 };
+        if (source !== null) source = { ...source, mask: (source.mask & right) >>> 0 };
         break;
       case BPF.JEQ_K:
       case BPF.JEQ_X:

@@ -191,7 +191,7 @@ describe('bounds', () => {
     expect(long('!', 99_999, 'tcp')).toBe(long('', 0, 'tcp'));
     expect(refusal(`${'-'.repeat(90_000)}1 = 1`).code).toBe('limit');
     expect(refusal(`${'1^'.repeat(50_000)}1 = 1`).code).toBe('limit');
-    expect(refusal(`${'ip['.repeat(40_000)}`).code).toBe('syntax');
+    expect(refusal('ip['.repeat(40_000)).code).toBe('syntax');
     for (const text of ['a', 'a:', '1.', 'ab', '1::', 'a-', '.', '\\', '$1', '0x', 'and ', '( '])
       expect(['syntax', 'range', 'limit']).toContain(refusal(text.repeat(100_000 / text.length)).code);
   });

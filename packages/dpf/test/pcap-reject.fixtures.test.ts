@@ -17,19 +17,22 @@ test.runIf(!HAS_FIXTURES)('skipped: there are no fixtures for the pcap language'
   context.skip();
 });
 
-test.runIf(HAS_FIXTURES).each(cases<Rejected>('reject.json'))('$linktype: $expression', ({ linktype, expression }) => {
-  // libpcap refuses an expression that no packet matches when it optimizes, and the cases are of that.
-  const refusal = (() => {
-    try {
-      return compilePcap(expression, { linkType: linktype, refuseEmpty: true });
-    } catch (error) {
-      return error;
-    }
-  })();
-  expect(refusal).toBeInstanceOf(DpfError);
-  const { code, details } = refusal as DpfError;
-  expect(CODES).toContain(code);
-  expect(details).toHaveProperty('found');
-  expect(details['column']).toBeGreaterThan(0);
-  expect(details['column']).toBeLessThanOrEqual(expression.length + 1);
-});
+test.runIf(HAS_FIXTURES).each(cases('reject.json') as readonly Rejected[])(
+  '$linktype: $expression',
+  ({ linktype, expression }) => {
+    // libpcap refuses an expression that no packet matches when it optimizes, and the cases are of that.
+    const refusal = (() => {
+      try {
+        return compilePcap(expression, { linkType: linktype, refuseEmpty: true });
+      } catch (error) {
+        return error;
+      }
+    })();
+    expect(refusal).toBeInstanceOf(DpfError);
+    const { code, details } = refusal as DpfError;
+    expect(CODES).toContain(code);
+    expect(details).toHaveProperty('found');
+    expect(details['column']).toBeGreaterThan(0);
+    expect(details['column']).toBeLessThanOrEqual(expression.length + 1);
+  },
+);
