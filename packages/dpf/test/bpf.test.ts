@@ -13,7 +13,7 @@ import {
   validateBpf,
   type BpfInstruction,
 } from '../src/bpf/index.ts';
-import { BY_CODE } from '../src/bpf/instruction.ts';
+import { BY_CODE } from '../src/bpf/operations-table.ts';
 import { DpfError } from '../src/index.ts';
 
 const one = (code: number, k = 0, jt = 0, jf = 0): BpfInstruction => ({ code, jt, jf, k });

@@ -3,15 +3,8 @@
  * `code jt jf k` for each instruction). What cannot be read is refused with its line.
  */
 import { DpfError } from '../error.ts';
-import {
-  ANCILLARY_NAMES,
-  BPF_ANCILLARY,
-  BY_CODE,
-  OPERATIONS,
-  type BpfInstruction,
-  type Operand,
-  type Operation,
-} from './instruction.ts';
+import { BPF_ANCILLARY, type BpfInstruction } from './instruction.ts';
+import { ANCILLARY_NAMES, BY_CODE, OPERATIONS, type Operand, type Operation } from './operations-table.ts';
 
 const ANCILLARY_BY_OFFSET = new Map([...ANCILLARY_NAMES].map(([name, offset]) => [BPF_ANCILLARY + offset, name]));
 

@@ -1,9 +1,7 @@
 /** Which BPF programs may run: those whose every path ends, inside the program, at a `ret`. */
 import { DpfError } from '../error.ts';
-import { BPF, BPF_MEMORY_WORDS, BY_CODE, type BpfInstruction } from './instruction.ts';
-
-/** The most instructions that a program may have. */
-export const BPF_MAX_INSTRUCTIONS = 1_048_576;
+import { BPF, BPF_MAX_INSTRUCTIONS, BPF_MEMORY_WORDS, type BpfInstruction } from './instruction.ts';
+import { BY_CODE } from './operations-table.ts';
 
 const isInteger = (value: number, most: number): boolean => Number.isInteger(value) && value >= 0 && value <= most;
 

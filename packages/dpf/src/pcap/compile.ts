@@ -1,7 +1,6 @@
 /** The compiler of pcap expressions. */
 import { DpfError } from '../error.ts';
-import { BPF, type BpfInstruction } from '../bpf/instruction.ts';
-import { BPF_MAX_INSTRUCTIONS } from '../bpf/validate.ts';
+import { BPF, BPF_MAX_INSTRUCTIONS, type BpfInstruction } from '../bpf/instruction.ts';
 import { ipv4Of } from './addresses.ts';
 import { assemble, type Test } from './blocks.ts';
 import { generate } from './generate.ts';
