@@ -168,6 +168,9 @@ describe('addresses', () => {
     expect(holds('host 1.2.3.4 or 10.1.0.2 and (tcp) and 10.0.0.1', tcp)).toBe(true);
     expect(holds('port (25 or 80)', tcp)).toBe(true);
     expect(holds('dst not 1.2.3.4', tcp)).toBe(true);
+    expect(holds('dst port (not 25) and (not 443 and not (7 or 9))', tcp)).toBe(true);
+    expect(holds('dst port (not 80) or (not (80))', tcp)).toBe(false);
+    expect(holds('dst port 80 and (not udp)', tcp)).toBe(true);
     expect(() => compilePcap('tcp and 80', { linkType: 'EN10MB' })).toThrow('nothing says what this is');
   });
 

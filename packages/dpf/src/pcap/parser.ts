@@ -34,10 +34,14 @@ const NAMES: readonly Token['kind'][] = ['name', 'ipv4', 'ipv6', 'ethernet', 'ar
 const ENCAPSULATIONS = ['vlan', 'mpls', 'pppoes', 'geneve', 'vxlan'];
 const TEST = ['a protocol', 'src', 'dst', 'host', 'net', 'port', 'not', '(', 'a comparison'];
 
-/** A test, and the qualifiers that an identifier after it takes: null if there are none to take. */
+/**
+ * A test, and the qualifiers that an identifier after it takes: null if there are none to take. Whether it is one or more
+ * identifiers without a word of their own, which parentheses do not mix with tests.
+ */
 interface Parsed {
   readonly node: Node;
   readonly qualifier: Qualifier | null;
+  readonly isIdentifier?: boolean;
 }
 
 /** What parentheses contain. */
@@ -100,15 +104,15 @@ class Parser {
   /** A test; after another one (`isLater`) also an identifier, which takes `context` as its qualifiers. */
   #term(context: Qualifier | null, isLater: boolean): Parsed {
     const times = this.#nots();
-    const { node, qualifier } = this.#plainTerm(context, isLater);
-    return { node: negated(node, times), qualifier };
+    const { node, ...rest } = this.#plainTerm(context, isLater);
+    return { node: negated(node, times), ...rest };
   }
 
   #plainTerm(context: Qualifier | null, isLater: boolean): Parsed {
     const token = this.#cursor.peek();
     if (NAMES.includes(token.kind)) {
       if (!isLater) return this.#unexpected(token, TEST);
-      return { node: this.#identifier(context), qualifier: context };
+      return { node: this.#identifier(context), qualifier: context, isIdentifier: true };
     }
     if (token.kind === 'number') {
       this.#cursor.take();
@@ -128,10 +132,8 @@ class Parser {
     if (content.kind === 'arithmetic') return this.#comparison(content.value);
     if (goesOn) return this.#comparison(numberStep(content.token));
     if (!isLater) return this.#unexpected(next, ['a comparison']);
-    return {
-      node: { kind: 'identifier', qualifier: context, identifier: { token: content.token } },
-      qualifier: context,
-    };
+    const node: Node = { kind: 'identifier', qualifier: context, identifier: { token: content.token } };
+    return { node, qualifier: context, isIdentifier: true };
   }
 
   /** Parentheses that may contain tests, identifiers if those may stand here, a number or arithmetic. */
@@ -147,7 +149,12 @@ class Parser {
     const token = this.#cursor.peek();
     if (NAMES.includes(token.kind)) {
       if (!mayIdentify) return this.#unexpected(token, TEST);
-      return this.#group({ node: this.#identifiers(this.#identifier(context), context), qualifier: context });
+      return this.#identifierGroup(this.#identifier(context), context);
+    }
+    if (this.#cursor.peekSymbol('!')) {
+      const first = this.#term(context, mayIdentify);
+      if (first.isIdentifier === true) return this.#identifierGroup(first.node, context);
+      return this.#group(this.#inside(this.#expression(first), context));
     }
     let inner: Content | null = null;
     if (token.kind === 'number') inner = { kind: 'number', token: this.#cursor.take() };
@@ -159,7 +166,7 @@ class Parser {
     const next = this.#cursor.peek();
     if (inner.kind === 'number' && this.#cursor.peekWord(JOINS) && mayIdentify) {
       const first: Node = { kind: 'identifier', qualifier: context, identifier: { token: inner.token } };
-      return this.#group({ node: this.#identifiers(first, context), qualifier: context });
+      return this.#identifierGroup(first, context);
     }
     if (isOperator(next)) {
       const first = inner.kind === 'number' ? numberStep(inner.token) : inner.value;
@@ -175,8 +182,13 @@ class Parser {
     return { node, qualifier: context };
   }
 
-  #group({ node, qualifier }: Parsed): Content {
-    return { kind: 'test', parsed: { node: { kind: 'group', node }, qualifier } };
+  #group({ node, ...rest }: Parsed): Content {
+    return { kind: 'test', parsed: { node: { kind: 'group', node }, ...rest } };
+  }
+
+  /** Parentheses that contain identifiers only, of which the first is read. */
+  #identifierGroup(first: Node, context: Qualifier | null): Content {
+    return this.#group({ node: this.#identifiers(first, context), qualifier: context, isIdentifier: true });
   }
 
   #startsArithmetic(): boolean {
@@ -216,7 +228,7 @@ class Parser {
     // Parentheses directly inside can only be those around a number.
     const first: Node = this.#cursor.peekSymbol('(')
       ? { kind: 'identifier', qualifier, identifier: { token: this.#number() } }
-      : this.#identifier(qualifier);
+      : this.#identifierTerm(qualifier);
     const node = this.#identifiers(first, qualifier);
     this.#cursor.expectSymbol(')');
     this.#depth -= 1;
