@@ -280,7 +280,7 @@ export function plainPacket(random: () => number, linkType: LinkType): Uint8Arra
 }
 
 /** Changes a few bytes, or cuts the packet, or leaves it. */
-export function disturb(random: () => number, packet: Uint8Array): Uint8Array {
+function disturb(random: () => number, packet: Uint8Array): Uint8Array {
   const changed = packet.slice();
   if (random() < 0.4)
     for (let left = 1 + below(random, 3); left > 0 && changed.length > 0; left -= 1)
@@ -300,7 +300,7 @@ interface Source {
  * Runs a program as `runBpf` does, but at many comparisons changes the packet first, so that the branch goes the other way: packets
  * that reach the depths of a program.
  */
-export function steer(
+function steer(
   random: () => number,
   program: readonly BpfInstruction[],
   original: Uint8Array,

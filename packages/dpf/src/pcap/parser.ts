@@ -23,7 +23,7 @@ import type {
 import { tokenize, type Token } from './tokens.ts';
 
 /** How deep parentheses may be nested. */
-export const DEEPEST_NESTING = 500;
+const DEEPEST_NESTING = 500;
 
 const RELATIONS: readonly string[] = ['=', '!=', '>', '>=', '<', '<='];
 const JOINS = ['and', 'or'];

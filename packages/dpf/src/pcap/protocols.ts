@@ -92,7 +92,7 @@ export const ipv6Protocol = (g: Generator, number: number): Test => g.equal('net
 const FRAGMENT = 44;
 
 /** Protocol `number` over IPv4, over IPv6 (there also behind one Fragment header), or over both. */
-export function overIp(g: Generator, over: 'ip' | 'ip6' | 'both', number: number): Test {
+function overIp(g: Generator, over: 'ip' | 'ip6' | 'both', number: number): Test {
   if (over === 'both') return or(overIp(g, 'ip', number), overIp(g, 'ip6', number));
   g.atMostOrRefuse('protocol', number, 0xff);
   if (over === 'ip') return and(carries(g, ETHER.IP), ipv4Protocol(g, number));

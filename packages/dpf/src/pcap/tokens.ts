@@ -8,7 +8,7 @@ import { KEYWORDS, NUMBERS } from './keywords-table.ts';
 import { refuse, type Place } from './refusal.ts';
 
 /** `word`: reserved, `text` is the word meant. `ipv4` has two to four parts. `arcnet`: `$` and one or two digits. */
-export type TokenKind = 'word' | 'symbol' | 'number' | 'name' | 'ipv4' | 'ipv6' | 'ethernet' | 'arcnet' | 'end';
+type TokenKind = 'word' | 'symbol' | 'number' | 'name' | 'ipv4' | 'ipv6' | 'ethernet' | 'arcnet' | 'end';
 
 /** One token. `meaning` is the reserved word, the symbol, or the name without its backslash; `value` is a number's. */
 export interface Token extends Place {
@@ -18,7 +18,7 @@ export interface Token extends Place {
 }
 
 /** Characters that an expression may have at most. */
-export const LONGEST_EXPRESSION = 1_048_576;
+const LONGEST_EXPRESSION = 1_048_576;
 
 const SPACE = /[ \r\n\t]*/y;
 const SYMBOL = /&&|\|\||>=|<=|!=|==|<<|>>|[+\-*/%:[\]!<>()&|^=]/y;
