@@ -178,7 +178,8 @@ describe('addresses', () => {
     const last = packet({ dstIp: '10.0.0.255' });
     expect(holds('ip broadcast', last, { netmask: '255.255.255.0' })).toBe(true);
     expect(holds('ip broadcast', last, { netmask: '255.255.0.0' })).toBe(false);
-    expect(() => compilePcap('ip broadcast', { linkType: 'EN10MB' })).toThrow('netmask');
+    for (const options of [{}, { netmask: '255.255.255.255' }])
+      expect(() => compilePcap('ip broadcast', { linkType: 'EN10MB', ...options })).toThrow('netmask');
   });
 
   test('DECnet addresses are little-endian', () => {

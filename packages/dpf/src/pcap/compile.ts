@@ -25,7 +25,7 @@ export interface PcapOptions {
   readonly scope?: 'leaking' | 'lexical';
   /** Gives meaning to names. */
   readonly resolver?: Resolver;
-  /** How many extension headers `protochain` looks behind, 16 unless given, at most 1,000. */
+  /** How many extension headers `protochain` looks behind, 128 unless given, at most 1,000. Each costs up to 27 instructions. */
   readonly protochainHeaders?: number;
   /** Refuse an expression that no packet can match whatever is in it, such as `arp` on IPv4. libpcap refuses it when it optimizes. */
   readonly refuseEmpty?: boolean;
@@ -46,7 +46,7 @@ export interface PcapProgram {
 }
 
 const DEFAULT_SNAP_LENGTH = 262_144;
-const DEFAULT_HEADERS = 16;
+const DEFAULT_HEADERS = 128;
 const MOST_HEADERS = 1000;
 const DEFAULT_INSTRUCTIONS = 131_072;
 
@@ -63,7 +63,8 @@ function netmaskOf(text: string | undefined): number | null {
   const mask = ipv4Of(text);
   if (mask?.bits !== 32)
     throw new DpfError('range', `The option netmask is four numbers such as 255.255.255.0, not "${text}".`, { text });
-  return mask.address;
+  // libpcap takes the mask of a single address for an unknown one.
+  return mask.address === 0xffff_ffff ? null : mask.address;
 }
 
 /** Words of memory that a test expects to be 0 are set so before it. */
