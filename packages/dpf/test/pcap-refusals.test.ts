@@ -278,4 +278,30 @@ describe('random text', () => {
     }
     expect(compared).toBeGreaterThan(150);
   });
+
+  test('in lexical scope, (A) or (B) accepts what A accepts, and nothing that neither accepts', () => {
+    const random = seeded(13);
+    let [accepted, encapsulated] = [0, 0];
+    for (let round = 0; round < 400; round += 1) {
+      const parts = [expression(random, 2), expression(random, 2)];
+      try {
+        const compile = (text: string): ReturnType<typeof compilePcap>['program'] =>
+          compilePcap(text, { linkType: 'EN10MB', netmask: '255.255.255.0', scope: 'lexical' }).program;
+        const [first, second] = parts.map(compile);
+        const either = compile(`(${parts.join(') or (')})`);
+        for (let count = 0; count < 20; count += 1) {
+          const packet = plainPacket(random, 'EN10MB');
+          const [one, other, all] = [first!, second!, either].map((program) => runBpf(program, packet) !== 0);
+          if (one === true) expect(all, parts.join(' | ')).toBe(true);
+          if (all === true) expect(one === true || other === true, parts.join(' | ')).toBe(true);
+          accepted += all === true ? 1 : 0;
+        }
+        encapsulated += /vlan|mpls|pppoes|geneve|vxlan/.test(parts[0]!) ? 1 : 0;
+      } catch (error) {
+        if (!(error instanceof DpfError)) throw error;
+      }
+    }
+    expect(encapsulated).toBeGreaterThan(40);
+    expect(accepted).toBeGreaterThan(500);
+  });
 });
