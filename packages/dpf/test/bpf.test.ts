@@ -168,6 +168,18 @@ describe('which programs may run', () => {
 });
 
 describe('text', () => {
+  test('a refusal names the line', () => {
+    const line = (run: () => unknown): unknown => {
+      try {
+        return run();
+      } catch (error) {
+        return (error as DpfError).details['line'];
+      }
+    };
+    expect(line(() => parseBpf('(000) ret      #0\n(001) nothing'))).toBe(2);
+    expect(line(() => decodeBpf('2\n6 0 0 0\n6 0 0'))).toBe(3);
+  });
+
   const listing = [
     '(000) ldh      [12]',
     '(001) jeq      #0x800           jt 2\tjf 5',
@@ -200,6 +212,8 @@ describe('text', () => {
     '(000) jeq      #0x800',
     '(000) jeq      #0x800           jt 0\tjf 5',
     '(000) jeq      #0x800           jt 2\tjf 500',
+    '(000) jeq      #0x800           jt 500\tjf 2',
+    '(000) jeq      #0x800           jt 2\tjf 0',
     '(000) ret      #99999999999',
     '(000) ret      #-3000000000',
     '(000) ret      #0           jt 2\tjf 5',

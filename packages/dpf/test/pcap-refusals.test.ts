@@ -56,6 +56,8 @@ describe('a refusal says where and what', () => {
     ['arp host fe80::1', 'syntax', 10, 'fe80::1'],
     ['host fe80::/10', 'syntax', 6, 'fe80::'],
     ['host 1.2.3.0/24', 'syntax', 6, '1.2.3.0'],
+    ['src 1.2.3.0/24', 'syntax', 5, '1.2.3.0'],
+    ['dst fe80::/10', 'syntax', 5, 'fe80::'],
     ['l1[0] = 1', 'syntax', 1, 'l1'],
     ['tcp broadcast', 'syntax', 5, 'broadcast'],
     ['port htpp', 'name', 6, 'htpp', 'http'],
@@ -104,6 +106,7 @@ describe('a refusal says where and what', () => {
     expect(refusal('ip[0] 5').message).toBe(
       'Column 7, at "5": this cannot stand here. Expected: =, !=, >, >=, <, <=, an operator.',
     );
+    expect(refusal('src 10.0.0.0/8').details['expected']).toEqual(['net']);
     expect(refusal('tpc').message).toContain('Did you mean "tcp"?');
   });
 
@@ -163,7 +166,8 @@ describe('bounds', () => {
   };
 
   test('100 kB of tests become a program, or are refused for its length', () => {
-    expect(refusal(`${'port 80 or '.repeat(9000)}tcp`).code).toBe('limit');
+    const { code, details } = refusal(`${'port 80 or '.repeat(9000)}tcp`);
+    expect([code, details['found']]).toEqual(['limit', '80']);
     const program = long('port 80 or ', 9000, 'tcp', { maxInstructions: 1_048_576 });
     expect(program).toBeGreaterThan(9000 * 20);
   });

@@ -5,7 +5,6 @@
  * `and`, `or` and `not` cost a constant: they join ways out, and no list of jumps is walked. Jumps go forward only, because
  * blocks are laid out so that each comes after all that lead to it.
  */
-import { DpfError } from '../error.ts';
 import { BPF, type BpfInstruction } from '../bpf/instruction.ts';
 
 /** An instruction within a block. */
@@ -88,17 +87,19 @@ export function not({ entry, yes, no, constant }: Test): Test {
 /** Makes blocks, and refuses to make more instructions than the caller allows. */
 export class BlockMaker {
   readonly #most: number;
+  readonly #refuse: () => never;
   #made = 0;
 
-  constructor(most: number) {
+  /** `refuse` is called when a block would be one instruction too many. */
+  constructor(most: number, refuse: () => never) {
     this.#most = most;
+    this.#refuse = refuse;
   }
 
   /** A block with this comparison; without one it goes on at `yes`. */
   block(statements: Statement[], compare: Statement | null): Block {
     this.#made += statements.length + 1;
-    if (this.#made > this.#most)
-      throw new DpfError('limit', `The expression needs more than ${this.#most} instructions.`, { most: this.#most });
+    if (this.#made > this.#most) this.#refuse();
     return { statements, compare, yes: new Exit(), no: new Exit() };
   }
 

@@ -110,9 +110,6 @@ export function compilePcap(expression: string, options: PcapOptions): PcapProgr
     refuse('unsupported', { column: 1, text: expression }, `no packet of link type ${linkType} matches this`);
   clear(g, test);
   const program = assemble(test, snapLength);
-  if (program.length > mostInstructions)
-    throw new DpfError('limit', `The expression needs more than ${mostInstructions} instructions.`, {
-      most: mostInstructions,
-    });
+  if (program.length > mostInstructions) g.tooLong();
   return { program, linkType, snapLength, constant: test.constant };
 }

@@ -50,7 +50,7 @@ export class Generator {
 
   constructor(options: GeneratorOptions) {
     this.options = options;
-    this.blocks = new BlockMaker(options.mostInstructions);
+    this.blocks = new BlockMaker(options.mostInstructions, () => this.tooLong());
     this.layer = outermost(options.linkType);
   }
 
@@ -171,6 +171,11 @@ export class Generator {
   /** Refuses a test that the link type has not. */
   unsupported(what: string): never {
     return refuse('unsupported', this.where, `${what} is not possible on link type ${this.layer.linkType}`);
+  }
+
+  /** Refuses an expression that needs too many instructions. */
+  tooLong(): never {
+    return refuse('limit', this.where, `the expression needs more than ${this.options.mostInstructions} instructions`);
   }
 
   /** Refuses an address or a number that is none. */

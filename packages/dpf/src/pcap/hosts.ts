@@ -3,7 +3,8 @@ import { decnetOf, ethernetOf, ipv4Of, ipv6Of, type Ipv6 } from './addresses.ts'
 import { and, not, or, type Test } from './blocks.ts';
 import type { Generator } from './generator.ts';
 import { carries, ETHER, hasLinkHeader } from './link-tests.ts';
-import type { Direction, Identifier, Qualifier } from './syntax.ts';
+import { refuse } from './refusal.ts';
+import type { Direction, Identifier, Kind, Qualifier } from './syntax.ts';
 
 /** An address under a mask. */
 interface Masked<Address> {
@@ -156,6 +157,12 @@ export function numberHost(g: Generator, qualifier: Qualifier, value: number): T
   return oneIpv4(g, qualifier, address, mask);
 }
 
+/** Refuses what cannot follow the kind. Without a kind it can only be a network that is refused. */
+function misfit(g: Generator, kind: Kind, what: string): never {
+  if (kind !== 'none') return g.misfit(kind, what);
+  return refuse('syntax', g.where, `${what} needs the word "net" before it`, { expected: ['net'] });
+}
+
 /** An IPv4 address, with a prefix length or a mask or of fewer than four parts a network. */
 export function ipv4Identifier(
   g: Generator,
@@ -167,7 +174,7 @@ export function ipv4Identifier(
   if (protocol === 'decnet') return isPlain ? decnetHost(g, qualifier, token.text) : g.misfit('decnet', 'a network');
   const given = ipv4Of(token.text) ?? g.invalid('an IPv4 address has up to four numbers, none above 255');
   const isFitting = isPlain ? kind === 'none' || kind === 'host' || kind === 'net' : kind === 'net';
-  if (!isFitting) g.misfit(kind === 'none' ? 'nothing' : kind, isPlain ? 'an IPv4 address' : 'an IPv4 network');
+  if (!isFitting) misfit(g, kind, isPlain ? 'an IPv4 address' : 'an IPv4 network');
   if (protocol === 'link') g.misfit('link', 'an IPv4 address');
   let mask = wordMask(given.bits);
   if (prefix !== undefined) {
@@ -192,7 +199,7 @@ export function ipv6Identifier(g: Generator, qualifier: Qualifier, { token, pref
   if (address.some((word, at) => (word & ~(mask[at] ?? 0)) !== 0))
     g.invalid('the address has bits behind the prefix length');
   const isFitting = kind === 'net' || ((kind === 'none' || kind === 'host') && bits === 128);
-  if (!isFitting) g.misfit(kind === 'none' ? 'nothing' : kind, bits === 128 ? 'an IPv6 address' : 'an IPv6 network');
+  if (!isFitting) misfit(g, kind, bits === 128 ? 'an IPv6 address' : 'an IPv6 network');
   return ipv6Hosts(g, protocol, [{ address, mask }], direction);
 }
 
