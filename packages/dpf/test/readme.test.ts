@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
+import { encodeBpf, formatBpf, runBpf } from '../src/bpf/index.ts';
 import { arp, compileFilters, FilterSet, tcp, udp } from '../src/index.ts';
+import { compilePcap } from '../src/pcap/index.ts';
 import { packet as make } from './packets.ts';
 
 test('the snippet of the README', () => {
@@ -30,4 +32,20 @@ test('the snippet of the README', () => {
   expect(classifier.demux(make({ protocol: 6, dstPort: 80 }))).toBe(web);
   expect(classifier.demux(make({ dstPort: 53 }))).toBe(dns);
   expect(lines[0]).toContain('switch [20:4] & 0x1fff00ff');
+});
+
+test('the snippet of the pcap language', () => {
+  const packet = make({ protocol: 6, srcIp: '10.0.0.9', srcPort: 4000, dstIp: '10.0.0.1', dstPort: 80 });
+  const lines: string[] = [];
+  const console = { log: (line: string) => lines.push(line) };
+
+  const { program } = compilePcap('tcp dst port 80 and (src net 10.0.0.0/8 or not ip)', { linkType: 'EN10MB' });
+  const wanted = runBpf(program, packet); // 262144, the snapshot length, or 0
+
+  console.log(formatBpf(program)); // as tcpdump -d prints it; encodeBpf(program) as tcpdump -ddd
+
+  expect(wanted).toBe(262_144);
+  expect(runBpf(program, make({ protocol: 6, srcIp: '11.0.0.9', dstPort: 80 }))).toBe(0);
+  expect(lines[0]).toContain('(000) ldh      [12]');
+  expect(encodeBpf(program)).toMatch(/^\d+\n40 0 0 12\n/);
 });
