@@ -17,8 +17,8 @@ export interface CaptureOption {
 /** Which block an option stands in: its codes have a meaning there. */
 export type OptionContext = 'section' | 'interface' | 'packet' | 'statistics' | 'other';
 
-export const END_OF_OPTIONS = 0;
-export const COMMENT = 1;
+const END_OF_OPTIONS = 0;
+const COMMENT = 1;
 export const IF_NAME = 2;
 export const IF_TSRESOL = 9;
 export const IF_FCSLEN = 13;

@@ -101,7 +101,7 @@ export interface Outcome<T> {
   readonly error: unknown;
 }
 
-export async function collect<T>(from: Promise<AsyncIterable<T>>): Promise<Outcome<T>> {
+async function collect<T>(from: Promise<AsyncIterable<T>>): Promise<Outcome<T>> {
   const list: T[] = [];
   try {
     for await (const one of await from) list.push(one);

@@ -24,7 +24,7 @@ import { tooLarge } from './pcap-parser.ts';
 export const SECTION_HEADER = 0x0a0d0d0a;
 export const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 export const INTERFACE_DESCRIPTION = 1;
-export const OBSOLETE_PACKET = 2;
+const OBSOLETE_PACKET = 2;
 export const SIMPLE_PACKET = 3;
 export const NAME_RESOLUTION = 4;
 export const INTERFACE_STATISTICS = 5;
