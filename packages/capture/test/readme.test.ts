@@ -75,7 +75,8 @@ describe('README', () => {
     const whole = everything();
     const source = Buffer.concat([whole.subarray(0, -56), whole.subarray(-36)]);
 
-    const { readable, writable } = new CompressionStream('gzip');
+    const packer: { readable: ReadableStream; writable: WritableStream } = new CompressionStream('gzip');
+    const { readable, writable } = packer;
     const file = writable.getWriter();
     const packed = all(readable);
 
