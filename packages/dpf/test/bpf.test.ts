@@ -91,8 +91,18 @@ describe('the meaning of programs', () => {
   });
 
   test('a test of bits looks at the highest too', () => {
-    const program = [one(BPF.LD_ABS, 4), one(BPF.JSET_K, 0x8000_0000, 0, 1), one(BPF.RET_K, 1), one(BPF.RET_K, 2)];
-    expect(runBpf(program, packet)).toBe(1);
+    const rest = [one(BPF.RET_K, 1), one(BPF.RET_K, 2)];
+    const byK = (k: number): BpfInstruction[] => [one(BPF.LD_ABS, 4), one(BPF.JSET_K, k, 0, 1), ...rest];
+    const byX = (k: number): BpfInstruction[] => [
+      one(BPF.LD_ABS, 4),
+      one(BPF.LDX_IMM, k),
+      one(BPF.JSET_X, 0, 0, 1),
+      ...rest,
+    ];
+    for (const program of [byK, byX])
+      expect([0x8000_0000, 0x0001_0000, 0x0000_0002, 0x0000_0100].map((k) => runBpf(program(k), packet))).toEqual([
+        1, 2, 2, 1,
+      ]);
   });
 
   test('a program that is not valid ends all the same', () => {

@@ -155,6 +155,7 @@ describe('the empty expression', () => {
     const { program, constant } = compilePcap(text, { linkType: 'EN10MB', snapLength: 96 });
     expect(runBpf(program, new Uint8Array())).toBe(96);
     expect(constant).toBe(true);
+    expect(compilePcap(text, { linkType: 'EN10MB', maxInstructions: 1 }).program).toHaveLength(1);
   });
 });
 
