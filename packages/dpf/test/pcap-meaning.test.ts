@@ -432,6 +432,15 @@ describe('names', () => {
     expect(holds('port mine and proto mine and port http', tcp, { resolver })).toBe(true);
   });
 
+  test('the order in which a resolver gives addresses is nothing', () => {
+    const addresses = ['10.0.0.9', '10.0.0.1', 'fe80::1:2', '10.0.0.5', 'fe80::2:1', 'fd00::9'];
+    const compile = (given: readonly string[]): unknown =>
+      compilePcap('host many', { linkType: 'EN10MB', resolver: { host: () => given } }).program;
+    expect(compile(addresses.toReversed())).toEqual(compile(addresses));
+    for (const wrong of ['1:2:3:4::5:6:7:8', '1:2:3', '1::2::3', '12345::', '::1.2.3', '::1.2.3.256', '::01.2.3.4', ''])
+      expect(() => compile([wrong]), wrong).toThrow('no address');
+  });
+
   test('a gateway’s packets go over it but not to it', () => {
     const over = packet({ dstIp: '10.9.9.9' });
     const station = Uint8Array.from(bytes('020000000001'));
