@@ -208,6 +208,11 @@ describe('text', () => {
     expect(formatInstruction(one(0x0e), 0)).toBe('(000) unimp    0xe');
   });
 
+  test('a branch reaches 255 instructions', () => {
+    expect(parseBpf('(000) jeq      #0x1             jt 256\tjf 1')).toEqual([one(BPF.JEQ_K, 1, 255, 0)]);
+    expect(parseBpf('(000) jeq      #0x1             jt 1\tjf 256')).toEqual([one(BPF.JEQ_K, 1, 0, 255)]);
+  });
+
   test('negative operands are words', () => {
     expect(parseBpf('(000) ld       [-4096]')).toEqual([one(BPF.LD_ABS, 0xffff_f000)]);
     expect(parseBpf('(000) add      #-1')).toEqual([one(BPF.ADD_K, 0xffff_ffff)]);

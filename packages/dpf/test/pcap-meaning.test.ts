@@ -182,6 +182,26 @@ describe('addresses', () => {
       expect(() => compilePcap('ip broadcast', { linkType: 'EN10MB', ...options })).toThrow('netmask');
   });
 
+  test.each([
+    ['short', '0900 02 0104 0208 00'],
+    ['short and padded', '0a00 81 02 0104 0208 00'],
+    ['long', '1600 06 0000 aa000400 0104 0000 aa000400 0208 00000000'],
+    ['long and padded', '1700 81 06 0000 aa000400 0104 0000 aa000400 0208 00000000'],
+  ])('the %s header of DECnet, from 2.2 to 1.1', (_, header) => {
+    const one = frame('6003', header, '00'.repeat(30));
+    const words = ['dst 1.1', 'src 2.2', 'host 1.1', 'host 2.2', 'src 1.1', 'dst 2.2', 'host 3.3', 'src and dst 1.1'];
+    expect(words.map((word) => holds(`decnet ${word}`, one))).toEqual([
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
+
   test('DECnet addresses are little-endian', () => {
     const short = frame('6003', '0900 02 0104 ffff 00 00000000');
     expect(holds('decnet dst 1.1', short)).toBe(true);
