@@ -145,7 +145,5 @@ function checkCreated(what: string, project: string, env: NodeJS.ProcessEnv): vo
     failures.push(`create on ${what} took ${seconds.toFixed(0)} s, not ${CREATED_SECONDS}\n`);
   check(`its program on ${what}`, 'npm', ['start'], created, env);
   check(`its lab on ${what}`, 'npm', ['run', 'lab', '--', '--json'], created, env);
-  // For an editor.
-  for (const folder of ['.', 'src', 'lab/programs'])
-    check(`types of ${folder}`, join(BIN, 'tsc'), ['-p', folder], created);
+  check(`its types on ${what}`, 'npm', ['run', 'typecheck'], created, env);
 }

@@ -108,7 +108,7 @@ interface Dependencies extends Wanted {
 
 interface Wanted {
   readonly dependencies: Readonly<Record<string, string>>;
-  /** Types, for an editor. */
+  /** Types, for an editor, and what checks them. */
   readonly devDependencies: Readonly<Record<string, string>>;
 }
 
@@ -124,7 +124,7 @@ function published(): Dependencies {
 }
 
 function wanted(versions: readonly [name: string, version: string][]): Wanted {
-  const isType = ([name]: readonly [string, string]): boolean => name.startsWith('@types/');
+  const isType = ([name]: readonly [string, string]): boolean => name.startsWith('@types/') || name === 'typescript';
   return {
     dependencies: Object.fromEntries(versions.filter((one) => !isType(one))),
     devDependencies: Object.fromEntries(versions.filter(isType)),

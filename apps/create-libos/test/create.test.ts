@@ -56,16 +56,19 @@ describe('a project', () => {
       ),
       assemblyscript: '0.28.20',
     });
-    expect(Object.keys(manifest.devDependencies)).toEqual(['@types/node']);
+    expect(Object.keys(manifest.devDependencies)).toEqual(['@types/node', 'typescript']);
     // Also for what these depend on.
     expect(manifest.overrides).toMatchObject({ '@exokernel/abi': `file:${join(packages, 'exokernel-abi-1.2.3.tgz')}` });
-    expect(Object.keys(manifest.scripts)).toEqual(['start', 'watch', 'test', 'lab']);
+    expect(Object.keys(manifest.scripts)).toEqual(['start', 'watch', 'test', 'typecheck', 'lab']);
     expect(readFileSync(join(folder, '.gitignore'), 'utf8')).toContain('node_modules');
     expect(readFileSync(join(folder, 'README.md'), 'utf8')).toMatch(/^# a-libos\n/);
   });
 
-  test('tests itself', async () => {
-    await expect(run(process.execPath, ['--test'], { cwd: folder })).resolves.toBeDefined();
+  test('tests itself, with what is in test alone', async () => {
+    writeFileSync(join(folder, 'host/other.test.js'), 'throw new Error();\n');
+    const { stdout } = await run('npm', ['test'], { cwd: folder });
+    rmSync(join(folder, 'host/other.test.js'));
+    expect(stdout).toMatch(/^. pass [1-9]/m);
   });
 
   test('starts', () => {
@@ -86,11 +89,22 @@ describe('a project', () => {
     expect(fault).toBeGreaterThan(call ?? 0);
   });
 
-  test.each(['src', 'lab/programs'])('has types for an editor: %s', (sources) => {
-    const { status, stdout } = spawnSync(join(HOME, '../../node_modules/.bin/tsc'), ['-p', join(folder, sources)], {
-      encoding: 'utf8',
-    });
-    expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+  test('has types for an editor, and a command that checks them', () => {
+    const check = (): { status: number | null; stdout: string } => {
+      const { status, stdout } = spawnSync('npm', ['run', '-s', 'typecheck'], { cwd: folder, encoding: 'utf8' });
+      return { status, stdout };
+    };
+    expect(check()).toEqual({ status: 0, stdout: '' });
+    for (const file of ['src/wrong.ts', 'lab/programs/wrong.ts', 'test/wrong.js']) {
+      writeFileSync(join(folder, file), file.endsWith('js') ? 'Math.nothing();\n' : "const wrong: i32 = 'text';\n");
+      const { status, stdout } = check();
+      rmSync(join(folder, file));
+      expect({ file, status: status !== 0, said: stdout.includes('wrong') }).toEqual({
+        file,
+        status: true,
+        said: true,
+      });
+    }
   });
 });
 

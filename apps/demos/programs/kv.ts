@@ -30,8 +30,8 @@ const HEAD = 8;
 const KEYS = 128;
 const KEY_MOST = 40;
 const VALUE_MOST = 1024;
-/** Blocks behind the log, for frames that the kernel takes by force. */
-const BACKED = 8;
+/** Blocks behind the log, for frames that the kernel takes by force: it holds fewer than these and its values. No more than half of the extent. */
+const BACKED = 48;
 /** A key's record: where its value is in the log, the value's length, the request that put it, the key's length, the key. */
 const KEY_BYTES = 16 + KEY_MOST;
 
@@ -154,9 +154,11 @@ onFault(fault);
 giveUpBy(giveUp);
 
 export function main(): i32 {
-  const blocks = extentBlocks() - BACKED;
-  backBy(EXTENT, blocks, BACKED);
-  let code = openLog(EXTENT, blocks, found);
+  const backed = min(BACKED, extentBlocks() / 2);
+  const blocks = extentBlocks() - backed;
+  let code = backBy(EXTENT, blocks, backed);
+  if (code < 0) return code;
+  code = openLog(EXTENT, blocks, found);
   if (code == E.NONE) {
     code = formatLog(EXTENT, blocks);
     if (code == 0) code = openLog(EXTENT, blocks, found);

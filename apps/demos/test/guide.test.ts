@@ -56,7 +56,7 @@ const newDisk = (): MachineOptions['disk'] => ({ store: memoryStore(new Uint8Arr
 
 test('every program stands on the page, and is run here', () => {
   expect([...programs.keys()].filter((name) => printedBy(name) === 'nothing')).toEqual([]);
-  expect(programs.size).toBe(11);
+  expect(programs.size).toBe(12);
   expect(['02-clock', '03-fault'].map(costOf)).toEqual([2000, 10_000]);
 });
 
@@ -84,8 +84,8 @@ describe('each prints what the page says', () => {
     expect(runs('08-log', 1, disk).printed() + runs('08-log', 1, disk).printed()).toBe(printedBy('08-log'));
   });
 
-  test('09-revocation', () => {
-    expect(runs('09-revocation', 1, newDisk()).printed()).toBe(printedBy('09-revocation'));
+  test.each(['09-revocation', '09-taken'])('%s', (name) => {
+    expect(runs(name, 1, newDisk()).printed()).toBe(printedBy(name));
   });
 
   test('10-time and 10-ask, on two machines', () => {

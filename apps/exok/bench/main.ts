@@ -1,8 +1,9 @@
 /**
- * `npm run bench [-- compiler | cpu | machine | natives | network | web] [--json]`: how fast the machine runs on this host, beside its peers. Medians of several
+ * `npm run bench [-- captures | compiler | cpu | machine | natives | network | web] [--json]`: how fast the machine runs on this host, beside its peers. Medians of several
  * rounds in which all take their turn; progress on stderr, results on stdout.
  */
 import { Argument, Command, CommanderError } from 'commander';
+import { captures } from './captures.ts';
 import { compiler } from './compiler/compiler.ts';
 import { cpu } from './cpu/cpu.ts';
 import { format, host, type Report } from './report.ts';
@@ -12,6 +13,7 @@ import { network } from './network/network.ts';
 import { web } from './web/web.ts';
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Report>>> = {
+  captures,
   compiler,
   cpu,
   machine,

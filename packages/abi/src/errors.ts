@@ -29,3 +29,19 @@ export const ERRORS = {
 } as const;
 
 export type ErrorName = keyof typeof ERRORS;
+
+/** What each says, for people. */
+export const ERROR_TEXTS: Readonly<Record<ErrorName, string>> = {
+  E_OK: 'no error',
+  E_CALL: 'no such call',
+  E_CAP: 'the capability is missing, has ended, or lacks the right',
+  E_RANGE: 'an argument is out of range',
+  E_BUSY: 'it is taken',
+  E_NONE: 'none is left',
+  E_ENV: 'there is no such environment',
+  E_AGAIN: 'nothing is there now',
+  E_SLICE: 'the slice is over',
+  E_CODE: 'the bytes are no filter, handler or format',
+  E_OVERLAP: 'there is a filter that it may not share packets with',
+  E_DEVICE: 'the device is absent or failed',
+};

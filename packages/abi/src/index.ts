@@ -1,6 +1,6 @@
 /** The contract between Aegis and the environments that run on it. Tables and types, no logic. */
 export { CALLS, CALL_LIMIT, type CallArguments, type CallName, type CallResults, type CallRow } from './calls.ts';
-export { ERRORS, type ErrorName } from './errors.ts';
+export { ERRORS, ERROR_TEXTS, type ErrorName } from './errors.ts';
 export {
   CAPABILITY_KINDS,
   CAPABILITY_BYTES,

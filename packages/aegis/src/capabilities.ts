@@ -142,8 +142,15 @@ export class Capabilities {
 
   #costOf(nodes: readonly number[]): number {
     const { holds, bindings } = this.nodes;
+    const groups = new Map<number, number[]>();
+    for (const node of nodes) {
+      const key = resourceKey(this.nodes.resource(node));
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [node]);
+      else group.push(node);
+    }
     let cost = nodes.length * COST_OF_NODE;
-    for (const some of Map.groupBy(nodes, (node) => resourceKey(this.nodes.resource(node))).values()) {
+    for (const some of groups.values()) {
       const members = holds.union(some).length + bindings.union(some).length;
       cost += COST_OF_RESOURCE + members * COST_OF_MEMBER;
     }

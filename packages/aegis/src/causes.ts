@@ -7,8 +7,11 @@
 import {
   DEATHS,
   ENV,
+  ERRORS,
+  ERROR_TEXTS,
   EXCEPTIONS,
   PAGE_BYTES,
+  type ErrorName,
   type ExceptionName,
   type FunctionPlace,
   type Image,
@@ -37,6 +40,9 @@ const EXCEPTION_TEXTS: Readonly<Partial<Record<ExceptionName, (at: string) => st
 
 /** Exceptions that have the address of an access. */
 const OF_ACCESSES: readonly ExceptionName[] = ['mod', 'tlbl', 'tlbs', 'adel', 'ades'];
+
+/** Exceptions of accesses to a page that has no frame: perhaps one no more. */
+const MISSES: readonly ExceptionName[] = ['tlbl', 'tlbs'];
 
 /** Deaths without a fault of the program's last instruction. */
 const DEATH_TEXTS = {
@@ -158,7 +164,13 @@ export class Causes {
   #cause(env: number, watched: Watched | undefined): Cause {
     const death = this.#memory.env(env, ENV.death);
     const { isFatal = false, fault, image } = watched ?? {};
-    if (isFatal && fault?.kind !== undefined) return causeOf(fault, fault.kind, image?.program);
+    if (isFatal && fault?.kind !== undefined) {
+      const cause = causeOf(fault, fault.kind, image?.program);
+      const taken = this.#memory.env(env, ENV.lost);
+      return taken > 0 && MISSES.includes(fault.kind)
+        ? { ...cause, text: `${cause.text}; ${takenText(taken)}` }
+        : cause;
+    }
     if ((death & 0xff) === DEATHS.unhandled) {
       const code = (death >>> 8) & 0xff;
       const text = `was ended by an exception that it does not handle: ${KINDS.get(code) ?? code}`;
@@ -168,7 +180,7 @@ export class Causes {
     for (const [kind, text] of Object.entries(DEATH_TEXTS) as [keyof typeof DEATH_TEXTS, string][]) {
       if (DEATHS[kind] === (death & 0xff)) return { kind, text };
     }
-    return { kind: 'exit', text: `exited with ${this.#memory.env(env, ENV.exit) | 0}` };
+    return { kind: 'exit', text: exitText(this.#memory.env(env, ENV.exit) | 0) };
   }
 
   #excepted(code: number, epc: number, isMiss: boolean): void {
@@ -203,9 +215,23 @@ export class Causes {
 
   /** Whether its library operating system ends it. */
   #hasFailed(env: number, { image: { failed } }: Watched): boolean {
-    const uPage = this.#memory.env(env, ENV.uPage);
-    return failed !== undefined && uPage !== 0 && this.#memory.get(uPage - KSEG0 + (failed % PAGE_BYTES)) !== 0;
+    const frame = (this.#memory.env(env, ENV.uPage) - KSEG0) / PAGE_BYTES;
+    // Of none, or, in a snapshot that lies, of no frame.
+    if (failed === undefined || !Number.isInteger(frame) || frame < 0 || frame >= this.#memory.frames) return false;
+    return this.#memory.get(frame * PAGE_BYTES + (failed % PAGE_BYTES)) !== 0;
   }
+}
+
+/** What the kernel has taken of an environment, which may be the reason. */
+function takenText(count: number): string {
+  return `the kernel had taken ${count} of its frames or slices by force`;
+}
+
+/** A negative code is often an error of a call that was passed on. */
+function exitText(code: number): string {
+  const error = (Object.keys(ERRORS) as ErrorName[]).find((name) => ERRORS[name] === code);
+  const meaning = code < 0 && error !== undefined ? ` (${error.replace('_', '.')}: ${ERROR_TEXTS[error]})` : '';
+  return `exited with ${code}${meaning}`;
 }
 
 function noFault(): Fault {

@@ -29,7 +29,7 @@ import {
   SLICE_LIMIT,
   SLICE_MINIMUM,
 } from '@exokernel/abi';
-import { FILTER_TIME, HANDLER_LIMIT, PREDICATE_LIMIT } from './layout.ts';
+import { FILTER_TIME, HANDLER_LIMIT, KP, KSEG0, PREDICATE_LIMIT } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
 import { FAMILY, QUOTA, QUOTA_KINDS, TABLES, VARIABLES, type QuotaKind } from './tables.ts';
 
@@ -76,6 +76,7 @@ export class Families {
     this.#memory = memory;
     this.#families = new Records(memory, TABLES.families);
     this.#kinds = new Records(memory, TABLES.quotas);
+    memory.setKernelPage(KP.families, KSEG0 + this.#families.address(0));
     for (let family = 0; family < ENV_LIMIT; family += 1) this.#families.set(family, FAMILY.founder, NO_ENV);
   }
 

@@ -167,6 +167,8 @@ export const KP = {
   restT2: -0xb64,
   restK1: -0xb60,
   restStatus: -0xb5c,
+  /** kseg0 address of the records of families. */
+  families: -0xb58,
   /** Of each buffer to send from, the family that has used it last: 16 words. */
   transmitFamilies: -0xb40,
   /** The same of deadlines of revocation, a piece a tick (revocation-rests.ts), and who pays for the one under way. */

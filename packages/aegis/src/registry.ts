@@ -41,8 +41,8 @@ import { BitSets, Records, type KernelMemory } from './memory.ts';
 import { Payers } from './registry-payers.ts';
 import { BUFFER_STATE, COMPLETIONS, TABLES, VARIABLES } from './tables.ts';
 
-/** What it costs at most to look at a buffer and for another extent of its block, and to move its contents to another frame. */
-const COST_OF_DETACHING = 6500;
+/** What it costs at most to look at a buffer and for another extent of its block, and to move its contents to a frame, for which another may have to go. */
+const COST_OF_DETACHING = 10_000;
 /** What it costs at most to take a frame from one that waits for it. */
 const COST_OF_WAITING = 8000;
 

@@ -1,25 +1,24 @@
 /**
  * What deadlines of revocation have taken beyond a stretch, by the family that pays for it: a piece a tick. [docs/mechanisms/revocation.md]
  *
- * One family's rest keeps no other from what it is guaranteed: what families lack is looked for meanwhile (Revocation.due). A family without slices
- * never pays. Its rest takes a part in 256 of every other tick, after those of families that do.
+ * One family's rest keeps no other from what it is guaranteed: what families lack is looked for meanwhile (Revocation.due). A family of which none
+ * runs in a slice of its own never pays. Its rest takes a part in 256 of every other tick, after those of families that do.
  */
 import { ENV, ENV_LIMIT, NO_ENV } from '@exokernel/abi';
 import { PIECE } from './costs.ts';
-import type { Families } from './families.ts';
 import { KP } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
-import { familyAsPayer } from './slices.ts';
+import { familyAsPayer, type Slices } from './slices.ts';
 import { TABLES } from './tables.ts';
 
 export class Rests {
   readonly #memory: KernelMemory;
-  readonly #families: Families;
+  readonly #slices: Slices;
   readonly #rests: Records;
 
-  constructor(memory: KernelMemory, families: Families) {
+  constructor(memory: KernelMemory, slices: Slices) {
     this.#memory = memory;
-    this.#families = families;
+    this.#slices = slices;
     this.#rests = new Records(memory, TABLES.familyRests);
   }
 
@@ -39,8 +38,8 @@ export class Rests {
   pay(): number | undefined {
     if (!this.some) return undefined;
     const owing = this.#rests.filter((one) => this.#rests.get(one, 0) !== 0);
-    const family = owing.find((one) => this.#families.has('slices', one) > 0) ?? owing[0] ?? 0;
-    const pays = this.#families.has('slices', family) > 0;
+    const family = owing.find((one) => this.#slices.pays(one)) ?? owing[0] ?? 0;
+    const pays = this.#slices.pays(family);
     if (!pays && (this.#memory.kernelPage(KP.tick) & 1) === 1) return undefined;
     const most = pays ? PIECE : this.#memory.kernelPage(KP.quantum) >>> 8;
     const piece = Math.min(this.#rests.get(family, 0), most);

@@ -81,7 +81,7 @@ export class Revocation {
   ) {
     this.#memory = memory;
     this.#requests = new Requests(memory);
-    this.#rests = new Rests(memory, parts.families);
+    this.#rests = new Rests(memory, parts.slices);
     this.#slices = parts.slices;
     this.#frames = parts.frames;
     this.#families = parts.families;

@@ -341,14 +341,19 @@ export class Slices {
     const debtor = this.#debtor(env);
     const positions = debtor === NO_ENV ? [] : this.of(debtor);
     const credits = positions.map((p) => this.#credit(p));
-    if (debtor !== NO_ENV) credits.push(this.#memory.env(debtor, ENV.credit) | 0);
+    credits.push(this.#memory.env(debtor === NO_ENV ? env : debtor, ENV.credit) | 0);
     credits.push(this.#memory.get(this.#families.creditOf(this.#families.of(env))) | 0);
     return credits.reduce((sum, credit) => sum + Math.min(credit, 0), 0) < -this.#memory.kernelPage(KP.quantum);
   }
 
-  /** Whether an environment is a debtor (`isDebtor`) whose family has no slice: it runs in those of accomplices, and never pays. */
+  /** Whether a member of a family runs in a slice of its own, and so pays what the family owes. */
+  pays(family: number): boolean {
+    return this.#payerOf(family) !== NO_ENV;
+  }
+
+  /** Whether an environment is a debtor (`isDebtor`) of whose family none pays: it runs in slices of accomplices. */
   neverPays(env: number): boolean {
-    return this.#families.has('slices', this.#families.of(env)) === 0 && this.isDebtor(env);
+    return !this.pays(this.#families.of(env)) && this.isDebtor(env);
   }
 
   /** The first member of a family that runs in a slice of its own, or NO_ENV. */

@@ -167,7 +167,10 @@ describe('ends that no exception of the last instruction is to blame for', () =>
       yield* raw.poke(3, 1);
       return -7;
     });
-    expect(booted.finish(0)[0]?.cause).toEqual({ kind: 'exit', text: 'exited with -7' });
+    expect(booted.finish(0)[0]?.cause).toEqual({
+      kind: 'exit',
+      text: 'exited with -7 (E.AGAIN: nothing is there now)',
+    });
   });
 
   test('by another environment, after exceptions that were handled', () => {
@@ -259,7 +262,12 @@ test('an event says which environment ended, of what, and with which word; a loa
       exit: 0,
       text: expect.stringMatching(/^was ended by a load from 0x0, where nothing is, at 0x2/) as string,
     },
-    { env: 2, death: DEATHS.exit, exit: -2, text: 'exited with -2' },
+    {
+      env: 2,
+      death: DEATHS.exit,
+      exit: -2,
+      text: 'exited with -2 (E.CAP: the capability is missing, has ended, or lacks the right)',
+    },
   ]);
 });
 

@@ -62,7 +62,7 @@ test('xmit: of an empty ring; of 64 bytes, 1514, and 1514 that are a header and 
       318,
       2496,
       2893,
-      341,
+      349,
     ]
   `);
 });
@@ -82,7 +82,7 @@ test('the interrupt that delivers 64 bytes to oneself, through one filter', () =
   );
   expect(costs).toMatchInlineSnapshot(`
     [
-      426,
+      434,
     ]
   `);
 });
@@ -108,9 +108,9 @@ test('an arrival, through one filter into a ring: of 64 bytes, 1514, and 1514 in
   );
   expect(costs).toMatchInlineSnapshot(`
     [
-      382,
-      2197,
-      2228,
+      390,
+      2205,
+      2236,
     ]
   `);
 });

@@ -159,7 +159,7 @@ test('whatever words stand in the tables, the kernel’s TypeScript goes on or t
   const begin = memory.table(Object.values(TABLES).reduce((a, b) => (a.at < b.at ? a : b)));
   const outcomes = { gone: 0, thrown: 0, refused: 0 };
   const words = [0, 1, 2, 7, 127, 128, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff];
-  for (let trial = 0; trial < 60; trial += 1) {
+  for (let trial = 0; trial < 120; trial += 1) {
     victim.machine.restore(snapshot);
     for (let i = 0; i < 40; i += 1) {
       // Links, counts and owners of all kinds: in the secret tables, in the exposed ones, in the kernel page.

@@ -1,28 +1,15 @@
-/** Every library operating system of the workspace, and those of an outsider; most with slices of half a millisecond, whose ends come anywhere. */
+/** Library operating systems of the workspace, and those of an outsider; `libos.long.test.ts` has them with shorter slices. */
 import type { Aegis } from '@exokernel/aegis';
-import type { InterfaceName, LibOs } from '@exokernel/libos-kit';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { batch } from '../../batch/src/index.ts';
-import { exos, exosInverted } from '../../exos/src/index.ts';
-import { conformance, type ConformanceOptions } from '../src/index.ts';
+import { exos } from '../../exos/src/index.ts';
+import { conformance } from '../src/index.ts';
 import { compiled, compiledFrom, outsider } from './outsider.ts';
 import { bootAt } from './machine.ts';
-
-function suite<P extends InterfaceName>(
-  libos: LibOs<P>,
-  hertz: Parameters<typeof bootAt>[0],
-  options?: ConformanceOptions,
-): void {
-  describe(`${libos.name}, ${hertz ?? 64} slices a second`, () => {
-    for (const { name, run } of conformance(libos, bootAt(hertz), options)) test(name, run);
-  });
-}
+import { suite } from './suite.ts';
 
 suite(batch, undefined);
-suite(batch, 2048);
 suite(exos, undefined);
-suite(exos, 2048);
-suite(exosInverted, 2048);
 suite(outsider, undefined, { programs: ['fiber'] });
 suite(await compiled(), 2048, { programs: ['machine'] });
 // The template runs the suite in its own tests.

@@ -4,16 +4,19 @@
  *
  *     backBy(EXTENT, first, 32)   so many frames may be away at a time
  *
- * It is for pages of the kit's table. What the kernel has pinned loses what it was for: a packet ring whose frame was taken receives nothing.
+ * It is for pages of the kit's table. What the kernel has pinned loses what it was for: a packet ring whose frame was taken receives nothing. `udp`
+ * binds its own anew; a program with rings of its own looks at `lost()` of revocation.
  */
 import { E, ENTRYLO, PAGE_BYTES, PAGED_PAGES, PLACE, PTE, PTE_BYTES, REPOSSESSION, REPOSSESSION_BYTES } from './abi';
 import { REPOSSESSION_ENTRIES, REPOSSESSION_STATE, REVOKE, UKIT } from './abi';
 import { tlbwr } from './aegis';
-import { envMap, frameFree } from './calls';
+import { diskWrite, envMap, frameFree } from './calls';
 import { Capability, capabilityAt, NONE } from './capability';
-import { giveSlot, takeSlot } from './disk';
+import { clock_ticks } from './clock';
+import { giveSlot, startRead, takeSlot, wait } from './disk';
 import { allocateFrame, NEW_FRAME } from './frame';
 import { load32, store32 } from './kit';
+import { pause } from './pause';
 import { beforePolicies } from './revocation';
 
 /** Bits of env_map's address: writable, and the vector. */
@@ -23,9 +26,12 @@ const KNOWN: u32 = 0xff000;
 /** The name of one that is of no page. */
 const NOTHING: u32 = 0xfffff;
 
+const VECTOR_FRAME = capabilityAt(memory.data(16));
+
 /**
  * From now on what the kernel takes by force is saved to blocks `first` to `first + count − 1` of an extent, at most 64, and comes back when it is
- * touched. Gives 0. Errors: E.RANGE; E.BUSY, it was called before, or no completion word is free; those of frame_alloc and env_map.
+ * touched. Reads the last of them, to see that it is there. Gives 0. Errors: E.CAP, no capability to read and write an extent; E.RANGE, also for blocks
+ * outside it; E.BUSY, it was called before, or no completion word is free; E.DEVICE; those of frame_alloc and env_map.
  */
 export function backBy(extent: Capability, first: i32, count: i32): i32 {
   if (count < 1 || count > REPOSSESSION_ENTRIES || first < 0) return E.RANGE;
@@ -34,22 +40,37 @@ export function backBy(extent: Capability, first: i32, count: i32): i32 {
   if (slot < 0) return slot;
   let code = allocateFrame();
   if (code >= 0) {
-    code = envMap(NONE, NEW_FRAME, PLACE.vector | AS_VECTOR);
-    if (code < 0) frameFree(NEW_FRAME);
+    VECTOR_FRAME.set(NEW_FRAME);
+    code = check(extent, first + count - 1);
+    if (code == 0) code = envMap(NONE, VECTOR_FRAME, PLACE.vector | AS_VECTOR);
+    if (code < 0) frameFree(VECTOR_FRAME);
   }
   if (code < 0) {
     giveSlot(slot);
     return code;
   }
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < REPOSSESSION_ENTRIES; i++) {
     const entry: usize = PLACE.vector + i * REPOSSESSION_BYTES;
     capabilityAt(entry + REPOSSESSION.extent).set(extent);
     store32(entry + REPOSSESSION.block, first + i);
-    store32(entry + REPOSSESSION.state, REPOSSESSION_STATE.preloaded);
+    store32(entry + REPOSSESSION.state, i < count ? REPOSSESSION_STATE.preloaded : 0);
   }
   store32(UKIT.backing, slot + 1);
   beforePolicies(nameEntries);
   return 0;
+}
+
+/** The extent may be written and read, and has this block: the kernel looks when a block is used. */
+function check(extent: Capability, block: i32): i32 {
+  const code = diskWrite(extent, VECTOR_FRAME, -1, 0);
+  // There is no such block, and that is the only thing wrong.
+  if (code != E.RANGE) return code;
+  let ticket = startRead(extent, block, VECTOR_FRAME);
+  while (ticket == E.BUSY) {
+    pause(clock_ticks() + 1);
+    ticket = startRead(extent, block, VECTOR_FRAME);
+  }
+  return wait(ticket);
 }
 
 /**

@@ -7,11 +7,14 @@
  * Buffers begin at multiples of four, so words at multiples of four in a frame are aligned. Addresses are kept as they lie in memory; an Ethernet
  * address is a word and a half.
  */
-import { E, PAGE_BYTES, POLICY, UKIT } from './abi';
-import { ringFree, xmit } from './calls';
+import { E, PAGE_BYTES, POLICY, PTE, UKIT } from './abi';
+import { tlbwr } from './aegis';
+import { filterFree, ringFree, xmit } from './calls';
 import { Capability, capabilityAt } from './capability';
 import { Filter } from './filter';
+import { load32, page_entry } from './kit';
 import { setHalf } from './packet';
+import { lost } from './revocation';
 import { RING_RECORD, Ring, forgetPages, frameOf, ringAt } from './ring';
 
 export const ETHERNET_HEADER: u32 = 14;
@@ -32,7 +35,10 @@ export class Station {
   mac: u32;
   macEnd: u32;
 }
-/** Who this one is: its image says so. */
+/**
+ * Who this one is: its image says so, and it is there from the first instruction on, also before `openNetwork`. Its words are bytes in the order of the
+ * wire: `bswap(SELF.ip)` is the number that `udp_send` takes.
+ */
 export const SELF: Station = changetype<Station>(UKIT.station);
 
 /** What happened, in packets: words from `COUNTERS` on. The names are those of @exokernel/net. */
@@ -80,10 +86,68 @@ export const TRANSMIT: Ring = ringAt(memory.data(RING_RECORD));
 export let filterPage: usize = 0;
 export const FILTER_FRAME: Capability = capabilityAt(memory.data(16));
 const RESULTS = memory.data(32);
+/** What filter_bind has given: number and capability. */
+const ARP_FILTER = memory.data(20);
+const REST_FILTER = memory.data(20);
 
 let pages: usize = 0;
 /** Number + 1 of the environment that has opened the network; 0: none has. A child has its parent's memory, but not its rings. */
 let opened: u32 = 0;
+
+/** Frames that had been taken by force when the rings were looked at last; the pages' frames when they were bound, of each its number and a word of its MAC. */
+let known: u32 = 0;
+const BOUND = memory.data(256);
+
+/** Frames of the rings were taken by force since they were bound: then nothing is received any more. */
+export function isDeaf(): bool {
+  const now = lost();
+  if (now == known) return false;
+  for (let i = 0; i < PAGES; i++) if (!isBound(i)) return true;
+  known = now;
+  return false;
+}
+
+/** A page has the frame that was bound: one of the same number that came later has another capability. */
+function isBound(i: i32): bool {
+  const page = pages + i * PAGE_BYTES;
+  const entry = page_entry(page);
+  const lo = load32(entry + PTE.entryLo);
+  const mac0 = load32(entry + PTE.mac0);
+  if (lo >>> 12 != load<u32>(BOUND + 8 * i) || mac0 != load<u32>(BOUND + 8 * i, 4)) return false;
+  return tlbwr(page, lo, mac0, load32(entry + PTE.mac1), load32(entry + PTE.head)) == 0;
+}
+
+/** All pages have been bound, with the frames that they have now. */
+function noteBound(): void {
+  for (let i = 0; i < PAGES; i++) {
+    const entry = page_entry(pages + i * PAGE_BYTES);
+    store<u32>(BOUND + 8 * i, load32(entry + PTE.entryLo) >>> 12);
+    store<u32>(BOUND + 8 * i, load32(entry + PTE.mac0), 4);
+  }
+}
+
+/** What `rebind` has bound is not all: it is to be called again. */
+export function staysDeaf(): void {
+  known = lost() - 1;
+  store<u32>(BOUND, 0);
+}
+
+/**
+ * Binds rings and filters anew, over the same pages. Whatever was in them is gone, and other filters of these rings have none any more. Errors: those of ring_bind
+ * and filter_bind; then it stays deaf.
+ */
+export function rebind(): i32 {
+  const before = lost();
+  staysDeaf();
+  unbind();
+  // One that was taken gets a frame again.
+  for (let i = 0; i < PAGES; i++) load32(pages + i * PAGE_BYTES);
+  const code = bindAll();
+  if (code < 0) return code;
+  known = before;
+  noteBound();
+  return 0;
+}
 
 /** The network is open, and it was this environment that opened it. */
 export function isOpen(): bool {
@@ -99,17 +163,28 @@ export function openNetwork(): i32 {
   if (pages == 0) pages = (heap.alloc((PAGES + 1) * PAGE_BYTES) + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
   else forgetPages(pages, PAGES);
   opened = 0;
+  known = lost();
   RECEIVE.capability.clear();
   TRANSMIT.capability.clear();
+  capabilityAt(ARP_FILTER + 4).clear();
+  capabilityAt(REST_FILTER + 4).clear();
   filterPage = pages + (PAGES - 1) * PAGE_BYTES;
   const code = bindAll();
   if (code == 0) {
+    noteBound();
     opened = load<u32>(UKIT.self, 4) + 1;
     return 0;
   }
+  unbind();
+  return code;
+}
+
+/** What there is of rings and filters ends. */
+function unbind(): void {
+  filterFree(capabilityAt(ARP_FILTER + 4));
+  filterFree(capabilityAt(REST_FILTER + 4));
   ringFree(RECEIVE.capability);
   ringFree(TRANSMIT.capability);
-  return code;
 }
 
 function bindAll(): i32 {
@@ -122,12 +197,12 @@ function bindAll(): i32 {
   const arp = Filter.at(filterPage)
     .eq(12, 2, bswap<u16>(<u16>ARP_TYPE))
     .eq(38, 4, bswap(SELF.ip));
-  code = arp.bind(FILTER_FRAME, RECEIVE.capability, POLICY.all, RESULTS);
+  code = arp.bind(FILTER_FRAME, RECEIVE.capability, POLICY.all, ARP_FILTER);
   if (code < 0) return code;
   const rest = Filter.at(filterPage)
     .eq(12, 2, bswap<u16>(<u16>IPV4_TYPE))
     .eq(30, 4, bswap(SELF.ip));
-  code = rest.bind(FILTER_FRAME, RECEIVE.capability, POLICY.specific, RESULTS);
+  code = rest.bind(FILTER_FRAME, RECEIVE.capability, POLICY.specific, REST_FILTER);
   return code == E.OVERLAP ? 0 : code;
 }
 

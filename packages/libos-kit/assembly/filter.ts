@@ -10,7 +10,10 @@ const SHIFT = 2;
 /** Where its length is kept: behind what a filter may be. */
 const LENGTH: u32 = 2048;
 
-/** A filter under way, at the beginning of a page of this environment's. Sizes of fields are 1, 2 or 4 bytes. */
+/**
+ * A filter under way, at the beginning of a page of this environment's. Sizes of fields are 1, 2 or 4 bytes. Values and masks are numbers, whose high byte
+ * comes first in the packet: `eq(12, 2, 0x0800)` is IPv4. A word as it lies in memory is `bswap` of that.
+ */
 @unmanaged
 export class Filter {
   /** Begins one at an address. It has room for a page; the kernel refuses one that is too long. */
@@ -21,7 +24,7 @@ export class Filter {
     return changetype<Filter>(page);
   }
 
-  /** The field at an offset has a value. */
+  /** The field at an offset of the packet has a value: the number that its bytes are, the high byte first. */
   eq(offset: u32, size: u32, value: u32): Filter {
     return this.atom(EQ, offset, size).word(value);
   }

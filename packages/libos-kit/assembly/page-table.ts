@@ -8,6 +8,7 @@
  *     copyOnWrite   others hold the frame: a store gets a copy
  *     clean         it has not been written since it was cleaned
  *     guarded       an access is the program's own: `fault` gives false
+ *     lost          the kernel has taken its frame by force: `fault` gives false, and `forget` lets the page begin anew
  */
 import { ENTRYLO, EXCEPTION, PAGE_BYTES, PAGED_PAGES, PLACE, PTE, PTE_BYTES, PTE_SOFT } from './abi';
 import { frame_free, tlbvad, tlbwr } from './aegis';
@@ -90,6 +91,19 @@ export class PageTable {
     store<u32>(entry, soft);
     // The kernel ends its mappings with the hold.
     if ((lo & ENTRYLO.valid) != 0) frame_free(head, lo >>> 12, mac0, mac1);
+  }
+
+  /**
+   * Where the frame of a page is this environment's no more, as the kernel has taken it by force or its right has ended: leaves `soft` in the entry, 0 or
+   * zeroFill. False: it has its frame, or none. For `onFault`, where what was in the page may be forgotten:
+   *
+   *     table.fault(address, cause) || (table.forget(address, PTE_SOFT.zeroFill) && table.fault(address, cause))
+   */
+  forget(address: usize, soft: u32): bool {
+    const entry = this.entryOf(address);
+    if (entry == 0 || (load<u32>(entry) & ENTRYLO.valid) == 0 || install(entry, address)) return false;
+    store<u32>(entry, soft);
+    return true;
   }
 
   /** Stores to a page get a copy of it, from now on: others hold its frame, too. */

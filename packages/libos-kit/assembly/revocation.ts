@@ -35,6 +35,14 @@ export function owed(): i32 {
   return <i32>load32(PLACE.uPage + U.revokeFrames);
 }
 
+/**
+ * How many frames and slices the kernel has taken by force since boot. When it has grown, what was bound to frames may be gone: rings with their filters,
+ * windows of handlers, predicates.
+ */
+export function lost(): u32 {
+  return load32(PLACE.uPage + U.lost);
+}
+
 /** What is done before the policies are asked, and also when the kernel has taken frames: for backing.ts. */
 export function beforePolicies(first: () => void): void {
   before = first;

@@ -66,6 +66,7 @@ export class Ring {
       const slot = pages + i * RING_SLOT_BYTES;
       for (let at: i32 = RING_SLOT.buffers; at < RING_SLOT_BYTES; at += 4) store32(slot + at, 0);
       store32(slot + RING_SLOT.completion, 0);
+      store32(slot + RING_SLOT.length, 0);
       this.setBuffer(slot, bufferPlace(i));
     }
     return 0;
@@ -101,12 +102,21 @@ export class Ring {
     this.advance();
   }
 
+  /** The packet that has arrived in the next slot, where `setBuffer` has not put another buffer there; until `release`. `received` says how long it is. */
+  packet(): usize {
+    return this.buffer();
+  }
+
   /** The buffer of the next slot, for a packet to send; 0: the controller has no room. */
   room(): usize {
     if (load32(this.slot + RING_SLOT.length) != 0) {
       xmit(this.number, RESULTS);
       if (load32(this.slot + RING_SLOT.length) != 0) return 0;
     }
+    return this.buffer();
+  }
+
+  private buffer(): usize {
     return this.pages + bufferPlace((this.slot - this.pages) / RING_SLOT_BYTES);
   }
 

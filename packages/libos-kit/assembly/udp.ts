@@ -6,7 +6,7 @@
  *
  * Each socket has a filter of its own, so that the kernel finds whose packets are whose: environments may share an address. All packets arrive in one ring. A
  * datagram for another socket than the one that waits goes to that one's queue, and a spare buffer takes its place in the ring: nothing is copied.
- * Packets are looked at only within these functions. No upcall may call one of them while another one runs.
+ * Packets are looked at only within these functions, which also bind rings and filters anew when the kernel has taken frames by force. No upcall may call one of them while another one runs.
  */
 import { E, POLICY } from './abi';
 import { forgetNeighbours, receiveArp } from './arp';
@@ -25,8 +25,11 @@ import {
   TRANSMIT,
   count,
   filterPage,
+  isDeaf,
   isOpen,
   openNetwork,
+  rebind,
+  staysDeaf,
 } from './ethernet';
 import { Filter } from './filter';
 import { receiveIcmp, sendUnreachable } from './icmp';
@@ -43,6 +46,8 @@ const MOST: u32 = DATA_MOST - HEADER;
 const SOCKETS: i32 = 8;
 /** Datagrams that wait in a socket: a power of two. */
 const QUEUE: u32 = 4;
+/** Ticks between two attempts to bind rings and filters anew. */
+const DEAF_TICKS = 16;
 
 /** Records of sockets. */
 const SOCKET_BYTES: i32 = 64;
@@ -91,20 +96,53 @@ export function udp_open(port: i32): i32 {
     if (code < 0) return code;
     begin();
   }
+  const renewed = renew();
+  if (renewed < 0) return renewed;
   if (socketOf(half(port)) !== null) return E.BUSY;
   const socket = socketOf(0);
   if (socket === null) return E.NONE;
-  const code = Filter.at(filterPage)
+  const code = bindFilter(socket, port);
+  if (code < 0) return code;
+  socket.port = half(port);
+  socket.taken = socket.put;
+  return <i32>(changetype<usize>(socket) - TABLE) / SOCKET_BYTES;
+}
+
+function bindFilter(socket: Socket, port: i32): i32 {
+  return Filter.at(filterPage)
     .eq(12, 2, 0x0800)
     .masked(20, 4, 0x3fff00ff, UDP)
     .eq(30, 4, bswap(SELF.ip))
     .skip(14, 1, 0x0f, 2)
     .eq(16, 2, port)
     .bind(FILTER_FRAME, RECEIVE.capability, POLICY.specific, changetype<usize>(socket) + offsetof<Socket>('filter'));
+}
+
+/**
+ * Where the kernel has taken frames by force: rings and filters are bound anew. Sockets stay open, and what waited in them is lost; one whose port
+ * another environment has got meanwhile is closed. Errors: those of ring_bind and filter_bind. It is tried again with the next call then.
+ */
+function renew(): i32 {
+  if (!isDeaf()) return 0;
+  // A filter outlives its ring.
+  for (let at = TABLE; at < TABLE_END; at += SOCKET_BYTES) {
+    const socket = changetype<Socket>(at);
+    if (socket.port != 0) filterFree(socket.capability);
+  }
+  let code = rebind();
   if (code < 0) return code;
-  socket.port = half(port);
-  socket.taken = socket.put;
-  return <i32>(changetype<usize>(socket) - TABLE) / SOCKET_BYTES;
+  spareBuffers();
+  for (let at = TABLE; at < TABLE_END; at += SOCKET_BYTES) {
+    const socket = changetype<Socket>(at);
+    if (socket.port == 0) continue;
+    code = bindFilter(socket, half(socket.port));
+    if (code == E.OVERLAP) socket.port = 0;
+    else if (code < 0) {
+      staysDeaf();
+      return code;
+    }
+  }
+  return 0;
 }
 
 /** Gives a socket back, and what waits in it. Errors: E.CAP, there is no such socket. */
@@ -126,6 +164,8 @@ export function udp_send(number: i32, host: u32, port: i32, address: usize, byte
   if (socket === null) return E.CAP;
   if (port < 1 || port > 0xffff || <u32>bytes > MOST) return E.RANGE;
   const ip = bswap(host);
+  const renewed = renew();
+  if (renewed < 0) return renewed;
   const code = route(ip, () => {
     take(null);
   });
@@ -172,6 +212,8 @@ export function udp_receive(number: i32, address: usize, most: i32, sender: usiz
       RECEIVE.release();
       return length;
     }
+    // Its port has become another environment's.
+    if (socket.port == 0) return E.CAP;
     if (ticks == 0) break;
     if (ticks > 0) {
       const now = clock_ticks();
@@ -179,9 +221,15 @@ export function udp_receive(number: i32, address: usize, most: i32, sender: usiz
       else if (now - until >= 0) break;
       isWaiting = true;
     }
-    pause(until);
+    pause(isDeaf() ? soonerOf(until) : until);
   }
   return E.AGAIN;
+}
+
+/** What is waited for comes with no event: a tick, or `until` if that is sooner. */
+function soonerOf(until: i32): i32 {
+  const soon = clock_ticks() + DEAF_TICKS;
+  return until != 0 && until - soon < 0 ? until : soon;
 }
 
 /** The network has been opened anew: no sockets, and the buffers behind those of the slots are spare. */
@@ -189,12 +237,20 @@ function begin(): void {
   for (let at = TABLE; at < TABLE_END; at += SOCKET_BYTES) {
     const socket = changetype<Socket>(at);
     socket.port = 0;
+  }
+  spareBuffers();
+  forgetNeighbours();
+}
+
+/** The rings are new: each slot has its buffer, the others are spare, and no socket has one. */
+function spareBuffers(): void {
+  for (let at = TABLE; at < TABLE_END; at += SOCKET_BYTES) {
+    const socket = changetype<Socket>(at);
     socket.taken = socket.put;
   }
   for (let i = 0; i < RECEIVE_SLOTS; i++) store<u32>(HELD + 4 * i, bufferPlace(i));
   spare = 0;
   for (let i = 0; i < SPARE; i++) push(bufferPlace(RECEIVE_SLOTS + i));
-  forgetNeighbours();
 }
 
 function push(place: usize): void {
@@ -220,6 +276,7 @@ function socketOf(port: u32): Socket | null {
  * next. 0: there is none.
  */
 function take(wanted: Socket | null): usize {
+  if (renew() < 0) return 0;
   for (let i = 0; i < RECEIVE_SLOTS; i++) {
     const length = RECEIVE.received();
     if (length == 0) return 0;

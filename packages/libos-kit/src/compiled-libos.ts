@@ -46,6 +46,11 @@ const ROUTINES: Readonly<Record<string, string>> = {
 /** Registers that `switch_to` keeps on the stack that it leaves, in this order. */
 const KEPT = [RA, ...Array.from({ length: 8 }, (_, i) => register(S0 + i)), FP];
 const FRAME_BYTES = 48;
+/**
+ * One page of text: with the u-page, the page table, the upcall stack and a repossession vector these are eight guaranteed mappings, as many frames as
+ * the kernel leaves to an environment, and it takes others first. So none of these pages is ever taken while there is another one.
+ */
+const TEXT_BYTES = PAGE_BYTES;
 
 /** A library operating system that was compiled. */
 export interface CompiledLibOs<Provides extends InterfaceName> extends LibOs<Provides> {
@@ -149,6 +154,7 @@ function image(
     natives: (): readonly NativeFunction[] => [],
     placement,
     prologue: 'upcall.begin',
+    textBytes: TEXT_BYTES,
     tap: placement.tap,
     words: () =>
       new Map([
@@ -165,6 +171,7 @@ function libraryRuntime(): Assembly {
     resumes: [EXCEPTIONS.tlbl, EXCEPTIONS.tlbs],
     saved: emitEndUpcall,
     float: true,
+    most: TEXT_BYTES,
     emit: (a) => {
       a.label('upcall.unsafe');
       for (const kind of ['tlbl', 'tlbs'] as const) {

@@ -60,6 +60,8 @@ export interface ImageParts {
   /** The placement's by default. */
   readonly extent?: Image['extent'] | undefined;
   readonly tap?: Image['tap'] | undefined;
+  /** Of the frames for the runtime; KIT_TEXT_BYTES by default. */
+  readonly textBytes?: number;
   /** Further words for the u-page or the other guaranteed pages. */
   readonly words?: (grants: Grants) => ReadonlyMap<number, number>;
 }
@@ -78,7 +80,7 @@ export function buildImage(parts: ImageParts): Image {
     libos: parts.libos,
     uPage: U_PAGE,
     segments: [
-      { va: KIT_TEXT, bytes: wordBytes(runtime.words), size: KIT_TEXT_BYTES, writable: false },
+      { va: KIT_TEXT, bytes: wordBytes(runtime.words), size: parts.textBytes ?? KIT_TEXT_BYTES, writable: false },
       { va: PAGE_TABLE, bytes: new Uint8Array(0), size: PAGE_TABLE_BYTES, writable: true },
       { va: BOOT_STACK, bytes: new Uint8Array(0), size: PAGE_BYTES, writable: true },
     ],

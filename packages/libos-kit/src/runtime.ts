@@ -102,6 +102,8 @@ export interface RuntimeParts {
   readonly saved?: (a: Assembler) => void;
   /** Floating-point registers are saved for programs that use them (float.ts). */
   readonly float?: boolean;
+  /** How much text there may be; KIT_TEXT_BYTES by default. */
+  readonly most?: number;
   /** The library operating system's text. */
   readonly emit: (a: Assembler) => void;
 }
@@ -141,9 +143,10 @@ export function assembleRuntime(parts: RuntimeParts): ReturnType<Assembler['asse
   emitFiberLoop(a);
   emitExit(a);
   parts.emit(plain);
-  if (a.here > KIT_TEXT + KIT_TEXT_BYTES) {
+  const { most = KIT_TEXT_BYTES } = parts;
+  if (a.here > KIT_TEXT + most) {
     const bytes = a.here - KIT_TEXT;
-    throw new LibosError('image', `runtime text of ${bytes} bytes: at most ${KIT_TEXT_BYTES} fit`, { bytes });
+    throw new LibosError('image', `runtime text of ${bytes} bytes: at most ${most} fit`, { bytes });
   }
   return plain.assemble();
 }

@@ -39,7 +39,16 @@ import {
   type SlotAssembler,
 } from '@exokernel/isa';
 import { emitFloatUse } from './float.ts';
-import { BOOT_STACK, BOOT_STACK_TOP, UKIT, UPCALLS, UPCALL_FLOAT, exceptionSave } from './layout.ts';
+import {
+  BOOT_STACK,
+  BOOT_STACK_TOP,
+  KIT_TEXT,
+  PAGED_BASE,
+  UKIT,
+  UPCALLS,
+  UPCALL_FLOAT,
+  exceptionSave,
+} from './layout.ts';
 
 /** A frame on the upcall stack: registers by number, then HI, LO, the PC, and which upcall it is. */
 const FRAME = { hi: 128, lo: 132, pc: 136, which: 140, bytes: 144 } as const;
@@ -108,8 +117,38 @@ function emitExceptions(a: SlotAssembler): void {
     a.label(`upcall.${name}.outside`);
     a.note('the handler uses t0; the PC it has stored');
     a.lw(T0, UKIT.epc + 4 * code, ZERO);
-    emitRaised(a, UPCALLS.fault, code);
+    if (name === 'tlbl') a.j('upcall.access', (slot) => slot.addiu(T2, ZERO, raised(UPCALLS.fault, code)));
+    else a.li(T2, raised(UPCALLS.fault, code));
   }
+  a.label('upcall.access');
+  a.note(
+    'an access of the kit to a page of its own, which the kernel has taken: there is nothing left that could answer',
+  );
+  a.srl(T0, T0, Math.log2(PAGE_BYTES));
+  a.addiu(T0, T0, -(KIT_TEXT / PAGE_BYTES));
+  a.bne(T0, ZERO, 'upcall.access.other', (slot) => slot.srl(T0, T1, Math.log2(PAGED_BASE)));
+  a.beq(T0, ZERO, 'upcall.fail');
+  a.label('upcall.access.other');
+  a.andi(T0, T2, 0xff);
+  a.sll(T0, T0, 2);
+  a.lw(T0, UKIT.epc, T0);
+  a.label('upcall.raised');
+  a.note(
+    't0 = PC, t1 = the first argument, t2 = which upcall and the cause, which is the second; t0, t1, t2 are in its save area',
+  );
+  a.sw(T1, UKIT.upcallArguments, ZERO);
+  a.sw(T0, UKIT.upcallPc, ZERO);
+  a.srl(T0, T2, 8);
+  a.sw(T0, UKIT.upcallWhich, ZERO);
+  a.andi(T1, T2, 0xff);
+  a.sw(T1, UKIT.upcallArguments + 4, ZERO);
+  a.sll(T1, T1, 4);
+  a.lw(T0, exceptionSave(0), T1);
+  a.lw(T2, exceptionSave(0) + 4, T1);
+  a.sw(T0, UKIT.upcallSave, ZERO);
+  a.lw(T0, exceptionSave(0) + 8, T1);
+  a.sw(T2, UKIT.upcallSave + 4, ZERO);
+  a.j('upcall.push.known', (slot) => slot.sw(T0, UKIT.upcallSave + 8, ZERO));
 }
 
 /**
@@ -190,24 +229,21 @@ export function emitEndUpcall(plain: Assembler): void {
   a.bne(T1, ZERO, 'upcall.take', (slot) => slot.addiu(T2, ZERO, UPCALLS.end));
 }
 
-/** t0 = PC, t1 = the first argument; t0, t1, t2 are in the save area of the cause, which is the second argument. */
+/** Which upcall, and the cause, in one word. */
+function raised(which: number, code: number): number {
+  return (which << 8) | code;
+}
+
+/** On to `upcall.raised`: t0 = PC, t1 = the first argument. */
 function emitRaised(a: SlotAssembler, which: number, code: number): void {
-  a.sw(T1, UKIT.upcallArguments, ZERO);
-  a.sw(T0, UKIT.upcallPc, ZERO);
-  a.li(T2, code);
-  a.sw(T2, UKIT.upcallArguments + 4, ZERO);
-  for (const offset of [0, 4, 8]) {
-    a.lw(T0, exceptionSave(code) + offset, ZERO);
-    a.nop();
-    a.sw(T0, UKIT.upcallSave + offset, ZERO);
-  }
-  a.j('upcall.push', (slot) => slot.addiu(T2, ZERO, which));
+  a.j('upcall.raised', (slot) => slot.addiu(T2, ZERO, raised(which, code)));
 }
 
 /** t2 = which upcall; its words are in UKIT.upcallSave and after it, all other registers are those of what it interrupts. */
 function emitPush(a: SlotAssembler): void {
   a.label('upcall.push');
   a.sw(T2, UKIT.upcallWhich, ZERO);
+  a.label('upcall.push.known');
   a.li(T0, BOOT_STACK);
   a.subu(T1, SP, T0);
   a.sltiu(T1, T1, PAGE_BYTES);

@@ -73,6 +73,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   'console.console_write': 4096,
   'console.print': 'any',
   'clock.clock_sleep': 'waits',
+  // An address of the program's.
+  'memory.memory_allocate': 0x7fffff,
   'kit.load32': 'any',
   'kit.load16': 0xffff,
   'kit.load8': 0xff,
@@ -106,6 +108,7 @@ const ROWS: Readonly<Record<string, Row>> = {
   'page-table.PageTable.capability': 1,
   'page-table.PageTable.branch': 'code',
   'page-table.PageTable.free': 'any',
+  'page-table.PageTable.forget': 1,
   'page-table.PageTable.copyOnWrite': 'any',
   'page-table.PageTable.clean': 'any',
   'page-table.PageTable.isDirty': 1,

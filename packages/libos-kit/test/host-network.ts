@@ -2,9 +2,19 @@
  * The kit's protocols on the host: the module runs as WebAssembly, and this is its kernel. It has rings and filters as Aegis has them, so that a test can
  * deliver thousands of packets, also such as no kernel would deliver. On the machine the same module is tested in `exos/test/udp.test.ts`.
  */
-import { PAGE_BYTES, RING_BUFFERS, RING_SLOT, RING_SLOT_BYTES } from '@exokernel/abi';
+import { PAGE_BYTES, RING_BUFFERS, RING_SLOT, RING_SLOT_BYTES, U } from '@exokernel/abi';
 import { decodeFilter, matches, type Atom } from '../../dpf/src/index.ts';
-import { LIBRARY_END, LIBRARY_MEMORY, PAGED_BASE, PAGED_END, PAGE_TABLE, PTE_SOFT, UKIT } from '../src/index.ts';
+import {
+  LIBRARY_END,
+  LIBRARY_MEMORY,
+  PAGED_BASE,
+  PAGED_END,
+  PAGE_TABLE,
+  PTE,
+  PTE_SOFT,
+  UKIT,
+  U_PAGE,
+} from '../src/index.ts';
 import { kitSource } from '../src/node/index.ts';
 import { compileAssemblyScript } from '../../vcode/src/asc.ts';
 
@@ -79,6 +89,8 @@ export class HostNetwork {
   dropped = 0;
   /** Codes that calls give instead of what they would. */
   readonly refusals = new Map<string, number>();
+  /** Ports for which another environment has a filter. */
+  readonly foreign = new Set<number>();
   readonly #rings: (Ring | undefined)[] = [];
   readonly #filters: (readonly Atom[] | undefined)[] = [];
   #memory: DataView;
@@ -147,6 +159,24 @@ export class HostNetwork {
     this.#store(slot + RING_SLOT.length, length);
     ring.index = (ring.index + 1) % ring.slots;
     return true;
+  }
+
+  /** The kernel takes a frame by force: of each ring, which is gone then and has other frames where it is touched; or another one. */
+  lose(ofRings: boolean): void {
+    this.#store(U_PAGE + U.lost, this.load(U_PAGE + U.lost) + 1);
+    if (!ofRings) return;
+    for (const frame of this.#rings.flatMap((ring) => ring?.frames ?? [])) {
+      const entry = PAGE_TABLE + 16 * (frame - PAGED_BASE / PAGE_BYTES);
+      this.#store(entry + PTE.mac0, this.load(entry + PTE.mac0) + 1);
+      this.bytes.fill(0xa5, frame * PAGE_BYTES, (frame + 1) * PAGE_BYTES);
+    }
+    this.#rings.fill(undefined);
+  }
+
+  /** How many rings and filters there are. */
+  get bound(): { readonly rings: number; readonly filters: number } {
+    const count = (list: readonly unknown[]): number => list.filter((one) => one !== undefined).length;
+    return { rings: count(this.#rings), filters: count(this.#filters) };
   }
 
   /** Address of a slot of the receive ring. */
@@ -228,6 +258,7 @@ export class HostNetwork {
         return 0;
       },
       tlbvad: () => 0,
+      tlbwr: () => 0,
       frame_free: () => 0,
       ring_bind: (...[, ppn = 0, , , transmit = 0, slots = 0, results = 0]) => {
         const number = this.#rings.push({ transmit: transmit !== 0, slots, frames: [ppn], index: 0 }) - 1;
@@ -246,6 +277,8 @@ export class HostNetwork {
       },
       filter_bind: (...[, ppn = 0, , , , , , , length = 0, , results = 0]) => {
         const atoms = decodeFilter(this.bytes.slice(ppn * PAGE_BYTES, ppn * PAGE_BYTES + length));
+        const port = atoms.find((atom) => atom.kind === 'eq' && atom.offset === 16);
+        if (port?.kind === 'eq' && this.foreign.has(port.value)) return -10;
         const number = this.#filters.push(atoms) - 1;
         [number, 1, number].forEach((word, i) => {
           this.#store(results + 4 * i, word);

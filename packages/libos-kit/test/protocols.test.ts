@@ -121,6 +121,71 @@ function send(host: HostNetwork, ip: number, port: number, data: Uint8Array): nu
 }
 
 describe('sockets', () => {
+  test('go on when frames of the rings were taken by force: what waited is lost, and nothing is bound twice', () => {
+    const host = opened();
+    host.deliver(arpFrame(1));
+    host.deliver(udpFrame(OTHER_PORT, text('waits')));
+    host.deliver(udpFrame(PORT, text('first')));
+    expect(receive(host, 0)).toMatchObject({ data: text('first') });
+    const before = host.bound;
+    host.lose(true);
+    expect(host.deliver(udpFrame(PORT, text('lost')))).toBe(false);
+    expect(receive(host, 0)).toBe(ERRORS.E_AGAIN);
+    expect(host.bound).toEqual(before);
+    for (let i = 0; i < 40; i += 1) {
+      expect(host.deliver(udpFrame(PORT, text(`next ${i}`)))).toBe(true);
+      expect(host.deliver(udpFrame(OTHER_PORT, text(`other ${i}`)))).toBe(true);
+      expect(receive(host, 0)).toMatchObject({ data: text(`next ${i}`) });
+      expect(receive(host, 1)).toMatchObject({ data: text(`other ${i}`) });
+    }
+    host.lose(true);
+    expect(send(host, PEER.ip, 5000, text('sent'))).toBe(0);
+    expect(host.bound).toEqual(before);
+    expect(host.exports.udp_open(9000)).toBe(2);
+    expect([0, 1, 2].map((socket) => host.exports.udp_close(socket))).toEqual([0, 0, 0]);
+    expect(host.bound).toEqual({ rings: 2, filters: 2 });
+  });
+
+  test('keep what waits when other frames were taken', () => {
+    const host = opened();
+    host.deliver(udpFrame(OTHER_PORT, text('waits')));
+    host.deliver(udpFrame(PORT, text('first')));
+    host.lose(false);
+    expect(receive(host, 0)).toMatchObject({ data: text('first') });
+    host.lose(false);
+    expect(receive(host, 1)).toMatchObject({ data: text('waits') });
+  });
+
+  test.each(['ring_bind', 'ring_extend', 'filter_bind'])('are bound later where the kernel refuses: %s', (call) => {
+    const host = opened();
+    const before = host.bound;
+    host.lose(true);
+    host.refusals.set(call, ERRORS.E_NONE);
+    expect(host.exports.udp_open(9000)).toBe(ERRORS.E_NONE);
+    expect(send(host, PEER.ip, 5000, text('sent'))).toBe(ERRORS.E_NONE);
+    expect(receive(host, 0)).toBe(ERRORS.E_AGAIN);
+    let sleeps = 0;
+    host.slept = () => {
+      sleeps += 1;
+      if (sleeps === 20) host.refusals.delete(call);
+      if (sleeps > 20 && host.bound.filters === before.filters) host.deliver(udpFrame(PORT, text('at last')));
+    };
+    expect(receive(host, 0, -1)).toMatchObject({ data: text('at last') });
+    expect(sleeps).toBeLessThan(50);
+    expect(host.bound).toEqual(before);
+  });
+
+  test('whose port another environment has got meanwhile are closed', () => {
+    const host = opened();
+    host.lose(true);
+    host.foreign.add(PORT);
+    expect(receive(host, 0)).toBe(ERRORS.E_CAP);
+    expect(host.deliver(udpFrame(OTHER_PORT, text('other')))).toBe(true);
+    expect(receive(host, 1)).toMatchObject({ data: text('other') });
+    expect(host.exports.udp_open(PORT)).toBe(ERRORS.E_OVERLAP);
+    expect(host.bound).toEqual({ rings: 2, filters: 3 });
+  });
+
   test('a datagram arrives, and one is sent', () => {
     const host = opened();
     host.deliver(arpFrame(1));

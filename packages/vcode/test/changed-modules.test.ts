@@ -11,7 +11,7 @@ import { compileAssemblyScript } from '@exokernel/vcode/asc';
 import { randomFrom, randomModule, type Random } from './random-wasm.ts';
 import { runChecked } from './run-checked.ts';
 
-const WANTED = Number(process.env['MODULE_CHANGES'] ?? 2000);
+const WANTED = Number(process.env['MODULE_CHANGES'] ?? 700);
 const SEED = Number(process.env['MODULE_SEED'] ?? 1);
 const PROGRAMS = join(import.meta.dirname, '../bench/programs');
 /** Changes of one module, before the next is taken. */

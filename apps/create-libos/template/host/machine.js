@@ -74,11 +74,16 @@ export function boot(images, options = {}) {
     /** How many frames an environment holds. */
     frames: (env = 0) => aegis.parts.frames.heldBy(env).length,
     /**
-     * Has the kernel ask an environment for so many frames, with its deadline.
+     * Has the kernel ask an environment for so many frames, with its deadline: what it has not given up by then is taken by force. Gives how many were asked
+     * for, as it is left eight. Throws if none are.
      *
      * @param {number} frames
      */
-    revoke: (frames, env = 0) => aegis.parts.revocation.ask(env, 0, frames),
+    revoke: (frames, env = 0) => {
+      const asked = aegis.parts.revocation.ask(env, 0, frames);
+      if (asked <= 0) throw new Error(`the kernel asks environment ${env} for no frames: ${asked}`);
+      return asked;
+    },
   };
 }
 

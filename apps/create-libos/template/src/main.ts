@@ -1,11 +1,13 @@
 /**
  * A library operating system. It greets on the console, and tells the time over UDP: a datagram to port 37 is answered with the ticks since boot, and
  * with how many datagrams its sender has sent. The counters lie in pages that get a frame when they are touched. When the kernel wants frames back, they
- * go, and those counters begin anew.
+ * go, and those counters begin anew. With a disk it also goes on when the kernel takes frames by force.
  */
 import { E, PAGE_BYTES, PTE_SOFT } from '@exokernel/libos-kit/assembly/abi';
+import { backBy } from '@exokernel/libos-kit/assembly/backing';
 import { clock_ticks } from '@exokernel/libos-kit/assembly/clock';
 import { print } from '@exokernel/libos-kit/assembly/console';
+import { EXTENT, extentBlocks } from '@exokernel/libos-kit/assembly/disk';
 import { PageTable } from '@exokernel/libos-kit/assembly/page-table';
 import { giveUpBy } from '@exokernel/libos-kit/assembly/revocation';
 import { udp_open, udp_receive, udp_send } from '@exokernel/libos-kit/assembly/udp';
@@ -40,11 +42,21 @@ function giveUp(frames: i32): i32 {
   return given;
 }
 
-onFault((address, cause) => table.fault(address, cause));
+/** A counter whose frame was taken by force begins anew, too. */
+function fault(address: usize, cause: i32): bool {
+  return table.fault(address, cause) || (table.forget(address, PTE_SOFT.zeroFill) && table.fault(address, cause));
+}
+
+onFault(fault);
 giveUpBy(giveUp);
 
 export function main(): i32 {
   table.reserve(COUNTERS, PAGES);
+  const blocks = extentBlocks();
+  if (blocks > 0) {
+    const code = backBy(EXTENT, 0, min(64, blocks));
+    if (code < 0) return code;
+  }
   print('my-libos: hello\n');
   const socket = udp_open(PORT);
   if (socket == E.DEVICE) {

@@ -1,5 +1,5 @@
 /** What src/main.ts does on a machine, without and with a network. */
-import { Network, Wire } from '@exokernel/hardware';
+import { Network, Wire, memoryStore } from '@exokernel/hardware';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OWN, PEER, boot, compile, host } from '../host/machine.js';
@@ -12,9 +12,12 @@ test('it greets, and ends where there is no network', () => {
   assert.equal(world.printed(), 'my-libos: hello\nmy-libos: no network, so that is all\n');
 });
 
-test('it tells the time, also when the kernel has taken frames back', () => {
+/** A machine with the service, with a disk or not, and a client on its wire. */
+function service(blocks = 0) {
   const wire = new Wire();
-  const world = boot([os.alone({ station: OWN })], { lance: { mac: OWN.mac, wire } });
+  const extent = blocks > 0 ? { extent: { start: 0, blocks } } : {};
+  const disk = blocks > 0 ? { disk: { store: memoryStore(blocks * 4096) } } : {};
+  const world = boot([os.alone({ station: OWN, ...extent })], { lance: { mac: OWN.mac, wire }, ...disk });
   const { stack, flush } = host(wire);
   const socket = stack.udp.bind(5000);
   // Until it listens.
@@ -31,6 +34,11 @@ test('it tells the time, also when the kernel has taken frames back', () => {
     const view = new DataView(answer.data.buffer, answer.data.byteOffset);
     return { ticks: view.getInt32(0, true), count: view.getInt32(4, true) };
   };
+  return { world, ask };
+}
+
+test('it tells the time, also when the kernel has taken frames back', () => {
+  const { world, ask } = service();
   const first = ask();
   assert.equal(first.count, 1);
   world.run(1);
@@ -45,6 +53,23 @@ test('it tells the time, also when the kernel has taken frames back', () => {
   assert.equal(world.frames(), held - 1);
   assert.equal(ask().count, 1);
 });
+
+// It has one frame to give. The others are taken by force: those of its text, its memory and its packet rings.
+for (const frames of [9, 17, 28, 60]) {
+  test(`it tells the time, also when the kernel wants ${frames} frames`, () => {
+    const { world, ask } = service(64);
+    assert.equal(ask().count, 1);
+    const held = world.frames();
+    const asked = world.revoke(frames);
+    world.run(0.2, () => world.frames() <= held - asked);
+    assert.equal(world.frames(), held - asked);
+    // What it needs is read from the disk again, and the rings are bound anew.
+    world.run(1);
+    assert.equal(ask().count, 1);
+    assert.equal(ask().count, 2);
+    assert.throws(() => world.revoke(0), /for no frames/);
+  });
+}
 
 test('a client on another machine asks three times', async () => {
   const client = await compile(new URL('../src/ask.ts', import.meta.url));

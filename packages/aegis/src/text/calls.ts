@@ -110,9 +110,11 @@ export function emitCallDispatch(a: SlotAssembler): void {
       a.lw(pending, ENV.pending, env);
       a.sw(ZERO, ENV.pending, env);
       a.sw(ZERO, ENV.wakeTag, env);
-      a.bne(pending, ZERO, 'call.ok', (slot) => slot.li(asleep, 1));
-      a.sw(asleep, ENV.asleep, env);
-      a.j('schedule', (slot) => slot.sw(wakeTick, ENV.wakeTick, env));
+      a.bne(pending, ZERO, 'call.ok', (slot) => slot.lw(asleep, ENV.begin, env));
+      a.note('one that has something to be told at its next slice does not sleep until then');
+      a.sw(wakeTick, ENV.wakeTick, env);
+      a.sltu(asleep, ZERO, asleep);
+      a.j('schedule', (slot) => slot.sw(asleep, ENV.asleep, env));
     },
   );
 }

@@ -24,6 +24,7 @@ import {
 } from '@exokernel/isa';
 import { ENV, RING } from '@exokernel/abi';
 import { KP, PIECE_CYCLES } from '../layout.ts';
+import { FAMILY, TABLES } from '../tables.ts';
 import { emitCount } from './ring.ts';
 
 /** Throughout: the descriptor (its address less NET.receiveRing), its byte offset in the ring, the packet under way, the way back. */
@@ -39,6 +40,9 @@ export const LAST: Register = S0;
 /** the filter that claims the packet, the place in the list of copies. */
 export const CLAIMED: Register = S5;
 export const COPY: Register = S5;
+
+/** log2 of a family's record. */
+const FAMILY_SHIFT: number = Math.log2(TABLES.families.bytes);
 
 /** Emits: nothing waits for the next interrupt. */
 export function emitForget(a: SlotAssembler): void {
@@ -78,10 +82,21 @@ export function emitTaps(a: SlotAssembler, label: string, mark: number): void {
   a.bne(TAP_AT, ZERO, label);
 }
 
-/** Emits: to `indebted` if the environment at `env` owes more than a quantum. Uses t0 and t2. */
+/**
+ * Emits: to `indebted` if the environment at `env`, with its family, owes more than a quantum. What it owed when it lost its last slice is its
+ * family's: that must not be forgotten with each slice that comes and goes. Uses t0 and t2.
+ */
 export function emitIndebted(a: SlotAssembler, env: Register, indebted: string): void {
-  a.lw(T2, KP.quantum, ZERO);
+  a.lw(T2, KP.families, ZERO);
+  a.lw(T0, ENV.family, env);
+  a.nop();
+  a.sll(T0, T0, FAMILY_SHIFT);
+  a.addu(T2, T2, T0);
+  a.lw(T2, FAMILY.credit, T2);
   a.lw(T0, ENV.credit, env);
+  a.nop();
+  a.addu(T0, T0, T2);
+  a.lw(T2, KP.quantum, ZERO);
   a.nop();
   a.addu(T0, T0, T2);
   a.slt(T0, T0, ZERO);

@@ -1,2 +1,3 @@
 /** Captures in files of the host. */
 export { captureFile, type CaptureFile } from './capture-file.ts';
+export { fileSource, type FileSource } from './file-source.ts';
