@@ -52,9 +52,10 @@ describe('the meaning of programs', () => {
       [one(BPF.LD_IMM, 7), one(BPF.ST, 15), one(BPF.LDX_MEM, 15), one(BPF.STX, 0), one(BPF.LD_MEM, 0)],
       7,
     ],
+    ['what Linux knows, beginning with the protocol', [one(BPF.LDH_ABS, 0xffff_f000)], 0x1000],
     ['memory that was never set', [one(BPF.LD_IMM, 7), one(BPF.LD_MEM, 3)], 0],
   ])('%s', (_, program, value) => {
-    expect(runBpf([...program, RETURN_A], packet, 100)).toBe(value);
+    expect(runBpf([...program, RETURN_A], packet, 100, (offset) => 0x1000 + offset)).toBe(value);
   });
 
   test.each([
@@ -91,8 +92,18 @@ describe('the meaning of programs', () => {
   });
 
   test('a test of bits looks at the highest too', () => {
-    const program = [one(BPF.LD_ABS, 4), one(BPF.JSET_K, 0x8000_0000, 0, 1), one(BPF.RET_K, 1), one(BPF.RET_K, 2)];
-    expect(runBpf(program, packet)).toBe(1);
+    const rest = [one(BPF.RET_K, 1), one(BPF.RET_K, 2)];
+    const byK = (k: number): BpfInstruction[] => [one(BPF.LD_ABS, 4), one(BPF.JSET_K, k, 0, 1), ...rest];
+    const byX = (k: number): BpfInstruction[] => [
+      one(BPF.LD_ABS, 4),
+      one(BPF.LDX_IMM, k),
+      one(BPF.JSET_X, 0, 0, 1),
+      ...rest,
+    ];
+    for (const program of [byK, byX])
+      expect([0x8000_0000, 0x0001_0000, 0x0000_0002, 0x0000_0100].map((k) => runBpf(program(k), packet))).toEqual([
+        1, 2, 2, 1,
+      ]);
   });
 
   test('a program that is not valid ends all the same', () => {
@@ -104,6 +115,25 @@ describe('the meaning of programs', () => {
     expect(runBpf([one(BPF.ST, 16), one(BPF.RET_K, 1)], packet)).toBe(0);
     expect(runBpf([one(0x1234), one(BPF.RET_K, 1)], packet)).toBe(0);
   });
+});
+
+test('the codes of the operations', () => {
+  const names = [
+    '0 ld #,1 ldx #,2 st M,3 stx M,4 add #,5 ja,6 ret #,7 tax,c add x,14 sub #,15 jeq #,16 ret,1c sub x,1d jeq x,20 ld [],24 mul #',
+    '25 jgt #,28 ldh [],2c mul x,2d jgt x,30 ldb [],34 div #,35 jge #,3c div x,3d jge x,40 ld [x],44 or #,45 jset #,48 ldh [x]',
+    '4c or x,4d jset x,50 ldb [x],54 and #,5c and x,60 ld M,61 ldx M,64 lsh #,6c lsh x,74 rsh #,7c rsh x,80 ld #pktlen',
+    '81 ldx #pktlen,84 neg,87 txa,94 mod #,9c mod x,a4 xor #,ac xor x,b1 ldxb 4*',
+  ];
+  for (const row of names.join(',').split(',')) {
+    const [hex = '', name = '', operand = ''] = row.split(' ');
+    const listed = formatInstruction(one(parseInt(hex, 16), 7), 0)
+      .slice(6)
+      .split(/\s+/);
+    expect(listed[0], row).toBe(name);
+    if (operand === '[]') expect(listed[1], row).toBe('[7]');
+    else if (operand === '[x]') expect(listed.slice(1, 4).join(' '), row).toBe('[x + 7]');
+    else expect((listed[1] ?? '').startsWith(operand), row).toBe(true);
+  }
 });
 
 describe('which programs may run', () => {
@@ -196,6 +226,11 @@ describe('text', () => {
       '6\n40 0 0 12\n21 0 3 2048\n177 0 0 14\n48 0 0 4294963248\n6 0 0 262144\n6 0 0 0\n',
     );
     expect(formatInstruction(one(0x0e), 0)).toBe('(000) unimp    0xe');
+  });
+
+  test('a branch reaches 255 instructions', () => {
+    expect(parseBpf('(000) jeq      #0x1             jt 256\tjf 1')).toEqual([one(BPF.JEQ_K, 1, 255, 0)]);
+    expect(parseBpf('(000) jeq      #0x1             jt 1\tjf 256')).toEqual([one(BPF.JEQ_K, 1, 0, 255)]);
   });
 
   test('negative operands are words', () => {

@@ -114,6 +114,8 @@ describe('ports', () => {
     expect(holds('portrange smtp-90', tcp)).toBe(true);
     expect(holds('portrange 81-90', tcp)).toBe(false);
     expect(holds('tcp dst portrange 80', tcp)).toBe(true);
+    expect(code('portrange 0x-5')).toBe(code('portrange 0-5'));
+    expect(code('portrange 08-09')).toBe(code('portrange 8-9'));
   });
 
   test('a later fragment has no ports over IPv4', () => {
@@ -150,6 +152,9 @@ describe('addresses', () => {
     expect(holds('net fe80::/10', one)).toBe(true);
     expect(holds('net ::/0', one)).toBe(true);
     expect(holds('host fe80::0.0.0.1', one)).toBe(true);
+    expect(code('host ::19.209.90.99')).toBe(code('host ::13d1:5a63'));
+    expect(code('host 1:2:3:4:5:6:19.209.90.99')).toBe(code('host 1:2:3:4:5:6:13d1:5a63'));
+    expect(code('net 1:2:3:4:5:6:7::/112')).toBe(code('net 1:2:3:4:5:6:7:0/112'));
     expect(holds('src and dst net fe80::/10', one)).toBe(false);
     expect(holds('ip6 multicast and not ip multicast', one)).toBe(true);
   });
@@ -180,6 +185,26 @@ describe('addresses', () => {
     expect(holds('ip broadcast', last, { netmask: '255.255.0.0' })).toBe(false);
     for (const options of [{}, { netmask: '255.255.255.255' }])
       expect(() => compilePcap('ip broadcast', { linkType: 'EN10MB', ...options })).toThrow('netmask');
+  });
+
+  test.each([
+    ['short', '0900 02 0104 0208 00'],
+    ['short and padded', '0a00 81 02 0104 0208 00'],
+    ['long', '1600 06 0000 aa000400 0104 0000 aa000400 0208 00000000'],
+    ['long and padded', '1700 81 06 0000 aa000400 0104 0000 aa000400 0208 00000000'],
+  ])('the %s header of DECnet, from 2.2 to 1.1', (_, header) => {
+    const one = frame('6003', header, '00'.repeat(30));
+    const words = ['dst 1.1', 'src 2.2', 'host 1.1', 'host 2.2', 'src 1.1', 'dst 2.2', 'host 3.3', 'src and dst 1.1'];
+    expect(words.map((word) => holds(`decnet ${word}`, one))).toEqual([
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
   });
 
   test('DECnet addresses are little-endian', () => {
@@ -327,6 +352,41 @@ describe('encapsulation', () => {
     expect(holds('geneve and not multicast', ip)).toBe(true);
   });
 
+  test('tunnels over IPv6', () => {
+    const over = (port: string, header: string): Uint8Array =>
+      frame('86dd', ipv6('11', `9c40${port} 00000000 ${header} ${INNER}`));
+    const geneve = over('17c1', '0000 6558 00000b00');
+    const vxlan = over('12b5', '08000000 00000a00');
+    const words = ['geneve', 'geneve 11', 'geneve 10', 'vxlan', 'vxlan 10', 'vxlan 11'];
+    expect(words.map((word) => holds(`${word} and src host 10.0.0.1`, geneve))).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
+    expect(words.map((word) => holds(`${word} and src host 10.0.0.1`, vxlan))).toEqual([
+      false,
+      false,
+      false,
+      true,
+      true,
+      false,
+    ]);
+    expect(holds('vxlan', over('12b5', '09000000 00000a00'))).toBe(false);
+    expect(holds('geneve', over('17c1', '4000 6558 00000b00'))).toBe(false);
+  });
+
+  test('a tunnel in a tunnel', () => {
+    const inner = `0800 4500006000000000 40110000 0a000007 0a000006 9c4012b5 00000000 08000000 00000a00 ${INNER}`;
+    const both = outer('17c1', '00a0', `0000 6558 00000b00 020000000003 020000000004 ${inner}`);
+    expect(holds('geneve 11 and vxlan 10 and src host 10.0.0.1', both)).toBe(true);
+    expect(holds('geneve 11 and src host 10.0.0.7', both)).toBe(true);
+    expect(holds('geneve and src host 10.0.0.1', both)).toBe(false);
+    expect(holds('pppoes and geneve', both)).toBe(false);
+  });
+
   test('VXLAN, and a tag inside', () => {
     const one = outer('12b5', '0070', `08000000 00000a00 ${INNER}`);
     expect(holds('vxlan 10 and tcp dst port 80', one)).toBe(true);
@@ -377,6 +437,44 @@ describe('link types', () => {
   ])('%s', (linkType, bytes) => {
     expect(holds('tcp dst port 80', bytes, { linkType })).toBe(true);
     expect(holds('udp or arp', bytes, { linkType })).toBe(false);
+  });
+
+  test('the cooked header says LLC by 4, and IPX without LLC by 1', () => {
+    const cooked = (type: string, rest: string): Uint8Array =>
+      Uint8Array.from(bytes(`0000 0001 0006 0102030405060000 ${type} ${rest} ${'00'.repeat(20)}`));
+    const words = ['stp', 'iso', 'netbeui', 'ipx', 'atalk', 'aarp', 'link proto 6', 'link proto 7'];
+    const holding = (packet: Uint8Array): string[] =>
+      words.filter((word) => holds(word, packet, { linkType: 'LINUX_SLL' }));
+    expect(holding(cooked('0004', '4242'))).toEqual(['stp']);
+    expect(holding(cooked('0004', 'fefe'))).toEqual(['iso']);
+    expect(holding(cooked('0004', 'f0f0'))).toEqual(['netbeui']);
+    expect(holding(cooked('0004', 'e0e0'))).toEqual(['ipx']);
+    expect(holding(cooked('0004', '0606'))).toEqual(['link proto 6']);
+    expect(holding(cooked('0004', '0701'))).toEqual(['link proto 7']);
+    expect(holding(cooked('0004', 'aaaa03 000000 8137'))).toEqual(['ipx']);
+    expect(holding(cooked('0004', 'aaaa03 080007 809b'))).toEqual(['atalk']);
+    expect(holding(cooked('0004', 'aaaa03 000000 80f3'))).toEqual(['aarp']);
+    expect(holding(cooked('0001', '4242'))).toEqual(['ipx']);
+    expect(holding(cooked('8137', ''))).toEqual(['ipx']);
+    expect(holding(cooked('809b', ''))).toEqual(['atalk']);
+    expect(holding(cooked('0005', '4242'))).toEqual([]);
+  });
+
+  test('PPP inside PPPoE has numbers of its own', () => {
+    const carried = (type: string): Uint8Array => frame('8864', `1100 003b 0030 ${type}`, '00'.repeat(40));
+    const words = ['iso', 'decnet', 'atalk', 'ipx', 'stp', 'mpls', 'ip', 'ip6', 'ether proto 0x600', 'arp'];
+    const types = ['0023', '0027', '0029', '002b', '0031', '0281', '0021', '0057', '0025', '0806'];
+    for (const [at, type] of types.entries())
+      expect(words.filter((word) => holds(`pppoes and ${word}`, carried(type)))).toEqual([words[at]]);
+  });
+
+  test('on a socket of Linux the direction and the interface are beside the packet', () => {
+    const linuxExtensions = true;
+    expect(code('outbound', { linuxExtensions })).toContain(
+      '(000) ldh      [type]\n(001) jeq      #0x4             jt 2\tjf 3',
+    );
+    expect(code('inbound', { linuxExtensions })).toContain('(001) jeq      #0x4             jt 3\tjf 2');
+    expect(code('ifindex 10', { linuxExtensions })).toContain('(000) ld       [ifidx]\n(001) jeq      #0xa ');
   });
 
   test('LOOP is in network order', () => {
@@ -430,6 +528,15 @@ describe('names', () => {
     expect(holds('dst net lab', tcp, { resolver })).toBe(true);
     expect(holds('ether dst server', tcp, { resolver })).toBe(true);
     expect(holds('port mine and proto mine and port http', tcp, { resolver })).toBe(true);
+  });
+
+  test('the order in which a resolver gives addresses is nothing', () => {
+    const addresses = ['10.0.0.9', '10.0.0.1', 'fe80::1:2', '10.0.0.5', 'fe80::2:1', 'fd00::9'];
+    const compile = (given: readonly string[]): unknown =>
+      compilePcap('host many', { linkType: 'EN10MB', resolver: { host: () => given } }).program;
+    expect(compile(addresses.toReversed())).toEqual(compile(addresses));
+    for (const wrong of ['1:2:3:4::5:6:7:8', '1:2:3', '1::2::3', '12345::', '::1.2.3', '::1.2.3.256', '::01.2.3.4', ''])
+      expect(() => compile([wrong]), wrong).toThrow('no address');
   });
 
   test('a gateway’s packets go over it but not to it', () => {

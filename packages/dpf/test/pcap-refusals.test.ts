@@ -68,6 +68,9 @@ describe('a refusal says where and what', () => {
     ['host 1.2.3.256', 'range', 6, '1.2.3.256'],
     ['net 10.1.0.0/8', 'range', 5, '10.1.0.0'],
     ['net 10.0.0.0/33', 'range', 5, '10.0.0.0'],
+    ['net ::/129', 'range', 5, '::'],
+    ['port \\', 'syntax', 6, '\\'],
+    ['host $c0', 'unsupported', 6, '$c0'],
     ['net 10.0.0.0 mask 255.300.0.0', 'range', 19, '255.300.0.0'],
     ['net fe80:1234:5678::/32', 'range', 5, 'fe80:1234:5678::'],
     ['port 65536', 'range', 6, '65536'],
@@ -139,12 +142,20 @@ describe('a refusal says where and what', () => {
   });
 
   test('the distance of words', () => {
-    expect([
-      editDistance('port', 'port'),
-      editDistance('prot', 'port'),
-      editDistance('', 'abc'),
-      editDistance('tcp', 'tpcx'),
-    ]).toEqual([0, 1, 3, 2]);
+    const distances = [
+      ['port', 'port', 0],
+      ['prot', 'port', 1],
+      ['ab', 'ba', 1],
+      ['abc', 'acb', 1],
+      ['abc', 'adc', 1],
+      ['abcd', 'dcba', 3],
+      ['', 'abc', 3],
+      ['abc', '', 3],
+      ['tcp', 'tpcx', 2],
+      ['ca', 'abc', 3],
+      ['kitten', 'sitting', 3],
+    ] as const;
+    for (const [one, other, distance] of distances) expect(editDistance(one, other), `${one} ${other}`).toBe(distance);
     expect(nearest('xyzzy', ['port', 'host'])).toBeUndefined();
     expect(nearest('a'.repeat(100), ['a'.repeat(99)])).toBeUndefined();
   });
@@ -155,6 +166,7 @@ describe('the empty expression', () => {
     const { program, constant } = compilePcap(text, { linkType: 'EN10MB', snapLength: 96 });
     expect(runBpf(program, new Uint8Array())).toBe(96);
     expect(constant).toBe(true);
+    expect(compilePcap(text, { linkType: 'EN10MB', maxInstructions: 1 }).program).toHaveLength(1);
   });
 });
 
