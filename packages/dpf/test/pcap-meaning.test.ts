@@ -144,6 +144,10 @@ describe('addresses', () => {
     expect(holds('host 10.1.0.2', arp)).toBe(true);
     expect(holds('arp dst 10.1.0.2', arp)).toBe(true);
     expect(holds('ip host 10.1.0.2', arp)).toBe(false);
+    const rarp = arp.slice();
+    rarp.set([0x80, 0x35], 12);
+    const words = ['rarp src 10.0.0.1', 'rarp dst 10.1.0.2', 'src 10.0.0.1', 'rarp src 10.1.0.2', 'arp host 10.0.0.1'];
+    expect(words.map((word) => holds(word, rarp))).toEqual([true, true, true, false, false]);
   });
 
   test('IPv6', () => {
@@ -157,6 +161,9 @@ describe('addresses', () => {
     expect(code('net 1:2:3:4:5:6:7::/112')).toBe(code('net 1:2:3:4:5:6:7:0/112'));
     expect(holds('src and dst net fe80::/10', one)).toBe(false);
     expect(holds('ip6 multicast and not ip multicast', one)).toBe(true);
+    expect(holds('ip6 multicast', tcp)).toBe(false);
+    expect(holds('ip multicast', packet({ dstIp: '224.0.0.5' }))).toBe(true);
+    expect(holds('ip multicast', packet({ dstIp: '240.0.0.5' }))).toBe(false);
   });
 
   test.each(['02:00:00:00:00:01', '2-0-0-0-0-1', '2.0.0.0.0.1', '0200.0000.0001', '020000000001'])(
@@ -326,6 +333,9 @@ describe('encapsulation', () => {
     const two = frame('8847', '0007b040 0007b140', IPV4_TCP, TCP_PORTS('0fa0', '0050'));
     expect(holds('mpls 123 and mpls 123 and tcp dst port 80', two)).toBe(true);
     expect(holds('mpls and ip', two)).toBe(false);
+    const single = frame('8847', '0007b140', IPV4_TCP, TCP_PORTS('0fa0', '0050'));
+    expect(holds('mpls and host 10.0.0.1 and tcp dst port 80', single)).toBe(true);
+    expect(holds('mpls 124', single)).toBe(false);
     expect(holds('mpls and mpls and host 10.0.0.1', two)).toBe(true);
     expect(() => compilePcap('mpls and arp', { linkType: 'EN10MB' })).toThrow('inside MPLS');
   });

@@ -89,6 +89,7 @@ describe('the words that hold', () => {
     ['a tag of the old kind', frame('9100'), 'vlan'],
     ['IPX', frame('8137'), 'ipx'],
     ['IPX in LLC', llc('e0e003'), `ipx, ${UI}`],
+    ['IPX in LLC from another access point', llc('e00403'), `ipx, ${UI}`],
     ['IPX without LLC', llc('ffff'), 'ipx'],
     ['IPX in SNAP', llc('aaaa03 000000 8137'), `ipx, ${UI}`],
     ['NetBEUI', llc('f0f003'), `netbeui, ${UI}`],
