@@ -2,7 +2,7 @@
  * What deadlines of revocation have taken beyond a stretch, by the family that pays for it: a piece a tick. [docs/mechanisms/revocation.md]
  *
  * One family's rest keeps no other from what it is guaranteed: what families lack is looked for meanwhile (Revocation.due). A family of which none
- * runs in a slice of its own never pays. Its rest takes a part in 256 of every other tick, after those of families that do.
+ * runs in a slice of its own never pays. Its rest takes a part in 512 of the time, a piece in eight ticks, after those of families that do.
  */
 import { ENV, ENV_LIMIT, NO_ENV } from '@exokernel/abi';
 import { PIECE } from './costs.ts';
@@ -10,6 +10,11 @@ import { KP } from './layout.ts';
 import { Records, type KernelMemory } from './memory.ts';
 import { familyAsPayer, type Slices } from './slices.ts';
 import { TABLES } from './tables.ts';
+
+/** Ticks from piece to piece of what none pays: to look for it takes time, too. A power of two. */
+const SELDOM = 8;
+/** log2 of the part of the time that it takes. */
+const PART = 9;
 
 export class Rests {
   readonly #memory: KernelMemory;
@@ -22,9 +27,14 @@ export class Rests {
     this.#rests = new Records(memory, TABLES.familyRests);
   }
 
-  /** Whether there is any. */
-  get some(): boolean {
-    return this.#memory.kernelPage(KP.revokeRest) !== 0;
+  /** The tick after `now` at which a piece is to be paid, or 0: there is none. */
+  next(now: number): number {
+    if (this.#memory.kernelPage(KP.revokeRest) === 0) return 0;
+    return this.#owing().some((family) => this.#slices.pays(family)) ? now + 1 : (now | (SELDOM - 1)) + 1;
+  }
+
+  #owing(): number[] {
+    return this.#rests.filter((one) => this.#rests.get(one, 0) !== 0);
   }
 
   /** So many cycles are to be paid by a payer (`familyAsPayer`; NO_ENV: the family of the environment that runs). */
@@ -35,13 +45,13 @@ export class Rests {
   }
 
   /** One piece of one of them takes its time now. Returns who pays for it, or undefined: there is none for this tick. */
-  pay(): number | undefined {
-    if (!this.some) return undefined;
-    const owing = this.#rests.filter((one) => this.#rests.get(one, 0) !== 0);
-    const family = owing.find((one) => this.#slices.pays(one)) ?? owing[0] ?? 0;
-    const pays = this.#slices.pays(family);
-    if (!pays && (this.#memory.kernelPage(KP.tick) & 1) === 1) return undefined;
-    const most = pays ? PIECE : this.#memory.kernelPage(KP.quantum) >>> 8;
+  pay(now: number): number | undefined {
+    if (this.#memory.kernelPage(KP.revokeRest) === 0) return undefined;
+    const owing = this.#owing();
+    const payer = owing.find((one) => this.#slices.pays(one));
+    if (payer === undefined && now % SELDOM !== 0) return undefined;
+    const family = payer ?? owing[0] ?? 0;
+    const most = payer === undefined ? (SELDOM * this.#memory.kernelPage(KP.quantum)) >>> PART : PIECE;
     const piece = Math.min(this.#rests.get(family, 0), most);
     this.#rests.set(family, 0, this.#rests.get(family, 0) - piece);
     this.#memory.setKernelPage(KP.revokeRest, this.#memory.kernelPage(KP.revokeRest) - piece);

@@ -345,7 +345,7 @@ export class Revocation {
   due(cpu: NativeCpu): number {
     const payer = this.#requests.isDue(this.#memory.variable(VARIABLES.wantTick)) ? this.#takeForOthers(cpu) : NO_ENV;
     if (payer === NO_ENV) {
-      const pays = this.#rests.pay();
+      const pays = this.#rests.pay(this.#requests.now);
       if (pays === undefined) return this.#abort(cpu);
       this.#defer();
       return pays;
@@ -459,7 +459,7 @@ export class Revocation {
 
   /** The clock looks for the earliest deadline. */
   #arm(): void {
-    const rest = this.#rests.some ? this.#requests.now + 1 : 0;
+    const rest = this.#rests.next(this.#requests.now);
     const deadlines = this.#requests.asked().map((env) => this.#memory.env(env, ENV.revokeDeadline));
     this.#memory.setKernelPage(
       KP.revokeTick,

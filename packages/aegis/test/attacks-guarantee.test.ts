@@ -253,9 +253,9 @@ test.each([false, true])(
     expect(revocation.due(CPU)).toBe(payer);
     expect(memory.env(rich, ENV.lost)).toBe(7);
     revocation.rests(1_000_000);
-    memory.setKernelPage(KP.tick, 68);
+    memory.setKernelPage(KP.tick, 72);
     memory.spent();
     expect(revocation.due(CPU)).toBe(payer);
-    expect(1_000_000 - memory.kernelPage(KP.revokeRest)).toBe(has ? 15_000 : memory.kernelPage(KP.quantum) >>> 8);
+    expect(1_000_000 - memory.kernelPage(KP.revokeRest)).toBe(has ? 15_000 : (8 * memory.kernelPage(KP.quantum)) >>> 9);
   },
 );
