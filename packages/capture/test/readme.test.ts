@@ -99,7 +99,7 @@ describe('README', () => {
     const snippets = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
     const lines = snippets
       .flatMap((text) => text.split('\n'))
-      .filter((line) => line !== '' && !/^(import|console)/.test(line));
+      .filter((line) => line !== '' && !/^(import|console|const url)/.test(line));
     expect(snippets.length).toBe(4);
     expect(lines.length).toBeGreaterThan(25);
     for (const line of lines) expect(here).toContain(line);
