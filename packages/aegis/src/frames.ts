@@ -28,6 +28,7 @@ import { nodeOf, type Capabilities } from './capabilities.ts';
 import type { Families } from './families.ts';
 import { FrameAuth, type Pair } from './frame-auth.ts';
 import type { FrameBindings } from './frame-bindings.ts';
+import { COST_OF_FRAME, COST_OF_LOOK, COST_OF_PIN, COST_OF_SHARED } from './frame-costs.ts';
 import { COST_OF_FLUSH, COST_OF_SET_FLUSH, type TlbKeeper } from './tlb-keeper.ts';
 import { FIRST_FREE_FRAME, KSEG0, PHYSICAL } from './layout.ts';
 import { BitSets, type KernelMemory } from './memory.ts';
@@ -42,13 +43,6 @@ const FREE: number = PHYSICAL.system + SYSTEM.framesFree;
 
 /** The owner of a frame that is a cached block's and no environment's: a number that none has. */
 const KERNEL: number = ENV_LIMIT;
-
-/** What it costs at most to let go of a frame, without its nodes, and the flush of a set of them. */
-const COST_OF_FRAME = 420;
-/** What it costs at most to break one thing that pins a frame; to look for an environment's bindings of one that others hold, and at a node. */
-const COST_OF_PIN = 2500;
-const COST_OF_SHARED = 4000;
-const COST_OF_LOOK = 80;
 
 const resourceOf = (ppn: number): Resource => ({ kind: CAPABILITY_KINDS.frame, name: ppn });
 
@@ -240,8 +234,10 @@ export class Frames {
    */
   costOfDropping(ppn: number, env: number = NO_ENV): number {
     const isShared = env !== NO_ENV && this.#memory.frame(ppn, FRAME.holders) > 1;
-    const looks = COST_OF_SHARED + (isShared ? this.#nodesOf(ppn).length * COST_OF_LOOK : 0);
-    if (isShared) return COST_OF_FLUSH + looks + this.#capabilities.costOfEndingThrough('frame', ppn, env);
+    if (isShared) {
+      const looks = COST_OF_SHARED + this.#nodesOf(ppn).length * COST_OF_LOOK;
+      return COST_OF_FLUSH + looks + this.#capabilities.costOfEndingThrough('frame', ppn, env);
+    }
     const nodes = this.#capabilities.costOfForget('frame', ppn);
     const pins = this.#memory.frame(ppn, FRAME.pins);
     return nodes === 0 && pins === 0 ? 0 : nodes + COST_OF_FLUSH + this.#bindings.costOfFreed() + pins * COST_OF_PIN;

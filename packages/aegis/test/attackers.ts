@@ -22,6 +22,19 @@ export function attacker(body: (a: Assembler) => void, more: Partial<Parameters<
   });
 }
 
+/** Emits the routine `computes`, which does not return. */
+export function emitComputes(a: Assembler): void {
+  a.label('computes');
+  a.addiu(S0, S0, 1);
+  a.b('computes');
+  a.nop();
+}
+
+/** It computes, and gives no slice away. */
+export function worker(): RawImage {
+  return rawImage({ name: 'worker', entry: 'computes', prologue: 'computes', emit: emitComputes });
+}
+
 /** The kernel's own clock: cycles between two ticks at 25 MHz. */
 export const QUANTUM: number = 25_000_000 / 64;
 /** Instructions of a loop of `spin`. */

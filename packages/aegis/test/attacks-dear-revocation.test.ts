@@ -1,6 +1,6 @@
 /**
- * What others hang below a branch, who gave it pays when it is revoked: 64 nodes by which a hundred environments hold one frame. Until it has paid the
- * estimate it has no time for anything else, and they read on.
+ * What others hang below a branch, who gave it pays when it is revoked, but once for each environment: 63 nodes by which a hundred environments hold one frame.
+ * Who lets go of a frame that others hold pays for none of them.
  */
 import { ERRORS, RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import { memoryStore } from '@exokernel/hardware';

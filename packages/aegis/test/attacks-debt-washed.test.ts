@@ -1,33 +1,18 @@
 /**
- * A member of a family without slices owes for its packets a quantum at most; then it loses them. But a slice that it is given and loses again takes its
- * debt to its family, which never pays, and at which packets do not look: it has another quantum of packets, again and again.
+ * A member of a family without slices owes for its packets a quantum at most; then it loses them. A slice that it is given and loses again takes its debt
+ * to its family, where it counts as well.
  */
 import type { CapabilityWords } from '@exokernel/abi';
 import { defineHandler, encodeHandler } from '@exokernel/ash';
-import { S0 } from '@exokernel/isa';
 import { add } from '@exokernel/vcode';
 import { expect, test } from 'vitest';
-import { boot, checkInvariants, rawImage, type Booted, type RawImage } from '../../testkit/src/index.ts';
-import { spin } from './attackers.ts';
+import { boot, checkInvariants, rawImage, type Booted } from '../../testkit/src/index.ts';
+import { emitComputes, spin, worker } from './attackers.ts';
 import { bindFilter, download, makeRing, outside, packet } from './network.ts';
 
 const ASKED = 0x9000;
 /** The slice of the second accomplice, behind that of the first and the bystander's. */
 const OWNED = 2;
-
-function worker(): RawImage {
-  return rawImage({
-    name: 'worker',
-    entry: 'go',
-    prologue: 'go',
-    emit: (a) => {
-      a.label('go');
-      a.addiu(S0, S0, 1);
-      a.b('go');
-      a.nop();
-    },
-  });
-}
 
 test.each([
   ['dec5000', false],
@@ -59,12 +44,7 @@ test.each([
   });
   const owner = rawImage({
     name: 'owner',
-    emit: (a) => {
-      a.label('computes');
-      a.addiu(S0, S0, 1);
-      a.b('computes');
-      a.nop();
-    },
+    emit: emitComputes,
     main: function* (raw) {
       state.owner = yield* raw.granted('self');
       yield* raw.routine('computes');

@@ -1,28 +1,14 @@
 /**
- * What the kernel writes back because a family lacks frames is written in the name of that family, and not refused to a debtor. One without slices lacks four frames again
- * and again, which an accomplice has put into dirty blocks.
+ * What the kernel writes back because a family lacks frames is written in the name of that family, but not for a debtor that never pays. One without slices
+ * lacks four frames again and again, which an accomplice has put into dirty blocks.
  */
 import { memoryStore } from '@exokernel/hardware';
-import { S0 } from '@exokernel/isa';
 import { expect, test } from 'vitest';
-import { boot, checkInvariants, memoryFor, rawImage, type RawFrame, type RawImage } from '../../testkit/src/index.ts';
+import { boot, checkInvariants, memoryFor, rawImage, type RawFrame } from '../../testkit/src/index.ts';
+import { worker } from './attackers.ts';
 
 const BLOCKS = 1900;
 const LACKING = 3;
-
-function worker(): RawImage {
-  return rawImage({
-    name: 'worker',
-    entry: 'go',
-    prologue: 'go',
-    emit: (a) => {
-      a.label('go');
-      a.addiu(S0, S0, 1);
-      a.b('go');
-      a.nop();
-    },
-  });
-}
 
 test('who owes more than a quantum has nothing more written back', () => {
   const profile = 'dec3100';

@@ -1,113 +1,18 @@
 /**
- * Who pays for what a deadline takes if neither who loses it nor who lacks it has a slice? Both run in those of an accomplice. A piece of 15,000 cycles a
- * tick is charged to a family that never pays.
+ * What a deadline takes is paid by the family that loses it. If that has no slice, and runs in those of an accomplice, it takes a small part of the time
+ * of all; neither bystanders nor the one that lacked frames pay for what the loser's members and branches make of it.
  */
-import { S0 } from '@exokernel/isa';
-import { RIGHTS, type CapabilityWords } from '@exokernel/abi';
 import { expect, test } from 'vitest';
-import {
-  boot,
-  checkInvariants,
-  memoryFor,
-  rawImage,
-  type Booted,
-  type RawFrame,
-  type RawImage,
-} from '../../testkit/src/index.ts';
+import { boot, checkInvariants, memoryFor, rawImage, type Booted, type RawImage } from '../../testkit/src/index.ts';
 import { KP } from '../src/layout.ts';
+import { ACCOMPLICES, accomplice, hoard, hoarder, letGo, wantAgain, type Hoard } from './hoarding.ts';
+import { emitComputes, worker } from './attackers.ts';
 
-const ACCOMPLICES = 4;
-
-interface State {
-  frames: RawFrame[];
-  hoarded: boolean;
-  noded: number;
-  served: number;
-}
-
-function hoarder(state: State, children: number): RawImage {
+/** It gives the others its slice until all are served, and computes. */
+function driver(state: Hoard): RawImage {
   return rawImage({
-    name: 'hoarder',
-    placement: { slices: 0 },
-    main: function* (raw) {
-      const members: CapabilityWords[] = [];
-      for (let i = 0; i < children; i += 1) {
-        const child = yield* raw.call('env_alloc');
-        if (child.code !== 0) break;
-        members.push(child.capability);
-      }
-      for (;;) {
-        const { code, value: ppn, capability } = yield* raw.call('frame_alloc', -1);
-        if (code !== 0) break;
-        state.frames.push({ ppn, capability });
-      }
-      state.frames.sort((a, b) => a.ppn - b.ppn);
-      for (const { capability } of state.frames) {
-        for (const member of members) expect(yield* raw.code('frame_hold', ...member, ...capability)).toBe(0);
-      }
-      state.hoarded = true;
-      for (;;) {
-        // What others have let go of.
-        const { code, capability } = yield* raw.call('frame_alloc', -1);
-        if (code !== 0) yield* raw.sleep(1);
-        else for (const member of members) yield* raw.code('frame_hold', ...member, ...capability);
-      }
-    },
-  });
-}
-
-/** Hangs branches on a frame of the hoarder's, lets go of four of its own frames, and wants four again. */
-function accomplice(state: State, n: number, free: () => number, lacks = true): RawImage {
-  return rawImage({
-    name: `accomplice ${n}`,
-    placement: { slices: 0 },
-    main: function* (raw) {
-      while (!state.hoarded) yield* raw.sleep(1);
-      for (let i = 0; i < 60; i += 1)
-        yield* raw.code('cap_derive', ...(state.frames[n]?.capability ?? []), RIGHTS.read, 1);
-      if (!lacks) {
-        state.noded += 1;
-        for (;;) yield* raw.sleep(1000);
-      }
-      for (let i = 2; i < 6; i += 1) expect(yield* raw.code('frame_free', ...(yield* raw.segment(i)))).toBe(0);
-      state.noded += 1;
-      while (state.noded < ACCOMPLICES) yield* raw.sleep(1);
-      while (free() > 0) yield* raw.sleep(1);
-      for (let got = 0; got < 4;) {
-        if ((yield* raw.code('frame_alloc', -1)) === 0) got += 1;
-        else yield* raw.sleep(1);
-      }
-      state.served += 1;
-      for (;;) yield* raw.sleep(1000);
-    },
-  });
-}
-
-/** It computes. */
-function worker(): RawImage {
-  return rawImage({
-    name: 'worker',
-    entry: 'go',
-    prologue: 'go',
-    emit: (a) => {
-      a.label('go');
-      a.addiu(S0, S0, 1);
-      a.b('go');
-      a.nop();
-    },
-  });
-}
-
-test.each(['dec5000', 'dec3100'] as const)('a bystander has its slices while a rest is paid: %s', (profile) => {
-  const state: State = { frames: [], hoarded: false, noded: 0, served: 0 };
-  const driver = rawImage({
     name: 'driver',
-    emit: (a) => {
-      a.label('computes');
-      a.addiu(S0, S0, 1);
-      a.b('computes');
-      a.nop();
-    },
+    emit: emitComputes,
     main: function* (raw) {
       while (state.served < ACCOMPLICES)
         for (let env = 2; env < 3 + ACCOMPLICES; env += 1) yield* raw.routine('kit.yield', env);
@@ -115,12 +20,17 @@ test.each(['dec5000', 'dec3100'] as const)('a bystander has its slices while a r
       return 0;
     },
   });
+}
+
+test.each(['dec5000', 'dec3100'] as const)('a bystander has its slices while a rest is paid: %s', (profile) => {
+  const state = hoard();
+  const free = (): number => booted.aegis.framesFree;
   const booted: Booted = boot(
     [
       worker(),
-      driver,
-      hoarder(state, 108),
-      ...Array.from({ length: ACCOMPLICES }, (_, n) => accomplice(state, n, () => booted.aegis.framesFree)),
+      driver(state),
+      hoarder(state, 108, 0),
+      ...Array.from({ length: ACCOMPLICES }, (_, n) => accomplice(state, n, { free, slices: 0 })),
     ],
     { ramBytes: memoryFor(160), profile },
   );
@@ -142,40 +52,16 @@ test.each(['dec5000', 'dec3100'] as const)('a bystander has its slices while a r
 });
 
 test('who lacks frames does not pay for what those that have them hang on them', () => {
-  const state: State = { frames: [], hoarded: false, noded: 0, served: 0 };
+  const state = hoard();
   const free = (): number => booted.aegis.framesFree;
   const victim = rawImage({
     name: 'victim',
-    emit: (a) => {
-      a.label('computes');
-      a.addiu(S0, S0, 1);
-      a.b('computes');
-      a.nop();
-    },
+    emit: emitComputes,
     main: function* (raw) {
       while (state.noded < ACCOMPLICES) yield* raw.sleep(1);
-      for (let i = 2; i < 6; i += 1) expect(yield* raw.code('frame_free', ...(yield* raw.segment(i)))).toBe(0);
-      while (free() > 0) yield* raw.sleep(1);
-      for (let got = 0; got < 4;) {
-        if ((yield* raw.code('frame_alloc', -1)) === 0) got += 1;
-        else yield* raw.sleep(1);
-      }
+      yield* letGo(raw);
+      yield* wantAgain(raw, free);
       state.served = ACCOMPLICES;
-      yield* raw.routine('computes');
-      return 0;
-    },
-  });
-  const driver = rawImage({
-    name: 'driver',
-    emit: (a) => {
-      a.label('computes');
-      a.addiu(S0, S0, 1);
-      a.b('computes');
-      a.nop();
-    },
-    main: function* (raw) {
-      while (state.served < ACCOMPLICES)
-        for (let env = 2; env < 3 + ACCOMPLICES; env += 1) yield* raw.routine('kit.yield', env);
       yield* raw.routine('computes');
       return 0;
     },
@@ -183,9 +69,9 @@ test('who lacks frames does not pay for what those that have them hang on them',
   const booted: Booted = boot(
     [
       victim,
-      driver,
-      hoarder(state, 108),
-      ...Array.from({ length: ACCOMPLICES }, (_, n) => accomplice(state, n, free, false)),
+      driver(state),
+      hoarder(state, 108, 0),
+      ...Array.from({ length: ACCOMPLICES }, (_, n) => accomplice(state, n, { free, lacks: false, slices: 0 })),
     ],
     { ramBytes: memoryFor(160), profile: 'dec5000' },
   );

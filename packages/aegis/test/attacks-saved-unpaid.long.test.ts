@@ -1,30 +1,16 @@
 /**
- * What the kernel saves of taken frames is written in the name of who lost them, and not refused to a debtor. One whose family has no slice, and runs in those of an
- * accomplice, takes frames of itself without end: the interrupts of the disk that follow are paid by none.
+ * What the kernel saves of taken frames is written in the name of who lost them, but not for a debtor that never pays. One whose family has no slice, and runs in
+ * those of an accomplice, takes frames of itself without end: others do not pay for the interrupts of the disk.
  */
 import { REPOSSESSION, REPOSSESSION_BYTES, REPOSSESSION_STATES } from '@exokernel/abi';
 import { memoryStore } from '@exokernel/hardware';
-import { S0 } from '@exokernel/isa';
 import { expect, test } from 'vitest';
-import { boot, checkInvariants, rawImage, type RawImage } from '../../testkit/src/index.ts';
+import { boot, checkInvariants, rawImage } from '../../testkit/src/index.ts';
+import { worker } from './attackers.ts';
 
 const VECTOR = 0x700000;
 const BLOCKS = 1900;
 const AT_ONCE = 4;
-
-function worker(): RawImage {
-  return rawImage({
-    name: 'worker',
-    entry: 'go',
-    prologue: 'go',
-    emit: (a) => {
-      a.label('go');
-      a.addiu(S0, S0, 1);
-      a.b('go');
-      a.nop();
-    },
-  });
-}
 
 test.each([
   ['dec5000', false],

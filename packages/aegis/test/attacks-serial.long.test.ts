@@ -3,25 +3,9 @@
  * when the queue is full, is no user any more: its family pays for the 256 interrupts.
  */
 import { type CapabilityWords } from '@exokernel/abi';
-import { S0 } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import { boot, checkInvariants, rawImage, type Booted, type RawImage } from '../../testkit/src/index.ts';
-import { QUANTUM, spin } from './attackers.ts';
-
-/** It computes. */
-function worker(): RawImage {
-  return rawImage({
-    name: 'worker',
-    entry: 'go',
-    prologue: 'go',
-    emit: (a) => {
-      a.label('go');
-      a.addiu(S0, S0, 1);
-      a.b('go');
-      a.nop();
-    },
-  });
-}
+import { QUANTUM, spin, worker } from './attackers.ts';
 
 function sender(line: number, sheds: boolean): RawImage {
   return rawImage({

@@ -4,7 +4,7 @@
  */
 import { CALLS, ENV, ENV_LIMIT, ENV_STATUS, ERRORS, SLICE, TRANSFER, TRANSFER_BYTES } from '@exokernel/abi';
 import { EVENT_KINDS, memoryStore } from '@exokernel/hardware';
-import { A0, A1, A2, A3, S0, S1, S2, S3, T0, ZERO, type Assembler, type Register } from '@exokernel/isa';
+import { A0, A1, A2, A3, S1, S2, S3, T0, ZERO, type Assembler, type Register } from '@exokernel/isa';
 import { expect, test } from 'vitest';
 import {
   boot,
@@ -21,7 +21,7 @@ import {
 } from '../../testkit/src/index.ts';
 import { KP, KSEG0, MOST_DEBT, NATIVE, PHYSICAL } from '../src/layout.ts';
 import { envAddress } from '../src/memory.ts';
-import { overrunning, QUANTUM, spin } from './attackers.ts';
+import { QUANTUM, emitComputes, overrunning, spin, worker } from './attackers.ts';
 import { outside, packet } from './network.ts';
 
 /** Where an attacker in machine code keeps its words. */
@@ -37,21 +37,6 @@ function words(a: Assembler, how: 'load' | 'store', at: number, base: Register =
     if (how === 'load') a.lw(r, at + 4 * i, base);
     else a.sw(r, at + 4 * i, base);
   }
-}
-
-/** It computes. */
-function worker(): RawImage {
-  return rawImage({
-    name: 'worker',
-    entry: 'go',
-    prologue: 'go',
-    emit: (a) => {
-      a.label('go');
-      a.addiu(S0, S0, 1);
-      a.b('go');
-      a.nop();
-    },
-  });
 }
 
 /** Starts a child that has no slice. */
@@ -494,12 +479,7 @@ test('one that ends in what is left of a slice has no later one: who gave it the
     },
   });
   const giver = rawImage({
-    emit: (a) => {
-      a.label('computes');
-      a.addiu(S0, S0, 1);
-      a.b('computes');
-      a.nop();
-    },
+    emit: emitComputes,
     main: function* (raw) {
       while (!state.ready) yield* raw.routine('kit.yield', 0);
       yield* raw.routine('kit.yield', 0);

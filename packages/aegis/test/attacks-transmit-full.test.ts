@@ -1,4 +1,4 @@
-/** The controller's sixteen buffers to send from have no quota: one family has all of them full whenever another would send. */
+/** Of the controller's sixteen buffers to send from no family has all: one that sends without end leaves some to others. */
 import { RING_SLOT } from '@exokernel/abi';
 import { defineHandler, encodeHandler } from '@exokernel/ash';
 import { expect, test } from 'vitest';

@@ -3,8 +3,11 @@
  * protected, time is shared as it was given out, and the kernel goes on.
  */
 import { CALLS } from '@exokernel/abi';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { episode, EPISODE_CALLS } from './fuzz/episode.ts';
+import { PATCHES } from './fuzz/patches.ts';
 
 /** `npm run fuzz` wants a million; FUZZ_SEED is the first episode's seed: each failure names its own. */
 const CALLS_WANTED = Number(process.env['FUZZ_CALLS'] ?? 2000);
@@ -36,4 +39,9 @@ test('the same seed does the same, in whatever the host did before', () => {
     cycles: other.cycles,
     answers: other.answers,
   });
+});
+
+test.each(PATCHES)('what the proof takes out stands once in the kernel: $name', ({ file, replace: [from] }) => {
+  const source = readFileSync(join(import.meta.dirname, '../src', file), 'utf8');
+  expect(source.split(from)).toHaveLength(2);
 });

@@ -17,11 +17,17 @@ import {
   type Outside,
 } from './network.ts';
 
-function run(...mains: ((raw: Raw, net: Outside) => Fiber<number>)[]): { booted: Booted; net: Outside } {
+type Main = (raw: Raw, net: Outside) => Fiber<number>;
+
+function run(...mains: Main[]): { booted: Booted; net: Outside } {
+  return runOn({}, ...mains);
+}
+
+function runOn(more: { readonly profile?: 'dec2100' }, ...mains: Main[]): { booted: Booted; net: Outside } {
   const net = outside();
   const booted = boot(
     mains.map((main) => rawImage({ main: (raw) => main(raw, net), tap: true })),
-    net.machine,
+    { ...net.machine, ...more },
   );
   booted.runUntil(() => booted.aegis.environment(0).status === 'dead');
   const error = booted.machine.native.lastError;
@@ -110,7 +116,8 @@ function* player(raw: Raw, own: number, other: number, va?: number): Fiber<void>
 }
 
 test('handlers of one environment that answer each other here stop after so many, and the machine goes on', () => {
-  const { booted, net } = run(function* (raw, { send }) {
+  // One that takes longer for an answer than the wire: otherwise a family's part of the controller's buffers ends it before.
+  const { booted, net } = runOn({ profile: 'dec2100' }, function* (raw, { send }) {
     yield* player(raw, 0x9000, 0x9001, 0x310000);
     yield* player(raw, 0x9001, 0x9000, 0x320000);
     const out = yield* makeRing(raw, true, 2, 0x300000);
@@ -125,8 +132,8 @@ test('handlers of one environment that answer each other here stop after so many
     return 0;
   });
   const { memory } = booted.aegis.parts;
-  // Three calls and one arrival; an answer for which the wire was too slow is lost, and so is what a family has no buffer for.
-  expect(memory.kernelPage(KP.loopsDropped) + memory.env(0, ENV.xmitBusy)).toBeGreaterThanOrEqual(3);
+  expect(memory.kernelPage(KP.loopsDropped)).toBeGreaterThanOrEqual(3);
+  // Three calls and one arrival, and an answer for which the wire was too slow is lost.
   const played = memory.env(0, ENV.packetsIn);
   expect(played).toBeLessThanOrEqual(3 * LOOPS_MAX + 1);
   expect(played).toBeGreaterThan(LOOPS_MAX);

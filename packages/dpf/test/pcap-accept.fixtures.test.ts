@@ -41,7 +41,8 @@ const PACKETS = 600;
 const SEED = 20_261_201;
 
 const accepted = (cases('accept.json') as readonly Accepted[]).filter(({ name }) => name !== 'bpf_image');
-const frames = HAS_FIXTURES ? CAPTURES.flatMap((name) => capture(name).packets.map(({ bytes }) => bytes)) : [];
+const captures = HAS_FIXTURES ? await Promise.all(CAPTURES.map(capture)) : [];
+const frames = captures.flatMap(({ packets }) => packets.map(({ bytes }) => bytes));
 /** Bytes in front of the network header of an Ethernet frame, by the link type in whose place it is put. */
 const FRONTS: Readonly<Record<LinkType, readonly number[]>> = {
   EN10MB: [],

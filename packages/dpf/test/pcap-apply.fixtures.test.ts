@@ -11,7 +11,9 @@ interface Applied {
   readonly results: readonly number[];
 }
 
-const applied = (cases('apply.json') as readonly Applied[]).map((one) => ({ ...one, file: capture(one.capture) }));
+const applied = await Promise.all(
+  (cases('apply.json') as readonly Applied[]).map(async (one) => ({ ...one, file: await capture(one.capture) })),
+);
 const ours = applied.flatMap(({ file: { linkType, ...file }, ...one }) =>
   linkType === undefined ? [] : [{ ...one, linkType, ...file }],
 );

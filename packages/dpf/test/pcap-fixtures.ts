@@ -1,6 +1,7 @@
-/** The fixtures of the pcap language, if there are any, and a reader of capture files that is as small as they allow. */
+/** The fixtures of the pcap language, if there are any. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openCapture } from '../../capture/src/index.ts';
 import { linkTypeOf, type LinkType } from '../src/pcap/index.ts';
 
 const FOLDER = join(
@@ -23,34 +24,14 @@ export interface Capture {
   readonly packets: readonly { readonly bytes: Uint8Array; readonly wireLength: number }[];
 }
 
-/** Reads a capture of the fixtures. */
-export function capture(name: string): Capture {
-  const bytes = new Uint8Array(readFileSync(join(FOLDER, 'captures', name)));
-  const view = new DataView(bytes.buffer);
-  return view.getUint32(0) === 0x0a0d0d0a ? blocks(bytes, view) : records(bytes, view);
-}
-
-function records(bytes: Uint8Array, view: DataView): Capture {
-  const isLittle = view.getUint32(0, true) === 0xa1b2c3d4;
+/** Reads a capture of the fixtures, which has one interface. */
+export async function capture(name: string): Promise<Capture> {
+  const reader = await openCapture(new Uint8Array(readFileSync(join(FOLDER, 'captures', name))));
+  let [linkType, snapLength]: [LinkType | undefined, number] = [undefined, 0];
   const packets: { readonly bytes: Uint8Array; readonly wireLength: number }[] = [];
-  for (let at = 24; at + 16 <= bytes.length;) {
-    const length = view.getUint32(at + 8, isLittle);
-    packets.push({ bytes: bytes.slice(at + 16, at + 16 + length), wireLength: view.getUint32(at + 12, isLittle) });
-    at += 16 + length;
+  for await (const record of reader.records()) {
+    if (record.kind === 'interface') [linkType, snapLength] = [linkTypeOf(record.linkType), record.snapshotLength];
+    if (record.kind === 'packet') packets.push({ bytes: record.data, wireLength: record.originalLength });
   }
-  return { linkType: linkTypeOf(view.getUint32(20, isLittle)), snapLength: view.getUint32(16, isLittle), packets };
-}
-
-/** One section, one interface, enhanced packet blocks, little-endian. */
-function blocks(bytes: Uint8Array, view: DataView): Capture {
-  let [number, snapLength] = [-1, 0];
-  const packets: { readonly bytes: Uint8Array; readonly wireLength: number }[] = [];
-  for (let at = 0; at + 12 <= bytes.length; at += view.getUint32(at + 4, true)) {
-    const type = view.getUint32(at, true);
-    if (type === 1) [number, snapLength] = [view.getUint16(at + 8, true), view.getUint32(at + 12, true)];
-    if (type !== 6) continue;
-    const length = view.getUint32(at + 20, true);
-    packets.push({ bytes: bytes.slice(at + 28, at + 28 + length), wireLength: view.getUint32(at + 24, true) });
-  }
-  return { linkType: linkTypeOf(number), snapLength, packets };
+  return { linkType, snapLength, packets };
 }

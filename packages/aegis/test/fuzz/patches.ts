@@ -128,7 +128,7 @@ export const PATCHES: readonly Patch[] = [
   {
     name: 'long calls are not paid before',
     file: 'memory.ts',
-    replace: ['Math.max(0, Math.ceil(this.#work + cycles) - LONGEST)', '0'],
+    replace: ['Math.max(0, Math.ceil(this.#work + cycles) + COSTS.word - LONGEST)', '0'],
   },
   {
     name: 'packets are handled to the end',
@@ -158,7 +158,7 @@ export const PATCHES: readonly Patch[] = [
   {
     name: 'an estimate is not a part of the stretch',
     file: 'memory.ts',
-    replace: ['Math.ceil(this.#work + cycles) - LONGEST', 'Math.ceil(cycles) - LONGEST'],
+    replace: ['Math.ceil(this.#work + cycles) + COSTS.word - LONGEST', 'Math.ceil(cycles) - LONGEST'],
   },
   {
     name: 'frame_free does not pay for the nodes that it ends',
