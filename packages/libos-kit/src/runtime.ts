@@ -213,19 +213,8 @@ function emitSleep(a: SlotAssembler, float: boolean): void {
   emitSaveForCall(a, float);
   a.li(V0, CALLS.sleep.number);
   a.syscall(0);
-  a.note(
-    'There was an event, and no sleep. If it was a request of the kernel, it is told when a slice begins: no other event may come.',
-  );
-  a.lw(T0, U_PAGE + U.revokeFrames, ZERO);
-  a.lw(T1, U_PAGE + U.revokeSlices, ZERO);
-  a.nop();
-  a.or(T0, T0, T1);
-  a.bne(T0, ZERO, 'kit.sleep.asked');
+  a.note('there was an event, and no sleep');
   a.ret((slot) => slot.sw(ZERO, UKIT.contextPc, ZERO));
-  a.label('kit.sleep.asked');
-  a.li(V0, CALLS.yield.number);
-  a.li(A0, -1);
-  a.syscall(0);
 }
 
 /** The end of a slice: t0 = PC; t0, t1, t2 are in U.interruptSave. Saves nothing if there is nothing to save. */
